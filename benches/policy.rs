@@ -1,15 +1,22 @@
 //! How long a decision over a thousand statements takes, beside the tests' slow reference.
 //!
-//! `cargo bench --bench policy` prints a line for each shape of documents. The aim is under 20 microseconds.
+//! `cargo bench --bench policy` prints a line for each shape of documents. The aim is under 20
+//! microseconds.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark says what is wrong by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a benchmark says what is wrong by panicking"
+)]
 
 use std::hint::black_box;
 use std::time::Instant;
 use transire::domain::ids::{AccountId, CriId, InstanceId};
 
 use serde_json::{Value, json};
-use transire::policy::{Context, Document, InstanceRef, Limits, NamedDocument, Outcome, Permission, Request, Resource, decide};
+use transire::policy::{
+    Context, Document, InstanceRef, Limits, NamedDocument, Outcome, Permission, Request, Resource,
+    decide,
+};
 
 #[path = "../tests/it/policies/reference.rs"]
 mod reference;
@@ -29,10 +36,26 @@ type Statement = Box<dyn Fn(usize) -> Value>;
 fn main() {
     let address = json!({"ip_equal": {"qcs:ip": ["192.0.2.0/24", "198.51.100.0/24"]}});
     let shapes: [(&str, Statement, Outcome); 6] = [
-        ("CAM, each another namespace, none fits", Box::new(|n| cam(n, &format!("ns-{n}/*"))), Outcome::DeniedImplicitly),
-        ("RAM, each another namespace, none fits", Box::new(|n| ram(n, &format!("ns-{n}/*"))), Outcome::DeniedImplicitly),
-        ("CAM, wildcards within, none fits", Box::new(|n| cam(n, &format!("t*m/a*-{n}/*"))), Outcome::DeniedImplicitly),
-        ("RAM, wildcards within, none fits", Box::new(|n| ram(n, &format!("t?*m/a*-{n}"))), Outcome::DeniedImplicitly),
+        (
+            "CAM, each another namespace, none fits",
+            Box::new(|n| cam(n, &format!("ns-{n}/*"))),
+            Outcome::DeniedImplicitly,
+        ),
+        (
+            "RAM, each another namespace, none fits",
+            Box::new(|n| ram(n, &format!("ns-{n}/*"))),
+            Outcome::DeniedImplicitly,
+        ),
+        (
+            "CAM, wildcards within, none fits",
+            Box::new(|n| cam(n, &format!("t*m/a*-{n}/*"))),
+            Outcome::DeniedImplicitly,
+        ),
+        (
+            "RAM, wildcards within, none fits",
+            Box::new(|n| ram(n, &format!("t?*m/a*-{n}"))),
+            Outcome::DeniedImplicitly,
+        ),
         (
             "CAM, all fit but for the address",
             Box::new(move |n| {
@@ -42,9 +65,16 @@ fn main() {
             }),
             Outcome::DeniedImplicitly,
         ),
-        ("RAM, denials to the last, allowed", Box::new(deny_but_one), Outcome::Allowed),
+        (
+            "RAM, denials to the last, allowed",
+            Box::new(deny_but_one),
+            Outcome::Allowed,
+        ),
     ];
-    println!("{STATEMENTS} statements in {} documents, pull from one repository", STATEMENTS / IN_ONE);
+    println!(
+        "{STATEMENTS} statements in {} documents, pull from one repository",
+        STATEMENTS / IN_ONE
+    );
     for (name, statement, outcome) in shapes {
         measure(name, &statement, outcome);
     }
@@ -61,7 +91,14 @@ fn ram(_: usize, path: &str) -> Value {
 }
 
 fn deny_but_one(number: usize) -> Value {
-    let mut statement = ram(number, &if number == 0 { "*".to_owned() } else { format!("secret-{number}/*") });
+    let mut statement = ram(
+        number,
+        &if number == 0 {
+            "*".to_owned()
+        } else {
+            format!("secret-{number}/*")
+        },
+    );
     if number > 0 {
         statement["Effect"] = json!("Deny");
     }
@@ -78,18 +115,46 @@ fn measure(name: &str, statement: &dyn Fn(usize) -> Value, outcome: Outcome) {
         })
         .collect();
     let owner = AccountId::new(OWNER).unwrap();
-    let compile = |value: &Value| Document::parse(&value.to_string(), Limits { cam: 100_000, ram: 100_000 }).unwrap().document;
+    let compile = |value: &Value| {
+        Document::parse(
+            &value.to_string(),
+            Limits {
+                cam: 100_000,
+                ram: 100_000,
+            },
+        )
+        .unwrap()
+        .document
+    };
     let documents: Vec<Document> = values.iter().map(compile).collect();
-    let named: Vec<NamedDocument<'_>> = documents.iter().map(|document| NamedDocument { name: "bench", owner, document }).collect();
+    let named: Vec<NamedDocument<'_>> = documents
+        .iter()
+        .map(|document| NamedDocument {
+            name: "bench",
+            owner,
+            document,
+        })
+        .collect();
 
     let (_, id, cri_id) = INSTANCES[0];
     let (id, cri_id): (InstanceId, CriId) = (id.parse().unwrap(), cri_id.parse().unwrap());
-    let instance = InstanceRef { account: owner, region: REGION, id: &id, cri_id: &cri_id };
+    let instance = InstanceRef {
+        account: owner,
+        region: REGION,
+        id: &id,
+        cri_id: &cri_id,
+    };
     let address = "10.1.2.3".parse().unwrap();
     let request = Request {
         permission: Permission::Pull,
-        resource: Resource::Repository { instance, path: "team/app" },
-        context: Context { source_ip: Some(address), ..Context::default() },
+        resource: Resource::Repository {
+            instance,
+            path: "team/app",
+        },
+        context: Context {
+            source_ip: Some(address),
+            ..Context::default()
+        },
     };
     assert_eq!(decide(&named, &request).outcome, outcome, "{name}");
     let engine = fastest(200, 31, || {
@@ -114,11 +179,19 @@ fn measure(name: &str, statement: &dyn Fn(usize) -> Value, outcome: Outcome) {
     let slow = fastest(1, 5, || {
         black_box(reference::decide(black_box(&values), black_box(&plain)));
     });
-    let verdict = if engine < AIM_MICROSECONDS { "" } else { "  OVER THE AIM" };
-    println!("{name:40} {engine:7.2} us   reference {slow:9.1} us   {:6.0} times{verdict}", slow / engine);
+    let verdict = if engine < AIM_MICROSECONDS {
+        ""
+    } else {
+        "  OVER THE AIM"
+    };
+    println!(
+        "{name:40} {engine:7.2} us   reference {slow:9.1} us   {:6.0} times{verdict}",
+        slow / engine
+    );
 }
 
-/// Returns the fastest of `rounds`, in microseconds a call: what else the machine does can only slow it down.
+/// Returns the fastest of `rounds`, in microseconds a call: what else the machine does can only
+/// slow it down.
 fn fastest(calls: u32, rounds: usize, mut call: impl FnMut()) -> f64 {
     let round = |_| {
         let start = Instant::now();

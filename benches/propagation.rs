@@ -1,9 +1,9 @@
 //! How soon a replica obeys what another one was told.
 //!
-//! Two replicas of the true program share one PostgreSQL database, made for the run on the server that
-//! `TRANSIRE_TEST_POSTGRES` names. Again and again a long-term credential is made, logs in at B, is disabled at A by
-//! ModifyInstanceToken, and B is asked until it refuses; what counts is the time from A's answer to B's first refusal.
-//! Once with NOTIFY, once by polling alone.
+//! Two replicas of the true program share one PostgreSQL database, made for the run on the server
+//! that `TRANSIRE_TEST_POSTGRES` names. Again and again a long-term credential is made, logs in at
+//! B, is disabled at A by ModifyInstanceToken, and B is asked until it refuses; what counts is the
+//! time from A's answer to B's first refusal. Once with NOTIFY, once by polling alone.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -19,7 +19,9 @@ use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 use transire::config::Settings;
 use transire::domain::clock::{Clock, Random, SystemClock, SystemRandom, random_bytes};
-use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification};
+use transire::domain::instance::{
+    Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification,
+};
 use transire::domain::switch::Switch;
 use transire::service::{Caller, NewInstance, RequestContext};
 use transire::sign::{self, Signer, SigningSecret, tc3};
@@ -48,13 +50,21 @@ struct Options {
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure(&options))
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(measure(&options))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the tests' own server is no setting of the service")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests' own server is no setting of the service"
+)]
 async fn measure(options: &Options) -> Result<()> {
-    let server = std::env::var("TRANSIRE_TEST_POSTGRES")
-        .map_err(|_| "TRANSIRE_TEST_POSTGRES names no PostgreSQL server: set it to the URL of one where databases may be made")?;
+    let server = std::env::var("TRANSIRE_TEST_POSTGRES").map_err(|_| {
+        "TRANSIRE_TEST_POSTGRES names no PostgreSQL server: set it to the URL of one \
+         where databases may be made"
+    })?;
     println!("| how changes travel | rounds | p50 ms | p99 ms | max ms |\n|---|--:|--:|--:|--:|");
     for (how, notify) in [("NOTIFY, and polling", true), ("polling alone", false)] {
         let database = Database::make(&server).await?;
@@ -62,19 +72,39 @@ async fn measure(options: &Options) -> Result<()> {
         database.remove().await?;
         let mut delays = delays?;
         delays.sort_unstable();
-        let at = |part: f64| delays[((delays.len() - 1) as f64 * part).round() as usize].as_secs_f64() * 1000.0;
-        println!("| {how} | {} | {:.1} | {:.1} | {:.1} |", delays.len(), at(0.5), at(0.99), at(1.0));
+        let at = |part: f64| {
+            delays[((delays.len() - 1) as f64 * part).round() as usize].as_secs_f64() * 1000.0
+        };
+        println!(
+            "| {how} | {} | {:.1} | {:.1} | {:.1} |",
+            delays.len(),
+            at(0.5),
+            at(0.99),
+            at(1.0)
+        );
     }
     Ok(())
 }
 
 async fn one_way(options: &Options, database: &Database, notify: bool) -> Result<Vec<Duration>> {
     let mut settings = Settings::parse(&format!("database = {:?}", database.url), [])?;
-    settings.master_key = Some(transire::config::MasterKeyText::from(database.master_key.clone()));
+    settings.master_key = Some(transire::config::MasterKeyText::from(
+        database.master_key.clone(),
+    ));
     let service = Arc::new(transire::open::open(&settings, Open::Serve).await?);
-    let (operator, context) = (Caller::operator(), RequestContext::operator(service.base.request_id()));
-    let account = service.identity.create_account(&service.call(&operator, &context), None, "bench", None).await?.id;
-    let key = service.identity.create_access_key(&service.call(&operator, &context), account, None).await?;
+    let (operator, context) = (
+        Caller::operator(),
+        RequestContext::operator(service.base.request_id()),
+    );
+    let account = service
+        .identity
+        .create_account(&service.call(&operator, &context), None, "bench", None)
+        .await?
+        .id;
+    let key = service
+        .identity
+        .create_access_key(&service.call(&operator, &context), account, None)
+        .await?;
     let new = NewInstance {
         account,
         name: "bench".to_owned(),
@@ -90,16 +120,34 @@ async fn one_way(options: &Options, database: &Database, notify: bool) -> Result
         default: DefaultMark::Marked,
         refresh_tokens: Switch::Off,
     };
-    let instance = service.registry.create_instance(&service.call(&operator, &context), new).await?;
+    let instance = service
+        .registry
+        .create_instance(&service.call(&operator, &context), new)
+        .await?;
     service.ledger.close().await;
     drop(service);
-    let owner = Owner { key_id: key.id, secret: SigningSecret::new(key.secret), instance };
-    let (first, second) = (Replica::start(options, database, notify)?, Replica::start(options, database, notify)?);
+    let owner = Owner {
+        key_id: key.id,
+        secret: SigningSecret::new(key.secret),
+        instance,
+    };
+    let (first, second) = (
+        Replica::start(options, database, notify)?,
+        Replica::start(options, database, notify)?,
+    );
     let mut delays = Vec::with_capacity(options.rounds);
     for round in 0..options.rounds {
-        let made =
-            owner.call(&first, "CreateInstanceToken", &json!({ "RegistryId": owner.instance.id.as_str(), "TokenType": "longterm" }))?;
-        let text = |name: &str| made[name].as_str().map(str::to_owned).ok_or_else(|| format!("round {round}: {made}"));
+        let made = owner.call(
+            &first,
+            "CreateInstanceToken",
+            &json!({ "RegistryId": owner.instance.id.as_str(), "TokenType": "longterm" }),
+        )?;
+        let text = |name: &str| {
+            made[name]
+                .as_str()
+                .map(str::to_owned)
+                .ok_or_else(|| format!("round {round}: {made}"))
+        };
         let (username, secret, id) = (text("Username")?, text("Token")?, text("TokenId")?);
         if second.log_in(&owner.instance.service, &username, &secret)? != 200 {
             return Err("what A made does not log in at B".into());
@@ -117,12 +165,20 @@ async fn one_way(options: &Options, database: &Database, notify: bool) -> Result
             match second.log_in(&owner.instance.service, &username, &secret)? {
                 401 => break,
                 200 if acknowledged.elapsed() < GIVEN_UP => {}
-                status => return Err(format!("round {round}: B answered {status} after {:?}", acknowledged.elapsed()).into()),
+                status => {
+                    return Err(format!(
+                        "round {round}: B answered {status} after {:?}",
+                        acknowledged.elapsed()
+                    )
+                    .into());
+                }
             }
         }
         delays.push(acknowledged.elapsed());
         // Rounds must not keep step with B's looking.
-        std::thread::sleep(Duration::from_millis(u64::from(random_bytes::<1>(&SystemRandom)[0])));
+        std::thread::sleep(Duration::from_millis(u64::from(
+            random_bytes::<1>(&SystemRandom)[0],
+        )));
     }
     Ok(delays)
 }
@@ -149,8 +205,19 @@ impl Owner {
             headers.insert(name, HeaderValue::from_static(value));
         }
         headers.insert("x-tc-timestamp", HeaderValue::from(now.unix_seconds()));
-        let request = sign::Request { method: "POST", path: "/", query: "", host: HOST, headers: &headers, body: body.as_bytes() };
-        let signer = Signer { access_key_id: &self.key_id, secret: &self.secret, session_token: None };
+        let request = sign::Request {
+            method: "POST",
+            path: "/",
+            query: "",
+            host: HOST,
+            headers: &headers,
+            body: body.as_bytes(),
+        };
+        let signer = Signer {
+            access_key_id: &self.key_id,
+            secret: &self.secret,
+            session_token: None,
+        };
         let line = tc3::authorization(&request, "content-type;host", "tcr", &signer, now)?;
         headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&line)?);
         let (_, answer) = replica.ask("POST / HTTP/1.1", &headers, &body)?;
@@ -177,9 +244,14 @@ impl Replica {
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();
-        BufReader::new(child.stdout.take().ok_or("no output of the program")?).read_line(&mut line)?;
-        let said: Value = serde_json::from_str(&line).map_err(|_| "the program ended before it listened; its log says why")?;
-        let address = said["listening"].as_str().ok_or("the program did not say where it listens")?.parse()?;
+        BufReader::new(child.stdout.take().ok_or("no output of the program")?)
+            .read_line(&mut line)?;
+        let said: Value = serde_json::from_str(&line)
+            .map_err(|_| "the program ended before it listened; its log says why")?;
+        let address = said["listening"]
+            .as_str()
+            .ok_or("the program did not say where it listens")?
+            .parse()?;
         Ok(Self { child, address })
     }
 
@@ -192,22 +264,44 @@ impl Replica {
             text.extend_from_slice(value.as_bytes());
             text.extend_from_slice(b"\r\n");
         }
-        text.extend_from_slice(format!("content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).as_bytes());
+        text.extend_from_slice(
+            format!(
+                "content-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            )
+            .as_bytes(),
+        );
         let mut stream = TcpStream::connect(self.address)?;
         stream.write_all(&text)?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or("an answer without an end of its head")?;
-        let status = head.split(' ').nth(1).ok_or("an answer without a status")?.parse()?;
+        let (head, body) = answer
+            .split_once("\r\n\r\n")
+            .ok_or("an answer without an end of its head")?;
+        let status = head
+            .split(' ')
+            .nth(1)
+            .ok_or("an answer without a status")?
+            .parse()?;
         Ok((status, body.to_owned()))
     }
 
     fn log_in(&self, service: &str, username: &str, secret: &str) -> Result<u16> {
-        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{secret}"));
+        let basic =
+            base64::engine::general_purpose::STANDARD.encode(format!("{username}:{secret}"));
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, HeaderValue::from_static(HOST));
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Basic {basic}"))?);
-        Ok(self.ask(&format!("GET /token?service={service} HTTP/1.1"), &headers, "")?.0)
+        headers.insert(
+            header::AUTHORIZATION,
+            HeaderValue::from_str(&format!("Basic {basic}"))?,
+        );
+        Ok(self
+            .ask(
+                &format!("GET /token?service={service} HTTP/1.1"),
+                &headers,
+                "",
+            )?
+            .0)
     }
 }
 
@@ -229,17 +323,29 @@ struct Database {
 
 impl Database {
     async fn make(server: &str) -> Result<Self> {
-        let name = format!("transire_bench_{}", hex::encode(random_bytes::<8>(&SystemRandom)));
+        let name = format!(
+            "transire_bench_{}",
+            hex::encode(random_bytes::<8>(&SystemRandom))
+        );
         at_server(server, &format!("CREATE DATABASE {name}")).await?;
         let mut url: url::Url = server.parse()?;
         url.set_path(&name);
         let mut key = [0; 32];
         SystemRandom.fill(&mut key);
-        Ok(Self { server: server.to_owned(), name, url: url.into(), master_key: hex::encode(key) })
+        Ok(Self {
+            server: server.to_owned(),
+            name,
+            url: url.into(),
+            master_key: hex::encode(key),
+        })
     }
 
     async fn remove(&self) -> Result<()> {
-        at_server(&self.server, &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await
+        at_server(
+            &self.server,
+            &format!("DROP DATABASE {} WITH (FORCE)", self.name),
+        )
+        .await
     }
 }
 

@@ -1,8 +1,8 @@
 //! Transire gives out access credentials for container registries.
 //!
-//! It has three front doors, all in [`http`]. At two of them cloud API calls come in, signed, in Tencent
-//! Cloud's and Alibaba Cloud's dialects, and credentials go out. At the third, registries' clients
-//! exchange those credentials for the tokens that the registries trust.
+//! It has three front doors, all in [`http`]. At two of them cloud API calls come in, signed, in
+//! Tencent Cloud's and Alibaba Cloud's dialects, and credentials go out. At the third, registries'
+//! clients exchange those credentials for the tokens that the registries trust.
 //!
 //! ```text
 //! cloud API call                                   registry log-in
@@ -12,10 +12,11 @@
 //! http      encode                                 http      {token, expires_in, issued_at}
 //! ```
 //!
-//! Folders are layers: [`domain`] says what the words mean, [`sign`] and [`token`] are the cryptography,
-//! [`store`] is the only SQL, [`remote`] asks others, [`shared`] is what replicas tell each other at every call,
-//! [`service`] holds every rule, [`views`] says what operators are shown, [`http`] and [`cli`] speak
-//! with the world, and [`serve`] ties them together. A test holds each to what it may import.
+//! Folders are layers: [`domain`] says what the words mean, [`sign`] and [`token`] are the
+//! cryptography, [`store`] is the only SQL, [`remote`] asks others, [`shared`] is what replicas
+//! tell each other at every call, [`service`] holds every rule, [`views`] says what operators are
+//! shown, [`http`] and [`cli`] speak with the world, and [`serve`] ties them together. A test holds
+//! each to what it may import.
 
 pub mod cli;
 pub mod config;

@@ -9,8 +9,9 @@ use serde_json::json;
 use crate::domain::instance::{Algorithm, RegistryKind};
 use crate::domain::{Error, Noun, Result};
 
-/// How long zot takes for one request's body, and for one answer: by itself it cuts both off after a minute, long
-/// uploads too. Its versions before 2.1.17 have no such setting, and refuse to start with it.
+/// How long zot takes for one request's body, and for one answer: by itself it cuts both off after
+/// a minute, long uploads too. Its versions before 2.1.17 have no such setting, and refuse to start
+/// with it.
 const ZOT_TRANSFER_TIMEOUT: &str = "6h";
 
 /// The values in a registry's configuration.
@@ -63,16 +64,26 @@ pub enum Overwrite {
 /// A registry starts with them as they are: paths are absolute, and deletion is enabled.
 ///
 /// # Errors
-/// `Misconfigured` for paths that can't be made absolute or aren't UTF-8, `InvalidParameter` for an address to listen at.
+/// `Misconfigured` for paths that can't be made absolute or aren't UTF-8, `InvalidParameter` for an
+/// address to listen at.
 pub fn files_for(config: &RegistryConfig<'_>, directory: &Path) -> Result<RegistryFiles> {
     let absolute = |path: &Path| {
         let found = path.canonicalize().or_else(|_| std::path::absolute(path));
-        found.map_err(|error| Error::misconfigured(format!("{} can't be made absolute: {error}", path.display())))
+        found.map_err(|error| {
+            Error::misconfigured(format!(
+                "{} can't be made absolute: {error}",
+                path.display()
+            ))
+        })
     };
     let directory = absolute(directory)?;
     let storage = match config.storage {
-        Some(path) => std::path::absolute(path)
-            .map_err(|error| Error::misconfigured(format!("{} can't be made absolute: {error}", path.display())))?,
+        Some(path) => std::path::absolute(path).map_err(|error| {
+            Error::misconfigured(format!(
+                "{} can't be made absolute: {error}",
+                path.display()
+            ))
+        })?,
         None => directory.join("storage"),
     };
     let (config_name, trusted_name) = match config.kind {
@@ -80,20 +91,29 @@ pub fn files_for(config: &RegistryConfig<'_>, directory: &Path) -> Result<Regist
         RegistryKind::Zot => ("config.json", "key.pem"),
         RegistryKind::Pulp => ("settings.py", "key.pem"),
     };
-    let trusted = RegistryFile { path: directory.join(trusted_name), text: config.trusted_pem.to_owned() };
+    let trusted = RegistryFile {
+        path: directory.join(trusted_name),
+        text: config.trusted_pem.to_owned(),
+    };
     let text = match config.kind {
         RegistryKind::Distribution => distribution(config, &trusted.path, &storage)?,
         RegistryKind::Zot => zot(config, &trusted.path, &storage)?,
         RegistryKind::Pulp => pulp(config, &trusted.path)?,
     };
-    Ok(RegistryFiles { config: RegistryFile { path: directory.join(config_name), text }, trusted })
+    Ok(RegistryFiles {
+        config: RegistryFile {
+            path: directory.join(config_name),
+            text,
+        },
+        trusted,
+    })
 }
 
 /// Writes files, and makes the directories that they are in.
 ///
 /// # Errors
-/// `PreconditionFailed` when one of them is there, holds something else and isn't to be replaced; nothing is written
-/// then. `Misconfigured` when one can't be read or written.
+/// `PreconditionFailed` when one of them is there, holds something else and isn't to be replaced;
+/// nothing is written then. `Misconfigured` when one can't be read or written.
 pub fn write(files: &[&RegistryFile], overwrite: Overwrite) -> Result<()> {
     if overwrite == Overwrite::Refuse {
         let mut differing = Vec::new();
@@ -103,7 +123,10 @@ pub fn write(files: &[&RegistryFile], overwrite: Overwrite) -> Result<()> {
                 Ok(_) => differing.push(file.path.display().to_string()),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => {
-                    return Err(Error::misconfigured(format!("{} is there and can't be read: {error}", file.path.display())));
+                    return Err(Error::misconfigured(format!(
+                        "{} is there and can't be read: {error}",
+                        file.path.display()
+                    )));
                 }
             }
         }
@@ -111,15 +134,18 @@ pub fn write(files: &[&RegistryFile], overwrite: Overwrite) -> Result<()> {
             return Err(Error::precondition_failed(
                 Noun::OutputFile,
                 format!(
-                    "There already, with other contents: {}. Nothing was written. --out - prints what would be, --bundle-only or --key-only \
-                     leaves the configuration out, and --force replaces what is there.",
+                    "There already, with other contents: {}. Nothing was written. --out - prints \
+                     what would be, --bundle-only or --key-only leaves the configuration out, and \
+                     --force replaces what is there.",
                     differing.join(", ")
                 ),
             ));
         }
     }
     for file in files {
-        let unwritable = |error: std::io::Error| Error::misconfigured(format!("{} can't be written: {error}", file.path.display()));
+        let unwritable = |error: std::io::Error| {
+            Error::misconfigured(format!("{} can't be written: {error}", file.path.display()))
+        };
         if let Some(directory) = file.path.parent() {
             std::fs::create_dir_all(directory).map_err(unwritable)?;
         }
@@ -129,22 +155,27 @@ pub fn write(files: &[&RegistryFile], overwrite: Overwrite) -> Result<()> {
 }
 
 fn utf8(path: &Path) -> Result<&str> {
-    path.to_str().ok_or_else(|| Error::misconfigured(format!("the path {} is not UTF-8", path.display())))
+    path.to_str()
+        .ok_or_else(|| Error::misconfigured(format!("the path {} is not UTF-8", path.display())))
 }
 
-/// zot's configuration: `cert` is where the one key is that it trusts, and it checks neither issuer nor audience.
+/// zot's configuration: `cert` is where the one key is that it trusts, and it checks neither issuer
+/// nor audience.
 fn zot(config: &RegistryConfig<'_>, key: &Path, storage: &Path) -> Result<String> {
     let (address, port) = config
         .listen
         .rsplit_once(':')
         .filter(|(address, port)| !address.is_empty() && port.parse::<u16>().is_ok())
-        .ok_or_else(|| Error::invalid_parameter("listen", "an address to listen at is HOST:PORT"))?;
+        .ok_or_else(|| {
+            Error::invalid_parameter("listen", "an address to listen at is HOST:PORT")
+        })?;
     let settings = json!({
         "storage": { "rootDirectory": utf8(storage)? },
         "http": {
             "address": address.trim_start_matches('[').trim_end_matches(']'),
             "port": port,
-            // Without it zot answers docker's engine with 415: that pushes manifests of docker's own type.
+            // Without it zot answers docker's engine with 415: that pushes manifests of docker's
+            // own type.
             "compat": ["docker2s2"],
             "readTimeout": ZOT_TRANSFER_TIMEOUT,
             "writeTimeout": ZOT_TRANSFER_TIMEOUT,
@@ -160,8 +191,8 @@ fn pulp(config: &RegistryConfig<'_>, key: &Path) -> Result<String> {
         return Err(Error::invalid_parameter(
             "realm",
             format!(
-                "Pulp has one setting for the realm and the issuer, and the instance's issuer is {}: make the realm its issuer, with \
-                 `transire instance update --issuer {}`",
+                "Pulp has one setting for the realm and the issuer, and the instance's issuer is \
+                 {}: make the realm its issuer, with `transire instance update --issuer {}`",
                 config.issuer, config.realm
             ),
         ));
@@ -176,7 +207,8 @@ fn pulp(config: &RegistryConfig<'_>, key: &Path) -> Result<String> {
          TOKEN_SERVER = {}\n\
          TOKEN_SIGNATURE_ALGORITHM = {}\n\
          PUBLIC_KEY_PATH = {key}\n\
-         # Pulp's own token endpoint would sign with it. Nobody is sent there, and its private key is not here.\n\
+         # Pulp's own token endpoint would sign with it. Nobody is sent there, and its private key \
+         is not here.\n\
          PRIVATE_KEY_PATH = {key}\n",
         quoted(config.issuer),
         quoted(config.algorithm.name()),

@@ -11,31 +11,40 @@ const OTHERS: u32 = 0o007;
 const GROUP_AND_OTHERS: u32 = 0o077;
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
-/// In a folder with this bit nobody replaces another's files, as in `/tmp`; Kubernetes mounts secrets so.
+/// In a folder with this bit nobody replaces another's files, as in `/tmp`; Kubernetes mounts
+/// secrets so.
 const STICKY: u32 = 0o1000;
 
-/// Fails when others could read a key file, or replace it. A file that can't be looked at passes, because its reader says
-/// why.
+/// Fails when others could read a key file, or replace it. A file that can't be looked at passes,
+/// because its reader says why.
 ///
 /// A group may read a key, as where Kubernetes mounts a secret for a pod's `fsGroup`.
 ///
 /// # Errors
 /// `Misconfigured`, with what to do.
 pub(crate) fn check_key(what: &str, path: &Path) -> Result<()> {
-    let Some(mode) = mode(path) else { return Ok(()) };
+    let Some(mode) = mode(path) else {
+        return Ok(());
+    };
     if mode & OTHERS != 0 {
         return Err(Error::misconfigured(format!(
-            "{what} {} can be read or changed by every user of this machine: chmod 600 it, or 640 where a group must read it \
-             (Kubernetes: defaultMode: 0440). If others may have read it, replace the key",
+            "{what} {} can be read or changed by every user of this machine: chmod 600 it, or 640 \
+             where a group must read it (Kubernetes: defaultMode: 0440). If others may have read \
+             it, replace the key",
             path.display()
         )));
     }
     if mode & GROUP_WRITES != 0 {
-        return Err(Error::misconfigured(format!("{what} {} can be changed by its group: chmod 600 or 640 it", path.display())));
+        return Err(Error::misconfigured(format!(
+            "{what} {} can be changed by its group: chmod 600 or 640 it",
+            path.display()
+        )));
     }
     // The folder of a link's target: a user who may write there can replace the key.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    path.parent().map_or(Ok(()), |folder| check_folder(&format!("the folder of {what},"), folder))
+    path.parent().map_or(Ok(()), |folder| {
+        check_folder(&format!("the folder of {what},"), folder)
+    })
 }
 
 /// Fails when every user could put other files into a folder.
@@ -44,10 +53,13 @@ pub(crate) fn check_key(what: &str, path: &Path) -> Result<()> {
 /// `Misconfigured`, with what to do.
 pub(crate) fn check_folder(what: &str, folder: &Path) -> Result<()> {
     match mode(folder) {
-        Some(mode) if mode & OTHERS_WRITE != 0 && mode & STICKY == 0 => Err(Error::misconfigured(format!(
-            "{what} {}, can be written by every user of this machine, who could put other files there: chmod o-w it",
-            folder.display()
-        ))),
+        Some(mode) if mode & OTHERS_WRITE != 0 && mode & STICKY == 0 => {
+            Err(Error::misconfigured(format!(
+                "{what} {}, can be written by every user of this machine, who could put other \
+                 files there: chmod o-w it",
+                folder.display()
+            )))
+        }
         _ => Ok(()),
     }
 }
@@ -63,7 +75,9 @@ pub(crate) fn is_public(path: &Path) -> bool {
 }
 
 fn mode(path: &Path) -> Option<u32> {
-    path.metadata().ok().map(|metadata| metadata.permissions().mode())
+    path.metadata()
+        .ok()
+        .map(|metadata| metadata.permissions().mode())
 }
 
 #[cfg(test)]
@@ -77,12 +91,16 @@ mod tests {
 
     #[test]
     fn a_key_is_for_its_owner_and_perhaps_a_group_in_a_folder_where_nobody_replaces_it() {
-        let folder = std::env::temp_dir().join(format!("transire-files-{}", hex::encode(random_bytes::<8>(&SystemRandom))));
+        let folder = std::env::temp_dir().join(format!(
+            "transire-files-{}",
+            hex::encode(random_bytes::<8>(&SystemRandom))
+        ));
         fs::create_dir(&folder).unwrap();
         let (key, link) = (folder.join("key"), folder.join("link"));
         fs::write(&key, "").unwrap();
         std::os::unix::fs::symlink(&key, &link).unwrap();
-        let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        let set =
+            |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         for (folder_mode, mode, expected) in [
             (0o700, 0o600, ""),
             (0o755, 0o440, ""),
@@ -100,12 +118,18 @@ mod tests {
                     Ok(()) => assert_eq!(expected, "", "{folder_mode:o} {mode:o}"),
                     Err(error) => {
                         assert_eq!(error.kind(), &ErrorKind::Misconfigured);
-                        assert!(!expected.is_empty() && error.message().contains(expected), "{folder_mode:o} {mode:o}: {error}");
+                        assert!(
+                            !expected.is_empty() && error.message().contains(expected),
+                            "{folder_mode:o} {mode:o}: {error}"
+                        );
                     }
                 }
             }
         }
-        assert!(check_key("the key", &folder.join("nothing")).is_ok(), "its reader says that it isn't there");
+        assert!(
+            check_key("the key", &folder.join("nothing")).is_ok(),
+            "its reader says that it isn't there"
+        );
         set(&folder, 0o700);
         fs::remove_dir_all(&folder).unwrap();
     }

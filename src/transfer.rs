@@ -14,7 +14,8 @@ use crate::store::{Location, Open, Operation, Store, Write, portable};
 
 pub use crate::store::portable::TableSum;
 
-/// The data to move, or the place to move it to: `sqlite:DIRECTORY`, or `postgres://…` without a password.
+/// The data to move, or the place to move it to: `sqlite:DIRECTORY`, or `postgres://…` without a
+/// password.
 #[derive(Clone, Debug)]
 pub enum DataPlace {
     /// A data directory.
@@ -29,13 +30,20 @@ impl DataPlace {
     /// # Errors
     /// `Misconfigured` for anything else.
     pub fn from_argument(text: &str) -> Result<Self> {
-        if let Some(directory) = text.strip_prefix("sqlite:").filter(|directory| !directory.is_empty()) {
+        if let Some(directory) = text
+            .strip_prefix("sqlite:")
+            .filter(|directory| !directory.is_empty())
+        {
             return Ok(Self::Sqlite(directory.into()));
         }
         if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-            return Ok(Self::Postgres(DatabaseUrl::from_argument(text)?.with_known_password()));
+            return Ok(Self::Postgres(
+                DatabaseUrl::from_argument(text)?.with_known_password(),
+            ));
         }
-        Err(Error::misconfigured("a place is written sqlite:DIRECTORY or postgres://USER@HOST/NAME"))
+        Err(Error::misconfigured(
+            "a place is written sqlite:DIRECTORY or postgres://USER@HOST/NAME",
+        ))
     }
 
     fn location(&self, settings: &Settings) -> Location {
@@ -63,12 +71,23 @@ pub enum BackupTarget<'a> {
 /// Writes all data while the service goes on, and records it in the audit.
 ///
 /// # Errors
-/// Those of [`portable::backup`] and [`portable::backup_to`]. A failure to write the audit is logged alone.
+/// Those of [`portable::backup`] and [`portable::backup_to`]. A failure to write the audit is
+/// logged alone.
 pub async fn backup(settings: &Settings, place: BackupTarget<'_>) -> Result<Vec<TableSum>> {
     let store = open_source(&location(settings)).await?;
     let sums = match place {
-        BackupTarget::File(file) => portable::backup(&store, file, &SystemClock, &SystemRandom).await?,
-        BackupTarget::Stdout => portable::backup_to(&store, std::io::stdout(), "on standard output", &SystemClock).await?,
+        BackupTarget::File(file) => {
+            portable::backup(&store, file, &SystemClock, &SystemRandom).await?
+        }
+        BackupTarget::Stdout => {
+            portable::backup_to(
+                &store,
+                std::io::stdout(),
+                "on standard output",
+                &SystemClock,
+            )
+            .await?
+        }
     };
     let id = || hex::encode(random_bytes::<16>(&SystemRandom));
     let event = AuditRow {
@@ -85,7 +104,10 @@ pub async fn backup(settings: &Settings, place: BackupTarget<'_>) -> Result<Vec<
         outcome: "ok".to_owned(),
     };
     // The backup counts though the database takes no writes, as a full disk or a standby.
-    if let Err(error) = store.apply(Write::new(Operation::new(&SystemRandom, event.at)).audit(&event)).await {
+    if let Err(error) = store
+        .apply(Write::new(Operation::new(&SystemRandom, event.at)).audit(&event))
+        .await
+    {
         tracing::warn!("the backup could not be written into the audit: {error}");
     }
     Ok(sums)
@@ -99,12 +121,19 @@ pub async fn restore(settings: &Settings, file: &Path) -> Result<Vec<TableSum>> 
     portable::restore(file, &location(settings), &SystemClock, &SystemRandom).await
 }
 
-/// Copies all data of one place to another, which is empty; a place that isn't given is the one of the settings.
+/// Copies all data of one place to another, which is empty; a place that isn't given is the one of
+/// the settings.
 ///
 /// # Errors
 /// Those of [`portable::copy`].
-pub async fn migrate(settings: &Settings, from: Option<&DataPlace>, to: Option<&DataPlace>) -> Result<Vec<TableSum>> {
-    let place = |place: Option<&DataPlace>| place.map_or_else(|| location(settings), |place| place.location(settings));
+pub async fn migrate(
+    settings: &Settings,
+    from: Option<&DataPlace>,
+    to: Option<&DataPlace>,
+) -> Result<Vec<TableSum>> {
+    let place = |place: Option<&DataPlace>| {
+        place.map_or_else(|| location(settings), |place| place.location(settings))
+    };
     let source = open_source(&place(from)).await?;
     portable::copy(&source, &place(to), &SystemClock, &SystemRandom).await
 }

@@ -1,4 +1,5 @@
-//! A connection of the client, with one request at a time, and nothing for which a server would have to wait.
+//! A connection of the client, with one request at a time, and nothing for which a server would
+//! have to wait.
 
 use std::net::SocketAddr;
 
@@ -26,7 +27,10 @@ impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
+        Ok(Self {
+            stream,
+            buffer: Vec::with_capacity(16 * 1024),
+        })
     }
 
     /// Sends a request and returns the body of its answer.
@@ -34,21 +38,31 @@ impl Connection {
         let body = self.exchange(request).await?;
         let good = match expected {
             Expected::Ok => true,
-            Expected::Body(text) => std::str::from_utf8(&self.buffer[body.clone()]).is_ok_and(|body| body.contains(text)),
+            Expected::Body(text) => std::str::from_utf8(&self.buffer[body.clone()])
+                .is_ok_and(|body| body.contains(text)),
         };
         if good && self.buffer.starts_with(b"HTTP/1.1 200") {
             return Ok(&self.buffer[body]);
         }
-        Err(format!("an answer is not the expected one:\n{}", String::from_utf8_lossy(&self.buffer)).into())
+        Err(format!(
+            "an answer is not the expected one:\n{}",
+            String::from_utf8_lossy(&self.buffer)
+        )
+        .into())
     }
 
-    /// Sends a request and returns whether it was answered; `false` means that it was refused for overload.
+    /// Sends a request and returns whether it was answered; `false` means that it was refused for
+    /// overload.
     pub(crate) async fn is_accepted(&mut self, request: &[u8]) -> Result<bool> {
         self.exchange(request).await?;
         match self.buffer.get(9..12) {
             Some(b"200") => Ok(true),
             Some(b"503") => Ok(false),
-            _ => Err(format!("an answer is neither 200 nor 503:\n{}", String::from_utf8_lossy(&self.buffer)).into()),
+            _ => Err(format!(
+                "an answer is neither 200 nor 503:\n{}",
+                String::from_utf8_lossy(&self.buffer)
+            )
+            .into()),
         }
     }
 
@@ -57,7 +71,11 @@ impl Connection {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         let (head, length) = loop {
-            if let Some(end) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            if let Some(end) = self
+                .buffer
+                .windows(4)
+                .position(|bytes| bytes == b"\r\n\r\n")
+            {
                 break (end + 4, content_length(&self.buffer[..end])?);
             }
             self.receive().await?;
@@ -78,6 +96,13 @@ impl Connection {
 
 fn content_length(head: &[u8]) -> Result<usize> {
     let head = std::str::from_utf8(head)?;
-    let length = head.split("\r\n").filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    Ok(length.ok_or("an answer does not say its length")?.1.trim().parse()?)
+    let length = head
+        .split("\r\n")
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    Ok(length
+        .ok_or("an answer does not say its length")?
+        .1
+        .trim()
+        .parse()?)
 }

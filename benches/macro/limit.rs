@@ -1,8 +1,9 @@
-//! The servers that transire is compared with: hyper, and beside it only what an operation can't do without.
+//! The servers that transire is compared with: hyper, and beside it only what an operation can't do
+//! without.
 //!
-//! A limit server decodes nothing, looks nothing up, encodes nothing and draws no random bytes. It works
-//! on texts as long as the true ones, with the library and the algorithms that transire uses, and every
-//! key is made ready before the first request.
+//! A limit server decodes nothing, looks nothing up, encodes nothing and draws no random bytes. It
+//! works on texts as long as the true ones, with the library and the algorithms that transire uses,
+//! and every key is made ready before the first request.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -37,14 +38,15 @@ pub(crate) enum Role {
 }
 
 /// What a TC3 client signs, but for the body's hash.
-const TC3_CANONICAL: &str = "POST\n/\n\ncontent-type:application/json\nhost:transire.example.com\n\ncontent-type;host\n";
+const TC3_CANONICAL: &str =
+    "POST\n/\n\ncontent-type:application/json\nhost:transire.example.com\n\ncontent-type;host\n";
 /// What an ACS3 client signs, but for the body's hash at the end.
 const ACS3_CANONICAL: &str = "POST\n/\nInstanceId=cri-0123456789abcdef\nhost:transire.example.com\n\
-    x-acs-action:GetAuthorizationToken\n\
-    x-acs-content-sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n\
-    x-acs-date:2025-01-02T03:04:05Z\nx-acs-signature-nonce:0123456789abcdef0123456789abcdef\n\
-    x-acs-version:2018-12-01\n\n\
-    host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version\n";
+                              x-acs-action:GetAuthorizationToken\n\
+                              x-acs-content-sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n\
+                              x-acs-date:2025-01-02T03:04:05Z\nx-acs-signature-nonce:0123456789abcdef0123456789abcdef\n\
+                              x-acs-version:2018-12-01\n\n\
+                              host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version\n";
 /// What TC3 makes an HMAC of, but for the hash.
 const TC3_TO_SIGN: &str = "TC3-HMAC-SHA256\n1735787045\n2025-01-02/tcr/tc3_request\n";
 /// What ACS3 makes an HMAC of, but for the hash.
@@ -70,9 +72,16 @@ struct Keys {
 impl Keys {
     fn new(role: Role) -> Result<Self> {
         let failed = |_| "a key can't be made";
-        let sealing = LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, &[7; 32]).map_err(failed)?);
+        let sealing =
+            LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, &[7; 32]).map_err(failed)?);
         let mut sealed = vec![1; PAYLOAD];
-        sealing.seal_in_place_append_tag(Nonce::assume_unique_for_key([0; 12]), Aad::from([3; 10]), &mut sealed).map_err(failed)?;
+        sealing
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key([0; 12]),
+                Aad::from([3; 10]),
+                &mut sealed,
+            )
+            .map_err(failed)?;
         Ok(Self {
             role,
             verifying: hmac::Key::new(hmac::HMAC_SHA256, &[5; 32]),
@@ -106,13 +115,23 @@ impl Keys {
         payload[..32].copy_from_slice(signature.as_ref());
         let mut nonce = [0; 12];
         nonce[..8].copy_from_slice(&self.nonce.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-        self.sealing.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from([3; 10]), &mut payload).is_ok()
+        self.sealing
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from([3; 10]),
+                &mut payload,
+            )
+            .is_ok()
     }
 
     fn exchange(&self) -> bool {
         let mut sealed = [0; PAYLOAD + 16];
         sealed.copy_from_slice(&self.sealed);
-        let opened = self.sealing.open_in_place(Nonce::assume_unique_for_key([0; 12]), Aad::from([3; 10]), &mut sealed);
+        let opened = self.sealing.open_in_place(
+            Nonce::assume_unique_for_key([0; 12]),
+            Aad::from([3; 10]),
+            &mut sealed,
+        );
         opened.is_ok() && self.signing.sign(&self.random, &self.signed).is_ok()
     }
 }
@@ -130,25 +149,49 @@ fn joined<'a>(buffer: &'a mut [u8], text: &[u8], hash: &[u8]) -> &'a [u8] {
 pub(crate) fn serve(role: Role, answer_bytes: usize) -> Result<()> {
     let keys = Arc::new(Keys::new(role)?);
     let answer = Bytes::from(vec![b' '; answer_bytes]);
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let mut stdout = std::io::stdout();
-        writeln!(stdout, "{}", serde_json::json!({ "listening": listener.local_addr()?.to_string() }))?;
-        stdout.flush()?;
-        loop {
-            let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            let (keys, answer) = (Arc::clone(&keys), answer.clone());
-            let service = service_fn(move |request: hyper::Request<Incoming>| answer_to(request, Arc::clone(&keys), answer.clone()));
-            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-        }
-    })
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            let mut stdout = std::io::stdout();
+            writeln!(
+                stdout,
+                "{}",
+                serde_json::json!({ "listening": listener.local_addr()?.to_string() })
+            )?;
+            stdout.flush()?;
+            loop {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                let (keys, answer) = (Arc::clone(&keys), answer.clone());
+                let service = service_fn(move |request: hyper::Request<Incoming>| {
+                    answer_to(request, Arc::clone(&keys), answer.clone())
+                });
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        })
 }
 
-async fn answer_to(request: hyper::Request<Incoming>, keys: Arc<Keys>, answer: Bytes) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
-    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+async fn answer_to(
+    request: hyper::Request<Incoming>,
+    keys: Arc<Keys>,
+    answer: Bytes,
+) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+    let body = request
+        .into_body()
+        .collect()
+        .await
+        .map(|body| body.to_bytes())
+        .unwrap_or_default();
     let mut response = hyper::Response::new(Full::new(answer));
-    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static("application/json"),
+    );
     if !keys.work(&body) {
         *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
     }

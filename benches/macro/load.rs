@@ -1,4 +1,5 @@
-//! The load on a server: connections that take requests from one supply, and the latencies that they see.
+//! The load on a server: connections that take requests from one supply, and the latencies that
+//! they see.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,46 +32,90 @@ pub(crate) struct Supply {
 impl Supply {
     /// Sends each request once.
     pub(crate) fn once(requests: Arc<Vec<Vec<u8>>>) -> Self {
-        Self { requests, again: false, taken: AtomicUsize::new(0) }
+        Self {
+            requests,
+            again: false,
+            taken: AtomicUsize::new(0),
+        }
     }
 
     /// Begins again after the last.
     pub(crate) fn again(requests: Arc<Vec<Vec<u8>>>) -> Self {
-        Self { requests, again: true, taken: AtomicUsize::new(0) }
+        Self {
+            requests,
+            again: true,
+            taken: AtomicUsize::new(0),
+        }
     }
 
     /// Returns the next request, and how many went before it.
     fn take(&self) -> Option<(usize, &[u8])> {
         let number = self.taken.fetch_add(1, Ordering::Relaxed);
-        let place = if self.again { number % self.requests.len() } else { number };
-        self.requests.get(place).map(|request| (number, request.as_slice()))
+        let place = if self.again {
+            number % self.requests.len()
+        } else {
+            number
+        };
+        self.requests
+            .get(place)
+            .map(|request| (number, request.as_slice()))
     }
 }
 
 /// Waits until the server answers its health check.
 pub(crate) async fn wait_until_healthy(address: SocketAddr) -> Result<()> {
     let mut connection = Connection::open(address).await?;
-    connection.send(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n", Expected::Ok).await?;
+    connection
+        .send(
+            b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n",
+            Expected::Ok,
+        )
+        .await?;
     Ok(())
 }
 
 /// Gets a temporary credential of every account, by Tencent's API.
-pub(crate) async fn collect_credentials(address: SocketAddr, data: &Data) -> Result<Vec<Credential>> {
+pub(crate) async fn collect_credentials(
+    address: SocketAddr,
+    data: &Data,
+) -> Result<Vec<Credential>> {
     let mut connection = Connection::open(address).await?;
     let mut credentials = Vec::with_capacity(data.tenants.len());
     for tenant in &data.tenants {
-        let answer = connection.send(&create_instance_token(tenant)?, Operation::IssueTencent.expected()).await?;
+        let answer = connection
+            .send(
+                &create_instance_token(tenant)?,
+                Operation::IssueTencent.expected(),
+            )
+            .await?;
         let answer: serde_json::Value = serde_json::from_slice(answer)?;
-        let text = |name: &str| answer["Response"][name].as_str().map(str::to_owned).ok_or("a credential lacks a part");
-        credentials.push(Credential { username: text("Username")?, secret: text("Token")? });
+        let text = |name: &str| {
+            answer["Response"][name]
+                .as_str()
+                .map(str::to_owned)
+                .ok_or("a credential lacks a part")
+        };
+        credentials.push(Credential {
+            username: text("Username")?,
+            secret: text("Token")?,
+        });
     }
     Ok(credentials)
 }
 
 /// Returns the length of an operation's answer.
-pub(crate) async fn answer_bytes(address: SocketAddr, operation: Operation, data: &Data, credentials: &[Credential]) -> Result<usize> {
+pub(crate) async fn answer_bytes(
+    address: SocketAddr,
+    operation: Operation,
+    data: &Data,
+    credentials: &[Credential],
+) -> Result<usize> {
     let request = operation.request(data, credentials, 0)?;
-    Ok(Connection::open(address).await?.send(&request, operation.expected()).await?.len())
+    Ok(Connection::open(address)
+        .await?
+        .send(&request, operation.expected())
+        .await?
+        .len())
 }
 
 /// Loads a server for the time of the load, or until the requests are used up.
@@ -81,7 +126,9 @@ pub(crate) async fn measure(server: &Server, supply: Supply, load: Load) -> Resu
     }
     let before = server.settled_processor_time().await?;
     let (supply, started) = (Arc::new(supply), Instant::now());
-    let working = open.into_iter().map(|connection| tokio::spawn(work(connection, Arc::clone(&supply), load, started)));
+    let working = open
+        .into_iter()
+        .map(|connection| tokio::spawn(work(connection, Arc::clone(&supply), load, started)));
     let mut latencies = Vec::new();
     for connection in working.collect::<Vec<_>>() {
         latencies.extend(connection.await??);
@@ -90,16 +137,32 @@ pub(crate) async fn measure(server: &Server, supply: Supply, load: Load) -> Resu
     let processor_time = server.settled_processor_time().await? - before;
     latencies.sort_unstable();
     let resident_kilobytes = server.resident_kilobytes()?;
-    Ok(Sample { operation: None, contender: Contender::Bare, pace: load.pace, latencies, elapsed, processor_time, resident_kilobytes })
+    Ok(Sample {
+        operation: None,
+        contender: Contender::Bare,
+        pace: load.pace,
+        latencies,
+        elapsed,
+        processor_time,
+        resident_kilobytes,
+    })
 }
 
-async fn work(mut connection: Connection, supply: Arc<Supply>, load: Load, started: Instant) -> Result<Vec<u32>> {
+async fn work(
+    mut connection: Connection,
+    supply: Arc<Supply>,
+    load: Load,
+    started: Instant,
+) -> Result<Vec<u32>> {
     let mut latencies = Vec::new();
     while started.elapsed() < load.time
         && let Some((number, request)) = supply.take()
     {
         if let Pace::PerSecond(rate) = load.pace {
-            tokio::time::sleep_until((started + Duration::from_secs_f64(number as f64 / rate)).into()).await;
+            tokio::time::sleep_until(
+                (started + Duration::from_secs_f64(number as f64 / rate)).into(),
+            )
+            .await;
         }
         let sent = Instant::now();
         connection.send(request, load.expected).await?;

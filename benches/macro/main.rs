@@ -1,15 +1,15 @@
 //! The macro benchmark: transire beside servers that do less, on the same cores, in one run.
 //!
-//! For each operation there are three servers: a *bare* one that answers as many bytes and does nothing
-//! else, a *limit* one that also does the cryptography which the operation can't do without ([`limit`]),
-//! and transire itself, the true program on a store of a thousand accounts with its limits, its replay
-//! memory and its audit on. They take turns, round by round, so that whatever else the machine does
-//! falls on all of them.
+//! For each operation there are three servers: a *bare* one that answers as many bytes and does
+//! nothing else, a *limit* one that also does the cryptography which the operation can't do without
+//! ([`limit`]), and transire itself, the true program on a store of a thousand accounts with its
+//! limits, its replay memory and its audit on. They take turns, round by round, so that whatever
+//! else the machine does falls on all of them.
 //!
-//! What counts is the server's processor time for a request: client and server share the machine, so
-//! throughput measures both. Each server is loaded twice in each round: with as much as it takes, and at
-//! a rate that all of them reach, because the kernel's part in a request depends on how many come at
-//! once. `docs/performance.md` says how to run it and what it showed.
+//! What counts is the server's processor time for a request: client and server share the machine,
+//! so throughput measures both. Each server is loaded twice in each round: with as much as it
+//! takes, and at a rate that all of them reach, because the kernel's part in a request depends on
+//! how many come at once. `docs/performance.md` says how to run it and what it showed.
 
 mod connection;
 mod limit;
@@ -56,7 +56,8 @@ struct Options {
     /// Connections of the client, each with one request at a time.
     #[arg(long, default_value_t = 32)]
     connections: usize,
-    /// Measure an overload instead: accepted requests at ten times as many connections as keep the program busy.
+    /// Measure an overload instead: accepted requests at ten times as many connections as keep the
+    /// program busy.
     #[arg(long)]
     overload: bool,
     /// Measure only this operation, such as `exchange`.
@@ -80,12 +81,18 @@ fn main() -> Result<()> {
     let options = Options::parse();
     match options.role {
         Some(role) => limit::serve(role, options.answer_bytes),
-        None if options.overload => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(overload::measure(
-            &options.program,
-            Duration::from_secs_f64(options.seconds),
-            options.connections,
-        )),
-        None => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(compare(&options)),
+        None if options.overload => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(overload::measure(
+                &options.program,
+                Duration::from_secs_f64(options.seconds),
+                options.connections,
+            )),
+        None => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(compare(&options)),
     }
 }
 
@@ -97,7 +104,10 @@ struct Trial {
 }
 
 async fn compare(options: &Options) -> Result<()> {
-    eprintln!("preparing {} accounts, each with a key and an instance", store::ACCOUNTS);
+    eprintln!(
+        "preparing {} accounts, each with a key and an instance",
+        store::ACCOUNTS
+    );
     let data = store::Data::prepare().await?;
     let started = Instant::now();
     let transire = Server::transire(&options.program, data.directory())?;
@@ -109,10 +119,17 @@ async fn compare(options: &Options) -> Result<()> {
     let credentials = load::collect_credentials(transire.address, &data).await?;
     audited += credentials.len() as u64;
     let mut trials = Vec::new();
-    for operation in Operation::ALL.into_iter().filter(|operation| options.only.is_none_or(|only| only == *operation)) {
+    for operation in Operation::ALL
+        .into_iter()
+        .filter(|operation| options.only.is_none_or(|only| only == *operation))
+    {
         let bytes = load::answer_bytes(transire.address, operation, &data, &credentials).await?;
         audited += 1;
-        trials.push(Trial { operation, bare: Server::role(Role::Bare, bytes)?, limit: Server::role(operation.limit(), bytes)? });
+        trials.push(Trial {
+            operation,
+            bare: Server::role(Role::Bare, bytes)?,
+            limit: Server::role(operation.limit(), bytes)?,
+        });
     }
     let registry = Server::docker_registry(data.directory())?;
     if registry.is_none() {
@@ -124,30 +141,57 @@ async fn compare(options: &Options) -> Result<()> {
     let paces = [Pace::FlatOut, Pace::PerSecond(options.rate)];
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
-        for Trial { operation, bare, limit } in &trials {
+        for Trial {
+            operation,
+            bare,
+            limit,
+        } in &trials
+        {
             for pace in paces {
-                // More than can be answered: every request to transire is its own, and none is sent twice.
+                // More than can be answered: every request to transire is its own, and none is sent
+                // twice.
                 let requests = Arc::new(operation.requests(&data, &credentials, time, pace)?);
-                for (contender, server) in [(Contender::Bare, bare), (Contender::Limit, limit), (Contender::Transire, &transire)] {
+                for (contender, server) in [
+                    (Contender::Bare, bare),
+                    (Contender::Limit, limit),
+                    (Contender::Transire, &transire),
+                ] {
                     let requests = Arc::clone(&requests);
                     let (expected, supply) = match contender {
                         Contender::Transire => (operation.expected(), Supply::once(requests)),
                         _ => (Expected::Ok, Supply::again(requests)),
                     };
-                    let load = Load { expected, pace, time, connections: options.connections };
+                    let load = Load {
+                        expected,
+                        pace,
+                        time,
+                        connections: options.connections,
+                    };
                     let sample = load::measure(server, supply, load).await?;
                     if contender == Contender::Transire {
                         audited += sample.latencies.len() as u64;
                     }
-                    samples.push(Sample { operation: Some(*operation), contender, ..sample });
+                    samples.push(Sample {
+                        operation: Some(*operation),
+                        contender,
+                        ..sample
+                    });
                 }
             }
         }
         if let Some(registry) = &registry {
             let requests = Arc::new(vec![requests::registry_log_in(registry.address)]);
-            let load = Load { expected: Expected::Ok, pace: Pace::FlatOut, time, connections: options.connections };
+            let load = Load {
+                expected: Expected::Ok,
+                pace: Pace::FlatOut,
+                time,
+                connections: options.connections,
+            };
             let sample = load::measure(registry, Supply::again(requests), load).await?;
-            samples.push(Sample { contender: Contender::Registry, ..sample });
+            samples.push(Sample {
+                contender: Contender::Registry,
+                ..sample
+            });
         }
     }
     drop(transire);

@@ -1,7 +1,7 @@
 //! Too many requests: what becomes of those that are accepted.
 //!
-//! The exchange is asked for by one connection, by as many as keep the program busy, and by ten times as many, each
-//! with one request at a time and the next at once, whatever the answer was.
+//! The exchange is asked for by one connection, by as many as keep the program busy, and by ten
+//! times as many, each with one request at a time and the next at once, whatever the answer was.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,10 +31,14 @@ pub(crate) async fn measure(program: &Path, time: Duration, busy: usize) -> Resu
     let transire = Server::transire(program, data.directory())?;
     load::wait_until_healthy(transire.address).await?;
     let credentials = load::collect_credentials(transire.address, &data).await?;
-    let requests: Vec<Vec<u8>> =
-        (0..REQUESTS).map(|number| Operation::Exchange.request(&data, &credentials, number)).collect::<Result<_>>()?;
+    let requests: Vec<Vec<u8>> = (0..REQUESTS)
+        .map(|number| Operation::Exchange.request(&data, &credentials, number))
+        .collect::<Result<_>>()?;
     let requests = Arc::new(requests);
-    println!("| connections | accepted/s | p50 ms | p99 ms | p99 : unloaded | refused/s | refusal p99 ms | memory MB |");
+    println!(
+        "| connections | accepted/s | p50 ms | p99 ms | p99 : unloaded | refused/s | refusal p99 \
+         ms | memory MB |"
+    );
     println!("|--:|--:|--:|--:|--:|--:|--:|--:|");
     // The first round fills caches and memory.
     run(&transire, &requests, busy, time / 2).await?;
@@ -58,7 +62,12 @@ pub(crate) async fn measure(program: &Path, time: Duration, busy: usize) -> Resu
     Ok(())
 }
 
-async fn run(server: &Server, requests: &Arc<Vec<Vec<u8>>>, connections: usize, time: Duration) -> Result<Answers> {
+async fn run(
+    server: &Server,
+    requests: &Arc<Vec<Vec<u8>>>,
+    connections: usize,
+    time: Duration,
+) -> Result<Answers> {
     let mut open = Vec::with_capacity(connections);
     for _ in 0..connections {
         open.push(Connection::open(server.address).await?);
@@ -66,7 +75,13 @@ async fn run(server: &Server, requests: &Arc<Vec<Vec<u8>>>, connections: usize, 
     let started = Instant::now();
     let working = open.into_iter().enumerate().map(|(number, connection)| {
         // Each begins elsewhere, so that accounts are spread.
-        tokio::spawn(press(connection, Arc::clone(requests), number * 97, started, time))
+        tokio::spawn(press(
+            connection,
+            Arc::clone(requests),
+            number * 97,
+            started,
+            time,
+        ))
     });
     let mut all = Answers::default();
     for connection in working.collect::<Vec<_>>() {
@@ -77,14 +92,27 @@ async fn run(server: &Server, requests: &Arc<Vec<Vec<u8>>>, connections: usize, 
     Ok(all)
 }
 
-async fn press(mut connection: Connection, requests: Arc<Vec<Vec<u8>>>, first: usize, started: Instant, time: Duration) -> Result<Answers> {
+async fn press(
+    mut connection: Connection,
+    requests: Arc<Vec<Vec<u8>>>,
+    first: usize,
+    started: Instant,
+    time: Duration,
+) -> Result<Answers> {
     let mut answers = Answers::default();
     let mut number = first;
     while started.elapsed() < time {
         let sent = Instant::now();
-        let accepted = connection.is_accepted(&requests[number % requests.len()]).await?;
+        let accepted = connection
+            .is_accepted(&requests[number % requests.len()])
+            .await?;
         let micros = u32::try_from(sent.elapsed().as_micros())?;
-        if accepted { &mut answers.accepted } else { &mut answers.refused }.push(micros);
+        if accepted {
+            &mut answers.accepted
+        } else {
+            &mut answers.refused
+        }
+        .push(micros);
         number += 1;
     }
     Ok(answers)

@@ -26,9 +26,14 @@ impl Server {
     /// Starts transire on the data, as an operator would.
     pub(crate) fn transire(program: &Path, data: &Path) -> Result<Self> {
         let mut command = Command::new(program);
-        command.arg("--data-dir").arg(data).args(["serve", "--listen", "127.0.0.1:0"]);
+        command
+            .arg("--data-dir")
+            .arg(data)
+            .args(["serve", "--listen", "127.0.0.1:0"]);
         // A few credentials ask for all tokens, as fast as they can.
-        command.env("TRANSIRE_LIMITS__TOKEN_REQUESTS_PER_SECOND", "1000000").env("TRANSIRE_LIMITS__TOKEN_REQUESTS_BURST", "1000000");
+        command
+            .env("TRANSIRE_LIMITS__TOKEN_REQUESTS_PER_SECOND", "1000000")
+            .env("TRANSIRE_LIMITS__TOKEN_REQUESTS_BURST", "1000000");
         Self::start(command)
     }
 
@@ -36,20 +41,28 @@ impl Server {
     pub(crate) fn role(role: Role, answer_bytes: usize) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         let role = clap::ValueEnum::to_possible_value(&role).ok_or("a role without a name")?;
-        command.args(["--role", role.get_name(), "--answer-bytes", &answer_bytes.to_string()]);
+        command.args([
+            "--role",
+            role.get_name(),
+            "--answer-bytes",
+            &answer_bytes.to_string(),
+        ]);
         Self::start(command)
     }
 
     /// Starts docker-registry with a password file, when the program can be found.
     pub(crate) fn docker_registry(directory: &Path) -> Result<Option<Self>> {
-        let Some(program) = registry_program() else { return Ok(None) };
+        let Some(program) = registry_program() else {
+            return Ok(None);
+        };
         let (config, passwords) = (directory.join("registry.yml"), directory.join("htpasswd"));
         fs::write(&passwords, format!("{}:{}\n", REGISTRY_USER, REGISTRY_HASH))?;
         let storage = directory.join("registry");
         fs::write(
             &config,
             format!(
-                "version: 0.1\nlog: {{level: info, formatter: json, accesslog: {{disabled: true}}}}\n\
+                "version: 0.1\nlog: {{level: info, formatter: json, accesslog: {{disabled: \
+                 true}}}}\n\
                  storage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:0'}}\n\
                  auth: {{htpasswd: {{realm: bench, path: {}}}}}\n",
                 storage.display(),
@@ -59,7 +72,11 @@ impl Server {
         let mut command = Command::new(program);
         command.arg("serve").arg(config);
         // It writes its log to stderr, and the address that it got into it.
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
         let log = child.stderr.take().ok_or("no log of the registry")?;
         let mut log = BufReader::new(log);
         let address = loop {
@@ -68,7 +85,11 @@ impl Server {
                 return Err("docker-registry ended before it listened".into());
             }
             if let Some((_, rest)) = line.split_once("listening on ") {
-                break rest.chars().take_while(|letter| matches!(letter, '0'..='9' | '.' | ':')).collect::<String>().parse()?;
+                break rest
+                    .chars()
+                    .take_while(|letter| matches!(letter, '0'..='9' | '.' | ':'))
+                    .collect::<String>()
+                    .parse()?;
             }
         };
         drain(log);
@@ -76,12 +97,19 @@ impl Server {
     }
 
     fn start(mut command: Command) -> Result<Self> {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
         let mut stdout = BufReader::new(child.stdout.take().ok_or("no output of the server")?);
         let mut line = String::new();
         stdout.read_line(&mut line)?;
-        let said: serde_json::Value = serde_json::from_str(&line).map_err(|_| "the server ended before it listened; its log says why")?;
-        let address = said["listening"].as_str().ok_or("the server did not say where it listens")?.parse()?;
+        let said: serde_json::Value = serde_json::from_str(&line)
+            .map_err(|_| "the server ended before it listened; its log says why")?;
+        let address = said["listening"]
+            .as_str()
+            .ok_or("the server did not say where it listens")?
+            .parse()?;
         drain(stdout);
         Ok(Self { child, address })
     }
@@ -90,11 +118,20 @@ impl Server {
     pub(crate) fn processor_time(&self) -> Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The name, in parentheses, may hold anything.
-        let (_, rest) = stat.rsplit_once(')').ok_or("/proc/PID/stat can't be read")?;
+        let (_, rest) = stat
+            .rsplit_once(')')
+            .ok_or("/proc/PID/stat can't be read")?;
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<u64>().ok()).ok_or("/proc/PID/stat can't be read");
+        let ticks = |place: usize| {
+            fields
+                .get(place)
+                .and_then(|field| field.parse::<u64>().ok())
+                .ok_or("/proc/PID/stat can't be read")
+        };
         // The 14th and the 15th field of the line, counted from the state, which is the third.
-        Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 1000 / TICKS_PER_SECOND))
+        Ok(Duration::from_millis(
+            (ticks(11)? + ticks(12)?) * 1000 / TICKS_PER_SECOND,
+        ))
     }
 
     /// Waits until the server has nothing left to do, and returns its processor time.
@@ -116,7 +153,10 @@ impl Server {
     /// Returns how much of its memory is in use, in kilobytes.
     pub(crate) fn resident_kilobytes(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("/proc/PID/status can't be read")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .ok_or("/proc/PID/status can't be read")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 }
@@ -124,7 +164,9 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // Transire stores what waits in its audit before it ends.
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
+        let asked = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
         if !asked.is_ok_and(|status| status.success()) {
             self.child.kill().unwrap_or_default();
         }
@@ -137,9 +179,15 @@ fn drain(mut from: impl Read + Send + 'static) {
     std::thread::spawn(move || std::io::copy(&mut from, &mut std::io::sink()));
 }
 
-#[expect(clippy::disallowed_methods, reason = "the benchmark has no settings file")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the benchmark has no settings file"
+)]
 fn registry_program() -> Option<PathBuf> {
-    let named = std::env::var("TRANSIRE_TEST_REGISTRY").ok().map(PathBuf::from);
-    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/docker-registry/usr/bin/docker-registry");
+    let named = std::env::var("TRANSIRE_TEST_REGISTRY")
+        .ok()
+        .map(PathBuf::from);
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("target/tools/docker-registry/usr/bin/docker-registry");
     named.or(Some(fetched)).filter(|program| program.is_file())
 }

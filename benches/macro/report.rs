@@ -64,9 +64,21 @@ pub(crate) fn print(samples: &[Sample], paces: &[Pace], started: Duration, idle_
             Pace::FlatOut => println!("\nAs many requests as each server takes:\n"),
             Pace::PerSecond(rate) => println!("\n{rate} requests a second for each server:\n"),
         }
-        println!("{}", table(&samples.iter().filter(|sample| sample.pace == *pace).collect::<Vec<_>>()));
+        println!(
+            "{}",
+            table(
+                &samples
+                    .iter()
+                    .filter(|sample| sample.pace == *pace)
+                    .collect::<Vec<_>>()
+            )
+        );
     }
-    println!("\nstart to first answer: {} ms; idle: {:.1} MB", started.as_millis(), idle_kilobytes as f64 / 1024.0);
+    println!(
+        "\nstart to first answer: {} ms; idle: {:.1} MB",
+        started.as_millis(),
+        idle_kilobytes as f64 / 1024.0
+    );
 }
 
 fn table(samples: &[&Sample]) -> Table {
@@ -85,26 +97,54 @@ fn table(samples: &[&Sample]) -> Table {
         "throughput : limit",
     ]);
     for operation in operations {
-        let of = |contender| samples.iter().copied().filter(move |sample| sample.operation == operation && sample.contender == contender);
-        for contender in [Contender::Bare, Contender::Limit, Contender::Transire, Contender::Registry] {
+        let of = |contender| {
+            samples.iter().copied().filter(move |sample| {
+                sample.operation == operation && sample.contender == contender
+            })
+        };
+        for contender in [
+            Contender::Bare,
+            Contender::Limit,
+            Contender::Transire,
+            Contender::Registry,
+        ] {
             let mine: Vec<&Sample> = of(contender).collect();
             if mine.is_empty() {
                 continue;
             }
-            let middle = |figure: &dyn Fn(&Sample) -> f64| median(mine.iter().map(|sample| figure(sample)).collect());
+            let middle = |figure: &dyn Fn(&Sample) -> f64| {
+                median(mine.iter().map(|sample| figure(sample)).collect())
+            };
             // Round by round, because both servers of a round were slowed alike.
             let ratio = |figure: &dyn Fn(&Sample) -> f64| {
-                let ratios: Vec<f64> = mine.iter().zip(of(Contender::Limit)).map(|(own, limit)| figure(own) / figure(limit)).collect();
-                if ratios.is_empty() { String::new() } else { spread(ratios) }
+                let ratios: Vec<f64> = mine
+                    .iter()
+                    .zip(of(Contender::Limit))
+                    .map(|(own, limit)| figure(own) / figure(limit))
+                    .collect();
+                if ratios.is_empty() {
+                    String::new()
+                } else {
+                    spread(ratios)
+                }
             };
             table.add_row([
-                operation.map_or("check a password", Operation::name).to_owned(),
+                operation
+                    .map_or("check a password", Operation::name)
+                    .to_owned(),
                 contender.name().to_owned(),
                 format!("{:.0}", middle(&Sample::per_second)),
                 format!("{:.2}", middle(&|sample| sample.percentile(0.5)) / 1e3),
                 format!("{:.2}", middle(&|sample| sample.percentile(0.99)) / 1e3),
                 format!("{:.1}", middle(&Sample::processor_micros)),
-                format!("{:.1}", mine.iter().map(|sample| sample.resident_kilobytes).max().unwrap_or_default() as f64 / 1024.0),
+                format!(
+                    "{:.1}",
+                    mine.iter()
+                        .map(|sample| sample.resident_kilobytes)
+                        .max()
+                        .unwrap_or_default() as f64
+                        / 1024.0
+                ),
                 ratio(&Sample::processor_micros),
                 ratio(&Sample::per_second),
             ]);
@@ -124,6 +164,9 @@ fn median(mut figures: Vec<f64>) -> f64 {
 /// Writes the median, and behind it the least and the most.
 fn spread(mut figures: Vec<f64>) -> String {
     figures.sort_by(f64::total_cmp);
-    let (least, most) = (figures.first().copied().unwrap_or_default(), figures.last().copied().unwrap_or_default());
+    let (least, most) = (
+        figures.first().copied().unwrap_or_default(),
+        figures.last().copied().unwrap_or_default(),
+    );
     format!("{:.2} ({least:.2}-{most:.2})", median(figures))
 }

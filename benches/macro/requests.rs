@@ -19,7 +19,8 @@ use crate::store::{Data, Tenant};
 pub(crate) const REGISTRY_USER: &str = "bench";
 const REGISTRY_PASSWORD: &str = "bench-EXAMPLE-password";
 /// That password under bcrypt at cost 5, which is what `htpasswd -B` takes unless told otherwise.
-pub(crate) const REGISTRY_HASH: &str = "$2b$05$abcdefghijklmnopqrstuuWz6j1xCnwRKfYWjpgqHNQAGrWQv0ptu";
+pub(crate) const REGISTRY_HASH: &str =
+    "$2b$05$abcdefghijklmnopqrstuuWz6j1xCnwRKfYWjpgqHNQAGrWQv0ptu";
 
 /// The host that clients sign: without a port, as of a deployment behind a name.
 const HOST: &str = "transire.example.com";
@@ -82,18 +83,32 @@ impl Operation {
         })
     }
 
-    /// Makes as many requests as a server can be sent in that time at that pace, over all accounts in turn.
-    pub(crate) fn requests(self, data: &Data, credentials: &[Credential], time: Duration, pace: Pace) -> Result<Vec<Vec<u8>>> {
+    /// Makes as many requests as a server can be sent in that time at that pace, over all accounts
+    /// in turn.
+    pub(crate) fn requests(
+        self,
+        data: &Data,
+        credentials: &[Credential],
+        time: Duration,
+        pace: Pace,
+    ) -> Result<Vec<Vec<u8>>> {
         let per_second = match pace {
             Pace::FlatOut => MAX_PER_SECOND,
             Pace::PerSecond(rate) => rate,
         };
         let count = (time.as_secs_f64() * per_second).ceil() as usize;
-        (0..count).map(|number| self.request(data, credentials, number)).collect()
+        (0..count)
+            .map(|number| self.request(data, credentials, number))
+            .collect()
     }
 
     /// Makes a request for the account of that number; no two signed ones are alike.
-    pub(crate) fn request(self, data: &Data, credentials: &[Credential], number: usize) -> Result<Vec<u8>> {
+    pub(crate) fn request(
+        self,
+        data: &Data,
+        credentials: &[Credential],
+        number: usize,
+    ) -> Result<Vec<u8>> {
         let place = number % data.tenants.len();
         match self {
             Self::IssueTencent => create_instance_token(&data.tenants[place]),
@@ -107,18 +122,40 @@ impl Operation {
 pub(crate) fn create_instance_token(tenant: &Tenant) -> Result<Vec<u8>> {
     let description = hex::encode(random_bytes::<8>(&SystemRandom));
     let registry_id = tenant.instance.id.as_str();
-    let body = format!(r#"{{"RegistryId": "{registry_id}", "TokenType": "temp", "Desc": "{description}"}}"#);
+    let body = format!(
+        r#"{{"RegistryId": "{registry_id}", "TokenType": "temp", "Desc": "{description}"}}"#
+    );
     let now = SystemClock.now();
     let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("x-tc-action", HeaderValue::from_static("CreateInstanceToken"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(
+        "x-tc-action",
+        HeaderValue::from_static("CreateInstanceToken"),
+    );
     headers.insert("x-tc-version", HeaderValue::from_static("2019-09-24"));
     headers.insert("x-tc-region", HeaderValue::from_static("ap-guangzhou"));
     headers.insert("x-tc-timestamp", HeaderValue::from(now.unix_seconds()));
-    headers.insert("x-tc-requestclient", HeaderValue::from_static("SDK_PYTHON_3.0.1200"));
-    let request = sign::Request { method: "POST", path: "/", query: "", host: HOST, headers: &headers, body: body.as_bytes() };
-    let authorization = tc3::authorization(&request, "content-type;host", "tcr", &signer(tenant), now)?;
-    headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&authorization)?);
+    headers.insert(
+        "x-tc-requestclient",
+        HeaderValue::from_static("SDK_PYTHON_3.0.1200"),
+    );
+    let request = sign::Request {
+        method: "POST",
+        path: "/",
+        query: "",
+        host: HOST,
+        headers: &headers,
+        body: body.as_bytes(),
+    };
+    let authorization =
+        tc3::authorization(&request, "content-type;host", "tcr", &signer(tenant), now)?;
+    headers.insert(
+        header::AUTHORIZATION,
+        HeaderValue::from_str(&authorization)?,
+    );
     Ok(written("POST", "/", &headers, &body))
 }
 
@@ -128,8 +165,22 @@ fn get_authorization_token(tenant: &Tenant) -> Result<Vec<u8>> {
     let nonce = hex::encode(random_bytes::<16>(&SystemRandom));
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    let request = sign::Request { method: "POST", path: "/", query: &query, host: HOST, headers: &headers, body: b"" };
-    let added = acs3::sign(&request, "GetAuthorizationToken", "2018-12-01", &signer(tenant), SystemClock.now(), &nonce)?;
+    let request = sign::Request {
+        method: "POST",
+        path: "/",
+        query: &query,
+        host: HOST,
+        headers: &headers,
+        body: b"",
+    };
+    let added = acs3::sign(
+        &request,
+        "GetAuthorizationToken",
+        "2018-12-01",
+        &signer(tenant),
+        SystemClock.now(),
+        &nonce,
+    )?;
     headers.extend(added);
     Ok(written("POST", &format!("/?{query}"), &headers, ""))
 }
@@ -138,23 +189,36 @@ fn get_authorization_token(tenant: &Tenant) -> Result<Vec<u8>> {
 fn token(tenant: &Tenant, credential: &Credential) -> Vec<u8> {
     let Credential { username, secret } = credential;
     let service = &tenant.instance.service;
-    let target = format!("/token?account={username}&scope=repository%3Ateam%2Fapp%3Apull%2Cpush&service={service}");
+    let target = format!(
+        "/token?account={username}&scope=repository%3Ateam%2Fapp%3Apull%2Cpush&service={service}"
+    );
     let mut headers = HeaderMap::new();
     let basic = STANDARD.encode(format!("{username}:{secret}"));
     // Base64 is always fit for a header.
-    headers.extend(HeaderValue::from_str(&format!("Basic {basic}")).map(|value| (header::AUTHORIZATION, value)));
-    headers.insert(header::USER_AGENT, HeaderValue::from_static("docker/28.0.0 go/go1.24.0"));
+    headers.extend(
+        HeaderValue::from_str(&format!("Basic {basic}"))
+            .map(|value| (header::AUTHORIZATION, value)),
+    );
+    headers.insert(
+        header::USER_AGENT,
+        HeaderValue::from_static("docker/28.0.0 go/go1.24.0"),
+    );
     written("GET", &target, &headers, "")
 }
 
 /// Logs in to a registry that checks a password file.
 pub(crate) fn registry_log_in(address: SocketAddr) -> Vec<u8> {
     let basic = STANDARD.encode(format!("{REGISTRY_USER}:{REGISTRY_PASSWORD}"));
-    format!("GET /v2/ HTTP/1.1\r\nhost: {address}\r\nauthorization: Basic {basic}\r\n\r\n").into_bytes()
+    format!("GET /v2/ HTTP/1.1\r\nhost: {address}\r\nauthorization: Basic {basic}\r\n\r\n")
+        .into_bytes()
 }
 
 fn signer(tenant: &Tenant) -> Signer<'_> {
-    Signer { access_key_id: &tenant.access_key_id, secret: &tenant.secret, session_token: None }
+    Signer {
+        access_key_id: &tenant.access_key_id,
+        secret: &tenant.secret,
+        session_token: None,
+    }
 }
 
 fn written(method: &str, target: &str, headers: &HeaderMap, body: &str) -> Vec<u8> {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use transire::config::Settings;
 use transire::domain::ids::AccountId;
-use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification};
+use transire::domain::instance::{
+    Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification,
+};
 use transire::domain::switch::Switch;
 use transire::service::{Caller, NewAccessKey, NewInstance, RequestContext, Service};
 use transire::sign::SigningSecret;
@@ -35,13 +37,28 @@ impl Data {
     /// Makes the accounts.
     pub(crate) async fn prepare() -> Result<Self> {
         let directory = std::env::temp_dir().join(format!("transire-bench-{}", std::process::id()));
-        let mut data = Self { directory, tenants: Vec::new(), audited_before: 0 };
-        let service =
-            Arc::new(transire::open::open(&Settings { data_dir: data.directory.clone(), ..Settings::default() }, Open::Serve).await?);
+        let mut data = Self {
+            directory,
+            tenants: Vec::new(),
+            audited_before: 0,
+        };
+        let service = Arc::new(
+            transire::open::open(
+                &Settings {
+                    data_dir: data.directory.clone(),
+                    ..Settings::default()
+                },
+                Open::Serve,
+            )
+            .await?,
+        );
         // All at once: writes that wait together share an fsync.
-        let making: Vec<_> = (0..ACCOUNTS).map(|number| tokio::spawn(tenant(Arc::clone(&service), number))).collect();
+        let making: Vec<_> = (0..ACCOUNTS)
+            .map(|number| tokio::spawn(tenant(Arc::clone(&service), number)))
+            .collect();
         for tenant in making {
-            data.tenants.push(tenant.await?.map_err(|error| error.to_string())?);
+            data.tenants
+                .push(tenant.await?.map_err(|error| error.to_string())?);
         }
         service.ledger.close().await;
         drop(service);
@@ -62,8 +79,11 @@ impl Data {
     fn count_audit_lines(&self) -> Result<u64> {
         let connection = rusqlite::Connection::open(self.directory.join("transire.db"))?;
         // A row for every change, and for all else pages with a line of text for each.
-        let lines = "SELECT (SELECT count(*) FROM audit) + (SELECT coalesce(sum(length(lines) - length(replace(lines, char(10), ''))), 0) FROM audit_page)";
-        Ok(connection.query_row(lines, (), |row| row.get::<_, i64>(0))?.unsigned_abs())
+        let lines = "SELECT (SELECT count(*) FROM audit) + (SELECT coalesce(sum(length(lines) - \
+                     length(replace(lines, char(10), ''))), 0) FROM audit_page)";
+        Ok(connection
+            .query_row(lines, (), |row| row.get::<_, i64>(0))?
+            .unsigned_abs())
     }
 }
 
@@ -79,9 +99,20 @@ async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Resul
     let operator = Caller::operator();
     let context = RequestContext::operator(service.base.request_id());
     let id = AccountId::new(100_000_000_001 + i64::try_from(number).unwrap_or_default())?;
-    let account =
-        service.identity.create_account(&service.call(&operator, &context), Some(id), &format!("tenant-{number}"), None).await?.id;
-    let NewAccessKey { id, secret } = service.identity.create_access_key(&service.call(&operator, &context), account, None).await?;
+    let account = service
+        .identity
+        .create_account(
+            &service.call(&operator, &context),
+            Some(id),
+            &format!("tenant-{number}"),
+            None,
+        )
+        .await?
+        .id;
+    let NewAccessKey { id, secret } = service
+        .identity
+        .create_access_key(&service.call(&operator, &context), account, None)
+        .await?;
     let new = NewInstance {
         account,
         name: "bench".to_owned(),
@@ -97,6 +128,13 @@ async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Resul
         default: DefaultMark::Unmarked,
         refresh_tokens: Switch::Off,
     };
-    let instance = service.registry.create_instance(&service.call(&operator, &context), new).await?;
-    Ok(Tenant { access_key_id: id, secret: SigningSecret::new(secret), instance })
+    let instance = service
+        .registry
+        .create_instance(&service.call(&operator, &context), new)
+        .await?;
+    Ok(Tenant {
+        access_key_id: id,
+        secret: SigningSecret::new(secret),
+        instance,
+    })
 }

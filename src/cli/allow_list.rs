@@ -51,22 +51,52 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let (one, switch) = match command {
         Command::Add { one, cidr, comment } => {
             name::check_description("comment", &comment)?;
-            let entry = AllowEntry { cidr: cidr.parse()?, written: cidr, comment };
-            service.registry.add_to_allow_list(call, &one.instance.into(), std::slice::from_ref(&entry)).await?;
-            return context.output.one(vec![("cidr", entry.written.into()), ("state", "added".into())]);
+            let entry = AllowEntry {
+                cidr: cidr.parse()?,
+                written: cidr,
+                comment,
+            };
+            service
+                .registry
+                .add_to_allow_list(call, &one.instance.into(), std::slice::from_ref(&entry))
+                .await?;
+            return context.output.one(vec![
+                ("cidr", entry.written.into()),
+                ("state", "added".into()),
+            ]);
         }
         Command::Remove { one, cidr } => {
-            service.registry.remove_from_allow_list(call, &one.instance.into(), &[AllowListPlace::Cidr(cidr)]).await?;
-            return context.output.one(vec![("cidr", cidr.to_string().into()), ("state", "removed".into())]);
+            service
+                .registry
+                .remove_from_allow_list(call, &one.instance.into(), &[AllowListPlace::Cidr(cidr)])
+                .await?;
+            return context.output.one(vec![
+                ("cidr", cidr.to_string().into()),
+                ("state", "removed".into()),
+            ]);
         }
         Command::List(one) => {
-            let (_, list) = service.registry.allow_list(call, &one.instance.into(), Permission::ListAclEntries).await?;
-            return context.output.list(list.entries.iter().cloned().map(views::AllowEntry::from));
+            let (_, list) = service
+                .registry
+                .allow_list(call, &one.instance.into(), Permission::ListAclEntries)
+                .await?;
+            return context
+                .output
+                .list(list.entries.iter().cloned().map(views::AllowEntry::from));
         }
         Command::Enable(one) => (one, Switch::On),
         Command::Disable(one) => (one, Switch::Off),
     };
-    let instance = service.registry.instance(call, &one.instance.into()).await?;
-    service.registry.set_allow_list(call, &InstanceChoice::Tcr(instance.id.clone()), switch).await?;
-    context.output.one(vec![("instance", instance.id.as_str().into()), ("state", views::allow_list_state(switch).into())])
+    let instance = service
+        .registry
+        .instance(call, &one.instance.into())
+        .await?;
+    service
+        .registry
+        .set_allow_list(call, &InstanceChoice::Tcr(instance.id.clone()), switch)
+        .await?;
+    context.output.one(vec![
+        ("instance", instance.id.as_str().into()),
+        ("state", views::allow_list_state(switch).into()),
+    ])
 }

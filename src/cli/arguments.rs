@@ -8,15 +8,23 @@ use crate::domain::credential::CredentialId;
 use crate::domain::instance::AnyInstanceId;
 use crate::domain::{Error, ErrorKind, Result};
 
-/// Reads a text that isn't empty. Nothing has an empty name, so an empty argument is a mistake, such as an unset variable.
+/// Reads a text that isn't empty. Nothing has an empty name, so an empty argument is a mistake,
+/// such as an unset variable.
 pub(super) fn some_text(text: &str) -> Result<String> {
-    if text.is_empty() { Err(Error::invalid_parameter("text", "it is empty")) } else { Ok(text.to_owned()) }
+    if text.is_empty() {
+        Err(Error::invalid_parameter("text", "it is empty"))
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
-/// Returns a mapping of errors to one of this argument. A rule knows a value, but not the argument that it came from.
+/// Returns a mapping of errors to one of this argument. A rule knows a value, but not the argument
+/// that it came from.
 pub(super) fn of_argument(name: &'static str) -> impl Fn(Error) -> Error {
     move |error| match error.kind() {
-        ErrorKind::InvalidParameter { .. } | ErrorKind::Misconfigured => Error::invalid_parameter(name, error.message()),
+        ErrorKind::InvalidParameter { .. } | ErrorKind::Misconfigured => {
+            Error::invalid_parameter(name, error.message())
+        }
         _ => error,
     }
 }
@@ -27,12 +35,21 @@ pub(super) struct OrDefault<T>(pub(super) Option<T>);
 
 /// Reads a value, or the word `default`.
 pub(super) fn or_default<T: FromStr<Err = Error>>(text: &str) -> Result<OrDefault<T>> {
-    Ok(OrDefault(if text == "default" { None } else { Some(text.parse()?) }))
+    Ok(OrDefault(if text == "default" {
+        None
+    } else {
+        Some(text.parse()?)
+    }))
 }
 
 /// Reads a number of whole seconds.
 pub(super) fn seconds(text: &str) -> Result<u32> {
-    text.parse().map_err(|_| Error::invalid_parameter("seconds", "a number of seconds in digits alone, such as 3600 for an hour"))
+    text.parse().map_err(|_| {
+        Error::invalid_parameter(
+            "seconds",
+            "a number of seconds in digits alone, such as 3600 for an hour",
+        )
+    })
 }
 
 /// Reads an instance's id, or that, a slash and a repository.
@@ -42,25 +59,40 @@ pub(super) fn resource(text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-/// Reads an address to listen at, as Go's programs do: without a host it is every address of the machine.
+/// Reads an address to listen at, as Go's programs do: without a host it is every address of the
+/// machine.
 pub(super) fn listen_address(text: &str) -> Result<String> {
     let is_address = text.rsplit_once(':').is_some_and(|(host, port)| {
         let is_strange = |letter: char| letter.is_whitespace() || letter.is_control();
-        !host.contains(is_strange) && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+        !host.contains(is_strange)
+            && port.bytes().all(|byte| byte.is_ascii_digit())
+            && port.parse::<u16>().is_ok()
     });
-    if is_address { Ok(text.to_owned()) } else { Err(Error::invalid_parameter("listen", "an address is written like 127.0.0.1:5000")) }
+    if is_address {
+        Ok(text.to_owned())
+    } else {
+        Err(Error::invalid_parameter(
+            "listen",
+            "an address is written like 127.0.0.1:5000",
+        ))
+    }
 }
 
 /// Reads a client's address.
 pub(super) fn address(text: &str) -> Result<IpAddr> {
-    text.parse().map_err(|_| Error::invalid_parameter("address", "an address is written like 192.0.2.1 or 2001:db8::1"))
+    text.parse().map_err(|_| {
+        Error::invalid_parameter(
+            "address",
+            "an address is written like 192.0.2.1 or 2001:db8::1",
+        )
+    })
 }
 
 /// Reads the id of a long-term credential, or of a session.
 pub(super) fn credential_id(text: &str) -> Result<CredentialId> {
     text.parse().map_err(|_| {
-        let why = "a credential's id has 20 of 0-9 and a-v, such as 0123456789abcdefghij; `transire credential list` and \
-                   `transire audit list` show it";
+        let why = "a credential's id has 20 of 0-9 and a-v, such as 0123456789abcdefghij; \
+                   `transire credential list` and `transire audit list` show it";
         Error::invalid_parameter("id", why)
     })
 }
@@ -70,12 +102,15 @@ pub(super) fn access_key_id(text: &str) -> Result<String> {
     let refuse = |why| Err(Error::invalid_parameter("id", why));
     if access_key::is_of_session(text) {
         return refuse(
-            "that is a session's access key: `transire revoke --principal PRINCIPAL --credential ID` stops a session, by the id that \
-             `transire audit list` shows",
+            "that is a session's access key: `transire revoke --principal PRINCIPAL --credential \
+             ID` stops a session, by the id that `transire audit list` shows",
         );
     }
     if !access_key::is_permanent(text) {
-        return refuse("an access key's id is AKID and 32 letters or digits; `transire access-key list` shows it");
+        return refuse(
+            "an access key's id is AKID and 32 letters or digits; `transire access-key list` shows \
+             it",
+        );
     }
     Ok(text.to_owned())
 }

@@ -48,20 +48,46 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
     let (one, state) = match command {
         Command::List { instance } => {
-            let credentials = service.credentials.credentials(call, &instance.into()).await?;
-            return context.output.list(credentials.into_iter().map(views::Credential::from));
+            let credentials = service
+                .credentials
+                .credentials(call, &instance.into())
+                .await?;
+            return context
+                .output
+                .list(credentials.into_iter().map(views::Credential::from));
         }
         Command::Delete(one) => {
-            service.credentials.delete_credential(call, &one.instance.into(), &one.id).await?;
-            return context.output.one(vec![("id", one.id.as_str().into()), ("state", "deleted".into())]);
+            service
+                .credentials
+                .delete_credential(call, &one.instance.into(), &one.id)
+                .await?;
+            return context.output.one(vec![
+                ("id", one.id.as_str().into()),
+                ("state", "deleted".into()),
+            ]);
         }
-        Command::DeletePassword { instance, principal } => {
-            service.credentials.delete_fixed_password(call, &instance.into(), &principal).await?;
-            return context.output.one(vec![("principal", principal.to_string().into()), ("state", "deleted".into())]);
+        Command::DeletePassword {
+            instance,
+            principal,
+        } => {
+            service
+                .credentials
+                .delete_fixed_password(call, &instance.into(), &principal)
+                .await?;
+            return context.output.one(vec![
+                ("principal", principal.to_string().into()),
+                ("state", "deleted".into()),
+            ]);
         }
         Command::Disable(one) => (one, CredentialState::Disabled),
         Command::Enable(one) => (one, CredentialState::Active),
     };
-    service.credentials.set_credential_state(call, &one.instance.into(), &one.id, state).await?;
-    context.output.one(vec![("id", one.id.as_str().into()), ("state", state.name().into())])
+    service
+        .credentials
+        .set_credential_state(call, &one.instance.into(), &one.id, state)
+        .await?;
+    context.output.one(vec![
+        ("id", one.id.as_str().into()),
+        ("state", state.name().into()),
+    ])
 }

@@ -39,21 +39,38 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
     let (member, membership) = match command {
         Command::Create(one) => {
-            let group = service.identity.create_group(call, one.account, &one.name).await?;
+            let group = service
+                .identity
+                .create_group(call, one.account, &one.name)
+                .await?;
             return context.output.one(vec![("name", group.name.into())]);
         }
         Command::List { account } => {
             let groups = service.identity.groups(call, account).await?;
-            return context.output.list(groups.into_iter().map(views::Group::from));
+            return context
+                .output
+                .list(groups.into_iter().map(views::Group::from));
         }
         Command::Delete(one) => {
-            service.identity.delete_group(call, one.account, &one.name).await?;
-            return context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())]);
+            service
+                .identity
+                .delete_group(call, one.account, &one.name)
+                .await?;
+            return context
+                .output
+                .one(vec![("name", one.name.into()), ("state", "deleted".into())]);
         }
         Command::Add(member) => (member, Membership::In),
         Command::Remove(member) => (member, Membership::Out),
     };
     let Member { group, user } = member;
-    service.identity.set_member(call, group.account, &group.name, &user, membership).await?;
-    context.output.one(vec![("name", group.name.into()), ("user", user.into()), ("member", (membership == Membership::In).into())])
+    service
+        .identity
+        .set_member(call, group.account, &group.name, &user, membership)
+        .await?;
+    context.output.one(vec![
+        ("name", group.name.into()),
+        ("user", user.into()),
+        ("member", (membership == Membership::In).into()),
+    ])
 }

@@ -5,7 +5,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::{Context, arguments, output};
 use crate::domain::ids::AccountId;
 use crate::domain::instance::{
-    Algorithm, AnyInstanceId, DefaultMark, InstanceChange, KidFormat, OldRefreshTokens, RegistryKind, Specification,
+    Algorithm, AnyInstanceId, DefaultMark, InstanceChange, KidFormat, OldRefreshTokens,
+    RegistryKind, Specification,
 };
 use crate::domain::name::doubt_of_service;
 use crate::domain::switch::Switch;
@@ -79,19 +80,23 @@ pub(super) struct Update {
     /// Whether clients can log in: the addresses of the allow list, or, without one, all.
     #[arg(long, value_enum)]
     public_endpoint: Option<OpenClosed>,
-    /// Whether `docker login` gets a refresh token to store instead of the password. Issued ones stay good.
+    /// Whether `docker login` gets a refresh token to store instead of the password. Issued ones
+    /// stay good.
     #[arg(long, value_enum)]
     refresh_tokens: Option<OnOff>,
-    /// Prepare another issuer for its tokens: `registry-config` writes it, and `--activate` switches to it.
+    /// Prepare another issuer for its tokens: `registry-config` writes it, and `--activate`
+    /// switches to it.
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
-    /// Switch its tokens to the prepared issuer. Restart its registry with that issuer at the same moment.
+    /// Switch its tokens to the prepared issuer. Restart its registry with that issuer at the same
+    /// moment.
     #[arg(long, conflicts_with_all = ["issuer", "cancel"])]
     activate: bool,
     /// Drop the prepared issuer.
     #[arg(long, conflicts_with = "issuer")]
     cancel: bool,
-    /// Refuse all refresh tokens that were issued before, for ever. Their holders have to log in again.
+    /// Refuse all refresh tokens that were issued before, for ever. Their holders have to log in
+    /// again.
     #[arg(long, requires = "refresh_tokens")]
     refuse_old: bool,
 }
@@ -107,8 +112,8 @@ pub(super) struct Create {
     /// The region that it reports.
     #[arg(long, default_value = "ap-guangzhou")]
     region: String,
-    /// The registry's service name: a token's audience, and the service in the registry's challenge. Any text, such as its host
-    /// name; no two instances share one, ever.
+    /// The registry's service name: a token's audience, and the service in the registry's
+    /// challenge. Any text, such as its host name; no two instances share one, ever.
     #[arg(long)]
     service: String,
     /// The issuer that its tokens name. Without it, the store's; for pulp, its realm.
@@ -117,8 +122,8 @@ pub(super) struct Create {
     /// Use it for the account's calls that name no instance.
     #[arg(long)]
     default: bool,
-    /// The software of its registry: distribution (CNCF Distribution, and software that checks tokens in the same way), zot or
-    /// pulp. The last two get a signing key of their own.
+    /// The software of its registry: distribution (CNCF Distribution, and software that checks
+    /// tokens in the same way), zot or pulp. The last two get a signing key of their own.
     #[arg(long, default_value = "distribution")]
     kind: RegistryKind,
     /// The algorithm that signs its tokens: ES256 or RS256.
@@ -136,8 +141,8 @@ pub(super) struct Create {
     /// Its size, which decides its quotas: basic, standard or premium.
     #[arg(long, default_value = "premium")]
     specification: Specification,
-    /// Whether `docker login` gets a refresh token to store instead of the password. Podman, buildah, skopeo, oras-py and
-    /// Kubernetes' pull secrets can't use the file then.
+    /// Whether `docker login` gets a refresh token to store instead of the password. Podman,
+    /// buildah, skopeo, oras-py and Kubernetes' pull secrets can't use the file then.
     #[arg(long, value_enum, default_value = "off")]
     refresh_tokens: OnOff,
 }
@@ -146,7 +151,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::Create(new) => create(context, new).await,
         Command::Update(update) => change(context, update).await,
-        Command::Delete { instance, with_contents } => delete(context, instance, with_contents).await,
+        Command::Delete {
+            instance,
+            with_contents,
+        } => delete(context, instance, with_contents).await,
         Command::List => {
             let instances = context.service.registry.instances(&context.call()).await?;
             let shown = instances.into_iter().map(|instance| {
@@ -171,17 +179,26 @@ async fn create(context: &Context, create: Create) -> Result<()> {
         token_ttl_seconds: create.token_ttl,
         registry_url: create.registry_url,
         specification: create.specification,
-        default: if create.default { DefaultMark::Marked } else { DefaultMark::Unmarked },
+        default: if create.default {
+            DefaultMark::Marked
+        } else {
+            DefaultMark::Unmarked
+        },
         refresh_tokens: create.refresh_tokens.into(),
     };
-    let instance = context.service.registry.create_instance(&context.call(), new).await?;
+    let instance = context
+        .service
+        .registry
+        .create_instance(&context.call(), new)
+        .await?;
     if let Some(doubt) = doubt_of_service(&instance.service) {
         output::warn(doubt);
     }
     if instance.kind == RegistryKind::Zot {
         eprintln!(
-            "transire: after a revocation, tokens that zot's clients hold work for up to {} seconds (--token-ttl). They \
-             live that long because clients such as oras, crane and helm fail when a token expires during a push.",
+            "transire: after a revocation, tokens that zot's clients hold work for up to {} \
+             seconds (--token-ttl). They live that long because clients such as oras, crane and \
+             helm fail when a token expires during a push.",
             instance.token_ttl_seconds
         );
     }
@@ -197,40 +214,80 @@ async fn create(context: &Context, create: Create) -> Result<()> {
 }
 
 async fn delete(context: &Context, instance: AnyInstanceId, with_contents: bool) -> Result<()> {
-    let found = context.service.registry.instance(&context.call(), &instance.into()).await?;
-    let contents = if with_contents { Contents::GoToo } else { Contents::MustBeGone };
+    let found = context
+        .service
+        .registry
+        .instance(&context.call(), &instance.into())
+        .await?;
+    let contents = if with_contents {
+        Contents::GoToo
+    } else {
+        Contents::MustBeGone
+    };
     let choice = InstanceChoice::Tcr(found.id.clone());
-    context.service.registry.delete_instance(&context.call(), &choice, contents).await?;
-    context.output.one(vec![("tcr_id", found.id.as_str().into()), ("state", "deleted".into())])
+    context
+        .service
+        .registry
+        .delete_instance(&context.call(), &choice, contents)
+        .await?;
+    context.output.one(vec![
+        ("tcr_id", found.id.as_str().into()),
+        ("state", "deleted".into()),
+    ])
 }
 
 async fn change(context: &Context, update: Update) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
-    let found = service.registry.instance(call, &update.instance.into()).await?;
+    let found = service
+        .registry
+        .instance(call, &update.instance.into())
+        .await?;
     let choice = InstanceChoice::Tcr(found.id.clone());
     let mut changed = false;
     if update.registry_url.is_some() || update.no_registry_url {
-        service.registry.set_registry_url(call, &choice, update.registry_url.as_deref()).await?;
+        service
+            .registry
+            .set_registry_url(call, &choice, update.registry_url.as_deref())
+            .await?;
         changed = true;
     }
     if update.specification.is_some() || update.deletion_protection.is_some() {
         let deletion_protection = update.deletion_protection.map(Switch::from);
-        let change = InstanceChange { specification: update.specification, deletion_protection };
-        service.registry.modify_instance(call, &choice, change).await?;
+        let change = InstanceChange {
+            specification: update.specification,
+            deletion_protection,
+        };
+        service
+            .registry
+            .modify_instance(call, &choice, change)
+            .await?;
         changed = true;
     }
     if let Some(wanted) = update.public_endpoint {
         let switch = Switch::from(matches!(wanted, OpenClosed::Open));
-        service.registry.set_public_endpoint(call, &choice, switch, None).await?;
+        service
+            .registry
+            .set_public_endpoint(call, &choice, switch, None)
+            .await?;
         changed = true;
     }
     if let Some(wanted) = update.refresh_tokens {
-        let old = if update.refuse_old { OldRefreshTokens::Refuse } else { OldRefreshTokens::Keep };
-        service.registry.set_refresh_tokens(call, &choice, wanted.into(), old).await?;
+        let old = if update.refuse_old {
+            OldRefreshTokens::Refuse
+        } else {
+            OldRefreshTokens::Keep
+        };
+        service
+            .registry
+            .set_refresh_tokens(call, &choice, wanted.into(), old)
+            .await?;
         changed = true;
     }
     if let Some(issuer) = update.issuer.as_deref() {
-        service.registry.prepare_issuer(call, &choice, issuer).await?;
+        service
+            .registry
+            .prepare_issuer(call, &choice, issuer)
+            .await?;
         changed = true;
     }
     if update.activate {
@@ -242,7 +299,10 @@ async fn change(context: &Context, update: Update) -> Result<()> {
         changed = true;
     }
     if !changed {
-        return Err(Error::invalid_parameter("update", "name a change; `transire instance update --help` lists the options"));
+        return Err(Error::invalid_parameter(
+            "update",
+            "name a change; `transire instance update --help` lists the options",
+        ));
     }
     let now = service.registry.instance(call, &choice).await?;
     context.output.one(vec![

@@ -10,7 +10,8 @@ const ITALIC: &str = "\u{1b}[3m";
 const DIM: &str = "\u{1b}[2m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// Writes fields as `name=value`, and escapes all that could act on a terminal or look like another line.
+/// Writes fields as `name=value`, and escapes all that could act on a terminal or look like another
+/// line.
 pub(super) fn escaped_fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
     debug_fn(|writer, field, value| {
         let text = format!("{value:?}");

@@ -1,9 +1,10 @@
-//! The operator's commands, one file a noun. Each acts as an operator caller, and is audited like others.
+//! The operator's commands, one file a noun. Each acts as an operator caller, and is audited like
+//! others.
 //!
-//! With `--output json` a command prints one JSON document on stdout and nothing else; a failure leaves
-//! stdout empty (but for a listing that is printed as it is read), says why on stderr and exits with 1, or with 2 when an
-//! argument, or the file that it names, can't be taken. A command that answers a question exits with 1 when the answer is
-//! no, and with 2 when there is none.
+//! With `--output json` a command prints one JSON document on stdout and nothing else; a failure
+//! leaves stdout empty (but for a listing that is printed as it is read), says why on stderr and
+//! exits with 1, or with 2 when an argument, or the file that it names, can't be taken. A command
+//! that answers a question exits with 1 when the answer is no, and with 2 when there is none.
 //! SIGTERM ends a command, whatever it waits for, with 143, and SIGINT with 130.
 
 mod access_key;
@@ -45,13 +46,15 @@ use crate::serve::{Signals, Told};
 use crate::service::{Call, Caller, RequestContext, Service};
 use crate::{quickstart, serve};
 
-/// Access credentials for container registries, by the APIs of Tencent Cloud TCR and Alibaba Cloud ACR.
+/// Access credentials for container registries, by the APIs of Tencent Cloud TCR and Alibaba Cloud
+/// ACR.
 #[derive(Parser)]
 #[command(
     name = "transire",
     version,
     max_term_width = 110,
-    after_help = "Exit status: 0 for success, 1 for a failure, 2 for an argument, or a file that it names, that is invalid."
+    after_help = "Exit status: 0 for success, 1 for a failure, 2 for an argument, or a file that \
+                  it names, that is invalid."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -80,13 +83,15 @@ struct Global {
 enum Command {
     /// Serve both cloud APIs and the registries' token exchange.
     Serve {
-        /// The address to listen at, or a port on loopback; port 0 picks a free one. [default: 8480]
+        /// The address to listen at, or a port on loopback; port 0 picks a free one. [default:
+        /// 8480]
         #[arg(long, value_name = "ADDR")]
         listen: Option<Listen>,
     },
     /// Set up a new store: its master key, CA and issuer. An existing store stays as it is.
     Init,
-    /// Demonstrate the service in a minute: an account, a registry, and a log-in with each kind of credential.
+    /// Demonstrate the service in a minute: an account, a registry, and a log-in with each kind of
+    /// credential.
     Quickstart(Quickstart),
     /// Accounts, which own everything else.
     #[command(subcommand)]
@@ -109,8 +114,8 @@ enum Command {
     /// OpenID Connect issuers, whose tokens roles may trust.
     #[command(subcommand)]
     OidcProvider(oidc_provider::Command),
-    /// Stop every temporary credential, session and refresh token of a principal, and the service accounts that it made. Or stop
-    /// one credential.
+    /// Stop every temporary credential, session and refresh token of a principal, and the service
+    /// accounts that it made. Or stop one credential.
     Revoke(revoke::Command),
     /// Instances: the registries to log in to.
     #[command(subcommand)]
@@ -155,7 +160,12 @@ struct Named {
 
 /// Reads a document from the file that `argument` named.
 fn read_document(argument: &str, file: &Path) -> Result<String> {
-    std::fs::read_to_string(file).map_err(|error| Error::invalid_parameter(argument, format!("{} can't be read: {error}", file.display())))
+    std::fs::read_to_string(file).map_err(|error| {
+        Error::invalid_parameter(
+            argument,
+            format!("{} can't be read: {error}", file.display()),
+        )
+    })
 }
 
 /// The service, the caller, the request and the output of a command.
@@ -186,7 +196,9 @@ enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error.kind() {
-            ErrorKind::InvalidParameter { .. } | ErrorKind::MissingParameter { .. } => Self::Usage(error),
+            ErrorKind::InvalidParameter { .. } | ErrorKind::MissingParameter { .. } => {
+                Self::Usage(error)
+            }
             _ => Self::Failed(error),
         }
     }
@@ -196,7 +208,9 @@ impl From<Error> for Failure {
 fn explain(error: &Error) -> String {
     let message = error.message();
     match error.kind() {
-        ErrorKind::InvalidParameter { name } if !message.contains(&format!("--{name}")) && is_option(&Cli::command(), name) => {
+        ErrorKind::InvalidParameter { name }
+            if !message.contains(&format!("--{name}")) && is_option(&Cli::command(), name) =>
+        {
             format!("--{name}: {message}")
         }
         _ => message.to_owned(),
@@ -205,16 +219,27 @@ fn explain(error: &Error) -> String {
 
 /// Tells whether the command, or one below it, has an option of this name.
 fn is_option(command: &clap::Command, name: &str) -> bool {
-    command.get_arguments().any(|argument| argument.get_long() == Some(name))
-        || command.get_subcommands().any(|below| is_option(below, name))
+    command
+        .get_arguments()
+        .any(|argument| argument.get_long() == Some(name))
+        || command
+            .get_subcommands()
+            .any(|below| is_option(below, name))
 }
 
 impl Cli {
     /// Runs the command; returns the process's exit code.
     pub fn run(self) -> ExitCode {
         let decides = matches!(&self.command, Command::Policy(command) if command.decides());
-        let failed = if decides { ExitCode::from(2) } else { ExitCode::FAILURE };
-        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        let failed = if decides {
+            ExitCode::from(2)
+        } else {
+            ExitCode::FAILURE
+        };
+        let runtime = match tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+        {
             Ok(runtime) => runtime,
             Err(error) => {
                 eprintln!("transire: the operating system gives no threads: {error}");
@@ -246,30 +271,54 @@ impl Cli {
         // Before anything waits.
         let mut signals = Signals::receive()?;
         let Self { global, command } = self;
-        let default_level = if matches!(command, Command::Serve { .. }) { "info" } else { "warn" };
+        let default_level = if matches!(command, Command::Serve { .. }) {
+            "info"
+        } else {
+            "warn"
+        };
         // An error means that a subscriber is set, as in tests.
         tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level)))
+            .with_env_filter(
+                EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level)),
+            )
             .with_writer(std::io::stderr)
             .fmt_fields(log::escaped_fields())
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && !refuses_colours())
             .try_init()
             .ok();
-        let database = global.database.as_deref().map(DatabaseUrl::from_argument).transpose().map_err(Failure::Usage)?;
-        let mut settings = Settings::load(Arguments { config: global.config, data_dir: global.data_dir, database })?;
+        let database = global
+            .database
+            .as_deref()
+            .map(DatabaseUrl::from_argument)
+            .transpose()
+            .map_err(Failure::Usage)?;
+        let mut settings = Settings::load(Arguments {
+            config: global.config,
+            data_dir: global.data_dir,
+            database,
+        })?;
         match command {
             Command::Serve { listen } => {
                 settings.listen = listen.unwrap_or(settings.listen);
                 Ok(serve::serve(&settings, &mut signals).await?)
             }
-            Command::Quickstart(options) => quickstart::run(&settings, &options, &mut signals).await?.map_err(Failure::Stopped),
-            command => signals.unless_told(Box::pin(run_to_its_end(&settings, global.output, command))).await.map_err(Failure::Stopped)?,
+            Command::Quickstart(options) => quickstart::run(&settings, &options, &mut signals)
+                .await?
+                .map_err(Failure::Stopped),
+            command => signals
+                .unless_told(Box::pin(run_to_its_end(&settings, global.output, command)))
+                .await
+                .map_err(Failure::Stopped)?,
         }
     }
 }
 
 /// Runs a command that ends by itself.
-async fn run_to_its_end(settings: &Settings, format: Format, command: Command) -> Result<(), Failure> {
+async fn run_to_its_end(
+    settings: &Settings,
+    format: Format,
+    command: Command,
+) -> Result<(), Failure> {
     let output = Output::new(format);
     match command {
         Command::Init => return Ok(data::init(settings, &output).await?),
@@ -278,7 +327,12 @@ async fn run_to_its_end(settings: &Settings, format: Format, command: Command) -
     }
     let service = open(settings, Open::Command).await?;
     let request = RequestContext::operator(service.base.request_id());
-    let context = Context { service, operator: Caller::operator(), request, output };
+    let context = Context {
+        service,
+        operator: Caller::operator(),
+        request,
+        output,
+    };
     let mut denied = false;
     let done = match command {
         Command::Account(command) => account::run(&context, command).await,
@@ -286,7 +340,9 @@ async fn run_to_its_end(settings: &Settings, format: Format, command: Command) -
         Command::User(command) => user::run(&context, command).await,
         Command::Group(command) => group::run(&context, command).await,
         Command::Role(command) => role::run(&context, command).await,
-        Command::Policy(command) => policy::run(&context, command).await.map(|ended| denied = ended == policy::Ended::Denied),
+        Command::Policy(command) => policy::run(&context, command)
+            .await
+            .map(|ended| denied = ended == policy::Ended::Denied),
         Command::OidcProvider(command) => oidc_provider::run(&context, command).await,
         Command::Revoke(command) => revoke::run(&context, command).await,
         Command::Instance(command) => instance::run(&context, command).await,

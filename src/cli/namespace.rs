@@ -66,8 +66,16 @@ pub(super) struct One {
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
     match command {
-        Command::Create(Create { one, public, no_auto_create }) => {
-            let visibility = if public { Visibility::Public } else { Visibility::Private };
+        Command::Create(Create {
+            one,
+            public,
+            no_auto_create,
+        }) => {
+            let visibility = if public {
+                Visibility::Public
+            } else {
+                Visibility::Private
+            };
             let new = NewNamespace {
                 visibility,
                 default_visibility: visibility,
@@ -75,23 +83,59 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 ..NewNamespace::named(one.name)
             };
             name::check_namespace("name", &new.name)?;
-            let made = service.registry.create_namespace(call, &one.instance.into(), new).await?;
+            let made = service
+                .registry
+                .create_namespace(call, &one.instance.into(), new)
+                .await?;
             context.output.view(&views::Namespace::from(made))
         }
         Command::List { instance } => {
-            let listed = service.registry.namespaces(call, &instance.into(), &NamespaceFilter::default(), Page::ALL).await?;
-            context.output.list(listed.items.into_iter().map(|one| views::Namespace::from(one.namespace)))
+            let listed = service
+                .registry
+                .namespaces(
+                    call,
+                    &instance.into(),
+                    &NamespaceFilter::default(),
+                    Page::ALL,
+                )
+                .await?;
+            context.output.list(
+                listed
+                    .items
+                    .into_iter()
+                    .map(|one| views::Namespace::from(one.namespace)),
+            )
         }
         Command::Delete(Delete { one, force }) => {
-            let contents = if force { Contents::GoToo } else { Contents::MustBeGone };
-            service.registry.delete_namespace(call, &one.instance.into(), &one.name, contents).await?;
-            context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())])
+            let contents = if force {
+                Contents::GoToo
+            } else {
+                Contents::MustBeGone
+            };
+            service
+                .registry
+                .delete_namespace(call, &one.instance.into(), &one.name, contents)
+                .await?;
+            context
+                .output
+                .one(vec![("name", one.name.into()), ("state", "deleted".into())])
         }
         Command::Unrecorded { instance, state } => {
             let choice = instance.into();
-            service.registry.set_unrecorded_namespaces(call, &choice, state).await?;
-            let id = service.registry.instance(call, &choice).await?.id.to_string();
-            context.output.one(vec![("instance", id.into()), ("unrecorded_namespaces", state.name().into())])
+            service
+                .registry
+                .set_unrecorded_namespaces(call, &choice, state)
+                .await?;
+            let id = service
+                .registry
+                .instance(call, &choice)
+                .await?
+                .id
+                .to_string();
+            context.output.one(vec![
+                ("instance", id.into()),
+                ("unrecorded_namespaces", state.name().into()),
+            ])
         }
     }
 }

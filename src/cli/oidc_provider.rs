@@ -39,10 +39,12 @@ pub(super) struct Create {
     /// An audience. A token must have one of them; the option may be repeated.
     #[arg(long, required = true)]
     audience: Vec<String>,
-    /// A file with the issuer's public keys, a JWK set. Without it they are fetched from the issuer.
+    /// A file with the issuer's public keys, a JWK set. Without it they are fetched from the
+    /// issuer.
     #[arg(long, value_name = "FILE")]
     jwks: Option<PathBuf>,
-    /// An algorithm that may sign tokens, such as RS256. The option may be repeated; without it, all known ones may.
+    /// An algorithm that may sign tokens, such as RS256. The option may be repeated; without it,
+    /// all known ones may.
     #[arg(long, value_name = "ALG")]
     algorithm: Vec<OidcAlgorithm>,
 }
@@ -65,11 +67,22 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 name: create.provider.name,
                 issuer: create.issuer,
                 audiences: create.audience,
-                jwks: create.jwks.as_deref().map(|file| read("jwks", file)).transpose()?,
+                jwks: create
+                    .jwks
+                    .as_deref()
+                    .map(|file| read("jwks", file))
+                    .transpose()?,
                 algorithms: create.algorithm,
             };
             let provider = service.identity.create_oidc_provider(call, new).await?;
-            let views::OidcProvider { name, issuer, audiences, algorithms, keys, .. } = provider.into();
+            let views::OidcProvider {
+                name,
+                issuer,
+                audiences,
+                algorithms,
+                keys,
+                ..
+            } = provider.into();
             context.output.one(vec![
                 ("name", name.into()),
                 ("issuer", issuer.into()),
@@ -80,11 +93,16 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::List { account } => {
             let providers = service.identity.oidc_providers(call, account).await?;
-            context.output.list(providers.into_iter().map(views::OidcProvider::from))
+            context
+                .output
+                .list(providers.into_iter().map(views::OidcProvider::from))
         }
         Command::Check(Check { provider, token }) => {
             let token = Secret::new(read("token", &token)?.trim());
-            let identity = service.identity.check_web_identity(call, provider.account, &provider.name, &token).await?;
+            let identity = service
+                .identity
+                .check_web_identity(call, provider.account, &provider.name, &token)
+                .await?;
             context.output.show(vec![
                 ("subject", identity.subject.into()),
                 ("issuer", identity.issuer.into()),
@@ -94,8 +112,13 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             ])
         }
         Command::Delete(one) => {
-            service.identity.delete_oidc_provider(call, one.account, &one.name).await?;
-            context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())])
+            service
+                .identity
+                .delete_oidc_provider(call, one.account, &one.name)
+                .await?;
+            context
+                .output
+                .one(vec![("name", one.name.into()), ("state", "deleted".into())])
         }
     }
 }
@@ -108,5 +131,10 @@ fn read(parameter: &'static str, file: &Path) -> Result<String> {
     } else {
         std::fs::read_to_string(file)
     };
-    text.map_err(|error| Error::invalid_parameter(parameter, format!("the file {} can't be read: {error}", file.display())))
+    text.map_err(|error| {
+        Error::invalid_parameter(
+            parameter,
+            format!("the file {} can't be read: {error}", file.display()),
+        )
+    })
 }

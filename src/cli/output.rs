@@ -1,6 +1,7 @@
 //! The output of commands: a table for people, or one JSON document for programs.
 //!
-//! Strangers and users chose much of its text, so everything that could act on a terminal is escaped.
+//! Strangers and users chose much of its text, so everything that could act on a terminal is
+//! escaped.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -39,14 +40,19 @@ impl Output {
     pub(super) fn lines(&self, lines: impl Iterator<Item = String>) -> Value {
         match self.format {
             Format::Json => lines.collect(),
-            Format::Table => lines.map(|line| escape(&line).into_owned()).collect::<Vec<_>>().join("\n").into(),
+            Format::Table => lines
+                .map(|line| escape(&line).into_owned())
+                .collect::<Vec<_>>()
+                .join("\n")
+                .into(),
         }
     }
 
     /// Prints the result of a command.
     ///
     /// # Errors
-    /// Standard output can't be written, or its reader went away, which may have missed a secret that is shown once.
+    /// Standard output can't be written, or its reader went away, which may have missed a secret
+    /// that is shown once.
     pub(super) fn one(&self, fields: Fields) -> Result<()> {
         print(&mut io::stdout().lock(), &self.fields(fields)).map_err(|error| unprintable(&error))
     }
@@ -92,7 +98,12 @@ impl Output {
 
     /// Begins a list that may be too long for memory.
     pub(super) fn listing<V: View>(&self) -> Listing<V> {
-        Listing { format: self.format, widths: Vec::new(), has_begun: false, items: PhantomData }
+        Listing {
+            format: self.format,
+            widths: Vec::new(),
+            has_begun: false,
+            items: PhantomData,
+        }
     }
 
     /// Prints a list on standard error, because other data goes to standard output.
@@ -101,7 +112,10 @@ impl Output {
     /// Standard error can't be written.
     pub(super) fn list_on_stderr<V: View>(&self, items: impl IntoIterator<Item = V>) -> Result<()> {
         let (mut listing, mut out) = (self.listing(), io::stderr().lock());
-        listing.print(&mut out, items).and_then(|()| listing.close(&mut out)).map_err(|error| unprintable(&error))
+        listing
+            .print(&mut out, items)
+            .and_then(|()| listing.close(&mut out))
+            .map_err(|error| unprintable(&error))
     }
 
     fn fields(&self, fields: Fields) -> String {
@@ -110,7 +124,8 @@ impl Output {
             Format::Table => {
                 let mut table = table();
                 for (name, value) in fields {
-                    // A second line is indented below the first, so it can't pass for another field.
+                    // A second line is indented below the first, so it can't pass for another
+                    // field.
                     table.add_row([name.to_owned(), escape_lines(&cell(&value)).into_owned()]);
                 }
                 table.to_string()
@@ -128,7 +143,8 @@ pub(super) enum Stdout {
     Closed,
 }
 
-/// The items of a table that are laid out together; its columns are as wide as the widest item so far.
+/// The items of a table that are laid out together; its columns are as wide as the widest item so
+/// far.
 const ITEMS_LAID_OUT: usize = 1000;
 
 /// A list that is printed part by part. A failure in the middle leaves an incomplete JSON document.
@@ -167,7 +183,11 @@ impl<V: View> Listing<V> {
         out.flush()
     }
 
-    fn print(&mut self, out: &mut impl Write, items: impl IntoIterator<Item = V>) -> io::Result<()> {
+    fn print(
+        &mut self,
+        out: &mut impl Write,
+        items: impl IntoIterator<Item = V>,
+    ) -> io::Result<()> {
         let mut items = items.into_iter();
         match self.format {
             Format::Json => {
@@ -188,7 +208,11 @@ impl<V: View> Listing<V> {
                     table.set_header(V::COLUMNS);
                 }
                 for item in items.by_ref().take(ITEMS_LAID_OUT) {
-                    table.add_row(item.values().iter().map(|value| escape(&cell(value)).into_owned()));
+                    table.add_row(
+                        item.values()
+                            .iter()
+                            .map(|value| escape(&cell(value)).into_owned()),
+                    );
                 }
                 if self.has_begun && table.row_count() == 0 {
                     break;
@@ -205,18 +229,28 @@ impl<V: View> Listing<V> {
     fn align(&mut self, table: &mut comfy_table::Table) {
         let needed = table.column_max_content_widths();
         self.widths.resize(needed.len(), 0);
-        for ((width, needed), column) in self.widths.iter_mut().zip(needed).zip(table.column_iter_mut()) {
+        for ((width, needed), column) in self
+            .widths
+            .iter_mut()
+            .zip(needed)
+            .zip(table.column_iter_mut())
+        {
             *width = needed.max(*width);
             if self.has_begun {
                 let padding = column.padding_width();
-                column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width.saturating_add(padding))));
+                column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(
+                    width.saturating_add(padding),
+                )));
             }
         }
     }
 }
 
 fn object(fields: Fields) -> Map<String, Value> {
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// Writes a JSON document. Its escapes are JSON's own, so the texts stay the same.

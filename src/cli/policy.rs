@@ -71,11 +71,13 @@ pub(super) struct TargetName {
 
 #[derive(Args)]
 pub(super) struct Explain {
-    /// The principal: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, ACCOUNT:service-account/INSTANCE/NAME. The
-    /// forms of lists, the audit and the clouds work too.
+    /// The principal: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME,
+    /// ACCOUNT:service-account/INSTANCE/NAME. The forms of lists, the audit and the clouds work
+    /// too.
     #[arg(long)]
     principal: AnyPrincipal,
-    /// The action: pull, push, delete, list-catalog, or an action's name such as tcr:CreateInstanceToken.
+    /// The action: pull, push, delete, list-catalog, or an action's name such as
+    /// tcr:CreateInstanceToken.
     #[arg(long)]
     action: Permission,
     /// The resource: an instance's id, or that and a repository: INSTANCE/team/app.
@@ -87,7 +89,8 @@ pub(super) struct Explain {
     /// A file with the session policy.
     #[arg(long, value_name = "FILE")]
     session_policy: Option<PathBuf>,
-    /// The owner of the credential or the service account that the action changes: tcr:owner and cr:Owner in policies.
+    /// The owner of the credential or the service account that the action changes: tcr:owner and
+    /// cr:Owner in policies.
     #[arg(long, value_name = "PRINCIPAL")]
     owner: Option<AnyPrincipal>,
 }
@@ -101,7 +104,8 @@ pub(super) enum Ended {
 }
 
 impl Command {
-    /// Tells whether the command decides: it exits with 1 for "denied", so its failures must exit with another code.
+    /// Tells whether the command decides: it exits with 1 for "denied", so its failures must exit
+    /// with another code.
     pub(super) fn decides(&self) -> bool {
         matches!(self, Self::Explain(_))
     }
@@ -118,12 +122,23 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Ended> {
             context.output.list(views::Policy::list(own, &attachments))
         }
         Command::Show(one) => {
-            let document = service.identity.policy_document(call, one.account, &one.name).await?;
-            context.output.show(vec![("name", one.name.into()), ("document", document.into())])
+            let document = service
+                .identity
+                .policy_document(call, one.account, &one.name)
+                .await?;
+            context.output.show(vec![
+                ("name", one.name.into()),
+                ("document", document.into()),
+            ])
         }
         Command::Delete(one) => {
-            service.identity.delete_policy(call, one.account, &one.name).await?;
-            context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())])
+            service
+                .identity
+                .delete_policy(call, one.account, &one.name)
+                .await?;
+            context
+                .output
+                .one(vec![("name", one.name.into()), ("state", "deleted".into())])
         }
         Command::Attach(attachment) => set_attached(context, attachment, Attached::Yes).await,
         Command::Detach(attachment) => set_attached(context, attachment, Attached::No).await,
@@ -134,9 +149,15 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Ended> {
 
 /// Prints the deciding step, and all steps before it.
 async fn explain(context: &Context, explain: Explain) -> Result<Ended> {
-    let (instance, path) = explain.resource.split_once('/').unwrap_or((&explain.resource, ""));
+    let (instance, path) = explain
+        .resource
+        .split_once('/')
+        .unwrap_or((&explain.resource, ""));
     let instance: AnyInstanceId = instance.parse()?;
-    let session_policy = explain.session_policy.map(|file| read_document("session-policy", &file)).transpose()?;
+    let session_policy = explain
+        .session_policy
+        .map(|file| read_document("session-policy", &file))
+        .transpose()?;
     let question = Question {
         principal: &explain.principal,
         permission: explain.action,
@@ -145,10 +166,24 @@ async fn explain(context: &Context, explain: Explain) -> Result<Ended> {
         session_policy: session_policy.as_deref(),
         owner: explain.owner.as_ref(),
     };
-    let from = RequestContext { address: explain.ip, ..context.request.clone() };
-    let explained = context.service.rights.explain(&context.service.call(&context.operator, &from), &question).await?;
-    let decision = if explained.allowed { "allowed" } else { "denied" };
-    let (by, reason) = explained.deciding().map(|step| (step.about, step.reason.clone())).unwrap_or_default();
+    let from = RequestContext {
+        address: explain.ip,
+        ..context.request.clone()
+    };
+    let explained = context
+        .service
+        .rights
+        .explain(&context.service.call(&context.operator, &from), &question)
+        .await?;
+    let decision = if explained.allowed {
+        "allowed"
+    } else {
+        "denied"
+    };
+    let (by, reason) = explained
+        .deciding()
+        .map(|step| (step.about, step.reason.clone()))
+        .unwrap_or_default();
     let steps = explained.steps.iter().map(|step| {
         let passes = if step.passes { "passes" } else { "stops" };
         format!("{}: {passes}: {}", step.about, step.reason)
@@ -159,17 +194,31 @@ async fn explain(context: &Context, explain: Explain) -> Result<Ended> {
         ("reason", reason.into()),
         ("steps", context.output.lines(steps)),
     ])?;
-    Ok(if explained.allowed { Ended::Done } else { Ended::Denied })
+    Ok(if explained.allowed {
+        Ended::Done
+    } else {
+        Ended::Denied
+    })
 }
 
 async fn save(context: &Context, document: Document, save: Save) -> Result<()> {
-    let Document { policy, document: file } = document;
+    let Document {
+        policy,
+        document: file,
+    } = document;
     let text = read_document("document", &file)?;
-    let warnings = context.service.identity.save_policy(&context.call(), policy.account, &policy.name, &text, save).await?;
+    let warnings = context
+        .service
+        .identity
+        .save_policy(&context.call(), policy.account, &policy.name, &text, save)
+        .await?;
     for warning in &warnings {
         output::warn(warning);
     }
-    context.output.one(vec![("name", policy.name.into()), ("warnings", warnings.into())])
+    context.output.one(vec![
+        ("name", policy.name.into()),
+        ("warnings", warnings.into()),
+    ])
 }
 
 async fn set_attached(context: &Context, attachment: Attachment, attached: Attached) -> Result<()> {
@@ -180,7 +229,17 @@ async fn set_attached(context: &Context, attachment: Attachment, attached: Attac
         (_, _, Some(name)) => Target::Role(name),
         (None, None, None) => return Err(Error::missing_parameter("--user, --group or --role")),
     };
-    context.service.identity.set_attached(&context.call(), policy.account, &policy.name, &target, attached).await?;
+    context
+        .service
+        .identity
+        .set_attached(
+            &context.call(),
+            policy.account,
+            &policy.name,
+            &target,
+            attached,
+        )
+        .await?;
     context.output.one(vec![
         ("name", policy.name.into()),
         ("target", views::target_name(&target).into()),

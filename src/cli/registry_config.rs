@@ -22,10 +22,12 @@ pub(super) struct Command {
     /// The key of a zot or Pulp instance to write.
     #[arg(long, value_enum, default_value_t = Key::InUse)]
     key: Key,
-    /// The directory to write into; `-` prints the configuration, with paths in the current directory.
+    /// The directory to write into; `-` prints the configuration, with paths in the current
+    /// directory.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// The URL to which the registry sends its clients for a token; without it, public_url and /token.
+    /// The URL to which the registry sends its clients for a token; without it, public_url and
+    /// /token.
     #[arg(long, value_name = "URL", value_parser = realm)]
     realm: Option<String>,
     /// The address at which the registry listens.
@@ -56,14 +58,22 @@ enum Key {
 
 /// Reads the URL of a token endpoint.
 fn realm(text: &str) -> Result<String> {
-    HttpUrl::parse_place(text)
-        .map_err(|fault| Error::invalid_parameter("realm", fault.explain("the realm", "https://credentials.example.com/token")))?;
+    HttpUrl::parse_place(text).map_err(|fault| {
+        Error::invalid_parameter(
+            "realm",
+            fault.explain("the realm", "https://credentials.example.com/token"),
+        )
+    })?;
     Ok(text.to_owned())
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let choice = command.instance.clone().into();
-    let instance = context.service.registry.instance(&context.call(), &choice).await?;
+    let instance = context
+        .service
+        .registry
+        .instance(&context.call(), &choice)
+        .await?;
     check(&command, &instance)?;
     let trusted_only = command.bundle_only || command.key_only;
     let issuer = issuer(context, &instance);
@@ -83,11 +93,26 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         storage: command.storage.as_deref(),
     };
     let is_printed = command.out == Path::new("-");
-    let files = files_for(&config, if is_printed { Path::new(".") } else { &command.out })?;
+    let files = files_for(
+        &config,
+        if is_printed {
+            Path::new(".")
+        } else {
+            &command.out
+        },
+    )?;
     if is_printed {
-        return context.output.text(if trusted_only { &files.trusted.text } else { &files.config.text });
+        return context.output.text(if trusted_only {
+            &files.trusted.text
+        } else {
+            &files.config.text
+        });
     }
-    let overwrite = if command.force { Overwrite::Replace } else { Overwrite::Refuse };
+    let overwrite = if command.force {
+        Overwrite::Replace
+    } else {
+        Overwrite::Refuse
+    };
     let path = |file: &RegistryFile| file.path.display().to_string();
     let mut fields = vec![(trusted_name(instance.kind), path(&files.trusted).into())];
     if trusted_only {
@@ -109,43 +134,66 @@ fn check(command: &Command, instance: &Instance) -> Result<()> {
         return Err(Error::precondition_failed(
             Noun::Instance,
             format!(
-                "The instance {} is of the kind {is}: give --kind {is}. A {asked} registry needs an instance of its own kind, because \
-                 what registries trust differs: `transire instance create --kind {asked}`.",
+                "The instance {} is of the kind {is}: give --kind {is}. A {asked} registry needs \
+                 an instance of its own kind, because what registries trust differs: `transire \
+                 instance create --kind {asked}`.",
                 instance.id
             ),
         ));
     }
     let trusted_name = trusted_name(instance.kind);
-    for (given, option, name) in [(command.bundle_only, "bundle-only", "bundle"), (command.key_only, "key-only", "key")] {
+    for (given, option, name) in [
+        (command.bundle_only, "bundle-only", "bundle"),
+        (command.key_only, "key-only", "key"),
+    ] {
         if given && name != trusted_name {
-            let message = format!("a registry of the kind {} trusts a {trusted_name}: --{trusted_name}-only", instance.kind.name());
+            let message = format!(
+                "a registry of the kind {} trusts a {trusted_name}: --{trusted_name}-only",
+                instance.kind.name()
+            );
             return Err(Error::invalid_parameter(option, message));
         }
     }
     Ok(())
 }
 
-/// Returns the issuer that the configuration names, and warns where the operator has more to do for it.
+/// Returns the issuer that the configuration names, and warns where the operator has more to do for
+/// it.
 fn issuer<'a>(context: &'a Context, instance: &'a Instance) -> &'a str {
     if instance.issuer.is_none() && instance.next_issuer.is_none() {
         context.service.operations.warn_of_issuer();
     }
-    let Some(next) = &instance.next_issuer else { return context.service.base.issuer_of(instance) };
+    let Some(next) = &instance.next_issuer else {
+        return context.service.base.issuer_of(instance);
+    };
     eprintln!(
-        "transire: this is with the issuer that is prepared, {next}: restart the registry with it, and at once \
-         `transire instance update --instance {} --activate`.",
+        "transire: this is with the issuer that is prepared, {next}: restart the registry with it, \
+         and at once `transire instance update --instance {} --activate`.",
         instance.id
     );
     next
 }
 
 /// Returns the certificates, or the key, that a registry of this kind trusts.
-async fn trusted_pem(context: &Context, choice: &InstanceChoice, kind: RegistryKind, key: Key) -> Result<String> {
+async fn trusted_pem(
+    context: &Context,
+    choice: &InstanceChoice,
+    kind: RegistryKind,
+    key: Key,
+) -> Result<String> {
     match kind {
         RegistryKind::Distribution => Ok(context.service.exchange.bundle_pem()),
         RegistryKind::Zot | RegistryKind::Pulp => {
-            let state = if matches!(key, Key::Next) { KeyState::Next } else { KeyState::InUse };
-            context.service.keys.instance_public_key(&context.call(), choice, state).await
+            let state = if matches!(key, Key::Next) {
+                KeyState::Next
+            } else {
+                KeyState::InUse
+            };
+            context
+                .service
+                .keys
+                .instance_public_key(&context.call(), choice, state)
+                .await
         }
     }
 }

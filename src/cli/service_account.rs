@@ -26,8 +26,8 @@ pub(super) struct Which {
     /// The instance's tcr- or cri- id.
     #[arg(long)]
     instance: Option<AnyInstanceId>,
-    /// The maker, at any instance: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, or ACCOUNT:user#ID for a deleted user.
-    /// Service accounts that its sessions made are listed, too.
+    /// The maker, at any instance: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, or
+    /// ACCOUNT:user#ID for a deleted user. Service accounts that its sessions made are listed, too.
     #[arg(long, value_name = "PRINCIPAL")]
     made_by: Option<AnyPrincipal>,
 }
@@ -47,16 +47,38 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let (one, state) = match command {
         Command::List(which) => {
             let accounts = match (which.instance, which.made_by) {
-                (Some(instance), _) => service.credentials.service_accounts(call, &instance.into(), None, Page::ALL).await?.items,
-                (None, Some(maker)) => service.credentials.service_accounts_made_by(call, &maker).await?,
+                (Some(instance), _) => {
+                    service
+                        .credentials
+                        .service_accounts(call, &instance.into(), None, Page::ALL)
+                        .await?
+                        .items
+                }
+                (None, Some(maker)) => {
+                    service
+                        .credentials
+                        .service_accounts_made_by(call, &maker)
+                        .await?
+                }
                 (None, None) => Vec::new(),
             };
-            return context.output.list(accounts.into_iter().map(views::ServiceAccount::from));
+            return context
+                .output
+                .list(accounts.into_iter().map(views::ServiceAccount::from));
         }
         Command::Disable(one) => (one, ServiceAccountState::Disabled),
         Command::Enable(one) => (one, ServiceAccountState::Active),
     };
-    let changed = ChangedServiceAccount { state: Some(state), ..ChangedServiceAccount::default() };
-    service.credentials.modify_service_account(call, &one.instance.into(), &one.name, changed).await?;
-    context.output.one(vec![("name", one.name.into()), ("state", state.name().into())])
+    let changed = ChangedServiceAccount {
+        state: Some(state),
+        ..ChangedServiceAccount::default()
+    };
+    service
+        .credentials
+        .modify_service_account(call, &one.instance.into(), &one.name, changed)
+        .await?;
+    context.output.one(vec![
+        ("name", one.name.into()),
+        ("state", state.name().into()),
+    ])
 }

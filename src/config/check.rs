@@ -20,13 +20,29 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
 
 /// Checks URLs, domains and networks.
 fn addresses(settings: &Settings) -> Result<(), Fault> {
-    HttpUrl::parse_base(&settings.public_url)
-        .map_err(|fault| Fault::said("public_url", fault.explain("public_url", "https://credentials.example.com")))?;
-    if settings.base_domain.as_deref().is_some_and(|domain| name::check_base_domain(domain).is_err()) {
-        return Err(Fault::new("base_domain", "is written like registry.example.com, perhaps with a port"));
+    HttpUrl::parse_base(&settings.public_url).map_err(|fault| {
+        Fault::said(
+            "public_url",
+            fault.explain("public_url", "https://credentials.example.com"),
+        )
+    })?;
+    if settings
+        .base_domain
+        .as_deref()
+        .is_some_and(|domain| name::check_base_domain(domain).is_err())
+    {
+        return Err(Fault::new(
+            "base_domain",
+            "is written like registry.example.com, perhaps with a port",
+        ));
     }
-    if let Some(bad) = settings.trusted_proxies.iter().find(|network| network.parse::<http::Network>().is_err()) {
-        let allowed = format!("is of addresses, and networks such as 10.0.0.0/8, and {bad} is neither");
+    if let Some(bad) = settings
+        .trusted_proxies
+        .iter()
+        .find(|network| network.parse::<http::Network>().is_err())
+    {
+        let allowed =
+            format!("is of addresses, and networks such as 10.0.0.0/8, and {bad} is neither");
         return Err(Fault::new("trusted_proxies", allowed));
     }
     for origin in &settings.cors.origins {
@@ -40,9 +56,17 @@ fn addresses(settings: &Settings) -> Result<(), Fault> {
 /// Checks the names of signature methods.
 fn methods(settings: &Settings) -> Result<(), Fault> {
     let known = sign::Method::ALL.map(|known| known.name());
-    let unknown = settings.signatures.allow.iter().flatten().find(|method| !known.contains(&method.as_str()));
+    let unknown = settings
+        .signatures
+        .allow
+        .iter()
+        .flatten()
+        .find(|method| !known.contains(&method.as_str()));
     match unknown {
-        Some(unknown) => Err(Fault::new("signatures.allow", format!("is of {}, and {unknown} is none of them", known.join(", ")))),
+        Some(unknown) => Err(Fault::new(
+            "signatures.allow",
+            format!("is of {}, and {unknown} is none of them", known.join(", ")),
+        )),
         None => Ok(()),
     }
 }
@@ -54,7 +78,10 @@ fn files(settings: &Settings) -> Result<(), Fault> {
         (Some(_), None) => ("tls.certificate_file", "tls.key_file"),
         (Some(_), Some(_)) | (None, None) => return Ok(()),
     };
-    Err(Fault::new(set, format!("is set together with {missing}, or neither is")))
+    Err(Fault::new(
+        set,
+        format!("is set together with {missing}, or neither is"),
+    ))
 }
 
 /// Checks the bounds that settings are declared with.

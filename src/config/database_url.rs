@@ -13,7 +13,8 @@ use crate::secret_files;
 pub struct DatabaseUrl(String);
 
 impl DatabaseUrl {
-    /// Takes an address given as an argument, which every user of the machine can read, so without a password.
+    /// Takes an address given as an argument, which every user of the machine can read, so without
+    /// a password.
     ///
     /// # Errors
     /// `Misconfigured` for an address with a password.
@@ -21,7 +22,11 @@ impl DatabaseUrl {
         let address = Address::divide(url);
         let has_password = address.is_some_and(|address| address.has_password());
         // A text that isn't a URL may still have a password in it.
-        if has_password || url.contains("password=") { Err(password_in_argument()) } else { Ok(Self(url.to_owned())) }
+        if has_password || url.contains("password=") {
+            Err(password_in_argument())
+        } else {
+            Ok(Self(url.to_owned()))
+        }
     }
 
     /// Returns the address as it was given.
@@ -29,30 +34,49 @@ impl DatabaseUrl {
         &self.0
     }
 
-    /// Returns the address with the password that the user's pgpass file holds for it, if it has none of its own.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    /// Returns the address with the password that the user's pgpass file holds for it, if it has
+    /// none of its own.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
     pub fn with_known_password(self) -> Self {
         if Address::divide(&self.0).is_none_or(|address| address.has_password()) {
             return self;
         }
-        let path =
-            std::env::var("PGPASSFILE").map(PathBuf::from).or_else(|_| std::env::var("HOME").map(|home| Path::new(&home).join(".pgpass")));
+        let path = std::env::var("PGPASSFILE")
+            .map(PathBuf::from)
+            .or_else(|_| std::env::var("HOME").map(|home| Path::new(&home).join(".pgpass")));
         // No pgpass file, no password from it.
-        let pgpass = path.ok().and_then(|path| read_pgpass(&path)).unwrap_or_default();
+        let pgpass = path
+            .ok()
+            .and_then(|path| read_pgpass(&path))
+            .unwrap_or_default();
         self.with_pgpass(&pgpass)
     }
 
-    /// Returns the address with the password that a pgpass file holds for its first host, if it has none of its own.
+    /// Returns the address with the password that a pgpass file holds for its first host, if it has
+    /// none of its own.
     fn with_pgpass(self, pgpass: &str) -> Self {
-        let Some(address) = Address::divide(&self.0).filter(|address| !address.has_password()) else { return self };
+        let Some(address) = Address::divide(&self.0).filter(|address| !address.has_password())
+        else {
+            return self;
+        };
         let (host, port) = address.first_host();
         let wanted = [host, port, decoded(address.database), decoded(address.user)];
-        let password = pgpass.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
-            let fields = pgpass_fields(line);
-            let (password, rest) = fields.split_last()?;
-            let fits = rest.len() == wanted.len() && rest.iter().zip(&wanted).all(|(given, wanted)| given == "*" || given == wanted);
-            fits.then(|| password.clone())
-        });
+        let password = pgpass
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .find_map(|line| {
+                let fields = pgpass_fields(line);
+                let (password, rest) = fields.split_last()?;
+                let fits = rest.len() == wanted.len()
+                    && rest
+                        .iter()
+                        .zip(&wanted)
+                        .all(|(given, wanted)| given == "*" || given == wanted);
+                fits.then(|| password.clone())
+            });
         match password {
             Some(password) => Self(address.with_password(&password)),
             None => self,
@@ -74,10 +98,23 @@ impl<'a> Address<'a> {
     fn divide(url: &'a str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+        let (path, query) = rest
+            .split_once('?')
+            .map_or((rest, None), |(path, query)| (path, Some(query)));
         let (credentials, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
-        let (user, password) = credentials.split_once(':').map_or((credentials, None), |(user, password)| (user, Some(password)));
-        Some(Self { scheme, user, password, hosts, database: path.trim_start_matches('/'), query })
+        let (user, password) = credentials
+            .split_once(':')
+            .map_or((credentials, None), |(user, password)| {
+                (user, Some(password))
+            });
+        Some(Self {
+            scheme,
+            user,
+            password,
+            hosts,
+            database: path.trim_start_matches('/'),
+            query,
+        })
     }
 
     fn has_password(&self) -> bool {
@@ -88,29 +125,51 @@ impl<'a> Address<'a> {
     fn first_host(&self) -> (String, String) {
         let first = self.hosts.split(',').next().unwrap_or_default();
         // An IPv6 address has colons of its own, and brackets.
-        let (host, port) = match first.rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
+        let (host, port) = match first
+            .rsplit_once(':')
+            .filter(|(_, port)| !port.contains(']'))
+        {
             Some((host, port)) => (host, port),
             None => (first, "5432"),
         };
         let host = decoded(host.trim_matches(['[', ']']));
-        (if host.is_empty() { "localhost".to_owned() } else { host }, port.to_owned())
+        (
+            if host.is_empty() {
+                "localhost".to_owned()
+            } else {
+                host
+            },
+            port.to_owned(),
+        )
     }
 
     fn with_password(&self, password: &str) -> String {
-        let password = percent_encoding::utf8_percent_encode(password, percent_encoding::NON_ALPHANUMERIC);
-        let query = self.query.map(|query| format!("?{query}")).unwrap_or_default();
-        format!("{}://{}:{password}@{}/{}{query}", self.scheme, self.user, self.hosts, self.database)
+        let password =
+            percent_encoding::utf8_percent_encode(password, percent_encoding::NON_ALPHANUMERIC);
+        let query = self
+            .query
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
+        format!(
+            "{}://{}:{password}@{}/{}{query}",
+            self.scheme, self.user, self.hosts, self.database
+        )
     }
 }
 
 fn decoded(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
 }
 
 /// Reads a pgpass file as libpq does: a file that others can read is warned of, and not used.
 fn read_pgpass(path: &Path) -> Option<String> {
     if secret_files::is_shared(path) {
-        tracing::warn!("the password file {} is not used, because others can read it: chmod 600 it", path.display());
+        tracing::warn!(
+            "the password file {} is not used, because others can read it: chmod 600 it",
+            path.display()
+        );
         return None;
     }
     std::fs::read_to_string(path).ok()
@@ -133,8 +192,9 @@ fn pgpass_fields(line: &str) -> Vec<String> {
 
 fn password_in_argument() -> Error {
     Error::misconfigured(
-        "a database password must not be an argument, where other users of this machine can read it: \
-         put the URL into the settings file (database = \"…\"), into TRANSIRE_DATABASE, or the password into ~/.pgpass",
+        "a database password must not be an argument, where other users of this machine can read \
+         it: put the URL into the settings file (database = \"…\"), into TRANSIRE_DATABASE, or the \
+         password into ~/.pgpass",
     )
 }
 
@@ -159,22 +219,39 @@ mod tests {
             "postgres://u:p@a.example.com:5432,b.example.com:5432/t",
             "host=db.example.com password=p",
         ] {
-            assert!(DatabaseUrl::from_argument(bad).unwrap_err().message().contains("pgpass"));
+            assert!(
+                DatabaseUrl::from_argument(bad)
+                    .unwrap_err()
+                    .message()
+                    .contains("pgpass")
+            );
         }
     }
 
     #[test]
     fn a_pgpass_file_gives_the_password() {
         let url = || DatabaseUrl::from_argument("postgres://u@db.example.com:5433/t").unwrap();
-        let several = DatabaseUrl::from_argument("postgres://u@a.example.com:1,b.example.com:2/t?sslmode=require").unwrap();
+        let several = DatabaseUrl::from_argument(
+            "postgres://u@a.example.com:1,b.example.com:2/t?sslmode=require",
+        )
+        .unwrap();
         assert_eq!(
             several.with_pgpass("a.example.com:1:t:u:p@ss").expose(),
             "postgres://u:p%40ss@a.example.com:1,b.example.com:2/t?sslmode=require"
         );
         let local = DatabaseUrl::from_argument("postgres://u@[::1]/t").unwrap();
-        assert_eq!(local.with_pgpass("\\:\\:1:5432:t:u:x").expose(), "postgres://u:x@[::1]/t");
+        assert_eq!(
+            local.with_pgpass("\\:\\:1:5432:t:u:x").expose(),
+            "postgres://u:x@[::1]/t"
+        );
         let pgpass = "# comment\ndb.example.com:5432:t:u:wrong\n*:5433:t:u:se\\:cret\n*:*:*:*:late";
-        assert_eq!(url().with_pgpass(pgpass).expose(), "postgres://u:se%3Acret@db.example.com:5433/t");
-        assert_eq!(url().with_pgpass("").expose(), "postgres://u@db.example.com:5433/t");
+        assert_eq!(
+            url().with_pgpass(pgpass).expose(),
+            "postgres://u:se%3Acret@db.example.com:5433/t"
+        );
+        assert_eq!(
+            url().with_pgpass("").expose(),
+            "postgres://u@db.example.com:5433/t"
+        );
     }
 }

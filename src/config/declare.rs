@@ -1,4 +1,5 @@
-//! The one place of each setting: `settings!` makes its field, its default, its bounds and its row in the documents.
+//! The one place of each setting: `settings!` makes its field, its default, its bounds and its row
+//! in the documents.
 
 use super::kind::{Bounds, Kind};
 
@@ -44,13 +45,31 @@ pub(super) struct Entry {
 impl Entry {
     /// Returns the entry above all.
     pub(super) fn root() -> Self {
-        Self { path: String::new(), table: "", meaning: "", words: None, bounds: None }
+        Self {
+            path: String::new(),
+            table: "",
+            meaning: "",
+            words: None,
+            bounds: None,
+        }
     }
 
     /// Returns the entry of a field of the table that this entry is.
-    pub(super) fn below(&self, field: &str, meaning: &'static str, words: Option<&'static str>, bounds: Option<Bounds>) -> Self {
+    pub(super) fn below(
+        &self,
+        field: &str,
+        meaning: &'static str,
+        words: Option<&'static str>,
+        bounds: Option<Bounds>,
+    ) -> Self {
         let divider = if self.path.is_empty() { "" } else { "." };
-        Self { path: format!("{}{divider}{field}", self.path), table: self.meaning, meaning, words, bounds }
+        Self {
+            path: format!("{}{divider}{field}", self.path),
+            table: self.meaning,
+            meaning,
+            words,
+            bounds,
+        }
     }
 }
 
@@ -61,9 +80,27 @@ pub(super) trait Declared {
 }
 
 impl<T: Value> Declared for T {
-    fn list(&self, Entry { path, table, meaning, words, bounds }: Entry, settings: &mut Vec<Setting>) {
+    fn list(
+        &self,
+        Entry {
+            path,
+            table,
+            meaning,
+            words,
+            bounds,
+        }: Entry,
+        settings: &mut Vec<Setting>,
+    ) {
         let shown = words.map_or_else(|| self.show(), str::to_owned);
-        settings.push(Setting { path, table, meaning, kind: T::KIND, bounds, number: self.number(), shown });
+        settings.push(Setting {
+            path,
+            table,
+            meaning,
+            kind: T::KIND,
+            bounds,
+            number: self.number(),
+            shown,
+        });
     }
 }
 
@@ -74,8 +111,9 @@ impl<T: Value> Declared for T {
 /// NAME: TYPE = DEFAULT => "words for the default in the documents", BOUNDS;
 /// ```
 ///
-/// Words and bounds may be left out: without words the documents show the default itself. `for TYPE { … }` declares
-/// the fields of a struct that another room has, with its types and its [`Default`].
+/// Words and bounds may be left out: without words the documents show the default itself. `for TYPE
+/// { … }` declares the fields of a struct that another room has, with its types and its
+/// [`Default`].
 macro_rules! settings {
     ($(#[doc = $about:literal])+ $table:ident {
         $($(#[doc = $meaning:literal])+ $field:ident: $type:ty = $default:expr $(=> $words:literal)? $(, $bounds:expr)?;)+

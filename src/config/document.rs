@@ -13,7 +13,10 @@ pub fn document() -> String {
     let mut text = String::new();
     let mut last = None;
     for setting in known::declared() {
-        let table = setting.path.rsplit_once('.').map(|(table, _)| table.to_owned());
+        let table = setting
+            .path
+            .rsplit_once('.')
+            .map(|(table, _)| table.to_owned());
         if last.as_ref() != Some(&table) {
             text += &heading(table.as_deref(), setting.table);
             text += HEAD;
@@ -26,11 +29,26 @@ pub fn document() -> String {
 
 /// Returns the heading of a table; those settings that are in none stand first, and have none.
 fn heading(table: Option<&str>, about: &str) -> String {
-    let Some(table) = table else { return String::new() };
-    format!("\n### `{table}`\n\n{} Variables begin with `{}__`.\n\n", about.trim(), variable(table))
+    let Some(table) = table else {
+        return String::new();
+    };
+    format!(
+        "\n### `{table}`\n\n{} Variables begin with `{}__`.\n\n",
+        about.trim(),
+        variable(table)
+    )
 }
 
-fn row(Setting { path, meaning, kind, bounds, shown, .. }: &Setting) -> String {
+fn row(
+    Setting {
+        path,
+        meaning,
+        kind,
+        bounds,
+        shown,
+        ..
+    }: &Setting,
+) -> String {
     let takes = bounds.map_or_else(|| kind.in_brief(), |bounds| bounds.in_brief());
     let mut row = String::new();
     // A text never fails to take more.

@@ -8,9 +8,17 @@ pub fn refuses_colours() -> bool {
 }
 
 /// Looks for the first of these programs on the path.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 pub fn find_program(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var("PATH").ok()?;
     let places: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    names.iter().find_map(|name| places.iter().map(|place| place.join(name)).find(|program| program.is_file()))
+    names.iter().find_map(|name| {
+        places
+            .iter()
+            .map(|place| place.join(name))
+            .find(|program| program.is_file())
+    })
 }

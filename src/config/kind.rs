@@ -52,15 +52,24 @@ impl Kind {
     /// Tells whether a value is of this kind.
     pub(super) fn takes(self, value: &toml::Value) -> bool {
         let is_whole = |value: &toml::Value, largest: u64| {
-            value.as_integer().and_then(|number| u64::try_from(number).ok()).is_some_and(|number| number <= largest)
+            value
+                .as_integer()
+                .and_then(|number| u64::try_from(number).ok())
+                .is_some_and(|number| number <= largest)
         };
         match self {
             Self::Whole(largest) => is_whole(value, largest),
             Self::Switch => value.is_bool(),
             Self::Text => value.is_str(),
             Self::OneOf(words) => value.as_str().is_some_and(|word| words.contains(&word)),
-            Self::List => value.as_array().is_some_and(|items| items.iter().all(toml::Value::is_str)),
-            Self::Figures => value.as_table().is_some_and(|table| table.values().all(|figure| is_whole(figure, u32::MAX.into()))),
+            Self::List => value
+                .as_array()
+                .is_some_and(|items| items.iter().all(toml::Value::is_str)),
+            Self::Figures => value.as_table().is_some_and(|table| {
+                table
+                    .values()
+                    .all(|figure| is_whole(figure, u32::MAX.into()))
+            }),
             Self::Listen => match value {
                 toml::Value::String(text) => text.parse::<Listen>().is_ok(),
                 number => is_whole(number, u16::MAX.into()),
@@ -70,12 +79,18 @@ impl Kind {
 
     /// Reads a variable's value: as TOML, or, where that is text, as it stands.
     pub(super) fn read(self, text: &str) -> toml::Value {
-        let typed = toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut table| table.remove("value"));
+        let typed = toml::from_str::<toml::Table>(&format!("value = {text}"))
+            .ok()
+            .and_then(|mut table| table.remove("value"));
         let as_it_stands = || toml::Value::String(text.to_owned());
         match self {
             // A path or a URL is no TOML value, and a master key of digits alone must stay text.
-            Self::Text | Self::OneOf(_) => typed.filter(toml::Value::is_str).unwrap_or_else(as_it_stands),
-            Self::Whole(_) | Self::Switch | Self::List | Self::Figures | Self::Listen => typed.unwrap_or_else(as_it_stands),
+            Self::Text | Self::OneOf(_) => typed
+                .filter(toml::Value::is_str)
+                .unwrap_or_else(as_it_stands),
+            Self::Whole(_) | Self::Switch | Self::List | Self::Figures | Self::Listen => {
+                typed.unwrap_or_else(as_it_stands)
+            }
         }
     }
 }
@@ -89,13 +104,19 @@ pub(super) struct Bounds {
 
 impl From<RangeFrom<u64>> for Bounds {
     fn from(range: RangeFrom<u64>) -> Self {
-        Self { least: range.start, largest: None }
+        Self {
+            least: range.start,
+            largest: None,
+        }
     }
 }
 
 impl From<RangeInclusive<u64>> for Bounds {
     fn from(range: RangeInclusive<u64>) -> Self {
-        Self { least: *range.start(), largest: Some(*range.end()) }
+        Self {
+            least: *range.start(),
+            largest: Some(*range.end()),
+        }
     }
 }
 
@@ -108,18 +129,34 @@ impl Bounds {
     /// Says which numbers are allowed, in words that follow the setting's name.
     pub(super) fn allowed(self) -> String {
         match self {
-            // Elsewhere 0 often stands for "no limit" or "the default"; here it would refuse everything.
-            Self { least: 1, largest: None } => "is at least 1; leave it out for its usual value".to_owned(),
-            Self { least, largest: None } => format!("is at least {least}"),
-            Self { least, largest: Some(largest) } => format!("is {least} to {largest}"),
+            // Elsewhere 0 often stands for "no limit" or "the default"; here it would refuse
+            // everything.
+            Self {
+                least: 1,
+                largest: None,
+            } => "is at least 1; leave it out for its usual value".to_owned(),
+            Self {
+                least,
+                largest: None,
+            } => format!("is at least {least}"),
+            Self {
+                least,
+                largest: Some(largest),
+            } => format!("is {least} to {largest}"),
         }
     }
 
     /// Returns the same for a column of a table.
     pub(super) fn in_brief(self) -> String {
         match self {
-            Self { least, largest: None } => format!("at least {least}"),
-            Self { least, largest: Some(largest) } => format!("{least} to {largest}"),
+            Self {
+                least,
+                largest: None,
+            } => format!("at least {least}"),
+            Self {
+                least,
+                largest: Some(largest),
+            } => format!("{least} to {largest}"),
         }
     }
 }

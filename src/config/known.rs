@@ -12,9 +12,15 @@ pub(super) fn declared() -> Vec<Setting> {
     settings
 }
 
-/// Returns the candidate that takes the fewest changes of a letter to become `name`, unless that is most of it.
-pub(super) fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    let (changes, nearest) = candidates.map(|candidate| (distance(name, candidate), candidate)).min()?;
+/// Returns the candidate that takes the fewest changes of a letter to become `name`, unless that is
+/// most of it.
+pub(super) fn nearest<'c>(
+    name: &str,
+    candidates: impl Iterator<Item = &'c str>,
+) -> Option<&'c str> {
+    let (changes, nearest) = candidates
+        .map(|candidate| (distance(name, candidate), candidate))
+        .min()?;
     (changes * 2 <= name.len().max(nearest.len())).then_some(nearest)
 }
 
@@ -32,16 +38,22 @@ fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-/// Tells whether a variable is one of those that Kubernetes gives every container for each Service of its namespace, of
-/// which one may be called `transire` or `transire-…`; `name` is without `TRANSIRE`.
+/// Tells whether a variable is one of those that Kubernetes gives every container for each Service
+/// of its namespace, of which one may be called `transire` or `transire-…`; `name` is without
+/// `TRANSIRE`.
 ///
 /// The value has to fit too, so that a setting that is misspelt like one of them is still found.
 pub(super) fn is_of_kubernetes(name: &str, value: &str) -> bool {
     const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
     let is_port = || value.parse::<u16>().is_ok();
     let is_address = || value.parse::<IpAddr>().is_ok();
-    let is_url =
-        || PROTOCOLS.iter().any(|known| value.strip_prefix(&known.to_ascii_lowercase()).is_some_and(|rest| rest.starts_with("://")));
+    let is_url = || {
+        PROTOCOLS.iter().any(|known| {
+            value
+                .strip_prefix(&known.to_ascii_lowercase())
+                .is_some_and(|rest| rest.starts_with("://"))
+        })
+    };
     if name.ends_with("_SERVICE_HOST") {
         return is_address();
     }
@@ -52,10 +64,16 @@ pub(super) fn is_of_kubernetes(name: &str, value: &str) -> bool {
         return true;
     }
     // …_PORT_8480_TCP, and the same with _PROTO, _PORT or _ADDR behind.
-    let Some((_, port)) = name.rsplit_once("_PORT_") else { return false };
+    let Some((_, port)) = name.rsplit_once("_PORT_") else {
+        return false;
+    };
     let mut parts = port.split('_');
-    let is_numbered = parts.next().is_some_and(|number| number.parse::<u16>().is_ok());
-    let is_protocol = parts.next().is_some_and(|protocol| PROTOCOLS.contains(&protocol));
+    let is_numbered = parts
+        .next()
+        .is_some_and(|number| number.parse::<u16>().is_ok());
+    let is_protocol = parts
+        .next()
+        .is_some_and(|protocol| PROTOCOLS.contains(&protocol));
     let fits = match parts.next() {
         None => is_url(),
         Some("PROTO") => PROTOCOLS.contains(&value.to_ascii_uppercase().as_str()),
@@ -74,7 +92,12 @@ mod tests {
     #[test]
     fn every_setting_is_of_the_kind_of_its_field() {
         let known = declared();
-        let kind = |path: &str| known.iter().find(|known| known.path == path).map(|known| known.kind);
+        let kind = |path: &str| {
+            known
+                .iter()
+                .find(|known| known.path == path)
+                .map(|known| known.kind)
+        };
         for (path, expected) in [
             ("public_url", Kind::Text),
             ("database", Kind::Text),
@@ -84,7 +107,10 @@ mod tests {
             ("metrics_listen", Kind::Listen),
             ("audit", Kind::OneOf(&["best-effort", "required"])),
             ("postgres.notify", Kind::Switch),
-            ("postgres.isolation", Kind::OneOf(&["read-committed", "serializable"])),
+            (
+                "postgres.isolation",
+                Kind::OneOf(&["read-committed", "serializable"]),
+            ),
             ("limits.requests_per_second", Kind::Whole(u32::MAX.into())),
             ("limits.body_bytes", Kind::Whole(u64::MAX)),
             ("limits.actions", Kind::Figures),
@@ -101,7 +127,10 @@ mod tests {
         for setting in declared() {
             let is_allowed = |number| setting.bounds.is_none_or(|bounds| bounds.allow(number));
             assert!(setting.number.is_none_or(is_allowed), "{setting:?}");
-            assert!(setting.bounds.is_none() || setting.number.is_some(), "{setting:?} has bounds and is no number");
+            assert!(
+                setting.bounds.is_none() || setting.number.is_some(),
+                "{setting:?} has bounds and is no number"
+            );
         }
     }
 
@@ -112,7 +141,10 @@ mod tests {
             let Kind::OneOf(allowed) = kind else { continue };
             for word in allowed {
                 words += 1;
-                assert!(Settings::parse(&format!("{path} = '{word}'"), []).is_ok(), "{path} = {word}");
+                assert!(
+                    Settings::parse(&format!("{path} = '{word}'"), []).is_ok(),
+                    "{path} = {word}"
+                );
             }
         }
         assert!(words > 5, "{words} words were read");
@@ -120,8 +152,17 @@ mod tests {
 
     #[test]
     fn the_nearest_name_takes_the_fewest_changes() {
-        for (one, other, changes) in [("", "abc", 3), ("kitten", "sitting", 3), ("listen", "listen", 0), ("lsiten", "listen", 2)] {
-            assert_eq!((distance(one, other), distance(other, one)), (changes, changes), "{one}, {other}");
+        for (one, other, changes) in [
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+            ("listen", "listen", 0),
+            ("lsiten", "listen", 2),
+        ] {
+            assert_eq!(
+                (distance(one, other), distance(other, one)),
+                (changes, changes),
+                "{one}, {other}"
+            );
         }
         let known = ["listen", "public_url", "limits.body_bytes"];
         let nearest = |name: &str| nearest(name, known.into_iter());

@@ -9,21 +9,23 @@ settings! {
     Limits {
         /// Requests a second of one account and one action.
         requests_per_second: u32 = 100, 1..;
-        /// Other rates for some actions: `"tcr:CreateInstanceToken" = 20`. As Tencent documents, `sts:AssumeRole` has 600
-        /// unless it is set here. `sts:AssumeRoleWithWebIdentity`, `tcr:DescribeInstanceToken`, `tcr:ModifyInstanceToken`,
-        /// `tcr:CreateServiceAccount` and `tcr:ModifyServiceAccount` have 20. The others are `tcr:DeleteInstanceToken`,
-        /// `tcr:DescribeServiceAccounts`, `tcr:ModifyServiceAccountPassword`, `tcr:DeleteServiceAccount`,
-        /// `cr:ResetLoginPassword`, `cr:GetAuthorizationToken`, `sts:AssumeRoleWithOIDC`, `sts:GetFederationToken` and
-        /// `sts:GetCallerIdentity`.
+        /// Other rates for some actions: `"tcr:CreateInstanceToken" = 20`. As Tencent documents,
+        /// `sts:AssumeRole` has 600 unless it is set here. `sts:AssumeRoleWithWebIdentity`,
+        /// `tcr:DescribeInstanceToken`, `tcr:ModifyInstanceToken`, `tcr:CreateServiceAccount` and
+        /// `tcr:ModifyServiceAccount` have 20. The others are `tcr:DeleteInstanceToken`,
+        /// `tcr:DescribeServiceAccounts`, `tcr:ModifyServiceAccountPassword`,
+        /// `tcr:DeleteServiceAccount`, `cr:ResetLoginPassword`, `cr:GetAuthorizationToken`,
+        /// `sts:AssumeRoleWithOIDC`, `sts:GetFederationToken` and `sts:GetCallerIdentity`.
         actions: HashMap<String, u32> = HashMap::new() => "`requests_per_second`";
-        /// Refused requests a second of one address, before its failing requests have to wait; valid ones are served all the
-        /// same. As many chosen passwords may be wrong at one address, counted apart
-        /// ([decision 11](decisions/0011-who-is-slowed.md)).
+        /// Refused requests a second of one address, before its failing requests have to wait;
+        /// valid ones are served all the same. As many chosen passwords may be wrong at one
+        /// address, counted apart ([decision 11](decisions/0011-who-is-slowed.md)).
         refusals_per_second: u32 = 20, 1..;
         /// The burst of `refusals_per_second`.
         refusals_burst: u32 = 200, 1..;
-        /// Failed log-ins of one address with one username at once, before passwords that people chose have to wait (429).
-        /// A password is charged before it is hashed; a right one is given back.
+        /// Failed log-ins of one address with one username at once, before passwords that people
+        /// chose have to wait (429). A password is charged before it is hashed; a right one is
+        /// given back.
         failed_log_ins: u32 = 10, 1..;
         /// Failed log-ins of one address with one username a minute, for ever.
         failed_log_ins_per_minute: u32 = 10, 1..;
@@ -31,64 +33,70 @@ settings! {
         anonymous_per_second: u32 = 100, 1..;
         /// The burst of `anonymous_per_second`.
         anonymous_burst: u32 = 1000, 1..;
-        /// Token requests a second of one credential that logged in: a service account, a fixed password, a temporary or a
-        /// long-term credential with its refresh tokens. More are answered with 429. Machines that share a credential share
-        /// the rate.
+        /// Token requests a second of one credential that logged in: a service account, a fixed
+        /// password, a temporary or a long-term credential with its refresh tokens. More are
+        /// answered with 429. Machines that share a credential share the rate.
         token_requests_per_second: u32 = 100, 1..;
         /// The burst of `token_requests_per_second`.
         token_requests_burst: u32 = 1000, 1..;
         /// Remembered nonces of one access key in five minutes.
         nonces_per_access_key: usize = 65_536;
-        /// Chosen passwords that are hashed at once: each takes a core for some 20 milliseconds, and 19 MiB. Half of them
-        /// are for addresses and usernames that logged in before. Signed calls that set a password have one more
-        /// ([decision 17](decisions/0017-pools-for-slow-hashes.md)).
+        /// Chosen passwords that are hashed at once: each takes a core for some 20 milliseconds,
+        /// and 19 MiB. Half of them are for addresses and usernames that logged in before. Signed
+        /// calls that set a password have one more ([decision
+        /// 17](decisions/0017-pools-for-slow-hashes.md)).
         password_threads: usize = 4, 1..;
-        /// Chosen passwords that wait for a thread, half and half; more are answered with 429. Two of one address are
-        /// hashed at once, and 16 more of it wait besides.
+        /// Chosen passwords that wait for a thread, half and half; more are answered with 429. Two
+        /// of one address are hashed at once, and 16 more of it wait besides.
         password_queue: usize = 32;
-        /// The largest body, in bytes. A form has 64 KiB at most: a registry's, that of a call without a signature, and that
-        /// of the older signatures `HmacSHA256`, `HmacSHA1` and RPC's `HMAC-SHA1`, which are in the form.
+        /// The largest body, in bytes. A form has 64 KiB at most: a registry's, that of a call
+        /// without a signature, and that of the older signatures `HmacSHA256`, `HmacSHA1` and RPC's
+        /// `HMAC-SHA1`, which are in the form.
         body_bytes: usize = 1 << 20;
         /// The largest body of a TC3 request, in bytes; Tencent's own limit is 10 MB.
         tc3_body_bytes: usize = 1 << 20;
-        /// Bytes of bodies in memory at once: half for requests whose headers name a known key, half for forms. When they
-        /// are used up, a body that is still arriving gives way: the oldest of the key that holds most, at the address that
-        /// holds most.
+        /// Bytes of bodies in memory at once: half for requests whose headers name a known key,
+        /// half for forms. When they are used up, a body that is still arriving gives way: the
+        /// oldest of the key that holds most, at the address that holds most.
         bodies_in_flight_bytes: usize = 32 << 20;
-        /// How long a whole body may take, in seconds. The service waits for 256 bodies of one address at once. A body that
-        /// never comes is charged to its address, which is forgiven one a second. A body that comes with its head isn't
-        /// waited for. An access key that was right in the last minutes counts apart.
+        /// How long a whole body may take, in seconds. The service waits for 256 bodies of one
+        /// address at once. A body that never comes is charged to its address, which is forgiven
+        /// one a second. A body that comes with its head isn't waited for. An access key that was
+        /// right in the last minutes counts apart.
         body_seconds: u64 = 10;
         /// How long a TLS handshake, and then a request's head, may take, in seconds.
         header_seconds: u64 = 10, 1..;
         // A session token takes some of it.
         /// The largest head of a request, in bytes (431 beyond it); HTTP/1.1 has 100 lines at most.
         header_bytes: usize = 64 << 10, 8192..;
-        /// How long a connection may be without a request, in seconds. It is longer than a proxy keeps a connection, so that
-        /// the proxy closes it.
+        /// How long a connection may be without a request, in seconds. It is longer than a proxy
+        /// keeps a connection, so that the proxy closes it.
         idle_seconds: u64 = 120, 1..;
-        /// Connections at once; more wait in the kernel's queue. The process raises its soft limit on open files to the hard
-        /// one. Where even that is too low, it takes fewer connections, and logs how many.
+        /// Connections at once; more wait in the kernel's queue. The process raises its soft limit
+        /// on open files to the hard one. Where even that is too low, it takes fewer connections,
+        /// and logs how many.
         connections: usize = 10_000, 1..;
-        /// Connections of one address (of IPv6, of one network of 64 bits); more are closed unread. Trusted proxies have no
-        /// such limit.
+        /// Connections of one address (of IPv6, of one network of 64 bits); more are closed unread.
+        /// Trusted proxies have no such limit.
         connections_per_address: usize = 1000, 1..;
-        /// Connections of one address that never carried an authenticated caller and are silent for longer than
-        /// `header_seconds`; an IPv6 network of 48 bits has four times as many. Beyond it those silent longest are closed. The
-        /// limit is an eighth of all connections at most. Trusted proxies have none.
+        /// Connections of one address that never carried an authenticated caller and are silent for
+        /// longer than `header_seconds`; an IPv6 network of 48 bits has four times as many. Beyond
+        /// it those silent longest are closed. The limit is an eighth of all connections at most.
+        /// Trusted proxies have none.
         unauthenticated_connections_per_address: usize = 128, 1..;
-        /// How many seconds a client may take nothing of its answers before its connection is closed; an answer by HTTP/2 has
-        /// three times as long at most.
+        /// How many seconds a client may take nothing of its answers before its connection is
+        /// closed; an answer by HTTP/2 has three times as long at most.
         answer_seconds: u32 = 15, 1..;
         /// Requests in work at once; more are refused.
         requests_in_work: usize = 1000, 1..;
-        /// How long requests may wait for a processor, all the time for a tenth of a second, before some are refused, in
-        /// milliseconds.
+        /// How long requests may wait for a processor, all the time for a tenth of a second, before
+        /// some are refused, in milliseconds.
         wait_milliseconds: u64 = 5, 1..;
-        /// Audit lines that wait to be written. A line has at most 2,560 bytes, so they take 49 MiB at most; usual lines
-        /// have 300.
+        /// Audit lines that wait to be written. A line has at most 2,560 bytes, so they take 49 MiB
+        /// at most; usual lines have 300.
         audit_queue: usize = 20_000, 1..;
-        /// How long a request waits for the database, in seconds; while the database is known to be away, none waits.
+        /// How long a request waits for the database, in seconds; while the database is known to be
+        /// away, none waits.
         database_seconds: u64 = 5, 1..;
     }
 }

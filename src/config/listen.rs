@@ -19,7 +19,8 @@ pub enum Listen {
 
 impl Listen {
     /// How it is written.
-    pub(super) const ALLOWED: &str = "a port on loopback such as 8480, or an address such as 0.0.0.0:8480 or [::1]:8480";
+    pub(super) const ALLOWED: &str =
+        "a port on loopback such as 8480, or an address such as 0.0.0.0:8480 or [::1]:8480";
 
     /// Returns the address.
     pub fn address(self) -> SocketAddr {
@@ -53,11 +54,14 @@ impl<'de> Deserialize<'de> for Listen {
             }
 
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Listen, E> {
-                u16::try_from(number).map(Listen::Port).map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))
+                u16::try_from(number)
+                    .map(Listen::Port)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Listen, E> {
-                text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+                text.parse()
+                    .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
             }
         }
 

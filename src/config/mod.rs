@@ -1,9 +1,11 @@
-//! Settings: a file, then the environment over it, in one struct. The only place that reads the environment.
+//! Settings: a file, then the environment over it, in one struct. The only place that reads the
+//! environment.
 //!
-//! The file is TOML. A variable is `TRANSIRE_` and the setting's path in capitals, its parts divided by
-//! two underscores: `TRANSIRE_LIMITS__REQUESTS_PER_SECOND=50`. Unknown settings are refused, and each error says where
-//! the setting was set: [`sources`]. Each setting is declared once, in [`settings`] or [`limits`]; [`declare`] makes of
-//! that its field, its default, its bounds and its row in `docs/settings.md`.
+//! The file is TOML. A variable is `TRANSIRE_` and the setting's path in capitals, its parts
+//! divided by two underscores: `TRANSIRE_LIMITS__REQUESTS_PER_SECOND=50`. Unknown settings are
+//! refused, and each error says where the setting was set: [`sources`]. Each setting is declared
+//! once, in [`settings`] or [`limits`]; [`declare`] makes of that its field, its default, its
+//! bounds and its row in `docs/settings.md`.
 
 mod check;
 mod database_url;
@@ -30,7 +32,9 @@ pub use self::document::document;
 pub use self::environment::{find_program, refuses_colours};
 pub use self::limits::Limits;
 pub use self::listen::Listen;
-pub use self::settings::{Cors, Keys, Outgoing, Postgres, ServiceAccounts, Settings, Shared, Shutdown, Signatures, Tls};
+pub use self::settings::{
+    Cors, Keys, Outgoing, Postgres, ServiceAccounts, Settings, Shared, Shutdown, Signatures, Tls,
+};
 use self::sources::{CONFIG, PREFIX, Sources};
 pub use self::values::{Isolation, MasterKeyText, SharedUrl};
 use crate::domain::{Error, Result};
@@ -51,28 +55,47 @@ impl Settings {
     /// Reads the file, if one is named, the environment over it, and the arguments over both.
     ///
     /// # Errors
-    /// `Misconfigured` names the file and the line, or the variable, and says which values are allowed.
+    /// `Misconfigured` names the file and the line, or the variable, and says which values are
+    /// allowed.
     pub fn load(arguments: Arguments) -> Result<Self> {
-        let file = arguments.config.or_else(|| std::env::var_os(CONFIG).map(PathBuf::from));
+        let file = arguments
+            .config
+            .or_else(|| std::env::var_os(CONFIG).map(PathBuf::from));
         let text = match &file {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|error| Error::misconfigured(format!("the settings file {} can't be read: {error}", path.display())))?,
+            Some(path) => std::fs::read_to_string(path).map_err(|error| {
+                Error::misconfigured(format!(
+                    "the settings file {} can't be read: {error}",
+                    path.display()
+                ))
+            })?,
             None => String::new(),
         };
         // It may hold the master key.
         let text = Zeroizing::new(text);
         // Others' variables may be anything.
-        let ours = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-        let variables = ours.filter(|(name, _)| name.starts_with(PREFIX)).map(|(name, value)| match value.into_string() {
-            Ok(value) => Ok((name, value)),
-            Err(_) => Err(Error::misconfigured(format!("the variable {name} is not UTF-8"))),
-        });
-        let mut settings = Self::read(file.as_deref(), &text, variables.collect::<Result<Vec<_>>>()?)?;
+        let ours =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let variables = ours
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .map(|(name, value)| match value.into_string() {
+                Ok(value) => Ok((name, value)),
+                Err(_) => Err(Error::misconfigured(format!(
+                    "the variable {name} is not UTF-8"
+                ))),
+            });
+        let mut settings = Self::read(
+            file.as_deref(),
+            &text,
+            variables.collect::<Result<Vec<_>>>()?,
+        )?;
         if let Some(path) = &file {
             check_secrets_in(path, &text)?;
         }
         settings.data_dir = arguments.data_dir.unwrap_or(settings.data_dir);
-        settings.database = arguments.database.or(settings.database).map(DatabaseUrl::with_known_password);
+        settings.database = arguments
+            .database
+            .or(settings.database)
+            .map(DatabaseUrl::with_known_password);
         Ok(settings)
     }
 
@@ -80,16 +103,25 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub fn parse(text: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+    pub fn parse(
+        text: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
         Self::read(None, text, variables)
     }
 
-    fn read(file: Option<&Path>, text: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+    fn read(
+        file: Option<&Path>,
+        text: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
         let mut sources = Sources::new(file, text);
         let merged = sources.merge(variables)?;
-        // Each is of its kind by now. One figure can still be missing among several that are set together.
-        let settings: Self =
-            merged.try_into().map_err(|error: toml::de::Error| Error::misconfigured(error.to_string().trim_end().replace('\n', " ")))?;
+        // Each is of its kind by now. One figure can still be missing among several that are set
+        // together.
+        let settings: Self = merged.try_into().map_err(|error: toml::de::Error| {
+            Error::misconfigured(error.to_string().trim_end().replace('\n', " "))
+        })?;
         check::check(&settings).map_err(|fault| sources.error(&fault))?;
         Ok(settings)
     }
@@ -105,8 +137,18 @@ impl Settings {
             max_in_work: limits.requests_in_work,
             max_wait: Duration::from_millis(limits.wait_milliseconds),
             // Checked when the settings were read.
-            trusted_proxies: self.trusted_proxies.iter().filter_map(|network| network.parse().ok()).collect(),
-            cors: http::Cors::new(self.cors.origins.iter().filter_map(|origin| origin.parse().ok()).collect()),
+            trusted_proxies: self
+                .trusted_proxies
+                .iter()
+                .filter_map(|network| network.parse().ok())
+                .collect(),
+            cors: http::Cors::new(
+                self.cors
+                    .origins
+                    .iter()
+                    .filter_map(|origin| origin.parse().ok())
+                    .collect(),
+            ),
             public_url: self.public_url.clone(),
             ..http::Settings::default()
         }
@@ -118,18 +160,27 @@ impl Settings {
     }
 }
 
-/// Refuses a settings file that holds the master key and that others may read, and warns of one that holds a password.
+/// Refuses a settings file that holds the master key and that others may read, and warns of one
+/// that holds a password.
 fn check_secrets_in(path: &Path, text: &str) -> Result<()> {
     // It was read a moment ago.
-    let Ok(table) = text.parse::<toml::Table>() else { return Ok(()) };
+    let Ok(table) = text.parse::<toml::Table>() else {
+        return Ok(());
+    };
     if table.contains_key("master_key") {
         secret_files::check_key("the settings file, which holds the master key,", path)?;
     }
-    let has_password = |url: Option<&toml::Value>| url.and_then(toml::Value::as_str).is_some_and(|url| url.contains('@'));
+    let has_password = |url: Option<&toml::Value>| {
+        url.and_then(toml::Value::as_str)
+            .is_some_and(|url| url.contains('@'))
+    };
     let shared = table.get("shared").and_then(|shared| shared.get("url"));
-    if secret_files::is_public(path) && (has_password(shared) || has_password(table.get("database"))) {
+    if secret_files::is_public(path)
+        && (has_password(shared) || has_password(table.get("database")))
+    {
         tracing::warn!(
-            "the settings file {} may hold a password, and every user of this machine can read it: chmod 640 it",
+            "the settings file {} may hold a password, and every user of this machine can read it: \
+             chmod 640 it",
             path.display()
         );
     }

@@ -1,4 +1,5 @@
-//! The list of settings: each entry is the field, its default, its bounds and its row in `docs/settings.md`.
+//! The list of settings: each entry is the field, its default, its bounds and its row in
+//! `docs/settings.md`.
 //!
 //! Those of [`Limits`] are in a list of their own. A sentence here is read by operators.
 
@@ -16,43 +17,50 @@ settings! {
     Settings {
         /// The folder of the SQLite database and the master key. `--data-dir` overrides it.
         data_dir: PathBuf = "./transire-data".into();
-        /// The address at which `serve` and `quickstart` listen, such as `0.0.0.0:8480`, or a port on loopback; port 0
-        /// picks a free one. `--listen` overrides it.
+        /// The address at which `serve` and `quickstart` listen, such as `0.0.0.0:8480`, or a port
+        /// on loopback; port 0 picks a free one. `--listen` overrides it.
         listen: Listen = Listen::Port(8480);
-        /// The URL at which clients reach the service; a registry's realm is this URL and `/token`. It has a scheme, a
-        /// host, perhaps a port and a path, but no user, no query and no `/` at its end. `serve` warns when it leads to
-        /// the reader's own machine, or to a port other than the one at which it listens. A proxy in front
-        /// (`trusted_proxies`, `allow_plain_http`, or `https://` without `tls`) has a port of its own.
+        /// The URL at which clients reach the service; a registry's realm is this URL and `/token`.
+        /// It has a scheme, a host, perhaps a port and a path, but no user, no query and no `/` at
+        /// its end. `serve` warns when it leads to the reader's own machine, or to a port other
+        /// than the one at which it listens. A proxy in front (`trusted_proxies`,
+        /// `allow_plain_http`, or `https://` without `tls`) has a port of its own.
         public_url: String = "http://localhost:8480".to_owned();
-        /// The PostgreSQL database, `postgres://user@host:5432/name`: [its URL](#the-databases-url).
+        /// The PostgreSQL database, `postgres://user@host:5432/name`: [its
+        /// URL](#the-databases-url).
         database: Option<DatabaseUrl> = None => "SQLite in `data_dir`";
-        /// Bounds how long a process answers from its caches while it can't read the change feed, in seconds. A replica
-        /// without its database may miss a revocation for so long. 0 refuses as soon as the loss is noticed, within a
-        /// second.
+        /// Bounds how long a process answers from its caches while it can't read the change feed,
+        /// in seconds. A replica without its database may miss a revocation for so long. 0 refuses
+        /// as soon as the loss is noticed, within a second.
         max_staleness_seconds: u64 = 300;
-        /// The master key itself, 64 hexadecimal characters; several are divided by spaces. A file is better. A settings
-        /// file that holds it is refused unless its owner alone can read it.
+        /// The master key itself, 64 hexadecimal characters; several are divided by spaces. A file
+        /// is better. A settings file that holds it is refused unless its owner alone can read it.
         master_key: Option<MasterKeyText> = None;
-        /// The file that holds the master key. The first start makes it with SQLite; with PostgreSQL it is always given.
-        /// While the master key is rotated, the file holds two, one a line.
+        /// The file that holds the master key. The first start makes it with SQLite; with
+        /// PostgreSQL it is always given. While the master key is rotated, the file holds two, one
+        /// a line.
         master_key_file: Option<PathBuf> = None => "`master.key` in `data_dir`";
-        /// The address of `/metrics`, and of `/healthz` and `/readyz` besides, such as `0.0.0.0:9480`, or a port on
-        /// loopback. This listener authenticates nobody.
+        /// The address of `/metrics`, and of `/healthz` and `/readyz` besides, such as
+        /// `0.0.0.0:9480`, or a port on loopback. This listener authenticates nobody.
         metrics_listen: Option<Listen> = None;
-        /// `required` refuses a request whose audit line finds the queue full; `best-effort` drops, counts and reports the
-        /// line.
+        /// `required` refuses a request whose audit line finds the queue full; `best-effort` drops,
+        /// counts and reports the line.
         audit: AuditMode = AuditMode::BestEffort;
         /// How many days audit lines are kept; 0 keeps them for ever.
         audit_days: u32 = 90;
-        /// Lets the service listen without TLS at an address that isn't loopback, for a proxy in front that speaks TLS.
+        /// Lets the service listen without TLS at an address that isn't loopback, for a proxy in
+        /// front that speaks TLS.
         allow_plain_http: bool = false;
-        /// Addresses, or networks such as `10.0.0.0/8`, of reverse proxies whose `X-Forwarded-For` is believed.
+        /// Addresses, or networks such as `10.0.0.0/8`, of reverse proxies whose `X-Forwarded-For`
+        /// is believed.
         trusted_proxies: Vec<String> = Vec::new();
-        /// The domain of instances that an API makes: each gets the service `NAME.DOMAIN`. Without it no API makes one.
-        /// Point these names at their registries, whose `auth.token.service` they are.
+        /// The domain of instances that an API makes: each gets the service `NAME.DOMAIN`. Without
+        /// it no API makes one. Point these names at their registries, whose `auth.token.service`
+        /// they are.
         base_domain: Option<String> = None;
         /// The registry program that `quickstart` starts.
-        quickstart_registry: Option<PathBuf> = None => "`docker-registry` or `registry`, found on the path";
+        quickstart_registry: Option<PathBuf> = None => "`docker-registry` or `registry`, found on \
+                                                        the path";
         /// How a PostgreSQL database is used.
         postgres: Postgres = Postgres::default();
         /// The ages at which the service replaces the keys that sign and seal.
@@ -83,8 +91,8 @@ settings! {
     Postgres {
         /// Connections of one process. Listening and probing take one more.
         connections: usize = 16, 1..;
-        /// Whether sessions keep prepared statements and settings. `false` is for poolers that give each transaction
-        /// another session (PgBouncer's `pool_mode = transaction`).
+        /// Whether sessions keep prepared statements and settings. `false` is for poolers that give
+        /// each transaction another session (PgBouncer's `pool_mode = transaction`).
         prepared_statements: bool = true;
         /// The isolation of transactions; `serializable` is the strictest level.
         isolation: Isolation = Isolation::ReadCommitted;
@@ -94,8 +102,9 @@ settings! {
         statement_seconds: u64 = 5, 1..;
         /// How long `serve` waits at its start for a database that doesn't answer, in seconds.
         start_seconds: u64 = 60;
-        /// Whether replicas also announce changes by LISTEN and NOTIFY; they poll for them five times a second in any case.
-        /// It is off without `postgres.prepared_statements`, and is given up where the database doesn't know it.
+        /// Whether replicas also announce changes by LISTEN and NOTIFY; they poll for them five
+        /// times a second in any case. It is off without `postgres.prepared_statements`, and is
+        /// given up where the database doesn't know it.
         notify: bool = true;
     }
 }
@@ -104,10 +113,11 @@ settings! {
     /// The ages at which the service replaces the keys that sign and seal.
     Keys {
         // A key that was stolen without a trace works for a quarter of a year at most.
-        /// How many days old a signing key becomes before the service makes the next; 0 leaves it to the operator.
+        /// How many days old a signing key becomes before the service makes the next; 0 leaves it
+        /// to the operator.
         signing_days: u32 = 90;
-        /// The same of sealing keys. Old ones are kept as long as anything lives that they sealed, ten years: 90 days make
-        /// forty of them at most.
+        /// The same of sealing keys. Old ones are kept as long as anything lives that they sealed,
+        /// ten years: 90 days make forty of them at most.
         sealing_days: u32 = 90;
     }
 }
@@ -115,12 +125,13 @@ settings! {
 settings! {
     /// The signatures that are accepted.
     Signatures {
-        /// The accepted methods, of `TC3-HMAC-SHA256`, `HmacSHA256` and `HmacSHA1` (Tencent), `ACS3-HMAC-SHA256` and
-        /// `HMAC-SHA1` (Alibaba's RPC V1 and ROA V1, which share the name).
+        /// The accepted methods, of `TC3-HMAC-SHA256`, `HmacSHA256` and `HmacSHA1` (Tencent),
+        /// `ACS3-HMAC-SHA256` and `HMAC-SHA1` (Alibaba's RPC V1 and ROA V1, which share the name).
         allow: Option<Vec<String>> = None => "all";
-        /// How far a request's time may be from the server's, before or after, in seconds. The vendors' own 300 (Tencent)
-        /// and 900 (Alibaba) stay where they are less. A smaller window shortens the time in which a recorded request can
-        /// be replayed, and needs clocks that are as exact.
+        /// How far a request's time may be from the server's, before or after, in seconds. The
+        /// vendors' own 300 (Tencent) and 900 (Alibaba) stay where they are less. A smaller window
+        /// shortens the time in which a recorded request can be replayed, and needs clocks that are
+        /// as exact.
         window_seconds: u64 = 900, 1..=900;
     }
 }
@@ -129,8 +140,8 @@ settings! {
     /// A Redis or Valkey server in which replicas keep nonces and rates together.
     Shared {
         /// The server: `redis://HOST:6379`, or `rediss://HOST:6379` with TLS. With a password it is
-        /// `redis://USER:PASSWORD@HOST`, in the settings file or in `TRANSIRE_SHARED__URL`. Without it each replica knows
-        /// its own calls alone.
+        /// `redis://USER:PASSWORD@HOST`, in the settings file or in `TRANSIRE_SHARED__URL`. Without
+        /// it each replica knows its own calls alone.
         url: Option<SharedUrl> = None;
         /// The CA certificates, PEM, that verify a `rediss://` server.
         ca_file: Option<PathBuf> = None => "the system's";
@@ -142,10 +153,11 @@ settings! {
 settings! {
     /// HTTPS. Without both files the service speaks plain HTTP.
     Tls {
-        /// The service's certificate, then those between it and its CA, PEM. A changed file is read again.
+        /// The service's certificate, then those between it and its CA, PEM. A changed file is read
+        /// again.
         certificate_file: Option<PathBuf> = None;
-        /// The certificate's private key, PEM, not encrypted; not every user of the machine may read it. The two files are
-        /// set together.
+        /// The certificate's private key, PEM, not encrypted; not every user of the machine may
+        /// read it. The two files are set together.
         key_file: Option<PathBuf> = None;
     }
 }
@@ -153,9 +165,9 @@ settings! {
 settings! {
     /// The web pages that may ask for tokens.
     Cors {
-        /// The origins of registry user interfaces whose pages may ask `/token` from a browser, as browsers send them:
-        /// `["https://ui.example.com"]`, with the port unless it is the scheme's own. `*` is refused, because a page's
-        /// request carries its visitor's credential.
+        /// The origins of registry user interfaces whose pages may ask `/token` from a browser, as
+        /// browsers send them: `["https://ui.example.com"]`, with the port unless it is the
+        /// scheme's own. `*` is refused, because a page's request carries its visitor's credential.
         origins: Vec<String> = Vec::new();
     }
 }
@@ -163,8 +175,8 @@ settings! {
 settings! {
     /// How the service ends.
     Shutdown {
-        /// How long, after SIGTERM, `/readyz` answers 503 while connections are still accepted, in seconds. It is longer
-        /// than the load balancer needs to notice.
+        /// How long, after SIGTERM, `/readyz` answers 503 while connections are still accepted, in
+        /// seconds. It is longer than the load balancer needs to notice.
         delay_seconds: u64 = 0;
         /// How long requests in work may then take, in seconds.
         drain_seconds: u64 = 10;
@@ -176,14 +188,15 @@ settings! {
     Outgoing {
         /// Lets an OpenID Connect issuer be reached without TLS: for trials.
         allow_http: bool = false;
-        /// Lets an issuer be at an address that isn't public: loopback, private networks, link-local and so on. The
-        /// cluster's own issuer needs it, or has its keys given with `--jwks`.
+        /// Lets an issuer be at an address that isn't public: loopback, private networks,
+        /// link-local and so on. The cluster's own issuer needs it, or has its keys given with
+        /// `--jwks`.
         allow_private_addresses: bool = false;
-        /// CA certificates that are trusted besides the system's (which `SSL_CERT_FILE` replaces), PEM, read at first use.
-        /// Registries are verified by them, too.
+        /// CA certificates that are trusted besides the system's (which `SSL_CERT_FILE` replaces),
+        /// PEM, read at first use. Registries are verified by them, too.
         ca_file: Option<PathBuf> = None;
-        /// How long a request to an issuer or to a registry may take, in seconds. Registries may always be at private
-        /// addresses and without TLS: the operator alone says where they are.
+        /// How long a request to an issuer or to a registry may take, in seconds. Registries may
+        /// always be at private addresses and without TLS: the operator alone says where they are.
         seconds: u64 = 5, 1..=60;
     }
 }
@@ -191,10 +204,11 @@ settings! {
 settings! {
     /// Service accounts.
     ServiceAccounts {
-        /// The rights that a user may grant to service accounts. `own-rights`: what its own policies allow it without a condition, and
-        /// a session nothing. `vendor`: anything, as at Tencent Cloud, sessions too. `transire account update
-        /// --service-account-grant` overrides it for one account
-        /// ([granting rights to others](guarantees.md#granting-rights-to-others)).
+        /// The rights that a user may grant to service accounts. `own-rights`: what its own
+        /// policies allow it without a condition, and a session nothing. `vendor`: anything, as at
+        /// Tencent Cloud, sessions too. `transire account update --service-account-grant` overrides
+        /// it for one account ([granting rights to
+        /// others](guarantees.md#granting-rights-to-others)).
         grant: ServiceAccountGrant = ServiceAccountGrant::OwnRights;
     }
 }
@@ -202,7 +216,8 @@ settings! {
 // The service has the types and the clouds' figures.
 settings! {
     for Quotas {
-        /// Instances of one account that an API made, counted with those of the operator, who may exceed the quota.
+        /// Instances of one account that an API made, counted with those of the operator, who may
+        /// exceed the quota.
         instances;
         /// Entries in the allow list of one instance.
         allow_list_entries;
@@ -210,14 +225,14 @@ settings! {
         long_term_credentials;
         /// Service accounts of one instance.
         service_accounts;
-        /// Stored session policies of one account: those too long for a log-in secret, 4096 bytes each at most, until
-        /// their last session ends. One caller takes a quarter at most.
+        /// Stored session policies of one account: those too long for a log-in secret, 4096 bytes
+        /// each at most, until their last session ends. One caller takes a quarter at most.
         session_policies;
-        /// Namespaces of one instance, by its specification, as Tencent sells them; an operator's instance is premium. A
-        /// table that is given whole has all three.
+        /// Namespaces of one instance, by its specification, as Tencent sells them; an operator's
+        /// instance is premium. A table that is given whole has all three.
         namespaces;
-        /// Recorded repositories of one instance, in all its namespaces, by its specification; an import may exceed the
-        /// quota. A table that is given whole has all three.
+        /// Recorded repositories of one instance, in all its namespaces, by its specification; an
+        /// import may exceed the quota. A table that is given whole has all three.
         repositories;
     }
 }

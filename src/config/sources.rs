@@ -1,4 +1,5 @@
-//! Where each setting comes from, a line of the file or a variable, so that an error can name the place.
+//! Where each setting comes from, a line of the file or a variable, so that an error can name the
+//! place.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,7 +35,10 @@ impl Fault {
 
     /// Makes a fault with words that name the setting.
     pub(super) fn said(setting: &str, text: String) -> Self {
-        Self { setting: setting.to_owned(), text }
+        Self {
+            setting: setting.to_owned(),
+            text,
+        }
     }
 }
 
@@ -50,24 +54,40 @@ pub(super) struct Sources<'s> {
 impl<'s> Sources<'s> {
     /// Names a file, for messages, and its text.
     pub(super) fn new(file: Option<&Path>, text: &'s str) -> Self {
-        let file = file.map_or_else(|| "the settings file".to_owned(), |path| path.display().to_string());
-        Self { file, text, known: known::declared(), variables: BTreeMap::new() }
+        let file = file.map_or_else(
+            || "the settings file".to_owned(),
+            |path| path.display().to_string(),
+        );
+        Self {
+            file,
+            text,
+            known: known::declared(),
+            variables: BTreeMap::new(),
+        }
     }
 
     /// Puts the variables over the file, each value read as its setting's kind.
     ///
     /// # Errors
-    /// `Misconfigured` names a line or a variable that is no setting, or whose value isn't allowed. It never quotes the value,
-    /// which may be a secret.
-    pub(super) fn merge(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<toml::Table> {
+    /// `Misconfigured` names a line or a variable that is no setting, or whose value isn't allowed.
+    /// It never quotes the value, which may be a secret.
+    pub(super) fn merge(
+        &mut self,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<toml::Table> {
         let mut table: toml::Table = toml::from_str(self.text).map_err(|error| {
-            let place = error.span().map_or_else(|| self.file.clone(), |span| self.at(span.start));
+            let place = error
+                .span()
+                .map_or_else(|| self.file.clone(), |span| self.at(span.start));
             Error::misconfigured(format!("{place}: {}", error.message()))
         })?;
         for (name, value) in &table {
             self.check(name, value)?;
         }
-        let mut variables: Vec<_> = variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        let mut variables: Vec<_> = variables
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .collect();
         variables.sort();
         for (name, value) in variables {
             let path = path(&name);
@@ -90,39 +110,68 @@ impl<'s> Sources<'s> {
     /// Makes the error for a setting, with where it was set.
     pub(super) fn error(&self, fault: &Fault) -> Error {
         let Fault { setting, text } = fault;
-        let place = self.place_of(setting).map(|place| format!("{place}: ")).unwrap_or_default();
+        let place = self
+            .place_of(setting)
+            .map(|place| format!("{place}: "))
+            .unwrap_or_default();
         Error::misconfigured(format!("{place}{text}"))
     }
 
-    /// Refuses a value that isn't of its setting's kind, and a table with something in it that is no setting.
+    /// Refuses a value that isn't of its setting's kind, and a table with something in it that is
+    /// no setting.
     fn check(&self, path: &str, value: &toml::Value) -> Result<()> {
         if let Some(known) = self.known.iter().find(|known| known.path == path) {
-            return if known.kind.takes(value) { Ok(()) } else { Err(self.error(&Fault::new(path, known.kind.allowed()))) };
+            return if known.kind.takes(value) {
+                Ok(())
+            } else {
+                Err(self.error(&Fault::new(path, known.kind.allowed())))
+            };
         }
         if !self.is_table(path) {
             let place = self.place_of(path).unwrap_or_else(|| self.file.clone());
             let nearest = known::nearest(path, self.known.iter().map(|known| known.path.as_str()));
-            return Err(unknown(&format!("{place}: there is no setting {path}"), nearest));
+            return Err(unknown(
+                &format!("{place}: there is no setting {path}"),
+                nearest,
+            ));
         }
-        let table = value.as_table().ok_or_else(|| self.error(&Fault::new(path, "is a table")))?;
-        table.iter().try_for_each(|(name, value)| self.check(&format!("{path}.{name}"), value))
+        let table = value
+            .as_table()
+            .ok_or_else(|| self.error(&Fault::new(path, "is a table")))?;
+        table
+            .iter()
+            .try_for_each(|(name, value)| self.check(&format!("{path}.{name}"), value))
     }
 
     /// Tells whether there are settings below a path.
     fn is_table(&self, path: &str) -> bool {
-        self.known.iter().any(|known| known.path.strip_prefix(path).is_some_and(|below| below.starts_with('.')))
+        self.known.iter().any(|known| {
+            known
+                .path
+                .strip_prefix(path)
+                .is_some_and(|below| below.starts_with('.'))
+        })
     }
 
     fn unknown_variable(&self, name: &str) -> Error {
-        let names: Vec<String> = self.known.iter().map(|known| variable(&known.path)).chain([CONFIG.to_owned()]).collect();
+        let names: Vec<String> = self
+            .known
+            .iter()
+            .map(|known| variable(&known.path))
+            .chain([CONFIG.to_owned()])
+            .collect();
         let nearest = known::nearest(&name.to_ascii_uppercase(), names.iter().map(String::as_str));
         unknown(&format!("the variable {name} names no setting"), nearest)
     }
 
-    /// Returns the variable that sets a setting, or the file and the line; `None` when neither does.
+    /// Returns the variable that sets a setting, or the file and the line; `None` when neither
+    /// does.
     fn place_of(&self, path: &str) -> Option<String> {
         let above = path.match_indices('.').map(|(end, _)| &path[..end]);
-        let variable = above.chain([path]).filter_map(|path| self.variables.get(path)).next_back();
+        let variable = above
+            .chain([path])
+            .filter_map(|path| self.variables.get(path))
+            .next_back();
         variable.cloned().or_else(|| self.line_of(path))
     }
 
@@ -133,7 +182,9 @@ impl<'s> Sources<'s> {
         let mut table = document.get_ref();
         let mut place = None;
         for part in path.split('.') {
-            let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == part) else { break };
+            let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == part) else {
+                break;
+            };
             place = Some(self.at(key.span().start));
             match value.get_ref() {
                 DeValue::Table(inner) => table = inner,
@@ -144,19 +195,30 @@ impl<'s> Sources<'s> {
     }
 
     fn at(&self, offset: usize) -> String {
-        let line = self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
+        let line = self
+            .text
+            .bytes()
+            .take(offset)
+            .filter(|byte| *byte == b'\n')
+            .count()
+            + 1;
         format!("{}:{line}", self.file)
     }
 }
 
 fn unknown(what: &str, nearest: Option<&str>) -> Error {
-    let hint = nearest.map_or_else(|| "docs/settings.md lists them".to_owned(), |nearest| format!("the nearest is {nearest}"));
+    let hint = nearest.map_or_else(
+        || "docs/settings.md lists them".to_owned(),
+        |nearest| format!("the nearest is {nearest}"),
+    );
     Error::misconfigured(format!("{what}; {hint}"))
 }
 
 /// Returns the path of the setting that a variable names.
 fn path(variable: &str) -> String {
-    variable[PREFIX.len()..].to_ascii_lowercase().replace("__", ".")
+    variable[PREFIX.len()..]
+        .to_ascii_lowercase()
+        .replace("__", ".")
 }
 
 /// Returns the variable of a setting.
@@ -169,7 +231,9 @@ fn put(table: &mut toml::Table, path: &str, value: toml::Value) {
     match path.split_once('.') {
         None => drop(table.insert(path.to_owned(), value)),
         Some((first, rest)) => {
-            let inner = table.entry(first).or_insert_with(|| toml::Table::new().into());
+            let inner = table
+                .entry(first)
+                .or_insert_with(|| toml::Table::new().into());
             // The file was checked: a value there is a table.
             if let Some(inner) = inner.as_table_mut() {
                 put(inner, rest, value);

@@ -62,7 +62,8 @@ macro_rules! numbers {
 
 numbers!(u32, u64, usize);
 
-/// Types of which a setting has one of a few words; a test compares the words with those that are read.
+/// Types of which a setting has one of a few words; a test compares the words with those that are
+/// read.
 macro_rules! words {
     ($($type:ident { $($variant:ident = $word:literal),+ })+) => {
         $(impl Value for $type {
@@ -138,7 +139,11 @@ impl Value for Vec<String> {
     const KIND: Kind = Kind::List;
 
     fn show(&self) -> String {
-        if self.is_empty() { "none".to_owned() } else { format!("`{}`", self.join("`, `")) }
+        if self.is_empty() {
+            "none".to_owned()
+        } else {
+            format!("`{}`", self.join("`, `"))
+        }
     }
 }
 
@@ -146,7 +151,11 @@ impl Value for HashMap<String, u32> {
     const KIND: Kind = Kind::Figures;
 
     fn show(&self) -> String {
-        if self.is_empty() { "none".to_owned() } else { format!("{} figures", self.len()) }
+        if self.is_empty() {
+            "none".to_owned()
+        } else {
+            format!("{} figures", self.len())
+        }
     }
 }
 

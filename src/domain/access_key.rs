@@ -1,6 +1,7 @@
 //! Access keys: what their ids look like, and what that tells.
 //!
-//! A session's key is known at sight: nothing of it is stored, so its session token must say what it is.
+//! A session's key is known at sight: nothing of it is stored, so its session token must say what
+//! it is.
 
 use super::clock::{Random, random_text};
 use super::credential::Cloud;
@@ -34,18 +35,25 @@ impl NewAccessKey {
 
     fn of(prefix: &str, random: &dyn Random) -> Self {
         let id = format!("{prefix}{}", random_text(random, ALPHANUMERIC, LENGTH));
-        Self { id, secret: Secret::new(random_text(random, ALPHANUMERIC, LENGTH)) }
+        Self {
+            id,
+            secret: Secret::new(random_text(random, ALPHANUMERIC, LENGTH)),
+        }
     }
 }
 
 /// Tells whether a text has the form of a permanent key's id.
 pub fn is_permanent(id: &str) -> bool {
-    id.strip_prefix(PERMANENT).is_some_and(|rest| rest.len() == LENGTH && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    id.strip_prefix(PERMANENT).is_some_and(|rest| {
+        rest.len() == LENGTH && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 /// Returns whether an access key's id is of a session.
 pub fn is_of_session(id: &str) -> bool {
-    Cloud::ALL.into_iter().any(|cloud| id.starts_with(session_prefix(cloud)))
+    Cloud::ALL
+        .into_iter()
+        .any(|cloud| id.starts_with(session_prefix(cloud)))
 }
 
 /// No permanent key's id begins so: after `AKID` it has letters and digits only.

@@ -14,19 +14,32 @@ pub struct Cidr {
 }
 
 impl Cidr {
-    /// Makes the range of the addresses that share their first `prefix` bits with `address`; `None` when there aren't so many.
+    /// Makes the range of the addresses that share their first `prefix` bits with `address`; `None`
+    /// when there aren't so many.
     fn new(address: IpAddr, prefix: u8) -> Option<Self> {
         Some(match address {
             IpAddr::V4(address) => {
-                let kept = u32::MAX.checked_shl(32_u32.checked_sub(prefix.into())?).unwrap_or(0);
-                Self { network: Ipv4Addr::from_bits(address.to_bits() & kept).into(), prefix }
+                let kept = u32::MAX
+                    .checked_shl(32_u32.checked_sub(prefix.into())?)
+                    .unwrap_or(0);
+                Self {
+                    network: Ipv4Addr::from_bits(address.to_bits() & kept).into(),
+                    prefix,
+                }
             }
             IpAddr::V6(address) => {
-                if let (Some(mapped), Some(prefix)) = (address.to_ipv4_mapped(), prefix.checked_sub(96)) {
+                if let (Some(mapped), Some(prefix)) =
+                    (address.to_ipv4_mapped(), prefix.checked_sub(96))
+                {
                     return Self::new(mapped.into(), prefix);
                 }
-                let kept = u128::MAX.checked_shl(128_u32.checked_sub(prefix.into())?).unwrap_or(0);
-                Self { network: Ipv6Addr::from_bits(address.to_bits() & kept).into(), prefix }
+                let kept = u128::MAX
+                    .checked_shl(128_u32.checked_sub(prefix.into())?)
+                    .unwrap_or(0);
+                Self {
+                    network: Ipv6Addr::from_bits(address.to_bits() & kept).into(),
+                    prefix,
+                }
             }
         })
     }
@@ -34,7 +47,8 @@ impl Cidr {
     /// Tells whether an address is in the range; an IPv4 address in IPv6 form is an IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        address.is_ipv4() == self.network.is_ipv4() && Self::new(address, self.prefix).is_some_and(|range| range.network == self.network)
+        address.is_ipv4() == self.network.is_ipv4()
+            && Self::new(address, self.prefix).is_some_and(|range| range.network == self.network)
     }
 }
 
@@ -56,7 +70,10 @@ impl FromStr for Cidr {
             let address: IpAddr = address.parse().ok()?;
             let prefix = match prefix {
                 // Signs and leading zeros would give one range several spellings.
-                Some(prefix) if prefix.bytes().all(|byte| byte.is_ascii_digit()) && (prefix == "0" || !prefix.starts_with('0')) => {
+                Some(prefix)
+                    if prefix.bytes().all(|byte| byte.is_ascii_digit())
+                        && (prefix == "0" || !prefix.starts_with('0')) =>
+                {
                     prefix.parse().ok()?
                 }
                 Some(_) => return None,
@@ -65,7 +82,12 @@ impl FromStr for Cidr {
             };
             Self::new(address, prefix)
         };
-        parsed().ok_or_else(|| Error::invalid_parameter("cidr", "a range is written like 192.0.2.0/24, and an address like 192.0.2.1"))
+        parsed().ok_or_else(|| {
+            Error::invalid_parameter(
+                "cidr",
+                "a range is written like 192.0.2.0/24, and an address like 192.0.2.1",
+            )
+        })
     }
 }
 
@@ -92,7 +114,9 @@ pub struct AllowList {
 impl AllowList {
     /// Tells whether an address is in any entry: in an empty list none is.
     pub fn contains(&self, address: IpAddr) -> bool {
-        self.entries.iter().any(|entry| entry.cidr.contains(address))
+        self.entries
+            .iter()
+            .any(|entry| entry.cidr.contains(address))
     }
 }
 
@@ -101,7 +125,8 @@ mod tests {
     use super::*;
 
     fn cidr(text: &str) -> Cidr {
-        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+        text.parse()
+            .unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
     #[test]
@@ -124,24 +149,72 @@ mod tests {
 
     #[test]
     fn what_is_no_range_is_refused() {
-        let bad = ["", "/", "1.2.3", "1.2.3.4/", "1.2.3.4/33", "1.2.3.4/-1", "1.2.3.4/+8", "1.2.3.4/08", "01.2.3.4", "::1/129", "::1/256"];
-        for bad in bad.into_iter().chain(["1.2.3.4/24/8", " 1.2.3.4", "1.2.3.4 ", "[::1]", "example.com", "1.2.3.4/255.0.0.0", "１.2.3.4"])
-        {
-            assert!(bad.parse::<Cidr>().is_err(), "{bad:?} was taken for a range");
+        let bad = [
+            "",
+            "/",
+            "1.2.3",
+            "1.2.3.4/",
+            "1.2.3.4/33",
+            "1.2.3.4/-1",
+            "1.2.3.4/+8",
+            "1.2.3.4/08",
+            "01.2.3.4",
+            "::1/129",
+            "::1/256",
+        ];
+        for bad in bad.into_iter().chain([
+            "1.2.3.4/24/8",
+            " 1.2.3.4",
+            "1.2.3.4 ",
+            "[::1]",
+            "example.com",
+            "1.2.3.4/255.0.0.0",
+            "１.2.3.4",
+        ]) {
+            assert!(
+                bad.parse::<Cidr>().is_err(),
+                "{bad:?} was taken for a range"
+            );
         }
     }
 
     #[test]
     fn a_list_contains_what_any_entry_contains() {
-        let entry = |text: &str| AllowEntry { cidr: cidr(text), written: text.to_owned(), comment: String::new() };
-        let list = AllowList { version: 1, entries: vec![entry("192.0.2.0/25"), entry("2001:db8::/64"), entry("198.51.100.7")] };
-        for inside in ["192.0.2.0", "192.0.2.127", "::ffff:192.0.2.5", "2001:db8::ffff", "198.51.100.7"] {
+        let entry = |text: &str| AllowEntry {
+            cidr: cidr(text),
+            written: text.to_owned(),
+            comment: String::new(),
+        };
+        let list = AllowList {
+            version: 1,
+            entries: vec![
+                entry("192.0.2.0/25"),
+                entry("2001:db8::/64"),
+                entry("198.51.100.7"),
+            ],
+        };
+        for inside in [
+            "192.0.2.0",
+            "192.0.2.127",
+            "::ffff:192.0.2.5",
+            "2001:db8::ffff",
+            "198.51.100.7",
+        ] {
             assert!(list.contains(inside.parse().unwrap()), "{inside}");
         }
-        for outside in ["192.0.2.128", "192.0.1.255", "2001:db8:0:1::", "198.51.100.8", "::c000:205"] {
+        for outside in [
+            "192.0.2.128",
+            "192.0.1.255",
+            "2001:db8:0:1::",
+            "198.51.100.8",
+            "::c000:205",
+        ] {
             assert!(!list.contains(outside.parse().unwrap()), "{outside}");
         }
         assert!(!AllowList::default().contains("192.0.2.1".parse().unwrap()));
-        assert!(cidr("0.0.0.0/0").contains("::ffff:8.8.8.8".parse().unwrap()) && !cidr("::/0").contains("8.8.8.8".parse().unwrap()));
+        assert!(
+            cidr("0.0.0.0/0").contains("::ffff:8.8.8.8".parse().unwrap())
+                && !cidr("::/0").contains("8.8.8.8".parse().unwrap())
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! A principal where it is an argument: every form that lists, the audit and the clouds print is taken.
+//! A principal where it is an argument: every form that lists, the audit and the clouds print is
+//! taken.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,11 +19,12 @@ pub enum Written<Id> {
 
 /// A principal in any of the forms in which one is printed:
 ///
-/// - `ACCOUNT` and `ACCOUNT:root`, `ACCOUNT:user/NAME`, `ACCOUNT:user#ID`, `ACCOUNT:role/NAME`, `ACCOUNT:role#ID`, the last
-///   two with `/SESSION`, too, `ACCOUNT:federated#ID/NAME`, `ACCOUNT:service-account/INSTANCE/NAME`,
-///   `ACCOUNT:oidc-provider/NAME/SUBJECT`, `operator`;
-/// - Tencent's `qcs::cam::uin/ACCOUNT:` or `qcs::cam:ACCOUNT:` with `root`, `uin/ID`, `user/NAME`, `role/ID` or
-///   `roleName/NAME`, and `qcs::sts:ACCOUNT:` with `assumed-role/ID` or `federated-user/ID`;
+/// - `ACCOUNT` and `ACCOUNT:root`, `ACCOUNT:user/NAME`, `ACCOUNT:user#ID`, `ACCOUNT:role/NAME`,
+///   `ACCOUNT:role#ID`, the last two with `/SESSION`, too, `ACCOUNT:federated#ID/NAME`,
+///   `ACCOUNT:service-account/INSTANCE/NAME`, `ACCOUNT:oidc-provider/NAME/SUBJECT`, `operator`;
+/// - Tencent's `qcs::cam::uin/ACCOUNT:` or `qcs::cam:ACCOUNT:` with `root`, `uin/ID`, `user/NAME`,
+///   `role/ID` or `roleName/NAME`, and `qcs::sts:ACCOUNT:` with `assumed-role/ID` or
+///   `federated-user/ID`;
 /// - Alibaba's `acs:ram::ACCOUNT:` with `root`, `user/NAME`, `role/NAME`, `role/NAME/SESSION` or
 ///   `assumed-role/NAME/SESSION`, the last with `acs:sts::`, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +63,12 @@ impl From<Principal> for AnyPrincipal {
         match principal {
             Principal::Root(account) => Self::Root(account),
             Principal::User(account, user) => Self::User(account, Written::Id(user)),
-            Principal::RoleSession(account, role, session) => Self::Role(account, Written::Id(role), Some(session)),
-            Principal::FederatedSession(account, user, name) => Self::Federated(account, user, name),
+            Principal::RoleSession(account, role, session) => {
+                Self::Role(account, Written::Id(role), Some(session))
+            }
+            Principal::FederatedSession(account, user, name) => {
+                Self::Federated(account, user, name)
+            }
         }
     }
 }
@@ -73,7 +79,9 @@ impl From<PrincipalName> for AnyPrincipal {
             PrincipalName::Root(account) => Self::Root(account),
             PrincipalName::User(account, name) => Self::User(account, Written::Name(name)),
             PrincipalName::Role(account, name) => Self::Role(account, Written::Name(name), None),
-            PrincipalName::ServiceAccount(account, instance, name) => Self::ServiceAccount(account, instance, name),
+            PrincipalName::ServiceAccount(account, instance, name) => {
+                Self::ServiceAccount(account, instance, name)
+            }
         }
     }
 }
@@ -89,13 +97,23 @@ impl fmt::Display for AnyPrincipal {
                     Written::Id(role) => write!(f, "{account}:role#{role}")?,
                     Written::Name(name) => write!(f, "{account}:role/{name}")?,
                 }
-                session.as_ref().map_or(Ok(()), |session| write!(f, "/{session}"))
+                session
+                    .as_ref()
+                    .map_or(Ok(()), |session| write!(f, "/{session}"))
             }
             Self::Federated(account, user, name) => {
-                write!(f, "{}", Principal::FederatedSession(*account, *user, name.clone()))
+                write!(
+                    f,
+                    "{}",
+                    Principal::FederatedSession(*account, *user, name.clone())
+                )
             }
-            Self::ServiceAccount(account, instance, name) => write!(f, "{account}:service-account/{instance}/{name}"),
-            Self::Bearer(account, provider, subject) => write!(f, "{account}:oidc-provider/{provider}/{subject}"),
+            Self::ServiceAccount(account, instance, name) => {
+                write!(f, "{account}:service-account/{instance}/{name}")
+            }
+            Self::Bearer(account, provider, subject) => {
+                write!(f, "{account}:oidc-provider/{provider}/{subject}")
+            }
             Self::Operator => f.write_str("operator"),
         }
     }
@@ -120,8 +138,9 @@ impl FromStr for AnyPrincipal {
             Error::invalid_parameter(
                 "principal",
                 "a principal is written ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME or \
-                 ACCOUNT:service-account/INSTANCE/NAME with the instance's tcr- id, or as lists, the audit or the clouds have it: \
-                 ACCOUNT:user#ID, ACCOUNT:role#ID/SESSION, qcs::cam::uin/ACCOUNT:uin/ID, acs:ram::ACCOUNT:user/NAME",
+                 ACCOUNT:service-account/INSTANCE/NAME with the instance's tcr- id, or as lists, \
+                 the audit or the clouds have it: ACCOUNT:user#ID, ACCOUNT:role#ID/SESSION, \
+                 qcs::cam::uin/ACCOUNT:uin/ID, acs:ram::ACCOUNT:user/NAME",
             )
         })
     }
@@ -129,7 +148,9 @@ impl FromStr for AnyPrincipal {
 
 /// Reads the forms of this service.
 fn own(text: &str) -> Option<AnyPrincipal> {
-    let Some((account, rest)) = text.split_once(':') else { return Some(AnyPrincipal::Root(text.parse().ok()?)) };
+    let Some((account, rest)) = text.split_once(':') else {
+        return Some(AnyPrincipal::Root(text.parse().ok()?));
+    };
     let account: AccountId = account.parse().ok()?;
     if rest == "root" {
         return Some(AnyPrincipal::Root(account));
@@ -156,18 +177,27 @@ fn own(text: &str) -> Option<AnyPrincipal> {
 
 /// Reads Tencent's forms, behind `qcs::`.
 fn tencents(text: &str) -> Option<AnyPrincipal> {
-    let rest = text.strip_prefix("cam:").or_else(|| text.strip_prefix("sts:"))?;
-    // A region comes first where the account is written uin/ACCOUNT; GetCallerIdentity writes neither.
-    let with_region = rest.split_once(":uin/").and_then(|(_, rest)| rest.split_once(':'));
+    let rest = text
+        .strip_prefix("cam:")
+        .or_else(|| text.strip_prefix("sts:"))?;
+    // A region comes first where the account is written uin/ACCOUNT; GetCallerIdentity writes
+    // neither.
+    let with_region = rest
+        .split_once(":uin/")
+        .and_then(|(_, rest)| rest.split_once(':'));
     let (account, path) = with_region.or_else(|| rest.split_once(':'))?;
     let account: AccountId = account.parse().ok()?;
-    let Some((kind, named)) = path.split_once('/') else { return (path == "root").then_some(AnyPrincipal::Root(account)) };
+    let Some((kind, named)) = path.split_once('/') else {
+        return (path == "root").then_some(AnyPrincipal::Root(account));
+    };
     Some(match kind {
         "uin" if named == account.to_string() => AnyPrincipal::Root(account),
         "uin" => AnyPrincipal::User(account, Written::Id(named.parse().ok()?)),
         "user" => AnyPrincipal::User(account, Written::Name(name(named)?)),
         "roleName" => role(account, named, |role| Some(Written::Name(name(role)?)))?,
-        "role" | "assumed-role" => role(account, named, |role| Some(Written::Id(role.parse().ok()?)))?,
+        "role" | "assumed-role" => {
+            role(account, named, |role| Some(Written::Id(role.parse().ok()?)))?
+        }
         "federated-user" => federated(account, named)?,
         _ => return None,
     })
@@ -175,10 +205,15 @@ fn tencents(text: &str) -> Option<AnyPrincipal> {
 
 /// Reads Alibaba's forms, behind `acs:`.
 fn alibabas(text: &str) -> Option<AnyPrincipal> {
-    let (_region, rest) = text.strip_prefix("ram:").or_else(|| text.strip_prefix("sts:"))?.split_once(':')?;
+    let (_region, rest) = text
+        .strip_prefix("ram:")
+        .or_else(|| text.strip_prefix("sts:"))?
+        .split_once(':')?;
     let (account, path) = rest.split_once(':')?;
     let account: AccountId = account.parse().ok()?;
-    let Some((kind, named)) = path.split_once('/') else { return (path == "root").then_some(AnyPrincipal::Root(account)) };
+    let Some((kind, named)) = path.split_once('/') else {
+        return (path == "root").then_some(AnyPrincipal::Root(account));
+    };
     Some(match kind {
         "user" => AnyPrincipal::User(account, Written::Name(name(named)?)),
         "role" | "assumed-role" => role(account, named, |role| Some(Written::Name(name(role)?)))?,
@@ -186,14 +221,28 @@ fn alibabas(text: &str) -> Option<AnyPrincipal> {
     })
 }
 
-fn role(account: AccountId, text: &str, read: impl Fn(&str) -> Option<Written<RoleId>>) -> Option<AnyPrincipal> {
-    let (role, session) = text.split_once('/').map_or((text, None), |(role, session)| (role, Some(session)));
-    Some(AnyPrincipal::Role(account, read(role)?, session.map(str::to_owned)))
+fn role(
+    account: AccountId,
+    text: &str,
+    read: impl Fn(&str) -> Option<Written<RoleId>>,
+) -> Option<AnyPrincipal> {
+    let (role, session) = text
+        .split_once('/')
+        .map_or((text, None), |(role, session)| (role, Some(session)));
+    Some(AnyPrincipal::Role(
+        account,
+        read(role)?,
+        session.map(str::to_owned),
+    ))
 }
 
 fn federated(account: AccountId, text: &str) -> Option<AnyPrincipal> {
     let (user, name) = text.split_once('/').unwrap_or((text, ""));
-    let user = if user == account.to_string() { None } else { Some(user.parse().ok()?) };
+    let user = if user == account.to_string() {
+        None
+    } else {
+        Some(user.parse().ok()?)
+    };
     Some(AnyPrincipal::Federated(account, user, name.to_owned()))
 }
 
@@ -208,31 +257,72 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> AnyPrincipal {
-        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+        text.parse()
+            .unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
     #[test]
     fn the_clouds_own_forms_are_taken() {
-        let (account, user, role) = (AccountId::new(1).unwrap(), UserId::new(2).unwrap(), RoleId::new(3).unwrap());
+        let (account, user, role) = (
+            AccountId::new(1).unwrap(),
+            UserId::new(2).unwrap(),
+            RoleId::new(3).unwrap(),
+        );
         let session = || Some("ci".to_owned());
         let named = |name: &str| Written::<RoleId>::Name(name.to_owned());
         for (text, principal) in [
             ("qcs::cam::uin/1:root", AnyPrincipal::Root(account)),
             ("qcs::cam::uin/1:uin/1", AnyPrincipal::Root(account)),
             ("qcs::cam:1:uin/1", AnyPrincipal::Root(account)),
-            ("qcs::cam::uin/1:uin/2", AnyPrincipal::User(account, Written::Id(user))),
-            ("qcs::cam:1:uin/2", AnyPrincipal::User(account, Written::Id(user))),
-            ("qcs::cam::uin/1:role/3", AnyPrincipal::Role(account, Written::Id(role), None)),
-            ("qcs::cam::uin/1:roleName/puller", AnyPrincipal::Role(account, named("puller"), None)),
-            ("qcs::sts:1:assumed-role/3", AnyPrincipal::Role(account, Written::Id(role), None)),
-            ("qcs::sts:ap-guangzhou:uin/1:assumed-role/3/ci", AnyPrincipal::Role(account, Written::Id(role), session())),
-            ("qcs::sts:1:federated-user/2", AnyPrincipal::Federated(account, Some(user), String::new())),
+            (
+                "qcs::cam::uin/1:uin/2",
+                AnyPrincipal::User(account, Written::Id(user)),
+            ),
+            (
+                "qcs::cam:1:uin/2",
+                AnyPrincipal::User(account, Written::Id(user)),
+            ),
+            (
+                "qcs::cam::uin/1:role/3",
+                AnyPrincipal::Role(account, Written::Id(role), None),
+            ),
+            (
+                "qcs::cam::uin/1:roleName/puller",
+                AnyPrincipal::Role(account, named("puller"), None),
+            ),
+            (
+                "qcs::sts:1:assumed-role/3",
+                AnyPrincipal::Role(account, Written::Id(role), None),
+            ),
+            (
+                "qcs::sts:ap-guangzhou:uin/1:assumed-role/3/ci",
+                AnyPrincipal::Role(account, Written::Id(role), session()),
+            ),
+            (
+                "qcs::sts:1:federated-user/2",
+                AnyPrincipal::Federated(account, Some(user), String::new()),
+            ),
             ("acs:ram::1:root", AnyPrincipal::Root(account)),
-            ("acs:ram::1:user/ci", AnyPrincipal::User(account, Written::Name("ci".to_owned()))),
-            ("acs:ram::1:role/puller", AnyPrincipal::Role(account, named("puller"), None)),
-            ("acs:ram::1:role/puller/ci", AnyPrincipal::Role(account, named("puller"), session())),
-            ("acs:ram::1:assumed-role/puller/ci", AnyPrincipal::Role(account, named("puller"), session())),
-            ("acs:sts::1:assumed-role/puller/ci", AnyPrincipal::Role(account, named("puller"), session())),
+            (
+                "acs:ram::1:user/ci",
+                AnyPrincipal::User(account, Written::Name("ci".to_owned())),
+            ),
+            (
+                "acs:ram::1:role/puller",
+                AnyPrincipal::Role(account, named("puller"), None),
+            ),
+            (
+                "acs:ram::1:role/puller/ci",
+                AnyPrincipal::Role(account, named("puller"), session()),
+            ),
+            (
+                "acs:ram::1:assumed-role/puller/ci",
+                AnyPrincipal::Role(account, named("puller"), session()),
+            ),
+            (
+                "acs:sts::1:assumed-role/puller/ci",
+                AnyPrincipal::Role(account, named("puller"), session()),
+            ),
             ("1", AnyPrincipal::Root(account)),
         ] {
             assert_eq!(parse(text), principal, "{text}");
@@ -258,36 +348,63 @@ mod tests {
             "acs:ram:1:root",
         ] {
             let error = bad.parse::<AnyPrincipal>().unwrap_err();
-            assert!(matches!(error.kind(), crate::domain::ErrorKind::InvalidParameter { .. }), "{bad}");
+            assert!(
+                matches!(
+                    error.kind(),
+                    crate::domain::ErrorKind::InvalidParameter { .. }
+                ),
+                "{bad}"
+            );
         }
     }
 
     fn principals() -> impl Strategy<Value = Principal> {
-        let ids = (1..=999_999_999_999_999_999_i64, 1..=999_999_999_999_999_999_i64, "[A-Za-z0-9_+=,.@-]{2,64}", 0..5_u8);
+        let ids = (
+            1..=999_999_999_999_999_999_i64,
+            1..=999_999_999_999_999_999_i64,
+            "[A-Za-z0-9_+=,.@-]{2,64}",
+            0..5_u8,
+        );
         ids.prop_map(|(account, id, session, kind)| {
-            let (account, user, role) = (AccountId::new(account).unwrap(), UserId::new(id).unwrap(), RoleId::new(id).unwrap());
+            let (account, user, role) = (
+                AccountId::new(account).unwrap(),
+                UserId::new(id).unwrap(),
+                RoleId::new(id).unwrap(),
+            );
             match kind {
                 0 => Principal::Root(account),
                 1 => Principal::User(account, user),
                 2 => Principal::RoleSession(account, role, session),
                 3 => Principal::FederatedSession(account, None, session),
-                _ => Principal::FederatedSession(account, Some(user).filter(|user| user.number() != account.number()), session),
+                _ => Principal::FederatedSession(
+                    account,
+                    Some(user).filter(|user| user.number() != account.number()),
+                    session,
+                ),
             }
         })
     }
 
     fn names() -> impl Strategy<Value = PrincipalName> {
-        (1..=999_999_999_999_999_999_i64, "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", "[a-z0-9]{8}", 0..4_u8).prop_map(
-            |(account, name, id, kind)| {
+        (
+            1..=999_999_999_999_999_999_i64,
+            "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?",
+            "[a-z0-9]{8}",
+            0..4_u8,
+        )
+            .prop_map(|(account, name, id, kind)| {
                 let account = AccountId::new(account).unwrap();
                 match kind {
                     0 => PrincipalName::Root(account),
                     1 => PrincipalName::User(account, name),
                     2 => PrincipalName::Role(account, name),
-                    _ => PrincipalName::ServiceAccount(account, format!("tcr-{id}").parse().unwrap(), name),
+                    _ => PrincipalName::ServiceAccount(
+                        account,
+                        format!("tcr-{id}").parse().unwrap(),
+                        name,
+                    ),
                 }
-            },
-        )
+            })
     }
 
     proptest! {

@@ -60,13 +60,17 @@ impl Timestamp {
     /// Parses RFC 3339, such as `2025-01-02T03:04:05Z`.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        Some(Self(i64::try_from(parsed.unix_timestamp_nanos() / 1_000_000).ok()?))
+        Some(Self(
+            i64::try_from(parsed.unix_timestamp_nanos() / 1_000_000).ok()?,
+        ))
     }
 
     /// Parses the beginning of a day in UTC, such as `2025-01-02` (ISO 8601).
     pub fn parse_date(text: &str) -> Option<Self> {
         let day = time::Date::parse(text, format_description!("[year]-[month]-[day]")).ok()?;
-        Some(Self::from_unix_seconds(day.midnight().assume_utc().unix_timestamp()))
+        Some(Self::from_unix_seconds(
+            day.midnight().assume_utc().unix_timestamp(),
+        ))
     }
 
     /// Formats as RFC 3339 in UTC with whole seconds, such as `2025-01-02T03:04:05Z`.
@@ -77,7 +81,8 @@ impl Timestamp {
             .unwrap_or_else(|| format!("@{}", self.unix_seconds()))
     }
 
-    /// Formats as RFC 3339 in UTC with milliseconds where there are any, such as `2025-01-02T03:04:05.067Z`.
+    /// Formats as RFC 3339 in UTC with milliseconds where there are any, such as
+    /// `2025-01-02T03:04:05.067Z`.
     pub fn rfc3339_millis(self) -> String {
         let seconds = self.rfc3339();
         match (self.0.rem_euclid(1000), seconds.strip_suffix('Z')) {
@@ -109,11 +114,14 @@ pub trait Clock: Send + Sync {
     /// Returns the present time.
     fn now(&self) -> Timestamp;
 
-    /// Returns the time by a clock that nobody can set, and that goes on while the machine is suspended: only
-    /// differences mean anything.
+    /// Returns the time by a clock that nobody can set, and that goes on while the machine is
+    /// suspended: only differences mean anything.
     fn uptime(&self) -> Duration {
         let time = clock_gettime(UPTIME);
-        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+        Duration::new(
+            u64::try_from(time.tv_sec).unwrap_or(0),
+            u32::try_from(time.tv_nsec).unwrap_or(0),
+        )
     }
 }
 
@@ -128,7 +136,10 @@ const UPTIME: ClockId = ClockId::Monotonic;
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the system clock"
+    )]
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Timestamp(since.map_or(0, millis))
@@ -143,8 +154,8 @@ pub trait Random: Send + Sync {
 
 /// The operating system's randomness.
 ///
-/// Small requests are served from a buffer of the thread's own: a request at a front door draws five
-/// times, and each system call costs as much as hashing a kilobyte.
+/// Small requests are served from a buffer of the thread's own: a request at a front door draws
+/// five times, and each system call costs as much as hashing a kilobyte.
 #[derive(Debug, Default)]
 pub struct SystemRandom;
 
@@ -182,7 +193,10 @@ impl Random for SystemRandom {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the system's randomness")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the system's randomness"
+)]
 fn draw(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system gives randomness");
 }
@@ -205,8 +219,15 @@ pub fn random_text(random: &dyn Random, alphabet: &[u8], length: usize) -> Strin
     let mut buffer = [0; 64];
     while text.len() < length {
         random.fill(&mut buffer);
-        let usable = buffer.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < limit);
-        text.extend(usable.take(length - text.len()).map(|byte| char::from(alphabet[byte % alphabet.len()])));
+        let usable = buffer
+            .iter()
+            .map(|byte| usize::from(*byte))
+            .filter(|byte| *byte < limit);
+        text.extend(
+            usable
+                .take(length - text.len())
+                .map(|byte| char::from(alphabet[byte % alphabet.len()])),
+        );
     }
     text
 }
@@ -226,7 +247,10 @@ mod tests {
 
     #[test]
     fn distance_is_the_same_both_ways() {
-        let (early, late) = (Timestamp::from_unix_seconds(10), Timestamp::from_unix_seconds(17));
+        let (early, late) = (
+            Timestamp::from_unix_seconds(10),
+            Timestamp::from_unix_seconds(17),
+        );
         assert_eq!(early.distance(late), Duration::from_secs(7));
         assert_eq!(late.distance(early), Duration::from_secs(7));
         assert_eq!(late.until(early), Duration::ZERO);
@@ -234,7 +258,8 @@ mod tests {
 
     #[test]
     fn no_random_bytes_are_given_twice() {
-        let drawn: std::collections::HashSet<[u8; 20]> = (0..10_000).map(|_| random_bytes(&SystemRandom)).collect();
+        let drawn: std::collections::HashSet<[u8; 20]> =
+            (0..10_000).map(|_| random_bytes(&SystemRandom)).collect();
         assert_eq!(drawn.len(), 10_000);
         assert_ne!(random_bytes::<1000>(&SystemRandom)[..900], [0; 900]);
     }
@@ -245,7 +270,10 @@ mod tests {
         assert_eq!(text.len(), 2000);
         for letter in ['a', 'b', 'c'] {
             let count = text.matches(letter).count();
-            assert!((400..1000).contains(&count), "{letter} came up {count} times");
+            assert!(
+                (400..1000).contains(&count),
+                "{letter} came up {count} times"
+            );
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Registry credentials: a username and a secret that log in to an instance.
 //!
-//! Every secret that the service makes looks like `PREFIX_BODY` and six characters of checksum, all of
-//! `[A-Za-z0-9_-]`: it survives shells, YAML and `user:password`, and a scanner knows it at sight
-//! ([`SECRET_PATTERN`]).
+//! Every secret that the service makes looks like `PREFIX_BODY` and six characters of checksum, all
+//! of `[A-Za-z0-9_-]`: it survives shells, YAML and `user:password`, and a scanner knows it at
+//! sight ([`SECRET_PATTERN`]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -29,7 +29,12 @@ impl CredentialId {
     pub fn random(random: &dyn Random) -> Self {
         // 32 characters: five bits of a byte pick one, evenly.
         let bytes: [u8; Self::LENGTH] = random_bytes(random);
-        Self(bytes.iter().map(|byte| char::from(Self::ALPHABET[usize::from(byte & 31)])).collect())
+        Self(
+            bytes
+                .iter()
+                .map(|byte| char::from(Self::ALPHABET[usize::from(byte & 31)]))
+                .collect(),
+        )
     }
 
     /// Returns the id as text.
@@ -48,7 +53,11 @@ impl FromStr for CredentialId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if text.len() == Self::LENGTH && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'v')) {
+        if text.len() == Self::LENGTH
+            && text
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'v'))
+        {
             Ok(Self(text.to_owned()))
         } else {
             Err(Error::not_found(Noun::Credential, "of that id"))
@@ -104,7 +113,12 @@ pub enum SecretKind {
 
 impl SecretKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Temporary, Self::LongTerm, Self::Refresh, Self::Session];
+    pub const ALL: [Self; 4] = [
+        Self::Temporary,
+        Self::LongTerm,
+        Self::Refresh,
+        Self::Session,
+    ];
     /// How many characters of checksum end a secret.
     pub const CHECKSUM_LENGTH: usize = 6;
 
@@ -120,7 +134,8 @@ impl SecretKind {
 
     /// Writes a secret of this kind around `body`, which is of `[A-Za-z0-9_-]`.
     pub fn write(self, body: &str) -> Secret {
-        let mut text = String::with_capacity(self.prefix().len() + body.len() + Self::CHECKSUM_LENGTH);
+        let mut text =
+            String::with_capacity(self.prefix().len() + body.len() + Self::CHECKSUM_LENGTH);
         text.push_str(self.prefix());
         text.push_str(body);
         let checksum = checksum(text.as_bytes());
@@ -130,7 +145,8 @@ impl SecretKind {
 
     /// Returns the body of a secret of this kind; `None` for another kind, a typing error or a cut.
     pub fn read(self, secret: &str) -> Option<&str> {
-        let (text, given) = secret.split_at_checked(secret.len().checked_sub(Self::CHECKSUM_LENGTH)?)?;
+        let (text, given) =
+            secret.split_at_checked(secret.len().checked_sub(Self::CHECKSUM_LENGTH)?)?;
         let body = text.strip_prefix(self.prefix())?;
         (checksum(text.as_bytes()) == given.as_bytes()).then_some(body)
     }
@@ -214,7 +230,8 @@ pub struct LongTermCredential {
     pub secret_hash: [u8; 32],
     /// Whether it may be used.
     pub state: CredentialState,
-    /// At which level it was disabled; `None` while it is enabled, or when an earlier release disabled it.
+    /// At which level it was disabled; `None` while it is enabled, or when an earlier release
+    /// disabled it.
     pub disabled_by: Option<Level>,
     /// The generation that refresh tokens got with it name; raising it stops them.
     pub generation: i64,
@@ -273,7 +290,10 @@ mod tests {
         for kind in SecretKind::ALL {
             let secret = kind.write("body");
             for other in SecretKind::ALL {
-                assert_eq!(other.read(secret.expose()), (other == kind).then_some("body"));
+                assert_eq!(
+                    other.read(secret.expose()),
+                    (other == kind).then_some("body")
+                );
             }
         }
     }
@@ -286,7 +306,11 @@ mod tests {
         for place in 0..secret.expose().len() {
             let mut bytes = secret.expose().as_bytes().to_vec();
             bytes[place] = if bytes[place] == b'x' { b'y' } else { b'x' };
-            assert_eq!(long_term_id(&String::from_utf8(bytes).unwrap()), None, "a change at {place} went unseen");
+            assert_eq!(
+                long_term_id(&String::from_utf8(bytes).unwrap()),
+                None,
+                "a change at {place} went unseen"
+            );
         }
         for cut in ["", "t", "trsl_", "trsl_é", &secret.expose()[..40]] {
             assert_eq!(long_term_id(cut), None);
@@ -296,16 +320,21 @@ mod tests {
     #[test]
     fn a_secret_has_only_characters_that_nothing_expands() {
         let secret = long_term_secret(&CredentialId::random(&SystemRandom), &SystemRandom);
-        assert!(secret.expose().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'));
+        assert!(
+            secret
+                .expose()
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        );
         assert_eq!(secret.expose().len(), 5 + 20 + 32 + 6);
     }
 
     #[test]
     fn the_checksum_is_crc32_in_base62() {
         // CRC-32 of "123456789" is 0xCBF43926, the value by which implementations are checked.
-        let value = checksum(b"123456789")
-            .into_iter()
-            .fold(0_u64, |sum, byte| sum * 62 + BASE62.iter().position(|digit| *digit == byte).unwrap() as u64);
+        let value = checksum(b"123456789").into_iter().fold(0_u64, |sum, byte| {
+            sum * 62 + BASE62.iter().position(|digit| *digit == byte).unwrap() as u64
+        });
         assert_eq!(value, 0xCBF4_3926);
     }
 }

@@ -137,7 +137,8 @@ pub struct OidcProvider {
 
 /// An algorithm that signs OpenID Connect tokens (RFC 7518, 3.1; RFC 8037).
 ///
-/// Asymmetric ones alone: with HMAC the issuer's public key would be the secret, and `none` signs nothing.
+/// Asymmetric ones alone: with HMAC the issuer's public key would be the secret, and `none` signs
+/// nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OidcAlgorithm {
     /// RSA, PKCS #1 v1.5, SHA-256.
@@ -162,8 +163,17 @@ pub enum OidcAlgorithm {
 
 impl OidcAlgorithm {
     /// All of them.
-    pub const ALL: [Self; 9] =
-        [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512, Self::Es256, Self::Es384, Self::EdDsa];
+    pub const ALL: [Self; 9] = [
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::EdDsa,
+    ];
 
     /// Returns its name in a token's header, such as `RS256`.
     pub fn name(self) -> &'static str {
@@ -191,9 +201,12 @@ impl FromStr for OidcAlgorithm {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == text).ok_or_else(|| {
-            let known = Self::ALL.map(Self::name).join(", ");
-            Error::invalid_parameter("algorithm", format!("an algorithm is one of {known}"))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.name() == text)
+            .ok_or_else(|| {
+                let known = Self::ALL.map(Self::name).join(", ");
+                Error::invalid_parameter("algorithm", format!("an algorithm is one of {known}"))
+            })
     }
 }

@@ -12,8 +12,12 @@ const LARGEST: i64 = 999_999_999_999_999_999;
 
 /// Reads a number of 1 to 18 digits; signs and leading zeros would give one id several spellings.
 fn parse_number(text: &str) -> Option<i64> {
-    let canonical = !text.starts_with('0') && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|number| canonical && (1..=LARGEST).contains(number))
+    let canonical = !text.starts_with('0')
+        && !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse()
+        .ok()
+        .filter(|number| canonical && (1..=LARGEST).contains(number))
 }
 
 /// Defines a numeric id: 1 to 18 digits, never reused.
@@ -80,10 +84,13 @@ pub(super) const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 /// Tells whether `text` is `prefix` and `length` characters of [`ALPHABET`].
 pub(super) fn is_id(text: &str, prefix: &str, length: usize) -> bool {
-    text.strip_prefix(prefix).is_some_and(|rest| rest.len() == length && rest.bytes().all(|byte| ALPHABET.contains(&byte)))
+    text.strip_prefix(prefix).is_some_and(|rest| {
+        rest.len() == length && rest.bytes().all(|byte| ALPHABET.contains(&byte))
+    })
 }
 
-/// Defines a text id: a prefix and so many random characters, never reused; any other text is `missing`.
+/// Defines a text id: a prefix and so many random characters, never reused; any other text is
+/// `missing`.
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $length:literal, $missing:expr) => {
         $(#[$doc])*
@@ -122,7 +129,8 @@ macro_rules! text_id {
 pub(super) use text_id;
 
 text_id!(
-    /// An instance's own id, which is also its Tencent id: `tcr-` and eight of `a-z0-9`. Never reused.
+    /// An instance's own id, which is also its Tencent id: `tcr-` and eight of `a-z0-9`. Never
+    /// reused.
     InstanceId,
     "tcr-",
     8,

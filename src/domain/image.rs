@@ -18,7 +18,8 @@ pub struct Image {
 /// The facts of an image that never change for its digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageContents {
-    /// How large it is in the registry, in bytes: configuration and layers; for an index, of all images that it names.
+    /// How large it is in the registry, in bytes: configuration and layers; for an index, of all
+    /// images that it names.
     pub size: u64,
     /// The digest of its configuration; of an index, its own.
     pub image_id: String,
@@ -39,18 +40,33 @@ pub struct ImageDocuments {
     pub size: u64,
 }
 
-/// Tells whether a text can be a tag: 1 to 128 of `A-Z`, `a-z`, `0-9`, `_`, `.`, `-`, the last two not first.
+/// Tells whether a text can be a tag: 1 to 128 of `A-Z`, `a-z`, `0-9`, `_`, `.`, `-`, the last two
+/// not first.
 pub fn is_tag(text: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let mut bytes = text.bytes();
-    text.len() <= 128 && bytes.next().is_some_and(is_word) && bytes.all(|byte| is_word(byte) || byte == b'.' || byte == b'-')
+    text.len() <= 128
+        && bytes.next().is_some_and(is_word)
+        && bytes.all(|byte| is_word(byte) || byte == b'.' || byte == b'-')
 }
 
-/// Tells whether a text can be a digest: an algorithm and at least 32 hexadecimal digits in lower case.
+/// Tells whether a text can be a digest: an algorithm and at least 32 hexadecimal digits in lower
+/// case.
 pub fn is_digest(text: &str) -> bool {
-    let is_algorithm = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let is_hash = |hash: &str| (32..=128).contains(&hash.len()) && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    text.split_once(':').is_some_and(|(algorithm, hash)| is_algorithm(algorithm) && is_hash(hash))
+    let is_algorithm = |name: &str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    let is_hash = |hash: &str| {
+        (32..=128).contains(&hash.len())
+            && hash
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    text.split_once(':')
+        .is_some_and(|(algorithm, hash)| is_algorithm(algorithm) && is_hash(hash))
 }
 
 #[cfg(test)]
@@ -62,12 +78,28 @@ mod tests {
         for good in ["v1", "latest", "_", "1.0-rc.1", &"a".repeat(128)] {
             assert!(is_tag(good), "{good:?}");
         }
-        for bad in ["", ".", "..", "-a", "a/b", "a b", "a:b", "ä", &"a".repeat(129)] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "-a",
+            "a/b",
+            "a b",
+            "a:b",
+            "ä",
+            &"a".repeat(129),
+        ] {
             assert!(!is_tag(bad), "{bad:?}");
         }
         let hash = "0123456789abcdef".repeat(4);
         assert!(is_digest(&format!("sha256:{hash}")) && is_digest(&format!("sha512:{hash}{hash}")));
-        for bad in [String::new(), hash.clone(), "sha256:".to_owned(), format!("sha256:{}", hash.to_uppercase()), format!("../a:{hash}")] {
+        for bad in [
+            String::new(),
+            hash.clone(),
+            "sha256:".to_owned(),
+            format!("sha256:{}", hash.to_uppercase()),
+            format!("../a:{hash}"),
+        ] {
             assert!(!is_digest(&bad), "{bad:?}");
         }
     }

@@ -23,7 +23,8 @@ impl FromStr for AnyInstanceId {
         text.parse().map(Self::Tcr).or_else(|_| text.parse().map(Self::Cri)).map_err(|_| {
             Error::new(
                 ErrorKind::InstanceNotFound,
-                "An instance is named by its tcr- or its cri- id, such as tcr-0a1b2c3d; `transire instance list` shows both.",
+                "An instance is named by its tcr- or its cri- id, such as tcr-0a1b2c3d; `transire \
+                 instance list` shows both.",
             )
         })
     }
@@ -88,7 +89,10 @@ impl FromStr for KidFormat {
         match text {
             "thumbprint" => Ok(Self::Thumbprint),
             "libtrust" => Ok(Self::Libtrust),
-            _ => Err(Error::invalid_parameter("kid", "a kid format is thumbprint or libtrust")),
+            _ => Err(Error::invalid_parameter(
+                "kid",
+                "a kid format is thumbprint or libtrust",
+            )),
         }
     }
 }
@@ -96,11 +100,13 @@ impl FromStr for KidFormat {
 /// Which software an instance's registry is, as far as its tokens must know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RegistryKind {
-    /// CNCF Distribution, or what verifies as it does: it trusts an authority, and checks issuer and audience.
+    /// CNCF Distribution, or what verifies as it does: it trusts an authority, and checks issuer
+    /// and audience.
     Distribution,
     /// zot: it trusts one key, and whatever that key signed, for whomever.
     Zot,
-    /// Pulp: it trusts one key, wants an issuer that is its realm, and looks a token's subject up among its own users.
+    /// Pulp: it trusts one key, wants an issuer that is its realm, and looks a token's subject up
+    /// among its own users.
     Pulp,
 }
 
@@ -117,7 +123,8 @@ impl RegistryKind {
         }
     }
 
-    /// Tells whether its instances have a signing key each: it trusts a key, and not whom an authority vouches for.
+    /// Tells whether its instances have a signing key each: it trusts a key, and not whom an
+    /// authority vouches for.
     pub fn has_own_key(self) -> bool {
         match self {
             Self::Distribution => false,
@@ -127,8 +134,8 @@ impl RegistryKind {
 
     /// Returns what a token for `subject` names as its subject (`sub`).
     ///
-    /// Pulp refuses a subject that is none of its own users ("No such user"), and goes by the token's access alone when
-    /// there is none (pulp_container, `app/token_verification.py`).
+    /// Pulp refuses a subject that is none of its own users ("No such user"), and goes by the
+    /// token's access alone when there is none (pulp_container, `app/token_verification.py`).
     pub fn subject(self, subject: &str) -> &str {
         match self {
             Self::Distribution | Self::Zot => subject,
@@ -140,8 +147,9 @@ impl RegistryKind {
     pub fn usual_token_ttl(self) -> u32 {
         match self {
             Self::Distribution | Self::Pulp => 300,
-            // zot refuses an expired token without a challenge, and clients that ignore `expires_in` (oras, crane, helm)
-            // don't ask for another: a push fails in the middle once its first token is over.
+            // zot refuses an expired token without a challenge, and clients that ignore
+            // `expires_in` (oras, crane, helm) don't ask for another: a push fails in the middle
+            // once its first token is over.
             Self::Zot => Instance::MAX_TOKEN_TTL,
         }
     }
@@ -154,7 +162,12 @@ impl FromStr for RegistryKind {
         Self::ALL
             .into_iter()
             .find(|kind| kind.name() == text)
-            .ok_or_else(|| Error::invalid_parameter("kind", "a registry is of the kind distribution, zot or pulp"))
+            .ok_or_else(|| {
+                Error::invalid_parameter(
+                    "kind",
+                    "a registry is of the kind distribution, zot or pulp",
+                )
+            })
     }
 }
 
@@ -191,7 +204,8 @@ impl Specification {
         }
     }
 
-    /// Returns how many namespaces, and how many repositories in all of them, Tencent sells with it.
+    /// Returns how many namespaces, and how many repositories in all of them, Tencent sells with
+    /// it.
     pub fn usual_quotas(self) -> (u32, u32) {
         match self {
             Self::Basic => (50, 1000),
@@ -208,7 +222,12 @@ impl FromStr for Specification {
         Self::ALL
             .into_iter()
             .find(|specification| specification.name() == text)
-            .ok_or_else(|| Error::invalid_parameter("specification", "a specification is basic, standard or premium"))
+            .ok_or_else(|| {
+                Error::invalid_parameter(
+                    "specification",
+                    "a specification is basic, standard or premium",
+                )
+            })
     }
 }
 
@@ -238,7 +257,10 @@ impl FromStr for Origin {
         match text {
             "operator" => Ok(Self::Operator),
             "api" => Ok(Self::Api),
-            _ => Err(Error::invalid_parameter("origin", "an instance is made by the operator or by an API")),
+            _ => Err(Error::invalid_parameter(
+                "origin",
+                "an instance is made by the operator or by an API",
+            )),
         }
     }
 }
@@ -269,7 +291,10 @@ impl FromStr for UnrecordedNamespaces {
         match text {
             "open" => Ok(Self::Open),
             "closed" => Ok(Self::Closed),
-            _ => Err(Error::invalid_parameter("unrecorded", "namespaces that aren't recorded are open or closed")),
+            _ => Err(Error::invalid_parameter(
+                "unrecorded",
+                "namespaces that aren't recorded are open or closed",
+            )),
         }
     }
 }
@@ -346,7 +371,8 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Tells whether every address may reach it: its endpoint is open, and its allow list isn't obeyed.
+    /// Tells whether every address may reach it: its endpoint is open, and its allow list isn't
+    /// obeyed.
     pub fn is_open_to_all(&self) -> bool {
         self.public_endpoint.is_on() && !self.allow_list.is_on()
     }
@@ -365,7 +391,10 @@ mod tests {
     #[test]
     fn the_names_of_specifications_and_origins_parse_back_and_quotas_grow() {
         for specification in Specification::ALL {
-            assert_eq!(specification.name().parse::<Specification>().unwrap(), specification);
+            assert_eq!(
+                specification.name().parse::<Specification>().unwrap(),
+                specification
+            );
         }
         for kind in RegistryKind::ALL {
             assert_eq!(kind.name().parse::<RegistryKind>().unwrap(), kind);
@@ -374,20 +403,47 @@ mod tests {
             assert_eq!(origin.name().parse::<Origin>().unwrap(), origin);
         }
         for unrecorded in [UnrecordedNamespaces::Open, UnrecordedNamespaces::Closed] {
-            assert_eq!(unrecorded.name().parse::<UnrecordedNamespaces>().unwrap(), unrecorded);
+            assert_eq!(
+                unrecorded.name().parse::<UnrecordedNamespaces>().unwrap(),
+                unrecorded
+            );
         }
-        assert!("Enterprise_Basic".parse::<Specification>().is_err() && "".parse::<Origin>().is_err());
+        assert!(
+            "Enterprise_Basic".parse::<Specification>().is_err() && "".parse::<Origin>().is_err()
+        );
         let quotas = Specification::ALL.map(Specification::usual_quotas);
-        assert!(quotas.is_sorted_by(|small, large| small.0 < large.0 && small.1 < large.1), "{quotas:?}");
+        assert!(
+            quotas.is_sorted_by(|small, large| small.0 < large.0 && small.1 < large.1),
+            "{quotas:?}"
+        );
     }
 
     #[test]
     fn an_instance_is_found_by_either_id() {
-        let (tcr, cri) = (InstanceId::random(&SystemRandom), CriId::random(&SystemRandom));
-        assert_eq!(tcr.to_string().parse::<AnyInstanceId>().unwrap(), AnyInstanceId::Tcr(tcr));
-        assert_eq!(cri.to_string().parse::<AnyInstanceId>().unwrap(), AnyInstanceId::Cri(cri));
-        for bad in ["", "tcr-", "tcr-ABCDEFGH", "tcr-1234567", "cri-12345678", "demo"] {
-            assert!(bad.parse::<AnyInstanceId>().is_err(), "{bad:?} was taken for an instance id");
+        let (tcr, cri) = (
+            InstanceId::random(&SystemRandom),
+            CriId::random(&SystemRandom),
+        );
+        assert_eq!(
+            tcr.to_string().parse::<AnyInstanceId>().unwrap(),
+            AnyInstanceId::Tcr(tcr)
+        );
+        assert_eq!(
+            cri.to_string().parse::<AnyInstanceId>().unwrap(),
+            AnyInstanceId::Cri(cri)
+        );
+        for bad in [
+            "",
+            "tcr-",
+            "tcr-ABCDEFGH",
+            "tcr-1234567",
+            "cri-12345678",
+            "demo",
+        ] {
+            assert!(
+                bad.parse::<AnyInstanceId>().is_err(),
+                "{bad:?} was taken for an instance id"
+            );
         }
     }
 }

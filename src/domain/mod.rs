@@ -1,11 +1,11 @@
 //! The meaning of the words. Pure: no async, no input or output, no HTTP, no SQL.
 //!
-//! An *account* owns everything. A *principal* is who a call or a credential acts for. An *access key*
-//! signs cloud API calls. An *instance* is one registry to log in to. A *credential* is a username and
-//! a secret that log in to an instance: temporary (sealed, never stored) or long-term (stored as a
-//! hash); or a *service account* with permissions of its own, or a *fixed password* that a person chose.
-//! *Namespaces* and *repositories* are names inside an instance. A *token* is what a registry accepts,
-//! and a *scope* is what a token is asked for.
+//! An *account* owns everything. A *principal* is who a call or a credential acts for. An *access
+//! key* signs cloud API calls. An *instance* is one registry to log in to. A *credential* is a
+//! username and a secret that log in to an instance: temporary (sealed, never stored) or long-term
+//! (stored as a hash); or a *service account* with permissions of its own, or a *fixed password*
+//! that a person chose. *Namespaces* and *repositories* are names inside an instance. A *token* is
+//! what a registry accepts, and a *scope* is what a token is asked for.
 //!
 //! Start with [`error`], then [`credential`].
 

@@ -9,7 +9,8 @@ use super::switch::Switch;
 use super::{Error, Noun, Result};
 
 text_id!(
-    /// A namespace's own id, which is also its Alibaba id: `crn-` and sixteen of `a-z0-9`. Never reused.
+    /// A namespace's own id, which is also its Alibaba id: `crn-` and sixteen of `a-z0-9`. Never
+    /// reused.
     NamespaceId,
     "crn-",
     16,
@@ -42,12 +43,16 @@ impl FromStr for Visibility {
         match text {
             "public" => Ok(Self::Public),
             "private" => Ok(Self::Private),
-            _ => Err(Error::invalid_parameter("visibility", "a namespace or a repository is public or private")),
+            _ => Err(Error::invalid_parameter(
+                "visibility",
+                "a namespace or a repository is public or private",
+            )),
         }
     }
 }
 
-/// From which severity of its vulnerabilities on an image is said to be blocked; shown, and not enforced here.
+/// From which severity of its vulnerabilities on an image is said to be blocked; shown, and not
+/// enforced here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// None was said.
@@ -81,7 +86,9 @@ impl FromStr for Severity {
         Self::ALL
             .into_iter()
             .find(|severity| severity.name() == text)
-            .ok_or_else(|| Error::invalid_parameter("severity", "a severity is low, medium or high, or empty"))
+            .ok_or_else(|| {
+                Error::invalid_parameter("severity", "a severity is low, medium or high, or empty")
+            })
     }
 }
 
@@ -122,7 +129,9 @@ impl Namespace {
     /// Makes a numeric id: positive and below 2^52, so that no JSON reader rounds it.
     pub fn random_number(random: &dyn Random) -> i64 {
         let [_, low @ ..] = random_bytes::<8>(random);
-        let number = low.into_iter().fold(0_i64, |number, byte| number << 8 | i64::from(byte));
+        let number = low
+            .into_iter()
+            .fold(0_i64, |number, byte| number << 8 | i64::from(byte));
         (number & ((1 << 52) - 1)).max(1)
     }
 }
@@ -165,15 +174,27 @@ mod tests {
     fn a_number_is_positive_and_survives_a_double() {
         assert_eq!(Namespace::random_number(&Bytes(0)), 1);
         assert_eq!(Namespace::random_number(&Bytes(0xff)), (1 << 52) - 1);
-        assert_ne!(Namespace::random_number(&SystemRandom), Namespace::random_number(&SystemRandom));
+        assert_ne!(
+            Namespace::random_number(&SystemRandom),
+            Namespace::random_number(&SystemRandom)
+        );
     }
 
     #[test]
     fn an_id_and_the_names_of_settings_parse_back() {
         let id = NamespaceId::random(&SystemRandom);
         assert_eq!(id.as_str().parse::<NamespaceId>().unwrap(), id);
-        for bad in ["", "crn-", "crr-0123456789abcdef", "crn-0123456789abcdeF", "crn-0123456789abcdef0"] {
-            assert!(bad.parse::<NamespaceId>().is_err(), "{bad:?} was taken for a namespace's id");
+        for bad in [
+            "",
+            "crn-",
+            "crr-0123456789abcdef",
+            "crn-0123456789abcdeF",
+            "crn-0123456789abcdef0",
+        ] {
+            assert!(
+                bad.parse::<NamespaceId>().is_err(),
+                "{bad:?} was taken for a namespace's id"
+            );
         }
         for severity in Severity::ALL {
             assert_eq!(severity.name().parse::<Severity>().unwrap(), severity);

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use super::ids::{AccountId, InstanceId, RoleId, UserId};
 use super::{Error, Result};
 
-/// The principal that a call or a credential acts for, by ids: names can be given to somebody else later.
+/// The principal that a call or a credential acts for, by ids: names can be given to somebody else
+/// later.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// The account itself: it may do everything on what it owns.
@@ -15,7 +16,8 @@ pub enum Principal {
     User(AccountId, UserId),
     /// One session of a role of the account; the text is the session's name.
     RoleSession(AccountId, RoleId, String),
-    /// One federated session, of the account's root or a user of it, narrowed by its own policy; the text is its name.
+    /// One federated session, of the account's root or a user of it, narrowed by its own policy;
+    /// the text is its name.
     FederatedSession(AccountId, Option<UserId>, String),
 }
 
@@ -23,16 +25,21 @@ impl Principal {
     /// Returns the account that the principal belongs to.
     pub fn account(&self) -> AccountId {
         match self {
-            Self::Root(account) | Self::User(account, _) | Self::RoleSession(account, ..) | Self::FederatedSession(account, ..) => *account,
+            Self::Root(account)
+            | Self::User(account, _)
+            | Self::RoleSession(account, ..)
+            | Self::FederatedSession(account, ..) => *account,
         }
     }
 
-    /// Returns the numeric id that the clouds show for the principal, and that logs in at a registry.
+    /// Returns the numeric id that the clouds show for the principal, and that logs in at a
+    /// registry.
     pub fn numeric_id(&self) -> String {
         self.number().to_string()
     }
 
-    /// Returns the numeric id as a number: no two accounts, users or roles share one. A session has its role's or user's.
+    /// Returns the numeric id as a number: no two accounts, users or roles share one. A session has
+    /// its role's or user's.
     pub fn number(&self) -> i64 {
         match self {
             Self::Root(account) | Self::FederatedSession(account, None, _) => account.number(),
@@ -71,8 +78,8 @@ impl Level {
         }
     }
 
-    /// Tells whether this level may enable what `disabled_by` disabled: root and operator undo what either of them did, a
-    /// user what users did.
+    /// Tells whether this level may enable what `disabled_by` disabled: root and operator undo what
+    /// either of them did, a user what users did.
     pub fn may_enable(self, disabled_by: Option<Self>) -> bool {
         self > Self::User || disabled_by.is_none_or(|by| by == Self::User)
     }
@@ -92,7 +99,8 @@ impl FromStr for Level {
 }
 
 impl fmt::Display for Principal {
-    /// Writes the ids: `ACCOUNT:root`, `ACCOUNT:user#ID`, `ACCOUNT:role#ID/SESSION`, `ACCOUNT:federated#ID/NAME`.
+    /// Writes the ids: `ACCOUNT:root`, `ACCOUNT:user#ID`, `ACCOUNT:role#ID/SESSION`,
+    /// `ACCOUNT:federated#ID/NAME`.
     ///
     /// `#` keeps ids apart from the names that people write: `ACCOUNT:user/NAME`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,8 +108,12 @@ impl fmt::Display for Principal {
             Self::Root(account) => write!(f, "{account}:root"),
             Self::User(account, user) => write!(f, "{account}:user#{user}"),
             Self::RoleSession(account, role, name) => write!(f, "{account}:role#{role}/{name}"),
-            Self::FederatedSession(account, None, name) => write!(f, "{account}:federated#{account}/{name}"),
-            Self::FederatedSession(account, Some(user), name) => write!(f, "{account}:federated#{user}/{name}"),
+            Self::FederatedSession(account, None, name) => {
+                write!(f, "{account}:federated#{account}/{name}")
+            }
+            Self::FederatedSession(account, Some(user), name) => {
+                write!(f, "{account}:federated#{user}/{name}")
+            }
         }
     }
 }
@@ -110,17 +122,32 @@ impl FromStr for Principal {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let malformed = || Error::invalid_parameter("principal", "a principal's ids are written like ACCOUNT:root or ACCOUNT:user#ID");
+        let malformed = || {
+            Error::invalid_parameter(
+                "principal",
+                "a principal's ids are written like ACCOUNT:root or ACCOUNT:user#ID",
+            )
+        };
         let (account, rest) = text.split_once(':').ok_or_else(malformed)?;
         let account: AccountId = account.parse()?;
         let Some((kind, rest)) = rest.split_once('#') else {
-            return if rest == "root" { Ok(Self::Root(account)) } else { Err(malformed()) };
+            return if rest == "root" {
+                Ok(Self::Root(account))
+            } else {
+                Err(malformed())
+            };
         };
         match (kind, rest.split_once('/')) {
             ("user", None) => Ok(Self::User(account, rest.parse()?)),
-            ("role", Some((role, name))) => Ok(Self::RoleSession(account, role.parse()?, name.to_owned())),
+            ("role", Some((role, name))) => {
+                Ok(Self::RoleSession(account, role.parse()?, name.to_owned()))
+            }
             ("federated", Some((user, name))) => {
-                let user = if user == account.to_string() { None } else { Some(user.parse()?) };
+                let user = if user == account.to_string() {
+                    None
+                } else {
+                    Some(user.parse()?)
+                };
                 Ok(Self::FederatedSession(account, user, name.to_owned()))
             }
             _ => Err(malformed()),
@@ -128,8 +155,9 @@ impl FromStr for Principal {
     }
 }
 
-/// How people write a principal: `ACCOUNT:root`, `ACCOUNT:user/NAME`, `ACCOUNT:role/NAME`, and a service account
-/// `ACCOUNT:service-account/INSTANCE/NAME`. [`AnyPrincipal`](super::any_principal::AnyPrincipal) reads it.
+/// How people write a principal: `ACCOUNT:root`, `ACCOUNT:user/NAME`, `ACCOUNT:role/NAME`, and a
+/// service account `ACCOUNT:service-account/INSTANCE/NAME`.
+/// [`AnyPrincipal`](super::any_principal::AnyPrincipal) reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrincipalName {
     /// The account itself.
@@ -146,7 +174,10 @@ impl PrincipalName {
     /// Returns the account that it names.
     pub fn account(&self) -> AccountId {
         match self {
-            Self::Root(account) | Self::User(account, _) | Self::Role(account, _) | Self::ServiceAccount(account, ..) => *account,
+            Self::Root(account)
+            | Self::User(account, _)
+            | Self::Role(account, _)
+            | Self::ServiceAccount(account, ..) => *account,
         }
     }
 }
@@ -157,7 +188,9 @@ impl fmt::Display for PrincipalName {
             Self::Root(account) => write!(f, "{account}:root"),
             Self::User(account, name) => write!(f, "{account}:user/{name}"),
             Self::Role(account, name) => write!(f, "{account}:role/{name}"),
-            Self::ServiceAccount(account, instance, name) => write!(f, "{account}:service-account/{instance}/{name}"),
+            Self::ServiceAccount(account, instance, name) => {
+                write!(f, "{account}:service-account/{instance}/{name}")
+            }
         }
     }
 }
@@ -168,15 +201,35 @@ mod tests {
 
     #[test]
     fn an_account_id_has_one_spelling() {
-        assert_eq!("100000000001".parse::<AccountId>().unwrap().to_string(), "100000000001");
-        for bad in ["", "0", "01", "+1", "-1", " 1", "1 ", "1234567890123456789", "１"] {
-            assert!(bad.parse::<AccountId>().is_err(), "{bad:?} was taken for an account id");
+        assert_eq!(
+            "100000000001".parse::<AccountId>().unwrap().to_string(),
+            "100000000001"
+        );
+        for bad in [
+            "",
+            "0",
+            "01",
+            "+1",
+            "-1",
+            " 1",
+            "1 ",
+            "1234567890123456789",
+            "１",
+        ] {
+            assert!(
+                bad.parse::<AccountId>().is_err(),
+                "{bad:?} was taken for an account id"
+            );
         }
     }
 
     #[test]
     fn a_principal_prints_and_parses_back() {
-        let (account, user, role) = (AccountId::new(1).unwrap(), UserId::new(2).unwrap(), RoleId::new(3).unwrap());
+        let (account, user, role) = (
+            AccountId::new(1).unwrap(),
+            UserId::new(2).unwrap(),
+            RoleId::new(3).unwrap(),
+        );
         for principal in [
             Principal::Root(account),
             Principal::User(account, user),
@@ -184,10 +237,24 @@ mod tests {
             Principal::FederatedSession(account, None, "ci".to_owned()),
             Principal::FederatedSession(account, Some(user), "ci".to_owned()),
         ] {
-            assert_eq!(principal.to_string().parse::<Principal>().unwrap(), principal);
+            assert_eq!(
+                principal.to_string().parse::<Principal>().unwrap(),
+                principal
+            );
         }
-        for bad in ["", "1", "1:user/x", "1:user#x", "1:role#3", "x:root", "1:admin#2"] {
-            assert!(bad.parse::<Principal>().is_err(), "{bad:?} was taken for a principal");
+        for bad in [
+            "",
+            "1",
+            "1:user/x",
+            "1:user#x",
+            "1:role#3",
+            "x:root",
+            "1:admin#2",
+        ] {
+            assert!(
+                bad.parse::<Principal>().is_err(),
+                "{bad:?} was taken for a principal"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Refusals as the operator sees them: causes that their clients never hear, and names that nobody proved.
+//! Refusals as the operator sees them: causes that their clients never hear, and names that nobody
+//! proved.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -15,7 +16,8 @@ macro_rules! causes {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)+) => {
         /// Why a log-in or a session is refused, where its client hears less than the operator.
         ///
-        /// It is the source of an [`Error`](super::Error): the log and the audit have its word, and no answer has it.
+        /// It is the source of an [`Error`](super::Error): the log and the audit have its word, and
+        /// no answer has it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum RefusalCause {
             $($(#[$doc])* $name,)+
@@ -58,15 +60,18 @@ causes! {
     Expired = "expired",
     /// The long-term credential is disabled.
     CredentialDisabled = "credential-disabled",
-    /// The credential or session itself was revoked, or what a refresh token came from was disabled since.
+    /// The credential or session itself was revoked, or what a refresh token came from was disabled
+    /// since.
     CredentialRevoked = "credential-revoked",
     /// The instance ended the refresh tokens that it had given out.
     RefreshTokensEnded = "refresh-tokens-ended",
     /// The session that asked for the credential was revoked.
     SessionRevoked = "session-revoked",
-    /// The policy that narrows the session was stored, and is no more: the data is older than the session.
+    /// The policy that narrows the session was stored, and is no more: the data is older than the
+    /// session.
     SessionPolicyGone = "session-policy-gone",
-    /// Everything temporary of the principal was revoked since, or the principal was disabled meanwhile.
+    /// Everything temporary of the principal was revoked since, or the principal was disabled
+    /// meanwhile.
     PrincipalRevoked = "principal-revoked",
     /// The account is gone.
     AccountDeleted = "account-deleted",
@@ -111,13 +116,18 @@ impl ClaimedName {
     ///
     /// People paste secrets into the wrong field: what contains one is shown by its kind alone.
     pub fn of(text: &str, secret: Option<&Secret>) -> Self {
-        if secret.is_some_and(|secret| !secret.expose().is_empty() && text.contains(secret.expose())) {
+        if secret
+            .is_some_and(|secret| !secret.expose().is_empty() && text.contains(secret.expose()))
+        {
             return Self("(the secret)".to_owned());
         }
         if let Some(kind) = secret_in(text) {
             return Self(format!("({kind})"));
         }
-        let end = text.char_indices().nth(Self::MAX_SHOWN).map_or(text.len(), |(place, _)| place);
+        let end = text
+            .char_indices()
+            .nth(Self::MAX_SHOWN)
+            .map_or(text.len(), |(place, _)| place);
         let mut shown = escape(&text[..end]).into_owned();
         if end < text.len() {
             shown.push('…');
@@ -137,7 +147,8 @@ impl fmt::Display for ClaimedName {
     }
 }
 
-/// From this length on, a word of both cases is taken for an access key's secret: Alibaba's have 30 characters, Tencent's 32.
+/// From this length on, a word of both cases is taken for an access key's secret: Alibaba's have 30
+/// characters, Tencent's 32.
 const SURE_LENGTH: usize = 30;
 
 /// Says which secret a text holds, if it holds one.
@@ -157,29 +168,39 @@ fn secret_in(text: &str) -> Option<&'static str> {
     if is_id_of_an_access_key(text) {
         return None;
     }
-    text.split(|letter: char| !letter.is_ascii_alphanumeric()).find_map(|word| {
-        if word.len() < 20 {
-            None
-        } else if word.starts_with(service_account::PREFIX) {
-            Some("a service account's password")
-        } else {
-            may_be_of_an_access_key(word).then_some("what may be an access key's secret")
-        }
-    })
+    text.split(|letter: char| !letter.is_ascii_alphanumeric())
+        .find_map(|word| {
+            if word.len() < 20 {
+                None
+            } else if word.starts_with(service_account::PREFIX) {
+                Some("a service account's password")
+            } else {
+                may_be_of_an_access_key(word).then_some("what may be an access key's secret")
+            }
+        })
 }
 
 /// Tells whether a text reads as the id of an access key of either cloud, a session's too.
 fn is_id_of_an_access_key(text: &str) -> bool {
-    let has_prefix = ["AKID", "LTAI", "STS."].iter().any(|prefix| text.starts_with(prefix));
-    has_prefix && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+    let has_prefix = ["AKID", "LTAI", "STS."]
+        .iter()
+        .any(|prefix| text.starts_with(prefix));
+    has_prefix
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
 }
 
-/// Tells whether a word reads as the secret of an access key, whose length differs from cloud to cloud.
+/// Tells whether a word reads as the secret of an access key, whose length differs from cloud to
+/// cloud.
 fn may_be_of_an_access_key(word: &str) -> bool {
     let has = |sort: fn(&u8) -> bool| word.as_bytes().iter().any(sort);
     // One of 280 secrets of 32 characters has no digit; hardly one has no capital.
     let has_digit = has(u8::is_ascii_digit) || word.len() >= SURE_LENGTH;
-    has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has_digit && !is_id_of_an_access_key(word)
+    has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_lowercase)
+        && has_digit
+        && !is_id_of_an_access_key(word)
 }
 
 #[cfg(test)]
@@ -196,7 +217,10 @@ mod tests {
     fn each_cause_has_a_word_of_its_own() {
         let words: BTreeSet<&str> = RefusalCause::ALL.iter().map(|cause| cause.name()).collect();
         assert_eq!(words.len(), RefusalCause::ALL.len());
-        assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+        assert!(words.iter().all(|word| {
+            word.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+        }));
     }
 
     #[test]
@@ -210,7 +234,10 @@ mod tests {
             assert_eq!(ClaimedName::of(text, None).as_str(), shown);
         }
         let of_sessions = Cloud::ALL.map(|cloud| NewAccessKey::of_session(cloud, &SystemRandom).id);
-        for id in of_sessions.into_iter().chain([NewAccessKey::permanent(&SystemRandom).id]) {
+        for id in of_sessions
+            .into_iter()
+            .chain([NewAccessKey::permanent(&SystemRandom).id])
+        {
             assert_eq!(ClaimedName::of(&id, None).as_str(), id);
         }
     }
@@ -221,19 +248,34 @@ mod tests {
         let made = make_password(&SystemRandom);
         let key = NewAccessKey::permanent(&SystemRandom);
         for (text, kind) in [
-            (format!("100000000001:{}", long_term.expose()), "(a long-term credential's secret)"),
+            (
+                format!("100000000001:{}", long_term.expose()),
+                "(a long-term credential's secret)",
+            ),
             ("trst_cut".to_owned(), "(a temporary credential's secret)"),
             ("trsr_cut".to_owned(), "(a refresh token)"),
             ("trss_cut".to_owned(), "(a session token)"),
             (made.expose().to_owned(), "(a service account's password)"),
-            (key.secret.expose().to_owned(), "(what may be an access key's secret)"),
-            (format!("{}:{}", key.id, key.secret.expose()), "(what may be an access key's secret)"),
+            (
+                key.secret.expose().to_owned(),
+                "(what may be an access key's secret)",
+            ),
+            (
+                format!("{}:{}", key.id, key.secret.expose()),
+                "(what may be an access key's secret)",
+            ),
             // One without a digit was shown as it is.
-            ("GuEXAMPLEtxGARNpqcdjoQYCNabcdefg".to_owned(), "(what may be an access key's secret)"),
+            (
+                "GuEXAMPLEtxGARNpqcdjoQYCNabcdefg".to_owned(),
+                "(what may be an access key's secret)",
+            ),
         ] {
             assert_eq!(ClaimedName::of(&text, None).as_str(), kind);
         }
-        assert_eq!(ClaimedName::of("Passw0rd", Some(&Secret::new("Passw0rd"))).as_str(), "(the secret)");
+        assert_eq!(
+            ClaimedName::of("Passw0rd", Some(&Secret::new("Passw0rd"))).as_str(),
+            "(the secret)"
+        );
         assert_eq!(ClaimedName::of("ci", Some(&Secret::new(""))).as_str(), "ci");
     }
 }

@@ -9,7 +9,8 @@ use super::switch::Switch;
 use crate::domain::Noun;
 
 text_id!(
-    /// A repository's own id, which is also its Alibaba id: `crr-` and sixteen of `a-z0-9`. Never reused.
+    /// A repository's own id, which is also its Alibaba id: `crr-` and sixteen of `a-z0-9`. Never
+    /// reused.
     RepositoryId,
     "crr-",
     16,

@@ -65,7 +65,8 @@ impl ResourceType {
 pub struct Scope {
     /// The kind of the resource.
     pub resource_type: ResourceType,
-    /// Its name; a repository's may begin with `host:port/`, and nothing is granted on one that does.
+    /// Its name; a repository's may begin with `host:port/`, and nothing is granted on one that
+    /// does.
     pub name: String,
     /// The known actions that are asked; their order doesn't matter.
     pub actions: BTreeSet<Action>,
@@ -74,7 +75,8 @@ pub struct Scope {
 impl Scope {
     /// The most characters of one scope.
     pub const MAX_CHARACTERS: usize = 1024;
-    /// The most scopes of a request without a proved caller: an upload that mounts from a few repositories needs four.
+    /// The most scopes of a request without a proved caller: an upload that mounts from a few
+    /// repositories needs four.
     pub const MAX_OF_STRANGERS: usize = 64;
 }
 
@@ -83,41 +85,60 @@ impl Scope {
 pub struct Scopes {
     /// Each resource once, where the request names it first, with all that is asked on it.
     pub asked: Vec<Scope>,
-    /// Texts that can't be granted and fail nothing, for the log: scopes that can't be read, as they came, and unknown
-    /// actions, as `TYPE:NAME:ACTION,ACTION`.
+    /// Texts that can't be granted and fail nothing, for the log: scopes that can't be read, as
+    /// they came, and unknown actions, as `TYPE:NAME:ACTION,ACTION`.
     pub left_out: Vec<String>,
 }
 
 impl Scopes {
     /// Parses the scopes of a request, of which each value may hold several, divided by spaces.
     ///
-    /// A scope that can't be read is left out, as clients of other registries ask in words of those.
+    /// A scope that can't be read is left out, as clients of other registries ask in words of
+    /// those.
     ///
     /// # Errors
     ///
-    /// `InvalidParameter` when there are scopes and none of them can be read: a token for nothing would hide the mistake.
+    /// `InvalidParameter` when there are scopes and none of them can be read: a token for nothing
+    /// would hide the mistake.
     pub fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         let mut scopes = Self::default();
         let mut places: HashMap<(&str, &str), usize> = HashMap::new();
-        for text in values.into_iter().flat_map(|value| value.split(' ')).filter(|text| !text.is_empty()) {
+        for text in values
+            .into_iter()
+            .flat_map(|value| value.split(' '))
+            .filter(|text| !text.is_empty())
+        {
             let Some(parts) = Parts::of(text) else {
                 scopes.left_out.push(text.to_owned());
                 continue;
             };
-            let place = *places.entry((parts.resource_type, parts.name)).or_insert(scopes.asked.len());
+            let place = *places
+                .entry((parts.resource_type, parts.name))
+                .or_insert(scopes.asked.len());
             if place == scopes.asked.len() {
                 scopes.asked.push(parts.resource());
             }
-            scopes.asked[place].actions.extend(parts.words().filter_map(Action::of_name));
-            let unknown: Vec<&str> = parts.words().filter(|word| Action::of_name(word).is_none()).collect();
+            scopes.asked[place]
+                .actions
+                .extend(parts.words().filter_map(Action::of_name));
+            let unknown: Vec<&str> = parts
+                .words()
+                .filter(|word| Action::of_name(word).is_none())
+                .collect();
             if !unknown.is_empty() {
-                scopes.left_out.push(format!("{}:{}:{}", parts.resource_type, parts.name, unknown.join(",")));
+                scopes.left_out.push(format!(
+                    "{}:{}:{}",
+                    parts.resource_type,
+                    parts.name,
+                    unknown.join(",")
+                ));
             }
         }
         if scopes.asked.is_empty() && !scopes.left_out.is_empty() {
             return Err(Error::invalid_parameter(
                 "scope",
-                "a scope is written TYPE:NAME:ACTION[,ACTION], such as repository:team/app:pull,push",
+                "a scope is written TYPE:NAME:ACTION[,ACTION], such as \
+                 repository:team/app:pull,push",
             ));
         }
         Ok(scopes)
@@ -148,7 +169,11 @@ impl<'a> Parts<'a> {
             }
             None => resource_type,
         };
-        is_word(resource_type).then_some(Self { resource_type, name, actions })
+        is_word(resource_type).then_some(Self {
+            resource_type,
+            name,
+            actions,
+        })
     }
 
     fn words(&self) -> impl Iterator<Item = &'a str> {
@@ -162,7 +187,11 @@ impl<'a> Parts<'a> {
             "registry" => ResourceType::Registry,
             other => ResourceType::Other(other.to_owned()),
         };
-        Scope { resource_type, name: self.name.to_owned(), actions: BTreeSet::new() }
+        Scope {
+            resource_type,
+            name: self.name.to_owned(),
+            actions: BTreeSet::new(),
+        }
     }
 }
 
@@ -178,7 +207,10 @@ impl fmt::Display for Scope {
 }
 
 fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 #[cfg(test)]
@@ -189,7 +221,10 @@ mod tests {
     use crate::domain::ErrorKind;
 
     fn scope(text: &str) -> Scope {
-        let [scope] = parsed(&[text]).asked.try_into().unwrap_or_else(|scopes| panic!("{text}: {scopes:?}"));
+        let [scope] = parsed(&[text])
+            .asked
+            .try_into()
+            .unwrap_or_else(|scopes| panic!("{text}: {scopes:?}"));
         scope
     }
 
@@ -206,35 +241,64 @@ mod tests {
 
     #[test]
     fn the_order_of_actions_does_not_matter() {
-        assert_eq!(scope("repository:a:push,pull"), scope("repository:a:pull,push"));
+        assert_eq!(
+            scope("repository:a:push,pull"),
+            scope("repository:a:pull,push")
+        );
     }
 
     #[test]
     fn a_class_is_read_and_not_given_back() {
-        assert_eq!(scope("repository(plugin):a:pull").to_string(), "repository:a:pull");
+        assert_eq!(
+            scope("repository(plugin):a:pull").to_string(),
+            "repository:a:pull"
+        );
     }
 
     #[test]
     fn catalog_and_an_empty_name_are_taken() {
-        assert_eq!(scope("registry:catalog:*").to_string(), "registry:catalog:*");
+        assert_eq!(
+            scope("registry:catalog:*").to_string(),
+            "registry:catalog:*"
+        );
         assert_eq!(scope("repository::pull").name, "");
     }
 
     #[test]
     fn an_unknown_word_grants_nothing_and_fails_nothing() {
-        // Only lower-case letters could be an action: `metadata_read`, which tools of another registry ask, failed the
-        // whole request.
+        // Only lower-case letters could be an action: `metadata_read`, which tools of another
+        // registry ask, failed the whole request.
         for (text, asked, left_out) in [
-            ("repository:a:pull,fly", "repository:a:pull", &["repository:a:fly"][..]),
-            ("repository:a:metadata_read,pull,PULL", "repository:a:pull", &["repository:a:metadata_read,PULL"]),
+            (
+                "repository:a:pull,fly",
+                "repository:a:pull",
+                &["repository:a:fly"][..],
+            ),
+            (
+                "repository:a:metadata_read,pull,PULL",
+                "repository:a:pull",
+                &["repository:a:metadata_read,PULL"],
+            ),
             ("repository:a:fly", "repository:a:", &["repository:a:fly"]),
             ("repository:a:", "repository:a:", &[]),
             ("repository(Plug-in2):a:pull", "repository:a:pull", &[]),
             ("Repository:a:pull", "Repository:a:pull", &[]),
-            ("artifact-repository:a:pull", "artifact-repository:a:pull", &[]),
+            (
+                "artifact-repository:a:pull",
+                "artifact-repository:a:pull",
+                &[],
+            ),
         ] {
             let parsed = parsed(&[text]);
-            assert_eq!(parsed.asked.iter().map(ToString::to_string).collect::<Vec<_>>(), [asked], "{text}");
+            assert_eq!(
+                parsed
+                    .asked
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>(),
+                [asked],
+                "{text}"
+            );
             assert_eq!(parsed.left_out, left_out, "{text}");
         }
     }
@@ -243,11 +307,24 @@ mod tests {
     fn a_scope_that_can_not_be_read_is_left_out_where_another_can() {
         // One of them failed the whole request.
         let long = format!("repository:{}:pull", "a".repeat(Scope::MAX_CHARACTERS));
-        for bad in
-            ["a", "a:b", ":a:pull", "repository(:a:pull", "repository(x:a:pull", "repository(\t):a:pull", "repository:\"a:pull", &long]
-        {
+        for bad in [
+            "a",
+            "a:b",
+            ":a:pull",
+            "repository(:a:pull",
+            "repository(x:a:pull",
+            "repository(\t):a:pull",
+            "repository:\"a:pull",
+            &long,
+        ] {
             let error = Scopes::parse([bad]).unwrap_err();
-            assert_eq!(error.kind(), &ErrorKind::InvalidParameter { name: "scope".to_owned() }, "{bad:?}");
+            assert_eq!(
+                error.kind(),
+                &ErrorKind::InvalidParameter {
+                    name: "scope".to_owned()
+                },
+                "{bad:?}"
+            );
             let parsed = parsed(&[bad, "repository:b:pull"]);
             assert_eq!(parsed.asked, [scope("repository:b:pull")], "{bad:?}");
             assert_eq!(parsed.left_out, [bad]);
@@ -257,8 +334,16 @@ mod tests {
 
     #[test]
     fn repeated_and_spaced_scopes_are_united() {
-        let scopes = parsed(&["repository:a:pull repository:b:pull", "repository(x):a:push", ""]).asked;
-        assert_eq!(scopes.iter().map(ToString::to_string).collect::<Vec<_>>(), ["repository:a:pull,push", "repository:b:pull"]);
+        let scopes = parsed(&[
+            "repository:a:pull repository:b:pull",
+            "repository(x):a:push",
+            "",
+        ])
+        .asked;
+        assert_eq!(
+            scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["repository:a:pull,push", "repository:b:pull"]
+        );
     }
 
     proptest! {

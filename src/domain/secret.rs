@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 
 /// A secret text: an access-key secret, a credential's secret, a password given at log-in.
 ///
-/// It is wiped when dropped. There is one way out, [`Secret::expose`], so that every use can be found.
+/// It is wiped when dropped. There is one way out, [`Secret::expose`], so that every use can be
+/// found.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
@@ -41,7 +42,10 @@ mod tests {
     #[test]
     fn a_secret_never_prints_itself() {
         let secret = Secret::new("hunter2EXAMPLE");
-        assert_eq!(format!("{secret:?} {:#?}", Some(&secret)), "[secret] Some(\n    [secret],\n)");
+        assert_eq!(
+            format!("{secret:?} {:#?}", Some(&secret)),
+            "[secret] Some(\n    [secret],\n)"
+        );
     }
 
     #[test]

@@ -24,7 +24,8 @@ text_id!(
 /// Finds every password that this service makes for service accounts, for secret scanners.
 pub const PASSWORD_PATTERN: &str = r"\btrsa[A-Za-z0-9]{28}\b";
 
-/// The beginning of passwords made for service accounts: all of it is letters and digits, as their contract has it.
+/// The beginning of passwords made for service accounts: all of it is letters and digits, as their
+/// contract has it.
 pub(super) const PREFIX: &str = "trsa";
 /// How many characters a made password has, prefix and checksum with it.
 const PASSWORD_LENGTH: usize = 32;
@@ -48,7 +49,13 @@ pub enum AccountAction {
 
 impl AccountAction {
     /// All actions.
-    pub const ALL: [Self; 5] = [Self::Push, Self::Pull, Self::CreateRepository, Self::CreateChart, Self::DescribeCharts];
+    pub const ALL: [Self; 5] = [
+        Self::Push,
+        Self::Pull,
+        Self::CreateRepository,
+        Self::CreateChart,
+        Self::DescribeCharts,
+    ];
 
     /// Returns the name that the store uses.
     pub fn name(self) -> &'static str {
@@ -67,7 +74,9 @@ impl FromStr for AccountAction {
 
     fn from_str(text: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|action| action.name() == text);
-        found.ok_or_else(|| Error::invalid_parameter("action", "no service account can be given such an action"))
+        found.ok_or_else(|| {
+            Error::invalid_parameter("action", "no service account can be given such an action")
+        })
     }
 }
 
@@ -100,7 +109,10 @@ impl FromStr for ServiceAccountState {
         match text {
             "active" => Ok(Self::Active),
             "disabled" => Ok(Self::Disabled),
-            _ => Err(Error::invalid_parameter("state", "a service account is active or disabled")),
+            _ => Err(Error::invalid_parameter(
+                "state",
+                "a service account is active or disabled",
+            )),
         }
     }
 }
@@ -138,7 +150,9 @@ impl FromStr for ServiceAccountGrant {
     /// `InvalidParameter` for another one.
     fn from_str(text: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|grant| grant.name() == text);
-        found.ok_or_else(|| Error::invalid_parameter("service-account-grant", "it is own-rights or vendor"))
+        found.ok_or_else(|| {
+            Error::invalid_parameter("service-account-grant", "it is own-rights or vendor")
+        })
     }
 }
 
@@ -168,11 +182,13 @@ pub struct ServiceAccount {
     pub secret: AccountSecret,
     /// Whether it may log in.
     pub state: ServiceAccountState,
-    /// At which level it was disabled; `None` while it is enabled, or when an earlier release disabled it.
+    /// At which level it was disabled; `None` while it is enabled, or when an earlier release
+    /// disabled it.
     pub disabled_by: Option<Level>,
     /// Its maker; `None` when the operator or an earlier release made it.
     pub maker: Option<Principal>,
-    /// The numeric ids of all principals that it came from: the maker's, and those that the maker's session came from.
+    /// The numeric ids of all principals that it came from: the maker's, and those that the maker's
+    /// session came from.
     pub maker_ids: BTreeSet<i64>,
     /// The generation that a remembered log-in names; a new password and disabling raise it.
     pub generation: i64,
@@ -200,26 +216,37 @@ impl ServiceAccount {
         self.state == ServiceAccountState::Active && now < self.expires_at
     }
 
-    /// Tells whether it may do this to the repository `path`, whose namespace is what stands before the first `/`.
+    /// Tells whether it may do this to the repository `path`, whose namespace is what stands before
+    /// the first `/`.
     pub fn may(&self, action: AccountAction, path: &str) -> bool {
-        let permitted = path.split_once('/').and_then(|(namespace, _)| self.permissions.get(namespace));
+        let permitted = path
+            .split_once('/')
+            .and_then(|(namespace, _)| self.permissions.get(namespace));
         permitted.is_some_and(|actions| actions.contains(&action))
     }
 
-    /// Returns what a change gives it that it didn't hold: all that it will hold, where it is enabled or lives longer by the
-    /// change, and else what is new. `None` when the change only takes away.
+    /// Returns what a change gives it that it didn't hold: all that it will hold, where it is
+    /// enabled or lives longer by the change, and else what is new. `None` when the change only
+    /// takes away.
     pub fn given_by(&self, change: &ServiceAccountChange) -> Option<AccountPermissions> {
         let after = change.permissions.as_ref().unwrap_or(&self.permissions);
-        let is_enabled = self.state == ServiceAccountState::Disabled && change.state == Some(ServiceAccountState::Active);
+        let is_enabled = self.state == ServiceAccountState::Disabled
+            && change.state == Some(ServiceAccountState::Active);
         if is_enabled || change.expires_at.is_some_and(|end| end > self.expires_at) {
             return Some(after.clone());
         }
         let new = after.iter().map(|(namespace, actions)| {
             let held = self.permissions.get(namespace);
-            let new = actions.iter().copied().filter(|action| held.is_none_or(|held| !held.contains(action))).collect();
+            let new = actions
+                .iter()
+                .copied()
+                .filter(|action| held.is_none_or(|held| !held.contains(action)))
+                .collect();
             (namespace.clone(), new)
         });
-        let given: AccountPermissions = new.filter(|(_, actions): &(String, BTreeSet<AccountAction>)| !actions.is_empty()).collect();
+        let given: AccountPermissions = new
+            .filter(|(_, actions): &(String, BTreeSet<AccountAction>)| !actions.is_empty())
+            .collect();
         (!given.is_empty()).then_some(given)
     }
 
@@ -254,7 +281,11 @@ pub fn make_password(random: &dyn Random) -> Secret {
 
 /// Tells whether a password is one that [`make_password`] made: any other is worth a slow hash.
 pub fn is_made(password: &str) -> bool {
-    let Some((text, given)) = password.split_at_checked(PASSWORD_LENGTH - SecretKind::CHECKSUM_LENGTH) else { return false };
+    let Some((text, given)) =
+        password.split_at_checked(PASSWORD_LENGTH - SecretKind::CHECKSUM_LENGTH)
+    else {
+        return false;
+    };
     text.starts_with(PREFIX) && checksum(text.as_bytes()) == given.as_bytes()
 }
 
@@ -273,9 +304,19 @@ mod tests {
         for place in 0..text.len() {
             let mut bytes = text.as_bytes().to_vec();
             bytes[place] = if bytes[place] == b'x' { b'y' } else { b'x' };
-            assert!(!is_made(&String::from_utf8(bytes).unwrap()), "a change at {place} went unseen");
+            assert!(
+                !is_made(&String::from_utf8(bytes).unwrap()),
+                "a change at {place} went unseen"
+            );
         }
-        for other in ["", "trsa", &text[1..], &text[..31], "Passw0rdPassw0rd", &"é".repeat(20)] {
+        for other in [
+            "",
+            "trsa",
+            &text[1..],
+            &text[..31],
+            "Passw0rdPassw0rd",
+            &"é".repeat(20),
+        ] {
             assert!(!is_made(other), "{other:?} was taken for a made password");
         }
         assert!(!is_made(&format!("{text}0")));

@@ -1,8 +1,9 @@
 //! The URLs that an operator gives: where clients, registries and issuers are.
 //!
-//! Readers of URLs forgive much: `https:///token` is read as the host `token`, and a template that was not filled in
-//! (`http://host:%!s(<nil>)/token`) is copied into a challenge, where each client fails in its own way. So a URL is
-//! taken to the letter (RFC 3986), and an error names the part that is wrong.
+//! Readers of URLs forgive much: `https:///token` is read as the host `token`, and a template that
+//! was not filled in (`http://host:%!s(<nil>)/token`) is copied into a challenge, where each client
+//! fails in its own way. So a URL is taken to the letter (RFC 3986), and an error names the part
+//! that is wrong.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,7 +13,8 @@ use thiserror::Error;
 const MAX_LENGTH: usize = 1000;
 /// The longest host name, in bytes (RFC 1035, 2.3.4).
 const MAX_HOST_LENGTH: usize = 253;
-/// The characters of a path besides letters, digits and `%` with two hexadecimal digits (RFC 3986, 3.3).
+/// The characters of a path besides letters, digits and `%` with two hexadecimal digits (RFC 3986,
+/// 3.3).
 const PATH_MARKS: &str = "-._~!$&'()*+,;=:@/";
 
 /// The part of a URL that can't be taken.
@@ -35,7 +37,8 @@ pub enum UrlFault {
     NoHost,
     /// The host is neither a name nor an address.
     #[error(
-        "its host {0:?} is neither a name nor an address; a name has letters, digits, '-' and '.', and an IPv6 address stands in brackets"
+        "its host {0:?} is neither a name nor an address; a name has letters, digits, '-' and '.', \
+         and an IPv6 address stands in brackets"
     )]
     Host(String),
     /// The port is no number from 1 to 65535.
@@ -82,7 +85,8 @@ impl<'a> HttpUrl<'a> {
     /// Reads a URL to the letter.
     ///
     /// # Errors
-    /// The first part that is wrong. [`UrlFault::EmptySegment`] and [`UrlFault::TrailingSlash`] are never among them.
+    /// The first part that is wrong. [`UrlFault::EmptySegment`] and [`UrlFault::TrailingSlash`] are
+    /// never among them.
     pub fn parse(text: &'a str) -> Result<Self, UrlFault> {
         if text.is_empty() {
             return Err(UrlFault::Empty);
@@ -109,17 +113,27 @@ impl<'a> HttpUrl<'a> {
         }
         match strange_character(rest) {
             Some(strange) => Err(UrlFault::PathCharacter(strange)),
-            None => Ok(Self { scheme, host, port: port.unwrap_or(usual_port), path: rest }),
+            None => Ok(Self {
+                scheme,
+                host,
+                port: port.unwrap_or(usual_port),
+                path: rest,
+            }),
         }
     }
 
     /// Reads the URL of a place that clients are sent to, or that a path is put behind.
     ///
     /// # Errors
-    /// As [`HttpUrl::parse`], and [`UrlFault::EmptySegment`]: servers and proxies read `//` in different ways.
+    /// As [`HttpUrl::parse`], and [`UrlFault::EmptySegment`]: servers and proxies read `//` in
+    /// different ways.
     pub fn parse_place(text: &'a str) -> Result<Self, UrlFault> {
         let url = Self::parse(text)?;
-        if url.path.contains("//") { Err(UrlFault::EmptySegment) } else { Ok(url) }
+        if url.path.contains("//") {
+            Err(UrlFault::EmptySegment)
+        } else {
+            Ok(url)
+        }
     }
 
     /// Reads the URL of a service, which paths are put behind as they are.
@@ -128,14 +142,21 @@ impl<'a> HttpUrl<'a> {
     /// As [`HttpUrl::parse_place`], and [`UrlFault::TrailingSlash`].
     pub fn parse_base(text: &'a str) -> Result<Self, UrlFault> {
         let url = Self::parse_place(text)?;
-        if url.path.ends_with('/') { Err(UrlFault::TrailingSlash) } else { Ok(url) }
+        if url.path.ends_with('/') {
+            Err(UrlFault::TrailingSlash)
+        } else {
+            Ok(url)
+        }
     }
 
-    /// Tells whether the host is the URL's reader's own machine: loopback, or `localhost` (RFC 6761, 6.3).
+    /// Tells whether the host is the URL's reader's own machine: loopback, or `localhost` (RFC
+    /// 6761, 6.3).
     pub fn is_loopback(&self) -> bool {
         let name = self.host.trim_end_matches('.').to_ascii_lowercase();
         let address = self.host.trim_matches(['[', ']']).parse::<IpAddr>();
-        name == "localhost" || name.ends_with(".localhost") || address.is_ok_and(|address| address.to_canonical().is_loopback())
+        name == "localhost"
+            || name.ends_with(".localhost")
+            || address.is_ok_and(|address| address.to_canonical().is_loopback())
     }
 }
 
@@ -157,7 +178,9 @@ fn divide_authority(authority: &str) -> Result<(&str, Option<u16>), UrlFault> {
     if port.is_empty() {
         return Ok((host, None));
     }
-    let digits = port.strip_prefix(':').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let digits = port
+        .strip_prefix(':')
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
     match digits.and_then(|digits| digits.parse::<u16>().ok()) {
         Some(number @ 1..) => Ok((host, Some(number))),
         _ => Err(UrlFault::Port(port.trim_start_matches(':').to_owned())),
@@ -167,7 +190,9 @@ fn divide_authority(authority: &str) -> Result<(&str, Option<u16>), UrlFault> {
 /// Tells whether a host is a name in ASCII or an address.
 fn is_host(host: &str) -> bool {
     if let Some(address) = host.strip_prefix('[') {
-        return address.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+        return address
+            .strip_suffix(']')
+            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
     }
     let name = host.strip_suffix('.').unwrap_or(host);
     // `_` is in no host name, and yet in the names of containers, which resolvers take.
@@ -176,12 +201,18 @@ fn is_host(host: &str) -> bool {
     let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
     // A last part of digits alone makes it an address (WHATWG URL, 3.5).
     let is_address = name.rsplit('.').next().is_some_and(is_number);
-    name.len() <= MAX_HOST_LENGTH && name.split('.').all(is_label) && (!is_address || name.parse::<Ipv4Addr>().is_ok())
+    name.len() <= MAX_HOST_LENGTH
+        && name.split('.').all(is_label)
+        && (!is_address || name.parse::<Ipv4Addr>().is_ok())
 }
 
 /// Returns the first character of a path that can't be in one.
 fn strange_character(path: &str) -> Option<char> {
-    let is_encoded = |place: usize| path.as_bytes().get(place + 1..place + 3).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit));
+    let is_encoded = |place: usize| {
+        path.as_bytes()
+            .get(place + 1..place + 3)
+            .is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit))
+    };
     path.char_indices().find_map(|(place, character)| {
         let fits = match character {
             '%' => is_encoded(place),
@@ -197,14 +228,30 @@ mod tests {
 
     #[test]
     fn a_url_has_a_scheme_a_host_a_port_and_a_path() {
-        let parts = |text| HttpUrl::parse_place(text).map(|url| (url.scheme, url.host, url.port, url.path));
+        let parts =
+            |text| HttpUrl::parse_place(text).map(|url| (url.scheme, url.host, url.port, url.path));
         for (text, expected) in [
-            ("https://credentials.example.com", ("https", "credentials.example.com", 443, "")),
-            ("http://localhost:8480/token", ("http", "localhost", 8480, "/token")),
-            ("https://[2001:db8::1]:8443/a/b%20c", ("https", "[2001:db8::1]", 8443, "/a/b%20c")),
+            (
+                "https://credentials.example.com",
+                ("https", "credentials.example.com", 443, ""),
+            ),
+            (
+                "http://localhost:8480/token",
+                ("http", "localhost", 8480, "/token"),
+            ),
+            (
+                "https://[2001:db8::1]:8443/a/b%20c",
+                ("https", "[2001:db8::1]", 8443, "/a/b%20c"),
+            ),
             ("http://192.0.2.1/", ("http", "192.0.2.1", 80, "/")),
-            ("http://token_server_1:80", ("http", "token_server_1", 80, "")),
-            ("https://example.com./x", ("https", "example.com.", 443, "/x")),
+            (
+                "http://token_server_1:80",
+                ("http", "token_server_1", 80, ""),
+            ),
+            (
+                "https://example.com./x",
+                ("https", "example.com.", 443, "/x"),
+            ),
         ] {
             assert_eq!(parts(text), Ok(expected), "{text}");
         }
@@ -212,8 +259,12 @@ mod tests {
 
     #[test]
     fn a_url_that_can_not_work_is_refused_by_the_part_that_is_wrong() {
-        // `https:///token` was written into registries' configurations, and read there as the host `token`.
-        let (host, port) = (|text: &str| UrlFault::Host(text.to_owned()), |text: &str| UrlFault::Port(text.to_owned()));
+        // `https:///token` was written into registries' configurations, and read there as the host
+        // `token`.
+        let (host, port) = (
+            |text: &str| UrlFault::Host(text.to_owned()),
+            |text: &str| UrlFault::Port(text.to_owned()),
+        );
         let long = format!("https://example.com/{}", "a".repeat(1000));
         for (text, fault) in [
             ("", UrlFault::Empty),
@@ -259,7 +310,10 @@ mod tests {
         ] {
             assert_eq!(HttpUrl::parse_place(text), Err(fault), "{text:?}");
         }
-        assert_eq!(HttpUrl::parse_base("https://example.com/"), Err(UrlFault::TrailingSlash));
+        assert_eq!(
+            HttpUrl::parse_base("https://example.com/"),
+            Err(UrlFault::TrailingSlash)
+        );
     }
 
     #[test]
@@ -274,7 +328,11 @@ mod tests {
             ("http://localhost.example.com", false),
             ("http://192.0.2.1", false),
         ] {
-            assert_eq!(HttpUrl::parse(text).unwrap().is_loopback(), expected, "{text}");
+            assert_eq!(
+                HttpUrl::parse(text).unwrap().is_loopback(),
+                expected,
+                "{text}"
+            );
         }
     }
 }

@@ -2,15 +2,17 @@
 
 use std::fmt::Write as _;
 
-/// The bytes of a wrapped secret that are the id of its master key; the byte before them is the version.
+/// The bytes of a wrapped secret that are the id of its master key; the byte before them is the
+/// version.
 const MASTER_KEY_ID: std::ops::Range<usize> = 1..9;
 
 /// A secret at rest: bytes that a master key wrapped, with the id of that key among them.
 ///
-/// It is made by wrapping, or read from the store, and nowhere else: `tests/it/layers.rs` holds the sources to that. The
-/// store's functions that insert one return a `WrappedPart`, which only `Write::then_wrapped` takes. So every write that
-/// stores one is refused when the store names another master key by then. Without that check a secret would be lost at the
-/// next rotation, with the master key that wrapped it.
+/// It is made by wrapping, or read from the store, and nowhere else: `tests/it/layers.rs` holds the
+/// sources to that. The store's functions that insert one return a `WrappedPart`, which only
+/// `Write::then_wrapped` takes. So every write that stores one is refused when the store names
+/// another master key by then. Without that check a secret would be lost at the next rotation, with
+/// the master key that wrapped it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrapped(Vec<u8>);
 
@@ -25,7 +27,8 @@ impl Wrapped {
         &self.0
     }
 
-    /// Returns the id of the master key, 16 hexadecimal characters; none where the bytes are too short for one.
+    /// Returns the id of the master key, 16 hexadecimal characters; none where the bytes are too
+    /// short for one.
     pub fn master_key_id(&self) -> Option<String> {
         let id = self.0.get(MASTER_KEY_ID)?;
         Some(id.iter().fold(String::new(), |mut text, byte| {

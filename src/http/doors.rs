@@ -1,8 +1,8 @@
 //! The list of doors, the only file that knows them all; and which of them a request is for.
 //!
-//! Both clouds' clients call one port, with any host and nearly any path, so a call is recognised by its signature: by its
-//! place and its name. A request that is signed as two APIs have it is refused: a check of the one signature would act on
-//! what the other says.
+//! Both clouds' clients call one port, with any host and nearly any path, so a call is recognised
+//! by its signature: by its place and its name. A request that is signed as two APIs have it is
+//! refused: a check of the one signature would act on what the other says.
 
 use axum::response::Response;
 use http::header;
@@ -140,7 +140,9 @@ impl Choice {
         if self.is_signed_once {
             return Ok(());
         }
-        Err(Error::malformed_authorization("The request is signed in two ways; sign it in one."))
+        Err(Error::malformed_authorization(
+            "The request is signed in two ways; sign it in one.",
+        ))
     }
 }
 
@@ -158,8 +160,15 @@ struct Found {
 
 impl Found {
     fn add(&mut self, evidence: Evidence, door: impl FnOnce() -> AnyDoor) {
-        let Evidence { strength, is_signed_in_header, names_key, is_signed_in_parameters, has_own_header } = evidence;
-        self.signing += usize::from(is_signed_in_header || is_signed_in_parameters || has_own_header);
+        let Evidence {
+            strength,
+            is_signed_in_header,
+            names_key,
+            is_signed_in_parameters,
+            has_own_header,
+        } = evidence;
+        self.signing +=
+            usize::from(is_signed_in_header || is_signed_in_parameters || has_own_header);
         self.keys += usize::from(names_key);
         self.by_header |= is_signed_in_header;
         self.by_parameters |= is_signed_in_parameters;
@@ -169,11 +178,21 @@ impl Found {
     }
 
     fn choice(self, head: &Head<'_>) -> Choice {
-        let two_lines = head.parts.headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some();
-        let twice = self.signing > 1 || self.keys > 1 || self.by_header && self.by_parameters || two_lines;
+        let two_lines = head
+            .parts
+            .headers
+            .get_all(header::AUTHORIZATION)
+            .iter()
+            .nth(1)
+            .is_some();
+        let twice =
+            self.signing > 1 || self.keys > 1 || self.by_header && self.by_parameters || two_lines;
         let (strength, door) = self.best.unwrap_or((Strength::Rest, AnyDoor::unknown()));
         // By its path a request is nobody else's, whatever stands in it.
-        Choice { door, is_signed_once: strength == Strength::Path || !twice }
+        Choice {
+            door,
+            is_signed_once: strength == Strength::Path || !twice,
+        }
     }
 }
 
@@ -205,68 +224,142 @@ mod tests {
     #[test]
     fn a_door_is_recognised_from_the_request_itself() {
         let cases: &[(&str, Headers, &str)] = &[
-            ("/", &[("authorization", "TC3-HMAC-SHA256 x")], "tencent Tc3"),
-            ("/", &[("x-tc-action", "CreateInstanceToken")], "tencent Tc3"),
-            ("/", &[("x-tc-action", "A"), ("authorization", "SKIP")], "tencent Unsigned"),
+            (
+                "/",
+                &[("authorization", "TC3-HMAC-SHA256 x")],
+                "tencent Tc3",
+            ),
+            (
+                "/",
+                &[("x-tc-action", "CreateInstanceToken")],
+                "tencent Tc3",
+            ),
+            (
+                "/",
+                &[("x-tc-action", "A"), ("authorization", "SKIP")],
+                "tencent Unsigned",
+            ),
             ("/?SecretId=AKID&Signature=x&Action=A", &[], "tencent V1"),
             ("/?Action=A&Version=2019-09-24", &[], "tencent V1"),
-            ("/", &[("authorization", "ACS3-HMAC-SHA256 x")], "alibaba Acs3"),
+            (
+                "/",
+                &[("authorization", "ACS3-HMAC-SHA256 x")],
+                "alibaba Acs3",
+            ),
             ("/", &[("authorization", "ACS3-HMAC-SM3 x")], "alibaba Acs3"),
             ("/?AccessKeyId=LTAI&Signature=x", &[], "alibaba Rpc"),
-            ("/?AccessKeyId=LTAI&Signature=x", &[("x-acs-action", "A")], "alibaba Rpc"),
+            (
+                "/?AccessKeyId=LTAI&Signature=x",
+                &[("x-acs-action", "A")],
+                "alibaba Rpc",
+            ),
             ("/tokens", &[("authorization", "acs LTAI:x")], "alibaba Roa"),
-            ("/?SignatureType=BEARERTOKEN", &[("x-acs-bearer-token", "t")], "alibaba Bearer"),
-            ("/?Action=AssumeRoleWithOIDC&Version=2015-04-01", &[], "alibaba Unsigned"),
+            (
+                "/?SignatureType=BEARERTOKEN",
+                &[("x-acs-bearer-token", "t")],
+                "alibaba Bearer",
+            ),
+            (
+                "/?Action=AssumeRoleWithOIDC&Version=2015-04-01",
+                &[],
+                "alibaba Unsigned",
+            ),
             ("/", &[("x-acs-action", "A")], "alibaba Unsigned"),
             ("/", &[], "plain"),
             ("/", &[("authorization", "Basic abc")], "plain"),
-            ("/token", &[("authorization", "TC3-HMAC-SHA256 x")], "registry"),
+            (
+                "/token",
+                &[("authorization", "TC3-HMAC-SHA256 x")],
+                "registry",
+            ),
             ("/v2/", &[], "registry"),
-            ("/v2/", &[("authorization", "TC3-HMAC-SHA256 x")], "tencent Tc3"),
+            (
+                "/v2/",
+                &[("authorization", "TC3-HMAC-SHA256 x")],
+                "tencent Tc3",
+            ),
             ("/healthz", &[("x-acs-action", "A")], "plain"),
         ];
         for (uri, headers, door) in cases {
-            assert_eq!(chosen(&choose(&Head::new(&parts(Method::GET, uri, headers))).door), *door, "{uri} {headers:?}");
+            assert_eq!(
+                chosen(&choose(&Head::new(&parts(Method::GET, uri, headers))).door),
+                *door,
+                "{uri} {headers:?}"
+            );
         }
     }
 
     #[test]
     fn every_operation_has_a_place_and_a_name_of_its_own() {
-        for DoorLabels { door, operations, .. } in AnyDoor::LABELS {
-            assert!(operations.iter().enumerate().all(|(place, operation)| operation.index == place), "{door}");
-            let names: std::collections::BTreeSet<_> = operations.iter().map(|operation| operation.name).collect();
+        for DoorLabels {
+            door, operations, ..
+        } in AnyDoor::LABELS
+        {
+            assert!(
+                operations
+                    .iter()
+                    .enumerate()
+                    .all(|(place, operation)| operation.index == place),
+                "{door}"
+            );
+            let names: std::collections::BTreeSet<_> =
+                operations.iter().map(|operation| operation.name).collect();
             assert_eq!(names.len(), operations.len(), "{door}");
         }
     }
 
     #[test]
     fn a_form_tells_whose_request_it_is() {
-        let parts = parts(Method::POST, "/", &[("content-type", "application/x-www-form-urlencoded")]);
+        let parts = parts(
+            Method::POST,
+            "/",
+            &[("content-type", "application/x-www-form-urlencoded")],
+        );
         let head = Head::new(&parts);
         assert_eq!(chosen(&choose(&head).door), "plain");
-        assert_eq!(chosen(&choose(&head.with_form(b"SecretId=AKID&Signature=x")).door), "tencent V1");
-        assert_eq!(chosen(&choose(&head.with_form(b"AccessKeyId=LTAI&Signature=x")).door), "alibaba Rpc");
+        assert_eq!(
+            chosen(&choose(&head.with_form(b"SecretId=AKID&Signature=x")).door),
+            "tencent V1"
+        );
+        assert_eq!(
+            chosen(&choose(&head.with_form(b"AccessKeyId=LTAI&Signature=x")).door),
+            "alibaba Rpc"
+        );
         assert!(!choose(&head.with_form(b"AccessKeyId=LTAI&SecretId=AKID")).is_signed_once);
     }
 
     #[test]
     fn a_request_that_is_signed_as_two_apis_have_it_is_refused() {
-        let (tc3, acs3) = (("authorization", "TC3-HMAC-SHA256 x"), ("authorization", "ACS3-HMAC-SHA256 x"));
+        let (tc3, acs3) = (
+            ("authorization", "TC3-HMAC-SHA256 x"),
+            ("authorization", "ACS3-HMAC-SHA256 x"),
+        );
         let cases: &[(&str, Headers)] = &[
             ("/", &[tc3, ("x-acs-action", "A")]),
             ("/", &[acs3, ("x-tc-action", "A")]),
             ("/?SecretId=a&Signature=b", &[tc3]),
             ("/?AccessKeyId=a&Signature=b", &[acs3]),
             ("/?SecretId=a&AccessKeyId=b&Signature=c", &[]),
-            ("/?SecretId=a&Signature=c", &[("x-acs-version", "2018-12-01")]),
+            (
+                "/?SecretId=a&Signature=c",
+                &[("x-acs-version", "2018-12-01")],
+            ),
             ("/", &[tc3, tc3]),
         ];
         for (uri, headers) in cases {
             let parts = parts(Method::GET, uri, headers);
             let refused = choose(&Head::new(&parts)).check_signed_once().unwrap_err();
-            assert_eq!(refused.kind(), &crate::domain::ErrorKind::MalformedAuthorization, "{uri} {headers:?}");
+            assert_eq!(
+                refused.kind(),
+                &crate::domain::ErrorKind::MalformedAuthorization,
+                "{uri} {headers:?}"
+            );
         }
-        let parts = parts(Method::GET, "/?AccessKeyId=a&Signature=b", &[("x-acs-action", "A"), ("x-acs-version", "2018-12-01")]);
+        let parts = parts(
+            Method::GET,
+            "/?AccessKeyId=a&Signature=b",
+            &[("x-acs-action", "A"), ("x-acs-version", "2018-12-01")],
+        );
         assert!(choose(&Head::new(&parts)).is_signed_once);
     }
 }

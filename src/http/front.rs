@@ -15,7 +15,9 @@ use super::door::{BodyRule, Incoming, Shared};
 use super::doors::{self, AnyDoor};
 use super::observe::log::{self, Outage};
 use super::observe::metrics::{self, ConnectionCounts, Metrics, Outcome};
-use super::request::body::{Announced, Budget, Buffered, Owner, Rest, never_came, read_at_once, read_rest};
+use super::request::body::{
+    Announced, Budget, Buffered, Owner, Rest, never_came, read_at_once, read_rest,
+};
 use super::request::overload::Load;
 use super::request::panic::unless_panic;
 use super::request::{Head, Record, address};
@@ -24,19 +26,21 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::service::Service;
 use crate::sign;
 
-/// The largest body from an address that was refused too often, in bytes, unless its access key was right lately: to hold
-/// it and to hash it is all that a wrong signature costs.
+/// The largest body from an address that was refused too often, in bytes, unless its access key was
+/// right lately: to hold it and to hash it is all that a wrong signature costs.
 const MAX_SLOWED_BODY: usize = 64 * 1024;
-/// The largest body of a request whose headers carry no signature, in bytes. The older signatures stand in forms, which
-/// anybody may send: those of real clients have a few kilobytes. A call that isn't signed holds a token of at most 20,000
-/// characters. A catalogue mirror asks for tokens with hundreds of scopes; a query has the bound of heads, which is the same.
+/// The largest body of a request whose headers carry no signature, in bytes. The older signatures
+/// stand in forms, which anybody may send: those of real clients have a few kilobytes. A call that
+/// isn't signed holds a token of at most 20,000 characters. A catalogue mirror asks for tokens with
+/// hundreds of scopes; a query has the bound of heads, which is the same.
 const MAX_UNSIGNED_BYTES: usize = 64 * 1024;
 
 /// A request's answer, and what its connection learns from it.
 pub struct Served {
     /// The answer.
     pub response: Response,
-    /// Whether the caller proved an identity: by a signature, a credential or an OpenID Connect token.
+    /// Whether the caller proved an identity: by a signature, a credential or an OpenID Connect
+    /// token.
     pub is_authenticated: bool,
 }
 
@@ -46,7 +50,8 @@ pub struct Server {
     settings: Settings,
     /// For bodies of known keys: their signatures stand in the headers.
     admitted: Budget,
-    /// For bodies of unknown senders: forms. Strangers can use this one up, and that must not shut the others out.
+    /// For bodies of unknown senders: forms. Strangers can use this one up, and that must not shut
+    /// the others out.
     unknown: Budget,
     metrics: Metrics,
     load: Load,
@@ -72,13 +77,14 @@ impl Server {
         }
     }
 
-    /// Tells all who ask that the service is about to end: probes, and clients that would send more by the same connection.
+    /// Tells all who ask that the service is about to end: probes, and clients that would send more
+    /// by the same connection.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    /// Measures the load until it is dropped: without it, no request is refused for waiting too long, and of an outage's
-    /// failures only the first is logged.
+    /// Measures the load until it is dropped: without it, no request is refused for waiting too
+    /// long, and of an outage's failures only the first is logged.
     pub async fn keep_pace(&self) {
         tokio::join!(self.load.keep_pace(), self.outage.keep_logging());
     }
@@ -88,12 +94,28 @@ impl Server {
         let began = Instant::now();
         let (parts, body) = request.into_parts();
         let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
-        let secure = address::came_by_tls(peer, transport, &parts.headers, &self.settings.trusted_proxies);
-        let mut exchange = Exchange { door: AnyDoor::unknown(), record: Record::new(self.service.base.request_id(), client, secure) };
+        let secure = address::came_by_tls(
+            peer,
+            transport,
+            &parts.headers,
+            &self.settings.trusted_proxies,
+        );
+        let mut exchange = Exchange {
+            door: AnyDoor::unknown(),
+            record: Record::new(self.service.base.request_id(), client, secure),
+        };
         let answer = unless_panic(self.answer(&parts, body, &mut exchange)).await;
         let Exchange { door, record } = &exchange;
-        let instead = answer.as_ref().err().and_then(|error| self.count_refusal(error, &exchange));
-        self.metrics.count(door.index(), record.operation, Outcome::of(&answer), began.elapsed());
+        let instead = answer
+            .as_ref()
+            .err()
+            .and_then(|error| self.count_refusal(error, &exchange));
+        self.metrics.count(
+            door.index(),
+            record.operation,
+            Outcome::of(&answer),
+            began.elapsed(),
+        );
         let (head, shared) = (Head::new(&parts), self.shared());
         let mut response = match answer {
             Ok(response) => {
@@ -101,18 +123,34 @@ impl Server {
                 response
             }
             Err(error) => {
-                log::failed(record, door.name(), door.audited_action(&head, record), &error, &self.service, &self.outage);
-                door.refuse(instead.as_ref().unwrap_or(&error), &record.context.request_id)
+                log::failed(
+                    record,
+                    door.name(),
+                    door.audited_action(&head, record),
+                    &error,
+                    &self.service,
+                    &self.outage,
+                );
+                door.refuse(
+                    instead.as_ref().unwrap_or(&error),
+                    &record.context.request_id,
+                )
             }
         };
         door.complete(&head, &shared, record, &mut response);
         if shared.is_closing && parts.version < Version::HTTP_2 {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        Served { response, is_authenticated: record.is_authenticated() }
+        Served {
+            response,
+            is_authenticated: record.is_authenticated(),
+        }
     }
 
-    /// Answers a monitoring system at its own listener; `connections` are those of the other listener.
+    /// Answers a monitoring system at its own listener; `connections` are those of the other
+    /// listener.
     pub async fn monitor(&self, parts: &Parts, connections: &ConnectionCounts) -> Response {
         let answer = async {
             match doors::answer_probe(&Head::new(parts), &self.shared()).await? {
@@ -121,21 +159,31 @@ impl Server {
             }
         };
         let answer = unless_panic(answer).await;
-        answer.unwrap_or_else(|error| AnyDoor::unknown().refuse(&error, &self.service.base.request_id()))
+        answer.unwrap_or_else(|error| {
+            AnyDoor::unknown().refuse(&error, &self.service.base.request_id())
+        })
     }
 
     fn shared(&self) -> Shared<'_> {
-        Shared { service: &self.service, settings: &self.settings, is_closing: self.closing.load(Ordering::Relaxed) }
+        Shared {
+            service: &self.service,
+            settings: &self.settings,
+            is_closing: self.closing.load(Ordering::Relaxed),
+        }
     }
 
-    /// Counts a refusal, in one place, whatever was wrong: a stranger costs the same by nonsense as by guessing. Where there
-    /// were too many before, returns what is answered instead.
+    /// Counts a refusal, in one place, whatever was wrong: a stranger costs the same by nonsense as
+    /// by guessing. Where there were too many before, returns what is answered instead.
     fn count_refusal(&self, error: &Error, Exchange { door, record }: &Exchange) -> Option<Error> {
         if matches!(error.kind(), ErrorKind::Overloaded) {
             self.load.count();
             return None;
         }
-        let slowed = if record.is_strangers() { self.service.limits.count_refusal(error, &record.context) } else { None };
+        let slowed = if record.is_strangers() {
+            self.service.limits.count_refusal(error, &record.context)
+        } else {
+            None
+        };
         slowed.filter(|_| door.tells_throttled())
     }
 
@@ -147,7 +195,8 @@ impl Server {
             return Ok(answer);
         }
         let rule = exchange.door.body_rule(&head, &self.settings);
-        // A request that only its form tells of is refused in the shape that its client reads, once that is read.
+        // A request that only its form tells of is refused in the shape that its client reads, once
+        // that is read.
         if rule != BodyRule::Unrecognised {
             self.load.let_in()?;
         }
@@ -159,48 +208,97 @@ impl Server {
             _ => None,
         };
         let access_key_id = preview.map_or("", |preview| preview.access_key_id);
-        let budget = if matches!(rule, BodyRule::Signed { .. }) { &self.admitted } else { &self.unknown };
-        let mut buffered = Buffered::new(budget, Owner::new(exchange.record.context.address, access_key_id));
-        let read = self.read(body, rule, &mut buffered, access_key_id, &exchange.record).await;
+        let budget = if matches!(rule, BodyRule::Signed { .. }) {
+            &self.admitted
+        } else {
+            &self.unknown
+        };
+        let mut buffered = Buffered::new(
+            budget,
+            Owner::new(exchange.record.context.address, access_key_id),
+        );
+        let read = self
+            .read(body, rule, &mut buffered, access_key_id, &exchange.record)
+            .await;
         let mut head = head;
         let mut is_signed_once = Ok(());
         if head.has_form() {
-            // Even what came of a form that is too large or too slow says in which envelope to answer.
+            // Even what came of a form that is too large or too slow says in which envelope to
+            // answer.
             head = head.with_form(buffered.bytes());
             is_signed_once = exchange.open(&head);
         }
         read?;
         let _in_work = self.load.begin()?;
         is_signed_once?;
-        let incoming = Incoming { head, body: buffered.bytes(), preview };
-        exchange.door.answer(incoming, &shared, &mut exchange.record).await
+        let incoming = Incoming {
+            head,
+            body: buffered.bytes(),
+            preview,
+        };
+        exchange
+            .door
+            .answer(incoming, &shared, &mut exchange.record)
+            .await
     }
 
     /// Checks the signer before a body takes memory: a stranger gets none.
-    async fn admit<'a>(&self, head: &Head<'a>, exchange: &mut Exchange) -> Result<Option<sign::Preview<'a>>> {
-        let Some(preview) = exchange.door.preview(head)? else { return Ok(None) };
-        let admitted = self.service.access.admit(&preview, &exchange.record.context).await;
+    async fn admit<'a>(
+        &self,
+        head: &Head<'a>,
+        exchange: &mut Exchange,
+    ) -> Result<Option<sign::Preview<'a>>> {
+        let Some(preview) = exchange.door.preview(head)? else {
+            return Ok(None);
+        };
+        let admitted = self
+            .service
+            .access
+            .admit(&preview, &exchange.record.context)
+            .await;
         if admitted.is_err() {
             exchange.record.claim_access_key(preview.access_key_id);
         }
         admitted.map(|()| Some(preview))
     }
 
-    /// Reads a body by its rule. One that has to be waited for is charged to its sender until it is whole: a sender of many
-    /// that never come is then refused unread, but for bodies that come at once.
-    async fn read(&self, mut body: Body, rule: BodyRule, buffered: &mut Buffered<'_>, access_key_id: &str, record: &Record) -> Result<()> {
+    /// Reads a body by its rule. One that has to be waited for is charged to its sender until it is
+    /// whole: a sender of many that never come is then refused unread, but for bodies that come at
+    /// once.
+    async fn read(
+        &self,
+        mut body: Body,
+        rule: BodyRule,
+        buffered: &mut Buffered<'_>,
+        access_key_id: &str,
+        record: &Record,
+    ) -> Result<()> {
         let (limit, announced) = match rule {
             BodyRule::Unread => return Ok(()),
             BodyRule::Signed { limit } => (limit, Announced::Refuse),
-            BodyRule::Unsigned => (self.settings.max_body_bytes.min(MAX_UNSIGNED_BYTES), Announced::Refuse),
-            BodyRule::Unrecognised => (self.settings.max_body_bytes.min(MAX_UNSIGNED_BYTES), Announced::Begin),
+            BodyRule::Unsigned => (
+                self.settings.max_body_bytes.min(MAX_UNSIGNED_BYTES),
+                Announced::Refuse,
+            ),
+            BodyRule::Unrecognised => (
+                self.settings.max_body_bytes.min(MAX_UNSIGNED_BYTES),
+                Announced::Begin,
+            ),
         };
-        let is_slowed = self.service.limits.is_slowed(&record.context) && !self.service.limits.was_right_lately(access_key_id);
-        let limit = if is_slowed { limit.min(MAX_SLOWED_BODY) } else { limit };
+        let is_slowed = self.service.limits.is_slowed(&record.context)
+            && !self.service.limits.was_right_lately(access_key_id);
+        let limit = if is_slowed {
+            limit.min(MAX_SLOWED_BODY)
+        } else {
+            limit
+        };
         if read_at_once(&mut body, limit, announced, buffered).await? == Rest::None {
             return Ok(());
         }
-        let wait = self.service.limits.begin_wait(&record.context, access_key_id)?;
+        let wait = self
+            .service
+            .limits
+            .begin_wait(&record.context, access_key_id)?;
         let read = read_rest(body, limit, self.settings.body_timeout, buffered).await;
         if !read.as_ref().is_err_and(never_came) {
             self.service.limits.end_wait(wait);
@@ -222,15 +320,22 @@ impl Exchange {
         let is_signed_once = choice.check_signed_once();
         self.door = choice.door;
         // The log's and the audit's id is the one that the client saw.
-        self.door.spell_request_id(&mut self.record.context.request_id);
+        self.door
+            .spell_request_id(&mut self.record.context.request_id);
         is_signed_once
     }
 }
 
-/// Answers a request that the service can't take on with `error`, in the shape that its client reads.
+/// Answers a request that the service can't take on with `error`, in the shape that its client
+/// reads.
 pub fn refusal(parts: &Parts, error: &Error, request_id: String) -> Response {
-    let mut exchange = Exchange { door: AnyDoor::unknown(), record: Record::new(request_id, IpAddr::V4(Ipv4Addr::UNSPECIFIED), false) };
+    let mut exchange = Exchange {
+        door: AnyDoor::unknown(),
+        record: Record::new(request_id, IpAddr::V4(Ipv4Addr::UNSPECIFIED), false),
+    };
     // The error is said already.
     exchange.open(&Head::new(parts)).unwrap_or_default();
-    exchange.door.refuse(error, &exchange.record.context.request_id)
+    exchange
+        .door
+        .refuse(error, &exchange.record.context.request_id)
 }

@@ -1,8 +1,9 @@
 //! HTTP: the only part that knows it.
 //!
-//! [`front`] serves a request in one order of steps. Its door, chosen by [`doors`] before any work, is an API's way in: it
-//! decodes the request, hands it to a use case, and encodes the outcome, an error too, in a shape that the client can read.
-//! It never opens the store and never decides. Doors don't know each other.
+//! [`front`] serves a request in one order of steps. Its door, chosen by [`doors`] before any work,
+//! is an API's way in: it decodes the request, hands it to a use case, and encodes the outcome, an
+//! error too, in a shape that the client can read. It never opens the store and never decides.
+//! Doors don't know each other.
 //!
 //! Start with [`front`], then [`door`], then [`tencent`], [`alibaba`] and [`registry`].
 
@@ -37,12 +38,13 @@ pub enum Transport {
 pub struct Settings {
     /// The largest body, in bytes.
     pub max_body_bytes: usize,
-    /// The largest body of a request signed with TC3, in bytes: Tencent's contract has ten megabytes there.
+    /// The largest body of a request signed with TC3, in bytes: Tencent's contract has ten
+    /// megabytes there.
     pub max_tc3_body_bytes: usize,
     /// How long a whole body may take to arrive.
     pub body_timeout: Duration,
-    /// How many bytes of bodies may be in memory at once, over all requests: half of them for known keys,
-    /// half for senders that only the body tells of.
+    /// How many bytes of bodies may be in memory at once, over all requests: half of them for known
+    /// keys, half for senders that only the body tells of.
     pub body_budget_bytes: usize,
     /// How many requests may be in work at once.
     pub max_in_work: usize,
@@ -52,7 +54,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// The web pages that may ask for tokens.
     pub cors: Cors,
-    /// Where clients reach this service, such as `http://localhost:8480`, without a slash at the end.
+    /// Where clients reach this service, such as `http://localhost:8480`, without a slash at the
+    /// end.
     pub public_url: String,
     /// Where the documentation is, for people at the wrong address.
     pub documentation: String,

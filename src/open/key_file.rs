@@ -1,7 +1,7 @@
 //! The file that holds the master keys: one a line, readable by its owner alone.
 //!
-//! It is never changed in place. A draft is written and synced, then renamed, so that the disk never has half a key or
-//! none.
+//! It is never changed in place. A draft is written and synced, then renamed, so that the disk
+//! never has half a key or none.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
@@ -34,10 +34,14 @@ impl KeyFile {
     /// Names a file, which needs to exist only when it is read.
     pub(super) fn new(path: &Path, keeper: Keeper) -> Self {
         // The draft replaces the target of a link, not the link.
-        Self { path: path.canonicalize().unwrap_or_else(|_| path.to_owned()), keeper }
+        Self {
+            path: path.canonicalize().unwrap_or_else(|_| path.to_owned()),
+            keeper,
+        }
     }
 
-    /// Makes the file with a new key, unless it exists: a key that another process has just made is as good.
+    /// Makes the file with a new key, unless it exists: a key that another process has just made is
+    /// as good.
     ///
     /// # Errors
     /// `Misconfigured` when the file can't be written.
@@ -64,7 +68,11 @@ impl KeyFile {
     pub(super) fn check_permissions(&self) -> Result<()> {
         secret_files::check_key("the master key file", &self.path)?;
         if secret_files::is_shared(&self.path) {
-            tracing::warn!("the master key file {} can be read by its group: chmod 600 it unless that is meant", self.path.display());
+            tracing::warn!(
+                "the master key file {} can be read by its group: chmod 600 it unless that is \
+                 meant",
+                self.path.display()
+            );
         }
         Ok(())
     }
@@ -74,13 +82,26 @@ impl KeyFile {
     /// # Errors
     /// `Misconfigured` when the file can't be read or written.
     fn edit(&self, edit: impl FnOnce(Vec<MasterKey>) -> Option<Vec<MasterKey>>) -> Result<()> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = self
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         // The lock is freed with the last handle, however this process ends.
-        let lock = File::open(folder).and_then(|folder| folder.lock().map(|()| folder)).map_err(|error| self.unwritable(&error))?;
+        let lock = File::open(folder)
+            .and_then(|folder| folder.lock().map(|()| folder))
+            .map_err(|error| self.unwritable(&error))?;
         if let Some(keys) = edit(self.read()?) {
             let lines: Vec<Secret> = keys.iter().map(MasterKey::to_text).collect();
-            let text = Secret::new(lines.iter().map(Secret::expose).collect::<Vec<_>>().join("\n"));
-            self.replace(text.expose(), &SystemRandom).map_err(|error| self.unwritable(&error))?;
+            let text = Secret::new(
+                lines
+                    .iter()
+                    .map(Secret::expose)
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            );
+            self.replace(text.expose(), &SystemRandom)
+                .map_err(|error| self.unwritable(&error))?;
         }
         drop(lock);
         Ok(())
@@ -100,24 +121,35 @@ impl KeyFile {
     }
 
     fn draft(&self, random: &dyn Random) -> PathBuf {
-        PathBuf::from(format!("{}.{}", self.path.display(), hex::encode(random_bytes::<8>(random))))
+        PathBuf::from(format!(
+            "{}.{}",
+            self.path.display(),
+            hex::encode(random_bytes::<8>(random))
+        ))
     }
 
     fn unwritable(&self, error: &std::io::Error) -> Error {
-        Error::misconfigured(format!("the master key file {} can't be written: {error}", self.path.display()))
+        Error::misconfigured(format!(
+            "the master key file {} can't be written: {error}",
+            self.path.display()
+        ))
     }
 }
 
 impl MasterKeySource for KeyFile {
     fn read(&self) -> Result<Vec<MasterKey>> {
-        let text = std::fs::read_to_string(&self.path).map(Secret::new).map_err(|error| {
-            Error::misconfigured(format!(
-                "the master key file {} can't be read: {error}. \
-                 Put the key back (it is in no backup of the data), or name its file with master_key_file or TRANSIRE_MASTER_KEY_FILE. \
-                 A database server always wants it given; make one with: head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n'",
-                self.path.display()
-            ))
-        })?;
+        let text = std::fs::read_to_string(&self.path)
+            .map(Secret::new)
+            .map_err(|error| {
+                Error::misconfigured(format!(
+                    "the master key file {} can't be read: {error}. Put the key back (it is in no \
+                     backup of the data), or name its file with master_key_file or \
+                     TRANSIRE_MASTER_KEY_FILE. A database server always wants it given; make one \
+                     with: \
+                     head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n'",
+                    self.path.display()
+                ))
+            })?;
         MasterKey::parse_all(text.expose())
     }
 
@@ -171,13 +203,22 @@ pub(super) fn one_key(path: &Path) -> Result<MasterKey> {
     secret_files::check_key("the file", path)?;
     let text = std::fs::read_to_string(path)
         .map(Secret::new)
-        .map_err(|error| Error::misconfigured(format!("the file {} can't be read: {error}", path.display())))?;
+        .map_err(|error| {
+            Error::misconfigured(format!(
+                "the file {} can't be read: {error}",
+                path.display()
+            ))
+        })?;
     MasterKey::parse(text.expose())
 }
 
 /// Writes a new file, and syncs it. Its owner alone may read it, or those who may read `like`.
 fn write_new(path: &Path, text: &str, like: Option<&Path>) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     if let Some(like) = like {
         // The command may run as root, and the service must be able to read the file.
         let like = like.metadata()?;
@@ -192,7 +233,11 @@ fn write_new(path: &Path, text: &str, like: Option<&Path>) -> std::io::Result<()
 /// Syncs the folder of a file, so that its name survives a power cut.
 fn sync(path: &Path) -> std::io::Result<()> {
     path.parent().map_or(Ok(()), |folder| {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
         File::open(folder)?.sync_all()
     })
 }
@@ -207,7 +252,10 @@ mod tests {
 
     impl Folder {
         fn new() -> Self {
-            let path = std::env::temp_dir().join(format!("transire-keys-{}", hex::encode(random_bytes::<8>(&SystemRandom))));
+            let path = std::env::temp_dir().join(format!(
+                "transire-keys-{}",
+                hex::encode(random_bytes::<8>(&SystemRandom))
+            ));
             std::fs::create_dir(&path).unwrap();
             Self(path)
         }
@@ -217,7 +265,10 @@ mod tests {
         }
 
         fn names(&self) -> Vec<String> {
-            std::fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+            std::fs::read_dir(&self.0)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect()
         }
     }
 
@@ -228,7 +279,11 @@ mod tests {
     }
 
     fn ids(file: &KeyFile) -> Vec<String> {
-        file.read().unwrap().iter().map(|key| key.id().to_owned()).collect()
+        file.read()
+            .unwrap()
+            .iter()
+            .map(|key| key.id().to_owned())
+            .collect()
     }
 
     #[test]
@@ -245,7 +300,8 @@ mod tests {
         let new = MasterKey::generate(&SystemRandom);
         let both = vec![first[0].clone(), new.id().to_owned()];
         let mut new = Some(new);
-        file.add(&mut |there| (there.len() == 1).then(|| new.take()).flatten()).unwrap();
+        file.add(&mut |there| (there.len() == 1).then(|| new.take()).flatten())
+            .unwrap();
         assert_eq!((ids(&file), mode()), (both.clone(), 0o640));
         file.add(&mut |_| None).unwrap();
         assert!(!file.remove("0123456789abcdef").unwrap());
@@ -261,7 +317,12 @@ mod tests {
         folder.file().create(&SystemRandom).unwrap();
         std::thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| folder.file().add(&mut |_| Some(MasterKey::generate(&SystemRandom))).unwrap());
+                scope.spawn(|| {
+                    folder
+                        .file()
+                        .add(&mut |_| Some(MasterKey::generate(&SystemRandom)))
+                        .unwrap()
+                });
             }
         });
         assert_eq!(ids(&folder.file()).len(), 9);
@@ -273,7 +334,9 @@ mod tests {
         let link = folder.0.join("link");
         folder.file().create(&SystemRandom).unwrap();
         std::os::unix::fs::symlink(folder.0.join("master.key"), &link).unwrap();
-        KeyFile::new(&link, Keeper::Service).add(&mut |_| Some(MasterKey::generate(&SystemRandom))).unwrap();
+        KeyFile::new(&link, Keeper::Service)
+            .add(&mut |_| Some(MasterKey::generate(&SystemRandom)))
+            .unwrap();
         assert!(link.is_symlink());
         assert_eq!(ids(&folder.file()).len(), 2);
     }

@@ -20,10 +20,12 @@ use crate::token::MasterKey;
 
 /// Opens the service over the data that the settings name.
 ///
-/// [`Open::Serve`] and [`Open::SetUp`] make the master key and the store's first records where there are none.
+/// [`Open::Serve`] and [`Open::SetUp`] make the master key and the store's first records where
+/// there are none.
 ///
 /// # Errors
-/// `Misconfigured` for a place, a file or a master key that can't be used, and those of [`Store::open`].
+/// `Misconfigured` for a place, a file or a master key that can't be used, and those of
+/// [`Store::open`].
 pub async fn open(settings: &Settings, how: Open) -> Result<Service> {
     Ok(open_or_set_up(settings, how).await?.service)
 }
@@ -51,8 +53,15 @@ pub async fn set_up(settings: &Settings) -> Result<SetUp> {
 async fn open_or_set_up(settings: &Settings, how: Open) -> Result<SetUp> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let location = location(settings);
-    let path = settings.master_key_file.clone().unwrap_or_else(|| settings.data_dir.join("master.key"));
-    let keeper = if settings.database.is_none() { Keeper::Service } else { Keeper::Operator };
+    let path = settings
+        .master_key_file
+        .clone()
+        .unwrap_or_else(|| settings.data_dir.join("master.key"));
+    let keeper = if settings.database.is_none() {
+        Keeper::Service
+    } else {
+        Keeper::Operator
+    };
     let read_keys = || match &settings.master_key {
         Some(text) => MasterKeys::read(Box::new(GivenKeys(text.0.clone()))),
         None => MasterKeys::read(Box::new(KeyFile::new(&path, keeper))),
@@ -60,13 +69,17 @@ async fn open_or_set_up(settings: &Settings, how: Open) -> Result<SetUp> {
     if let Location::Directory(folder) = &location {
         secret_files::check_folder("the data folder,", folder)?;
         if how != Open::Command && secret_files::is_public(folder) {
-            tracing::warn!("the data folder {} can be read by every user of this machine: chmod 700 it", folder.display());
+            tracing::warn!(
+                "the data folder {} can be read by every user of this machine: chmod 700 it",
+                folder.display()
+            );
         }
     }
     if settings.master_key.is_none() {
         KeyFile::new(&path, keeper).check_permissions()?;
     }
-    // Keys that have to be given are read first, so that nothing is made in the database without them.
+    // Keys that have to be given are read first, so that nothing is made in the database without
+    // them.
     if how != Open::Command && (settings.master_key.is_some() || keeper == Keeper::Operator) {
         read_keys()?;
     }
@@ -81,12 +94,24 @@ async fn open_or_set_up(settings: &Settings, how: Open) -> Result<SetUp> {
             file.create(&*random)?;
         }
     }
-    let service = Service::open(store, read_keys()?, service_settings(settings), clock, random).await?;
+    let service = Service::open(
+        store,
+        read_keys()?,
+        service_settings(settings),
+        clock,
+        random,
+    )
+    .await?;
     if is_new {
         tracing::info!(data = %location, issuer = service.base.issuer(), "set up a new store");
     }
     let master_key_file = settings.master_key.is_none().then_some(path);
-    Ok(SetUp { service, is_new, location, master_key_file })
+    Ok(SetUp {
+        service,
+        is_new,
+        location,
+        master_key_file,
+    })
 }
 
 /// Returns the place of the data that the settings name.
@@ -106,36 +131,56 @@ pub fn at_server(settings: &Settings, url: &DatabaseUrl) -> Location {
             Isolation::ReadCommitted => store::Isolation::ReadCommitted,
             Isolation::Serializable => store::Isolation::Serializable,
         },
-        statements: if postgres.prepared_statements { Statements::Prepared } else { Statements::Unnamed },
+        statements: if postgres.prepared_statements {
+            Statements::Prepared
+        } else {
+            Statements::Unnamed
+        },
         connect_timeout: Duration::from_secs(postgres.connect_seconds),
         statement_timeout: Duration::from_secs(postgres.statement_seconds),
         start_timeout: Duration::from_secs(postgres.start_seconds),
         notify: postgres.notify,
     };
-    Location::Postgres { url: Secret::new(url.expose()), options }
+    Location::Postgres {
+        url: Secret::new(url.expose()),
+        options,
+    }
 }
 
 fn service_settings(settings: &Settings) -> service::Settings {
     let limits = &settings.limits;
-    let allowed =
-        |method: &sign::Method| settings.signatures.allow.as_ref().is_none_or(|allow| allow.iter().any(|name| name == method.name()));
+    let allowed = |method: &sign::Method| {
+        settings
+            .signatures
+            .allow
+            .as_ref()
+            .is_none_or(|allow| allow.iter().any(|name| name == method.name()))
+    };
     service::Settings {
         public_url: settings.public_url.clone(),
         base_domain: settings.base_domain.clone(),
         quotas: settings.quotas,
         service_account_grant: settings.service_accounts.grant,
-        audit: service::AuditSettings { mode: settings.audit, days: settings.audit_days, queue: limits.audit_queue },
+        audit: service::AuditSettings {
+            mode: settings.audit,
+            days: settings.audit_days,
+            queue: limits.audit_queue,
+        },
         max_staleness: Duration::from_secs(settings.max_staleness_seconds),
         database_patience: Duration::from_secs(limits.database_seconds),
         signatures: service::Signatures {
             methods: sign::Method::ALL.into_iter().filter(allowed).collect(),
             window: Duration::from_secs(settings.signatures.window_seconds),
         },
-        shared: settings.shared.url.as_ref().map(|url| service::SharedSettings {
-            url: url.0.clone(),
-            ca_file: settings.shared.ca_file.clone(),
-            timeout: Duration::from_millis(settings.shared.timeout_ms),
-        }),
+        shared: settings
+            .shared
+            .url
+            .as_ref()
+            .map(|url| service::SharedSettings {
+                url: url.0.clone(),
+                ca_file: settings.shared.ca_file.clone(),
+                timeout: Duration::from_millis(settings.shared.timeout_ms),
+            }),
         limits: service::LimitSettings {
             requests_per_second: limits.requests_per_second,
             requests_per_second_by_action: limits.actions.clone(),
@@ -149,7 +194,10 @@ fn service_settings(settings: &Settings) -> service::Settings {
             token_requests_burst: limits.token_requests_burst,
             nonces_per_access_key: limits.nonces_per_access_key,
         },
-        passwords: service::PasswordSettings { threads: limits.password_threads, queue: limits.password_queue },
+        passwords: service::PasswordSettings {
+            threads: limits.password_threads,
+            queue: limits.password_queue,
+        },
         outgoing: service::Outgoing {
             allow_http: settings.outgoing.allow_http,
             allow_private_addresses: settings.outgoing.allow_private_addresses,

@@ -1,7 +1,8 @@
-//! The names that the clouds give their actions, whether this service asks for them or not: a name that
-//! stands in no list is a slip of the pen, and refused at save.
+//! The names that the clouds give their actions, whether this service asks for them or not: a name
+//! that stands in no list is a slip of the pen, and refused at save.
 
-/// Tencent's `tcr:`: the actions of the API of 2019-09-24, and what its access documents name besides.
+/// Tencent's `tcr:`: the actions of the API of 2019-09-24, and what its access documents name
+/// besides.
 pub(super) const TCR: &[&str] = &[
     "BatchDeleteImagePersonal",
     "BatchDeleteRepositoryPersonal",
@@ -296,7 +297,12 @@ pub(super) const CAM_STS: &[&str] = &[
 ];
 
 /// Alibaba's `sts:`, version 2015-04-01.
-pub(super) const RAM_STS: &[&str] = &["AssumeRole", "AssumeRoleWithOIDC", "AssumeRoleWithSAML", "GetCallerIdentity"];
+pub(super) const RAM_STS: &[&str] = &[
+    "AssumeRole",
+    "AssumeRoleWithOIDC",
+    "AssumeRoleWithSAML",
+    "GetCallerIdentity",
+];
 
 /// `sts:` in RAM documents here alone. Divergence: the cloud has no federation tokens.
 pub(super) const RAM_STS_OWN: &[&str] = &["GetFederationToken"];

@@ -19,8 +19,16 @@ pub struct Builtin {
 ///
 /// Source: Tencent's samples of TCR authorisation, Alibaba's authorisation documents for ACR.
 pub const ALL: [Builtin; 6] = [
-    Builtin { name: "QcloudTCRFullAccess", language: Language::Cam, text: include_str!("builtin/cam-QcloudTCRFullAccess.json") },
-    Builtin { name: "QcloudTCRReadOnlyAccess", language: Language::Cam, text: include_str!("builtin/cam-QcloudTCRReadOnlyAccess.json") },
+    Builtin {
+        name: "QcloudTCRFullAccess",
+        language: Language::Cam,
+        text: include_str!("builtin/cam-QcloudTCRFullAccess.json"),
+    },
+    Builtin {
+        name: "QcloudTCRReadOnlyAccess",
+        language: Language::Cam,
+        text: include_str!("builtin/cam-QcloudTCRReadOnlyAccess.json"),
+    },
     Builtin {
         name: "AliyunContainerRegistryFullAccess",
         language: Language::Ram,
@@ -31,8 +39,16 @@ pub const ALL: [Builtin; 6] = [
         language: Language::Ram,
         text: include_str!("builtin/ram-AliyunContainerRegistryReadOnlyAccess.json"),
     },
-    Builtin { name: "AdministratorAccess", language: Language::Cam, text: include_str!("builtin/cam-AdministratorAccess.json") },
-    Builtin { name: "AdministratorAccess", language: Language::Ram, text: include_str!("builtin/ram-AdministratorAccess.json") },
+    Builtin {
+        name: "AdministratorAccess",
+        language: Language::Cam,
+        text: include_str!("builtin/cam-AdministratorAccess.json"),
+    },
+    Builtin {
+        name: "AdministratorAccess",
+        language: Language::Ram,
+        text: include_str!("builtin/ram-AdministratorAccess.json"),
+    },
 ];
 
 impl Builtin {
@@ -58,9 +74,15 @@ mod tests {
     #[test]
     fn every_builtin_parses_without_a_warning_and_in_its_language() {
         for builtin in ALL {
-            let checked = Document::parse(builtin.text, Limits::POLICY).unwrap_or_else(|error| panic!("{}: {error}", builtin.name));
+            let checked = Document::parse(builtin.text, Limits::POLICY)
+                .unwrap_or_else(|error| panic!("{}: {error}", builtin.name));
             assert_eq!(checked.warnings, Vec::<String>::new(), "{}", builtin.name);
-            assert_eq!(checked.document.language(), builtin.language, "{}", builtin.name);
+            assert_eq!(
+                checked.document.language(),
+                builtin.language,
+                "{}",
+                builtin.name
+            );
             assert!(Builtin::named(builtin.name).is_some());
         }
         assert_eq!(Builtin::named("Nobody"), None);

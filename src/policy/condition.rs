@@ -1,9 +1,10 @@
 //! Conditions: an operator, a key, and the values that it may have.
 //!
-//! Values of one key are alternatives; keys of one operator, and operators, must all hold. A negated operator
-//! holds exactly when the operator without its `not` doesn't: so it holds when the request lacks the key (for
-//! CAM and RAM that is not published; the other way, a denial by `not_equal` could be escaped by leaving the
-//! key out). Sources: Tencent's document 598/58420, Alibaba's "Policy elements".
+//! Values of one key are alternatives; keys of one operator, and operators, must all hold. A
+//! negated operator holds exactly when the operator without its `not` doesn't: so it holds when the
+//! request lacks the key (for CAM and RAM that is not published; the other way, a denial by
+//! `not_equal` could be escaped by leaving the key out). Sources: Tencent's document 598/58420,
+//! Alibaba's "Policy elements".
 
 use std::net::IpAddr;
 
@@ -31,7 +32,8 @@ pub struct Context<'a> {
     pub principal_arn: Option<&'a str>,
     /// The caller's numeric id.
     pub principal_id: Option<&'a str>,
-    /// The numeric id of whom the credential or the service account belongs to that the request is about.
+    /// The numeric id of whom the credential or the service account belongs to that the request is
+    /// about.
     pub owner: Option<&'a str>,
     /// Tags of the resource: key and value.
     pub resource_tags: &'a [(&'a str, &'a str)],
@@ -101,7 +103,11 @@ const RAM_KEYS: &[(&str, Key)] = &[
     ("cr:Owner", Key::Owner),
 ];
 
-const OIDC_KEYS: &[(&str, Key)] = &[("oidc:iss", Key::OidcIssuer), ("oidc:sub", Key::OidcSubject), ("oidc:aud", Key::OidcAudience)];
+const OIDC_KEYS: &[(&str, Key)] = &[
+    ("oidc:iss", Key::OidcIssuer),
+    ("oidc:sub", Key::OidcSubject),
+    ("oidc:aud", Key::OidcAudience),
+];
 
 /// The value of [`Key::Owner`] for what belongs to the caller. No numeric id is spelled so.
 const OWN: &str = "self";
@@ -116,7 +122,11 @@ impl Key {
             Language::Cam => CAM_KEYS,
             Language::Ram => RAM_KEYS,
         };
-        let oidc: &[_] = if kind == DocumentKind::Trust { OIDC_KEYS } else { &[] };
+        let oidc: &[_] = if kind == DocumentKind::Trust {
+            OIDC_KEYS
+        } else {
+            &[]
+        };
         let keys = || own.iter().chain(oidc);
         if let Some((_, key)) = keys().find(|(known, _)| *known == name) {
             return Ok(key.clone());
@@ -126,8 +136,13 @@ impl Key {
         {
             return Ok(Self::ResourceTag(tag.to_owned()));
         }
-        let known = keys().map(|(known, _)| *known).chain((language == Language::Ram).then_some("acs:ResourceTag/KEY"));
-        Err(format!("there is no such condition key; there are {}", known.collect::<Vec<_>>().join(", ")))
+        let known = keys()
+            .map(|(known, _)| *known)
+            .chain((language == Language::Ram).then_some("acs:ResourceTag/KEY"));
+        Err(format!(
+            "there is no such condition key; there are {}",
+            known.collect::<Vec<_>>().join(", ")
+        ))
     }
 
     fn value_type(&self) -> KeyType {
@@ -147,23 +162,39 @@ impl Key {
         }
     }
 
-    /// Calls `see` with each value that the request has, until one answers true; tells whether one did.
+    /// Calls `see` with each value that the request has, until one answers true; tells whether one
+    /// did.
     fn any(&self, context: &Context<'_>, mut see: impl FnMut(&Actual<'_>) -> bool) -> bool {
         let mut text = |text: &str| see(&Actual::Text(text));
         match self {
             Self::CurrentTime => see(&Actual::Time(context.now.unix_seconds())),
-            Self::SourceIp => context.source_ip.is_some_and(|ip| see(&Actual::Address(ip.to_canonical()))),
+            Self::SourceIp => context
+                .source_ip
+                .is_some_and(|ip| see(&Actual::Address(ip.to_canonical()))),
             Self::SecureTransport => see(&Actual::Boolean(context.secure_transport)),
             Self::MfaPresent => see(&Actual::Boolean(context.mfa_present)),
             Self::SourceVpc => context.source_vpc.is_some_and(text),
             Self::PrincipalArn => context.principal_arn.is_some_and(text),
-            Self::Owner => context.owner.is_some_and(|owner| text(owner) || context.principal_id == Some(owner) && text(OWN)),
-            Self::ResourceTag(key) => context.resource_tags.iter().any(|(known, value)| known == key && text(value)),
-            Self::ResourceTags => context.resource_tags.iter().any(|(key, value)| text(&format!("{key}&{value}"))),
-            Self::RequestTags => context.request_tags.iter().any(|(key, value)| text(&format!("{key}&{value}"))),
+            Self::Owner => context.owner.is_some_and(|owner| {
+                text(owner) || context.principal_id == Some(owner) && text(OWN)
+            }),
+            Self::ResourceTag(key) => context
+                .resource_tags
+                .iter()
+                .any(|(known, value)| known == key && text(value)),
+            Self::ResourceTags => context
+                .resource_tags
+                .iter()
+                .any(|(key, value)| text(&format!("{key}&{value}"))),
+            Self::RequestTags => context
+                .request_tags
+                .iter()
+                .any(|(key, value)| text(&format!("{key}&{value}"))),
             Self::OidcIssuer => context.oidc.is_some_and(|claims| text(claims.issuer)),
             Self::OidcSubject => context.oidc.is_some_and(|claims| text(claims.subject)),
-            Self::OidcAudience => context.oidc.is_some_and(|claims| claims.audiences.iter().any(|audience| text(audience))),
+            Self::OidcAudience => context
+                .oidc
+                .is_some_and(|claims| claims.audiences.iter().any(|audience| text(audience))),
         }
     }
 
@@ -188,17 +219,35 @@ struct Clause {
 }
 
 impl Condition {
-    /// Reads a condition that decides something here. A refusal names the place, relative to the condition.
-    pub(super) fn parse(json: &Json, language: Language, kind: DocumentKind) -> Result<Self, (String, String)> {
+    /// Reads a condition that decides something here. A refusal names the place, relative to the
+    /// condition.
+    pub(super) fn parse(
+        json: &Json,
+        language: Language,
+        kind: DocumentKind,
+    ) -> Result<Self, (String, String)> {
         let mut clauses = Vec::new();
-        each_clause(json, language, |operator, operator_name, key_name, values| {
-            let at = format!("{operator_name}.{key_name}");
-            let key = Key::named(key_name, language, kind).map_err(|why| (at.clone(), why))?;
-            operator.test.check_type(key.value_type(), language).map_err(|why| (at.clone(), why))?;
-            let values = Values::parse(operator.test, values, language).map_err(|why| (at.clone(), why))?;
-            clauses.push(Clause { operator, key, values, place: at });
-            Ok(())
-        })?;
+        each_clause(
+            json,
+            language,
+            |operator, operator_name, key_name, values| {
+                let at = format!("{operator_name}.{key_name}");
+                let key = Key::named(key_name, language, kind).map_err(|why| (at.clone(), why))?;
+                operator
+                    .test
+                    .check_type(key.value_type(), language)
+                    .map_err(|why| (at.clone(), why))?;
+                let values = Values::parse(operator.test, values, language)
+                    .map_err(|why| (at.clone(), why))?;
+                clauses.push(Clause {
+                    operator,
+                    key,
+                    values,
+                    place: at,
+                });
+                Ok(())
+            },
+        )?;
         Ok(Self { clauses })
     }
 
@@ -219,30 +268,55 @@ impl Condition {
 
     /// Returns the first clause that doesn't hold, as `OPERATOR.KEY`.
     pub(super) fn first_unmet(&self, context: &Context<'_>) -> Option<&str> {
-        self.clauses.iter().find(|clause| !clause.holds(context)).map(|clause| clause.place.as_str())
+        self.clauses
+            .iter()
+            .find(|clause| !clause.holds(context))
+            .map(|clause| clause.place.as_str())
     }
 
-    /// Tells whether some clause lets only certain texts of that key pass: by a positive operator, which no
-    /// missing key satisfies, and by values that say more than wildcards do.
+    /// Tells whether some clause lets only certain texts of that key pass: by a positive operator,
+    /// which no missing key satisfies, and by values that say more than wildcards do.
     pub(super) fn narrows(&self, key: &Key) -> bool {
         self.clauses.iter().any(|clause| {
-            let Operator { negated, qualifier, if_exists, .. } = clause.operator;
-            clause.key == *key && !negated && qualifier != Some(Qualifier::Every) && !if_exists && clause.values.say_more_than_wildcards()
+            let Operator {
+                negated,
+                qualifier,
+                if_exists,
+                ..
+            } = clause.operator;
+            clause.key == *key
+                && !negated
+                && qualifier != Some(Qualifier::Every)
+                && !if_exists
+                && clause.values.say_more_than_wildcards()
         })
     }
 }
 
-/// Walks over a condition's clauses; `see` gets the operator, its name, the key's name and the values.
+/// Walks over a condition's clauses; `see` gets the operator, its name, the key's name and the
+/// values.
 fn each_clause(
     json: &Json,
     language: Language,
     mut see: impl FnMut(Operator, &str, &str, &[&Json]) -> Result<(), (String, String)>,
 ) -> Result<(), (String, String)> {
-    let Json::Object(operators) = json else { return Err((String::new(), format!("it must be an object, not {}", json.kind()))) };
+    let Json::Object(operators) = json else {
+        return Err((
+            String::new(),
+            format!("it must be an object, not {}", json.kind()),
+        ));
+    };
     for (operator_name, keys) in operators {
-        let operator = Operator::parse(operator_name, language).map_err(|why| (operator_name.clone(), why))?;
+        let operator =
+            Operator::parse(operator_name, language).map_err(|why| (operator_name.clone(), why))?;
         let Json::Object(keys) = keys else {
-            return Err((operator_name.clone(), format!("it must be an object of keys and values, not {}", keys.kind())));
+            return Err((
+                operator_name.clone(),
+                format!(
+                    "it must be an object of keys and values, not {}",
+                    keys.kind()
+                ),
+            ));
         };
         if keys.is_empty() {
             return Err((operator_name.clone(), "it names no key".to_owned()));
@@ -253,7 +327,10 @@ fn each_clause(
                 value => vec![value],
             };
             if values.is_empty() {
-                return Err((format!("{operator_name}.{key_name}"), "it has no value, so that nothing could meet it".to_owned()));
+                return Err((
+                    format!("{operator_name}.{key_name}"),
+                    "it has no value, so that nothing could meet it".to_owned(),
+                ));
             }
             see(operator, operator_name, key_name, &values)?;
         }
@@ -263,7 +340,12 @@ fn each_clause(
 
 impl Clause {
     fn holds(&self, context: &Context<'_>) -> bool {
-        let Operator { negated, qualifier, if_exists, .. } = self.operator;
+        let Operator {
+            negated,
+            qualifier,
+            if_exists,
+            ..
+        } = self.operator;
         if let Values::Missing(missing) = self.values {
             return self.key.is_missing(context) == missing;
         }
@@ -273,9 +355,13 @@ impl Clause {
         match qualifier {
             // Not: none of the request's values is among the document's.
             None => self.key.any(context, |actual| self.values.admit(actual)) != negated,
-            Some(Qualifier::Any) => self.key.any(context, |actual| self.values.admit(actual) != negated),
+            Some(Qualifier::Any) => self
+                .key
+                .any(context, |actual| self.values.admit(actual) != negated),
             // Of nothing, everything can be said.
-            Some(Qualifier::Every) => !self.key.any(context, |actual| self.values.admit(actual) == negated),
+            Some(Qualifier::Every) => !self
+                .key
+                .any(context, |actual| self.values.admit(actual) == negated),
         }
     }
 }

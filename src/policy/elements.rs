@@ -12,7 +12,10 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(place: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { place: place.into(), why: why.into() }
+        Self {
+            place: place.into(),
+            why: why.into(),
+        }
     }
 }
 
@@ -74,27 +77,49 @@ pub(super) struct Elements<'j> {
 impl<'j> Elements<'j> {
     /// Takes an object that has no other elements than these.
     pub(super) fn new(json: &'j Json, place: &str, known: &[&str]) -> Result<Self, Refusal> {
-        let Json::Object(fields) = json else { return Err(Refusal::new(place, format!("it must be an object, not {}", json.kind()))) };
-        match fields.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            None => Ok(Self { place: place.to_owned(), fields }),
-            Some((name, _)) => {
-                Err(Refusal::new(join(place, name), format!("there is no such element here; there are {}", known.join(", "))))
-            }
+        let Json::Object(fields) = json else {
+            return Err(Refusal::new(
+                place,
+                format!("it must be an object, not {}", json.kind()),
+            ));
+        };
+        match fields
+            .iter()
+            .find(|(name, _)| !known.contains(&name.as_str()))
+        {
+            None => Ok(Self {
+                place: place.to_owned(),
+                fields,
+            }),
+            Some((name, _)) => Err(Refusal::new(
+                join(place, name),
+                format!(
+                    "there is no such element here; there are {}",
+                    known.join(", ")
+                ),
+            )),
         }
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&'j Json> {
-        self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+        self.fields
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value)
     }
 
     pub(super) fn get(&self, name: &str) -> Result<&'j Json, Refusal> {
-        self.find(name).ok_or_else(|| Refusal::new(join(&self.place, name), "this element is missing"))
+        self.find(name)
+            .ok_or_else(|| Refusal::new(join(&self.place, name), "this element is missing"))
     }
 
     pub(super) fn text(&self, name: &str) -> Result<&'j str, Refusal> {
         match self.get(name)? {
             Json::Text(text) => Ok(text),
-            other => Err(Refusal::new(join(&self.place, name), format!("it must be a string, not {}", other.kind()))),
+            other => Err(Refusal::new(
+                join(&self.place, name),
+                format!("it must be a string, not {}", other.kind()),
+            )),
         }
     }
 }
@@ -103,18 +128,29 @@ impl<'j> Elements<'j> {
 pub(super) fn join(place: &str, name: &str) -> String {
     let shown: String = name.chars().take(80).collect();
     let shown = escape(&shown);
-    if place.is_empty() { shown.into_owned() } else { format!("{place}.{shown}") }
+    if place.is_empty() {
+        shown.into_owned()
+    } else {
+        format!("{place}.{shown}")
+    }
 }
 
 /// Reads a string or a list of strings, each with its place.
 pub(super) fn strings<'j>(json: &'j Json, place: &str) -> Result<Vec<(String, &'j str)>, Refusal> {
     let one = |json: &'j Json, place: String| match json {
         Json::Text(text) => Ok((place, text.as_str())),
-        other => Err(Refusal::new(place, format!("it must be a string, not {}", other.kind()))),
+        other => Err(Refusal::new(
+            place,
+            format!("it must be a string, not {}", other.kind()),
+        )),
     };
     match json {
         Json::List(list) if list.is_empty() => Err(Refusal::new(place, "the list is empty")),
-        Json::List(list) => list.iter().enumerate().map(|(index, json)| one(json, format!("{place}[{index}]"))).collect(),
+        Json::List(list) => list
+            .iter()
+            .enumerate()
+            .map(|(index, json)| one(json, format!("{place}[{index}]")))
+            .collect(),
         json => Ok(vec![one(json, place.to_owned())?]),
     }
 }

@@ -86,7 +86,9 @@ impl<'de> Deserialize<'de> for Json {
                 while let Some((name, value)) = object.next_entry::<String, Json>()? {
                     // Two values of one name read differently in different programs.
                     if fields.iter().any(|(known, _)| *known == name) {
-                        return Err(A::Error::custom(format_args!("{name:?} stands twice in one object")));
+                        return Err(A::Error::custom(format_args!(
+                            "{name:?} stands twice in one object"
+                        )));
                     }
                     fields.push((name, value));
                 }

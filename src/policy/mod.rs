@@ -1,10 +1,11 @@
 //! Permissions by policy: documents in both clouds' languages, and decisions that can say why.
 //!
-//! Pure: no clock, no input or output. A document is read once ([`Document::parse`]: strictly, so that what
-//! saves evaluates) and then asked often ([`decide`]): an explicit deny wins, then an allow, else no. Every
-//! document is asked in its own language's names ([`vocabulary`]), whichever door the call came through.
-//! That an account's root may do all is not known here; neither is who has which documents. To give a right
-//! on is another question than to use it: [`decide_unconditionally`].
+//! Pure: no clock, no input or output. A document is read once ([`Document::parse`]: strictly, so
+//! that what saves evaluates) and then asked often ([`decide`]): an explicit deny wins, then an
+//! allow, else no. Every document is asked in its own language's names ([`vocabulary`]), whichever
+//! door the call came through. That an account's root may do all is not known here; neither is who
+//! has which documents. To give a right on is another question than to use it:
+//! [`decide_unconditionally`].
 //!
 //! Start with [`decide`], then [`document`]; docs/policies.md teaches the languages.
 
@@ -44,8 +45,8 @@ pub use words::Effect;
 pub struct NamedDocument<'a> {
     /// The policy's name.
     pub name: &'a str,
-    /// The account that the policy belongs to; for a built-in one, the account of whom it is attached to. A CAM
-    /// resource without an account means this one.
+    /// The account that the policy belongs to; for a built-in one, the account of whom it is
+    /// attached to. A CAM resource without an account means this one.
     pub owner: AccountId,
     /// The document.
     pub document: &'a Document,
@@ -64,7 +65,8 @@ pub struct Request<'a> {
 
 impl Request<'_> {
     /// Returns the resource as a document of that language names it, such as
-    /// `qcs::tcr:ap-guangzhou:uin/100000000001:repository/tcr-abcd1234/team/app`; for refusals and explanations.
+    /// `qcs::tcr:ap-guangzhou:uin/100000000001:repository/tcr-abcd1234/team/app`; for refusals and
+    /// explanations.
     pub fn resource_name(&self, language: Language) -> String {
         Target::new(language, self.permission, &self.resource).render(language)
     }
@@ -97,7 +99,13 @@ pub struct StatementRef<'a> {
 impl fmt::Display for StatementRef<'_> {
     /// Writes `NAME statement[1]`, as the document spells it, and the label.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}[{}]", self.document, Words::of(self.language).statement, self.index)?;
+        write!(
+            f,
+            "{} {}[{}]",
+            self.document,
+            Words::of(self.language).statement,
+            self.index
+        )?;
         self.sid.map_or(Ok(()), |sid| write!(f, " ({sid})"))
     }
 }
@@ -140,20 +148,31 @@ pub struct Explanation<'a> {
 
 /// Weighs all documents of a principal together: an explicit deny wins, then an allow, else no.
 pub fn decide<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Decision<'a> {
-    weigh(documents, request, |statement| statement.condition.first_unmet(&request.context).is_none())
+    weigh(documents, request, |statement| {
+        statement.condition.first_unmet(&request.context).is_none()
+    })
 }
 
-/// Decides whether documents allow something in every circumstance, of which the request's context is only one: so it is
-/// asked before a right is given on, to be used from elsewhere and later.
+/// Decides whether documents allow something in every circumstance, of which the request's context
+/// is only one: so it is asked before a right is given on, to be used from elsewhere and later.
 ///
-/// Of a condition it is not known whether it will hold. So a statement that has one never allows, and always denies.
-/// [`decide`] allows in every context what this allows.
-pub fn decide_unconditionally<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Decision<'a> {
-    weigh(documents, request, |statement| statement.effect == Effect::Deny || statement.condition.is_empty())
+/// Of a condition it is not known whether it will hold. So a statement that has one never allows,
+/// and always denies. [`decide`] allows in every context what this allows.
+pub fn decide_unconditionally<'a>(
+    documents: &[NamedDocument<'a>],
+    request: &Request<'_>,
+) -> Decision<'a> {
+    weigh(documents, request, |statement| {
+        statement.effect == Effect::Deny || statement.condition.is_empty()
+    })
 }
 
 /// Weighs documents; `may_hold` tells whether a statement's condition counts as met.
-fn weigh<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>, may_hold: impl Fn(&Statement) -> bool) -> Decision<'a> {
+fn weigh<'a>(
+    documents: &[NamedDocument<'a>],
+    request: &Request<'_>,
+    may_hold: impl Fn(&Statement) -> bool,
+) -> Decision<'a> {
     let mut targets = Targets::default();
     let mut allowed = None;
     for named in documents {
@@ -163,23 +182,40 @@ fn weigh<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>, may_hold: i
             if statement.effect == Effect::Allow && allowed.is_some() {
                 continue;
             }
-            if !statement.is_about(request.permission, target, named.owner) || !may_hold(statement) {
+            if !statement.is_about(request.permission, target, named.owner) || !may_hold(statement)
+            {
                 continue;
             }
             let statement_ref = refer(named, index, statement);
             match statement.effect {
-                Effect::Deny => return Decision { outcome: Outcome::DeniedExplicitly, statement: Some(statement_ref) },
+                Effect::Deny => {
+                    return Decision {
+                        outcome: Outcome::DeniedExplicitly,
+                        statement: Some(statement_ref),
+                    };
+                }
                 Effect::Allow => allowed = Some(statement_ref),
             }
         }
     }
-    let outcome = if allowed.is_some() { Outcome::Allowed } else { Outcome::DeniedImplicitly };
-    Decision { outcome, statement: allowed }
+    let outcome = if allowed.is_some() {
+        Outcome::Allowed
+    } else {
+        Outcome::DeniedImplicitly
+    };
+    Decision {
+        outcome,
+        statement: allowed,
+    }
 }
 
-/// Decides for a session: what its role (or the user that it acts for) may do and, when it has session
-/// policies, they allow too.
-pub fn decide_session<'a>(identity: &[NamedDocument<'a>], session: Option<&[NamedDocument<'a>]>, request: &Request<'_>) -> Decision<'a> {
+/// Decides for a session: what its role (or the user that it acts for) may do and, when it has
+/// session policies, they allow too.
+pub fn decide_session<'a>(
+    identity: &[NamedDocument<'a>],
+    session: Option<&[NamedDocument<'a>]>,
+    request: &Request<'_>,
+) -> Decision<'a> {
     let first = decide(identity, request);
     let Some(session) = session else { return first };
     let second = decide(session, request);
@@ -196,7 +232,10 @@ pub fn decide_session<'a>(identity: &[NamedDocument<'a>], session: Option<&[Name
 pub fn explain<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Explanation<'a> {
     let decision = decide(documents, request);
     if decision.outcome != Outcome::DeniedImplicitly {
-        return Explanation { decision, closest: None };
+        return Explanation {
+            decision,
+            closest: None,
+        };
     }
     let mut targets = Targets::default();
     let mut closest: Option<(StatementRef<'a>, Missed<'a>)> = None;
@@ -218,7 +257,10 @@ pub fn explain<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Ex
                 Missed::Resource => 1,
                 Missed::Condition(_) => 2,
             };
-            if closest.as_ref().is_none_or(|(_, known)| rank(known) < rank(&missed)) {
+            if closest
+                .as_ref()
+                .is_none_or(|(_, known)| rank(known) < rank(&missed))
+            {
                 closest = Some((refer(named, index, statement), missed));
             }
         }
@@ -226,8 +268,8 @@ pub fn explain<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Ex
     Explanation { decision, closest }
 }
 
-/// Decides as [`decide_session`] does and, when nothing decided, looks for what came closest on the side that
-/// didn't allow.
+/// Decides as [`decide_session`] does and, when nothing decided, looks for what came closest on the
+/// side that didn't allow.
 pub fn explain_session<'a>(
     identity: &[NamedDocument<'a>],
     session: Option<&[NamedDocument<'a>]>,
@@ -239,12 +281,25 @@ pub fn explain_session<'a>(
         Some(session) if first.decision.is_allowed() => explain(session, request),
         _ => first,
     };
-    let closest = if decision.outcome == Outcome::DeniedImplicitly { silent.closest } else { None };
+    let closest = if decision.outcome == Outcome::DeniedImplicitly {
+        silent.closest
+    } else {
+        None
+    };
     Explanation { decision, closest }
 }
 
-fn refer<'a>(named: &NamedDocument<'a>, index: usize, statement: &'a Statement) -> StatementRef<'a> {
-    StatementRef { document: named.name, language: named.document.language(), index, sid: statement.sid.as_deref() }
+fn refer<'a>(
+    named: &NamedDocument<'a>,
+    index: usize,
+    statement: &'a Statement,
+) -> StatementRef<'a> {
+    StatementRef {
+        document: named.name,
+        language: named.document.language(),
+        index,
+        sid: statement.sid.as_deref(),
+    }
 }
 
 /// The resource as each language writes it, written when the first document of that language comes.

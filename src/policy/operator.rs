@@ -47,35 +47,78 @@ struct Row {
 
 const TABLE: [Row; 23] = {
     const fn row(cam: &'static str, ram: &'static str, test: Test) -> Row {
-        Row { cam, ram: Some(ram), test, negated: false }
+        Row {
+            cam,
+            ram: Some(ram),
+            test,
+            negated: false,
+        }
     }
     const fn not(cam: &'static str, ram: &'static str, test: Test) -> Row {
-        Row { cam, ram: Some(ram), test, negated: true }
+        Row {
+            cam,
+            ram: Some(ram),
+            test,
+            negated: true,
+        }
     }
     const fn cam_only(cam: &'static str, test: Test) -> Row {
-        Row { cam, ram: None, test, negated: false }
+        Row {
+            cam,
+            ram: None,
+            test,
+            negated: false,
+        }
     }
     use Order::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual};
     use Test::{Address, Boolean, Bytes, Missing, Number, Text, TextIgnoringCase, TextLike, Time};
     [
         row("string_equal", "StringEquals", Text),
         not("string_not_equal", "StringNotEquals", Text),
-        row("string_equal_ignore_case", "StringEqualsIgnoreCase", TextIgnoringCase),
-        not("string_not_equal_ignore_case", "StringNotEqualsIgnoreCase", TextIgnoringCase),
+        row(
+            "string_equal_ignore_case",
+            "StringEqualsIgnoreCase",
+            TextIgnoringCase,
+        ),
+        not(
+            "string_not_equal_ignore_case",
+            "StringNotEqualsIgnoreCase",
+            TextIgnoringCase,
+        ),
         row("string_like", "StringLike", TextLike),
         not("string_not_like", "StringNotLike", TextLike),
         row("numeric_equal", "NumericEquals", Number(Equal)),
         not("numeric_not_equal", "NumericNotEquals", Number(Equal)),
         row("numeric_less_than", "NumericLessThan", Number(Less)),
-        row("numeric_less_than_equal", "NumericLessThanEquals", Number(LessOrEqual)),
-        row("numeric_greater_than", "NumericGreaterThan", Number(Greater)),
-        row("numeric_greater_than_equal", "NumericGreaterThanEquals", Number(GreaterOrEqual)),
+        row(
+            "numeric_less_than_equal",
+            "NumericLessThanEquals",
+            Number(LessOrEqual),
+        ),
+        row(
+            "numeric_greater_than",
+            "NumericGreaterThan",
+            Number(Greater),
+        ),
+        row(
+            "numeric_greater_than_equal",
+            "NumericGreaterThanEquals",
+            Number(GreaterOrEqual),
+        ),
         row("date_equal", "DateEquals", Time(Equal)),
         not("date_not_equal", "DateNotEquals", Time(Equal)),
         row("date_less_than", "DateLessThan", Time(Less)),
-        row("date_less_than_equal", "DateLessThanEquals", Time(LessOrEqual)),
+        row(
+            "date_less_than_equal",
+            "DateLessThanEquals",
+            Time(LessOrEqual),
+        ),
         row("date_greater_than", "DateGreaterThan", Time(Greater)),
-        row("date_greater_than_equal", "DateGreaterThanEquals", Time(GreaterOrEqual)),
+        row(
+            "date_greater_than_equal",
+            "DateGreaterThanEquals",
+            Time(GreaterOrEqual),
+        ),
         row("bool_equal", "Bool", Boolean),
         row("ip_equal", "IpAddress", Address),
         not("ip_not_equal", "NotIpAddress", Address),
@@ -104,8 +147,16 @@ impl Operator {
             Some(row) if row.test == Test::Missing && (qualifier.is_some() || if_exists) => {
                 Err("null_equal stands alone: it asks itself whether the key exists".to_owned())
             }
-            Some(row) => Ok(Self { test: row.test, negated: row.negated, qualifier, if_exists }),
-            None => Err(format!("{} has no such operator; docs/policies.md lists them", language.name())),
+            Some(row) => Ok(Self {
+                test: row.test,
+                negated: row.negated,
+                qualifier,
+                if_exists,
+            }),
+            None => Err(format!(
+                "{} has no such operator; docs/policies.md lists them",
+                language.name()
+            )),
         }
     }
 }
@@ -126,6 +177,8 @@ impl Test {
             Language::Cam => wanted[0],
             Language::Ram => wanted[1],
         };
-        Err(format!("this key is compared with {wanted}, so that this operator could never hold"))
+        Err(format!(
+            "this key is compared with {wanted}, so that this operator could never hold"
+        ))
     }
 }

@@ -1,8 +1,8 @@
 //! Wildcards: `*` for any number of characters, `/` among them, and in RAM `?` for exactly one.
 //!
-//! A pattern is cut at its stars when it is compiled. Matching looks for the pieces one after another and
-//! never goes back, so that no pattern makes it slower than one walk over the text (times the length of a
-//! piece with `?` in it, which is looked for place by place).
+//! A pattern is cut at its stars when it is compiled. Matching looks for the pieces one after
+//! another and never goes back, so that no pattern makes it slower than one walk over the text
+//! (times the length of a piece with `?` in it, which is looked for place by place).
 
 use super::language::Language;
 
@@ -80,8 +80,18 @@ impl Pattern {
                 let mut middle: Vec<Piece> = pieces.collect();
                 let tail = middle.pop();
                 middle.retain(|piece| piece.len() > 0);
-                let shortest = [&head].into_iter().chain(&middle).chain(&tail).map(Piece::len).sum();
-                Shape::Pieces(Box::new(Pieces { head, middle, tail, shortest }))
+                let shortest = [&head]
+                    .into_iter()
+                    .chain(&middle)
+                    .chain(&tail)
+                    .map(Piece::len)
+                    .sum();
+                Shape::Pieces(Box::new(Pieces {
+                    head,
+                    middle,
+                    tail,
+                    shortest,
+                }))
             }
         })
     }
@@ -105,7 +115,9 @@ impl Pattern {
         match &self.0 {
             Shape::Any => false,
             Shape::Exactly(own) | Shape::Beginning(own) => !own.is_empty(),
-            Shape::Pieces(pieces) => piece(&pieces.head) || pieces.middle.iter().chain(&pieces.tail).any(piece),
+            Shape::Pieces(pieces) => {
+                piece(&pieces.head) || pieces.middle.iter().chain(&pieces.tail).any(piece)
+            }
         }
     }
 
@@ -119,10 +131,13 @@ impl Pattern {
         }
     }
 
-    /// Tells whether it matches the text, or a directory above it: what stands before one of its `/`.
+    /// Tells whether it matches the text, or a directory above it: what stands before one of its
+    /// `/`.
     pub fn matches_directory(&self, text: &str) -> bool {
         match &self.0 {
-            Shape::Exactly(own) => text.strip_prefix(&**own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+            Shape::Exactly(own) => text
+                .strip_prefix(&**own)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
             // A pattern that ends with a star matches what is below, too.
             Shape::Any | Shape::Beginning(_) => self.matches(text),
             Shape::Pieces(pieces) => pieces.match_directory(text),
@@ -132,7 +147,10 @@ impl Pattern {
     /// Tells whether it surely matches, as a directory, every text that begins with `beginning`.
     pub fn covers_directory(&self, beginning: &str) -> bool {
         // Everything after the beginning is below the directory before its last slash.
-        self.covers(beginning) || beginning.rsplit_once('/').is_some_and(|(directory, _)| self.matches_directory(directory))
+        self.covers(beginning)
+            || beginning
+                .rsplit_once('/')
+                .is_some_and(|(directory, _)| self.matches_directory(directory))
     }
 
     /// Tells whether it matches, as a directory, some text that begins with `beginning`.
@@ -146,7 +164,9 @@ impl Pattern {
             Shape::Any => true,
             Shape::Exactly(_) => false,
             Shape::Beginning(own) => beginning.starts_with(&**own),
-            Shape::Pieces(pieces) => pieces.tail.as_ref().is_some_and(|tail| tail.len() == 0) && self.matches(beginning),
+            Shape::Pieces(pieces) => {
+                pieces.tail.as_ref().is_some_and(|tail| tail.len() == 0) && self.matches(beginning)
+            }
         }
     }
 
@@ -164,22 +184,41 @@ impl Pattern {
 impl Pieces {
     fn match_directory(&self, text: &str) -> bool {
         let Some(tail) = &self.tail else {
-            return self.head.strip_from(text).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            return self
+                .head
+                .strip_from(text)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         };
-        let rest = if text.len() < self.shortest { None } else { self.head.strip_from(text) };
-        // Each piece at its first place leaves most to the last one, which ends the text or stands before a slash.
-        let rest = self.middle.iter().fold(rest, |rest, piece| rest.and_then(|rest| piece.skip_past(rest)));
-        rest.is_some_and(|rest| tail.strip_from_end(rest).is_some() || tail.stands_before_a_slash(rest))
+        let rest = if text.len() < self.shortest {
+            None
+        } else {
+            self.head.strip_from(text)
+        };
+        // Each piece at its first place leaves most to the last one, which ends the text or stands
+        // before a slash.
+        let rest = self.middle.iter().fold(rest, |rest, piece| {
+            rest.and_then(|rest| piece.skip_past(rest))
+        });
+        rest.is_some_and(|rest| {
+            tail.strip_from_end(rest).is_some() || tail.stands_before_a_slash(rest)
+        })
     }
 
     fn match_whole(&self, text: &str) -> bool {
         if text.len() < self.shortest {
             return false;
         }
-        let Some(rest) = self.head.strip_from(text) else { return false };
-        let Some(tail) = &self.tail else { return rest.is_empty() };
-        // The last piece is held to the end first, so that a middle one can't use its characters up.
-        let Some(mut rest) = tail.strip_from_end(rest) else { return false };
+        let Some(rest) = self.head.strip_from(text) else {
+            return false;
+        };
+        let Some(tail) = &self.tail else {
+            return rest.is_empty();
+        };
+        // The last piece is held to the end first, so that a middle one can't use its characters
+        // up.
+        let Some(mut rest) = tail.strip_from_end(rest) else {
+            return false;
+        };
         self.middle.iter().all(|piece| match piece.skip_past(rest) {
             Some(after) => {
                 rest = after;
@@ -191,10 +230,16 @@ impl Pieces {
 
     fn touch(&self, beginning: &str) -> bool {
         match &self.head {
-            // After the head comes a star, which takes the rest of the beginning; what must follow, follows it.
-            Piece::Text(own) => (self.tail.is_some() && beginning.starts_with(&**own)) || own.starts_with(beginning),
+            // After the head comes a star, which takes the rest of the beginning; what must follow,
+            // follows it.
+            Piece::Text(own) => {
+                (self.tail.is_some() && beginning.starts_with(&**own)) || own.starts_with(beginning)
+            }
             Piece::Masked(own) => {
-                let same = own.iter().zip(beginning.chars()).all(|(own, letter)| own.is_none_or(|own| own == letter));
+                let same = own
+                    .iter()
+                    .zip(beginning.chars())
+                    .all(|(own, letter)| own.is_none_or(|own| own == letter));
                 same && (self.tail.is_some() || beginning.chars().count() <= own.len())
             }
         }
@@ -204,7 +249,11 @@ impl Pieces {
 impl Piece {
     fn new(text: &str, wildcards: Wildcards) -> Self {
         if wildcards == Wildcards::StarAndQuestionMark && text.contains('?') {
-            Self::Masked(text.chars().map(|letter| (letter != '?').then_some(letter)).collect())
+            Self::Masked(
+                text.chars()
+                    .map(|letter| (letter != '?').then_some(letter))
+                    .collect(),
+            )
         } else {
             Self::Text(text.into())
         }
@@ -253,20 +302,27 @@ impl Piece {
     }
 
     fn stands_before_a_slash(&self, text: &str) -> bool {
-        text.match_indices('/').any(|(place, _)| self.strip_from_end(&text[..place]).is_some())
+        text.match_indices('/')
+            .any(|(place, _)| self.strip_from_end(&text[..place]).is_some())
     }
 
-    /// Returns what follows the first place where the piece stands. The first leaves most to the others.
+    /// Returns what follows the first place where the piece stands. The first leaves most to the
+    /// others.
     fn skip_past<'t>(&self, text: &'t str) -> Option<&'t str> {
         match self {
             // For a few letters, looking at every place is faster than preparing a search.
             Self::Text(own) if own.len() <= 8 => {
                 let own = own.as_bytes();
-                let place = text.as_bytes().windows(own.len()).position(|window| window[0] == own[0] && window == own)?;
+                let place = text
+                    .as_bytes()
+                    .windows(own.len())
+                    .position(|window| window[0] == own[0] && window == own)?;
                 text.get(place + own.len()..)
             }
             Self::Text(own) => text.find(&**own).map(|place| &text[place + own.len()..]),
-            Self::Masked(_) => text.char_indices().find_map(|(place, _)| self.strip_from(&text[place..])),
+            Self::Masked(_) => text
+                .char_indices()
+                .find_map(|(place, _)| self.strip_from(&text[place..])),
         }
     }
 }
@@ -281,15 +337,26 @@ mod tests {
     fn obvious(pattern: &[char], text: &[char], wildcards: Wildcards) -> bool {
         match (pattern.first(), text.first()) {
             (None, None) => true,
-            (Some('*'), _) => obvious(&pattern[1..], text, wildcards) || (!text.is_empty() && obvious(pattern, &text[1..], wildcards)),
-            (Some('?'), Some(_)) if wildcards == Wildcards::StarAndQuestionMark => obvious(&pattern[1..], &text[1..], wildcards),
-            (Some(own), Some(letter)) if own == letter => obvious(&pattern[1..], &text[1..], wildcards),
+            (Some('*'), _) => {
+                obvious(&pattern[1..], text, wildcards)
+                    || (!text.is_empty() && obvious(pattern, &text[1..], wildcards))
+            }
+            (Some('?'), Some(_)) if wildcards == Wildcards::StarAndQuestionMark => {
+                obvious(&pattern[1..], &text[1..], wildcards)
+            }
+            (Some(own), Some(letter)) if own == letter => {
+                obvious(&pattern[1..], &text[1..], wildcards)
+            }
             _ => false,
         }
     }
 
     fn obviously(pattern: &str, text: &str, wildcards: Wildcards) -> bool {
-        obvious(&pattern.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>(), wildcards)
+        obvious(
+            &pattern.chars().collect::<Vec<_>>(),
+            &text.chars().collect::<Vec<_>>(),
+            wildcards,
+        )
     }
 
     #[test]
@@ -317,7 +384,11 @@ mod tests {
             ("A", "a", StarAndQuestionMark, false),
         ];
         for (pattern, text, wildcards, expected) in cases {
-            assert_eq!(Pattern::new(pattern, wildcards).matches(text), expected, "{pattern} on {text}");
+            assert_eq!(
+                Pattern::new(pattern, wildcards).matches(text),
+                expected,
+                "{pattern} on {text}"
+            );
         }
     }
 

@@ -51,9 +51,9 @@ impl Account {
     }
 }
 
-/// The last segment. A CAM path is a directory: it names itself and all below it, and `/*` at its end says the
-/// same again. Sources: Tencent's documents 215/8965 and 598/10606; its samples grant a repository by
-/// `.../repo-demo` and by `.../repo-demo/*`.
+/// The last segment. A CAM path is a directory: it names itself and all below it, and `/*` at its
+/// end says the same again. Sources: Tencent's documents 215/8965 and 598/10606; its samples grant
+/// a repository by `.../repo-demo` and by `.../repo-demo/*`.
 #[derive(Clone, Debug, PartialEq)]
 enum Path {
     /// RAM's, compared as it stands, and `*`.
@@ -68,7 +68,12 @@ impl Path {
         if text == "*" || language == Language::Ram {
             return Self::Whole(Pattern::new(text, wildcards));
         }
-        Self::Directory(Pattern::new(text.strip_suffix("/*").unwrap_or(text).trim_end_matches('/'), wildcards))
+        Self::Directory(Pattern::new(
+            text.strip_suffix("/*")
+                .unwrap_or(text)
+                .trim_end_matches('/'),
+            wildcards,
+        ))
     }
 
     fn is_any(&self) -> bool {
@@ -106,11 +111,15 @@ impl Account {
                 account
                     .strip_prefix("uin/")
                     .and_then(|id| AccountId::from_str(id).ok())
-                    .ok_or("the fifth segment, the account, is empty, * or uin/ and the account's number")?,
+                    .ok_or(
+                        "the fifth segment, the account, is empty, * or uin/ and the account's \
+                         number",
+                    )?,
             ),
-            (Language::Ram, account) => {
-                Self::Only(AccountId::from_str(account).map_err(|_| "the fourth segment, the account, is * or the account's number")?)
-            }
+            (Language::Ram, account) => Self::Only(
+                AccountId::from_str(account)
+                    .map_err(|_| "the fourth segment, the account, is * or the account's number")?,
+            ),
         })
     }
 }
@@ -121,7 +130,10 @@ fn segments(text: &str, language: Language) -> Result<[&str; 4], String> {
         Language::Cam => {
             let segments: Vec<&str> = text.splitn(6, ':').collect();
             let [partition, project, service, region, account, path] = segments[..] else {
-                return Err("a resource is * or has six segments, qcs::SERVICE:REGION:ACCOUNT:PATH".to_owned());
+                return Err(
+                    "a resource is * or has six segments, qcs::SERVICE:REGION:ACCOUNT:PATH"
+                        .to_owned(),
+                );
             };
             if partition != "qcs" {
                 return Err("a resource of six segments begins with qcs".to_owned());
@@ -129,12 +141,20 @@ fn segments(text: &str, language: Language) -> Result<[&str; 4], String> {
             if !project.is_empty() {
                 return Err("the second segment, the project, stays empty".to_owned());
             }
-            Ok([if service.is_empty() { "*" } else { service }, if region.is_empty() { "*" } else { region }, account, path])
+            Ok([
+                if service.is_empty() { "*" } else { service },
+                if region.is_empty() { "*" } else { region },
+                account,
+                path,
+            ])
         }
         Language::Ram => {
             let segments: Vec<&str> = text.splitn(5, ':').collect();
             let [partition, service, region, account, path] = segments[..] else {
-                return Err("a resource is * or has five segments, acs:SERVICE:REGION:ACCOUNT:PATH".to_owned());
+                return Err(
+                    "a resource is * or has five segments, acs:SERVICE:REGION:ACCOUNT:PATH"
+                        .to_owned(),
+                );
             };
             if partition != "acs" {
                 return Err("a resource of five segments begins with acs".to_owned());
@@ -176,8 +196,8 @@ impl ResourcePattern {
         }))
     }
 
-    /// Tells whether the resource that is asked for is one of these. A wide question is allowed only by what
-    /// covers it whole, and denied by what touches any of it.
+    /// Tells whether the resource that is asked for is one of these. A wide question is allowed
+    /// only by what covers it whole, and denied by what touches any of it.
     pub(super) fn matches(&self, target: &Target<'_>, effect: Effect, owner: AccountId) -> bool {
         let named = match self {
             Self::Everything => return true,
@@ -185,7 +205,13 @@ impl ResourcePattern {
             Self::Named(named) => named,
         };
         let path = match (target.extent, effect) {
-            (Extent::One, _) => named.path.matches(&target.path) || target.alias.as_ref().is_some_and(|alias| named.path.matches(alias)),
+            (Extent::One, _) => {
+                named.path.matches(&target.path)
+                    || target
+                        .alias
+                        .as_ref()
+                        .is_some_and(|alias| named.path.matches(alias))
+            }
             (Extent::Below, Effect::Allow) => named.path.covers(&target.path),
             (Extent::Below, Effect::Deny) => named.path.touches(&target.path),
             // Naming a resource here means no permission (Tencent's document 598/70035).
@@ -210,7 +236,9 @@ impl ResourcePattern {
         };
         let head = |kind: &str| format!("{kind}/{}", language.instance_prefix());
         let path = match (form, language) {
-            (Form::Role, Language::Cam) => named.path.touches("role/") || named.path.touches("roleName/"),
+            (Form::Role, Language::Cam) => {
+                named.path.touches("role/") || named.path.touches("roleName/")
+            }
             (Form::Role, Language::Ram) => named.path.touches("role/"),
             (Form::Instance, _) => named.path.touches(&head("instance")),
             _ => named.path.touches(&head("repository")),
@@ -220,21 +248,38 @@ impl ResourcePattern {
 
     /// Says why nothing here is ever asked on such a resource, as well as it can be known.
     pub(super) fn why_nothing(&self, language: Language) -> String {
-        let Self::Named(named) = self else { return "it is a resource of another service".to_owned() };
+        let Self::Named(named) = self else {
+            return "it is a resource of another service".to_owned();
+        };
         let id = match language {
             Language::Cam => "tcr-INSTANCE",
             Language::Ram => "cri-INSTANCE",
         };
         let kind = named.written_path.split('/').next().unwrap_or_default();
         match kind {
-            "namespace" => format!("there is no resource type namespace: write repository/{id}/NAMESPACE/*"),
-            "repo" | "chart" => format!("nothing here is of the type {kind}; images are written repository/{id}/NAMESPACE/NAME"),
+            "namespace" => format!(
+                "there is no resource type namespace: write \
+                 repository/{id}/NAMESPACE/*"
+            ),
+            "repo" | "chart" => format!(
+                "nothing here is of the type {kind}; images are written \
+                 repository/{id}/NAMESPACE/NAME"
+            ),
             "repository" | "instance"
-                if named.has_wrong_id(language) || !named.path.touches(&format!("{kind}/{}", language.instance_prefix())) =>
+                if named.has_wrong_id(language)
+                    || !named
+                        .path
+                        .touches(&format!("{kind}/{}", language.instance_prefix())) =>
             {
-                format!("in a {} document {kind}/ is followed by the instance's id, as in {kind}/{id}", language.name())
+                format!(
+                    "in a {} document {kind}/ is followed by the instance's id, as in \
+                     {kind}/{id}",
+                    language.name()
+                )
             }
-            _ => "none of the statement's actions is ever asked on such a resource; docs/policies.md says on what each is".to_owned(),
+            _ => "none of the statement's actions is ever asked on such a resource; \
+                  docs/policies.md says on what each is"
+                .to_owned(),
         }
     }
 
@@ -251,7 +296,9 @@ impl Named {
     /// Tells whether the instance's id is written out and isn't one.
     fn has_wrong_id(&self, language: Language) -> bool {
         let mut parts = self.written_path.split('/');
-        let (Some("repository" | "instance"), Some(id)) = (parts.next(), parts.next()) else { return false };
+        let (Some("repository" | "instance"), Some(id)) = (parts.next(), parts.next()) else {
+            return false;
+        };
         let well_formed = match language {
             Language::Cam => InstanceId::from_str(id).is_ok(),
             Language::Ram => CriId::from_str(id).is_ok(),
@@ -269,7 +316,10 @@ pub(super) fn check_characters(text: &str) -> Result<(), String> {
         // Divergence: nothing is filled in. Taken literally, the text could never match.
         return Err("policy variables such as ${...} are not supported".to_owned());
     }
-    if text.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
+    if text
+        .chars()
+        .any(|letter| letter.is_whitespace() || letter.is_control())
+    {
         return Err("it holds white space".to_owned());
     }
     Ok(())

@@ -29,14 +29,20 @@ impl InstanceRef<'_> {
 
 impl<'a> From<&'a Instance> for InstanceRef<'a> {
     fn from(instance: &'a Instance) -> Self {
-        Self { account: instance.account, region: &instance.region, id: &instance.id, cri_id: &instance.cri_id }
+        Self {
+            account: instance.account,
+            region: &instance.region,
+            id: &instance.id,
+            cri_id: &instance.cri_id,
+        }
     }
 }
 
 /// The resource that a permission is asked on.
 ///
-/// Where a resource says less than the permission's form wants, it means all that it holds: pulling from a
-/// namespace is pulling from every repository in it. Where it says more, the rest is left away.
+/// Where a resource says less than the permission's form wants, it means all that it holds: pulling
+/// from a namespace is pulling from every repository in it. Where it says more, the rest is left
+/// away.
 #[derive(Clone, Copy, Debug)]
 pub enum Resource<'a> {
     /// Everything that an account owns in a region.
@@ -77,7 +83,9 @@ impl<'a> Resource<'a> {
     /// Returns the instance that it is, or is in.
     pub fn instance(&self) -> Option<&InstanceRef<'a>> {
         match self {
-            Self::Instance(instance) | Self::Namespace { instance, .. } | Self::Repository { instance, .. } => Some(instance),
+            Self::Instance(instance)
+            | Self::Namespace { instance, .. }
+            | Self::Repository { instance, .. } => Some(instance),
             Self::Everything { .. } | Self::Role { .. } => None,
         }
     }
@@ -97,7 +105,8 @@ impl<'a> Resource<'a> {
 pub(super) enum Extent {
     /// The thing that the path names.
     One,
-    /// All that begins with the path: allowed by what covers it all, denied by what touches any of it.
+    /// All that begins with the path: allowed by what covers it all, denied by what touches any of
+    /// it.
     Below,
     /// No resource of its own.
     Operation,
@@ -121,11 +130,14 @@ impl<'a> Target<'a> {
         let (account, region) = match resource {
             Resource::Everything { account, region } => (*account, *region),
             Resource::Role { account, .. } => (*account, ""),
-            Resource::Instance(instance) | Resource::Namespace { instance, .. } | Resource::Repository { instance, .. } => {
-                (instance.account, instance.region)
-            }
+            Resource::Instance(instance)
+            | Resource::Namespace { instance, .. }
+            | Resource::Repository { instance, .. } => (instance.account, instance.region),
         };
-        let sts = matches!(permission, Permission::GetFederationToken | Permission::AssumeRole);
+        let sts = matches!(
+            permission,
+            Permission::GetFederationToken | Permission::AssumeRole
+        );
         let service = match (form, sts) {
             (Form::Role, _) => Service::Roles,
             (_, true) => Service::Sts,
@@ -136,19 +148,37 @@ impl<'a> Target<'a> {
             (Form::Role, Language::Cam, Resource::Role { id, .. }) => Some(format!("role/{id}")),
             _ => None,
         };
-        Self { service, region, account, path, alias, extent }
+        Self {
+            service,
+            region,
+            account,
+            path,
+            alias,
+            extent,
+        }
     }
 
     /// Writes the target as a document would name it.
     pub(super) fn render(&self, language: Language) -> String {
-        let Self { region, account, path, .. } = self;
+        let Self {
+            region,
+            account,
+            path,
+            ..
+        } = self;
         let service = self.service.name(language);
         match (self.extent, language) {
             (Extent::Operation, _) => "*".to_owned(),
             (extent, Language::Cam) => {
-                format!("qcs::{service}:{region}:uin/{account}:{path}{}", if extent == Extent::Below { "*" } else { "" })
+                format!(
+                    "qcs::{service}:{region}:uin/{account}:{path}{}",
+                    if extent == Extent::Below { "*" } else { "" }
+                )
             }
-            (extent, Language::Ram) => format!("acs:{service}:{region}:{account}:{path}{}", if extent == Extent::Below { "*" } else { "" }),
+            (extent, Language::Ram) => format!(
+                "acs:{service}:{region}:{account}:{path}{}",
+                if extent == Extent::Below { "*" } else { "" }
+            ),
         }
     }
 }
@@ -170,7 +200,14 @@ fn path(language: Language, form: Form, resource: &Resource<'_>) -> (String, Ext
         };
     }
     let Some(instance) = resource.instance() else {
-        return below(if form == Form::Instance { "instance/" } else { "repository/" }.to_owned());
+        return below(
+            if form == Form::Instance {
+                "instance/"
+            } else {
+                "repository/"
+            }
+            .to_owned(),
+        );
     };
     let id = instance.id_in(language);
     let all = || below(format!("repository/{id}/"));
@@ -206,35 +243,122 @@ mod tests {
     fn resources_are_written_as_each_cloud_writes_them() {
         let (id, cri_id): (InstanceId, CriId) = (TCR.parse().unwrap(), CRI.parse().unwrap());
         let account = AccountId::new(100_000_000_001).unwrap();
-        let instance = InstanceRef { account, region: "ap-guangzhou", id: &id, cri_id: &cri_id };
-        let repository = Resource::Repository { instance, path: "team/app" };
-        let namespace = Resource::Namespace { instance, name: "team" };
-        let role = Resource::Role { account, id: "4611686018427397919", name: "Builder" };
-        let everything = Resource::Everything { account, region: "ap-guangzhou" };
+        let instance = InstanceRef {
+            account,
+            region: "ap-guangzhou",
+            id: &id,
+            cri_id: &cri_id,
+        };
+        let repository = Resource::Repository {
+            instance,
+            path: "team/app",
+        };
+        let namespace = Resource::Namespace {
+            instance,
+            name: "team",
+        };
+        let role = Resource::Role {
+            account,
+            id: "4611686018427397919",
+            name: "Builder",
+        };
+        let everything = Resource::Everything {
+            account,
+            region: "ap-guangzhou",
+        };
         let cases: &[(Permission, &Resource<'_>, &str, &str)] = &[
-            (Permission::Pull, &repository, "repository/TCR/team/app", "repository/CRI/team/app"),
-            (Permission::Pull, &namespace, "repository/TCR/team/*", "repository/CRI/team/*"),
-            (Permission::Pull, &Resource::Instance(instance), "repository/TCR/*", "repository/CRI/*"),
-            (Permission::ListCatalog, &repository, "repository/TCR/*", "repository/CRI/*"),
-            (Permission::ListTags, &repository, "repository/TCR/team/app/*", "repository/CRI/team/app"),
-            (Permission::CreateNamespace, &namespace, "repository/TCR/team", "repository/CRI"),
-            (Permission::ListNamespaces, &Resource::Instance(instance), "repository/TCR/*", "repository/CRI/*"),
-            (Permission::DescribeNamespace, &repository, "repository/TCR/team", "repository/CRI/team"),
-            (Permission::ListRepositories, &namespace, "repository/TCR/team/*", "repository/CRI/team/*"),
-            (Permission::IssueLongTerm, &repository, "instance/TCR", "instance/CRI"),
-            (Permission::CreateInstance, &everything, "instance/*", "instance/*"),
-            (Permission::Pull, &everything, "repository/*", "repository/*"),
+            (
+                Permission::Pull,
+                &repository,
+                "repository/TCR/team/app",
+                "repository/CRI/team/app",
+            ),
+            (
+                Permission::Pull,
+                &namespace,
+                "repository/TCR/team/*",
+                "repository/CRI/team/*",
+            ),
+            (
+                Permission::Pull,
+                &Resource::Instance(instance),
+                "repository/TCR/*",
+                "repository/CRI/*",
+            ),
+            (
+                Permission::ListCatalog,
+                &repository,
+                "repository/TCR/*",
+                "repository/CRI/*",
+            ),
+            (
+                Permission::ListTags,
+                &repository,
+                "repository/TCR/team/app/*",
+                "repository/CRI/team/app",
+            ),
+            (
+                Permission::CreateNamespace,
+                &namespace,
+                "repository/TCR/team",
+                "repository/CRI",
+            ),
+            (
+                Permission::ListNamespaces,
+                &Resource::Instance(instance),
+                "repository/TCR/*",
+                "repository/CRI/*",
+            ),
+            (
+                Permission::DescribeNamespace,
+                &repository,
+                "repository/TCR/team",
+                "repository/CRI/team",
+            ),
+            (
+                Permission::ListRepositories,
+                &namespace,
+                "repository/TCR/team/*",
+                "repository/CRI/team/*",
+            ),
+            (
+                Permission::IssueLongTerm,
+                &repository,
+                "instance/TCR",
+                "instance/CRI",
+            ),
+            (
+                Permission::CreateInstance,
+                &everything,
+                "instance/*",
+                "instance/*",
+            ),
+            (
+                Permission::Pull,
+                &everything,
+                "repository/*",
+                "repository/*",
+            ),
         ];
         for (permission, resource, cam, ram) in cases {
-            let cam = format!("qcs::tcr:ap-guangzhou:uin/{account}:{}", cam.replace("TCR", TCR));
+            let cam = format!(
+                "qcs::tcr:ap-guangzhou:uin/{account}:{}",
+                cam.replace("TCR", TCR)
+            );
             let ram = format!("acs:cr:ap-guangzhou:{account}:{}", ram.replace("CRI", CRI));
             assert_eq!(render(*permission, resource), [cam, ram], "{permission}");
         }
         assert_eq!(render(Permission::IssueTemporary, &repository)[1], "*");
-        assert_eq!(render(Permission::GetFederationToken, &everything), ["*", "*"]);
+        assert_eq!(
+            render(Permission::GetFederationToken, &everything),
+            ["*", "*"]
+        );
         assert_eq!(
             render(Permission::AssumeRole, &role),
-            [format!("qcs::cam::uin/{account}:roleName/Builder"), format!("acs:ram::{account}:role/Builder")]
+            [
+                format!("qcs::cam::uin/{account}:roleName/Builder"),
+                format!("acs:ram::{account}:role/Builder")
+            ]
         );
     }
 }

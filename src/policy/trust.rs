@@ -1,9 +1,10 @@
 //! Trust policies: who may assume a role.
 //!
-//! They are written in the languages of the other documents, with a principal and without a resource. An
-//! identity policy must allow a user or a role the same as the trust policy does (`sts:AssumeRole` on the role);
-//! a caller with an OIDC token has no identity policy, so the trust policy alone decides.
-//! Sources: Alibaba's "Policy elements" and its guide to OIDC roles, Tencent's documents on role principals.
+//! They are written in the languages of the other documents, with a principal and without a
+//! resource. An identity policy must allow a user or a role the same as the trust policy does
+//! (`sts:AssumeRole` on the role); a caller with an OIDC token has no identity policy, so the trust
+//! policy alone decides. Sources: Alibaba's "Policy elements" and its guide to OIDC roles,
+//! Tencent's documents on role principals.
 
 use super::condition::{Condition, Context, DocumentKind, Key, OidcClaims};
 use super::document::{Limits, condition, effect, open, refused};
@@ -93,12 +94,30 @@ enum Trusted {
 impl Trusted {
     fn is(&self, assumer: &Assumer<'_>) -> bool {
         match (self, assumer) {
-            (Self::Account(own), Assumer::Root(account) | Assumer::User { account, .. } | Assumer::Role { account, .. }) => own == account,
-            (Self::UserId(own, own_id), Assumer::User { account, id, .. }) => own == account && own_id == id,
-            (Self::UserName(own, own_name), Assumer::User { account, name, .. }) => own == account && own_name == name,
-            (Self::RoleId(own, own_id), Assumer::Role { account, id, .. }) => own == account && own_id == id,
-            (Self::RoleName(own, own_name), Assumer::Role { account, name, .. }) => own == account && own_name == name,
-            (Self::Provider(own, own_name), Assumer::Federated { account, provider, .. }) => own == account && own_name == provider,
+            (
+                Self::Account(own),
+                Assumer::Root(account)
+                | Assumer::User { account, .. }
+                | Assumer::Role { account, .. },
+            ) => own == account,
+            (Self::UserId(own, own_id), Assumer::User { account, id, .. }) => {
+                own == account && own_id == id
+            }
+            (Self::UserName(own, own_name), Assumer::User { account, name, .. }) => {
+                own == account && own_name == name
+            }
+            (Self::RoleId(own, own_id), Assumer::Role { account, id, .. }) => {
+                own == account && own_id == id
+            }
+            (Self::RoleName(own, own_name), Assumer::Role { account, name, .. }) => {
+                own == account && own_name == name
+            }
+            (
+                Self::Provider(own, own_name),
+                Assumer::Federated {
+                    account, provider, ..
+                },
+            ) => own == account && own_name == provider,
             _ => false,
         }
     }
@@ -108,12 +127,24 @@ impl Trusted {
         let (account, rest) = split(text, language)?;
         Some(match (language, rest.split_once('/')) {
             (_, None) if rest == "root" => Self::Account(account),
-            (Language::Cam, Some(("uin", id))) if id == account.to_string() => Self::Account(account),
-            (Language::Cam, Some(("uin", id))) if is_number(id) => Self::UserId(account, id.to_owned()),
-            (Language::Cam, Some(("role", id))) if is_name(id) => Self::RoleId(account, id.to_owned()),
-            (Language::Cam, Some(("roleName", name))) if is_name(name) => Self::RoleName(account, name.to_owned()),
-            (Language::Ram, Some(("user", name))) if is_name(name) => Self::UserName(account, name.to_owned()),
-            (Language::Ram, Some(("role", name))) if is_name(name) => Self::RoleName(account, name.to_owned()),
+            (Language::Cam, Some(("uin", id))) if id == account.to_string() => {
+                Self::Account(account)
+            }
+            (Language::Cam, Some(("uin", id))) if is_number(id) => {
+                Self::UserId(account, id.to_owned())
+            }
+            (Language::Cam, Some(("role", id))) if is_name(id) => {
+                Self::RoleId(account, id.to_owned())
+            }
+            (Language::Cam, Some(("roleName", name))) if is_name(name) => {
+                Self::RoleName(account, name.to_owned())
+            }
+            (Language::Ram, Some(("user", name))) if is_name(name) => {
+                Self::UserName(account, name.to_owned())
+            }
+            (Language::Ram, Some(("role", name))) if is_name(name) => {
+                Self::RoleName(account, name.to_owned())
+            }
             _ => return None,
         })
     }
@@ -121,7 +152,9 @@ impl Trusted {
     /// Reads a principal of `federated` or `Federated`.
     fn parse_federated(text: &str, language: Language) -> Option<Self> {
         let (account, rest) = split(text, language)?;
-        let name = rest.strip_prefix("oidc-provider/").filter(|name| is_name(name))?;
+        let name = rest
+            .strip_prefix("oidc-provider/")
+            .filter(|name| is_name(name))?;
         Some(Self::Provider(account, name.to_owned()))
     }
 }
@@ -142,19 +175,22 @@ fn is_number(text: &str) -> bool {
 
 /// Tells whether it can be a name; wildcards can't: whom a role trusts is written out.
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte))
 }
 
 impl TrustPolicy {
     /// Reads a trust policy.
     ///
-    /// A statement that trusts an OIDC provider must name an audience and a subject, neither by wildcards
-    /// alone: the issuer of many tenants' tokens would else open the role to all of them.
+    /// A statement that trusts an OIDC provider must name an audience and a subject, neither by
+    /// wildcards alone: the issuer of many tenants' tokens would else open the role to all of them.
     ///
     /// # Errors
     ///
-    /// `InvalidParameter` of `document`: the message names the place, such as `statement[1].condition.ip_equal`, and
-    /// the reason.
+    /// `InvalidParameter` of `document`: the message names the place, such as
+    /// `statement[1].condition.ip_equal`, and the reason.
     pub fn parse(text: &str, limits: Limits) -> Result<CheckedTrust> {
         let mut warnings = Vec::new();
         match read(text, limits, &mut warnings) {
@@ -169,87 +205,184 @@ impl TrustPolicy {
     }
 }
 
-/// Decides whether a role's trust policy lets someone assume it; `name` is how the decision speaks of it.
+/// Decides whether a role's trust policy lets someone assume it; `name` is how the decision speaks
+/// of it.
 ///
 /// The context's `oidc` is not read: what a token says comes with the assumer.
-pub fn decide_trust<'a>(name: &'a str, policy: &'a TrustPolicy, assumer: &Assumer<'_>, context: &Context<'_>) -> Decision<'a> {
+pub fn decide_trust<'a>(
+    name: &'a str,
+    policy: &'a TrustPolicy,
+    assumer: &Assumer<'_>,
+    context: &Context<'_>,
+) -> Decision<'a> {
     let (oidc, federated) = match assumer {
         Assumer::Federated { claims, .. } => (Some(*claims), true),
         _ => (None, false),
     };
-    let context = Context { oidc, ..context.clone() };
+    let context = Context {
+        oidc,
+        ..context.clone()
+    };
     let mut allowed = None;
     for (index, trust) in policy.statements.iter().enumerate() {
-        let action = if federated { trust.federated } else { trust.signed };
-        if !action || !trust.principals.iter().any(|trusted| trusted.is(assumer)) || trust.condition.first_unmet(&context).is_some() {
+        let action = if federated {
+            trust.federated
+        } else {
+            trust.signed
+        };
+        if !action
+            || !trust.principals.iter().any(|trusted| trusted.is(assumer))
+            || trust.condition.first_unmet(&context).is_some()
+        {
             continue;
         }
-        let statement = StatementRef { document: name, language: policy.language, index, sid: trust.sid.as_deref() };
+        let statement = StatementRef {
+            document: name,
+            language: policy.language,
+            index,
+            sid: trust.sid.as_deref(),
+        };
         match trust.effect {
-            Effect::Deny => return Decision { outcome: Outcome::DeniedExplicitly, statement: Some(statement) },
+            Effect::Deny => {
+                return Decision {
+                    outcome: Outcome::DeniedExplicitly,
+                    statement: Some(statement),
+                };
+            }
             Effect::Allow => allowed = allowed.or(Some(statement)),
         }
     }
-    let outcome = if allowed.is_some() { Outcome::Allowed } else { Outcome::DeniedImplicitly };
-    Decision { outcome, statement: allowed }
+    let outcome = if allowed.is_some() {
+        Outcome::Allowed
+    } else {
+        Outcome::DeniedImplicitly
+    };
+    Decision {
+        outcome,
+        statement: allowed,
+    }
 }
 
 fn read(text: &str, limits: Limits, warnings: &mut Vec<String>) -> Result<TrustPolicy, Refusal> {
     let (language, statements) = open(text, limits)?;
     let name = Words::of(language).statement;
-    let read = |(index, json)| read_statement(json, &format!("{name}[{index}]"), language, warnings);
-    let statements = statements.iter().enumerate().map(read).collect::<Result<_, _>>()?;
-    Ok(TrustPolicy { language, statements })
+    let read =
+        |(index, json)| read_statement(json, &format!("{name}[{index}]"), language, warnings);
+    let statements = statements
+        .iter()
+        .enumerate()
+        .map(read)
+        .collect::<Result<_, _>>()?;
+    Ok(TrustPolicy {
+        language,
+        statements,
+    })
 }
 
-fn read_statement(json: &Json, place: &str, language: Language, warnings: &mut Vec<String>) -> Result<Trust, Refusal> {
+fn read_statement(
+    json: &Json,
+    place: &str,
+    language: Language,
+    warnings: &mut Vec<String>,
+) -> Result<Trust, Refusal> {
     let words = Words::of(language);
     if let Json::Object(fields) = json
         && fields.iter().any(|(name, _)| name == words.resource)
     {
-        return Err(Refusal::new(join(place, words.resource), "a trust policy has no resource: it belongs to the role"));
+        return Err(Refusal::new(
+            join(place, words.resource),
+            "a trust policy has no resource: it belongs to the role",
+        ));
     }
-    let elements = Elements::new(json, place, &[words.sid, words.effect, words.principal, words.action, words.condition])?;
-    let sid = elements.find(words.sid).map(|_| elements.text(words.sid)).transpose()?.map(ToOwned::to_owned);
+    let elements = Elements::new(
+        json,
+        place,
+        &[
+            words.sid,
+            words.effect,
+            words.principal,
+            words.action,
+            words.condition,
+        ],
+    )?;
+    let sid = elements
+        .find(words.sid)
+        .map(|_| elements.text(words.sid))
+        .transpose()?
+        .map(ToOwned::to_owned);
     let effect = effect(&elements, place, words)?;
-    let (signed, federated) = read_actions(elements.get(words.action)?, &join(place, words.action), language)?;
-    let principals = read_principals(elements.get(words.principal)?, &join(place, words.principal), language, warnings)?;
+    let (signed, federated) = read_actions(
+        elements.get(words.action)?,
+        &join(place, words.action),
+        language,
+    )?;
+    let principals = read_principals(
+        elements.get(words.principal)?,
+        &join(place, words.principal),
+        language,
+        warnings,
+    )?;
     let condition = condition(&elements, place, language, DocumentKind::Trust)?;
-    let trusts_provider = principals.iter().any(|trusted| matches!(trusted, Trusted::Provider(..)));
+    let trusts_provider = principals
+        .iter()
+        .any(|trusted| matches!(trusted, Trusted::Provider(..)));
     if effect == Effect::Allow && trusts_provider {
         let at = join(place, words.condition);
-        for (key, name, what) in [(Key::OidcAudience, "oidc:aud", "an audience"), (Key::OidcSubject, "oidc:sub", "a subject")] {
+        for (key, name, what) in [
+            (Key::OidcAudience, "oidc:aud", "an audience"),
+            (Key::OidcSubject, "oidc:sub", "a subject"),
+        ] {
             if !condition.narrows(&key) {
                 let why = format!(
-                    "a statement that trusts an OIDC provider must name {what}: compare {name} with something other than wildcards"
+                    "a statement that trusts an OIDC provider must name {what}: compare {name} \
+                     with something other than wildcards"
                 );
                 return Err(Refusal::new(at, why));
             }
         }
     }
-    Ok(Trust { sid, effect, signed, federated, principals, condition })
+    Ok(Trust {
+        sid,
+        effect,
+        signed,
+        federated,
+        principals,
+        condition,
+    })
 }
 
 /// Returns whether the actions name assuming by a signed call, and by an OIDC token.
 fn read_actions(json: &Json, place: &str, language: Language) -> Result<(bool, bool), Refusal> {
     let (mut signed, mut federated) = (false, false);
     for (place, text) in strings(json, place)? {
-        let bare = text.strip_prefix("name/").filter(|_| language == Language::Cam).unwrap_or(text);
+        let bare = text
+            .strip_prefix("name/")
+            .filter(|_| language == Language::Cam)
+            .unwrap_or(text);
         let pattern = match language {
             Language::Cam => Pattern::new(bare, Wildcards::of(language)),
             Language::Ram => Pattern::new(&bare.to_lowercase(), Wildcards::of(language)),
         };
         let (assume, by_token) = match language {
             // RAM has one name for both.
-            Language::Ram => (pattern.matches("sts:assumerole"), pattern.matches("sts:assumerole")),
-            Language::Cam => (pattern.matches("sts:AssumeRole"), pattern.matches("sts:AssumeRoleWithWebIdentity")),
+            Language::Ram => (
+                pattern.matches("sts:assumerole"),
+                pattern.matches("sts:assumerole"),
+            ),
+            Language::Cam => (
+                pattern.matches("sts:AssumeRole"),
+                pattern.matches("sts:AssumeRoleWithWebIdentity"),
+            ),
         };
         if !assume && !by_token {
             let known = match language {
                 Language::Cam => "name/sts:AssumeRole or name/sts:AssumeRoleWithWebIdentity",
                 Language::Ram => "sts:AssumeRole",
             };
-            return Err(Refusal::new(place, format!("the action of a trust policy is {known}")));
+            return Err(Refusal::new(
+                place,
+                format!("the action of a trust policy is {known}"),
+            ));
         }
         signed |= assume;
         federated |= by_token;
@@ -257,37 +390,63 @@ fn read_actions(json: &Json, place: &str, language: Language) -> Result<(bool, b
     Ok((signed, federated))
 }
 
-fn read_principals(json: &Json, place: &str, language: Language, warnings: &mut Vec<String>) -> Result<Vec<Trusted>, Refusal> {
+fn read_principals(
+    json: &Json,
+    place: &str,
+    language: Language,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Trusted>, Refusal> {
     let [cloud, provider, service] = match language {
         Language::Cam => ["qcs", "federated", "service"],
         Language::Ram => ["RAM", "Federated", "Service"],
     };
     let elements = Elements::new(json, place, &[cloud, provider, service])?;
     let mut principals = Vec::new();
-    let mut read = |name: &str, parse: fn(&str, Language) -> Option<Trusted>, forms: &str| {
-        let Some(json) = elements.find(name) else { return Ok(()) };
-        for (place, text) in strings(json, &join(place, name))? {
-            principals.push(parse(text, language).ok_or_else(|| Refusal::new(place, format!("a principal is written {forms}")))?);
-        }
-        Ok(())
-    };
+    let mut read =
+        |name: &str, parse: fn(&str, Language) -> Option<Trusted>, forms: &str| {
+            let Some(json) = elements.find(name) else {
+                return Ok(());
+            };
+            for (place, text) in strings(json, &join(place, name))? {
+                principals.push(parse(text, language).ok_or_else(|| {
+                    Refusal::new(place, format!("a principal is written {forms}"))
+                })?);
+            }
+            Ok(())
+        };
     match language {
         Language::Cam => {
             read(
                 cloud,
                 Trusted::parse_cloud,
-                "qcs::cam::uin/ACCOUNT:root, qcs::cam::uin/ACCOUNT:uin/USER, or qcs::cam::uin/ACCOUNT:roleName/ROLE",
+                "qcs::cam::uin/ACCOUNT:root, qcs::cam::uin/ACCOUNT:uin/USER, or \
+                 qcs::cam::uin/ACCOUNT:roleName/ROLE",
             )?;
-            read(provider, Trusted::parse_federated, "qcs::cam::uin/ACCOUNT:oidc-provider/NAME")?;
+            read(
+                provider,
+                Trusted::parse_federated,
+                "qcs::cam::uin/ACCOUNT:oidc-provider/NAME",
+            )?;
         }
         Language::Ram => {
-            read(cloud, Trusted::parse_cloud, "acs:ram::ACCOUNT:root, acs:ram::ACCOUNT:user/NAME, or acs:ram::ACCOUNT:role/NAME")?;
-            read(provider, Trusted::parse_federated, "acs:ram::ACCOUNT:oidc-provider/NAME")?;
+            read(
+                cloud,
+                Trusted::parse_cloud,
+                "acs:ram::ACCOUNT:root, acs:ram::ACCOUNT:user/NAME, or acs:ram::ACCOUNT:role/NAME",
+            )?;
+            read(
+                provider,
+                Trusted::parse_federated,
+                "acs:ram::ACCOUNT:oidc-provider/NAME",
+            )?;
         }
     }
     if let Some(json) = elements.find(service) {
         strings(json, &join(place, service))?;
-        warnings.push(format!("{}: no service of a cloud ever assumes a role here", join(place, service)));
+        warnings.push(format!(
+            "{}: no service of a cloud ever assumes a role here",
+            join(place, service)
+        ));
     } else if principals.is_empty() {
         return Err(Refusal::new(place, "it names nobody"));
     }

@@ -1,4 +1,5 @@
-//! Values of conditions: read by the test that their operator makes, and compared with the request's.
+//! Values of conditions: read by the test that their operator makes, and compared with the
+//! request's.
 
 use std::net::IpAddr;
 
@@ -34,19 +35,45 @@ pub(super) enum Values {
 
 impl Values {
     pub(super) fn parse(test: Test, values: &[&Json], language: Language) -> Result<Self, String> {
-        let texts = values.iter().map(|value| text_of(value, test, language)).collect::<Result<Vec<_>, _>>()?;
-        fn each<T>(texts: &[String], what: &str, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, String> {
-            texts.iter().map(|text| read(text).ok_or_else(|| format!("{text:?} is not {what}"))).collect()
+        let texts = values
+            .iter()
+            .map(|value| text_of(value, test, language))
+            .collect::<Result<Vec<_>, _>>()?;
+        fn each<T>(
+            texts: &[String],
+            what: &str,
+            read: impl Fn(&str) -> Option<T>,
+        ) -> Result<Vec<T>, String> {
+            texts
+                .iter()
+                .map(|text| read(text).ok_or_else(|| format!("{text:?} is not {what}")))
+                .collect()
         }
         Ok(match test {
             Test::Text => Self::Text(texts),
-            Test::TextIgnoringCase => Self::Folded(texts.iter().map(|text| text.to_lowercase()).collect()),
-            Test::TextLike => Self::Patterns(texts.iter().map(|text| Pattern::new(text, Wildcards::of(language))).collect()),
-            Test::Number(order) => Self::Numbers(order, each(&texts, "a decimal number", parse_number)?),
-            Test::Time(order) => Self::Times(order, each(&texts, "a time such as 2026-01-02T03:04:05Z", parse_time)?),
+            Test::TextIgnoringCase => {
+                Self::Folded(texts.iter().map(|text| text.to_lowercase()).collect())
+            }
+            Test::TextLike => Self::Patterns(
+                texts
+                    .iter()
+                    .map(|text| Pattern::new(text, Wildcards::of(language)))
+                    .collect(),
+            ),
+            Test::Number(order) => {
+                Self::Numbers(order, each(&texts, "a decimal number", parse_number)?)
+            }
+            Test::Time(order) => Self::Times(
+                order,
+                each(&texts, "a time such as 2026-01-02T03:04:05Z", parse_time)?,
+            ),
             Test::Boolean => Self::Booleans(each(&texts, "true or false", parse_boolean)?),
             Test::Bytes => Self::Bytes(each(&texts, "Base64", decode_base64)?),
-            Test::Address => Self::Networks(each(&texts, "an IP address or a network such as 10.0.0.0/8", Network::parse)?),
+            Test::Address => Self::Networks(each(
+                &texts,
+                "an IP address or a network such as 10.0.0.0/8",
+                Network::parse,
+            )?),
             Test::Missing => {
                 let wanted = each(&texts, "true or false", parse_boolean)?;
                 match wanted.as_slice() {
@@ -66,18 +93,24 @@ impl Values {
                 own.contains(&text)
             }
             (Self::Patterns(own), Actual::Text(text)) => own.iter().any(|own| own.matches(text)),
-            (Self::Numbers(order, own), Actual::Text(text)) => {
-                parse_number(text).is_some_and(|number| own.iter().any(|own| order.holds(&number, own)))
+            (Self::Numbers(order, own), Actual::Text(text)) => parse_number(text)
+                .is_some_and(|number| own.iter().any(|own| order.holds(&number, own))),
+            (Self::Times(order, own), Actual::Time(time)) => {
+                own.iter().any(|own| order.holds(time, own))
             }
-            (Self::Times(order, own), Actual::Time(time)) => own.iter().any(|own| order.holds(time, own)),
             (Self::Times(order, own), Actual::Text(text)) => {
                 parse_time(text).is_some_and(|time| own.iter().any(|own| order.holds(&time, own)))
             }
             (Self::Booleans(own), Actual::Boolean(value)) => own.contains(value),
-            (Self::Booleans(own), Actual::Text(text)) => parse_boolean(text).is_some_and(|value| own.contains(&value)),
+            (Self::Booleans(own), Actual::Text(text)) => {
+                parse_boolean(text).is_some_and(|value| own.contains(&value))
+            }
             (Self::Bytes(own), Actual::Text(text)) => own.iter().any(|own| own == text.as_bytes()),
-            (Self::Networks(own), Actual::Address(address)) => own.iter().any(|own| own.contains(*address)),
-            // Types that can't be compared aren't equal; `check_type` lets few of these come so far.
+            (Self::Networks(own), Actual::Address(address)) => {
+                own.iter().any(|own| own.contains(*address))
+            }
+            // Types that can't be compared aren't equal; `check_type` lets few of these come so
+            // far.
             _ => false,
         }
     }
@@ -99,7 +132,9 @@ fn text_of(value: &Json, test: Test, language: Language) -> Result<String, Strin
             Err("policy variables such as ${...} are not supported".to_owned())
         }
         (Json::Text(text), _) => Ok(text.clone()),
-        (Json::Bool(value), Test::Boolean | Test::Missing) if language == Language::Cam => Ok(value.to_string()),
+        (Json::Bool(value), Test::Boolean | Test::Missing) if language == Language::Cam => {
+            Ok(value.to_string())
+        }
         (Json::Number(number), Test::Number(_)) if language == Language::Cam => Ok(number.clone()),
         (other, _) => Err(format!("its values must be strings, not {}", other.kind())),
     }
@@ -110,10 +145,13 @@ fn parse_number(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let decimal = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    (decimal(whole) && decimal(fraction)).then(|| text.parse().ok()).flatten()
+    (decimal(whole) && decimal(fraction))
+        .then(|| text.parse().ok())
+        .flatten()
 }
 
-/// Reads RFC 3339 as unix seconds: documents write whole seconds, and `date_equal` could hold at no other time.
+/// Reads RFC 3339 as unix seconds: documents write whole seconds, and `date_equal` could hold at no
+/// other time.
 fn parse_time(text: &str) -> Option<i64> {
     Timestamp::parse_rfc3339(text).map(Timestamp::unix_seconds)
 }
@@ -170,27 +208,46 @@ impl Network {
         let bits = if address.is_ipv4() { 32 } else { 128 };
         let length: u32 = match length {
             None => bits,
-            Some(length) if length.bytes().all(|byte| byte.is_ascii_digit()) => length.parse().ok().filter(|length| *length <= bits)?,
+            Some(length) if length.bytes().all(|byte| byte.is_ascii_digit()) => {
+                length.parse().ok().filter(|length| *length <= bits)?
+            }
             Some(_) => return None,
         };
-        // A client's address is never of the mapped form, so a network within it is taken for what it means.
-        let canonical = if length >= 96 { address.to_canonical() } else { address };
+        // A client's address is never of the mapped form, so a network within it is taken for what
+        // it means.
+        let canonical = if length >= 96 {
+            address.to_canonical()
+        } else {
+            address
+        };
         Some(match (canonical, address) {
             (IpAddr::V4(canonical), address) => {
-                let host = if address.is_ipv4() { 32 - length } else { 128 - length };
+                let host = if address.is_ipv4() {
+                    32 - length
+                } else {
+                    128 - length
+                };
                 let mask = u32::MAX.checked_shl(host).unwrap_or(0);
-                Self::Version4 { address: u32::from(canonical) & mask, mask }
+                Self::Version4 {
+                    address: u32::from(canonical) & mask,
+                    mask,
+                }
             }
             (IpAddr::V6(canonical), _) => {
                 let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
-                Self::Version6 { address: halves(u128::from(canonical) & mask), mask: halves(mask) }
+                Self::Version6 {
+                    address: halves(u128::from(canonical) & mask),
+                    mask: halves(mask),
+                }
             }
         })
     }
 
     fn contains(&self, actual: IpAddr) -> bool {
         match (self, actual) {
-            (Self::Version4 { address, mask }, IpAddr::V4(actual)) => u32::from(actual) & mask == *address,
+            (Self::Version4 { address, mask }, IpAddr::V4(actual)) => {
+                u32::from(actual) & mask == *address
+            }
             (Self::Version6 { address, mask }, IpAddr::V6(actual)) => {
                 let [high, low] = halves(u128::from(actual));
                 [high & mask[0], low & mask[1]] == *address
@@ -213,7 +270,9 @@ mod tests {
 
     fn admits(network: &str, address: &str) -> bool {
         let address: IpAddr = address.parse().unwrap();
-        Network::parse(network).unwrap_or_else(|| panic!("{network}")).contains(address.to_canonical())
+        Network::parse(network)
+            .unwrap_or_else(|| panic!("{network}"))
+            .contains(address.to_canonical())
     }
 
     #[test]
@@ -240,9 +299,18 @@ mod tests {
         for (network, address, expected) in cases {
             assert_eq!(admits(network, address), expected, "{address} in {network}");
         }
-        for bad in
-            ["", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/-1", "::/129", "010.0.0.1", "10.0.0.0/8/8", "localhost"]
-        {
+        for bad in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "10.0.0.0/-1",
+            "::/129",
+            "010.0.0.1",
+            "10.0.0.0/8/8",
+            "localhost",
+        ] {
             assert!(Network::parse(bad).is_none(), "{bad:?}");
         }
     }
@@ -252,10 +320,19 @@ mod tests {
         for (text, expected) in [("5", 5.0), ("-1.50", -1.5), ("0", 0.0), ("007", 7.0)] {
             assert_eq!(parse_number(text), Some(expected), "{text}");
         }
-        for bad in ["", "-", "1e3", "inf", "NaN", "1.", ".5", "+1", "1 ", "0x10", "--1"] {
+        for bad in [
+            "", "-", "1e3", "inf", "NaN", "1.", ".5", "+1", "1 ", "0x10", "--1",
+        ] {
             assert_eq!(parse_number(bad), None, "{bad:?}");
         }
-        assert_eq!([parse_boolean("true"), parse_boolean("False"), parse_boolean("1")], [Some(true), Some(false), None]);
+        assert_eq!(
+            [
+                parse_boolean("true"),
+                parse_boolean("False"),
+                parse_boolean("1")
+            ],
+            [Some(true), Some(false), None]
+        );
     }
 
     proptest! {

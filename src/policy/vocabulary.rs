@@ -1,9 +1,10 @@
 //! The vocabulary: each permission with its names and the form of its resource in both languages.
 //!
-//! A document is asked in its own language, whichever door a call came through: a CAM document about
-//! `tcr:PullRepository` on a `tcr-` id, a RAM document about `cr:PullRepository` on a `cri-` id. So a deny in
-//! either language closes both doors. Sources: Tencent's list of TCR interfaces with access control, Alibaba's
-//! authorisation list for `cr` (document 144229). Start with [`Permission`]'s table.
+//! A document is asked in its own language, whichever door a call came through: a CAM document
+//! about `tcr:PullRepository` on a `tcr-` id, a RAM document about `cr:PullRepository` on a `cri-`
+//! id. So a deny in either language closes both doors. Sources: Tencent's list of TCR interfaces
+//! with access control, Alibaba's authorisation list for `cr` (document 144229). Start with
+//! [`Permission`]'s table.
 
 use std::fmt;
 use std::str::FromStr;
@@ -111,26 +112,105 @@ struct Row {
 /// THE table. Where a language has several names, any of them allows and any of them denies.
 ///
 /// Divergence: the RAM names for long-term credentials, service accounts and federation tokens, and
-/// `cr:UpdateInstance` and `cr:DeleteInstance`, are ours: the cloud has nothing of the kind. None begins with
-/// `cr:Get`, so that a policy written for temporary credentials never yields one that lives for years.
-/// Forms that the clouds don't publish (deleting, service accounts, access lists) follow their neighbours.
+/// `cr:UpdateInstance` and `cr:DeleteInstance`, are ours: the cloud has nothing of the kind. None
+/// begins with `cr:Get`, so that a policy written for temporary credentials never yields one that
+/// lives for years. Forms that the clouds don't publish (deleting, service accounts, access lists)
+/// follow their neighbours.
 const TABLE: [Row; 60] = {
-    use Form::{AllInNamespace, AllInRepository, AllRepositories, Instance, Namespace, Operation, Registry, Repository, Role};
+    use Form::{
+        AllInNamespace, AllInRepository, AllRepositories, Instance, Namespace, Operation, Registry,
+        Repository, Role,
+    };
     use Permission as P;
     type Names = &'static [&'static str];
-    const fn row(permission: P, word: &'static str, cam: Names, cam_form: Form, ram: Names, ram_form: Form) -> Row {
-        Row { permission, word, cam: (cam, cam_form), ram: (ram, ram_form) }
+    const fn row(
+        permission: P,
+        word: &'static str,
+        cam: Names,
+        cam_form: Form,
+        ram: Names,
+        ram_form: Form,
+    ) -> Row {
+        Row {
+            permission,
+            word,
+            cam: (cam, cam_form),
+            ram: (ram, ram_form),
+        }
     }
     [
-        row(P::Pull, "pull", &["tcr:PullRepository"], Repository, &["cr:PullRepository"], Repository),
-        row(P::Push, "push", &["tcr:PushRepository"], Repository, &["cr:PushRepository"], Repository),
-        row(P::Delete, "delete", &["tcr:DeleteImage", "tcr:DeleteRepositoryTags"], Repository, &["cr:DeleteRepoTag"], Repository),
-        row(P::ListCatalog, "list-catalog", &["tcr:DescribeRepositories"], AllRepositories, &["cr:ListRepository"], AllRepositories),
-        row(P::IssueTemporary, "issue-temporary", &["tcr:CreateInstanceToken"], Instance, &["cr:GetAuthorizationToken"], Operation),
-        row(P::IssueLongTerm, "issue-long-term", &["tcr:CreateInstanceToken"], Instance, &["cr:CreateInstanceToken"], Instance),
-        row(P::ListLongTerm, "list-long-term", &["tcr:DescribeInstanceToken"], Instance, &["cr:ListInstanceToken"], Instance),
-        row(P::ModifyLongTerm, "modify-long-term", &["tcr:ModifyInstanceToken"], Instance, &["cr:UpdateInstanceToken"], Instance),
-        row(P::DeleteLongTerm, "delete-long-term", &["tcr:DeleteInstanceToken"], Instance, &["cr:DeleteInstanceToken"], Instance),
+        row(
+            P::Pull,
+            "pull",
+            &["tcr:PullRepository"],
+            Repository,
+            &["cr:PullRepository"],
+            Repository,
+        ),
+        row(
+            P::Push,
+            "push",
+            &["tcr:PushRepository"],
+            Repository,
+            &["cr:PushRepository"],
+            Repository,
+        ),
+        row(
+            P::Delete,
+            "delete",
+            &["tcr:DeleteImage", "tcr:DeleteRepositoryTags"],
+            Repository,
+            &["cr:DeleteRepoTag"],
+            Repository,
+        ),
+        row(
+            P::ListCatalog,
+            "list-catalog",
+            &["tcr:DescribeRepositories"],
+            AllRepositories,
+            &["cr:ListRepository"],
+            AllRepositories,
+        ),
+        row(
+            P::IssueTemporary,
+            "issue-temporary",
+            &["tcr:CreateInstanceToken"],
+            Instance,
+            &["cr:GetAuthorizationToken"],
+            Operation,
+        ),
+        row(
+            P::IssueLongTerm,
+            "issue-long-term",
+            &["tcr:CreateInstanceToken"],
+            Instance,
+            &["cr:CreateInstanceToken"],
+            Instance,
+        ),
+        row(
+            P::ListLongTerm,
+            "list-long-term",
+            &["tcr:DescribeInstanceToken"],
+            Instance,
+            &["cr:ListInstanceToken"],
+            Instance,
+        ),
+        row(
+            P::ModifyLongTerm,
+            "modify-long-term",
+            &["tcr:ModifyInstanceToken"],
+            Instance,
+            &["cr:UpdateInstanceToken"],
+            Instance,
+        ),
+        row(
+            P::DeleteLongTerm,
+            "delete-long-term",
+            &["tcr:DeleteInstanceToken"],
+            Instance,
+            &["cr:DeleteInstanceToken"],
+            Instance,
+        ),
         row(
             P::CreateServiceAccount,
             "create-service-account",
@@ -179,9 +259,30 @@ const TABLE: [Row; 60] = {
             &["cr:ResetLoginPassword"],
             Instance,
         ),
-        row(P::CreateInstance, "create-instance", &["tcr:CreateInstance"], Instance, &["cr:CreateInstance"], Instance),
-        row(P::ListInstances, "list-instances", &["tcr:DescribeInstances"], Instance, &["cr:ListInstance"], Operation),
-        row(P::DescribeInstance, "describe-instance", &["tcr:DescribeInstances"], Instance, &["cr:GetInstance"], Instance),
+        row(
+            P::CreateInstance,
+            "create-instance",
+            &["tcr:CreateInstance"],
+            Instance,
+            &["cr:CreateInstance"],
+            Instance,
+        ),
+        row(
+            P::ListInstances,
+            "list-instances",
+            &["tcr:DescribeInstances"],
+            Instance,
+            &["cr:ListInstance"],
+            Operation,
+        ),
+        row(
+            P::DescribeInstance,
+            "describe-instance",
+            &["tcr:DescribeInstances"],
+            Instance,
+            &["cr:GetInstance"],
+            Instance,
+        ),
         row(
             P::DescribeInstanceStatus,
             "describe-instance-status",
@@ -190,8 +291,22 @@ const TABLE: [Row; 60] = {
             &["cr:GetInstance"],
             Instance,
         ),
-        row(P::ModifyInstance, "modify-instance", &["tcr:ModifyInstance"], Instance, &["cr:UpdateInstance"], Instance),
-        row(P::DeleteInstance, "delete-instance", &["tcr:DeleteInstance"], Instance, &["cr:DeleteInstance"], Instance),
+        row(
+            P::ModifyInstance,
+            "modify-instance",
+            &["tcr:ModifyInstance"],
+            Instance,
+            &["cr:UpdateInstance"],
+            Instance,
+        ),
+        row(
+            P::DeleteInstance,
+            "delete-instance",
+            &["tcr:DeleteInstance"],
+            Instance,
+            &["cr:DeleteInstance"],
+            Instance,
+        ),
         row(
             P::DescribeEndpoint,
             "describe-endpoint",
@@ -200,7 +315,14 @@ const TABLE: [Row; 60] = {
             &["cr:GetInstanceEndpoint"],
             Instance,
         ),
-        row(P::ListEndpoints, "list-endpoints", &["tcr:DescribeExternalEndpointStatus"], Instance, &["cr:ListInstanceEndpoint"], Instance),
+        row(
+            P::ListEndpoints,
+            "list-endpoints",
+            &["tcr:DescribeExternalEndpointStatus"],
+            Instance,
+            &["cr:ListInstanceEndpoint"],
+            Instance,
+        ),
         row(
             P::ManageEndpoint,
             "manage-endpoint",
@@ -212,7 +334,10 @@ const TABLE: [Row; 60] = {
         row(
             P::CreateAclEntry,
             "create-acl-entry",
-            &["tcr:CreateSecurityPolicy", "tcr:CreateMultipleSecurityPolicy"],
+            &[
+                "tcr:CreateSecurityPolicy",
+                "tcr:CreateMultipleSecurityPolicy",
+            ],
             Instance,
             &["cr:CreateInstanceEndpointAclPolicy"],
             Instance,
@@ -220,31 +345,174 @@ const TABLE: [Row; 60] = {
         row(
             P::DeleteAclEntry,
             "delete-acl-entry",
-            &["tcr:DeleteSecurityPolicy", "tcr:DeleteMultipleSecurityPolicy"],
+            &[
+                "tcr:DeleteSecurityPolicy",
+                "tcr:DeleteMultipleSecurityPolicy",
+            ],
             Instance,
             &["cr:DeleteInstanceEndpointAclPolicy"],
             Instance,
         ),
-        row(P::CreateNamespace, "create-namespace", &["tcr:CreateNamespace"], Namespace, &["cr:CreateNamespace"], Registry),
-        row(P::ListNamespaces, "list-namespaces", &["tcr:DescribeNamespaces"], Namespace, &["cr:ListNamespace"], AllRepositories),
-        row(P::DescribeNamespace, "describe-namespace", &["tcr:DescribeNamespaces"], Namespace, &["cr:GetNamespace"], Namespace),
-        row(P::ModifyNamespace, "modify-namespace", &["tcr:ModifyNamespace"], Namespace, &["cr:UpdateNamespace"], Namespace),
-        row(P::DeleteNamespace, "delete-namespace", &["tcr:DeleteNamespace"], Namespace, &["cr:DeleteNamespace"], Namespace),
-        row(P::CreateRepository, "create-repository", &["tcr:CreateRepository"], Repository, &["cr:CreateRepository"], Repository),
-        row(P::ListRepositories, "list-repositories", &["tcr:DescribeRepositories"], Repository, &["cr:ListRepository"], AllInNamespace),
-        row(P::DescribeRepository, "describe-repository", &["tcr:DescribeRepositories"], Repository, &["cr:GetRepository"], Repository),
-        row(P::ModifyRepository, "modify-repository", &["tcr:ModifyRepository"], Repository, &["cr:UpdateRepository"], Repository),
-        row(P::DeleteRepository, "delete-repository", &["tcr:DeleteRepository"], Repository, &["cr:DeleteRepository"], Repository),
-        row(P::ListTags, "list-tags", &["tcr:DescribeImages"], AllInRepository, &["cr:ListRepoTag"], Repository),
-        row(P::DescribeTag, "describe-tag", &["tcr:DescribeImageManifests"], AllInRepository, &["cr:GetRepoTag"], Repository),
-        row(P::AssumeRole, "assume-role", &["sts:AssumeRole"], Role, &["sts:AssumeRole"], Role),
-        row(P::GetFederationToken, "get-federation-token", &["sts:GetFederationToken"], Operation, &["sts:GetFederationToken"], Operation),
-        row(P::CheckInstance, "check-instance", &["tcr:CheckInstance"], Instance, &["cr:GetInstance"], Instance),
-        row(P::CheckInstanceName, "check-instance-name", &["tcr:CheckInstanceName"], Operation, &["cr:ListInstance"], Operation),
-        row(P::CountInstances, "count-instances", &["tcr:DescribeInstances"], Instance, &["cr:GetInstanceCount"], Operation),
-        row(P::DescribeUsage, "describe-usage", &["tcr:DescribeInstances"], Instance, &["cr:GetInstanceUsage"], Instance),
-        row(P::ListRegions, "list-regions", &["tcr:DescribeRegions"], Operation, &["cr:ListInstanceRegion"], Operation),
-        row(P::ListAclEntries, "list-acl-entries", &["tcr:DescribeSecurityPolicies"], Instance, &["cr:GetInstanceEndpoint"], Instance),
+        row(
+            P::CreateNamespace,
+            "create-namespace",
+            &["tcr:CreateNamespace"],
+            Namespace,
+            &["cr:CreateNamespace"],
+            Registry,
+        ),
+        row(
+            P::ListNamespaces,
+            "list-namespaces",
+            &["tcr:DescribeNamespaces"],
+            Namespace,
+            &["cr:ListNamespace"],
+            AllRepositories,
+        ),
+        row(
+            P::DescribeNamespace,
+            "describe-namespace",
+            &["tcr:DescribeNamespaces"],
+            Namespace,
+            &["cr:GetNamespace"],
+            Namespace,
+        ),
+        row(
+            P::ModifyNamespace,
+            "modify-namespace",
+            &["tcr:ModifyNamespace"],
+            Namespace,
+            &["cr:UpdateNamespace"],
+            Namespace,
+        ),
+        row(
+            P::DeleteNamespace,
+            "delete-namespace",
+            &["tcr:DeleteNamespace"],
+            Namespace,
+            &["cr:DeleteNamespace"],
+            Namespace,
+        ),
+        row(
+            P::CreateRepository,
+            "create-repository",
+            &["tcr:CreateRepository"],
+            Repository,
+            &["cr:CreateRepository"],
+            Repository,
+        ),
+        row(
+            P::ListRepositories,
+            "list-repositories",
+            &["tcr:DescribeRepositories"],
+            Repository,
+            &["cr:ListRepository"],
+            AllInNamespace,
+        ),
+        row(
+            P::DescribeRepository,
+            "describe-repository",
+            &["tcr:DescribeRepositories"],
+            Repository,
+            &["cr:GetRepository"],
+            Repository,
+        ),
+        row(
+            P::ModifyRepository,
+            "modify-repository",
+            &["tcr:ModifyRepository"],
+            Repository,
+            &["cr:UpdateRepository"],
+            Repository,
+        ),
+        row(
+            P::DeleteRepository,
+            "delete-repository",
+            &["tcr:DeleteRepository"],
+            Repository,
+            &["cr:DeleteRepository"],
+            Repository,
+        ),
+        row(
+            P::ListTags,
+            "list-tags",
+            &["tcr:DescribeImages"],
+            AllInRepository,
+            &["cr:ListRepoTag"],
+            Repository,
+        ),
+        row(
+            P::DescribeTag,
+            "describe-tag",
+            &["tcr:DescribeImageManifests"],
+            AllInRepository,
+            &["cr:GetRepoTag"],
+            Repository,
+        ),
+        row(
+            P::AssumeRole,
+            "assume-role",
+            &["sts:AssumeRole"],
+            Role,
+            &["sts:AssumeRole"],
+            Role,
+        ),
+        row(
+            P::GetFederationToken,
+            "get-federation-token",
+            &["sts:GetFederationToken"],
+            Operation,
+            &["sts:GetFederationToken"],
+            Operation,
+        ),
+        row(
+            P::CheckInstance,
+            "check-instance",
+            &["tcr:CheckInstance"],
+            Instance,
+            &["cr:GetInstance"],
+            Instance,
+        ),
+        row(
+            P::CheckInstanceName,
+            "check-instance-name",
+            &["tcr:CheckInstanceName"],
+            Operation,
+            &["cr:ListInstance"],
+            Operation,
+        ),
+        row(
+            P::CountInstances,
+            "count-instances",
+            &["tcr:DescribeInstances"],
+            Instance,
+            &["cr:GetInstanceCount"],
+            Operation,
+        ),
+        row(
+            P::DescribeUsage,
+            "describe-usage",
+            &["tcr:DescribeInstances"],
+            Instance,
+            &["cr:GetInstanceUsage"],
+            Instance,
+        ),
+        row(
+            P::ListRegions,
+            "list-regions",
+            &["tcr:DescribeRegions"],
+            Operation,
+            &["cr:ListInstanceRegion"],
+            Operation,
+        ),
+        row(
+            P::ListAclEntries,
+            "list-acl-entries",
+            &["tcr:DescribeSecurityPolicies"],
+            Instance,
+            &["cr:GetInstanceEndpoint"],
+            Instance,
+        ),
         row(
             P::ModifyAclEntry,
             "modify-acl-entry",
@@ -253,9 +521,30 @@ const TABLE: [Row; 60] = {
             &["cr:CreateInstanceEndpointAclPolicy"],
             Instance,
         ),
-        row(P::TagInstance, "tag-instance", &["tcr:ModifyInstance"], Instance, &["cr:TagResources"], Instance),
-        row(P::UntagInstance, "untag-instance", &["tcr:ModifyInstance"], Instance, &["cr:UntagResources"], Instance),
-        row(P::ListInstanceTags, "list-instance-tags", &["tcr:DescribeInstances"], Instance, &["cr:ListTagResources"], Instance),
+        row(
+            P::TagInstance,
+            "tag-instance",
+            &["tcr:ModifyInstance"],
+            Instance,
+            &["cr:TagResources"],
+            Instance,
+        ),
+        row(
+            P::UntagInstance,
+            "untag-instance",
+            &["tcr:ModifyInstance"],
+            Instance,
+            &["cr:UntagResources"],
+            Instance,
+        ),
+        row(
+            P::ListInstanceTags,
+            "list-instance-tags",
+            &["tcr:DescribeInstances"],
+            Instance,
+            &["cr:ListTagResources"],
+            Instance,
+        ),
         row(
             P::DescribeInternalEndpoint,
             "describe-internal-endpoint",
@@ -297,11 +586,46 @@ const TABLE: [Row; 60] = {
             &["cr:ListArtifactLifecycleRule"],
             Instance,
         ),
-        row(P::ListReplicas, "list-replicas", &["tcr:DescribeReplicationInstances"], Instance, &["cr:ListRepoSyncRule"], Instance),
-        row(P::ListSyncRules, "list-sync-rules", &["tcr:DescribeReplicationPolicies"], Instance, &["cr:ListRepoSyncRule"], Instance),
-        row(P::ListWebhooks, "list-webhooks", &["tcr:DescribeWebhookTrigger"], Namespace, &["cr:ListRepoTrigger"], AllInNamespace),
-        row(P::ListChains, "list-chains", &["tcr:DescribeInstances"], Instance, &["cr:ListChain"], Instance),
-        row(P::ListScanRules, "list-scan-rules", &["tcr:DescribeInstances"], Instance, &["cr:ListScanRule"], Instance),
+        row(
+            P::ListReplicas,
+            "list-replicas",
+            &["tcr:DescribeReplicationInstances"],
+            Instance,
+            &["cr:ListRepoSyncRule"],
+            Instance,
+        ),
+        row(
+            P::ListSyncRules,
+            "list-sync-rules",
+            &["tcr:DescribeReplicationPolicies"],
+            Instance,
+            &["cr:ListRepoSyncRule"],
+            Instance,
+        ),
+        row(
+            P::ListWebhooks,
+            "list-webhooks",
+            &["tcr:DescribeWebhookTrigger"],
+            Namespace,
+            &["cr:ListRepoTrigger"],
+            AllInNamespace,
+        ),
+        row(
+            P::ListChains,
+            "list-chains",
+            &["tcr:DescribeInstances"],
+            Instance,
+            &["cr:ListChain"],
+            Instance,
+        ),
+        row(
+            P::ListScanRules,
+            "list-scan-rules",
+            &["tcr:DescribeInstances"],
+            Instance,
+            &["cr:ListScanRule"],
+            Instance,
+        ),
     ]
 };
 
@@ -357,15 +681,24 @@ impl Permission {
 impl FromStr for Permission {
     type Err = Error;
 
-    /// Reads the permission's own word, or a name in either language; of several with that name, the first.
+    /// Reads the permission's own word, or a name in either language; of several with that name,
+    /// the first.
     fn from_str(text: &str) -> Result<Self> {
-        let named = |permission: &Self| Language::ALL.iter().any(|language| permission.names(*language).contains(&text));
-        Self::all().find(|permission| permission.word() == text).or_else(|| Self::all().find(named)).ok_or_else(|| {
-            Error::invalid_parameter(
-                "action",
-                "an action is pull, push, delete, or a name from docs/policies.md, such as tcr:CreateInstanceToken",
-            )
-        })
+        let named = |permission: &Self| {
+            Language::ALL
+                .iter()
+                .any(|language| permission.names(*language).contains(&text))
+        };
+        Self::all()
+            .find(|permission| permission.word() == text)
+            .or_else(|| Self::all().find(named))
+            .ok_or_else(|| {
+                Error::invalid_parameter(
+                    "action",
+                    "an action is pull, push, delete, or a name from docs/policies.md, such as \
+                     tcr:CreateInstanceToken",
+                )
+            })
     }
 }
 
@@ -379,7 +712,10 @@ impl fmt::Display for Permission {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Permissions(u64);
 
-const _: () = assert!(TABLE.len() <= u64::BITS as usize, "a wider type for the permissions of a statement");
+const _: () = assert!(
+    TABLE.len() <= u64::BITS as usize,
+    "a wider type for the permissions of a statement"
+);
 
 impl Permissions {
     pub(super) fn add(&mut self, permission: Permission) {
@@ -395,16 +731,32 @@ impl Permissions {
     }
 }
 
-/// Returns every action that the languages know of in the services that matter here, as service and name.
-pub(super) fn known_actions(language: Language) -> impl Iterator<Item = (&'static str, &'static str)> {
+/// Returns every action that the languages know of in the services that matter here, as service and
+/// name.
+pub(super) fn known_actions(
+    language: Language,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
     let lists: [(&str, &[&str]); 4] = match language {
-        Language::Cam => [("tcr", actions::TCR), ("sts", actions::CAM_STS), ("", &[]), ("", &[])],
-        Language::Ram => [("cr", actions::CR), ("cr", actions::CR_OWN), ("sts", actions::RAM_STS), ("sts", actions::RAM_STS_OWN)],
+        Language::Cam => [
+            ("tcr", actions::TCR),
+            ("sts", actions::CAM_STS),
+            ("", &[]),
+            ("", &[]),
+        ],
+        Language::Ram => [
+            ("cr", actions::CR),
+            ("cr", actions::CR_OWN),
+            ("sts", actions::RAM_STS),
+            ("sts", actions::RAM_STS_OWN),
+        ],
     };
-    lists.into_iter().flat_map(|(service, names)| names.iter().map(move |name| (service, *name)))
+    lists
+        .into_iter()
+        .flat_map(|(service, names)| names.iter().map(move |name| (service, *name)))
 }
 
-/// Tells whether the cloud of a language has an action of that exact name in a service such as `tcr`.
+/// Tells whether the cloud of a language has an action of that exact name in a service such as
+/// `tcr`.
 pub fn is_action(language: Language, service: &str, name: &str) -> bool {
     let names = match (language, service) {
         (Language::Cam, "tcr") => actions::TCR,
@@ -417,7 +769,11 @@ pub fn is_action(language: Language, service: &str, name: &str) -> bool {
 }
 
 /// Returns the permissions that an action names.
-pub(super) fn permissions_named<'a>(language: Language, service: &'a str, name: &'a str) -> impl Iterator<Item = Permission> + 'a {
+pub(super) fn permissions_named<'a>(
+    language: Language,
+    service: &'a str,
+    name: &'a str,
+) -> impl Iterator<Item = Permission> + 'a {
     let same = move |full: &&str| full.split_once(':') == Some((service, name));
     Permission::all().filter(move |permission| permission.names(language).iter().any(same))
 }
@@ -433,7 +789,10 @@ mod tests {
             for language in Language::ALL {
                 for full in permission.names(language) {
                     let (service, name) = full.split_once(':').unwrap();
-                    assert!(known_actions(language).any(|known| known == (service, name)), "{full}");
+                    assert!(
+                        known_actions(language).any(|known| known == (service, name)),
+                        "{full}"
+                    );
                 }
             }
             // An action that NotAction excludes would otherwise be let in by its other name.
@@ -445,14 +804,23 @@ mod tests {
     fn no_name_for_a_temporary_credential_yields_a_long_term_one() {
         let long_term = Permission::IssueLongTerm.name(Language::Ram);
         assert!(!long_term.starts_with("cr:Get"));
-        assert_eq!(permissions_named(Language::Ram, "cr", "GetAuthorizationToken").collect::<Vec<_>>(), [Permission::IssueTemporary]);
+        assert_eq!(
+            permissions_named(Language::Ram, "cr", "GetAuthorizationToken").collect::<Vec<_>>(),
+            [Permission::IssueTemporary]
+        );
     }
 
     #[test]
     fn a_permission_is_found_by_its_word_and_its_names() {
         assert_eq!("pull".parse::<Permission>().unwrap(), Permission::Pull);
-        assert_eq!("cr:PushRepository".parse::<Permission>().unwrap(), Permission::Push);
-        assert_eq!("tcr:CreateInstanceToken".parse::<Permission>().unwrap(), Permission::IssueTemporary);
+        assert_eq!(
+            "cr:PushRepository".parse::<Permission>().unwrap(),
+            Permission::Push
+        );
+        assert_eq!(
+            "tcr:CreateInstanceToken".parse::<Permission>().unwrap(),
+            Permission::IssueTemporary
+        );
         assert!("fly".parse::<Permission>().is_err());
         for permission in Permission::all() {
             assert_eq!(permission.word().parse::<Permission>().unwrap(), permission);

@@ -34,7 +34,10 @@ impl Image {
             "config": { "mediaType": CONFIG_TYPE, "digest": digest_of(&config), "size": config.len() },
             "layers": [{ "mediaType": LAYER_TYPE, "digest": digest_of(&layer), "size": layer.len() }],
         });
-        Self { blobs: [config, layer], manifest: manifest.to_string().into_bytes() }
+        Self {
+            blobs: [config, layer],
+            manifest: manifest.to_string().into_bytes(),
+        }
     }
 }
 
@@ -46,7 +49,9 @@ pub(super) fn digest_of(bytes: &[u8]) -> String {
 /// Writes a tar archive (POSIX ustar) of one small file; `name` has less than 100 bytes.
 fn tar(name: &str, content: &[u8]) -> Vec<u8> {
     let mut header = [0; BLOCK];
-    let mut put = |offset: usize, text: &str| header[offset..offset + text.len()].copy_from_slice(text.as_bytes());
+    let mut put = |offset: usize, text: &str| {
+        header[offset..offset + text.len()].copy_from_slice(text.as_bytes())
+    };
     put(0, name);
     put(100, "0000644\0");
     put(108, "0000000\0");
@@ -75,8 +80,16 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("transire-image-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::write(directory.join("layer.tar"), &Image::hello().blobs[1]).unwrap();
-        let output = std::process::Command::new("tar").arg("-xOf").arg(directory.join("layer.tar")).arg("hello.txt").output().unwrap();
+        let output = std::process::Command::new("tar")
+            .arg("-xOf")
+            .arg(directory.join("layer.tar"))
+            .arg("hello.txt")
+            .output()
+            .unwrap();
         std::fs::remove_dir_all(&directory).unwrap();
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), "Hello from transire\n");
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap(),
+            "Hello from transire\n"
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! `transire quickstart`: the main job, shown in a minute.
 //!
-//! It sets up an account, a key and an instance, and serves on loopback beside a registry that trusts it. Then, as any
-//! client would, it gets a credential of each kind over HTTP with real signatures, logs in, pushes an image and pulls it
-//! back. The account, the instance and the credentials are real, and stay usable.
+//! It sets up an account, a key and an instance, and serves on loopback beside a registry that
+//! trusts it. Then, as any client would, it gets a credential of each kind over HTTP with real
+//! signatures, logs in, pushes an image and pulls it back. The account, the instance and the
+//! credentials are real, and stay usable.
 
 mod cloud;
 mod image;
@@ -65,8 +66,13 @@ struct Memory {
 /// Runs the command; returns the signal that stopped it before it had shown everything.
 ///
 /// # Errors
-/// `Misconfigured` says which setting, address or registry can't be used; the other kinds are those of the use cases.
-pub async fn run(settings: &Settings, options: &Quickstart, signals: &mut Signals) -> Result<Result<(), Told>> {
+/// `Misconfigured` says which setting, address or registry can't be used; the other kinds are those
+/// of the use cases.
+pub async fn run(
+    settings: &Settings,
+    options: &Quickstart,
+    signals: &mut Signals,
+) -> Result<Result<(), Told>> {
     let prepared = signals.unless_told(prepare(settings, options)).await;
     let (service, listener, instance, key) = match prepared {
         Ok(prepared) => prepared?,
@@ -74,9 +80,21 @@ pub async fn run(settings: &Settings, options: &Quickstart, signals: &mut Signal
     };
     let endpoint = endpoint(listener.local_addr().map_err(Error::internal)?);
     let (stop, stopped) = oneshot::channel();
-    let running = tokio::spawn(serve::run(Arc::clone(&service), settings.clone(), listener, stopped));
-    say(&format!("The service answers at http://{endpoint}: both cloud APIs, and the registries' token exchange."));
-    let shown = signals.unless_told(show(&service, settings, options, &instance, &key, &endpoint)).await;
+    let running = tokio::spawn(serve::run(
+        Arc::clone(&service),
+        settings.clone(),
+        listener,
+        stopped,
+    ));
+    say(&format!(
+        "The service answers at http://{endpoint}: both cloud APIs, and the registries' token \
+         exchange."
+    ));
+    let shown = signals
+        .unless_told(show(
+            &service, settings, options, &instance, &key, &endpoint,
+        ))
+        .await;
     let told = match shown {
         // The registry runs as long as its value lives.
         Ok(Ok(_registry)) if !options.once => {
@@ -98,7 +116,10 @@ pub async fn run(settings: &Settings, options: &Quickstart, signals: &mut Signal
 }
 
 /// Opens the data and the socket, and makes the account, the instance and the key.
-async fn prepare(settings: &Settings, options: &Quickstart) -> Result<(Arc<Service>, TcpListener, Arc<Instance>, NewAccessKey)> {
+async fn prepare(
+    settings: &Settings,
+    options: &Quickstart,
+) -> Result<(Arc<Service>, TcpListener, Arc<Instance>, NewAccessKey)> {
     let service = Arc::new(open(settings, Open::Serve).await?);
     let listen = options.listen.unwrap_or(settings.listen).address();
     serve::check_transport(settings, listen)?;
@@ -107,21 +128,40 @@ async fn prepare(settings: &Settings, options: &Quickstart) -> Result<(Arc<Servi
     Ok((service, listener, instance, key))
 }
 
-/// Makes the account and the instance, or finds those of the last run. It always makes a key, whose secret is shown once.
+/// Makes the account and the instance, or finds those of the last run. It always makes a key, whose
+/// secret is shown once.
 async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
-    let (operator, context) = (Caller::operator(), RequestContext::operator(service.base.request_id()));
-    let last: Option<Memory> =
-        service.operations.recall(&service.call(&operator, &context), NAME).await?.and_then(|text| serde_json::from_str(&text).ok());
+    let (operator, context) = (
+        Caller::operator(),
+        RequestContext::operator(service.base.request_id()),
+    );
+    let last: Option<Memory> = service
+        .operations
+        .recall(&service.call(&operator, &context), NAME)
+        .await?
+        .and_then(|text| serde_json::from_str(&text).ok());
     let (account, instance) = match &last {
         Some(memory) => {
             let id: AnyInstanceId = memory.instance.parse()?;
-            let instance = service.registry.instance(&service.call(&operator, &context), &id.into()).await?;
-            say(&format!("Account {} and instance {} are there from the last run.", memory.account, instance.id));
+            let instance = service
+                .registry
+                .instance(&service.call(&operator, &context), &id.into())
+                .await?;
+            say(&format!(
+                "Account {} and instance {} are there from the last run.",
+                memory.account, instance.id
+            ));
             (memory.account, instance)
         }
         None => {
-            let account = service.identity.create_account(&service.call(&operator, &context), None, NAME, None).await?.id;
-            say(&format!("transire account create --name {NAME}: account {account}"));
+            let account = service
+                .identity
+                .create_account(&service.call(&operator, &context), None, NAME, None)
+                .await?
+                .id;
+            say(&format!(
+                "transire account create --name {NAME}: account {account}"
+            ));
             let new = NewInstance {
                 account,
                 name: NAME.to_owned(),
@@ -137,21 +177,51 @@ async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
                 default: DefaultMark::Marked,
                 refresh_tokens: Switch::Off,
             };
-            let instance = service.registry.create_instance(&service.call(&operator, &context), new).await?;
-            say(&format!("transire instance create --name {NAME} --default: instance {} (also {})", instance.id, instance.cri_id));
+            let instance = service
+                .registry
+                .create_instance(&service.call(&operator, &context), new)
+                .await?;
+            say(&format!(
+                "transire instance create --name {NAME} --default: instance {} (also {})",
+                instance.id, instance.cri_id
+            ));
             (account, Arc::new(instance))
         }
     };
-    let key = service.identity.create_access_key(&service.call(&operator, &context), account, None).await?;
-    say(&format!("transire access-key create --account {account}: access key {}", key.id));
-    let memory = Memory { account, instance: instance.id.to_string(), access_key_id: key.id.clone() };
+    let key = service
+        .identity
+        .create_access_key(&service.call(&operator, &context), account, None)
+        .await?;
+    say(&format!(
+        "transire access-key create --account {account}: access key {}",
+        key.id
+    ));
+    let memory = Memory {
+        account,
+        instance: instance.id.to_string(),
+        access_key_id: key.id.clone(),
+    };
     service
         .operations
-        .remember(&service.call(&operator, &context), NAME, &serde_json::to_string(&memory).map_err(Error::internal)?)
+        .remember(
+            &service.call(&operator, &context),
+            NAME,
+            &serde_json::to_string(&memory).map_err(Error::internal)?,
+        )
         .await?;
     if let Some(last) = last {
-        service.identity.set_access_key_state(&service.call(&operator, &context), &last.access_key_id, AccessKeyState::Deleted).await?;
-        say(&format!("transire access-key delete --id {}: the last run's", last.access_key_id));
+        service
+            .identity
+            .set_access_key_state(
+                &service.call(&operator, &context),
+                &last.access_key_id,
+                AccessKeyState::Deleted,
+            )
+            .await?;
+        say(&format!(
+            "transire access-key delete --id {}: the last run's",
+            last.access_key_id
+        ));
     }
     Ok((instance, key))
 }
@@ -173,29 +243,48 @@ async fn show(
     };
     let cloud = Cloud::new(endpoint, key);
     let credentials = [
-        cloud.create_instance_token(instance.id.as_str(), "temp").await?,
-        cloud.create_instance_token(instance.id.as_str(), "longterm").await?,
-        cloud.get_authorization_token(instance.cri_id.as_str()).await?,
+        cloud
+            .create_instance_token(instance.id.as_str(), "temp")
+            .await?,
+        cloud
+            .create_instance_token(instance.id.as_str(), "longterm")
+            .await?,
+        cloud
+            .get_authorization_token(instance.cri_id.as_str())
+            .await?,
     ];
     for (place, credential) in credentials.iter().enumerate() {
-        say(&format!("{}: got a credential of user {}", credential.operation, credential.username));
+        say(&format!(
+            "{}: got a credential of user {}",
+            credential.operation, credential.username
+        ));
         client.log_in(credential).await?;
         match &registry {
             Some(running) => {
                 let repository = format!("demo/hello-{}", place + 1);
                 let digest = client.push(credential, &repository).await?;
                 client.pull(credential, &repository, &digest).await?;
-                say(&format!("  it logged in at {}, pushed {repository}:v1, and pulled it back ({digest})", running.host));
+                say(&format!(
+                    "  it logged in at {}, pushed {repository}:v1, and pulled it back ({digest})",
+                    running.host
+                ));
             }
             None => say("  it logged in at the token exchange"),
         }
     }
     if registry.is_none() {
         say(
-            "There is no registry on this machine, so nothing was pushed: install CNCF Distribution (docker-registry), or name its program in TRANSIRE_QUICKSTART_REGISTRY.",
+            "There is no registry on this machine, so nothing was pushed: install CNCF \
+             Distribution (docker-registry), or name its program in TRANSIRE_QUICKSTART_REGISTRY.",
         );
     }
-    next_steps(&credentials[1].username, instance, key, endpoint, registry.as_ref().map(|running| running.host.as_str()));
+    next_steps(
+        &credentials[1].username,
+        instance,
+        key,
+        endpoint,
+        registry.as_ref().map(|running| running.host.as_str()),
+    );
     Ok(registry)
 }
 
@@ -213,8 +302,13 @@ async fn start_registry(
     instance: &Instance,
     realm: &str,
 ) -> Result<Option<RunningRegistry>> {
-    let named = settings.quickstart_registry.clone().or_else(|| config::find_program(&["docker-registry", "registry"]));
-    let Some(program) = named.filter(|program| program.is_file()) else { return Ok(None) };
+    let named = settings
+        .quickstart_registry
+        .clone()
+        .or_else(|| config::find_program(&["docker-registry", "registry"]));
+    let Some(program) = named.filter(|program| program.is_file()) else {
+        return Ok(None);
+    };
     let listen = free_address(options.registry_listen.address()).await?;
     let directory = settings.data_dir.join("quickstart-registry");
     let config = RegistryConfig {
@@ -230,8 +324,17 @@ async fn start_registry(
     let files = registry_config::files_for(&config, &directory)?;
     // The folder is its own, and its port may be another each time.
     registry_config::write(&[&files.trusted, &files.config], Overwrite::Replace)?;
-    say(&format!("transire registry-config --instance {} --kind distribution --out {}", instance.id, directory.display()));
-    let unusable = |error: std::io::Error| Error::misconfigured(format!("the registry {} can't be started: {error}", program.display()));
+    say(&format!(
+        "transire registry-config --instance {} --kind distribution --out {}",
+        instance.id,
+        directory.display()
+    ));
+    let unusable = |error: std::io::Error| {
+        Error::misconfigured(format!(
+            "the registry {} can't be started: {error}",
+            program.display()
+        ))
+    };
     let log_path = directory.join("registry.log");
     let log = std::fs::File::create(&log_path).map_err(unusable)?;
     let mut child = Command::new(&program)
@@ -249,7 +352,10 @@ async fn start_registry(
     let ready = async {
         while !Registry::new(&host).is_up().await {
             if let Some(status) = child.try_wait().map_err(unusable)? {
-                return Err(Error::misconfigured(format!("the registry ended at once ({status}); its log is {}", log_path.display())));
+                return Err(Error::misconfigured(format!(
+                    "the registry ended at once ({status}); its log is {}",
+                    log_path.display()
+                )));
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
@@ -257,28 +363,54 @@ async fn start_registry(
     };
     tokio::time::timeout(REGISTRY_START, ready)
         .await
-        .map_err(|_| Error::misconfigured(format!("the registry does not answer at {listen}; its log is {}", log_path.display())))??;
+        .map_err(|_| {
+            Error::misconfigured(format!(
+                "the registry does not answer at {listen}; its log is {}",
+                log_path.display()
+            ))
+        })??;
     say(&format!("A registry that trusts it answers at {host}."));
-    Ok(Some(RunningRegistry { host, _child: child }))
+    Ok(Some(RunningRegistry {
+        host,
+        _child: child,
+    }))
 }
 
-/// Returns the address itself, or with a free port in place of 0; fails when somebody listens there.
+/// Returns the address itself, or with a free port in place of 0; fails when somebody listens
+/// there.
 async fn free_address(address: SocketAddr) -> Result<SocketAddr> {
     let taken = |error: std::io::Error| {
-        Error::misconfigured(format!("the registry can't listen at {address}: {error}; choose another --registry-listen address"))
+        Error::misconfigured(format!(
+            "the registry can't listen at {address}: {error}; choose another --registry-listen \
+             address"
+        ))
     };
-    TcpListener::bind(address).await.and_then(|listener| listener.local_addr()).map_err(taken)
+    TcpListener::bind(address)
+        .await
+        .and_then(|listener| listener.local_addr())
+        .map_err(taken)
 }
 
-/// Returns the name by which clients reach an address. Some refuse a token exchange at a loopback address; all take `localhost`.
+/// Returns the name by which clients reach an address. Some refuse a token exchange at a loopback
+/// address; all take `localhost`.
 fn endpoint(address: SocketAddr) -> String {
-    if address.ip().is_loopback() { format!("localhost:{}", address.port()) } else { address.to_string() }
+    if address.ip().is_loopback() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
 }
 
 /// Prints what to try next, with the key's secret, which is shown this once.
 ///
 /// Nothing is indented, because Python refuses pasted lines that begin with spaces.
-fn next_steps(username: &str, instance: &Instance, key: &NewAccessKey, endpoint: &str, registry: Option<&str>) {
+fn next_steps(
+    username: &str,
+    instance: &Instance,
+    key: &NewAccessKey,
+    endpoint: &str,
+    registry: Option<&str>,
+) {
     let registry = registry.unwrap_or("REGISTRY");
     let (id, secret) = (&key.id, key.secret.expose());
     say(&format!(

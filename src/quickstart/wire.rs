@@ -23,11 +23,20 @@ impl Http {
     /// Sends a request and returns the whole answer.
     pub(super) async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Bytes>> {
         let whom = request.uri().to_string();
-        let failed =
-            |error: Box<dyn std::error::Error + Send + Sync>| Error::misconfigured(format!("{whom} does not answer")).caused_by(error);
-        let response = self.0.request(request.map(|body| Full::new(body.into()))).await.map_err(|error| failed(error.into()))?;
+        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+            Error::misconfigured(format!("{whom} does not answer")).caused_by(error)
+        };
+        let response = self
+            .0
+            .request(request.map(|body| Full::new(body.into())))
+            .await
+            .map_err(|error| failed(error.into()))?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(failed)?.to_bytes();
+        let body = Limited::new(body, MAX_ANSWER_BYTES)
+            .collect()
+            .await
+            .map_err(failed)?
+            .to_bytes();
         Ok(Response::from_parts(head, body))
     }
 }

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Tells whether an address is one of the public Internet's (IANA's special-purpose address registries).
+/// Tells whether an address is one of the public Internet's (IANA's special-purpose address
+/// registries).
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -18,7 +19,9 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         // Carriers' own (RFC 6598), link-local, private again.
         (100, 64..=127, _) | (169, 254, _) | (172, 16..=31, _) | (192, 168, _) => true,
         // Protocol assignments, documentation, 6to4 relays, benchmarks.
-        (192, 0, 0 | 2) | (192, 88, 99) | (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113) => true,
+        (192, 0, 0 | 2) | (192, 88, 99) | (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113) => {
+            true
+        }
         _ => false,
     };
     !special
@@ -27,12 +30,20 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     // An IPv4 address in another coat: mapped, or behind a NAT64 (RFC 6052).
-    let embedded = || is_public_v4(Ipv4Addr::from_bits((u32::from(segments[6]) << 16) | u32::from(segments[7])));
+    let embedded = || {
+        is_public_v4(Ipv4Addr::from_bits(
+            (u32::from(segments[6]) << 16) | u32::from(segments[7]),
+        ))
+    };
     match segments {
         [0, 0, 0, 0, 0, 0xffff, _, _] | [0x64, 0xff9b, 0, 0, 0, 0, _, _] => embedded(),
-        // Protocol assignments with Teredo, documentation, 6to4: inside of what is public otherwise.
-        [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..=0xfff, ..] => false,
-        // Global unicast, 2000::/3, and nothing else: no loopback, unique-local, link-local, multicast.
+        // Protocol assignments with Teredo, documentation, 6to4: inside of what is public
+        // otherwise.
+        [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..=0xfff, ..] => {
+            false
+        }
+        // Global unicast, 2000::/3, and nothing else: no loopback, unique-local, link-local,
+        // multicast.
         [first, ..] => first >> 13 == 1,
     }
 }

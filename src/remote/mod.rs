@@ -1,9 +1,11 @@
-//! Requests to others over HTTP: for the keys of OpenID Connect issuers, and for the contents of registries.
+//! Requests to others over HTTP: for the keys of OpenID Connect issuers, and for the contents of
+//! registries.
 //!
-//! A caller that can name a URL must not thereby reach what only this machine can reach. So the address is judged
-//! after the name was resolved, and that address is connected to, and no other: a name that changes its mind
-//! between the two gains nothing. No redirect is followed, no proxy is taken from the environment, and time and
-//! size are bounded. The log says what went wrong; clients hear only that something did.
+//! A caller that can name a URL must not thereby reach what only this machine can reach. So the
+//! address is judged after the name was resolved, and that address is connected to, and no other: a
+//! name that changes its mind between the two gains nothing. No redirect is followed, no proxy is
+//! taken from the environment, and time and size are bounded. The log says what went wrong; clients
+//! hear only that something did.
 //!
 //! Start with [`Client`].
 
@@ -47,7 +49,8 @@ const USER_AGENT: &str = concat!("transire/", env!("CARGO_PKG_VERSION"));
 pub struct Settings {
     /// Whether plain HTTP is spoken where a URL says so.
     pub allow_http: bool,
-    /// Whether addresses are connected to that aren't public: loopback, private networks, link-local, and so on.
+    /// Whether addresses are connected to that aren't public: loopback, private networks,
+    /// link-local, and so on.
     pub allow_private_addresses: bool,
     /// Certificates of authorities that are trusted besides the system's, PEM.
     pub ca_file: Option<PathBuf>,
@@ -57,11 +60,17 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { allow_http: false, allow_private_addresses: false, ca_file: None, timeout: Duration::from_secs(5) }
+        Self {
+            allow_http: false,
+            allow_private_addresses: false,
+            ca_file: None,
+            timeout: Duration::from_secs(5),
+        }
     }
 }
 
-/// Why a request to somebody else failed. It tells about this machine's network: for the log and the operator.
+/// Why a request to somebody else failed. It tells about this machine's network: for the log and
+/// the operator.
 #[derive(Debug, Error)]
 pub enum Failure {
     /// The URL can't be one of ours to ask.
@@ -132,21 +141,27 @@ pub enum Failure {
     },
 }
 
-/// Asks others over HTTP/1.1, each time by a connection of its own: it is seldom, and then no connection can
-/// be used for what it wasn't made for. [`Connections`] is for who asks one host many times.
+/// Asks others over HTTP/1.1, each time by a connection of its own: it is seldom, and then no
+/// connection can be used for what it wasn't made for. [`Connections`] is for who asks one host
+/// many times.
 pub struct Client {
     settings: Settings,
-    /// Made when it is first needed: a machine without authorities' certificates can serve all else.
+    /// Made when it is first needed: a machine without authorities' certificates can serve all
+    /// else.
     tls: OnceCell<TlsConnector>,
 }
 
 impl Client {
     /// Makes a client; nothing can fail yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, tls: OnceCell::new() }
+        Self {
+            settings,
+            tls: OnceCell::new(),
+        }
     }
 
-    /// Reads a URL that this client may ask, as far as that can be said before its name is resolved.
+    /// Reads a URL that this client may ask, as far as that can be said before its name is
+    /// resolved.
     ///
     /// # Errors
     ///
@@ -159,7 +174,9 @@ impl Client {
             _ => None,
         };
         match literal {
-            Some(literal) if !self.may_reach(literal) => Err(Failure::NotPublic { host: literal.to_string() }),
+            Some(literal) if !self.may_reach(literal) => Err(Failure::NotPublic {
+                host: literal.to_string(),
+            }),
             _ => Ok(url),
         }
     }
@@ -170,7 +187,10 @@ impl Client {
     ///
     /// [`Failure::Url`] with the reason.
     pub fn read_url(&self, text: &str) -> Result<Url, Failure> {
-        let refuse = |why| Failure::Url { url: text.to_owned(), why };
+        let refuse = |why| Failure::Url {
+            url: text.to_owned(),
+            why,
+        };
         let url = Url::parse(text).map_err(|_| refuse("it can't be read"))?;
         match url.scheme() {
             "https" => {}
@@ -190,18 +210,31 @@ impl Client {
         Ok(url)
     }
 
-    /// Gets a URL. Any status is an answer, a redirect too: it isn't followed. Of the body at most `limit` bytes are
-    /// read.
+    /// Gets a URL. Any status is an answer, a redirect too: it isn't followed. Of the body at most
+    /// `limit` bytes are read.
     ///
     /// # Errors
     ///
-    /// [`Failure::TooLarge`] for a longer body, [`Failure::TimedOut`], and whatever keeps the connection or the answer from coming.
-    pub async fn get(&self, url: &Url, headers: HeaderMap, limit: usize) -> Result<Response<Bytes>, Failure> {
+    /// [`Failure::TooLarge`] for a longer body, [`Failure::TimedOut`], and whatever keeps the
+    /// connection or the answer from coming.
+    pub async fn get(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        limit: usize,
+    ) -> Result<Response<Bytes>, Failure> {
         let all = self.settings.timeout;
-        timeout(all, self.get_in_time(url, headers, limit)).await.unwrap_or(Err(Failure::TimedOut(all)))
+        timeout(all, self.get_in_time(url, headers, limit))
+            .await
+            .unwrap_or(Err(Failure::TimedOut(all)))
     }
 
-    async fn get_in_time(&self, url: &Url, headers: HeaderMap, limit: usize) -> Result<Response<Bytes>, Failure> {
+    async fn get_in_time(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        limit: usize,
+    ) -> Result<Response<Bytes>, Failure> {
         // Once more: what is asked for may come from somebody else's document.
         let url = self.check_url(url.as_str())?;
         let request = request(Method::GET, &url, headers)?;
@@ -224,10 +257,23 @@ impl Client {
     async fn secure(&self, url: &Url, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
         let host = url.host_str().unwrap_or_default();
         // An IPv6 address stands in brackets in a URL, and without them in a certificate.
-        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
-            .map_err(|_| Failure::Url { url: url.to_string(), why: "its host is not one that a certificate can name" })?;
-        let tls = self.tls.get_or_try_init(|| connector(self.settings.ca_file.clone())).await?;
-        tls.connect(name, stream).await.map_err(|source| Failure::Tls { host: host.to_owned(), source })
+        let name =
+            ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| {
+                Failure::Url {
+                    url: url.to_string(),
+                    why: "its host is not one that a certificate can name",
+                }
+            })?;
+        let tls = self
+            .tls
+            .get_or_try_init(|| connector(self.settings.ca_file.clone()))
+            .await?;
+        tls.connect(name, stream)
+            .await
+            .map_err(|source| Failure::Tls {
+                host: host.to_owned(),
+                source,
+            })
     }
 
     /// Connects to the first address of the URL's host that may be connected to and answers.
@@ -237,16 +283,28 @@ impl Client {
         let addresses: Vec<SocketAddr> = match url.host() {
             Some(Host::Ipv4(address)) => vec![(address, port).into()],
             Some(Host::Ipv6(address)) => vec![(address, port).into()],
-            _ => lookup_host((host.as_str(), port)).await.map_err(|source| Failure::Unresolved { host: host.clone(), source })?.collect(),
+            _ => lookup_host((host.as_str(), port))
+                .await
+                .map_err(|source| Failure::Unresolved {
+                    host: host.clone(),
+                    source,
+                })?
+                .collect(),
         };
-        let allowed = addresses.into_iter().filter(|address| self.may_reach(address.ip())).take(ADDRESSES);
+        let allowed = addresses
+            .into_iter()
+            .filter(|address| self.may_reach(address.ip()))
+            .take(ADDRESSES);
         let mut failure = Failure::NotPublic { host };
         for address in allowed {
             // One silent address must not use up the others' time.
             failure = match timeout(self.settings.timeout / 2, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(source)) => Failure::Unreachable { address, source },
-                Err(_) => Failure::Unreachable { address, source: io::ErrorKind::TimedOut.into() },
+                Err(_) => Failure::Unreachable {
+                    address,
+                    source: io::ErrorKind::TimedOut.into(),
+                },
             };
         }
         Err(failure)
@@ -269,21 +327,39 @@ pub struct Connections {
 impl Connections {
     /// Makes a place for connections; none is opened yet.
     pub fn new(client: Arc<Client>) -> Self {
-        Self { client, idle: Mutex::default() }
+        Self {
+            client,
+            idle: Mutex::default(),
+        }
     }
 
-    /// Sends a request without a body to a URL, whose scheme, host and port are always the same here. Any status is
-    /// an answer, a redirect too. Of the body at most `limit` bytes are read.
+    /// Sends a request without a body to a URL, whose scheme, host and port are always the same
+    /// here. Any status is an answer, a redirect too. Of the body at most `limit` bytes are read.
     ///
     /// # Errors
     ///
-    /// [`Failure::TooLarge`] for a longer body, [`Failure::TimedOut`], and whatever keeps the connection or the answer from coming.
-    pub async fn send(&self, method: &Method, url: &Url, headers: &HeaderMap, limit: usize) -> Result<Response<Bytes>, Failure> {
+    /// [`Failure::TooLarge`] for a longer body, [`Failure::TimedOut`], and whatever keeps the
+    /// connection or the answer from coming.
+    pub async fn send(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        limit: usize,
+    ) -> Result<Response<Bytes>, Failure> {
         let all = self.client.settings.timeout;
-        timeout(all, self.send_in_time(method, url, headers, limit)).await.unwrap_or(Err(Failure::TimedOut(all)))
+        timeout(all, self.send_in_time(method, url, headers, limit))
+            .await
+            .unwrap_or(Err(Failure::TimedOut(all)))
     }
 
-    async fn send_in_time(&self, method: &Method, url: &Url, headers: &HeaderMap, limit: usize) -> Result<Response<Bytes>, Failure> {
+    async fn send_in_time(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        limit: usize,
+    ) -> Result<Response<Bytes>, Failure> {
         let url = self.client.check_url(url.as_str())?;
         let request = || request(method.clone(), &url, headers.clone());
         while let Some(mut sender) = self.pop() {
@@ -291,8 +367,12 @@ impl Connections {
                 continue;
             }
             match send(&mut sender, request()?, limit).await {
-                // The other side may close a connection that rests at any moment; what is asked for here may come twice.
-                Err(Failure::Http(error)) if error.is_canceled() || error.is_closed() || error.is_incomplete_message() => {}
+                // The other side may close a connection that rests at any moment; what is asked for
+                // here may come twice.
+                Err(Failure::Http(error))
+                    if error.is_canceled()
+                        || error.is_closed()
+                        || error.is_incomplete_message() => {}
                 answer => {
                     self.push(sender);
                     return answer;
@@ -306,7 +386,10 @@ impl Connections {
     }
 
     fn pop(&self) -> Option<Sender> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
     }
 
     fn push(&self, sender: Sender) {
@@ -317,15 +400,29 @@ impl Connections {
     }
 }
 
-fn request(method: Method, url: &Url, headers: HeaderMap) -> Result<Request<Empty<Bytes>>, Failure> {
-    let unwritable = || Failure::Url { url: url.to_string(), why: "it can't stand in a request" };
+fn request(
+    method: Method,
+    url: &Url,
+    headers: HeaderMap,
+) -> Result<Request<Empty<Bytes>>, Failure> {
+    let unwritable = || Failure::Url {
+        url: url.to_string(),
+        why: "it can't stand in a request",
+    };
     let mut request = Request::new(Empty::new());
     *request.method_mut() = method;
-    *request.uri_mut() = url[url::Position::BeforePath..].parse().map_err(|_| unwritable())?;
+    *request.uri_mut() = url[url::Position::BeforePath..]
+        .parse()
+        .map_err(|_| unwritable())?;
     *request.headers_mut() = headers;
     let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
-    request.headers_mut().insert(header::HOST, HeaderValue::from_str(host).map_err(|_| unwritable())?);
-    request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    request.headers_mut().insert(
+        header::HOST,
+        HeaderValue::from_str(host).map_err(|_| unwritable())?,
+    );
+    request
+        .headers_mut()
+        .insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     Ok(request)
 }
 
@@ -335,7 +432,11 @@ async fn handshake<S>(stream: S) -> Result<Handshake<S>, Failure>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    http1::Builder::new().max_buf_size(HEADER_BYTES).handshake(TokioIo::new(stream)).await.map_err(Failure::Http)
+    http1::Builder::new()
+        .max_buf_size(HEADER_BYTES)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(Failure::Http)
 }
 
 /// Lets a connection run by itself; it ends with its sender.
@@ -351,19 +452,33 @@ where
 }
 
 /// Sends a request and reads the answer.
-async fn send(sender: &mut Sender, request: Request<Empty<Bytes>>, limit: usize) -> Result<Response<Bytes>, Failure> {
-    let (parts, body) = sender.send_request(request).await.map_err(Failure::Http)?.into_parts();
-    let body = Limited::new(body, limit).collect().await.map_err(|error| match error.downcast::<hyper::Error>() {
-        Ok(error) => Failure::Http(*error),
-        Err(error) if error.is::<LengthLimitError>() => Failure::TooLarge(limit),
-        // A body fails by its connection or by its limit.
-        Err(_) => Failure::TooLarge(limit),
+async fn send(
+    sender: &mut Sender,
+    request: Request<Empty<Bytes>>,
+    limit: usize,
+) -> Result<Response<Bytes>, Failure> {
+    let (parts, body) = sender
+        .send_request(request)
+        .await
+        .map_err(Failure::Http)?
+        .into_parts();
+    let body = Limited::new(body, limit).collect().await.map_err(|error| {
+        match error.downcast::<hyper::Error>() {
+            Ok(error) => Failure::Http(*error),
+            Err(error) if error.is::<LengthLimitError>() => Failure::TooLarge(limit),
+            // A body fails by its connection or by its limit.
+            Err(_) => Failure::TooLarge(limit),
+        }
     })?;
     Ok(Response::from_parts(parts, body.to_bytes()))
 }
 
 /// Sends a request over a fresh connection and reads the answer.
-async fn exchange<S>(stream: S, request: Request<Empty<Bytes>>, limit: usize) -> Result<Response<Bytes>, Failure>
+async fn exchange<S>(
+    stream: S,
+    request: Request<Empty<Bytes>>,
+    limit: usize,
+) -> Result<Response<Bytes>, Failure>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -383,7 +498,9 @@ where
 
 async fn connector(ca_file: Option<PathBuf>) -> Result<TlsConnector, Failure> {
     let read = tokio::task::spawn_blocking(move || authorities(ca_file.as_deref()));
-    let roots = read.await.map_err(|error| Failure::Authorities(error.to_string()))??;
+    let roots = read
+        .await
+        .map_err(|error| Failure::Authorities(error.to_string()))??;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -402,9 +519,13 @@ fn authorities(ca_file: Option<&Path>) -> Result<RootCertStore, Failure> {
     if let Some(path) = ca_file {
         let unreadable = |why: String| Failure::Authorities(format!("{}: {why}", path.display()));
         let mut count = 0;
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))? {
+        for certificate in
+            CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))?
+        {
             let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
-            roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
+            roots
+                .add(certificate)
+                .map_err(|error| unreadable(error.to_string()))?;
             count += 1;
         }
         if count == 0 {
@@ -413,7 +534,11 @@ fn authorities(ca_file: Option<&Path>) -> Result<RootCertStore, Failure> {
     }
     if roots.is_empty() {
         let why: Vec<String> = system.errors.iter().map(ToString::to_string).collect();
-        let why = if why.is_empty() { "the system has none; install them, or set outgoing.ca_file".to_owned() } else { why.join("; ") };
+        let why = if why.is_empty() {
+            "the system has none; install them, or set outgoing.ca_file".to_owned()
+        } else {
+            why.join("; ")
+        };
         return Err(Failure::Authorities(why));
     }
     Ok(roots)
@@ -426,7 +551,11 @@ mod tests {
     #[test]
     fn only_public_https_urls_are_asked_unless_the_settings_say_so() {
         let strict = Client::new(Settings::default());
-        let lax = Client::new(Settings { allow_http: true, allow_private_addresses: true, ..Settings::default() });
+        let lax = Client::new(Settings {
+            allow_http: true,
+            allow_private_addresses: true,
+            ..Settings::default()
+        });
         for (url, by_default, when_allowed) in [
             ("https://issuer.example.com", true, true),
             ("https://issuer.example.com:8443/realms/a?b=c", true, true),
@@ -447,7 +576,11 @@ mod tests {
             ("", false, false),
         ] {
             assert_eq!(strict.check_url(url).is_ok(), by_default, "{url}");
-            assert_eq!(lax.check_url(url).is_ok(), when_allowed, "{url}, when all is allowed");
+            assert_eq!(
+                lax.check_url(url).is_ok(),
+                when_allowed,
+                "{url}, when all is allowed"
+            );
         }
     }
 }

@@ -32,44 +32,78 @@ struct Description {
 ///
 /// # Errors
 ///
-/// Every [`Failure`] of the two requests; [`Failure::Unexpected`] when a document isn't the issuer's own.
+/// Every [`Failure`] of the two requests; [`Failure::Unexpected`] when a document isn't the
+/// issuer's own.
 pub async fn fetch_keys(client: &Client, issuer: &str) -> Result<FetchedKeys, Failure> {
-    let place = client.check_url(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))?;
+    let place = client.check_url(&format!(
+        "{}/.well-known/openid-configuration",
+        issuer.trim_end_matches('/')
+    ))?;
     let description = document(client, &place).await?;
-    let unexpected = |what: String| Failure::Unexpected { url: place.to_string(), what };
-    let description: Description =
-        serde_json::from_slice(description.body()).map_err(|error| unexpected(format!("with no description of an issuer: {error}")))?;
+    let unexpected = |what: String| Failure::Unexpected {
+        url: place.to_string(),
+        what,
+    };
+    let description: Description = serde_json::from_slice(description.body())
+        .map_err(|error| unexpected(format!("with no description of an issuer: {error}")))?;
     // To the letter (Discovery, 4.3): else one tenant could describe another.
     if description.issuer != issuer {
-        return Err(unexpected(format!("as another issuer: {:?}", description.issuer)));
+        return Err(unexpected(format!(
+            "as another issuer: {:?}",
+            description.issuer
+        )));
     }
     let place = client.check_url(&description.jwks_uri)?;
     let answer = document(client, &place).await?;
     let max_age = max_age(answer.headers());
-    let jwks = String::from_utf8(answer.into_body().into())
-        .map_err(|_| Failure::Unexpected { url: place.to_string(), what: "with what is no text".to_owned() })?;
+    let jwks = String::from_utf8(answer.into_body().into()).map_err(|_| Failure::Unexpected {
+        url: place.to_string(),
+        what: "with what is no text".to_owned(),
+    })?;
     Ok(FetchedKeys { jwks, max_age })
 }
 
 async fn document(client: &Client, url: &Url) -> Result<Response<Bytes>, Failure> {
-    let accepted = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json, application/jwk-set+json"))]);
+    let accepted = HeaderMap::from_iter([(
+        header::ACCEPT,
+        HeaderValue::from_static("application/json, application/jwk-set+json"),
+    )]);
     let answer = client.get(url, accepted, DOCUMENT_BYTES).await?;
     if answer.status() == StatusCode::OK {
         Ok(answer)
     } else {
-        Err(Failure::Unexpected { url: url.to_string(), what: format!("{}", answer.status()) })
+        Err(Failure::Unexpected {
+            url: url.to_string(),
+            what: format!("{}", answer.status()),
+        })
     }
 }
 
-/// Reads how long an answer may be kept: `max-age` of Cache-Control, or not at all (RFC 9111, 5.2.2).
+/// Reads how long an answer may be kept: `max-age` of Cache-Control, or not at all (RFC 9111,
+/// 5.2.2).
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
-    let lines = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
-    let directives: Vec<String> = lines.flat_map(|line| line.split(',')).map(|directive| directive.trim().to_ascii_lowercase()).collect();
-    if directives.iter().any(|directive| directive == "no-store" || directive == "no-cache") {
+    let lines = headers
+        .get_all(header::CACHE_CONTROL)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
+    let directives: Vec<String> = lines
+        .flat_map(|line| line.split(','))
+        .map(|directive| directive.trim().to_ascii_lowercase())
+        .collect();
+    if directives
+        .iter()
+        .any(|directive| directive == "no-store" || directive == "no-cache")
+    {
         return Some(Duration::ZERO);
     }
-    let seconds = directives.iter().find_map(|directive| directive.strip_prefix("max-age="))?;
-    seconds.trim_matches('"').parse().ok().map(Duration::from_secs)
+    let seconds = directives
+        .iter()
+        .find_map(|directive| directive.strip_prefix("max-age="))?;
+    seconds
+        .trim_matches('"')
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
 }
 
 #[cfg(test)]
@@ -88,8 +122,15 @@ mod tests {
             (&["max-age=soon"], None),
             (&["s-maxage=9"], None),
         ] {
-            let headers = lines.iter().map(|line| (header::CACHE_CONTROL, HeaderValue::from_static(line))).collect();
-            assert_eq!(max_age(&headers), expected.map(Duration::from_secs), "{lines:?}");
+            let headers = lines
+                .iter()
+                .map(|line| (header::CACHE_CONTROL, HeaderValue::from_static(line)))
+                .collect();
+            assert_eq!(
+                max_age(&headers),
+                expected.map(Duration::from_secs),
+                "{lines:?}"
+            );
         }
     }
 }

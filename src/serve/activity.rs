@@ -49,7 +49,8 @@ pub(super) struct Activity {
     requests: AtomicU32,
     in_work: AtomicU32,
     http2: AtomicBool,
-    /// The second in which the last request began or ended; before the first, in which the connection began.
+    /// The second in which the last request began or ended; before the first, in which the
+    /// connection began.
     active_at: AtomicU32,
     received: AtomicU64,
     /// The bytes received when the last request was answered.
@@ -84,7 +85,8 @@ pub(super) struct Look {
 }
 
 impl Activity {
-    /// Begins with a connection that no request has come by; `tallies` count it until it is authenticated or closed.
+    /// Begins with a connection that no request has come by; `tallies` count it until it is
+    /// authenticated or closed.
     pub(super) fn new(ticks: Arc<Ticks>, answer_seconds: u32, tallies: Vec<Tally>) -> Self {
         for tally in &tallies {
             tally.fetch_add(1, Ordering::Relaxed);
@@ -110,12 +112,16 @@ impl Activity {
     }
 
     pub(super) fn look(&self) -> Look {
-        let (requests, in_work) = (self.requests.load(Ordering::Relaxed), self.in_work.load(Ordering::Relaxed));
+        let (requests, in_work) = (
+            self.requests.load(Ordering::Relaxed),
+            self.in_work.load(Ordering::Relaxed),
+        );
         Look {
             requests,
             in_work,
             may_rest: requests > 0 && in_work == 0 && self.flushed.load(Ordering::Relaxed),
-            has_begun_another: self.received.load(Ordering::Relaxed) > self.received_at_answer.load(Ordering::Relaxed),
+            has_begun_another: self.received.load(Ordering::Relaxed)
+                > self.received_at_answer.load(Ordering::Relaxed),
             sent: self.sent.load(Ordering::Relaxed),
             send_blocked: self.send_blocked.load(Ordering::Relaxed),
         }
@@ -137,26 +143,32 @@ impl Activity {
 
     /// Returns its rank among connections to close when slots are short; the least closes first.
     ///
-    /// Connections that wait for their client come before those with a request in work, and longer silence comes first.
+    /// Connections that wait for their client come before those with a request in work, and longer
+    /// silence comes first.
     pub(super) fn rank(&self) -> (bool, u32) {
         (self.in_work.load(Ordering::Relaxed) > 0, self.active_at())
     }
 
-    /// Tells whether an answer waits for its client for too long: `answer_seconds` at least, three times as long at most.
+    /// Tells whether an answer waits for its client for too long: `answer_seconds` at least, three
+    /// times as long at most.
     ///
-    /// HTTP/2's flow control lets a client hold an answer back for ever: with a window of no bytes, 1,000 connections of 100
-    /// streams held 1.25 GiB. A timer for each answer would cost every request; counters by period cost two additions.
+    /// HTTP/2's flow control lets a client hold an answer back for ever: with a window of no bytes,
+    /// 1,000 connections of 100 streams held 1.25 GiB. A timer for each answer would cost every
+    /// request; counters by period cost two additions.
     pub(super) fn has_stale_answer(&self) -> bool {
         let period = self.period();
         // The present period and the one before it are young enough.
-        [2, 1].iter().any(|ahead| self.unsent[(period + ahead) % PERIODS].load(Ordering::Relaxed) > 0)
+        [2, 1]
+            .iter()
+            .any(|ahead| self.unsent[(period + ahead) % PERIODS].load(Ordering::Relaxed) > 0)
     }
 
     fn period(&self) -> usize {
         usize::try_from(self.ticks.now() / self.answer_seconds).unwrap_or(0)
     }
 
-    /// Stops counting it among the connections without an authenticated caller, and returns whether it was counted.
+    /// Stops counting it among the connections without an authenticated caller, and returns whether
+    /// it was counted.
     pub(super) fn leave_tallies(&self) -> bool {
         let was_tallied = self.tallied.swap(false, Ordering::Relaxed);
         if was_tallied {
@@ -167,7 +179,8 @@ impl Activity {
         was_tallied
     }
 
-    /// Tells its task to close it because its slot is needed, unless a caller was authenticated meanwhile.
+    /// Tells its task to close it because its slot is needed, unless a caller was authenticated
+    /// meanwhile.
     ///
     /// Returns whether the task was told.
     pub(super) fn yield_slot(&self) -> bool {
@@ -186,7 +199,8 @@ impl Activity {
 
     /// Records that an authenticated caller sent a request by it.
     pub(super) fn authenticate(&self) {
-        // A swap for each request would move its cache line between processors, so a load comes first.
+        // A swap for each request would move its cache line between processors, so a load comes
+        // first.
         if self.is_tallied() {
             self.leave_tallies();
         }
@@ -207,12 +221,18 @@ impl Activity {
     pub(super) fn hold_answer(self: &Arc<Self>) -> Unsent {
         let period = self.period() % PERIODS;
         self.unsent[period].fetch_add(1, Ordering::Relaxed);
-        Unsent { activity: Arc::clone(self), period }
+        Unsent {
+            activity: Arc::clone(self),
+            period,
+        }
     }
 
     /// Counts received bytes. Only the connection's own task may call it.
     pub(super) fn receive(&self, bytes: usize) {
-        self.received.store(self.received.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+        self.received.store(
+            self.received.load(Ordering::Relaxed) + bytes as u64,
+            Ordering::Relaxed,
+        );
     }
 
     /// Records that hyper has nothing left to write. Only the connection's own task may call it.
@@ -220,12 +240,16 @@ impl Activity {
         self.flushed.store(true, Ordering::Relaxed);
     }
 
-    /// Counts bytes that the socket took, or records that it takes no more. Only the connection's own task may call it.
+    /// Counts bytes that the socket took, or records that it takes no more. Only the connection's
+    /// own task may call it.
     pub(super) fn send(&self, taken: Option<usize>) {
         self.flushed.store(false, Ordering::Relaxed);
         match taken {
             Some(bytes) => {
-                self.sent.store(self.sent.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+                self.sent.store(
+                    self.sent.load(Ordering::Relaxed) + bytes as u64,
+                    Ordering::Relaxed,
+                );
                 self.send_blocked.store(false, Ordering::Relaxed);
             }
             None => self.send_blocked.store(true, Ordering::Relaxed),
@@ -246,8 +270,12 @@ impl Drop for InWork {
     fn drop(&mut self) {
         let activity = &self.0;
         activity.in_work.fetch_sub(1, Ordering::Relaxed);
-        activity.active_at.store(activity.ticks.now(), Ordering::Relaxed);
-        activity.received_at_answer.store(activity.received.load(Ordering::Relaxed), Ordering::Relaxed);
+        activity
+            .active_at
+            .store(activity.ticks.now(), Ordering::Relaxed);
+        activity
+            .received_at_answer
+            .store(activity.received.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }
 

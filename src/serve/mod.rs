@@ -1,7 +1,8 @@
 //! The running service: it opens the data, listens, and shuts down in order.
 //!
-//! [`serve`] is the command; [`run`] serves at a listener until it is told to stop. [`connection`] serves one connection,
-//! [`slots`] limits how many there are, [`tls`] reads certificates, and [`signals`] end it all.
+//! [`serve`] is the command; [`run`] serves at a listener until it is told to stop. [`connection`]
+//! serves one connection, [`slots`] limits how many there are, [`tls`] reads certificates, and
+//! [`signals`] end it all.
 
 mod activity;
 mod connection;
@@ -35,11 +36,13 @@ use crate::service::Service;
 
 /// How long the audit's last lines may wait for the database after a second signal.
 const AUDIT_DEADLINE_IN_A_HURRY: Duration = Duration::from_secs(1);
-/// How long a listener that can't accept waits before it tries again; the process may be out of files.
+/// How long a listener that can't accept waits before it tries again; the process may be out of
+/// files.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// Concurrent requests of one HTTP/2 connection of a trusted proxy, which speaks for many clients.
 const MAX_STREAMS_OF_PROXY: u32 = 100;
-/// The same of any other. A client with more to ask opens more connections, of which its address has a share.
+/// The same of any other. A client with more to ask opens more connections, of which its address
+/// has a share.
 const MAX_STREAMS: u32 = 8;
 /// How often a client of HTTP/2 is pinged.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -55,7 +58,11 @@ pub struct Listener {
 impl Listener {
     /// Listens at a socket, by TLS if there is a certificate.
     pub fn new(tcp: TcpListener, tls: Option<Arc<Tls>>) -> Self {
-        Self { tcp, tls, monitoring: None }
+        Self {
+            tcp,
+            tls,
+            monitoring: None,
+        }
     }
 
     /// Serves `/metrics`, too, at a socket of its own.
@@ -73,13 +80,15 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// Serves until SIGTERM or SIGINT. A second signal cuts off the requests in work, and one that comes before the service
-/// listens ends the start.
+/// Serves until SIGTERM or SIGINT. A second signal cuts off the requests in work, and one that
+/// comes before the service listens ends the start.
 ///
-/// Once it listens, it prints `{"listening":"127.0.0.1:8480"}` on stdout, with `"metrics"` where it is monitored.
+/// Once it listens, it prints `{"listening":"127.0.0.1:8480"}` on stdout, with `"metrics"` where it
+/// is monitored.
 ///
 /// # Errors
-/// `Misconfigured` says which setting, file or address can't be used; the other kinds are those of [`open`].
+/// `Misconfigured` says which setting, file or address can't be used; the other kinds are those of
+/// [`open`].
 pub async fn serve(settings: &Settings, signals: &mut Signals) -> Result<()> {
     // Before a key is read.
     privacy::keep_memory_private();
@@ -91,7 +100,13 @@ pub async fn serve(settings: &Settings, signals: &mut Signals) -> Result<()> {
     announce(settings, &service, &listener)?;
     let (stop, stopped) = oneshot::channel();
     let (hurry, hurried) = oneshot::channel();
-    let mut running = tokio::spawn(run_until(service, settings.clone(), listener, stopped, hurried));
+    let mut running = tokio::spawn(run_until(
+        service,
+        settings.clone(),
+        listener,
+        stopped,
+        hurried,
+    ));
     signals.next().await;
     tracing::info!("shutting down");
     // The receivers live as long as the task that is awaited next.
@@ -130,7 +145,11 @@ fn announce(settings: &Settings, service: &Service, listener: &Listener) -> Resu
     let address = listener.tcp.local_addr().map_err(Error::internal)?;
     let mut announcement = serde_json::json!({ "listening": address.to_string() });
     if let Some(monitoring) = &listener.monitoring {
-        announcement["metrics"] = monitoring.local_addr().map_err(Error::internal)?.to_string().into();
+        announcement["metrics"] = monitoring
+            .local_addr()
+            .map_err(Error::internal)?
+            .to_string()
+            .into();
     }
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{announcement}")
@@ -146,13 +165,20 @@ fn announce(settings: &Settings, service: &Service, listener: &Listener) -> Resu
 /// # Errors
 /// `Misconfigured`, with what to set.
 pub fn check_transport(settings: &Settings, listen: SocketAddr) -> Result<()> {
-    if settings.tls.certificate_file.is_some() || settings.allow_plain_http || listen.ip().to_canonical().is_loopback() {
+    if settings.tls.certificate_file.is_some()
+        || settings.allow_plain_http
+        || listen.ip().to_canonical().is_loopback()
+    {
         return Ok(());
     }
-    let proxied = if settings.trusted_proxies.is_empty() { "" } else { ", as trusted_proxies suggests" };
+    let proxied = if settings.trusted_proxies.is_empty() {
+        ""
+    } else {
+        ", as trusted_proxies suggests"
+    };
     Err(Error::misconfigured(format!(
-        "{listen} can be reached from other machines, and without TLS whoever is on the way reads every secret: \
-         set tls.certificate_file and tls.key_file, or listen on a loopback address. \
+        "{listen} can be reached from other machines, and without TLS whoever is on the way reads \
+         every secret: set tls.certificate_file and tls.key_file, or listen on a loopback address. \
          If a proxy in front speaks TLS{proxied}, set allow_plain_http = true"
     )))
 }
@@ -160,25 +186,34 @@ pub fn check_transport(settings: &Settings, listen: SocketAddr) -> Result<()> {
 /// Returns the reasons why clients may not reach this service at `public_url`.
 fn public_url_faults(settings: &Settings, listen: SocketAddr) -> Vec<String> {
     // Checked when the settings were read.
-    let Ok(url) = HttpUrl::parse_base(&settings.public_url) else { return Vec::new() };
+    let Ok(url) = HttpUrl::parse_base(&settings.public_url) else {
+        return Vec::new();
+    };
     let has_tls = settings.tls.certificate_file.is_some();
     let mut faults = Vec::new();
     if has_tls && url.scheme == "http" {
-        faults.push("this service speaks HTTPS, and public_url, where registries send their clients, is http://".to_owned());
+        faults.push(
+            "this service speaks HTTPS, and public_url, where registries send their \
+             clients, is http://"
+                .to_owned(),
+        );
     }
     if url.is_loopback() && !listen.ip().to_canonical().is_loopback() {
         faults.push(format!(
-            "public_url names {}, which each client takes for its own machine, and this service listens for others: \
-             set public_url to the address by which they reach it",
+            "public_url names {}, which each client takes for its own machine, and this service \
+             listens for others: set public_url to the address by which they reach it",
             url.host
         ));
     }
     // A proxy has a port of its own, and port 0 is any.
-    let is_proxied = settings.allow_plain_http || !settings.trusted_proxies.is_empty() || url.scheme == "https" && !has_tls;
+    let is_proxied = settings.allow_plain_http
+        || !settings.trusted_proxies.is_empty()
+        || url.scheme == "https" && !has_tls;
     if url.port != listen.port() && listen.port() != 0 && !is_proxied {
         faults.push(format!(
-            "public_url sends clients to port {}, and this service listens at port {}: \
-             set public_url to the port by which clients reach it, unless something forwards the one to the other",
+            "public_url sends clients to port {}, and this service listens at port {}: set \
+             public_url to the port by which clients reach it, unless something forwards the one \
+             to the other",
             url.port,
             listen.port()
         ));
@@ -191,13 +226,21 @@ fn public_url_faults(settings: &Settings, listen: SocketAddr) -> Vec<String> {
 /// # Errors
 /// `Misconfigured` with the system's reason.
 pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(listen)
-        .await
-        .map_err(|error| Error::misconfigured(format!("can't listen at {listen}: {error}; choose another --listen address")))
+    TcpListener::bind(listen).await.map_err(|error| {
+        Error::misconfigured(format!(
+            "can't listen at {listen}: {error}; choose another --listen address"
+        ))
+    })
 }
 
-/// Serves on `listener` until `stop` comes, then lets requests in work finish, and stores the audit lines that wait.
-pub async fn run(service: Arc<Service>, settings: Settings, listener: impl Into<Listener>, stop: oneshot::Receiver<()>) {
+/// Serves on `listener` until `stop` comes, then lets requests in work finish, and stores the audit
+/// lines that wait.
+pub async fn run(
+    service: Arc<Service>,
+    settings: Settings,
+    listener: impl Into<Listener>,
+    stop: oneshot::Receiver<()>,
+) {
     let (_never, hurry) = oneshot::channel();
     run_until(service, settings, listener.into(), stop, hurry).await;
 }
@@ -212,7 +255,11 @@ async fn run_until(
 ) {
     let mut helpers = tokio::task::JoinSet::new();
     helpers.spawn(Arc::clone(&service).run_background());
-    let Listener { tcp, tls, monitoring } = listener;
+    let Listener {
+        tcp,
+        tls,
+        monitoring,
+    } = listener;
     if let Some(tls) = &tls {
         helpers.spawn(Arc::clone(tls).keep_fresh());
     }
@@ -228,7 +275,9 @@ async fn run_until(
         catch_up_at_start(&service).await;
         if let Some(monitoring) = monitoring {
             let slots = Arc::clone(&gate.slots);
-            helpers.spawn(monitor::serve(monitoring, Arc::clone(&server), move || slots.counts()));
+            helpers.spawn(monitor::serve(monitoring, Arc::clone(&server), move || {
+                slots.counts()
+            }));
         }
         gate.accept_all(&tcp).await;
     };
@@ -255,10 +304,16 @@ async fn run_until(
 /// Renews leaf certificates and looks for warnings, because some may have come while nothing ran.
 async fn catch_up_at_start(service: &Service) {
     if let Err(error) = service.keys.renew_leaf_certificates().await {
-        tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
+        tracing::error!(
+            cause = error.cause(),
+            "a signing certificate can't be renewed: {error}"
+        );
     }
     if let Err(error) = service.keys.refresh_warnings().await {
-        tracing::warn!(cause = error.cause(), "not all that may be wrong can be looked for: {error}");
+        tracing::warn!(
+            cause = error.cause(),
+            "not all that may be wrong can be looked for: {error}"
+        );
     }
 }
 
@@ -287,8 +342,11 @@ impl Gate {
         let slot_limits = SlotLimits {
             connections: fitting,
             per_address: limits.connections_per_address,
-            // One address alone never brings silent connections near the three quarters where others lose theirs.
-            unauthenticated_per_address: limits.unauthenticated_connections_per_address.min(fitting.div_ceil(8)),
+            // One address alone never brings silent connections near the three quarters where
+            // others lose theirs.
+            unauthenticated_per_address: limits
+                .unauthenticated_connections_per_address
+                .min(fitting.div_ceil(8)),
             grace_seconds: u32::try_from(limits.header_seconds).unwrap_or(u32::MAX),
             answer_seconds: limits.answer_seconds,
         };
@@ -304,7 +362,9 @@ impl Gate {
     async fn accept_all(&self, listener: &TcpListener) {
         loop {
             // The permit is taken first, so that what can't be served waits in the kernel's queue.
-            let Some(permit) = self.slots.free().await else { return };
+            let Some(permit) = self.slots.free().await else {
+                return;
+            };
             match listener.accept().await {
                 Ok((stream, peer)) => self.let_in(stream, peer, permit),
                 Err(error) => {
@@ -316,37 +376,66 @@ impl Gate {
     }
 
     fn let_in(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-        // A connection beyond its address's share is closed unread: an answer would cost what the share protects.
-        let Some(slot) = Slots::admit(&self.slots, peer.ip(), permit) else { return };
-        let protocol = Arc::clone(if slot.is_of_proxy { &self.with_proxies } else { &self.with_others });
+        // A connection beyond its address's share is closed unread: an answer would cost what the
+        // share protects.
+        let Some(slot) = Slots::admit(&self.slots, peer.ip(), permit) else {
+            return;
+        };
+        let protocol = Arc::clone(if slot.is_of_proxy {
+            &self.with_proxies
+        } else {
+            &self.with_others
+        });
         let (connections, phase) = (Arc::clone(&self.connections), self.phase.subscribe());
         tokio::spawn(async move {
             let Slot { activity, .. } = &slot;
-            connections.serve(stream, peer, &protocol, activity, phase).await;
+            connections
+                .serve(stream, peer, &protocol, activity, phase)
+                .await;
         });
     }
 
-    /// Ends in order: probes fail first, then no connection is accepted, then the requests in work finish.
+    /// Ends in order: probes fail first, then no connection is accepted, then the requests in work
+    /// finish.
     async fn drain(&self, server: &Server, settings: &Settings, listener: TcpListener) {
         server.close();
         let delay = Duration::from_secs(settings.shutdown.delay_seconds);
-        // Load balancers learn it from `/readyz`, and stop sending; until then requests are served as ever.
-        if !delay.is_zero() && tokio::time::timeout(delay, self.accept_all(&listener)).await.is_ok() {
+        // Load balancers learn it from `/readyz`, and stop sending; until then requests are served
+        // as ever.
+        if !delay.is_zero()
+            && tokio::time::timeout(delay, self.accept_all(&listener))
+                .await
+                .is_ok()
+        {
             tracing::warn!("the listener ended early");
         }
         self.accept_the_rest(listener);
         self.phase.send_replace(Phase::Draining);
-        if tokio::time::timeout(Duration::from_secs(settings.shutdown.drain_seconds), self.phase.closed()).await.is_err() {
-            tracing::warn!(connections = self.phase.receiver_count(), "some requests did not finish in time, and are cut off");
+        if tokio::time::timeout(
+            Duration::from_secs(settings.shutdown.drain_seconds),
+            self.phase.closed(),
+        )
+        .await
+        .is_err()
+        {
+            tracing::warn!(
+                connections = self.phase.receiver_count(),
+                "some requests did not finish in time, and are cut off"
+            );
         }
     }
 
-    /// Takes connections that the kernel has accepted already, because closing the listener would reset them.
+    /// Takes connections that the kernel has accepted already, because closing the listener would
+    /// reset them.
     fn accept_the_rest(&self, listener: TcpListener) {
-        let Ok(listener) = listener.into_std() else { return };
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
         while let Some(permit) = self.slots.free_now() {
             // The listener doesn't block, so an error means that there is no more.
-            let Ok((stream, peer)) = listener.accept() else { return };
+            let Ok((stream, peer)) = listener.accept() else {
+                return;
+            };
             if stream.set_nonblocking(true).is_ok()
                 && let Ok(stream) = TcpStream::from_std(stream)
             {
@@ -358,9 +447,16 @@ impl Gate {
 
 /// Returns builders of connections, in either version, with these limits.
 fn protocol(header_bytes: usize, streams: u32) -> Protocol {
-    let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
-    // `connection` keeps the times: hyper's timer costs an allocation and two locks for every request.
-    http1.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(header_bytes);
+    let (mut http1, mut http2) = (
+        http1::Builder::new(),
+        http2::Builder::new(TokioExecutor::new()),
+    );
+    // `connection` keeps the times: hyper's timer costs an allocation and two locks for every
+    // request.
+    http1
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(header_bytes);
     http2
         .timer(TokioTimer::new())
         .max_concurrent_streams(streams)
@@ -375,15 +471,25 @@ mod tests {
 
     #[test]
     fn a_public_url_that_leads_elsewhere_is_told_from_one_behind_a_proxy() {
-        // A service for others ran with the default public_url, and registries sent clients to their own machines.
-        let bare = |url: &str| Settings { public_url: url.to_owned(), ..Settings::default() };
+        // A service for others ran with the default public_url, and registries sent clients to
+        // their own machines.
+        let bare = |url: &str| Settings {
+            public_url: url.to_owned(),
+            ..Settings::default()
+        };
         let tls = |url: &str| {
             let mut settings = bare(url);
             settings.tls.certificate_file = Some("tls.crt".into());
             settings
         };
-        let proxied = |url: &str| Settings { trusted_proxies: vec!["192.0.2.1".to_owned()], ..bare(url) };
-        let plain = |url: &str| Settings { allow_plain_http: true, ..bare(url) };
+        let proxied = |url: &str| Settings {
+            trusted_proxies: vec!["192.0.2.1".to_owned()],
+            ..bare(url)
+        };
+        let plain = |url: &str| Settings {
+            allow_plain_http: true,
+            ..bare(url)
+        };
         for (settings, listen, expected) in [
             (bare("http://localhost:8480"), "127.0.0.1:8480", &[][..]),
             (bare("http://localhost:8480"), "127.0.0.1:0", &[]),
@@ -391,17 +497,40 @@ mod tests {
             (bare("https://a.example.com"), "127.0.0.1:8480", &[]),
             (proxied("http://a.example.com"), "127.0.0.1:8480", &[]),
             (plain("http://a.example.com"), "0.0.0.0:8480", &[]),
-            (plain("http://127.0.0.1:8480"), "0.0.0.0:8480", &["its own machine"]),
+            (
+                plain("http://127.0.0.1:8480"),
+                "0.0.0.0:8480",
+                &["its own machine"],
+            ),
             (tls("https://a.example.com"), "0.0.0.0:443", &[]),
             (tls("https://a.example.com"), "0.0.0.0:8443", &["port 443"]),
             (tls("https://a.example.com:8443"), "[::]:8443", &[]),
             (tls("https://[::1]:8443"), "[::]:8443", &["its own machine"]),
-            (tls("http://a.example.com:8443"), "0.0.0.0:8443", &["speaks HTTPS"]),
-            (tls("http://localhost"), "0.0.0.0:8443", &["speaks HTTPS", "its own machine", "port 80"]),
+            (
+                tls("http://a.example.com:8443"),
+                "0.0.0.0:8443",
+                &["speaks HTTPS"],
+            ),
+            (
+                tls("http://localhost"),
+                "0.0.0.0:8443",
+                &["speaks HTTPS", "its own machine", "port 80"],
+            ),
         ] {
             let faults = public_url_faults(&settings, listen.parse().unwrap());
-            assert_eq!(faults.len(), expected.len(), "{} at {listen}: {faults:?}", settings.public_url);
-            assert!(faults.iter().zip(expected).all(|(fault, part)| fault.contains(part)), "{faults:?}");
+            assert_eq!(
+                faults.len(),
+                expected.len(),
+                "{} at {listen}: {faults:?}",
+                settings.public_url
+            );
+            assert!(
+                faults
+                    .iter()
+                    .zip(expected)
+                    .all(|(fault, part)| fault.contains(part)),
+                "{faults:?}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The listener for monitoring, apart from the APIs, because its answers are for the operator alone.
+//! The listener for monitoring, apart from the APIs, because its answers are for the operator
+//! alone.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ const MAX_CONNECTIONS: usize = 16;
 /// How long a connection may be without a request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Answers `/metrics`, `/healthz` and `/readyz` until it is dropped; `counts` returns those of all other connections.
+/// Answers `/metrics`, `/healthz` and `/readyz` until it is dropped; `counts` returns those of all
+/// other connections.
 pub(super) async fn serve(
     listener: TcpListener,
     server: Arc<Server>,
@@ -25,7 +27,9 @@ pub(super) async fn serve(
 ) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            return;
+        };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -41,8 +45,13 @@ pub(super) async fn serve(
         });
         tokio::spawn(async move {
             let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
-            if let Err(error) = builder.serve_connection(TokioIo::new(stream), answerer).await {
+            builder
+                .timer(TokioTimer::new())
+                .header_read_timeout(IDLE_TIMEOUT);
+            if let Err(error) = builder
+                .serve_connection(TokioIo::new(stream), answerer)
+                .await
+            {
                 tracing::debug!("a connection for monitoring broke: {error}");
             }
             drop(slot);

@@ -1,7 +1,7 @@
 //! SIGTERM and SIGINT, received from the first moment on.
 //!
-//! One that comes before there is a handler kills the process half-way, or, where it is process 1 of a container, is
-//! lost: the kernel gives that one no default.
+//! One that comes before there is a handler kills the process half-way, or, where it is process 1
+//! of a container, is lost: the kernel gives that one no default.
 
 use std::future::Future;
 
@@ -19,7 +19,8 @@ pub enum Told {
 }
 
 impl Told {
-    /// Returns the exit code of a process that the signal stopped before it was done, as shells count it.
+    /// Returns the exit code of a process that the signal stopped before it was done, as shells
+    /// count it.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Terminate => 143,
@@ -40,8 +41,15 @@ impl Signals {
     /// # Errors
     /// `Misconfigured` when the system gives no handler.
     pub fn receive() -> Result<Self> {
-        let receive = |kind| signal(kind).map_err(|error| Error::misconfigured(format!("signals can't be received: {error}")));
-        Ok(Self { terminate: receive(SignalKind::terminate())?, interrupt: receive(SignalKind::interrupt())? })
+        let receive = |kind| {
+            signal(kind).map_err(|error| {
+                Error::misconfigured(format!("signals can't be received: {error}"))
+            })
+        };
+        Ok(Self {
+            terminate: receive(SignalKind::terminate())?,
+            interrupt: receive(SignalKind::interrupt())?,
+        })
     }
 
     /// Waits for the next signal.

@@ -1,8 +1,10 @@
-//! Slots of connections: how many each address may have, and which connections close when slots run out.
+//! Slots of connections: how many each address may have, and which connections close when slots run
+//! out.
 //!
-//! A connection that never carried an authenticated caller costs its client nothing. Its address has a share of such
-//! connections, and when three quarters of all slots are taken, those that were silent longest are closed. So strangers
-//! can't keep others out: ten addresses with 1,000 silent connections each did.
+//! A connection that never carried an authenticated caller costs its client nothing. Its address
+//! has a share of such connections, and when three quarters of all slots are taken, those that were
+//! silent longest are closed. So strangers can't keep others out: ten addresses with 1,000 silent
+//! connections each did.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -15,11 +17,13 @@ use super::activity::{Activity, Tally, Ticks};
 use crate::http::{ConnectionCounts, Network};
 use crate::service::subscriber;
 
-/// The least seconds between two lines of the log about connections that were refused or closed early.
+/// The least seconds between two lines of the log about connections that were refused or closed
+/// early.
 const REPORT_INTERVAL_SECONDS: u32 = 10;
 /// How many times the share of one address an IPv6 network of 48 bits has.
 const NETWORK_SHARES: usize = 4;
-/// One in so many silent connections is closed at once, because finding them looks at every connection.
+/// One in so many silent connections is closed at once, because finding them looks at every
+/// connection.
 const CLOSED_AT_ONCE: usize = 16;
 
 /// The limits on slots.
@@ -31,7 +35,8 @@ pub(super) struct SlotLimits {
     pub(super) per_address: usize,
     /// Of one address, without an authenticated caller and silent for longer than `grace_seconds`.
     pub(super) unauthenticated_per_address: usize,
-    /// The seconds for which a silent connection doesn't count, because a thousand nodes behind one address may come at once.
+    /// The seconds for which a silent connection doesn't count, because a thousand nodes behind one
+    /// address may come at once.
     pub(super) grace_seconds: u32,
     /// The least seconds that a client has to take an answer.
     pub(super) answer_seconds: u32,
@@ -40,7 +45,8 @@ pub(super) struct SlotLimits {
 /// The open connections, and the limits on them.
 pub(super) struct Slots {
     limits: SlotLimits,
-    /// Trusted proxies, which speak for many clients: they have no share, and their connections are never closed for others.
+    /// Trusted proxies, which speak for many clients: they have no share, and their connections are
+    /// never closed for others.
     proxies: Vec<Network>,
     free: Arc<Semaphore>,
     ticks: Arc<Ticks>,
@@ -48,7 +54,8 @@ pub(super) struct Slots {
     refused: AtomicU64,
     closed_early: AtomicU64,
     full: AtomicU64,
-    /// Connections that were told to close and aren't closed yet. The count changes under the lock of `open`.
+    /// Connections that were told to close and aren't closed yet. The count changes under the lock
+    /// of `open`.
     yielding: AtomicUsize,
 }
 
@@ -100,7 +107,8 @@ impl Slots {
         }
     }
 
-    /// Counts seconds, and reports connections that were refused or closed early, until it is dropped.
+    /// Counts seconds, and reports connections that were refused or closed early, until it is
+    /// dropped.
     pub(super) async fn keep_time(&self) {
         tokio::join!(self.ticks.keep(), async {
             loop {
@@ -125,12 +133,20 @@ impl Slots {
     }
 
     /// Gives a free slot to a connection of `peer`, unless its address has too many.
-    pub(super) fn admit(slots: &Arc<Self>, peer: IpAddr, permit: OwnedSemaphorePermit) -> Option<Slot> {
+    pub(super) fn admit(
+        slots: &Arc<Self>,
+        peer: IpAddr,
+        permit: OwnedSemaphorePermit,
+    ) -> Option<Slot> {
         let of = (!slots.is_proxy(peer)).then(|| (subscriber(peer.to_canonical()), network(peer)));
         let mut open = slots.lock();
         let mut tallies = Vec::new();
         if let Some((address, network)) = of {
-            if open.by_address.get(&address).is_some_and(|entry| entry.connections >= slots.limits.per_address) {
+            if open
+                .by_address
+                .get(&address)
+                .is_some_and(|entry| entry.connections >= slots.limits.per_address)
+            {
                 slots.refused.fetch_add(1, Ordering::Relaxed);
                 return None;
             }
@@ -139,22 +155,41 @@ impl Slots {
             entry.connections += 1;
             tallies.push(Arc::clone(&entry.unauthenticated));
             if let Some(network) = network {
-                tallies.push(Arc::clone(open.unauthenticated_by_network.entry(network).or_default()));
+                tallies.push(Arc::clone(
+                    open.unauthenticated_by_network.entry(network).or_default(),
+                ));
             }
         }
-        // Many may arrive before a connection that was told to close is gone. Each would close others, honest ones in the end.
+        // Many may arrive before a connection that was told to close is gone. Each would close
+        // others, honest ones in the end.
         let staying = open.by_id.len() - slots.yielding.load(Ordering::Relaxed);
         if staying >= slots.limits.connections / 4 * 3 {
             slots.close_silent(&open, slots.limits.connections / CLOSED_AT_ONCE, |_| true);
         }
-        let activity = Arc::new(Activity::new(Arc::clone(&slots.ticks), slots.limits.answer_seconds, tallies));
+        let activity = Arc::new(Activity::new(
+            Arc::clone(&slots.ticks),
+            slots.limits.answer_seconds,
+            tallies,
+        ));
         if of.is_none() {
             activity.leave_tallies();
         }
         let id = open.next_id;
         open.next_id += 1;
-        open.by_id.insert(id, Entry { of, activity: Arc::clone(&activity) });
-        Some(Slot { slots: Arc::clone(slots), id, activity, is_of_proxy: of.is_none(), _permit: permit })
+        open.by_id.insert(
+            id,
+            Entry {
+                of,
+                activity: Arc::clone(&activity),
+            },
+        );
+        Some(Slot {
+            slots: Arc::clone(slots),
+            id,
+            activity,
+            is_of_proxy: of.is_none(),
+            _permit: permit,
+        })
     }
 
     /// Tells whether `peer` is a trusted proxy.
@@ -179,23 +214,35 @@ impl Slots {
         let share = self.limits.unauthenticated_per_address;
         let latest = self.ticks.now().saturating_sub(self.limits.grace_seconds);
         let is_old = |entry: &Entry| entry.activity.active_at() < latest;
-        let of_address = open.by_address.get(&address).map(|entry| &entry.unauthenticated);
+        let of_address = open
+            .by_address
+            .get(&address)
+            .map(|entry| &entry.unauthenticated);
         if of_address.is_some_and(|tally| tally.load(Ordering::Relaxed) >= share) {
-            self.close_silent(open, share / CLOSED_AT_ONCE, |entry| is_old(entry) && entry.of.is_some_and(|of| of.0 == address));
+            self.close_silent(open, share / CLOSED_AT_ONCE, |entry| {
+                is_old(entry) && entry.of.is_some_and(|of| of.0 == address)
+            });
         }
         let share = share * NETWORK_SHARES;
         let of_network = network.and_then(|network| open.unauthenticated_by_network.get(&network));
         if of_network.is_some_and(|tally| tally.load(Ordering::Relaxed) >= share) {
-            self.close_silent(open, share / CLOSED_AT_ONCE, |entry| is_old(entry) && entry.of.is_some_and(|of| of.1 == network));
+            self.close_silent(open, share / CLOSED_AT_ONCE, |entry| {
+                is_old(entry) && entry.of.is_some_and(|of| of.1 == network)
+            });
         }
     }
 
-    /// Closes connections that never carried an authenticated caller, at least one if there is one, the longest silent first.
+    /// Closes connections that never carried an authenticated caller, at least one if there is one,
+    /// the longest silent first.
     ///
     /// Those with a request in work come last: bodies that trickle in hold slots, too.
     fn close_silent(&self, open: &Open, count: usize, is_meant: impl Fn(&Entry) -> bool) {
-        let mut silent: Vec<&Arc<Activity>> =
-            open.by_id.values().filter(|entry| entry.of.is_some() && is_meant(entry)).map(|entry| &entry.activity).collect();
+        let mut silent: Vec<&Arc<Activity>> = open
+            .by_id
+            .values()
+            .filter(|entry| entry.of.is_some() && is_meant(entry))
+            .map(|entry| &entry.activity)
+            .collect();
         silent.retain(|activity| activity.is_tallied());
         let count = count.max(1).min(silent.len());
         if count == 0 {
@@ -210,16 +257,25 @@ impl Slots {
         }
     }
 
-    /// Reports connections that were refused or closed early, by one line each [`REPORT_INTERVAL_SECONDS`].
+    /// Reports connections that were refused or closed early, by one line each
+    /// [`REPORT_INTERVAL_SECONDS`].
     ///
     /// A line for each would cost more than the connection.
     fn report(&self) {
         let now = self.ticks.now();
         let counts = self.counts();
         let mut open = self.lock();
-        let is_new =
-            (counts.refused, counts.closed_early, counts.full) != (open.reported.refused, open.reported.closed_early, open.reported.full);
-        if !is_new || open.reported_at.is_some_and(|reported_at| now.saturating_sub(reported_at) < REPORT_INTERVAL_SECONDS) {
+        let is_new = (counts.refused, counts.closed_early, counts.full)
+            != (
+                open.reported.refused,
+                open.reported.closed_early,
+                open.reported.full,
+            );
+        if !is_new
+            || open.reported_at.is_some_and(|reported_at| {
+                now.saturating_sub(reported_at) < REPORT_INTERVAL_SECONDS
+            })
+        {
             return;
         }
         tracing::warn!(
@@ -243,7 +299,13 @@ impl Slots {
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut open = self.slots.lock();
-        let Some(Entry { of: Some((address, network)), activity }) = open.by_id.remove(&self.id) else { return };
+        let Some(Entry {
+            of: Some((address, network)),
+            activity,
+        }) = open.by_id.remove(&self.id)
+        else {
+            return;
+        };
         activity.leave_tallies();
         if activity.is_yielding() {
             self.slots.yielding.fetch_sub(1, Ordering::Relaxed);
@@ -255,7 +317,10 @@ impl Drop for Slot {
             }
         }
         if let Some(network) = network
-            && open.unauthenticated_by_network.get(&network).is_some_and(|tally| tally.load(Ordering::Relaxed) == 0)
+            && open
+                .unauthenticated_by_network
+                .get(&network)
+                .is_some_and(|tally| tally.load(Ordering::Relaxed) == 0)
         {
             open.unauthenticated_by_network.remove(&network);
         }
@@ -274,8 +339,18 @@ fn network(address: IpAddr) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn slots(connections: usize, per_address: usize, unauthenticated_per_address: usize) -> Arc<Slots> {
-        let limits = SlotLimits { connections, per_address, unauthenticated_per_address, grace_seconds: 3, answer_seconds: 10 };
+    fn slots(
+        connections: usize,
+        per_address: usize,
+        unauthenticated_per_address: usize,
+    ) -> Arc<Slots> {
+        let limits = SlotLimits {
+            connections,
+            per_address,
+            unauthenticated_per_address,
+            grace_seconds: 3,
+            answer_seconds: 10,
+        };
         Arc::new(Slots::new(limits, vec!["10.0.0.0/8".parse().unwrap()]))
     }
 
@@ -291,27 +366,42 @@ mod tests {
     }
 
     async fn is_told_to_close(slot: &Slot) -> bool {
-        tokio::time::timeout(std::time::Duration::ZERO, slot.activity.close.notified()).await.is_ok()
+        tokio::time::timeout(std::time::Duration::ZERO, slot.activity.close.notified())
+            .await
+            .is_ok()
     }
 
     #[test]
     fn an_address_has_its_share_and_no_more_until_one_ends() {
         let slots = slots(100, 2, 100);
-        let (first, second) = (admit_caller(&slots, "192.0.2.1"), admit_caller(&slots, "::ffff:192.0.2.1"));
+        let (first, second) = (
+            admit_caller(&slots, "192.0.2.1"),
+            admit_caller(&slots, "::ffff:192.0.2.1"),
+        );
         assert!(first.is_some() && second.is_some() && admit(&slots, "192.0.2.1").is_none());
-        assert!(admit(&slots, "192.0.2.2").is_some(), "another address has its own");
+        assert!(
+            admit(&slots, "192.0.2.2").is_some(),
+            "another address has its own"
+        );
         drop(first);
         let third = admit(&slots, "192.0.2.1");
         assert!(third.is_some() && admit(&slots, "192.0.2.1").is_none());
         drop((second, third));
-        assert!(slots.lock().by_address.is_empty() && slots.lock().by_id.is_empty(), "a connection that ended is counted no more");
+        assert!(
+            slots.lock().by_address.is_empty() && slots.lock().by_id.is_empty(),
+            "a connection that ended is counted no more"
+        );
     }
 
     #[test]
     fn a_subscriber_of_ipv6_is_one_address_and_a_trusted_proxy_is_many() {
         let slots = slots(100, 1, 1);
         let held = admit_caller(&slots, "2001:db8::1");
-        assert!(held.is_some() && admit(&slots, "2001:db8::2").is_none() && admit(&slots, "2001:db8:0:1::2").is_some());
+        assert!(
+            held.is_some()
+                && admit(&slots, "2001:db8::2").is_none()
+                && admit(&slots, "2001:db8:0:1::2").is_some()
+        );
         let proxied = [admit(&slots, "10.0.0.1"), admit(&slots, "10.0.0.1")];
         assert!(proxied.iter().all(Option::is_some));
     }
@@ -321,7 +411,9 @@ mod tests {
         let slots = slots(1000, 1000, 2);
         let first = admit(&slots, "192.0.2.1").unwrap();
         let caller = admit_caller(&slots, "192.0.2.1").unwrap();
-        let crowd: Vec<Slot> = (0..10).map(|_| admit(&slots, "192.0.2.1").unwrap()).collect();
+        let crowd: Vec<Slot> = (0..10)
+            .map(|_| admit(&slots, "192.0.2.1").unwrap())
+            .collect();
         assert_eq!(slots.counts().closed_early, 0, "many may come at once");
         drop(crowd);
         slots.ticks.advance(5);
@@ -335,7 +427,9 @@ mod tests {
     #[tokio::test]
     async fn the_networks_of_one_customer_of_ipv6_have_four_shares_together() {
         let slots = slots(1000, 1000, 1);
-        let first: Vec<Slot> = (0..4).map(|number| admit(&slots, &format!("2001:db8:0:{number}::1")).unwrap()).collect();
+        let first: Vec<Slot> = (0..4)
+            .map(|number| admit(&slots, &format!("2001:db8:0:{number}::1")).unwrap())
+            .collect();
         slots.ticks.advance(5);
         let fifth = admit(&slots, "2001:db8:0:4::1");
         assert!(fifth.is_some());
@@ -349,12 +443,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn with_three_quarters_taken_the_longest_silent_strangers_go_and_callers_and_proxies_stay() {
+    async fn with_three_quarters_taken_the_longest_silent_strangers_go_and_callers_and_proxies_stay()
+     {
         let slots = slots(16, 16, 16);
         let stranger = admit(&slots, "192.0.2.1").unwrap();
         let working = admit(&slots, "192.0.2.1").unwrap();
         let work = working.activity.begin(hyper::Version::HTTP_11);
-        let callers: Vec<Slot> = (0..9).map(|_| admit_caller(&slots, "192.0.2.2").unwrap()).collect();
+        let callers: Vec<Slot> = (0..9)
+            .map(|_| admit_caller(&slots, "192.0.2.2").unwrap())
+            .collect();
         let proxied = admit(&slots, "10.0.0.1").unwrap();
         assert_eq!(slots.counts().closed_early, 0);
         let next = admit_caller(&slots, "192.0.2.3").unwrap();
@@ -371,10 +468,18 @@ mod tests {
     async fn those_who_are_being_closed_make_room_for_as_many_before_others_are() {
         // Each of a crowd that came at once had more closed, until those that had just come were.
         let slots = slots(64, 64, 64);
-        let silent: Vec<Slot> = (0..48).map(|_| admit(&slots, "192.0.2.1").unwrap()).collect();
+        let silent: Vec<Slot> = (0..48)
+            .map(|_| admit(&slots, "192.0.2.1").unwrap())
+            .collect();
         slots.ticks.advance(5);
-        let crowd: Vec<Slot> = (0..5).map(|_| admit(&slots, "192.0.2.2").unwrap()).collect();
-        assert_eq!(slots.counts().closed_early, 4 + 4, "four at the first, and four at the fifth");
+        let crowd: Vec<Slot> = (0..5)
+            .map(|_| admit(&slots, "192.0.2.2").unwrap())
+            .collect();
+        assert_eq!(
+            slots.counts().closed_early,
+            4 + 4,
+            "four at the first, and four at the fifth"
+        );
         for slot in &crowd {
             assert!(!is_told_to_close(slot).await);
         }

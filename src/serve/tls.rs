@@ -54,26 +54,42 @@ impl Tls {
     /// Reads the certificate and the key, if the settings name them.
     ///
     /// # Errors
-    /// `Misconfigured` names the file that can't be read, doesn't belong to the other, or is open to others.
+    /// `Misconfigured` names the file that can't be read, doesn't belong to the other, or is open
+    /// to others.
     pub fn load(settings: &config::Tls) -> Result<Option<Arc<Self>>> {
         let (certificate_file, key_file) = match (&settings.certificate_file, &settings.key_file) {
             (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
             (None, None) => return Ok(None),
-            _ => return Err(Error::misconfigured("tls.certificate_file and tls.key_file are set together or not at all")),
+            _ => {
+                return Err(Error::misconfigured(
+                    "tls.certificate_file and tls.key_file are set together or not at all",
+                ));
+            }
         };
         let files = Files::read(&certificate_file, &key_file)?;
         let pair = Pair::new(&files, &certificate_file, &key_file)?;
         warn_of_end(&certificate_file, pair.expires_at);
-        let (config, seen) = (ArcSwap::from_pointee(pair.config), ArcSwap::from_pointee(files.digest()));
-        Ok(Some(Arc::new(Self { certificate_file, key_file, config, seen })))
+        let (config, seen) = (
+            ArcSwap::from_pointee(pair.config),
+            ArcSwap::from_pointee(files.digest()),
+        );
+        Ok(Some(Arc::new(Self {
+            certificate_file,
+            key_file,
+            config,
+            seen,
+        })))
     }
 
     /// Accepts a handshake with the present certificate.
     pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
-        TlsAcceptor::from(self.config.load_full()).accept(stream).await
+        TlsAcceptor::from(self.config.load_full())
+            .accept(stream)
+            .await
     }
 
-    /// Reads the files again every two seconds, and replaces the pair when they changed. An unusable pair is logged once.
+    /// Reads the files again every two seconds, and replaces the pair when they changed. An
+    /// unusable pair is logged once.
     pub(super) async fn keep_fresh(self: Arc<Self>) {
         let mut looks: u32 = 0;
         let mut was_unreadable = false;
@@ -82,12 +98,18 @@ impl Tls {
             looks = looks.wrapping_add(1);
             let tls = Arc::clone(&self);
             // The file system may be a remote one.
-            let looked = tokio::task::spawn_blocking(move || tls.look(looks.is_multiple_of(LOOKS_BETWEEN_WARNINGS))).await;
+            let looked = tokio::task::spawn_blocking(move || {
+                tls.look(looks.is_multiple_of(LOOKS_BETWEEN_WARNINGS))
+            })
+            .await;
             let unreadable = matches!(looked, Ok(Err(_)));
             if let Ok(Err(error)) = looked
                 && !was_unreadable
             {
-                tracing::error!(cause = error.cause(), "the old certificate is used on: {error}");
+                tracing::error!(
+                    cause = error.cause(),
+                    "the old certificate is used on: {error}"
+                );
             }
             was_unreadable = unreadable;
         }
@@ -107,20 +129,29 @@ impl Tls {
         warn_of_end(&self.certificate_file, pair.expires_at);
         self.config.store(Arc::new(pair.config));
         self.seen.store(Arc::new(digest));
-        tracing::info!(expires_at = pair.expires_at.map(Timestamp::rfc3339), "a new certificate is used");
+        tracing::info!(
+            expires_at = pair.expires_at.map(Timestamp::rfc3339),
+            "a new certificate is used"
+        );
         Ok(())
     }
 }
 
 impl Files {
     fn read(certificate_file: &Path, key_file: &Path) -> Result<Self> {
-        let certificates = std::fs::read(certificate_file).map_err(|error| unusable("certificate", certificate_file, &error))?;
+        let certificates = std::fs::read(certificate_file)
+            .map_err(|error| unusable("certificate", certificate_file, &error))?;
         secret_files::check_key("the TLS key file", key_file)?;
-        let key = std::fs::read_to_string(key_file).map_err(|error| unusable("key", key_file, &error))?;
-        Ok(Self { certificates, key: Secret::new(key) })
+        let key =
+            std::fs::read_to_string(key_file).map_err(|error| unusable("key", key_file, &error))?;
+        Ok(Self {
+            certificates,
+            key: Secret::new(key),
+        })
     }
 
-    /// Returns a digest of both. A file's time would say nothing when a link is changed, as Kubernetes does.
+    /// Returns a digest of both. A file's time would say nothing when a link is changed, as
+    /// Kubernetes does.
     fn digest(&self) -> Vec<u8> {
         let mut digest = Context::new(&SHA256);
         digest.update(&(self.certificates.len() as u64).to_be_bytes());
@@ -130,15 +161,19 @@ impl Files {
     }
 
     fn expires_at(&self) -> Option<Timestamp> {
-        CertificateDer::pem_slice_iter(&self.certificates).next()?.ok().and_then(|leaf| certificate_expires_at(&leaf))
+        CertificateDer::pem_slice_iter(&self.certificates)
+            .next()?
+            .ok()
+            .and_then(|leaf| certificate_expires_at(&leaf))
     }
 }
 
 impl Pair {
     fn new(files: &Files, certificate_file: &Path, key_file: &Path) -> Result<Self> {
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&files.certificates)
-            .collect::<Result<_, _>>()
-            .map_err(|error| unusable("certificate", certificate_file, &error))?;
+        let chain: Vec<CertificateDer<'static>> =
+            CertificateDer::pem_slice_iter(&files.certificates)
+                .collect::<Result<_, _>>()
+                .map_err(|error| unusable("certificate", certificate_file, &error))?;
         if chain.is_empty() {
             return Err(unusable(
                 "certificate",
@@ -146,37 +181,56 @@ impl Pair {
                 &"there is no certificate in it; it has to be PEM, the server's own first",
             ));
         }
-        let key = PrivateKeyDer::from_pem_slice(files.key.expose().as_bytes())
-            .map_err(|_| unusable("key", key_file, &"there is no private key in it; it has to be PEM, and not encrypted"))?;
-        let mut config = ServerConfig::builder_with_provider(Arc::new(provider::default_provider()))
-            .with_protocol_versions(&[&TLS13, &TLS12])
-            .map_err(Error::internal)?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(|error| match error {
-                rustls::Error::InconsistentKeys(_) => Error::misconfigured(format!(
-                    "the key {} does not belong to the certificate {}, whose first must be the server's own",
-                    key_file.display(),
-                    certificate_file.display()
-                )),
-                error => unusable("pair of certificate and key", certificate_file, &error),
-            })?;
+        let key = PrivateKeyDer::from_pem_slice(files.key.expose().as_bytes()).map_err(|_| {
+            unusable(
+                "key",
+                key_file,
+                &"there is no private key in it; it has to be PEM, and not encrypted",
+            )
+        })?;
+        let mut config =
+            ServerConfig::builder_with_provider(Arc::new(provider::default_provider()))
+                .with_protocol_versions(&[&TLS13, &TLS12])
+                .map_err(Error::internal)?
+                .with_no_client_auth()
+                .with_single_cert(chain, key)
+                .map_err(|error| match error {
+                    rustls::Error::InconsistentKeys(_) => Error::misconfigured(format!(
+                        "the key {} does not belong to the certificate {}, whose first must be the \
+                         server's own",
+                        key_file.display(),
+                        certificate_file.display()
+                    )),
+                    error => unusable("pair of certificate and key", certificate_file, &error),
+                })?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.ticketer = provider::Ticketer::new().map_err(Error::internal)?;
-        Ok(Self { config, expires_at: files.expires_at() })
+        Ok(Self {
+            config,
+            expires_at: files.expires_at(),
+        })
     }
 }
 
 fn unusable(what: &str, file: &Path, why: &dyn std::fmt::Display) -> Error {
-    Error::misconfigured(format!("the TLS {what} in {} can't be used: {why}", file.display()))
+    Error::misconfigured(format!(
+        "the TLS {what} in {} can't be used: {why}",
+        file.display()
+    ))
 }
 
 fn warn_of_end(file: &Path, expires_at: Option<Timestamp>) {
     let Some(expires_at) = expires_at else { return };
     let (now, file) = (SystemClock.now(), file.display());
     if expires_at <= now {
-        tracing::warn!("the TLS certificate in {file} expired at {}: clients refuse it", expires_at.rfc3339());
+        tracing::warn!(
+            "the TLS certificate in {file} expired at {}: clients refuse it",
+            expires_at.rfc3339()
+        );
     } else if expires_at <= now.plus(WARNED_BEFORE) {
-        tracing::warn!("the TLS certificate in {file} expires at {}", expires_at.rfc3339());
+        tracing::warn!(
+            "the TLS certificate in {file} expires at {}",
+            expires_at.rfc3339()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The base of every part of the service: the store, the clock, chance, and the names under which it is reached.
+//! The base of every part of the service: the store, the clock, chance, and the names under which
+//! it is reached.
 
 use std::sync::Arc;
 
@@ -32,7 +33,14 @@ impl Base {
         // Thirty-two digits fit sixteen bytes, and they are ASCII, so neither can fail.
         hex::encode_to_slice(bytes, &mut digits).unwrap_or_default();
         let digits = std::str::from_utf8(&digits).unwrap_or_default();
-        [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+        [
+            &digits[..8],
+            &digits[8..12],
+            &digits[12..16],
+            &digits[16..20],
+            &digits[20..],
+        ]
+        .join("-")
     }
 
     /// Returns the name under which this service issues tokens.

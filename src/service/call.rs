@@ -22,7 +22,12 @@ impl Call<'_> {
     /// Returns what conditions of policies are about, as far as the request says it.
     pub(in crate::service) fn policy_context(&self) -> policy::Context<'static> {
         let request = self.request;
-        policy::Context { now: self.now, source_ip: request.address, secure_transport: request.secure_transport, ..Default::default() }
+        policy::Context {
+            now: self.now,
+            source_ip: request.address,
+            secure_transport: request.secure_transport,
+            ..Default::default()
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The use cases: all rules live here, and none of them knows a dialect.
 //!
-//! Every use case takes a [`Call`] first and authorises in its first lines. It holds a [`Caller`], which is made in
-//! [`access`] alone. Issuing a temporary credential and exchanging one for a token read only memory:
-//! what they record goes through the queue of the [`ledger`].
+//! Every use case takes a [`Call`] first and authorises in its first lines. It holds a [`Caller`],
+//! which is made in [`access`] alone. Issuing a temporary credential and exchanging one for a token
+//! read only memory: what they record goes through the queue of the [`ledger`].
 //!
 //! Start with [`access`], then [`credentials`] and [`exchange`].
 
@@ -50,8 +50,9 @@ pub use self::identity::policies::{Attached, Save};
 pub use self::identity::revocations::Revoked;
 pub use self::keys::Keys;
 pub use self::keys::{
-    CaStep, ExportedCa, ImportedLeaf, KeyInfo, KeyKind, KeySchedule, KeyState, MasterKeyInfo, MasterKeyState, MasterKeyStep, NextStep,
-    PrivatePart, Retired, SigningRequest, Warning, WarningKind, is_set_up,
+    CaStep, ExportedCa, ImportedLeaf, KeyInfo, KeyKind, KeySchedule, KeyState, MasterKeyInfo,
+    MasterKeyState, MasterKeyStep, NextStep, PrivatePart, Retired, SigningRequest, Warning,
+    WarningKind, is_set_up,
 };
 pub use self::ledger::actions::AuditAction;
 pub use self::ledger::queue::AuditMode;
@@ -67,8 +68,12 @@ pub use self::registry::Registry;
 pub use self::registry::allow_lists::AllowListPlace;
 pub use self::registry::catalog::Imported;
 pub use self::registry::images::{ImageFilter, TagFilter};
-pub use self::registry::instances::{InstanceCriterion, NameCheck, NewInstance, RequestedInstance, TaggedInstance};
-pub use self::registry::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace};
+pub use self::registry::instances::{
+    InstanceCriterion, NameCheck, NewInstance, RequestedInstance, TaggedInstance,
+};
+pub use self::registry::namespaces::{
+    NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace,
+};
 pub use self::registry::repositories::{Images, NewRepository, RepositoryChoice};
 pub use self::registry::within::Within;
 pub use self::request::RequestContext;
@@ -127,6 +132,10 @@ pub struct Service {
 impl Service {
     /// Begins a call of a caller, now.
     pub fn call<'a>(&self, caller: &'a Caller, request: &'a RequestContext) -> Call<'a> {
-        Call { caller, request, now: self.base.now() }
+        Call {
+            caller,
+            request,
+            now: self.base.now(),
+        }
     }
 }

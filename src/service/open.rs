@@ -49,7 +49,8 @@ impl Service {
     /// Opens the service over a store, which is set up if it is new.
     ///
     /// # Errors
-    /// [`ErrorKind::Misconfigured`] when the master key of this store is not among `master`; those of the store.
+    /// [`ErrorKind::Misconfigured`] when the master key of this store is not among `master`; those
+    /// of the store.
     pub async fn open(
         store: Store,
         master: impl Into<MasterKeys>,
@@ -66,7 +67,13 @@ impl Service {
             }
         }
         let issuer = issuer_and_master_key(&store, &master).await?;
-        let base = Arc::new(Base { store, clock, random, issuer, public_url: settings.public_url.clone() });
+        let base = Arc::new(Base {
+            store,
+            clock,
+            random,
+            issuer,
+            public_url: settings.public_url.clone(),
+        });
         let shared = Shared::open(base, master, &settings).await?;
         Ok(assemble(&shared, settings))
     }
@@ -75,9 +82,18 @@ impl Service {
 /// Returns the issuer of a store that is set up, if its master key is here.
 async fn issuer_and_master_key(store: &Store, master: &MasterKeys) -> Result<String> {
     let incomplete = || Error::internal("the store's setup is incomplete");
-    let master_key_id = meta::find_text(store, meta::MASTER_KEY_ID).await?.ok_or_else(incomplete)?;
-    master.verify(&master_key_id, &meta::find(store, meta::MASTER_KEY_CHECK).await?.ok_or_else(incomplete)?)?;
-    meta::find_text(store, meta::ISSUER).await?.ok_or_else(incomplete)
+    let master_key_id = meta::find_text(store, meta::MASTER_KEY_ID)
+        .await?
+        .ok_or_else(incomplete)?;
+    master.verify(
+        &master_key_id,
+        &meta::find(store, meta::MASTER_KEY_CHECK)
+            .await?
+            .ok_or_else(incomplete)?,
+    )?;
+    meta::find_text(store, meta::ISSUER)
+        .await?
+        .ok_or_else(incomplete)
 }
 
 /// The parts that others are made of.
@@ -93,10 +109,24 @@ impl Shared {
     async fn open(base: Arc<Base>, master: MasterKeys, settings: &Settings) -> Result<Self> {
         let memory = Arc::new(open_memory(Arc::clone(&base), master, settings).await?);
         let limits = Arc::new(limits(Arc::clone(&base), &settings.limits));
-        let ledger = Arc::new(ledger(Arc::clone(&base), Arc::clone(&memory), &settings.audit));
+        let ledger = Arc::new(ledger(
+            Arc::clone(&base),
+            Arc::clone(&memory),
+            &settings.audit,
+        ));
         let service_account_grant = settings.service_account_grant;
-        let rights = Arc::new(Rights { base: Arc::clone(&base), memory: Arc::clone(&memory), service_account_grant });
-        Ok(Self { base, limits, memory, ledger, rights })
+        let rights = Arc::new(Rights {
+            base: Arc::clone(&base),
+            memory: Arc::clone(&memory),
+            service_account_grant,
+        });
+        Ok(Self {
+            base,
+            limits,
+            memory,
+            ledger,
+            rights,
+        })
     }
 
     fn base(&self) -> Arc<Base> {
@@ -130,7 +160,12 @@ async fn open_memory(base: Arc<Base>, master: MasterKeys, settings: &Settings) -
         cache: NounCache::new(position),
         revocations: Revocations::load(&base.store).await?,
         staleness,
-        keys: KnownKeys { master, keyring: ArcSwap::from_pointee(keyring), read_at: AtomicU64::new(0), first_seen },
+        keys: KnownKeys {
+            master,
+            keyring: ArcSwap::from_pointee(keyring),
+            read_at: AtomicU64::new(0),
+            first_seen,
+        },
         refreshing: tokio::sync::Mutex::default(),
         base,
     })
@@ -139,14 +174,25 @@ async fn open_memory(base: Arc<Base>, master: MasterKeys, settings: &Settings) -
 fn limits(base: Arc<Base>, settings: &LimitSettings) -> Limits {
     let refusals = || AddressLimits::new(settings.refusals_per_second, settings.refusals_burst);
     Limits {
-        actions: ActionLimits::new(settings.requests_per_second, settings.requests_per_second_by_action.clone()),
-        tokens: TokenLimits::new(settings.token_requests_per_second, settings.token_requests_burst),
+        actions: ActionLimits::new(
+            settings.requests_per_second,
+            settings.requests_per_second_by_action.clone(),
+        ),
+        tokens: TokenLimits::new(
+            settings.token_requests_per_second,
+            settings.token_requests_burst,
+        ),
         addresses: AddressBudgets {
             refusals: refusals(),
             anonymous: AddressLimits::new(settings.anonymous_per_second, settings.anonymous_burst),
             waits: WaitLimits::new(),
         },
-        log_ins: LogIns::new(settings.failed_log_ins, settings.failed_log_ins_per_minute, refusals(), &*base.random),
+        log_ins: LogIns::new(
+            settings.failed_log_ins,
+            settings.failed_log_ins_per_minute,
+            refusals(),
+            &*base.random,
+        ),
         replays: Replays::new(settings.nonces_per_access_key),
         shared: OnceLock::new(),
         base,
@@ -155,7 +201,12 @@ fn limits(base: Arc<Base>, settings: &LimitSettings) -> Limits {
 
 fn ledger(base: Arc<Base>, memory: Arc<Memory>, settings: &AuditSettings) -> Ledger {
     Ledger {
-        queue: Audit::start(settings.mode, settings.queue, base.store.clone(), Arc::clone(&base.random)),
+        queue: Audit::start(
+            settings.mode,
+            settings.queue,
+            base.store.clone(),
+            Arc::clone(&base.random),
+        ),
         refusals: Refusals::new(),
         anonymous: anonymous::counted(),
         recording: tokio::sync::Mutex::default(),
@@ -165,7 +216,11 @@ fn ledger(base: Arc<Base>, memory: Arc<Memory>, settings: &AuditSettings) -> Led
 }
 
 fn assemble(shared: &Shared, settings: Settings) -> Service {
-    let passwords = Arc::new(Passwords::new(settings.passwords.threads, settings.passwords.queue, &*shared.base.random));
+    let passwords = Arc::new(Passwords::new(
+        settings.passwords.threads,
+        settings.passwords.queue,
+        &*shared.base.random,
+    ));
     let warnings = Arc::new(Warnings::new());
     let access = Arc::new(access(shared, &settings, Arc::clone(&passwords)));
     let keys = Arc::new(keys(shared, settings.keys, Arc::clone(&warnings)));
@@ -200,38 +255,120 @@ fn access(shared: &Shared, settings: &Settings, passwords: Arc<Passwords>) -> Ac
 }
 
 fn keys(shared: &Shared, schedule: KeySchedule, warnings: Arc<Warnings>) -> Keys {
-    let (base, memory, ledger, rights) = (shared.base(), shared.memory(), shared.ledger(), shared.rights());
-    Keys { base, memory, ledger, rights, schedule, warnings }
+    let (base, memory, ledger, rights) = (
+        shared.base(),
+        shared.memory(),
+        shared.ledger(),
+        shared.rights(),
+    );
+    Keys {
+        base,
+        memory,
+        ledger,
+        rights,
+        schedule,
+        warnings,
+    }
 }
 
 fn credentials(shared: &Shared, passwords: Arc<Passwords>, quotas: Quotas) -> Credentials {
-    let (base, memory, ledger, rights) = (shared.base(), shared.memory(), shared.ledger(), shared.rights());
-    Credentials { base, memory, ledger, rights, passwords, quotas }
+    let (base, memory, ledger, rights) = (
+        shared.base(),
+        shared.memory(),
+        shared.ledger(),
+        shared.rights(),
+    );
+    Credentials {
+        base,
+        memory,
+        ledger,
+        rights,
+        passwords,
+        quotas,
+    }
 }
 
 fn exchange(shared: &Shared) -> Exchange {
     let (base, limits, memory) = (shared.base(), shared.limits(), shared.memory());
-    Exchange { base, limits, memory, ledger: shared.ledger(), rights: shared.rights() }
+    Exchange {
+        base,
+        limits,
+        memory,
+        ledger: shared.ledger(),
+        rights: shared.rights(),
+    }
 }
 
 fn sts(shared: &Shared, quotas: Quotas) -> Sts {
     let (base, limits, memory) = (shared.base(), shared.limits(), shared.memory());
-    Sts { base, limits, memory, ledger: shared.ledger(), rights: shared.rights(), quotas }
+    Sts {
+        base,
+        limits,
+        memory,
+        ledger: shared.ledger(),
+        rights: shared.rights(),
+        quotas,
+    }
 }
 
 fn identity(shared: &Shared, access: Arc<Access>) -> Identity {
-    let (base, memory, ledger, rights) = (shared.base(), shared.memory(), shared.ledger(), shared.rights());
-    Identity { base, memory, ledger, rights, access }
+    let (base, memory, ledger, rights) = (
+        shared.base(),
+        shared.memory(),
+        shared.ledger(),
+        shared.rights(),
+    );
+    Identity {
+        base,
+        memory,
+        ledger,
+        rights,
+        access,
+    }
 }
 
 fn registry(shared: &Shared, keys: Arc<Keys>, settings: &Settings) -> Registry {
-    let (base, memory, ledger, rights) = (shared.base(), shared.memory(), shared.ledger(), shared.rights());
+    let (base, memory, ledger, rights) = (
+        shared.base(),
+        shared.memory(),
+        shared.ledger(),
+        shared.rights(),
+    );
     let client = Arc::new(remote::Client::new(registries(&settings.outgoing)));
-    let upstream = Upstream { client, listings: Walks::default(), imports: Imports::default() };
-    Registry { base, memory, ledger, rights, keys, upstream, quotas: settings.quotas, base_domain: settings.base_domain.clone() }
+    let upstream = Upstream {
+        client,
+        listings: Walks::default(),
+        imports: Imports::default(),
+    };
+    Registry {
+        base,
+        memory,
+        ledger,
+        rights,
+        keys,
+        upstream,
+        quotas: settings.quotas,
+        base_domain: settings.base_domain.clone(),
+    }
 }
 
-fn operations(shared: &Shared, warnings: Arc<Warnings>, settings: Option<SharedSettings>) -> Operations {
-    let (base, limits, memory, ledger) = (shared.base(), shared.limits(), shared.memory(), shared.ledger());
-    Operations { base, limits, memory, ledger, warnings, shared: settings }
+fn operations(
+    shared: &Shared,
+    warnings: Arc<Warnings>,
+    settings: Option<SharedSettings>,
+) -> Operations {
+    let (base, limits, memory, ledger) = (
+        shared.base(),
+        shared.limits(),
+        shared.memory(),
+        shared.ledger(),
+    );
+    Operations {
+        base,
+        limits,
+        memory,
+        ledger,
+        warnings,
+        shared: settings,
+    }
 }

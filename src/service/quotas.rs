@@ -9,7 +9,8 @@ use crate::store::session_policy;
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Quotas {
-    /// Instances of one account that an API made, with those that the operator made; the operator may go beyond.
+    /// Instances of one account that an API made, with those that the operator made; the operator
+    /// may go beyond.
     pub instances: u32,
     /// Entries in the allow list of an instance.
     pub allow_list_entries: u32,
@@ -21,15 +22,19 @@ pub struct Quotas {
     pub namespaces: BySpecification,
     /// Repositories of an instance, in all of its namespaces.
     pub repositories: BySpecification,
-    /// Stored session policies of an account: those that are too long for a log-in secret, each at most 4096 bytes.
+    /// Stored session policies of an account: those that are too long for a log-in secret, each at
+    /// most 4096 bytes.
     pub session_policies: u32,
 }
 
 impl Quotas {
-    /// Returns how many session policies may be stored. One caller's sessions take a quarter at most, so that no user
-    /// alone keeps the others of its account from opening theirs.
+    /// Returns how many session policies may be stored. One caller's sessions take a quarter at
+    /// most, so that no user alone keeps the others of its account from opening theirs.
     pub(in crate::service) fn of_session_policies(&self) -> session_policy::Most {
-        session_policy::Most { of_account: self.session_policies, of_one: self.session_policies.div_ceil(4) }
+        session_policy::Most {
+            of_account: self.session_policies,
+            of_one: self.session_policies.div_ceil(4),
+        }
     }
 }
 
@@ -43,8 +48,16 @@ impl Default for Quotas {
             allow_list_entries: 100,
             long_term_credentials: 10_000,
             service_accounts: 100,
-            namespaces: BySpecification { basic: basic.0, standard: standard.0, premium: premium.0 },
-            repositories: BySpecification { basic: basic.1, standard: standard.1, premium: premium.1 },
+            namespaces: BySpecification {
+                basic: basic.0,
+                standard: standard.0,
+                premium: premium.0,
+            },
+            repositories: BySpecification {
+                basic: basic.1,
+                standard: standard.1,
+                premium: premium.1,
+            },
             // The clouds store none. Eight megabytes at most.
             session_policies: 2000,
         }

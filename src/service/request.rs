@@ -16,6 +16,10 @@ pub struct RequestContext {
 impl RequestContext {
     /// Returns the facts of an operator's command.
     pub fn operator(request_id: String) -> Self {
-        Self { request_id, address: None, secure_transport: false }
+        Self {
+            request_id,
+            address: None,
+            secure_transport: false,
+        }
     }
 }

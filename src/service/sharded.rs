@@ -14,13 +14,23 @@ pub(in crate::service) struct Sharded<K, V> {
 
 impl<K: Hash + Eq, V> Sharded<K, V> {
     pub(in crate::service) fn new() -> Self {
-        Self { hasher: RandomState::new(), shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect() }
+        Self {
+            hasher: RandomState::new(),
+            shards: std::iter::repeat_with(Mutex::default)
+                .take(SHARDS)
+                .collect(),
+        }
     }
 
-    pub(in crate::service) fn lock<Q: Hash + ?Sized>(&self, key: &Q) -> MutexGuard<'_, HashMap<K, V>> {
+    pub(in crate::service) fn lock<Q: Hash + ?Sized>(
+        &self,
+        key: &Q,
+    ) -> MutexGuard<'_, HashMap<K, V>> {
         // The lock guards counters that are right after any panic, so a poisoned one is used on.
         let place = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
-        self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[place]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Drops what `keep` doesn't want any more, and gives the memory of a flood that is over back.
@@ -47,7 +57,9 @@ impl Hasher for AsItIs {
 
     fn write(&mut self, bytes: &[u8]) {
         // Not for what is remembered here, but a hasher must take it.
-        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+        self.0 = bytes
+            .iter()
+            .fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
     }
 
     fn write_u64(&mut self, number: u64) {

@@ -1,8 +1,9 @@
-//! Facts that replicas share at every call, through Redis or Valkey: which requests came, and how often.
+//! Facts that replicas share at every call, through Redis or Valkey: which requests came, and how
+//! often.
 //!
-//! It knows no dialect and no rule: it asks the server one question, and says when there is no answer. A server that
-//! fails, or is slow once, is not asked again before it answered a question of the keeper's own: nobody waits for it
-//! meanwhile. The caller decides then without it.
+//! It knows no dialect and no rule: it asks the server one question, and says when there is no
+//! answer. A server that fails, or is slow once, is not asked again before it answered a question
+//! of the keeper's own: nobody waits for it meanwhile. The caller decides then without it.
 //!
 //! Start with [`Shared::ask`], then `call.lua`.
 
@@ -13,13 +14,16 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use aws_lc_rs::hmac;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Script, TlsCertificates};
+use redis::{
+    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Script, TlsCertificates,
+};
 use tokio::time::{sleep, timeout};
 
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 
-/// How often a server that answers is asked whether it still does, and one that doesn't whether it does again.
+/// How often a server that answers is asked whether it still does, and one that doesn't whether it
+/// does again.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long it may take to connect: name, TCP, TLS, password. No request waits for that.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -80,21 +84,27 @@ pub struct Shared {
     script: Script,
     /// None while the server doesn't answer.
     connection: ArcSwapOption<MultiplexedConnection>,
-    /// Makes the names of what is stored: of this deployment alone, and telling nobody what they are of.
+    /// Makes the names of what is stored: of this deployment alone, and telling nobody what they
+    /// are of.
     key: hmac::Key,
     prefix: String,
 }
 
 impl Shared {
-    /// Takes the settings; nothing is connected yet. `deployment` is what the replicas have in common, and nobody else has.
+    /// Takes the settings; nothing is connected yet. `deployment` is what the replicas have in
+    /// common, and nobody else has.
     ///
     /// # Errors
     ///
     /// `Misconfigured` when the address or the file of authorities can't be read.
     pub fn new(settings: &Settings, deployment: &[u8]) -> Result<Self> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, deployment);
-        // Sixty-four bits tell deployments apart; the names behind them are 128 bits of the same key.
-        let prefix = format!("transire:{}", hex::encode(&hmac::sign(&key, b"prefix").as_ref()[..8]));
+        // Sixty-four bits tell deployments apart; the names behind them are 128 bits of the same
+        // key.
+        let prefix = format!(
+            "transire:{}",
+            hex::encode(&hmac::sign(&key, b"prefix").as_ref()[..8])
+        );
         Ok(Self {
             client: client(settings)?,
             timeout: settings.timeout,
@@ -105,7 +115,8 @@ impl Shared {
         })
     }
 
-    /// Connects, and goes on connecting until this is dropped. Returns when the first attempt is over, or takes long.
+    /// Connects, and goes on connecting until this is dropped. Returns when the first attempt is
+    /// over, or takes long.
     pub async fn connect(self: &Arc<Self>) {
         if let Err(error) = self.reconnect().await {
             lost(&error);
@@ -118,8 +129,8 @@ impl Shared {
         self.connection.load().is_some()
     }
 
-    /// Asks what all replicas together know of a call, and tells them of it; nothing when the server doesn't answer in
-    /// time.
+    /// Asks what all replicas together know of a call, and tells them of it; nothing when the
+    /// server doesn't answer in time.
     pub async fn ask(&self, call: Call<'_>) -> Option<Verdict> {
         let connection = self.connection.load_full()?;
         let mut question = self.script.key(self.name('r', call.bucket));
@@ -131,14 +142,22 @@ impl Shared {
                 (false, Some(_)) => "same",
                 (false, None) => "never",
             };
-            question.arg(mark.bound.map(|bound| self.name('b', &[bound])).unwrap_or_default());
-            question.arg(u64::try_from(mark.kept.as_millis()).unwrap_or(u64::MAX)).arg(again);
+            question.arg(
+                mark.bound
+                    .map(|bound| self.name('b', &[bound]))
+                    .unwrap_or_default(),
+            );
+            question
+                .arg(u64::try_from(mark.kept.as_millis()).unwrap_or(u64::MAX))
+                .arg(again);
         }
         let mut line = MultiplexedConnection::clone(&connection);
         let answered = timeout(self.timeout, question.invoke_async::<i64>(&mut line)).await;
         match answered.unwrap_or_else(|_| Err(too_slow())) {
             Ok(0) => Some(Verdict::Fine),
-            Ok(measured @ 1..) => Some(Verdict::TooOften { measured: u32::try_from(measured).unwrap_or(u32::MAX) }),
+            Ok(measured @ 1..) => Some(Verdict::TooOften {
+                measured: u32::try_from(measured).unwrap_or(u32::MAX),
+            }),
             Ok(_) => Some(Verdict::Repeated),
             Err(error) => {
                 self.lose(&connection, &error);
@@ -150,27 +169,40 @@ impl Shared {
     /// Gives a connection up, once for all who had trouble with it.
     fn lose(&self, connection: &Arc<MultiplexedConnection>, error: &RedisError) {
         let before = self.connection.compare_and_swap(connection, None);
-        if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, connection)) {
+        if before
+            .as_ref()
+            .is_some_and(|before| Arc::ptr_eq(before, connection))
+        {
             lost(error);
         }
     }
 
     async fn reconnect(&self) -> RedisResult<()> {
-        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(Some(CONNECT_TIMEOUT));
-        let connected = timeout(CONNECT_TIMEOUT, self.client.get_multiplexed_async_connection_with_config(&config)).await;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(CONNECT_TIMEOUT));
+        let connected = timeout(
+            CONNECT_TIMEOUT,
+            self.client
+                .get_multiplexed_async_connection_with_config(&config),
+        )
+        .await;
         let connection = connected.unwrap_or_else(|_| Err(too_slow()))?;
         self.try_out(&connection).await?;
         self.connection.store(Some(Arc::new(connection)));
         Ok(())
     }
 
-    /// Asks the script itself of a bucket that is nobody's: a server that only reads, or is full, or lacks a permission,
-    /// would answer a PING.
+    /// Asks the script itself of a bucket that is nobody's: a server that only reads, or is full,
+    /// or lacks a permission, would answer a PING.
     async fn try_out(&self, connection: &MultiplexedConnection) -> RedisResult<()> {
         let mut line = connection.clone();
         let mut question = self.script.key(format!("{}:alive", self.prefix));
         question.arg(u32::MAX);
-        timeout(self.timeout, question.invoke_async::<i64>(&mut line)).await.unwrap_or_else(|_| Err(too_slow())).map(drop)
+        timeout(self.timeout, question.invoke_async::<i64>(&mut line))
+            .await
+            .unwrap_or_else(|_| Err(too_slow()))
+            .map(drop)
     }
 
     fn name(&self, kind: char, parts: &[&[u8]]) -> String {
@@ -182,7 +214,11 @@ impl Shared {
             context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             context.update(part);
         }
-        format!("{}:{kind}:{}", self.prefix, hex::encode(&context.sign().as_ref()[..16]))
+        format!(
+            "{}:{kind}:{}",
+            self.prefix,
+            hex::encode(&context.sign().as_ref()[..16])
+        )
     }
 }
 
@@ -190,7 +226,9 @@ impl Shared {
 async fn keep(shared: Weak<Shared>) {
     loop {
         sleep(LOOK_INTERVAL).await;
-        let Some(shared) = shared.upgrade() else { return };
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
         let connection = shared.connection.load_full();
         match connection {
             Some(connection) => {
@@ -199,7 +237,9 @@ async fn keep(shared: Weak<Shared>) {
                 }
             }
             None => match shared.reconnect().await {
-                Ok(()) => tracing::info!("nonces and rates are shared with the other replicas again"),
+                Ok(()) => {
+                    tracing::info!("nonces and rates are shared with the other replicas again")
+                }
                 Err(error) => tracing::debug!("the shared memory doesn't answer: {error}"),
             },
         }
@@ -211,23 +251,37 @@ fn client(settings: &Settings) -> Result<Client> {
     // A parser's error about an address may repeat its password.
     let misread = |_: RedisError| {
         Error::misconfigured(
-            "shared.url is written like redis://cache.example.com:6379, or rediss://… with TLS (always with shared.ca_file)",
+            "shared.url is written like redis://cache.example.com:6379, or rediss://… with TLS \
+             (always with shared.ca_file)",
         )
     };
     let Some(path) = &settings.ca_file else {
         provide_cryptography();
         return Client::open(url).map_err(misread);
     };
-    let root_cert =
-        std::fs::read(path).map_err(|error| Error::misconfigured(format!("shared.ca_file: {} can't be read: {error}", path.display())))?;
+    let root_cert = std::fs::read(path).map_err(|error| {
+        Error::misconfigured(format!(
+            "shared.ca_file: {} can't be read: {error}",
+            path.display()
+        ))
+    })?;
     provide_cryptography();
-    Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert: Some(root_cert) }).map_err(misread)
+    Client::build_with_tls(
+        url,
+        TlsCertificates {
+            client_tls: None,
+            root_cert: Some(root_cert),
+        },
+    )
+    .map_err(misread)
 }
 
 /// The client library takes the process's provider, and can't be given one.
 fn provide_cryptography() {
     // An error says that there is one: nothing else is built.
-    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .ok();
 }
 
 fn too_slow() -> RedisError {
@@ -237,7 +291,8 @@ fn too_slow() -> RedisError {
 fn lost(error: &RedisError) {
     tracing::warn!(
         cause = %error,
-        "the shared memory doesn't answer: until it does, this replica knows the nonces and rates of its own calls alone"
+        "the shared memory doesn't answer: until it does, this replica knows the nonces and rates \
+         of its own calls alone"
     );
 }
 
@@ -246,28 +301,47 @@ mod tests {
     use super::*;
 
     fn settings(url: &str) -> Settings {
-        Settings { url: Secret::new(url), ca_file: None, timeout: Duration::from_millis(100) }
+        Settings {
+            url: Secret::new(url),
+            ca_file: None,
+            timeout: Duration::from_millis(100),
+        }
     }
 
     #[test]
     fn an_address_that_cannot_be_read_is_refused_without_its_password() {
-        for url in ["", "http://u:hunter2EXAMPLE@example.com", "redis://u:hunter2EXAMPLE@example.com:port", "localhost"] {
+        for url in [
+            "",
+            "http://u:hunter2EXAMPLE@example.com",
+            "redis://u:hunter2EXAMPLE@example.com:port",
+            "localhost",
+        ] {
             let error = Shared::new(&settings(url), b"d").err().unwrap();
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }
-        Shared::new(&settings("rediss://:hunter2EXAMPLE@cache.example.com:6380/1"), b"d").unwrap();
+        Shared::new(
+            &settings("rediss://:hunter2EXAMPLE@cache.example.com:6380/1"),
+            b"d",
+        )
+        .unwrap();
     }
 
     #[test]
     fn names_are_of_one_deployment_and_of_one_kind() {
-        let (first, second) = (Shared::new(&settings("redis://a"), b"1").unwrap(), Shared::new(&settings("redis://a"), b"2").unwrap());
+        let (first, second) = (
+            Shared::new(&settings("redis://a"), b"1").unwrap(),
+            Shared::new(&settings("redis://a"), b"2").unwrap(),
+        );
         let names = [
             first.name('s', &[b"key", b"nonce"]),
             first.name('s', &[b"keyn", b"once"]),
             first.name('r', &[b"key", b"nonce"]),
             second.name('s', &[b"key", b"nonce"]),
         ];
-        assert_eq!(names.iter().collect::<std::collections::HashSet<_>>().len(), names.len());
+        assert_eq!(
+            names.iter().collect::<std::collections::HashSet<_>>().len(),
+            names.len()
+        );
         assert_ne!(first.prefix, second.prefix);
         assert!(names.iter().all(|name| !name.contains("nonce")));
     }
@@ -277,7 +351,11 @@ mod tests {
         let shared = Arc::new(Shared::new(&settings("redis://127.0.0.1:1"), b"d").unwrap());
         shared.connect().await;
         assert!(!shared.is_connected());
-        let call = Call { bucket: &[b"a"], allowed: 1, mark: None };
+        let call = Call {
+            bucket: &[b"a"],
+            allowed: 1,
+            mark: None,
+        };
         assert_eq!(shared.ask(call).await, None);
     }
 }

@@ -17,26 +17,34 @@ pub(super) mod name {
 
     pub(crate) static CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
     pub(crate) static X_TC_ACTION: HeaderName = HeaderName::from_static("x-tc-action");
-    pub(crate) static X_TC_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-tc-content-sha256");
+    pub(crate) static X_TC_CONTENT_SHA256: HeaderName =
+        HeaderName::from_static("x-tc-content-sha256");
     pub(crate) static X_TC_LANGUAGE: HeaderName = HeaderName::from_static("x-tc-language");
     pub(crate) static X_TC_REGION: HeaderName = HeaderName::from_static("x-tc-region");
-    pub(crate) static X_TC_REQUEST_CLIENT: HeaderName = HeaderName::from_static("x-tc-requestclient");
+    pub(crate) static X_TC_REQUEST_CLIENT: HeaderName =
+        HeaderName::from_static("x-tc-requestclient");
     pub(crate) static X_TC_TIMESTAMP: HeaderName = HeaderName::from_static("x-tc-timestamp");
     pub(crate) static X_TC_TOKEN: HeaderName = HeaderName::from_static("x-tc-token");
     pub(crate) static X_TC_VERSION: HeaderName = HeaderName::from_static("x-tc-version");
     pub(crate) static X_ACS_ACTION: HeaderName = HeaderName::from_static("x-acs-action");
-    pub(crate) static X_ACS_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-acs-content-sha256");
+    pub(crate) static X_ACS_CONTENT_SHA256: HeaderName =
+        HeaderName::from_static("x-acs-content-sha256");
     pub(crate) static X_ACS_DATE: HeaderName = HeaderName::from_static("x-acs-date");
-    pub(crate) static X_ACS_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-acs-security-token");
-    pub(crate) static X_ACS_SIGNATURE_METHOD: HeaderName = HeaderName::from_static("x-acs-signature-method");
-    pub(crate) static X_ACS_SIGNATURE_NONCE: HeaderName = HeaderName::from_static("x-acs-signature-nonce");
-    pub(crate) static X_ACS_SIGNATURE_TYPE: HeaderName = HeaderName::from_static("x-acs-signature-type");
-    pub(crate) static X_ACS_SIGNATURE_VERSION: HeaderName = HeaderName::from_static("x-acs-signature-version");
+    pub(crate) static X_ACS_SECURITY_TOKEN: HeaderName =
+        HeaderName::from_static("x-acs-security-token");
+    pub(crate) static X_ACS_SIGNATURE_METHOD: HeaderName =
+        HeaderName::from_static("x-acs-signature-method");
+    pub(crate) static X_ACS_SIGNATURE_NONCE: HeaderName =
+        HeaderName::from_static("x-acs-signature-nonce");
+    pub(crate) static X_ACS_SIGNATURE_TYPE: HeaderName =
+        HeaderName::from_static("x-acs-signature-type");
+    pub(crate) static X_ACS_SIGNATURE_VERSION: HeaderName =
+        HeaderName::from_static("x-acs-signature-version");
     pub(crate) static X_ACS_VERSION: HeaderName = HeaderName::from_static("x-acs-version");
 }
 
-/// The facts of a header-signed request before its body is read: enough to refuse strangers and stale requests
-/// cheaply, and nothing to be trusted.
+/// The facts of a header-signed request before its body is read: enough to refuse strangers and
+/// stale requests cheaply, and nothing to be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preview<'a> {
     /// How it is signed.
@@ -47,37 +55,55 @@ pub struct Preview<'a> {
     pub session_token: Option<&'a str>,
     /// The time that the client wrote into it.
     pub signed_at: Timestamp,
-    /// The fields of the Authorization header, where it has some, so that the scheme's reader need not find them again.
+    /// The fields of the Authorization header, where it has some, so that the scheme's reader need
+    /// not find them again.
     pub(super) fields: Option<Fields<'a>>,
 }
 
-/// Returns a header that may come once only, without the spaces around it; an empty one counts as none.
+/// Returns a header that may come once only, without the spaces around it; an empty one counts as
+/// none.
 pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>> {
     let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
-        return Err(Error::malformed_authorization(format!("The header {name} comes more than once.")));
+        return Err(Error::malformed_authorization(format!(
+            "The header {name} comes more than once."
+        )));
     }
     match value.to_str() {
         Ok(text) => Ok(Some(text.trim_ascii()).filter(|text| !text.is_empty())),
-        Err(_) => Err(Error::malformed_authorization(format!("The header {name} is not plain text."))),
+        Err(_) => Err(Error::malformed_authorization(format!(
+            "The header {name} is not plain text."
+        ))),
     }
 }
 
 /// Returns the Authorization header.
 pub(super) fn authorization(headers: &HeaderMap) -> Result<&str> {
-    single(headers, &AUTHORIZATION)?.ok_or_else(|| Error::malformed_authorization("The Authorization header is missing."))
+    single(headers, &AUTHORIZATION)?
+        .ok_or_else(|| Error::malformed_authorization("The Authorization header is missing."))
 }
 
 /// Returns whether a body is a form.
 pub(super) fn is_form(headers: &HeaderMap) -> Result<bool> {
-    Ok(is_form_type(single(headers, &CONTENT_TYPE)?.unwrap_or_default().as_bytes()))
+    Ok(is_form_type(
+        single(headers, &CONTENT_TYPE)?
+            .unwrap_or_default()
+            .as_bytes(),
+    ))
 }
 
 /// Returns whether a Content-Type is a form's, whatever its parameters say.
 pub fn is_form_type(content_type: &[u8]) -> bool {
-    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
-    media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+    let media_type = content_type
+        .split(|byte| *byte == b';')
+        .next()
+        .unwrap_or_default();
+    media_type
+        .trim_ascii()
+        .eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
 /// `Credential=.., SignedHeaders=.., Signature=..`: the part of TC3's and ACS3's Authorization that
@@ -106,40 +132,56 @@ impl<'a> Fields<'a> {
             }
         }
         match (credential, signed_headers, signature) {
-            (Some(credential), Some(signed_headers), Some(signature)) => Ok(Self { credential, signed_headers, signature }),
+            (Some(credential), Some(signed_headers), Some(signature)) => Ok(Self {
+                credential,
+                signed_headers,
+                signature,
+            }),
             _ => Err(malformed()),
         }
     }
 }
 
 fn malformed() -> Error {
-    Error::malformed_authorization("The Authorization header needs Credential, SignedHeaders and Signature, each once.")
+    Error::malformed_authorization(
+        "The Authorization header needs Credential, SignedHeaders and Signature, each once.",
+    )
 }
 
 /// Checks the list of signed headers: lower-case names, each once, `required` among them.
 pub(super) fn signed_names<'a>(list: &'a str, required: &[&str]) -> Result<Vec<&'a str>> {
     let names: Vec<&str> = list.split(';').take(MAX_SIGNED_HEADERS + 1).collect();
     if names.len() > MAX_SIGNED_HEADERS {
-        return Err(Error::malformed_authorization(format!("At most {MAX_SIGNED_HEADERS} headers can be signed.")));
+        return Err(Error::malformed_authorization(format!(
+            "At most {MAX_SIGNED_HEADERS} headers can be signed."
+        )));
     }
     for (place, name) in names.iter().enumerate() {
-        let token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+        let token = |byte: u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
+        };
         if name.is_empty() || !name.bytes().all(token) {
-            return Err(Error::malformed_authorization("SignedHeaders is a list of lower-case header names, divided by semicolons."));
+            return Err(Error::malformed_authorization(
+                "SignedHeaders is a list of lower-case header names, divided by semicolons.",
+            ));
         }
         if names[..place].contains(name) {
-            return Err(Error::malformed_authorization(format!("SignedHeaders names {name} twice.")));
+            return Err(Error::malformed_authorization(format!(
+                "SignedHeaders names {name} twice."
+            )));
         }
     }
     match required.iter().find(|needed| !names.contains(needed)) {
-        Some(missing) => Err(Error::malformed_authorization(format!("SignedHeaders must name {missing}."))),
+        Some(missing) => Err(Error::malformed_authorization(format!(
+            "SignedHeaders must name {missing}."
+        ))),
         None => Ok(names),
     }
 }
 
 impl<'a> Preview<'a> {
-    /// Makes a preview of these parts and of the header with the session token; nothing of a malformed access key's id, which
-    /// isn't worth a look-up.
+    /// Makes a preview of these parts and of the header with the session token; nothing of a
+    /// malformed access key's id, which isn't worth a look-up.
     pub(super) fn new(
         method: Method,
         access_key_id: &'a str,
@@ -152,7 +194,13 @@ impl<'a> Preview<'a> {
             Cloud::Alibaba => single(headers, &name::X_ACS_SECURITY_TOKEN),
         };
         let access_key_id = check_access_key_id(access_key_id).ok()?;
-        Some(Self { method, access_key_id, session_token: session_token.ok()?, signed_at, fields })
+        Some(Self {
+            method,
+            access_key_id,
+            session_token: session_token.ok()?,
+            signed_at,
+            fields,
+        })
     }
 
     /// Returns the fields of the Authorization header, if this method's preview found them.

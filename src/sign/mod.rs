@@ -1,9 +1,10 @@
 //! Request signatures: read, verified, and (for tests and our own clients) made.
 //!
-//! Pure: no input or output, no clock, no store. A reader such as [`tc3::read`] checks the shape of a
-//! request and gives an [`Unverified`], which can name its access key and be verified, and nothing
-//! else. Its caller finds the access key, checks the time, verifies, and looks the [`Replay`] up, in
-//! that order; what else the reader gives (action, parameters) is not to be acted on before.
+//! Pure: no input or output, no clock, no store. A reader such as [`tc3::read`] checks the shape of
+//! a request and gives an [`Unverified`], which can name its access key and be verified, and
+//! nothing else. Its caller finds the access key, checks the time, verifies, and looks the
+//! [`Replay`] up, in that order; what else the reader gives (action, parameters) is not to be acted
+//! on before.
 //!
 //! Each scheme's own file says what its signature leaves uncovered. Start with [`Request`], then
 //! [`tc3`].
@@ -91,8 +92,8 @@ impl Method {
         }
     }
 
-    /// Returns how far a request's time may be from the server's, before or after: 5 minutes at Tencent
-    /// (common parameters of its API documents), 15 at Alibaba (help document 48054).
+    /// Returns how far a request's time may be from the server's, before or after: 5 minutes at
+    /// Tencent (common parameters of its API documents), 15 at Alibaba (help document 48054).
     pub fn window(self) -> Duration {
         match self.cloud() {
             Cloud::Tencent => Duration::from_mins(5),
@@ -104,7 +105,9 @@ impl Method {
     pub fn cloud(self) -> Cloud {
         match self {
             Self::Tc3HmacSha256 | Self::TencentHmacSha1 | Self::TencentHmacSha256 => Cloud::Tencent,
-            Self::Acs3HmacSha256 | Self::AlibabaRpcHmacSha1 | Self::AlibabaRoaHmacSha1 => Cloud::Alibaba,
+            Self::Acs3HmacSha256 | Self::AlibabaRpcHmacSha1 | Self::AlibabaRoaHmacSha1 => {
+                Cloud::Alibaba
+            }
         }
     }
 
@@ -124,7 +127,11 @@ impl Method {
 ///
 /// `RequestExpired` beyond it.
 pub fn check_time_within(window: Duration, signed_at: Timestamp, now: Timestamp) -> Result<()> {
-    if now.distance(signed_at) <= window { Ok(()) } else { Err(Error::request_expired(now, window)) }
+    if now.distance(signed_at) <= window {
+        Ok(())
+    } else {
+        Err(Error::request_expired(now, window))
+    }
 }
 
 /// The identity that a request is signed as.
@@ -140,11 +147,14 @@ pub struct Signer<'a> {
 
 impl fmt::Debug for Signer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signer").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+        f.debug_struct("Signer")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
     }
 }
 
-/// A request whose signature nobody has checked. It can name its access key and be verified; nothing else.
+/// A request whose signature nobody has checked. It can name its access key and be verified;
+/// nothing else.
 pub struct Unverified {
     method: Method,
     access_key_id: String,
@@ -167,10 +177,11 @@ struct Keyed {
     nonce: Option<String>,
 }
 
-/// The strings to sign that are accepted, the likeliest first: more than one where clients of the same cloud differ.
+/// The strings to sign that are accepted, the likeliest first: more than one where clients of the
+/// same cloud differ.
 ///
-/// Those of parameters are written out when they are verified, which is after the access key was found. Writing them costs
-/// more than all else of a request, and strangers make access keys up.
+/// Those of parameters are written out when they are verified, which is after the access key was
+/// found. Writing them costs more than all else of a request, and strangers make access keys up.
 enum ToSign {
     /// As they are.
     Written(Vec<Vec<u8>>),
@@ -195,8 +206,8 @@ impl ToSign {
 pub enum Replay {
     /// Alibaba: to be used once per access key within the window.
     Nonce(String),
-    /// TC3: the scheme has no nonce, and clients repeat themselves within a second. The same signature
-    /// must always come with the same `bound`: what it doesn't cover and still matters.
+    /// TC3: the scheme has no nonce, and clients repeat themselves within a second. The same
+    /// signature must always come with the same `bound`: what it doesn't cover and still matters.
     Bound {
         /// The signature.
         signature: [u8; 32],
@@ -237,7 +248,10 @@ impl Unverified {
             Proof::Keyed(proof) => {
                 let mut signature = [0; 32];
                 // No scheme has a longer one that is right.
-                signature.iter_mut().zip(&proof.signature).for_each(|(byte, given)| *byte = *given);
+                signature
+                    .iter_mut()
+                    .zip(&proof.signature)
+                    .for_each(|(byte, given)| *byte = *given);
                 signature
             }
         }
@@ -291,13 +305,22 @@ impl fmt::Debug for Unverified {
 
 impl Keyed {
     fn verify(&self, secret: &SigningSecret) -> Result<Replay> {
-        let fits = |string: &Vec<u8>| bool::from(secret.sign(self.form, string).as_ref().ct_eq(&self.signature));
+        let fits = |string: &Vec<u8>| {
+            bool::from(
+                secret
+                    .sign(self.form, string)
+                    .as_ref()
+                    .ct_eq(&self.signature),
+            )
+        };
         let strings = self.to_sign.strings();
         if strings.iter().any(fits) {
             Ok(self.nonce.clone().map_or(Replay::None, Replay::Nonce))
         } else {
             let likeliest = strings.first().map_or(&[][..], Vec::as_slice);
-            Err(Error::signature_mismatch(String::from_utf8_lossy(likeliest)))
+            Err(Error::signature_mismatch(String::from_utf8_lossy(
+                likeliest,
+            )))
         }
     }
 }
@@ -310,10 +333,16 @@ const MAX_NONCE: usize = 256;
 
 /// Checks an access key's id: printable, and not so long that it burdens look-ups and logs.
 fn check_access_key_id(id: &str) -> Result<&str> {
-    if !id.is_empty() && id.len() <= MAX_ACCESS_KEY_ID && id.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !id.is_empty()
+        && id.len() <= MAX_ACCESS_KEY_ID
+        && id.bytes().all(|byte| byte.is_ascii_graphic())
+    {
         Ok(id)
     } else {
-        let why = format!("An access key id has 1 to {MAX_ACCESS_KEY_ID} printable characters of ASCII, and no space.");
+        let why = format!(
+            "An access key id has 1 to {MAX_ACCESS_KEY_ID} printable characters of ASCII, and no \
+             space."
+        );
         Err(Error::malformed_authorization(why))
     }
 }
@@ -323,7 +352,10 @@ fn check_nonce<'a>(name: &'static str, nonce: &'a str) -> Result<&'a str> {
     if nonce.is_empty() {
         Err(Error::missing_parameter(name))
     } else if nonce.len() > MAX_NONCE {
-        Err(Error::invalid_parameter(name, format!("A nonce has at most {MAX_NONCE} bytes.")))
+        Err(Error::invalid_parameter(
+            name,
+            format!("A nonce has at most {MAX_NONCE} bytes."),
+        ))
     } else {
         Ok(nonce)
     }
@@ -335,14 +367,22 @@ const LATEST: i64 = 253_402_300_799;
 /// Reads Tencent's time, unix seconds.
 fn parse_tencent_time(text: &str) -> Result<Timestamp> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = text.parse().ok().filter(|seconds| digits && (0..=LATEST).contains(seconds));
-    seconds.map(Timestamp::from_unix_seconds).ok_or_else(|| Error::malformed_time("in unix seconds, such as 1735877057"))
+    let seconds = text
+        .parse()
+        .ok()
+        .filter(|seconds| digits && (0..=LATEST).contains(seconds));
+    seconds
+        .map(Timestamp::from_unix_seconds)
+        .ok_or_else(|| Error::malformed_time("in unix seconds, such as 1735877057"))
 }
 
 /// Reads Alibaba's time, `YYYY-MM-DDThh:mm:ssZ` and nothing else that RFC 3339 allows.
 fn parse_alibaba_time(text: &str) -> Result<Timestamp> {
     let shaped = text.len() == 20 && text.ends_with('Z') && text.as_bytes()[10] == b'T';
-    shaped.then(|| Timestamp::parse_rfc3339(text)).flatten().ok_or_else(|| Error::malformed_time("in UTC, such as 2025-01-03T04:04:17Z"))
+    shaped
+        .then(|| Timestamp::parse_rfc3339(text))
+        .flatten()
+        .ok_or_else(|| Error::malformed_time("in UTC, such as 2025-01-03T04:04:17Z"))
 }
 
 /// Decodes a signature written as Base64.
@@ -357,7 +397,9 @@ fn decode_base64_signature(text: &str) -> Result<Vec<u8>> {
 fn decode_hex_signature(text: &str) -> Result<[u8; 32]> {
     let decode = || {
         let mut signature = [0; 32];
-        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+        let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
+            return None;
+        };
         if pairs.len() != signature.len() {
             return None;
         }
@@ -366,7 +408,9 @@ fn decode_hex_signature(text: &str) -> Result<[u8; 32]> {
         }
         Some(signature)
     };
-    decode().ok_or_else(|| Error::malformed_authorization("The signature is not 64 lower-case hexadecimal digits."))
+    decode().ok_or_else(|| {
+        Error::malformed_authorization("The signature is not 64 lower-case hexadecimal digits.")
+    })
 }
 
 fn lower_case_digit(digit: u8) -> Option<u8> {
@@ -398,7 +442,10 @@ mod tests {
 
     #[test]
     fn alibabas_time_has_one_form() {
-        assert_eq!(parse_alibaba_time("2025-01-02T03:04:05Z").unwrap(), Timestamp::from_unix_seconds(1_735_787_045));
+        assert_eq!(
+            parse_alibaba_time("2025-01-02T03:04:05Z").unwrap(),
+            Timestamp::from_unix_seconds(1_735_787_045)
+        );
         for bad in [
             "",
             "2025-01-02",
@@ -411,14 +458,24 @@ mod tests {
             "2025-02-30T03:04:05Z",
             "2025-01-02T03:04:中Z",
         ] {
-            assert_eq!(parse_alibaba_time(bad).unwrap_err().kind(), &crate::domain::ErrorKind::MalformedTime, "{bad}");
+            assert_eq!(
+                parse_alibaba_time(bad).unwrap_err().kind(),
+                &crate::domain::ErrorKind::MalformedTime,
+                "{bad}"
+            );
         }
     }
 
     #[test]
     fn a_signature_has_one_spelling() {
         assert_eq!(decode_hex_signature(&"ab".repeat(32)).unwrap(), [0xab; 32]);
-        for bad in ["", &"AB".repeat(32), &"ab".repeat(31), &"ab".repeat(33), &"ag".repeat(32)] {
+        for bad in [
+            "",
+            &"AB".repeat(32),
+            &"ab".repeat(31),
+            &"ab".repeat(33),
+            &"ag".repeat(32),
+        ] {
             assert!(decode_hex_signature(bad).is_err(), "{bad}");
         }
         assert_eq!(decode_base64_signature("YWI=").unwrap(), b"ab");
@@ -435,9 +492,17 @@ mod tests {
                 assert!(method.check_time(signed_at, now).is_ok(), "{method:?}");
             }
             let more = method.window() + Duration::from_millis(1);
-            for signed_at in [now.minus(more), now.plus(more), Timestamp::from_unix_millis(i64::MIN)] {
+            for signed_at in [
+                now.minus(more),
+                now.plus(more),
+                Timestamp::from_unix_millis(i64::MIN),
+            ] {
                 let error = method.check_time(signed_at, now).unwrap_err();
-                assert_eq!(error.kind(), &crate::domain::ErrorKind::RequestExpired { server_time: now }, "{method:?}");
+                assert_eq!(
+                    error.kind(),
+                    &crate::domain::ErrorKind::RequestExpired { server_time: now },
+                    "{method:?}"
+                );
             }
         }
     }
@@ -451,9 +516,11 @@ mod tests {
 
     #[test]
     fn only_header_signed_requests_have_a_preview() {
-        let schemes = testing::tencent_vectors()
-            .into_iter()
-            .chain(["ACS3-HMAC-SHA256", "ACS3-HMAC-SM3", "RPC-V1", "ROA-V1"].into_iter().flat_map(testing::alibaba_vectors));
+        let schemes = testing::tencent_vectors().into_iter().chain(
+            ["ACS3-HMAC-SHA256", "ACS3-HMAC-SM3", "RPC-V1", "ROA-V1"]
+                .into_iter()
+                .flat_map(testing::alibaba_vectors),
+        );
         for vector in schemes {
             let expected = match vector.scheme.as_str() {
                 "TC3-HMAC-SHA256" => Some(Method::Tc3HmacSha256),
@@ -462,20 +529,41 @@ mod tests {
                 _ => None,
             };
             let previews = [tc3::preview, acs3::preview, alibaba_roa::preview];
-            let methods = previews.iter().filter_map(|preview| Some(preview(&vector.captured.headers)?.method));
-            assert_eq!(methods.collect::<Vec<_>>(), Vec::from_iter(expected), "{}", vector.name);
+            let methods = previews
+                .iter()
+                .filter_map(|preview| Some(preview(&vector.captured.headers)?.method));
+            assert_eq!(
+                methods.collect::<Vec<_>>(),
+                Vec::from_iter(expected),
+                "{}",
+                vector.name
+            );
         }
     }
 
     #[test]
     fn nothing_that_is_read_prints_a_session_token() {
         let key = testing::secret("abcEXAMPLE");
-        let signer = Signer { access_key_id: "LTAIEXAMPLE", secret: &key, session_token: Some("hunter2") };
-        let parameters = alibaba_rpc::sign("GET", Parameters::default(), &signer, Timestamp::default(), "n");
-        let captured = testing::Captured::new("GET", &format!("/?{}", parameters.encode()), "h", &[], "");
+        let signer = Signer {
+            access_key_id: "LTAIEXAMPLE",
+            secret: &key,
+            session_token: Some("hunter2"),
+        };
+        let parameters = alibaba_rpc::sign(
+            "GET",
+            Parameters::default(),
+            &signer,
+            Timestamp::default(),
+            "n",
+        );
+        let captured =
+            testing::Captured::new("GET", &format!("/?{}", parameters.encode()), "h", &[], "");
         let read = alibaba_rpc::read(&captured.request()).unwrap();
         assert_eq!(read.unverified.session_token(), Some("hunter2"));
         assert!(read.unverified.verify(&key).is_ok());
-        assert!(!format!("{read:?} {signer:?}").contains("hunter2"), "{read:?}");
+        assert!(
+            !format!("{read:?} {signer:?}").contains("hunter2"),
+            "{read:?}"
+        );
     }
 }

@@ -9,7 +9,11 @@ use zeroize::Zeroize;
 use crate::domain::{Error, Result};
 
 /// The characters that RFC 3986 leaves as they are; both clouds' signatures escape everything else.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// Request parameters, decoded, in the order sent; no name comes twice.
 ///
@@ -19,14 +23,16 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 pub struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// The most parameters of one request; the largest real ones, with filters and tags, have dozens.
+    /// The most parameters of one request; the largest real ones, with filters and tags, have
+    /// dozens.
     pub const MAX_COUNT: usize = 1024;
 
     /// Reads `application/x-www-form-urlencoded` text: a raw query or a form body.
     ///
     /// # Errors
     ///
-    /// `MalformedRequest` for text that isn't UTF-8 or too many parameters, `InvalidParameter` for one that is given twice.
+    /// `MalformedRequest` for text that isn't UTF-8 or too many parameters, `InvalidParameter` for
+    /// one that is given twice.
     pub fn parse(encoded: &[u8]) -> Result<Self> {
         Self::parse_all([encoded])
     }
@@ -35,12 +41,20 @@ impl Parameters {
     ///
     /// # Errors
     ///
-    /// `MalformedRequest` for text that isn't UTF-8 or too many parameters, `InvalidParameter` for one that is given twice.
+    /// `MalformedRequest` for text that isn't UTF-8 or too many parameters, `InvalidParameter` for
+    /// one that is given twice.
     pub fn parse_all<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> Result<Self> {
         let mut pairs = Vec::new();
-        for piece in texts.into_iter().flat_map(|text| text.split(|byte| *byte == b'&')).filter(|piece| !piece.is_empty()) {
+        for piece in texts
+            .into_iter()
+            .flat_map(|text| text.split(|byte| *byte == b'&'))
+            .filter(|piece| !piece.is_empty())
+        {
             if pairs.len() == Self::MAX_COUNT {
-                return Err(Error::malformed_request(format!("A request has at most {} parameters.", Self::MAX_COUNT)));
+                return Err(Error::malformed_request(format!(
+                    "A request has at most {} parameters.",
+                    Self::MAX_COUNT
+                )));
             }
             let (name, value) = match piece.iter().position(|byte| *byte == b'=') {
                 Some(place) => (&piece[..place], &piece[place + 1..]),
@@ -60,14 +74,19 @@ impl Parameters {
         let parameters = Self(pairs);
         let sorted = parameters.sorted();
         match sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            Some(pair) => Err(Error::invalid_parameter(pair[0].0, format!("The parameter {} is given twice.", pair[0].0))),
+            Some(pair) => Err(Error::invalid_parameter(
+                pair[0].0,
+                format!("The parameter {} is given twice.", pair[0].0),
+            )),
             None => Ok(parameters),
         }
     }
 
     /// Returns the value of `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+        self.iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
     }
 
     /// Takes the value of `name` out.
@@ -87,7 +106,9 @@ impl Parameters {
 
     /// Goes through names and values in the order sent.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Returns how many there are.
@@ -114,7 +135,8 @@ impl Parameters {
         pairs
     }
 
-    /// Writes the canonical query of Alibaba's RPC V1 and ACS3: sorted, RFC 3986, empty values as `k=`.
+    /// Writes the canonical query of Alibaba's RPC V1 and ACS3: sorted, RFC 3986, empty values as
+    /// `k=`.
     pub(super) fn canonical_query(&self) -> String {
         let mut text = String::new();
         for (name, value) in self.sorted() {
@@ -130,14 +152,18 @@ impl Parameters {
 
     /// Returns the value of a parameter that must be there and not be empty.
     pub(super) fn required(&self, name: &'static str) -> Result<&str> {
-        self.get(name).filter(|value| !value.is_empty()).ok_or_else(|| Error::missing_parameter(name))
+        self.get(name)
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| Error::missing_parameter(name))
     }
 }
 
 impl fmt::Debug for Parameters {
     /// Writes the names alone: a value may be a session token or a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
+        f.debug_list()
+            .entries(self.iter().map(|(name, _)| name))
+            .finish()
     }
 }
 
@@ -166,12 +192,18 @@ pub(super) fn percent_encode(text: &str) -> percent_encoding::PercentEncode<'_> 
 /// requests must not decode to the same parameters.
 fn decode(encoded: &[u8]) -> Result<String> {
     let spaced: Cow<'_, [u8]> = if encoded.contains(&b'+') {
-        Cow::Owned(encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect())
+        Cow::Owned(
+            encoded
+                .iter()
+                .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+                .collect(),
+        )
     } else {
         Cow::Borrowed(encoded)
     };
     let decoded: Cow<'_, [u8]> = percent_decode(&spaced).into();
-    String::from_utf8(decoded.into_owned()).map_err(|_| Error::malformed_request("A parameter is not UTF-8."))
+    String::from_utf8(decoded.into_owned())
+        .map_err(|_| Error::malformed_request("A parameter is not UTF-8."))
 }
 
 #[cfg(test)]
@@ -183,23 +215,56 @@ mod tests {
 
     #[test]
     fn parameters_decode_in_the_order_sent() {
-        let parameters = Parameters::parse_all([&b"b=1+2&a=%2B%e4%b8%ad&&empty=&bare"[..], b"c=x=y"]).unwrap();
-        assert_eq!(parameters.iter().collect::<Vec<_>>(), [("b", "1 2"), ("a", "+中"), ("empty", ""), ("bare", ""), ("c", "x=y")]);
-        assert_eq!(parameters.canonical_query(), "a=%2B%E4%B8%AD&b=1%202&bare=&c=x%3Dy&empty=");
+        let parameters =
+            Parameters::parse_all([&b"b=1+2&a=%2B%e4%b8%ad&&empty=&bare"[..], b"c=x=y"]).unwrap();
+        assert_eq!(
+            parameters.iter().collect::<Vec<_>>(),
+            [
+                ("b", "1 2"),
+                ("a", "+中"),
+                ("empty", ""),
+                ("bare", ""),
+                ("c", "x=y")
+            ]
+        );
+        assert_eq!(
+            parameters.canonical_query(),
+            "a=%2B%E4%B8%AD&b=1%202&bare=&c=x%3Dy&empty="
+        );
     }
 
     #[test]
     fn a_name_given_twice_is_refused_however_it_is_written() {
-        for (query, body) in [("a=1&a=1", ""), ("a=1&%61=2", ""), ("", "a&a="), ("a=1", "b=2&a=1")] {
+        for (query, body) in [
+            ("a=1&a=1", ""),
+            ("a=1&%61=2", ""),
+            ("", "a&a="),
+            ("a=1", "b=2&a=1"),
+        ] {
             let error = Parameters::parse_all([query.as_bytes(), body.as_bytes()]).unwrap_err();
-            assert_eq!(error.kind(), &ErrorKind::InvalidParameter { name: "a".to_owned() }, "{query} {body}");
+            assert_eq!(
+                error.kind(),
+                &ErrorKind::InvalidParameter {
+                    name: "a".to_owned()
+                },
+                "{query} {body}"
+            );
         }
     }
 
     #[test]
     fn what_is_not_utf8_or_too_much_is_refused() {
-        for bad in ["a=%ff".to_owned(), "%c3=1".to_owned(), (0..=Parameters::MAX_COUNT).map(|n| format!("{n}&")).collect()] {
-            assert_eq!(Parameters::parse(bad.as_bytes()).unwrap_err().kind(), &ErrorKind::MalformedRequest);
+        for bad in [
+            "a=%ff".to_owned(),
+            "%c3=1".to_owned(),
+            (0..=Parameters::MAX_COUNT)
+                .map(|n| format!("{n}&"))
+                .collect(),
+        ] {
+            assert_eq!(
+                Parameters::parse(bad.as_bytes()).unwrap_err().kind(),
+                &ErrorKind::MalformedRequest
+            );
         }
     }
 

@@ -56,8 +56,12 @@ impl SigningSecret {
     pub(super) fn sign(&self, form: KeyForm, message: &[u8]) -> hmac::Tag {
         let secret = self.secret.expose();
         let key = match form {
-            KeyForm::PlainSha1 => self.plain_sha1.get_or_init(|| hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes())),
-            KeyForm::PlainSha256 => self.plain_sha256.get_or_init(|| hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())),
+            KeyForm::PlainSha1 => self.plain_sha1.get_or_init(|| {
+                hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes())
+            }),
+            KeyForm::PlainSha256 => self
+                .plain_sha256
+                .get_or_init(|| hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())),
             KeyForm::AmpersandSha1 => self.ampersand_sha1.get_or_init(|| {
                 let secret = Zeroizing::new(format!("{secret}&"));
                 hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes())
@@ -87,7 +91,11 @@ impl SigningSecret {
             if kept.len() == DERIVED_KEYS {
                 kept.remove(0);
             }
-            kept.push(Derived { date: date.to_owned(), service: service.to_owned(), key: Arc::clone(key) });
+            kept.push(Derived {
+                date: date.to_owned(),
+                service: service.to_owned(),
+                key: Arc::clone(key),
+            });
         }
     }
 
@@ -104,12 +112,15 @@ impl fmt::Debug for SigningSecret {
 }
 
 fn find<'a>(kept: &'a [Derived], date: &str, service: &str) -> Option<&'a Derived> {
-    kept.iter().find(|derived| derived.date == date && derived.service == service)
+    kept.iter()
+        .find(|derived| derived.date == date && derived.service == service)
 }
 
 /// Returns TC3's key of the date, of the service, and the signing key.
 fn tc3_key_chain(secret: &Secret, date: &str, service: &str) -> [hmac::Tag; 3] {
-    let step = |key: &[u8], message: &str| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message.as_bytes());
+    let step = |key: &[u8], message: &str| {
+        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message.as_bytes())
+    };
     let root = Zeroizing::new(format!("TC3{}", secret.expose()));
     let of_date = step(root.as_bytes(), date);
     let of_service = step(of_date.as_ref(), service);
@@ -125,11 +136,20 @@ mod tests {
     #[test]
     fn the_key_chain_is_the_vectors() {
         let mut checked = 0;
-        for vector in tencent_vectors().iter().filter(|vector| vector.json["k_date_hex"].is_string()) {
+        for vector in tencent_vectors()
+            .iter()
+            .filter(|vector| vector.json["k_date_hex"].is_string())
+        {
             let (date, rest) = vector.text("credential_scope").split_once('/').unwrap();
             let service = rest.strip_suffix("/tc3_request").unwrap();
-            let chain = tc3_key_chain(&Secret::new(vector.text("secret_key")), date, service).map(|key| hex::encode(key.as_ref()));
-            assert_eq!(chain, ["k_date_hex", "k_service_hex", "k_signing_hex"].map(|field| vector.text(field)), "{}", vector.name);
+            let chain = tc3_key_chain(&Secret::new(vector.text("secret_key")), date, service)
+                .map(|key| hex::encode(key.as_ref()));
+            assert_eq!(
+                chain,
+                ["k_date_hex", "k_service_hex", "k_signing_hex"].map(|field| vector.text(field)),
+                "{}",
+                vector.name
+            );
             checked += 1;
         }
         assert_eq!(checked, 15);
@@ -143,13 +163,19 @@ mod tests {
             let key = secret.derive_tc3_key("2025-01-03", &service);
             secret.keep_tc3_key("2025-01-03", &service, &key);
             secret.keep_tc3_key("2025-01-03", &service, &key);
-            assert!(Arc::ptr_eq(&key, &secret.kept_tc3_key("2025-01-03", &service).unwrap()));
+            assert!(Arc::ptr_eq(
+                &key,
+                &secret.kept_tc3_key("2025-01-03", &service).unwrap()
+            ));
         }
         assert_eq!(secret.kept_tc3_keys(), DERIVED_KEYS);
     }
 
     #[test]
     fn a_signing_secret_never_prints_itself() {
-        assert_eq!(format!("{:?}", SigningSecret::new(Secret::new("abcEXAMPLE"))), "[signing secret]");
+        assert_eq!(
+            format!("{:?}", SigningSecret::new(Secret::new("abcEXAMPLE"))),
+            "[signing secret]"
+        );
     }
 }

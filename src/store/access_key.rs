@@ -14,21 +14,29 @@ use super::row::{Row, statements};
 use super::{Store, account, principal};
 
 statements! { "access_key";
-    INSERT = "INSERT INTO access_key (id, account_id, principal, sealed_secret, state, generation, created_at) \
+    INSERT = "INSERT INTO access_key (id, account_id, principal, sealed_secret, state, generation, \
+              created_at) \
               VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    FIND = "SELECT id, principal, sealed_secret, state, generation, created_at FROM access_key WHERE id = $1";
-    IDS_AFTER = "SELECT id FROM access_key WHERE id > $1 AND state <> 'deleted' ORDER BY id LIMIT $2";
+    FIND = "SELECT id, principal, sealed_secret, state, generation, created_at FROM access_key \
+            WHERE id = $1";
+    IDS_AFTER = "SELECT id FROM access_key WHERE id > $1 AND state <> 'deleted' ORDER BY id LIMIT \
+                 $2";
     LIST = "SELECT id, principal, sealed_secret, state, generation, created_at FROM access_key \
             WHERE state <> 'deleted' ORDER BY created_at, id";
-    LIST_OF_ACCOUNT = "SELECT id, principal, sealed_secret, state, generation, created_at FROM access_key \
+    LIST_OF_ACCOUNT = "SELECT id, principal, sealed_secret, state, generation, created_at FROM \
+                       access_key \
                        WHERE account_id = $1 AND state <> 'deleted' ORDER BY created_at, id";
-    LIST_OF_PRINCIPAL = "SELECT id, principal, sealed_secret, state, generation, created_at FROM access_key \
+    LIST_OF_PRINCIPAL = "SELECT id, principal, sealed_secret, state, generation, created_at FROM \
+                         access_key \
                          WHERE principal = $1 AND state <> 'deleted' ORDER BY created_at, id";
     ENABLE = "UPDATE access_key SET state = 'active' WHERE id = $1 AND state <> 'deleted'";
-    DISABLE = "UPDATE access_key SET state = 'disabled', generation = generation + 1 WHERE id = $1 AND state <> 'deleted'";
-    DELETE = "UPDATE access_key SET state = 'deleted', generation = generation + 1, sealed_secret = $2 \
+    DISABLE = "UPDATE access_key SET state = 'disabled', generation = generation + 1 WHERE id = $1 \
+               AND state <> 'deleted'";
+    DELETE = "UPDATE access_key SET state = 'deleted', generation = generation + 1, sealed_secret \
+              = $2 \
               WHERE id = $1 AND state <> 'deleted'";
-    DELETE_OF_PRINCIPAL = "UPDATE access_key SET state = 'deleted', generation = generation + 1, sealed_secret = $2 \
+    DELETE_OF_PRINCIPAL = "UPDATE access_key SET state = 'deleted', generation = generation + 1, \
+                           sealed_secret = $2 \
                            WHERE principal = $1 AND state <> 'deleted'";
 }
 
@@ -61,7 +69,9 @@ impl FromStr for AccessKeyState {
         [Self::Active, Self::Disabled, Self::Deleted]
             .into_iter()
             .find(|state| state.name() == text)
-            .ok_or_else(|| Error::invalid_parameter("state", "an access key is active, disabled or deleted"))
+            .ok_or_else(|| {
+                Error::invalid_parameter("state", "an access key is active, disabled or deleted")
+            })
     }
 }
 
@@ -82,7 +92,8 @@ pub struct AccessKey {
     pub created_at: Timestamp,
 }
 
-/// Adds an access key; `NotFound` without its account or its user, `AlreadyExists` when its id was ever used.
+/// Adds an access key; `NotFound` without its account or its user, `AlreadyExists` when its id was
+/// ever used.
 pub fn insert(key: &AccessKey) -> WrappedPart {
     let account = key.principal.account();
     let parameters = vec![
@@ -96,12 +107,18 @@ pub fn insert(key: &AccessKey) -> WrappedPart {
     ];
     let id = key.id.clone();
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
-        Error::already_exists(Noun::AccessKey, format!("The access key id {id} was used before; make another."))
+        Error::already_exists(
+            Noun::AccessKey,
+            format!("The access key id {id} was used before; make another."),
+        )
     });
     let mut guarded = vec![account::hold(account)];
     guarded.extend(principal::hold(&key.principal));
     guarded.push(insert);
-    WrappedPart::of(Some(&key.sealed_secret), Part::of(guarded).changes(Entity::AccessKey, &key.id))
+    WrappedPart::of(
+        Some(&key.sealed_secret),
+        Part::of(guarded).changes(Entity::AccessKey, &key.id),
+    )
 }
 
 /// Sets the state; `NotFound` when there is no such key or it was deleted, which is final.
@@ -114,13 +131,19 @@ pub fn set_state(id: &str, state: AccessKeyState) -> Part {
         AccessKeyState::Deleted => (DELETE, vec![id.into(), [].as_slice().into()]),
     };
     let missing = id.to_owned();
-    let update = Guarded::new(statement, parameters, Rows::Exactly(1), move || Error::not_found(Noun::AccessKey, &missing));
+    let update = Guarded::new(statement, parameters, Rows::Exactly(1), move || {
+        Error::not_found(Noun::AccessKey, &missing)
+    });
     Part::of([update]).changes(Entity::AccessKey, id)
 }
 
-/// Deletes all access keys of a principal that is itself being deleted, whose own change covers them.
+/// Deletes all access keys of a principal that is itself being deleted, whose own change covers
+/// them.
 pub(super) fn delete_of(principal: &Principal) -> Guarded {
-    Guarded::unguarded(DELETE_OF_PRINCIPAL, vec![principal.to_string().into(), [].as_slice().into()])
+    Guarded::unguarded(
+        DELETE_OF_PRINCIPAL,
+        vec![principal.to_string().into(), [].as_slice().into()],
+    )
 }
 
 /// Finds an access key by its id, deleted ones too.
@@ -129,7 +152,12 @@ pub(super) fn delete_of(principal: &Principal) -> Guarded {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, id: &str) -> Result<Option<AccessKey>> {
-    store.find(FIND, vec![id.into()]).await?.as_ref().map(access_key).transpose()
+    store
+        .find(FIND, vec![id.into()])
+        .await?
+        .as_ref()
+        .map(access_key)
+        .transpose()
 }
 
 /// Returns the first `limit` ids after `after` of access keys that are not deleted, in order.
@@ -138,7 +166,12 @@ pub async fn find(store: &Store, id: &str) -> Result<Option<AccessKey>> {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn ids_after(store: &Store, after: &str, limit: u32) -> Result<Vec<String>> {
-    store.query(IDS_AFTER, vec![after.into(), i64::from(limit).into()]).await?.iter().map(|row| row.text("id")).collect()
+    store
+        .query(IDS_AFTER, vec![after.into(), i64::from(limit).into()])
+        .await?
+        .iter()
+        .map(|row| row.text("id"))
+        .collect()
 }
 
 /// Lists the access keys that are not deleted, of one account or of all, oldest first.
@@ -148,7 +181,11 @@ pub async fn ids_after(store: &Store, after: &str, limit: u32) -> Result<Vec<Str
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, account: Option<AccountId>) -> Result<Vec<AccessKey>> {
     let rows = match account {
-        Some(account) => store.query(LIST_OF_ACCOUNT, vec![account.number().into()]).await?,
+        Some(account) => {
+            store
+                .query(LIST_OF_ACCOUNT, vec![account.number().into()])
+                .await?
+        }
         None => store.query(LIST, Vec::new()).await?,
     };
     rows.iter().map(access_key).collect()
@@ -160,7 +197,12 @@ pub async fn list(store: &Store, account: Option<AccountId>) -> Result<Vec<Acces
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list_of_principal(store: &Store, principal: &Principal) -> Result<Vec<AccessKey>> {
-    store.query(LIST_OF_PRINCIPAL, vec![principal.to_string().into()]).await?.iter().map(access_key).collect()
+    store
+        .query(LIST_OF_PRINCIPAL, vec![principal.to_string().into()])
+        .await?
+        .iter()
+        .map(access_key)
+        .collect()
 }
 
 fn access_key(row: &Row) -> Result<AccessKey> {

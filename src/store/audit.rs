@@ -10,14 +10,18 @@ use super::Store;
 use super::part::{Guarded, Part};
 use super::row::{Row, Value, statements};
 
-/// Writes a query of rows, from the place ($1, $2) on and before $3; $4 is the action or nothing, $5 what it begins with, $6
-/// the outcome or nothing, $7 what the principal begins with or nothing, $8 the limit.
+/// Writes a query of rows, from the place ($1, $2) on and before $3; $4 is the action or nothing,
+/// $5 what it begins with, $6 the outcome or nothing, $7 what the principal begins with or nothing,
+/// $8 the limit.
 macro_rules! select_rows {
     ($more:literal) => {
         concat!(
-            "SELECT id, happened_at, request_id, action, principal, account_id, credential_id, address, service, detail, outcome \
-             FROM audit WHERE happened_at >= $1 AND (happened_at > $1 OR id > $2) AND happened_at < $3 \
-             AND ($4 = '' OR action = $4) AND SUBSTR(action, 1, LENGTH($5)) = $5 AND ($6 = '' OR outcome = $6) \
+            "SELECT id, happened_at, request_id, action, principal, account_id, credential_id, \
+             address, service, detail, outcome \
+             FROM audit WHERE happened_at >= $1 AND (happened_at > $1 OR id > $2) AND happened_at \
+             < $3 \
+             AND ($4 = '' OR action = $4) AND SUBSTR(action, 1, LENGTH($5)) = $5 AND ($6 = '' OR \
+             outcome = $6) \
              AND ($7 = '' OR SUBSTR(principal, 1, LENGTH($7)) = $7)",
             $more,
             " ORDER BY happened_at, id LIMIT $8"
@@ -25,9 +29,9 @@ macro_rules! select_rows {
     };
 }
 
-/// Writes a query of pages that begin after the place ($1, $2) and not after ($3, $12), and end at $4 or later; $5 to $10 are
-/// pairs of words, one of each pair has to be among its contents. $11 is the limit. The span is written as the partial index
-/// has it.
+/// Writes a query of pages that begin after the place ($1, $2) and not after ($3, $12), and end at
+/// $4 or later; $5 to $10 are pairs of words, one of each pair has to be among its contents. $11 is
+/// the limit. The span is written as the partial index has it.
 macro_rules! select_pages {
     ($columns:literal, $span:literal) => {
         concat!(
@@ -35,10 +39,11 @@ macro_rules! select_pages {
             $columns,
             " FROM audit_page WHERE last_at - first_at ",
             $span,
-            " 10000 AND first_at >= $1 AND (first_at > $1 OR id > $2) AND first_at <= $3 AND (first_at < $3 OR id <= $12) AND last_at >= $4 AND (contents = '' OR \
-             ((REPLACE(contents, $5, '') <> contents OR REPLACE(contents, $6, '') <> contents) \
-             AND (REPLACE(contents, $7, '') <> contents OR REPLACE(contents, $8, '') <> contents) \
-             AND (REPLACE(contents, $9, '') <> contents OR REPLACE(contents, $10, '') <> contents))) \
+            " 10000 AND first_at >= $1 AND (first_at > $1 OR id > $2) AND first_at <= $3 AND \
+             (first_at < $3 OR id <= $12) AND last_at >= $4 AND (contents = '' OR \
+             ((REPLACE(contents, $5, '') <> contents OR REPLACE(contents, $6, '') <> contents) AND \
+             (REPLACE(contents, $7, '') <> contents OR REPLACE(contents, $8, '') <> contents) AND \
+             (REPLACE(contents, $9, '') <> contents OR REPLACE(contents, $10, '') <> contents))) \
              ORDER BY first_at, id LIMIT $11"
         )
     };
@@ -46,14 +51,16 @@ macro_rules! select_pages {
 
 statements! {
     "audit" {
-    INSERT = "INSERT INTO audit (id, happened_at, request_id, action, principal, account_id, credential_id, address, service, \
+    INSERT = "INSERT INTO audit (id, happened_at, request_id, action, principal, account_id, \
+              credential_id, address, service, \
               detail, outcome) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     LIST = select_rows!("");
     LIST_OF_PRINCIPAL = select_rows!(" AND principal = $9");
     TRIM = "DELETE FROM audit WHERE happened_at < $1";
     }
     "audit_page" {
-    INSERT_PAGE = "INSERT INTO audit_page (id, first_at, last_at, lines, bytes, contents) VALUES ($1, $2, $3, $4, $5, $6)";
+    INSERT_PAGE = "INSERT INTO audit_page (id, first_at, last_at, lines, bytes, contents) VALUES \
+                   ($1, $2, $3, $4, $5, $6)";
     LIST_NARROW = select_pages!("id, first_at, last_at, bytes", "<=");
     LIST_WIDE = select_pages!("id, first_at, last_at, bytes", ">");
     READ_NARROW = select_pages!("id, lines", "<=");
@@ -63,8 +70,9 @@ statements! {
     }
 }
 
-/// The longest time of a narrow page, in milliseconds, as the statements and an index have it: nearly all are gathered in a
-/// tenth of a second, and the few that are wide, from an outage of the database, are looked for beside them.
+/// The longest time of a narrow page, in milliseconds, as the statements and an index have it:
+/// nearly all are gathered in a tenth of a second, and the few that are wide, from an outage of the
+/// database, are looked for beside them.
 pub const NARROW_MILLIS: i64 = 10_000;
 
 /// One thing that was done or refused.
@@ -164,11 +172,19 @@ impl<'a> Wanted<'a> {
     }
 
     fn exact(self) -> &'a str {
-        if let Self::Exactly(text) = self { text } else { "" }
+        if let Self::Exactly(text) = self {
+            text
+        } else {
+            ""
+        }
     }
 
     fn beginning(self) -> &'a str {
-        if let Self::Beginning(text) = self { text } else { "" }
+        if let Self::Beginning(text) = self {
+            text
+        } else {
+            ""
+        }
     }
 }
 
@@ -194,12 +210,18 @@ pub struct RowFilter<'a> {
     pub principal: Wanted<'a>,
 }
 
-/// Lists at most `limit` rows after a position, those in pages not among them, in the order of time.
+/// Lists at most `limit` rows after a position, those in pages not among them, in the order of
+/// time.
 ///
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn list(store: &Store, after: &AuditPosition, filter: RowFilter<'_>, limit: u32) -> Result<Vec<AuditRow>> {
+pub async fn list(
+    store: &Store,
+    after: &AuditPosition,
+    filter: RowFilter<'_>,
+    limit: u32,
+) -> Result<Vec<AuditRow>> {
     let mut parameters = vec![
         after.at.into(),
         after.id.as_str().into(),
@@ -236,7 +258,8 @@ pub struct PageFilter {
     pub span: Span,
     /// Those that end at this time or later.
     pub since: Timestamp,
-    /// Pairs of words: one of each pair is among the contents of a page that is listed, unless nothing is known of them.
+    /// Pairs of words: one of each pair is among the contents of a page that is listed, unless
+    /// nothing is known of them.
     pub words: [(String, String); 3],
 }
 
@@ -256,45 +279,97 @@ pub struct PageHead {
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn list_pages(store: &Store, after: &AuditPosition, until: Timestamp, filter: &PageFilter, limit: u32) -> Result<Vec<PageHead>> {
+pub async fn list_pages(
+    store: &Store,
+    after: &AuditPosition,
+    until: Timestamp,
+    filter: &PageFilter,
+    limit: u32,
+) -> Result<Vec<PageHead>> {
     let statement = match filter.span {
         Span::Narrow => LIST_NARROW,
         Span::Wide => LIST_WIDE,
     };
-    let last = AuditPosition { at: until, id: String::new() };
-    let rows = store.query(statement, page_parameters(after, &last, filter, i64::from(limit))).await?;
+    let last = AuditPosition {
+        at: until,
+        id: String::new(),
+    };
+    let rows = store
+        .query(
+            statement,
+            page_parameters(after, &last, filter, i64::from(limit)),
+        )
+        .await?;
     let head = |row: &Row| {
-        let position = AuditPosition { at: row.time("first_at")?, id: row.text("id")? };
-        let bytes = row.number("bytes").map(|bytes: usize| Some(bytes).filter(|bytes| *bytes > 0))?;
-        Ok(PageHead { position, last_at: row.time("last_at")?, bytes })
+        let position = AuditPosition {
+            at: row.time("first_at")?,
+            id: row.text("id")?,
+        };
+        let bytes = row
+            .number("bytes")
+            .map(|bytes: usize| Some(bytes).filter(|bytes| *bytes > 0))?;
+        Ok(PageHead {
+            position,
+            last_at: row.time("last_at")?,
+            bytes,
+        })
     };
     rows.iter().map(head).collect()
 }
 
-/// Reads the lines of the pages that [`list_pages`] lists after a position up to `last`, each with its page's id; those that
-/// were stored meanwhile, too.
+/// Reads the lines of the pages that [`list_pages`] lists after a position up to `last`, each with
+/// its page's id; those that were stored meanwhile, too.
 ///
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn read_pages(store: &Store, after: &AuditPosition, last: &AuditPosition, filter: &PageFilter) -> Result<Vec<(String, String)>> {
+pub async fn read_pages(
+    store: &Store,
+    after: &AuditPosition,
+    last: &AuditPosition,
+    filter: &PageFilter,
+) -> Result<Vec<(String, String)>> {
     let statement = match filter.span {
         Span::Narrow => READ_NARROW,
         Span::Wide => READ_WIDE,
     };
-    let rows = store.query(statement, page_parameters(after, last, filter, i64::MAX)).await?;
-    rows.iter().map(|row| Ok((row.text("id")?, row.text("lines")?))).collect()
+    let rows = store
+        .query(statement, page_parameters(after, last, filter, i64::MAX))
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.text("id")?, row.text("lines")?)))
+        .collect()
 }
 
-fn page_parameters(after: &AuditPosition, last: &AuditPosition, filter: &PageFilter, limit: i64) -> Vec<Value> {
-    let places = [after.at.into(), after.id.as_str().into(), last.at.into(), filter.since.into()];
-    let words = filter.words.iter().flat_map(|(one, other)| [one.as_str().into(), other.as_str().into()]);
-    places.into_iter().chain(words).chain([limit.into(), last.id.as_str().into()]).collect()
+fn page_parameters(
+    after: &AuditPosition,
+    last: &AuditPosition,
+    filter: &PageFilter,
+    limit: i64,
+) -> Vec<Value> {
+    let places = [
+        after.at.into(),
+        after.id.as_str().into(),
+        last.at.into(),
+        filter.since.into(),
+    ];
+    let words = filter
+        .words
+        .iter()
+        .flat_map(|(one, other)| [one.as_str().into(), other.as_str().into()]);
+    places
+        .into_iter()
+        .chain(words)
+        .chain([limit.into(), last.id.as_str().into()])
+        .collect()
 }
 
 /// Forgets the rows from before `before`, and the pages that end before it.
 pub fn trim(before: Timestamp) -> Part {
-    Part::of([Guarded::unguarded(TRIM, vec![before.into()]), Guarded::unguarded(TRIM_PAGES, vec![before.into()])])
+    Part::of([
+        Guarded::unguarded(TRIM, vec![before.into()]),
+        Guarded::unguarded(TRIM_PAGES, vec![before.into()]),
+    ])
 }
 
 fn audit_row(row: &Row) -> Result<AuditRow> {

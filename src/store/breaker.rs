@@ -1,8 +1,8 @@
 //! Whether the database is there: found out by probes, so that nobody else has to wait to find out.
 //!
-//! Once somebody probes, every call is bounded in number and time, and refused at once while the database is known to
-//! be away; only a probe that is answered lets calls through again. A command, for which nobody probes, waits as long
-//! as its driver does.
+//! Once somebody probes, every call is bounded in number and time, and refused at once while the
+//! database is known to be away; only a probe that is answered lets calls through again. A command,
+//! for which nobody probes, waits as long as its driver does.
 
 use std::future::Future;
 use std::pin::pin;
@@ -17,21 +17,23 @@ use crate::domain::{Error, Result};
 
 use super::Probed;
 
-/// How many reads, and how many writes, may wait for the database at once. A healthy one works a thousand off in a
-/// fraction of a second; what waits in vain holds some ten kilobytes each.
+/// How many reads, and how many writes, may wait for the database at once. A healthy one works a
+/// thousand off in a fraction of a second; what waits in vain holds some ten kilobytes each.
 const MAX_WAITING: usize = 1024;
-/// How long a probe may stay unanswered before the database counts as away: with the pause between probes this is
-/// within a second of the loss.
+/// How long a probe may stay unanswered before the database counts as away: with the pause between
+/// probes this is within a second of the loss.
 const NOTICED: Duration = Duration::from_millis(750);
-/// The same while it is away: then the next probe, with a connection of its own, is worth more than waiting. A
-/// connection that was made while packets were lost may hear nothing for seconds after they are no longer.
+/// The same while it is away: then the next probe, with a connection of its own, is worth more than
+/// waiting. A connection that was made while packets were lost may hear nothing for seconds after
+/// they are no longer.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
-/// A wait that ends so much later than it should says that this process stood still, and nothing of the database.
+/// A wait that ends so much later than it should says that this process stood still, and nothing of
+/// the database.
 const STOOD_STILL: Duration = Duration::from_millis(250);
 /// How many probes may be under way, for those that hang; each ends by its own limit.
 const PROBES: usize = 8;
-/// How long one probe may take, from connecting on. With [`ASK_AGAIN`] and the pause between probes all of those under
-/// way end before there are [`PROBES`], so that a new one can always begin.
+/// How long one probe may take, from connecting on. With [`ASK_AGAIN`] and the pause between probes
+/// all of those under way end before there are [`PROBES`], so that a new one can always begin.
 const PROBE: Duration = Duration::from_millis(3500);
 
 /// The guard between the service and its driver.
@@ -82,8 +84,14 @@ impl Breaker {
     }
 
     /// Does `work`, unless the database is away, or as soon as it is, or it takes too long.
-    pub(super) async fn call<T>(&self, call: Call, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let Some(patience) = self.patience.get() else { return work.await };
+    pub(super) async fn call<T>(
+        &self,
+        call: Call,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let Some(patience) = self.patience.get() else {
+            return work.await;
+        };
         if self.is_away() {
             return Err(away());
         }
@@ -93,7 +101,8 @@ impl Breaker {
             Call::Write => Some(&self.writes),
         };
         let place = places.map(Semaphore::try_acquire).transpose();
-        let _place = place.map_err(|_| Error::store_unavailable("more wait for the database than may"))?;
+        let _place =
+            place.map_err(|_| Error::store_unavailable("more wait for the database than may"))?;
         let mut away_now = self.away.subscribe();
         let lost = async {
             if call == Call::Write || away_now.wait_for(|away| *away).await.is_err() {
@@ -109,16 +118,24 @@ impl Breaker {
         }
     }
 
-    /// Begins another probe beside those that hang, and waits a moment for the answer of any; `renew` is called before
-    /// calls are let through again.
-    pub(super) async fn probe<P>(&self, ask: impl FnOnce() -> P, renew: impl FnOnce()) -> Result<Probed>
+    /// Begins another probe beside those that hang, and waits a moment for the answer of any;
+    /// `renew` is called before calls are let through again.
+    pub(super) async fn probe<P>(
+        &self,
+        ask: impl FnOnce() -> P,
+        renew: impl FnOnce(),
+    ) -> Result<Probed>
     where
         P: Future<Output = Result<Probed>> + Send + 'static,
     {
         let mut probes = self.probes.lock().await;
         if probes.len() < PROBES {
             let asked = ask();
-            probes.spawn(async { timeout(PROBE, asked).await.map_err(Error::store_unavailable)? });
+            probes.spawn(async {
+                timeout(PROBE, asked)
+                    .await
+                    .map_err(Error::store_unavailable)?
+            });
         }
         let patience = if self.is_away() { ASK_AGAIN } else { NOTICED };
         let mut deadline = Instant::now() + patience;
@@ -146,14 +163,19 @@ impl Breaker {
                 self.away.send_replace(false);
             }
             Ok(_) => {}
-            Err(_) => drop(self.away.send_if_modified(|away| !std::mem::replace(away, true))),
+            Err(_) => drop(
+                self.away
+                    .send_if_modified(|away| !std::mem::replace(away, true)),
+            ),
         }
         outcome
     }
 }
 
 fn away() -> Error {
-    Error::store_unavailable("the database is known to be away; it is asked several times a second whether it is back")
+    Error::store_unavailable(
+        "the database is known to be away; it is asked several times a second whether it is back",
+    )
 }
 
 #[cfg(test)]
@@ -169,7 +191,10 @@ mod tests {
     const PATIENCE: Duration = Duration::from_millis(100);
 
     async fn answered(position: i64) -> Result<Probed> {
-        Ok(Probed { position, asked_at: Duration::ZERO })
+        Ok(Probed {
+            position,
+            asked_at: Duration::ZERO,
+        })
     }
 
     async fn refused() -> Result<Probed> {
@@ -196,20 +221,34 @@ mod tests {
     async fn calls_are_bounded_in_time_and_number() {
         let breaker = Arc::new(Breaker::new());
         breaker.arm(PATIENCE);
-        assert!(unavailable(breaker.call(Call::Write, pending::<Result<()>>()).await).contains("no answer"));
+        assert!(
+            unavailable(breaker.call(Call::Write, pending::<Result<()>>()).await)
+                .contains("no answer")
+        );
         let mut waiting = JoinSet::new();
         for _ in 0..MAX_WAITING + 100 {
             let breaker = Arc::clone(&breaker);
-            waiting.spawn(async move { unavailable(breaker.call(Call::Read, pending::<Result<()>>()).await) });
+            waiting.spawn(async move {
+                unavailable(breaker.call(Call::Read, pending::<Result<()>>()).await)
+            });
         }
         while breaker.reads.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
         // The reads on which every request depends bypass the limit.
-        breaker.call(Call::PriorityRead, ready(Ok(()))).await.unwrap();
+        breaker
+            .call(Call::PriorityRead, ready(Ok(())))
+            .await
+            .unwrap();
         unavailable(breaker.call(Call::Read, ready(Ok(()))).await);
         let causes = waiting.join_all().await;
-        assert_eq!(causes.iter().filter(|cause| cause.contains("more wait")).count(), 100);
+        assert_eq!(
+            causes
+                .iter()
+                .filter(|cause| cause.contains("more wait"))
+                .count(),
+            100
+        );
         // They gave their places back, and those of writes were never theirs.
         for call in [Call::Read, Call::Write] {
             breaker.call(call, ready(Ok(()))).await.unwrap();
@@ -230,7 +269,14 @@ mod tests {
         unavailable(reading.await.unwrap());
         unavailable(breaker.call(Call::Write, ready(Ok(()))).await);
         let mut renewed = false;
-        assert_eq!(breaker.probe(|| answered(3), || renewed = true).await.unwrap().position, 3);
+        assert_eq!(
+            breaker
+                .probe(|| answered(3), || renewed = true)
+                .await
+                .unwrap()
+                .position,
+            3
+        );
         assert!(renewed && !breaker.is_away());
         breaker.call(Call::Write, ready(Ok(()))).await.unwrap();
     }
@@ -246,12 +292,22 @@ mod tests {
         unavailable(breaker.probe(|| hanging, || ()).await);
         assert!(breaker.is_away());
         answer.send(()).unwrap();
-        assert_eq!(breaker.probe(pending::<Result<Probed>>, || ()).await.unwrap().position, 1);
+        assert_eq!(
+            breaker
+                .probe(pending::<Result<Probed>>, || ())
+                .await
+                .unwrap()
+                .position,
+            1
+        );
         for _ in 0..2 * PROBES {
             unavailable(breaker.probe(pending::<Result<Probed>>, || ()).await);
         }
         // There is always room for another, because those that hang end.
-        assert_eq!(breaker.probe(|| answered(2), || ()).await.unwrap().position, 2);
+        assert_eq!(
+            breaker.probe(|| answered(2), || ()).await.unwrap().position,
+            2
+        );
         assert!(!breaker.is_away());
     }
 }

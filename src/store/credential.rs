@@ -14,8 +14,8 @@ use super::{Store, instance, principal};
 
 macro_rules! columns {
     () => {
-        "id, instance_id, principal, username, description, secret_hash, state, generation, created_at, expires_at, \
-         disabled_by"
+        "id, instance_id, principal, username, description, secret_hash, state, generation, \
+         created_at, expires_at, disabled_by"
     };
 }
 
@@ -23,16 +23,21 @@ statements! { "credential";
     INSERT = concat!("INSERT INTO credential (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
     FIND = concat!("SELECT ", columns!(), " FROM credential WHERE id = $1");
     IDS_AFTER = "SELECT id FROM credential WHERE id > $1 ORDER BY id LIMIT $2";
-    LIST = concat!("SELECT ", columns!(), " FROM credential WHERE instance_id = $1 ORDER BY created_at DESC, id DESC");
+    LIST = concat!("SELECT ", columns!(), " FROM credential WHERE instance_id = $1 ORDER BY \
+                                           created_at DESC, id DESC");
     PAGE = select_page!(columns!(), "credential WHERE instance_id = $3", "created_at DESC, id DESC");
     HOLD = "UPDATE credential SET state = state WHERE id = $1";
-    MAY_BE_ENABLED = "SELECT id FROM credential WHERE id = $1 AND (disabled_by IS NULL OR disabled_by = 'user')";
+    MAY_BE_ENABLED = "SELECT id FROM credential WHERE id = $1 AND (disabled_by IS NULL OR \
+                      disabled_by = 'user')";
     ENABLE = "UPDATE credential SET state = 'active', disabled_by = NULL WHERE id = $1";
     // Once root or the operator disabled it, a user who does so too changes nothing of that.
-    DISABLE = "UPDATE credential SET state = 'disabled', generation = generation + 1, disabled_by = \
-               CASE WHEN CAST($2 AS TEXT) = 'user' AND disabled_by IS NOT NULL THEN disabled_by ELSE $2 END WHERE id = $1";
+    DISABLE = "UPDATE credential SET state = 'disabled', generation = generation + 1, disabled_by \
+               = \
+               CASE WHEN CAST($2 AS TEXT) = 'user' AND disabled_by IS NOT NULL THEN disabled_by \
+               ELSE $2 END WHERE id = $1";
     SET_DESCRIPTION = "UPDATE credential SET description = $2 WHERE id = $1";
-    LIST_OF_PRINCIPAL = concat!("SELECT ", columns!(), " FROM credential WHERE principal = $1 ORDER BY created_at DESC, id DESC");
+    LIST_OF_PRINCIPAL = concat!("SELECT ", columns!(), " FROM credential WHERE principal = $1 \
+                                                        ORDER BY created_at DESC, id DESC");
     DELETE = "DELETE FROM credential WHERE id = $1";
     DELETE_OF_PRINCIPAL = "DELETE FROM credential WHERE principal = $1";
     ANY_OF_INSTANCE = "SELECT id FROM credential WHERE instance_id = $1 LIMIT 1";
@@ -60,11 +65,17 @@ pub fn insert(credential: &LongTermCredential, most: u32) -> Part {
     ];
     let id = credential.id.clone();
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
-        Error::already_exists(Noun::Credential, format!("There is a credential {id} already."))
+        Error::already_exists(
+            Noun::Credential,
+            format!("There is a credential {id} already."),
+        )
     });
     let mut guarded = vec![instance::hold(&credential.instance)];
     guarded.extend(principal::hold(&credential.principal));
-    guarded.extend([insert, quota::within(&credential.instance, Counted::Credentials, most)]);
+    guarded.extend([
+        insert,
+        quota::within(&credential.instance, Counted::Credentials, most),
+    ]);
     Part::of(guarded)
 }
 
@@ -73,20 +84,33 @@ pub fn insert(credential: &LongTermCredential, most: u32) -> Part {
 /// Disabling raises the generation, so that its refresh tokens stop for ever.
 ///
 /// # Errors
-/// `NotFound` when there is no such credential, `PreconditionFailed` when a user enables what root or the operator disabled.
+/// `NotFound` when there is no such credential, `PreconditionFailed` when a user enables what root
+/// or the operator disabled.
 pub fn set_state(id: &CredentialId, state: CredentialState, by: Level) -> Part {
     let of = || vec![id.as_str().into()];
     let guarded = match state {
         CredentialState::Active => {
             let hold = Guarded::new(HOLD, of(), Rows::Exactly(1), missing(id));
             let may = Guarded::new(MAY_BE_ENABLED, of(), Rows::Exactly(1), || {
-                Error::precondition_failed(Noun::Credential, "The account's root or the operator disabled it, and only they enable it.")
+                Error::precondition_failed(
+                    Noun::Credential,
+                    "The account's root or the operator disabled it, and only they enable it.",
+                )
             });
             let enable = Guarded::new(ENABLE, of(), Rows::Exactly(1), missing(id));
-            if by == Level::User { vec![hold, may, enable] } else { vec![enable] }
+            if by == Level::User {
+                vec![hold, may, enable]
+            } else {
+                vec![enable]
+            }
         }
         CredentialState::Disabled => {
-            vec![Guarded::new(DISABLE, vec![id.as_str().into(), by.name().into()], Rows::Exactly(1), missing(id))]
+            vec![Guarded::new(
+                DISABLE,
+                vec![id.as_str().into(), by.name().into()],
+                Rows::Exactly(1),
+                missing(id),
+            )]
         }
     };
     Part::of(guarded).changes(Entity::Credential, id)
@@ -94,17 +118,28 @@ pub fn set_state(id: &CredentialId, state: CredentialState, by: Level) -> Part {
 
 /// Replaces what is written about a credential; `NotFound` when there is no such credential.
 pub fn set_description(id: &CredentialId, description: &str) -> Part {
-    let update = Guarded::new(SET_DESCRIPTION, vec![id.as_str().into(), description.into()], Rows::Exactly(1), missing(id));
+    let update = Guarded::new(
+        SET_DESCRIPTION,
+        vec![id.as_str().into(), description.into()],
+        Rows::Exactly(1),
+        missing(id),
+    );
     Part::of([update]).changes(Entity::Credential, id)
 }
 
 /// Deletes a credential for ever; `NotFound` when there is no such credential.
 pub fn delete(id: &CredentialId) -> Part {
-    let delete = Guarded::new(DELETE, vec![id.as_str().into()], Rows::Exactly(1), missing(id));
+    let delete = Guarded::new(
+        DELETE,
+        vec![id.as_str().into()],
+        Rows::Exactly(1),
+        missing(id),
+    );
     Part::of([delete]).changes(Entity::Credential, id)
 }
 
-/// Deletes all credentials of a principal that is itself being deleted, whose own change covers them.
+/// Deletes all credentials of a principal that is itself being deleted, whose own change covers
+/// them.
 pub(super) fn delete_of(principal: &Principal) -> Guarded {
     Guarded::unguarded(DELETE_OF_PRINCIPAL, vec![principal.to_string().into()])
 }
@@ -115,14 +150,28 @@ pub(super) fn delete_of(principal: &Principal) -> Guarded {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn ids_after(store: &Store, after: &str, limit: u32) -> Result<Vec<String>> {
-    store.query(IDS_AFTER, vec![after.into(), i64::from(limit).into()]).await?.iter().map(|row| row.text("id")).collect()
+    store
+        .query(IDS_AFTER, vec![after.into(), i64::from(limit).into()])
+        .await?
+        .iter()
+        .map(|row| row.text("id"))
+        .collect()
 }
 
-/// Refuses with `PreconditionFailed` when an instance that is to be deleted has long-term credentials.
+/// Refuses with `PreconditionFailed` when an instance that is to be deleted has long-term
+/// credentials.
 pub(super) fn none_in(id: &InstanceId) -> Guarded {
-    Guarded::new(ANY_OF_INSTANCE, vec![id.as_str().into()], Rows::Exactly(0), || {
-        Error::precondition_failed(Noun::Instance, "The instance has long-term credentials; delete them first.")
-    })
+    Guarded::new(
+        ANY_OF_INSTANCE,
+        vec![id.as_str().into()],
+        Rows::Exactly(0),
+        || {
+            Error::precondition_failed(
+                Noun::Instance,
+                "The instance has long-term credentials; delete them first.",
+            )
+        },
+    )
 }
 
 /// Deletes all credentials of an instance that is being deleted, whose own change covers them.
@@ -141,7 +190,12 @@ fn missing(id: &CredentialId) -> impl Fn() -> Error + Send + Sync + 'static {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, id: &CredentialId) -> Result<Option<LongTermCredential>> {
-    store.find(FIND, vec![id.as_str().into()]).await?.as_ref().map(credential).transpose()
+    store
+        .find(FIND, vec![id.as_str().into()])
+        .await?
+        .as_ref()
+        .map(credential)
+        .transpose()
 }
 
 /// Lists the credentials of an instance, newest first.
@@ -150,7 +204,12 @@ pub async fn find(store: &Store, id: &CredentialId) -> Result<Option<LongTermCre
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, instance: &InstanceId) -> Result<Vec<LongTermCredential>> {
-    store.query(LIST, vec![instance.as_str().into()]).await?.iter().map(credential).collect()
+    store
+        .query(LIST, vec![instance.as_str().into()])
+        .await?
+        .iter()
+        .map(credential)
+        .collect()
 }
 
 /// Lists a page of the credentials of an instance, newest first.
@@ -158,8 +217,17 @@ pub async fn list(store: &Store, instance: &InstanceId) -> Result<Vec<LongTermCr
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn list_page(store: &Store, instance: &InstanceId, page: Page) -> Result<Listed<LongTermCredential>> {
-    listed_rows(&store.query(PAGE, page.parameters([instance.as_str().into()])).await?, credential)
+pub async fn list_page(
+    store: &Store,
+    instance: &InstanceId,
+    page: Page,
+) -> Result<Listed<LongTermCredential>> {
+    listed_rows(
+        &store
+            .query(PAGE, page.parameters([instance.as_str().into()]))
+            .await?,
+        credential,
+    )
 }
 
 /// Lists the credentials of a principal at all instances, newest first.
@@ -167,8 +235,16 @@ pub async fn list_page(store: &Store, instance: &InstanceId, page: Page) -> Resu
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn list_of_principal(store: &Store, principal: &Principal) -> Result<Vec<LongTermCredential>> {
-    store.query(LIST_OF_PRINCIPAL, vec![principal.to_string().into()]).await?.iter().map(credential).collect()
+pub async fn list_of_principal(
+    store: &Store,
+    principal: &Principal,
+) -> Result<Vec<LongTermCredential>> {
+    store
+        .query(LIST_OF_PRINCIPAL, vec![principal.to_string().into()])
+        .await?
+        .iter()
+        .map(credential)
+        .collect()
 }
 
 fn username_name(username: Username) -> &'static str {
@@ -186,7 +262,12 @@ fn credential(row: &Row) -> Result<LongTermCredential> {
         username: match row.text("username")?.as_str() {
             "numeric_id" => Username::NumericId,
             "cr_temp_user" => Username::CrTempUser,
-            other => return Err(row.unreadable("username", format_args!("{other:?} is not a kind of username"))),
+            other => {
+                return Err(row.unreadable(
+                    "username",
+                    format_args!("{other:?} is not a kind of username"),
+                ));
+            }
         },
         description: row.text("description")?,
         secret_hash: row.fixed_bytes("secret_hash")?,

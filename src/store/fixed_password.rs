@@ -12,7 +12,8 @@ use super::row::{Row, statements};
 use super::{Store, instance, principal};
 
 statements! { "fixed_password";
-    SET = "INSERT INTO fixed_password (instance_id, principal, hash, generation, changed_at) VALUES ($1, $2, $3, 1, $4) \
+    SET = "INSERT INTO fixed_password (instance_id, principal, hash, generation, changed_at) \
+           VALUES ($1, $2, $3, 1, $4) \
            ON CONFLICT (instance_id, principal) DO UPDATE SET hash = excluded.hash, \
            generation = fixed_password.generation + 1, changed_at = excluded.changed_at";
     FIND = "SELECT principal, instance_id, hash, generation, changed_at FROM fixed_password \
@@ -23,11 +24,23 @@ statements! { "fixed_password";
     DELETE_OF_INSTANCE = "DELETE FROM fixed_password WHERE instance_id = $1";
 }
 
-/// Sets or replaces a principal's password at an instance, and stops what was got with the one before.
+/// Sets or replaces a principal's password at an instance, and stops what was got with the one
+/// before.
 ///
-/// `InstanceNotFound` without the instance, `NotFound` without the user. Which principals may have one the caller knows.
-pub fn set(instance: &InstanceId, principal: &Principal, hash: &PasswordHash, at: Timestamp) -> Part {
-    let parameters = vec![instance.as_str().into(), principal.to_string().into(), hash.as_str().into(), at.into()];
+/// `InstanceNotFound` without the instance, `NotFound` without the user. Which principals may have
+/// one the caller knows.
+pub fn set(
+    instance: &InstanceId,
+    principal: &Principal,
+    hash: &PasswordHash,
+    at: Timestamp,
+) -> Part {
+    let parameters = vec![
+        instance.as_str().into(),
+        principal.to_string().into(),
+        hash.as_str().into(),
+        at.into(),
+    ];
     let mut guarded = vec![instance::hold(instance)];
     guarded.extend(principal::hold(principal));
     guarded.push(Guarded::unguarded(SET, parameters));
@@ -37,8 +50,14 @@ pub fn set(instance: &InstanceId, principal: &Principal, hash: &PasswordHash, at
 /// Takes a principal's password at an instance back for ever; `NotFound` when it has none.
 pub fn delete(instance: &InstanceId, principal: &Principal, at: Timestamp) -> Part {
     let which = format!("of {principal}");
-    let parameters = vec![instance.as_str().into(), principal.to_string().into(), at.into()];
-    let delete = Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found(Noun::FixedPassword, &which));
+    let parameters = vec![
+        instance.as_str().into(),
+        principal.to_string().into(),
+        at.into(),
+    ];
+    let delete = Guarded::new(DELETE, parameters, Rows::Exactly(1), move || {
+        Error::not_found(Noun::FixedPassword, &which)
+    });
     Part::of([delete]).changes(Entity::FixedPassword, &thing_id(instance, principal))
 }
 
@@ -61,8 +80,20 @@ fn thing_id(instance: &InstanceId, principal: &Principal) -> String {
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn find(store: &Store, instance: &InstanceId, principal: &Principal) -> Result<Option<FixedPassword>> {
-    store.find(FIND, vec![instance.as_str().into(), principal.to_string().into()]).await?.as_ref().map(fixed_password).transpose()
+pub async fn find(
+    store: &Store,
+    instance: &InstanceId,
+    principal: &Principal,
+) -> Result<Option<FixedPassword>> {
+    store
+        .find(
+            FIND,
+            vec![instance.as_str().into(), principal.to_string().into()],
+        )
+        .await?
+        .as_ref()
+        .map(fixed_password)
+        .transpose()
 }
 
 fn fixed_password(row: &Row) -> Result<FixedPassword> {

@@ -2,7 +2,9 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AccountId, CriId, InstanceId};
-use crate::domain::instance::{DefaultMark, Instance, InstanceChange, OldRefreshTokens, UnrecordedNamespaces};
+use crate::domain::instance::{
+    DefaultMark, Instance, InstanceChange, OldRefreshTokens, UnrecordedNamespaces,
+};
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Noun, Result};
 
@@ -14,8 +16,9 @@ use super::{Store, account};
 
 macro_rules! columns {
     () => {
-        "id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, registry_url, default_mark, \
-         specification, deletion_protection, public_endpoint, allow_list, origin, unrecorded_namespaces, kind, issuer, next_issuer, refresh_tokens, \
+        "id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, \
+         registry_url, default_mark, specification, deletion_protection, public_endpoint, \
+         allow_list, origin, unrecorded_namespaces, kind, issuer, next_issuer, refresh_tokens, \
          refresh_generation, created_at, COALESCE(modified_at, created_at) AS modified_at"
     };
 }
@@ -23,34 +26,54 @@ macro_rules! columns {
 /// A query of instances; deleted ones stay as rows and are never read.
 macro_rules! select {
     ($rest:literal) => {
-        concat!("SELECT ", columns!(), " FROM instance WHERE deleted_at IS NULL ", $rest)
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM instance WHERE deleted_at IS NULL ",
+            $rest
+        )
     };
 }
 
 statements! { "instance";
     HAS_NAME = "SELECT id FROM instance WHERE account_id = $1 AND name = $2 AND deleted_at IS NULL";
-    UNMARK = "UPDATE instance SET default_mark = 0 WHERE account_id = $1 AND default_mark = 1 AND deleted_at IS NULL";
-    INSERT = "INSERT INTO instance (id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, \
-              registry_url, default_mark, specification, deletion_protection, public_endpoint, allow_list, origin, \
-              unrecorded_namespaces, kind, issuer, next_issuer, refresh_tokens, refresh_generation, created_at, modified_at) \
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)";
-    // Reads and locks: another write that adds to this instance, or deletes it, waits until this one is done.
+    UNMARK = "UPDATE instance SET default_mark = 0 WHERE account_id = $1 AND default_mark = 1 AND \
+              deleted_at IS NULL";
+    INSERT = "INSERT INTO instance (id, cri_id, account_id, name, region, service, algorithm, \
+              kid_format, token_ttl_seconds, \
+              registry_url, default_mark, specification, deletion_protection, public_endpoint, \
+              allow_list, origin, \
+              unrecorded_namespaces, kind, issuer, next_issuer, refresh_tokens, \
+              refresh_generation, created_at, modified_at) \
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+              $18, $19, $20, $21, $22, $23, $24)";
+    // Reads and locks: another write that adds to this instance, or deletes it, waits until this
+    // one is done.
     HOLD = "UPDATE instance SET name = name WHERE id = $1 AND deleted_at IS NULL";
     UPDATE = "UPDATE instance SET specification = COALESCE($2, specification), \
-              deletion_protection = COALESCE($3, deletion_protection), modified_at = $4 WHERE id = $1 AND deleted_at IS NULL";
-    SET_PUBLIC_ENDPOINT = "UPDATE instance SET public_endpoint = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
-    SET_ALLOW_LIST = "UPDATE instance SET allow_list = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
-    SET_REGISTRY_URL = "UPDATE instance SET registry_url = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
+              deletion_protection = COALESCE($3, deletion_protection), modified_at = $4 WHERE id = \
+              $1 AND deleted_at IS NULL";
+    SET_PUBLIC_ENDPOINT = "UPDATE instance SET public_endpoint = $2, modified_at = $3 WHERE id = \
+                           $1 AND deleted_at IS NULL";
+    SET_ALLOW_LIST = "UPDATE instance SET allow_list = $2, modified_at = $3 WHERE id = $1 AND \
+                      deleted_at IS NULL";
+    SET_REGISTRY_URL = "UPDATE instance SET registry_url = $2, modified_at = $3 WHERE id = $1 AND \
+                        deleted_at IS NULL";
     SET_UNRECORDED_NAMESPACES = "UPDATE instance SET unrecorded_namespaces = $2, modified_at = $3 \
                                  WHERE id = $1 AND deleted_at IS NULL";
-    SET_NEXT_ISSUER = "UPDATE instance SET next_issuer = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
-    ACTIVATE_ISSUER = "UPDATE instance SET issuer = next_issuer, next_issuer = NULL, modified_at = $3 \
+    SET_NEXT_ISSUER = "UPDATE instance SET next_issuer = $2, modified_at = $3 WHERE id = $1 AND \
+                       deleted_at IS NULL";
+    ACTIVATE_ISSUER = "UPDATE instance SET issuer = next_issuer, next_issuer = NULL, modified_at = \
+                       $3 \
                        WHERE id = $1 AND next_issuer = $2 AND deleted_at IS NULL";
-    CANCEL_ISSUER = "UPDATE instance SET next_issuer = NULL, modified_at = $3 WHERE id = $1 AND next_issuer = $2 AND deleted_at IS NULL";
-    SET_REFRESH_TOKENS = "UPDATE instance SET refresh_tokens = $2, refresh_generation = refresh_generation + $3, modified_at = $4 \
+    CANCEL_ISSUER = "UPDATE instance SET next_issuer = NULL, modified_at = $3 WHERE id = $1 AND \
+                     next_issuer = $2 AND deleted_at IS NULL";
+    SET_REFRESH_TOKENS = "UPDATE instance SET refresh_tokens = $2, refresh_generation = \
+                          refresh_generation + $3, modified_at = $4 \
                           WHERE id = $1 AND deleted_at IS NULL";
     IS_UNPROTECTED = "SELECT id FROM instance WHERE id = $1 AND deletion_protection = 0";
-    DELETE = "UPDATE instance SET deleted_at = $3, default_mark = 0 WHERE id = $1 AND account_id = $2 AND deleted_at IS NULL";
+    DELETE = "UPDATE instance SET deleted_at = $3, default_mark = 0 WHERE id = $1 AND account_id = \
+              $2 AND deleted_at IS NULL";
     FIND = select!("AND id = $1");
     FIND_BY_CRI_ID = select!("AND cri_id = $1");
     FIND_BY_SERVICE = select!("AND service = $1");
@@ -59,7 +82,8 @@ statements! { "instance";
     LIST = select!("ORDER BY created_at, id");
     PAGE = select_page!(
         columns!(),
-        "instance WHERE deleted_at IS NULL AND account_id = $3 AND (CAST($4 AS TEXT) IS NULL OR name = $4) \
+        "instance WHERE deleted_at IS NULL AND account_id = $3 AND (CAST($4 AS TEXT) IS NULL OR \
+         name = $4) \
          AND (CAST($5 AS TEXT) IS NULL OR region = $5)",
         "created_at, id"
     );
@@ -75,9 +99,19 @@ pub fn insert(instance: &Instance) -> Part {
     // service, unique over all accounts, is left for the insert itself to refuse.
     let mut guarded = vec![account::hold(account)];
     let name = instance.name.clone();
-    guarded.push(Guarded::new(HAS_NAME, vec![account.number().into(), name.as_str().into()], Rows::Exactly(0), move || {
-        Error::already_exists(Noun::Instance, format!("Account {account} has an instance named {name} already; choose another name."))
-    }));
+    guarded.push(Guarded::new(
+        HAS_NAME,
+        vec![account.number().into(), name.as_str().into()],
+        Rows::Exactly(0),
+        move || {
+            Error::already_exists(
+                Noun::Instance,
+                format!(
+                    "Account {account} has an instance named {name} already; choose another name."
+                ),
+            )
+        },
+    ));
     if instance.default == DefaultMark::Marked {
         guarded.push(Guarded::unguarded(UNMARK, vec![account.number().into()]));
     }
@@ -112,18 +146,31 @@ pub fn insert(instance: &Instance) -> Part {
         Error::already_exists(
             Noun::Instance,
             format!(
-                "The service {service} belongs or once belonged to another instance, and tokens made for that one must not open \
-                 this one; choose another service, and set the same in the registry."
+                "The service {service} belongs or once belonged to another instance, and tokens \
+                 made for that one must not open this one; choose another service, and set the \
+                 same in the registry."
             ),
         )
     }));
-    Part::of(guarded).changes(Entity::Instance, &instance.id).changes(Entity::Account, &account)
+    Part::of(guarded)
+        .changes(Entity::Instance, &instance.id)
+        .changes(Entity::Account, &account)
 }
 
 /// Changes what an API may change of an instance; `InstanceNotFound`.
 pub fn update(id: &InstanceId, change: InstanceChange, at: Timestamp) -> Part {
-    let specification = change.specification.map(|specification| specification.name());
-    touch(id, UPDATE, [specification.into(), change.deletion_protection.into(), at.into()])
+    let specification = change
+        .specification
+        .map(|specification| specification.name());
+    touch(
+        id,
+        UPDATE,
+        [
+            specification.into(),
+            change.deletion_protection.into(),
+            at.into(),
+        ],
+    )
 }
 
 /// Opens an instance to the outside, or closes it; `InstanceNotFound`.
@@ -142,8 +189,16 @@ pub fn set_registry_url(id: &InstanceId, url: Option<&str>, at: Timestamp) -> Pa
 }
 
 /// Says what becomes of a push to a namespace that isn't recorded; `InstanceNotFound`.
-pub fn set_unrecorded_namespaces(id: &InstanceId, unrecorded: UnrecordedNamespaces, at: Timestamp) -> Part {
-    touch(id, SET_UNRECORDED_NAMESPACES, [unrecorded.name().into(), at.into()])
+pub fn set_unrecorded_namespaces(
+    id: &InstanceId,
+    unrecorded: UnrecordedNamespaces,
+    at: Timestamp,
+) -> Part {
+    touch(
+        id,
+        SET_UNRECORDED_NAMESPACES,
+        [unrecorded.name().into(), at.into()],
+    )
 }
 
 /// Prepares an issuer, in the place of another that was; `InstanceNotFound`.
@@ -151,7 +206,8 @@ pub fn set_next_issuer(id: &InstanceId, issuer: &str, at: Timestamp) -> Part {
     touch(id, SET_NEXT_ISSUER, [issuer.into(), at.into()])
 }
 
-/// Lets an instance's tokens name the issuer that is prepared; `PreconditionFailed` when it isn't this one any more.
+/// Lets an instance's tokens name the issuer that is prepared; `PreconditionFailed` when it isn't
+/// this one any more.
 pub fn activate_issuer(id: &InstanceId, next: &str, at: Timestamp) -> Part {
     end_preparation(id, ACTIVATE_ISSUER, next, at)
 }
@@ -162,36 +218,91 @@ pub fn cancel_issuer(id: &InstanceId, next: &str, at: Timestamp) -> Part {
 }
 
 fn end_preparation(id: &InstanceId, statement: Statement, next: &str, at: Timestamp) -> Part {
-    let changed = || Error::precondition_failed(Noun::Issuer, "The issuer that is prepared was changed meanwhile; look, and try again.");
-    Part::of([Guarded::new(statement, vec![id.as_str().into(), next.into(), at.into()], Rows::Exactly(1), changed)])
-        .changes(Entity::Instance, id)
+    let changed = || {
+        Error::precondition_failed(
+            Noun::Issuer,
+            "The issuer that is prepared was changed meanwhile; look, and try again.",
+        )
+    };
+    Part::of([Guarded::new(
+        statement,
+        vec![id.as_str().into(), next.into(), at.into()],
+        Rows::Exactly(1),
+        changed,
+    )])
+    .changes(Entity::Instance, id)
 }
 
-/// Says whether an instance's clients get refresh tokens, and what becomes of those that were given out; `InstanceNotFound`.
-pub fn set_refresh_tokens(id: &InstanceId, switch: Switch, old: OldRefreshTokens, at: Timestamp) -> Part {
+/// Says whether an instance's clients get refresh tokens, and what becomes of those that were given
+/// out; `InstanceNotFound`.
+pub fn set_refresh_tokens(
+    id: &InstanceId,
+    switch: Switch,
+    old: OldRefreshTokens,
+    at: Timestamp,
+) -> Part {
     let raise = i64::from(old == OldRefreshTokens::Refuse);
-    touch(id, SET_REFRESH_TOKENS, [switch.into(), raise.into(), at.into()])
+    touch(
+        id,
+        SET_REFRESH_TOKENS,
+        [switch.into(), raise.into(), at.into()],
+    )
 }
 
-fn touch(id: &InstanceId, statement: Statement, parameters: impl IntoIterator<Item = Value>) -> Part {
-    let parameters = std::iter::once(id.as_str().into()).chain(parameters).collect();
-    Part::of([Guarded::new(statement, parameters, Rows::Exactly(1), Error::instance_not_found)]).changes(Entity::Instance, id)
+fn touch(
+    id: &InstanceId,
+    statement: Statement,
+    parameters: impl IntoIterator<Item = Value>,
+) -> Part {
+    let parameters = std::iter::once(id.as_str().into())
+        .chain(parameters)
+        .collect();
+    Part::of([Guarded::new(
+        statement,
+        parameters,
+        Rows::Exactly(1),
+        Error::instance_not_found,
+    )])
+    .changes(Entity::Instance, id)
 }
 
-/// Deletes an instance's own row: `InstanceNotFound` when the account has no such instance, `PreconditionFailed` when it
-/// is protected.
+/// Deletes an instance's own row: `InstanceNotFound` when the account has no such instance,
+/// `PreconditionFailed` when it is protected.
 pub(super) fn delete_row(account: AccountId, id: &InstanceId, at: Timestamp) -> [Guarded; 2] {
     let parameters = vec![id.as_str().into(), account.number().into(), at.into()];
-    let is_unprotected = Guarded::new(IS_UNPROTECTED, vec![id.as_str().into()], Rows::Exactly(1), || {
-        Error::precondition_failed(Noun::Instance, "The instance is protected from being deleted; turn its deletion protection off first.")
-    });
+    let is_unprotected = Guarded::new(
+        IS_UNPROTECTED,
+        vec![id.as_str().into()],
+        Rows::Exactly(1),
+        || {
+            Error::precondition_failed(
+                Noun::Instance,
+                "The instance is protected from being deleted; turn its deletion protection off \
+                 first.",
+            )
+        },
+    );
     // First the row: another account learns nothing of the instance.
-    [Guarded::new(DELETE, parameters, Rows::Exactly(1), Error::instance_not_found), is_unprotected]
+    [
+        Guarded::new(
+            DELETE,
+            parameters,
+            Rows::Exactly(1),
+            Error::instance_not_found,
+        ),
+        is_unprotected,
+    ]
 }
 
-/// Refuses with `InstanceNotFound` when there is no such instance, and keeps others from adding to it meanwhile.
+/// Refuses with `InstanceNotFound` when there is no such instance, and keeps others from adding to
+/// it meanwhile.
 pub(super) fn hold(id: &InstanceId) -> Guarded {
-    Guarded::new(HOLD, vec![id.as_str().into()], Rows::Exactly(1), Error::instance_not_found)
+    Guarded::new(
+        HOLD,
+        vec![id.as_str().into()],
+        Rows::Exactly(1),
+        Error::instance_not_found,
+    )
 }
 
 /// Finds an instance by its own id.
@@ -200,7 +311,12 @@ pub(super) fn hold(id: &InstanceId) -> Guarded {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, id: &InstanceId) -> Result<Option<Instance>> {
-    store.find(FIND, vec![id.as_str().into()]).await?.as_ref().map(instance).transpose()
+    store
+        .find(FIND, vec![id.as_str().into()])
+        .await?
+        .as_ref()
+        .map(instance)
+        .transpose()
 }
 
 /// Finds an instance by its id at the Alibaba door.
@@ -209,7 +325,12 @@ pub async fn find(store: &Store, id: &InstanceId) -> Result<Option<Instance>> {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find_by_cri_id(store: &Store, id: &CriId) -> Result<Option<Instance>> {
-    store.find(FIND_BY_CRI_ID, vec![id.as_str().into()]).await?.as_ref().map(instance).transpose()
+    store
+        .find(FIND_BY_CRI_ID, vec![id.as_str().into()])
+        .await?
+        .as_ref()
+        .map(instance)
+        .transpose()
 }
 
 /// Finds an instance by its service.
@@ -218,7 +339,12 @@ pub async fn find_by_cri_id(store: &Store, id: &CriId) -> Result<Option<Instance
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find_by_service(store: &Store, service: &str) -> Result<Option<Instance>> {
-    store.find(FIND_BY_SERVICE, vec![service.into()]).await?.as_ref().map(instance).transpose()
+    store
+        .find(FIND_BY_SERVICE, vec![service.into()])
+        .await?
+        .as_ref()
+        .map(instance)
+        .transpose()
 }
 
 /// The owner of a service, which only ever one instance has.
@@ -236,8 +362,14 @@ pub enum ServiceOwner {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn service_owner(store: &Store, service: &str) -> Result<Option<ServiceOwner>> {
-    let Some(row) = store.find(SERVICE_OWNER, vec![service.into()]).await? else { return Ok(None) };
-    Ok(Some(if row.optional_integer("deleted_at")?.is_some() { ServiceOwner::Deleted } else { ServiceOwner::Live }))
+    let Some(row) = store.find(SERVICE_OWNER, vec![service.into()]).await? else {
+        return Ok(None);
+    };
+    Ok(Some(if row.optional_integer("deleted_at")?.is_some() {
+        ServiceOwner::Deleted
+    } else {
+        ServiceOwner::Live
+    }))
 }
 
 /// Lists the instances of one account or of all, oldest first.
@@ -247,7 +379,11 @@ pub async fn service_owner(store: &Store, service: &str) -> Result<Option<Servic
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, account: Option<AccountId>) -> Result<Vec<Instance>> {
     let rows = match account {
-        Some(account) => store.query(LIST_OF_ACCOUNT, vec![account.number().into()]).await?,
+        Some(account) => {
+            store
+                .query(LIST_OF_ACCOUNT, vec![account.number().into()])
+                .await?
+        }
         None => store.query(LIST, Vec::new()).await?,
     };
     rows.iter().map(instance).collect()
@@ -267,8 +403,17 @@ pub struct InstanceFilter<'a> {
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn list_page(store: &Store, account: AccountId, filter: InstanceFilter<'_>, page: Page) -> Result<Listed<Instance>> {
-    let parameters = page.parameters([account.number().into(), filter.name.into(), filter.region.into()]);
+pub async fn list_page(
+    store: &Store,
+    account: AccountId,
+    filter: InstanceFilter<'_>,
+    page: Page,
+) -> Result<Listed<Instance>> {
+    let parameters = page.parameters([
+        account.number().into(),
+        filter.name.into(),
+        filter.region.into(),
+    ]);
     listed_rows(&store.query(PAGE, parameters).await?, instance)
 }
 
@@ -288,7 +433,11 @@ fn instance(row: &Row) -> Result<Instance> {
         default: match row.integer("default_mark")? {
             0 => DefaultMark::Unmarked,
             1 => DefaultMark::Marked,
-            other => return Err(row.unreadable("default_mark", format_args!("{other} is neither 0 nor 1"))),
+            other => {
+                return Err(
+                    row.unreadable("default_mark", format_args!("{other} is neither 0 nor 1"))
+                );
+            }
         },
         specification: row.parsed("specification")?,
         deletion_protection: row.switch("deletion_protection")?,

@@ -1,6 +1,8 @@
-//! Signing keys of one instance alone. The master key wraps their private parts before they come here.
+//! Signing keys of one instance alone. The master key wraps their private parts before they come
+//! here.
 //!
-//! A table of their own: what goes through all the shared signing keys can't touch one of these by mistake.
+//! A table of their own: what goes through all the shared signing keys can't touch one of these by
+//! mistake.
 
 use std::str::FromStr;
 
@@ -16,10 +18,13 @@ use super::row::{Row, statements};
 use super::{Store, instance};
 
 statements! { "instance_key";
-    INSERT = "INSERT INTO instance_key (id, instance_id, algorithm, wrapped_private, state, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
-    LIST = "SELECT id, instance_id, algorithm, wrapped_private, state, created_at FROM instance_key ORDER BY created_at, id";
+    INSERT = "INSERT INTO instance_key (id, instance_id, algorithm, wrapped_private, state, \
+              created_at) VALUES ($1, $2, $3, $4, $5, $6)";
+    LIST = "SELECT id, instance_id, algorithm, wrapped_private, state, created_at FROM \
+            instance_key ORDER BY created_at, id";
     DELETE_IN_USE = "DELETE FROM instance_key WHERE instance_id = $1 AND state = 'in-use'";
-    ACTIVATE = "UPDATE instance_key SET state = 'in-use' WHERE id = $1 AND instance_id = $2 AND state = 'next'";
+    ACTIVATE = "UPDATE instance_key SET state = 'in-use' WHERE id = $1 AND instance_id = $2 AND \
+                state = 'next'";
     DELETE_NEXT = "DELETE FROM instance_key WHERE instance_id = $1 AND state = 'next'";
     DELETE_OF_INSTANCE = "DELETE FROM instance_key WHERE instance_id = $1";
 }
@@ -82,9 +87,13 @@ pub fn insert(key: &InstanceKeyRow) -> WrappedPart {
         key.created_at.into(),
     ];
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), || {
-        Error::already_exists(Noun::SigningKey, "The instance has such a key of its own already; look at `transire keys list`.")
+        Error::already_exists(
+            Noun::SigningKey,
+            "The instance has such a key of its own already; look at `transire keys list`.",
+        )
     });
-    let part = Part::of([instance::hold(&key.instance), insert]).changes(Entity::SigningKey, &key.id);
+    let part =
+        Part::of([instance::hold(&key.instance), insert]).changes(Entity::SigningKey, &key.id);
     WrappedPart::of(Some(&key.wrapped_private), part)
 }
 
@@ -94,22 +103,40 @@ pub fn insert(key: &InstanceKeyRow) -> WrappedPart {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store) -> Result<Vec<InstanceKeyRow>> {
-    store.query(LIST, Vec::new()).await?.iter().map(key).collect()
+    store
+        .query(LIST, Vec::new())
+        .await?
+        .iter()
+        .map(key)
+        .collect()
 }
 
-/// Puts the instance's key that is next in the place of the one in use, which is forgotten; `AlreadyExists` when it
-/// isn't next any more.
+/// Puts the instance's key that is next in the place of the one in use, which is forgotten;
+/// `AlreadyExists` when it isn't next any more.
 pub fn activate(id: &str, instance: &InstanceId) -> Part {
     let delete = Guarded::unguarded(DELETE_IN_USE, vec![instance.as_str().into()]);
-    let activate = Guarded::new(ACTIVATE, vec![id.into(), instance.as_str().into()], Rows::Exactly(1), || {
-        Error::already_exists(Noun::SigningKey, "Somebody changed this instance's keys at the same moment; look at `transire keys list`.")
-    });
+    let activate = Guarded::new(
+        ACTIVATE,
+        vec![id.into(), instance.as_str().into()],
+        Rows::Exactly(1),
+        || {
+            Error::already_exists(
+                Noun::SigningKey,
+                "Somebody changed this instance's keys at the same moment; look at `transire keys \
+                 list`.",
+            )
+        },
+    );
     Part::of([delete, activate]).changes(Entity::SigningKey, id)
 }
 
 /// Forgets the instance's key that is next, if there is one.
 pub fn delete_next(instance: &InstanceId) -> Part {
-    Part::of([Guarded::unguarded(DELETE_NEXT, vec![instance.as_str().into()])]).changes(Entity::SigningKey, instance)
+    Part::of([Guarded::unguarded(
+        DELETE_NEXT,
+        vec![instance.as_str().into()],
+    )])
+    .changes(Entity::SigningKey, instance)
 }
 
 pub(super) fn delete_of_instance(instance: &InstanceId) -> Guarded {

@@ -1,4 +1,5 @@
-//! Values of which there is one: what the first start sets, and how far a rotation of the master key has come.
+//! Values of which there is one: what the first start sets, and how far a rotation of the master
+//! key has come.
 
 use crate::domain::{Error, Noun, Result};
 
@@ -11,7 +12,8 @@ statements! { "meta";
     PUT_IF_ABSENT = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     REPLACE = "UPDATE meta SET value = $3 WHERE name = $1 AND value = $2";
     HOLD = "UPDATE meta SET value = value WHERE name = $1 AND value = $2";
-    PUT = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    PUT = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = \
+           excluded.value";
 }
 
 /// The URL that this service calls itself.
@@ -32,7 +34,11 @@ pub const MASTER_KEY_ROTATION: &str = "master_key_rotation";
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, name: &str) -> Result<Option<Vec<u8>>> {
-    store.find(FIND, vec![name.into()]).await?.map(|row| row.bytes("value")).transpose()
+    store
+        .find(FIND, vec![name.into()])
+        .await?
+        .map(|row| row.bytes("value"))
+        .transpose()
 }
 
 /// Finds a value that is text.
@@ -41,36 +47,67 @@ pub async fn find(store: &Store, name: &str) -> Result<Option<Vec<u8>>> {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` when the value isn't UTF-8.
 pub async fn find_text(store: &Store, name: &str) -> Result<Option<String>> {
-    let Some(row) = store.find(FIND, vec![name.into()]).await? else { return Ok(None) };
-    String::from_utf8(row.bytes("value")?).map(Some).map_err(|error| row.unreadable("value", error))
+    let Some(row) = store.find(FIND, vec![name.into()]).await? else {
+        return Ok(None);
+    };
+    String::from_utf8(row.bytes("value")?)
+        .map(Some)
+        .map_err(|error| row.unreadable("value", error))
 }
 
-/// Sets a value for the first time; `AlreadyExists`, and nothing else of the write happens, when another was first.
+/// Sets a value for the first time; `AlreadyExists`, and nothing else of the write happens, when
+/// another was first.
 pub fn put_if_absent(name: &'static str, value: &[u8]) -> Part {
-    Part::of([Guarded::new(PUT_IF_ABSENT, vec![name.into(), value.into()], Rows::Exactly(1), move || {
-        Error::already_exists(Noun::Setting, format!("The setting {name} was set already."))
-    })])
+    Part::of([Guarded::new(
+        PUT_IF_ABSENT,
+        vec![name.into(), value.into()],
+        Rows::Exactly(1),
+        move || {
+            Error::already_exists(
+                Noun::Setting,
+                format!("The setting {name} was set already."),
+            )
+        },
+    )])
 }
 
 /// Puts a value into the place of another; `PreconditionFailed` when that isn't there any more.
 pub fn replace(name: &'static str, old: &[u8], new: &[u8]) -> Part {
-    Part::of([Guarded::new(REPLACE, vec![name.into(), old.into(), new.into()], Rows::Exactly(1), move || changed(name))])
+    Part::of([Guarded::new(
+        REPLACE,
+        vec![name.into(), old.into(), new.into()],
+        Rows::Exactly(1),
+        move || changed(name),
+    )])
 }
 
-/// Refuses with `PreconditionFailed` unless the value is this, and keeps others from changing it meanwhile.
-pub fn hold(name: &'static str, value: &[u8]) -> Part {
-    Part::of([Guarded::new(HOLD, vec![name.into(), value.into()], Rows::Exactly(1), move || changed(name))])
-}
-
-/// Refuses with `PreconditionFailed` unless the store names the master key of this id, and keeps others from rotating it
+/// Refuses with `PreconditionFailed` unless the value is this, and keeps others from changing it
 /// meanwhile.
+pub fn hold(name: &'static str, value: &[u8]) -> Part {
+    Part::of([Guarded::new(
+        HOLD,
+        vec![name.into(), value.into()],
+        Rows::Exactly(1),
+        move || changed(name),
+    )])
+}
+
+/// Refuses with `PreconditionFailed` unless the store names the master key of this id, and keeps
+/// others from rotating it meanwhile.
 pub(super) fn require_current_key(id: &str) -> Part {
     hold(MASTER_KEY_ID, id.as_bytes())
 }
 
 fn changed(name: &'static str) -> Error {
-    let noun = if name == MASTER_KEY_ID { Noun::CurrentMasterKey } else { Noun::Setting };
-    Error::precondition_failed(noun, format!("The setting {name} was changed meanwhile; try again."))
+    let noun = if name == MASTER_KEY_ID {
+        Noun::CurrentMasterKey
+    } else {
+        Noun::Setting
+    };
+    Error::precondition_failed(
+        noun,
+        format!("The setting {name} was changed meanwhile; try again."),
+    )
 }
 
 /// Sets a value, whatever it was.

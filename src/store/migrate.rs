@@ -27,11 +27,19 @@ impl Migration {
         let digits = digits.as_bytes();
         let (mut number, mut index) = (0, 0);
         while index < digits.len() {
-            assert!(digits[index].is_ascii_digit(), "a migration's file is called NNNN_name.sql");
+            assert!(
+                digits[index].is_ascii_digit(),
+                "a migration's file is called NNNN_name.sql"
+            );
             number = number * 10 + (digits[index] - b'0') as i64;
             index += 1;
         }
-        Self { number, name: name.split_at(1).1, sqlite, postgres }
+        Self {
+            number,
+            name: name.split_at(1).1,
+            sqlite,
+            postgres,
+        }
     }
 }
 
@@ -63,12 +71,16 @@ migrations! {
 }
 
 /// Keeps which steps were taken; both databases read it.
-pub(super) const CREATE_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (number BIGINT NOT NULL PRIMARY KEY, \
-                                         name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
+pub(super) const CREATE_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (number BIGINT \
+                                         NOT NULL PRIMARY KEY, \
+                                         name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at \
+                                         BIGINT NOT NULL)";
 /// Reads the steps that were taken.
-pub(super) const READ_VERSION: &str = "SELECT number, name, checksum FROM schema_version ORDER BY number";
+pub(super) const READ_VERSION: &str =
+    "SELECT number, name, checksum FROM schema_version ORDER BY number";
 /// Records a step.
-pub(super) const ADD_VERSION: &str = "INSERT INTO schema_version (number, name, checksum, applied_at) VALUES ($1, $2, $3, $4)";
+pub(super) const ADD_VERSION: &str =
+    "INSERT INTO schema_version (number, name, checksum, applied_at) VALUES ($1, $2, $3, $4)";
 
 /// A step that was taken, as `schema_version` has it.
 #[derive(Clone, Debug)]
@@ -87,8 +99,8 @@ pub(super) enum Purpose {
     Fill(usize),
 }
 
-/// The number in `schema_version` that says that data is still being filled in. A binary that knows nothing of it
-/// takes it for a newer schema, and keeps off as well.
+/// The number in `schema_version` that says that data is still being filled in. A binary that knows
+/// nothing of it takes it for a newer schema, and keeps off as well.
 pub(super) const FILLING: i64 = 1_000_000;
 
 /// Returns the steps that are still to be taken, or why the store at `place` can't be opened.
@@ -105,43 +117,60 @@ pub(super) fn pending(
     };
     if filling && matches!(purpose, Purpose::Open(_)) {
         return Err(Error::misconfigured(
-            "the data is not all in this database yet: give the same `transire migrate-data` or `transire restore` again until it is \
-             done, or begin again with an empty one",
+            "the data is not all in this database yet: give the same `transire migrate-data` or \
+             `transire restore` again until it is done, or begin again with an empty one",
         ));
     }
     let (number, newest) = (applied.len(), known.len());
     if number > newest {
         return Err(Error::misconfigured(format!(
-            "the database has schema {number} and this transire knows no more than {newest}; use the newer transire that upgraded it"
+            "the database has schema {number} and this transire knows no more than {newest}; use \
+             the newer transire that upgraded it"
         )));
     }
     for (applied, known) in applied.iter().zip(known) {
-        if applied.number != known.number || applied.name != known.name || applied.checksum != checksum(script(known)) {
+        if applied.number != known.number
+            || applied.name != known.name
+            || applied.checksum != checksum(script(known))
+        {
             return Err(Error::misconfigured(format!(
-                "step {} ({}) of the database's schema is not the one that this transire was built with (step {}, {}); \
-                 the database was changed by another build, so restore a backup or use that build",
+                "step {} ({}) of the database's schema is not the one that this transire was built \
+                 with (step {}, {}); the database was changed by another build, so restore a \
+                 backup or use that build",
                 applied.number, applied.name, known.number, known.name
             )));
         }
     }
     match purpose {
         Purpose::Open(Open::Command) if number == 0 => Err(no_data(place)),
-        Purpose::Open(Open::Command | Open::SetUp) if number > 0 && number < newest => Err(Error::misconfigured(format!(
-            "the database has schema {number} and this transire needs {newest}; start `transire serve` once to upgrade"
-        ))),
+        Purpose::Open(Open::Command | Open::SetUp) if number > 0 && number < newest => {
+            Err(Error::misconfigured(format!(
+                "the database has schema {number} and this transire needs {newest}; start \
+                 `transire serve` once to upgrade"
+            )))
+        }
         Purpose::Open(_) => Ok(&known[number..]),
         Purpose::Fill(level) if level > newest => Err(Error::misconfigured(format!(
-            "the data has schema {level} and this transire knows no more than {newest}; use the newer transire that it comes from"
+            "the data has schema {level} and this transire knows no more than {newest}; use the \
+             newer transire that it comes from"
         ))),
         Purpose::Fill(level) => known.get(number..level).ok_or_else(|| {
-            Error::misconfigured(format!("the database has schema {number} and the data {level}; use a database with nothing in it"))
+            Error::misconfigured(format!(
+                "the database has schema {number} and the data {level}; \
+                 use a database with nothing in it"
+            ))
         }),
     }
 }
 
-/// Returns the checksum of a script: 64 bits of FNV-1a in hexadecimal, which is to show mistakes and not malice.
+/// Returns the checksum of a script: 64 bits of FNV-1a in hexadecimal, which is to show mistakes
+/// and not malice.
 pub(super) fn checksum(script: &str) -> String {
-    let hash = script.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = script
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     format!("{hash:016x}")
 }
 
@@ -150,18 +179,38 @@ mod tests {
     use super::*;
 
     const KNOWN: &[Migration] = &[
-        Migration { number: 1, name: "one", sqlite: "a", postgres: "b" },
-        Migration { number: 2, name: "two", sqlite: "c", postgres: "d" },
+        Migration {
+            number: 1,
+            name: "one",
+            sqlite: "a",
+            postgres: "b",
+        },
+        Migration {
+            number: 2,
+            name: "two",
+            sqlite: "c",
+            postgres: "d",
+        },
     ];
 
     fn applied(number: i64, name: &str, script: &str) -> Applied {
-        Applied { number, name: name.to_owned(), checksum: checksum(script) }
+        Applied {
+            number,
+            name: name.to_owned(),
+            checksum: checksum(script),
+        }
     }
 
     fn plan(applied: &[Applied], open: Open) -> Result<usize, String> {
-        pending(KNOWN, |step| step.sqlite, applied, Purpose::Open(open), "./here")
-            .map(<[_]>::len)
-            .map_err(|error| error.message().to_owned())
+        pending(
+            KNOWN,
+            |step| step.sqlite,
+            applied,
+            Purpose::Open(open),
+            "./here",
+        )
+        .map(<[_]>::len)
+        .map_err(|error| error.message().to_owned())
     }
 
     #[test]
@@ -180,13 +229,25 @@ mod tests {
 
     #[test]
     fn no_file_of_either_folder_is_left_out() {
-        let listed: Vec<String> = MIGRATIONS.iter().map(|step| format!("{:04}_{}.sql", step.number, step.name)).collect();
+        let listed: Vec<String> = MIGRATIONS
+            .iter()
+            .map(|step| format!("{:04}_{}.sql", step.number, step.name))
+            .collect();
         for folder in ["sqlite", "postgres"] {
-            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("migrations")
+                .join(folder);
             let entries = std::fs::read_dir(&folder).unwrap();
-            let mut found: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            let mut found: Vec<String> = entries
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
             found.sort();
-            assert_eq!(found, listed, "{}: list every file in src/store/migrate.rs", folder.display());
+            assert_eq!(
+                found,
+                listed,
+                "{}: list every file in src/store/migrate.rs",
+                folder.display()
+            );
         }
     }
 
@@ -197,22 +258,43 @@ mod tests {
             assert_eq!(plan(&[], open), Ok(2));
         }
         let refusal = plan(&[], Open::Command).unwrap_err();
-        assert!(refusal.contains("there is no data in ./here") && refusal.contains("transire init"), "{refusal}");
+        assert!(
+            refusal.contains("there is no data in ./here") && refusal.contains("transire init"),
+            "{refusal}"
+        );
         assert_eq!(plan(&one, Open::Serve), Ok(1));
         for open in [Open::SetUp, Open::Command] {
             let refusal = plan(&one, open).unwrap_err();
-            assert!(refusal.contains("start `transire serve` once to upgrade"), "{refusal}");
+            assert!(
+                refusal.contains("start `transire serve` once to upgrade"),
+                "{refusal}"
+            );
         }
     }
 
     #[test]
     fn a_changed_step_and_a_newer_schema_are_refused() {
         let two = applied(2, "two", "c");
-        assert_eq!(plan(&[applied(1, "one", "a"), two.clone()], Open::Command), Ok(0));
-        for changed in [applied(1, "one", "A"), applied(1, "eins", "a"), applied(3, "one", "a")] {
-            assert!(plan(&[changed, two.clone()], Open::Serve).unwrap_err().contains("another build"));
+        assert_eq!(
+            plan(&[applied(1, "one", "a"), two.clone()], Open::Command),
+            Ok(0)
+        );
+        for changed in [
+            applied(1, "one", "A"),
+            applied(1, "eins", "a"),
+            applied(3, "one", "a"),
+        ] {
+            assert!(
+                plan(&[changed, two.clone()], Open::Serve)
+                    .unwrap_err()
+                    .contains("another build")
+            );
         }
         let newer = [applied(1, "one", "a"), two, applied(3, "three", "e")];
-        assert!(plan(&newer, Open::Serve).unwrap_err().contains("newer transire"));
+        assert!(
+            plan(&newer, Open::Serve)
+                .unwrap_err()
+                .contains("newer transire")
+        );
     }
 }

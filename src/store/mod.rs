@@ -1,11 +1,13 @@
-//! The only SQL. Each noun has a file whose functions read domain types, or make a [`Part`] of a [`Write`].
+//! The only SQL. Each noun has a file whose functions read domain types, or make a [`Part`] of a
+//! [`Write`].
 //!
-//! A write is a list of guarded statements, applied whole or not at all. Every query has one text that
-//! both databases speak; where they differ is in `sqlite` and `postgres` alone, and no other file asks
-//! which of them it is on. The store holds no rules and no documents' meaning, seals nothing, and names
-//! no HTTP status.
+//! A write is a list of guarded statements, applied whole or not at all. Every query has one text
+//! that both databases speak; where they differ is in `sqlite` and `postgres` alone, and no other
+//! file asks which of them it is on. The store holds no rules and no documents' meaning, seals
+//! nothing, and names no HTTP status.
 //!
-//! Start with [`Store`], then [`Write`], then `nouns`, the list of all tables, and the noun that you are after.
+//! Start with [`Store`], then [`Write`], then `nouns`, the list of all tables, and the noun that
+//! you are after.
 
 pub mod access_key;
 pub mod account;
@@ -102,8 +104,9 @@ impl fmt::Display for Location {
 /// Makes the error for a place where a store was expected and none is.
 pub fn no_data(place: impl fmt::Display) -> Error {
     Error::misconfigured(format!(
-        "there is no data in {place}: name the right directory with --data-dir, TRANSIRE_DATA_DIR or data_dir, or the database \
-         with --database, TRANSIRE_DATABASE or database. `transire init` sets up a new store, and so does the first `transire serve`"
+        "there is no data in {place}: name the right directory with --data-dir, TRANSIRE_DATA_DIR \
+         or data_dir, or the database with --database, TRANSIRE_DATABASE or database. `transire \
+         init` sets up a new store, and so does the first `transire serve`"
     ))
 }
 
@@ -128,12 +131,18 @@ trait Driver: Send + Sync {
     /// Applies all steps or none, and answers once they are durable.
     fn apply(&self, steps: Steps) -> Answer<'_, ()>;
     /// Sends every row of the tables, as of one moment; ends early when nobody listens any more.
-    fn read_tables<'a>(&'a self, tables: &'a [Table], hold: Hold, pieces: mpsc::Sender<Piece>) -> Answer<'a, ()>;
+    fn read_tables<'a>(
+        &'a self,
+        tables: &'a [Table],
+        hold: Hold,
+        pieces: mpsc::Sender<Piece>,
+    ) -> Answer<'a, ()>;
     /// Adds rows as they are, all or none.
     fn fill(&self, batch: Batch) -> Answer<'_, ()>;
     /// Says whether reads and writes are possible as far as that can be told without writing.
     fn check(&self) -> Answer<'_, ()>;
-    /// Reads rows by the side of all other reads, so that those that hang don't hold it up; dropped, it leaves nothing.
+    /// Reads rows by the side of all other reads, so that those that hang don't hold it up;
+    /// dropped, it leaves nothing.
     fn probe(&self, statement: Statement) -> Answer<'_, Vec<Row>> {
         self.query(statement, Vec::new())
     }
@@ -160,7 +169,8 @@ struct Inner {
     breaker: Breaker,
 }
 
-/// The answer to a probe: the database was there after `asked_at`, with the change feed at `position`.
+/// The answer to a probe: the database was there after `asked_at`, with the change feed at
+/// `position`.
 #[derive(Clone, Copy, Debug)]
 pub struct Probed {
     /// The position of the newest change.
@@ -174,43 +184,66 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// `Misconfigured` when the schema is newer, or older and `open` is not [`Open::Serve`], when there is none and
-    /// `open` is [`Open::Command`], or when the location can't be used; `StoreUnavailable` when the database doesn't
-    /// answer.
-    pub async fn open(location: &Location, open: Open, clock: &dyn Clock, random: &dyn Random) -> Result<Self> {
+    /// `Misconfigured` when the schema is newer, or older and `open` is not [`Open::Serve`], when
+    /// there is none and `open` is [`Open::Command`], or when the location can't be used;
+    /// `StoreUnavailable` when the database doesn't answer.
+    pub async fn open(
+        location: &Location,
+        open: Open,
+        clock: &dyn Clock,
+        random: &dyn Random,
+    ) -> Result<Self> {
         Self::open_for(location, Purpose::Open(open), clock, random).await
     }
 
-    async fn open_for(location: &Location, purpose: Purpose, clock: &dyn Clock, random: &dyn Random) -> Result<Self> {
+    async fn open_for(
+        location: &Location,
+        purpose: Purpose,
+        clock: &dyn Clock,
+        random: &dyn Random,
+    ) -> Result<Self> {
         Ok(match location {
-            Location::Directory(directory) => Self::over(sqlite::Sqlite::open(directory.clone(), purpose, clock.now()).await?),
-            Location::Postgres { url, options } => {
-                Self::over(Box::pin(postgres::Postgres::open(url, options, purpose, clock, random)).await?)
+            Location::Directory(directory) => {
+                Self::over(sqlite::Sqlite::open(directory.clone(), purpose, clock.now()).await?)
             }
+            Location::Postgres { url, options } => Self::over(
+                Box::pin(postgres::Postgres::open(
+                    url, options, purpose, clock, random,
+                ))
+                .await?,
+            ),
         })
     }
 
     fn over(driver: impl Driver + 'static) -> Self {
         let announced = watch::Sender::new(0);
         driver.announce_to(announced.clone());
-        Self(Arc::new(Inner { driver: Box::new(driver), announced, breaker: Breaker::new() }), ReadLimit::Kept)
+        Self(
+            Arc::new(Inner {
+                driver: Box::new(driver),
+                announced,
+                breaker: Breaker::new(),
+            }),
+            ReadLimit::Kept,
+        )
     }
 
-    /// Bounds every call from now on: in time by `patience`, and in number. The caller must go on to
-    /// [`Store::probe`]: while the database is away, only an answered probe lets calls through again.
+    /// Bounds every call from now on: in time by `patience`, and in number. The caller must go on
+    /// to [`Store::probe`]: while the database is away, only an answered probe lets calls through
+    /// again.
     pub fn guard(&self, patience: Duration) {
         self.0.breaker.arm(patience);
     }
 
-    /// Returns a handle that bypasses the limit on concurrent reads, for the change feed and keys, on which every
-    /// request depends.
+    /// Returns a handle that bypasses the limit on concurrent reads, for the change feed and keys,
+    /// on which every request depends.
     #[must_use]
     pub fn past_the_crowd(&self) -> Self {
         Self(Arc::clone(&self.0), ReadLimit::Bypassed)
     }
 
-    /// Asks for the position of the change feed, and so whether the database is there; answers within a second. The
-    /// answer may be an older probe's, with the time that it was given.
+    /// Asks for the position of the change feed, and so whether the database is there; answers
+    /// within a second. The answer may be an older probe's, with the time that it was given.
     ///
     /// # Errors
     ///
@@ -218,7 +251,12 @@ impl Store {
     pub async fn probe(&self, asked_at: Duration) -> Result<Probed> {
         let ask = || {
             let store = self.clone();
-            async move { Ok(Probed { position: change::probe(&*store.0.driver).await?, asked_at }) }
+            async move {
+                Ok(Probed {
+                    position: change::probe(&*store.0.driver).await?,
+                    asked_at,
+                })
+            }
         };
         self.0.breaker.probe(ask, || self.0.driver.renew()).await
     }
@@ -237,14 +275,19 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// The error of the first guard that refused, or `StoreUnavailable`: then the write may have happened, and the same
-    /// [`Operation`] may be tried again without happening twice.
+    /// The error of the first guard that refused, or `StoreUnavailable`: then the write may have
+    /// happened, and the same [`Operation`] may be tried again without happening twice.
     pub async fn apply(&self, write: Write) -> Result<()> {
         let steps = write.into_steps();
         let announces = steps.announces;
-        self.0.breaker.call(Call::Write, self.0.driver.apply(steps)).await?;
+        self.0
+            .breaker
+            .call(Call::Write, self.0.driver.apply(steps))
+            .await?;
         if announces {
-            self.0.announced.send_modify(|count| *count = count.wrapping_add(1));
+            self.0
+                .announced
+                .send_modify(|count| *count = count.wrapping_add(1));
         }
         Ok(())
     }
@@ -262,31 +305,53 @@ impl Store {
         }
     }
 
-    /// Wakes the followers of the change feed when this process added to it, or the database says that another did; not
-    /// every database can, nor always, so others' changes have to be polled for as well.
+    /// Wakes the followers of the change feed when this process added to it, or the database says
+    /// that another did; not every database can, nor always, so others' changes have to be polled
+    /// for as well.
     pub fn announcements(&self) -> watch::Receiver<u64> {
         self.0.announced.subscribe()
     }
 
     /// Returns whether the database answers.
     pub async fn is_healthy(&self) -> bool {
-        self.0.breaker.call(Call::Read, self.0.driver.check()).await.is_ok()
+        self.0
+            .breaker
+            .call(Call::Read, self.0.driver.check())
+            .await
+            .is_ok()
     }
 
     /// Reads rows.
-    pub(crate) async fn query(&self, statement: Statement, parameters: Vec<Value>) -> Result<Vec<Row>> {
-        let call = if self.1 == ReadLimit::Bypassed { Call::PriorityRead } else { Call::Read };
-        self.0.breaker.call(call, self.0.driver.query(statement, parameters)).await
+    pub(crate) async fn query(
+        &self,
+        statement: Statement,
+        parameters: Vec<Value>,
+    ) -> Result<Vec<Row>> {
+        let call = if self.1 == ReadLimit::Bypassed {
+            Call::PriorityRead
+        } else {
+            Call::Read
+        };
+        self.0
+            .breaker
+            .call(call, self.0.driver.query(statement, parameters))
+            .await
     }
 
     /// Reads the first row, if there is one.
-    pub(crate) async fn find(&self, statement: Statement, parameters: Vec<Value>) -> Result<Option<Row>> {
+    pub(crate) async fn find(
+        &self,
+        statement: Statement,
+        parameters: Vec<Value>,
+    ) -> Result<Option<Row>> {
         Ok(self.query(statement, parameters).await?.into_iter().next())
     }
 
     /// Reads a row that is always there.
     pub(crate) async fn one(&self, statement: Statement, parameters: Vec<Value>) -> Result<Row> {
-        self.find(statement, parameters).await?.ok_or_else(|| Error::internal(format!("table {}: a row is missing", statement.table)))
+        self.find(statement, parameters)
+            .await?
+            .ok_or_else(|| Error::internal(format!("table {}: a row is missing", statement.table)))
     }
 }
 

@@ -14,23 +14,29 @@ use super::{Store, instance};
 
 macro_rules! columns {
     () => {
-        "id, number, instance_id, name, visibility, auto_create_repository, default_visibility, default_tag_immutability, auto_scan, \
-         prevent_vulnerable, severity, allowed_cves, created_at, modified_at"
+        "id, number, instance_id, name, visibility, auto_create_repository, default_visibility, \
+         default_tag_immutability, auto_scan, prevent_vulnerable, severity, allowed_cves, \
+         created_at, modified_at"
     };
 }
 
 statements! { "namespace";
-    INSERT = concat!("INSERT INTO namespace (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)");
+    INSERT = concat!("INSERT INTO namespace (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, \
+                                                             $8, $9, $10, $11, $12, $13, $14)");
     HAS_NAME = "SELECT id FROM namespace WHERE instance_id = $1 AND name = $2";
     EXISTS = "SELECT id FROM namespace WHERE id = $1";
     FIND = concat!("SELECT ", columns!(), " FROM namespace WHERE instance_id = $1 AND name = $2");
-    FIND_BY_ID = concat!("SELECT ", columns!(), " FROM namespace WHERE instance_id = $1 AND id = $2");
+    FIND_BY_ID = concat!("SELECT ", columns!(), " FROM namespace WHERE instance_id = $1 AND id = \
+                                                 $2");
     PAGE = select_page!(columns!(), "namespace WHERE instance_id = $3", "created_at, id");
     PAGE_OF_NAME = select_page!(columns!(), "namespace WHERE instance_id = $3 AND name = $4", "created_at, id");
     UPDATE = "UPDATE namespace SET visibility = COALESCE($2, visibility), \
-              auto_create_repository = COALESCE($3, auto_create_repository), default_visibility = COALESCE($4, default_visibility), \
-              default_tag_immutability = COALESCE($5, default_tag_immutability), auto_scan = COALESCE($6, auto_scan), \
-              prevent_vulnerable = COALESCE($7, prevent_vulnerable), severity = COALESCE($8, severity), \
+              auto_create_repository = COALESCE($3, auto_create_repository), default_visibility = \
+              COALESCE($4, default_visibility), \
+              default_tag_immutability = COALESCE($5, default_tag_immutability), auto_scan = \
+              COALESCE($6, auto_scan), \
+              prevent_vulnerable = COALESCE($7, prevent_vulnerable), severity = COALESCE($8, \
+              severity), \
               allowed_cves = COALESCE($9, allowed_cves), modified_at = $10 WHERE id = $1";
     DELETE = "DELETE FROM namespace WHERE id = $1";
     ANY_OF_INSTANCE = "SELECT id FROM namespace WHERE instance_id = $1 LIMIT 1";
@@ -39,12 +45,21 @@ statements! { "namespace";
 
 /// Adds a namespace to an instance that may have `most` of them.
 ///
-/// `InstanceNotFound` without its instance, `AlreadyExists` when the instance has that name, `QuotaExceeded`.
+/// `InstanceNotFound` without its instance, `AlreadyExists` when the instance has that name,
+/// `QuotaExceeded`.
 pub fn insert(namespace: &Namespace, most: u32) -> Part {
     let (instance, name) = (&namespace.instance, namespace.name.clone());
-    let has_name = Guarded::new(HAS_NAME, vec![instance.as_str().into(), name.as_str().into()], Rows::Exactly(0), move || {
-        Error::already_exists(Noun::Namespace, format!("The instance has a namespace named {name} already; choose another name."))
-    });
+    let has_name = Guarded::new(
+        HAS_NAME,
+        vec![instance.as_str().into(), name.as_str().into()],
+        Rows::Exactly(0),
+        move || {
+            Error::already_exists(
+                Noun::Namespace,
+                format!("The instance has a namespace named {name} already; choose another name."),
+            )
+        },
+    );
     let parameters = vec![
         namespace.id.as_str().into(),
         namespace.number.into(),
@@ -62,8 +77,13 @@ pub fn insert(namespace: &Namespace, most: u32) -> Part {
         namespace.modified_at.into(),
     ];
     let insert = Guarded::unguarded(INSERT, parameters);
-    Part::of([instance::hold(instance), has_name, insert, quota::within(instance, Counted::Namespaces, most)])
-        .changes(Entity::Namespace, &thing_id(namespace))
+    Part::of([
+        instance::hold(instance),
+        has_name,
+        insert,
+        quota::within(instance, Counted::Namespaces, most),
+    ])
+    .changes(Entity::Namespace, &thing_id(namespace))
 }
 
 /// Changes a namespace; `NotFound` when it is gone.
@@ -72,7 +92,10 @@ pub fn update(namespace: &Namespace, change: &NamespaceChange, at: Timestamp) ->
         namespace.id.as_str().into(),
         change.visibility.map(|visibility| visibility.name()).into(),
         change.auto_create_repository.into(),
-        change.default_visibility.map(|visibility| visibility.name()).into(),
+        change
+            .default_visibility
+            .map(|visibility| visibility.name())
+            .into(),
         change.default_tag_immutability.into(),
         change.auto_scan.into(),
         change.prevent_vulnerable.into(),
@@ -86,19 +109,37 @@ pub fn update(namespace: &Namespace, change: &NamespaceChange, at: Timestamp) ->
 
 /// Deletes a namespace's own row; `NotFound` when it is gone.
 pub(super) fn delete_row(namespace: &Namespace) -> Guarded {
-    Guarded::new(DELETE, vec![namespace.id.as_str().into()], Rows::Exactly(1), missing(namespace))
+    Guarded::new(
+        DELETE,
+        vec![namespace.id.as_str().into()],
+        Rows::Exactly(1),
+        missing(namespace),
+    )
 }
 
 /// Refuses with `NotFound` when the namespace is gone.
 pub(super) fn exists(namespace: &Namespace) -> Guarded {
-    Guarded::new(EXISTS, vec![namespace.id.as_str().into()], Rows::Exactly(1), missing(namespace))
+    Guarded::new(
+        EXISTS,
+        vec![namespace.id.as_str().into()],
+        Rows::Exactly(1),
+        missing(namespace),
+    )
 }
 
 /// Refuses with `PreconditionFailed` when an instance that is to be deleted has namespaces.
 pub(super) fn none_in(id: &InstanceId) -> Guarded {
-    Guarded::new(ANY_OF_INSTANCE, vec![id.as_str().into()], Rows::Exactly(0), || {
-        Error::precondition_failed(Noun::Instance, "The instance has namespaces; delete them first.")
-    })
+    Guarded::new(
+        ANY_OF_INSTANCE,
+        vec![id.as_str().into()],
+        Rows::Exactly(0),
+        || {
+            Error::precondition_failed(
+                Noun::Instance,
+                "The instance has namespaces; delete them first.",
+            )
+        },
+    )
 }
 
 /// Deletes the namespaces of an instance, whose repositories are gone.
@@ -122,7 +163,12 @@ fn missing(namespace: &Namespace) -> impl Fn() -> Error + Send + Sync + 'static 
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, instance: &InstanceId, name: &str) -> Result<Option<Namespace>> {
-    store.find(FIND, vec![instance.as_str().into(), name.into()]).await?.as_ref().map(namespace).transpose()
+    store
+        .find(FIND, vec![instance.as_str().into(), name.into()])
+        .await?
+        .as_ref()
+        .map(namespace)
+        .transpose()
 }
 
 /// Finds a namespace of an instance by its id.
@@ -130,8 +176,20 @@ pub async fn find(store: &Store, instance: &InstanceId, name: &str) -> Result<Op
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn find_by_id(store: &Store, instance: &InstanceId, id: &NamespaceId) -> Result<Option<Namespace>> {
-    store.find(FIND_BY_ID, vec![instance.as_str().into(), id.as_str().into()]).await?.as_ref().map(namespace).transpose()
+pub async fn find_by_id(
+    store: &Store,
+    instance: &InstanceId,
+    id: &NamespaceId,
+) -> Result<Option<Namespace>> {
+    store
+        .find(
+            FIND_BY_ID,
+            vec![instance.as_str().into(), id.as_str().into()],
+        )
+        .await?
+        .as_ref()
+        .map(namespace)
+        .transpose()
 }
 
 /// Lists namespaces of an instance, all or the one of that name, oldest first.
@@ -139,11 +197,20 @@ pub async fn find_by_id(store: &Store, instance: &InstanceId, id: &NamespaceId) 
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn list(store: &Store, instance: &InstanceId, name: Option<&str>, page: Page) -> Result<Listed<Namespace>> {
+pub async fn list(
+    store: &Store,
+    instance: &InstanceId,
+    name: Option<&str>,
+    page: Page,
+) -> Result<Listed<Namespace>> {
     let instance = Value::from(instance.as_str());
     let rows = match name {
         None => store.query(PAGE, page.parameters([instance])).await?,
-        Some(name) => store.query(PAGE_OF_NAME, page.parameters([instance, name.into()])).await?,
+        Some(name) => {
+            store
+                .query(PAGE_OF_NAME, page.parameters([instance, name.into()]))
+                .await?
+        }
     };
     listed_rows(&rows, namespace)
 }

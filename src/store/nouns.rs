@@ -1,8 +1,9 @@
-//! The list of nouns: the modules with SQL, their tables, and the names of what changes in the feed.
+//! The list of nouns: the modules with SQL, their tables, and the names of what changes in the
+//! feed.
 //!
-//! It makes the statements that the tests prepare, the tables that a backup carries, and [`Entity`]. A new noun
-//! touches its file, the `mod` lines of the store, this list and a migration; a test compares the list with the
-//! tables that the migrations make.
+//! It makes the statements that the tests prepare, the tables that a backup carries, and
+//! [`Entity`]. A new noun touches its file, the `mod` lines of the store, this list and a
+//! migration; a test compares the list with the tables that the migrations make.
 
 /// The type of a column's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,17 +57,18 @@ pub(super) struct DeclaredTable {
     pub(super) columns: &'static [DeclaredColumn],
     /// Whether a migration itself puts rows there.
     pub(super) seeded: bool,
-    /// The entities as which a change or a delete of its rows is announced, by one of them; empty when no cache
-    /// holds what is in it.
+    /// The entities as which a change or a delete of its rows is announced, by one of them; empty
+    /// when no cache holds what is in it.
     #[cfg(test)]
     pub(super) announced_as: &'static [Entity],
 }
 
-/// Tables about the schema itself, which no backup carries: the migrations taken, and who takes them (PostgreSQL).
+/// Tables about the schema itself, which no backup carries: the migrations taken, and who takes
+/// them (PostgreSQL).
 pub(super) const OF_SCHEMA: [&str; 2] = ["schema_version", "schema_lease"];
 
-/// Makes the list: of each module its entities, with what a delete of one takes along, and its tables, in which what
-/// is referred to comes first.
+/// Makes the list: of each module its entities, with what a delete of one takes along, and its
+/// tables, in which what is referred to comes first.
 macro_rules! nouns {
     ($($module:ident {
         $($(#[doc = $doc:literal])+ entity $entity:ident = $name:literal $(takes $($taken:ident),+)?;)*
@@ -94,8 +96,8 @@ macro_rules! nouns {
                 }
             }
 
-            /// Returns the entities that a delete of this one takes along without announcing them: a cache of theirs
-            /// is dropped by this one, too.
+            /// Returns the entities that a delete of this one takes along without announcing them:
+            /// a cache of theirs is dropped by this one, too.
             pub fn takes_along(self) -> &'static [Self] {
                 match self {
                     $($(Self::$entity => &[$($(Self::$taken),+)?],)*)+
@@ -104,7 +106,8 @@ macro_rules! nouns {
             }
         }
 
-        /// All tables but those of [`OF_SCHEMA`], in an order in which what is referred to comes first.
+        /// All tables but those of [`OF_SCHEMA`], in an order in which what is referred to comes
+        /// first.
         pub(super) const TABLES: &[DeclaredTable] = &[$($(
             DeclaredTable {
                 name: stringify!($table),
@@ -142,7 +145,8 @@ nouns! {
         table change (position) { position: i64, noun: String, thing_id: String, changed_at: i64 }
     }
     account {
-        /// An account, or which instances it has and which of them is the default: drop all that is cached under it.
+        /// An account, or which instances it has and which of them is the default: drop all that is
+        /// cached under it.
         entity Account = "account";
         table account (id) as Account {
             id: i64, name: String, generation: i64, created_at: i64, service_account_grant: Option<String>,
@@ -229,7 +233,8 @@ nouns! {
         }
     }
     policy {
-        /// Policies, memberships and attachments, by the account's id: drop all that was decided from them.
+        /// Policies, memberships and attachments, by the account's id: drop all that was decided
+        /// from them.
         entity Policies = "policies";
         table policy (account_id, name) as Policies { account_id: i64, name: String, document: String, changed_at: i64 }
         table policy_attachment (account_id, policy_name, policy_kind, user_id, group_name, role_id) as Policies {
@@ -253,8 +258,8 @@ nouns! {
         table revocation (credential_id) as Revocation { credential_id: String, revoked_at: i64 }
     }
     namespace {
-        /// A namespace or its tags, by `INSTANCE/NAME`: drop all that is cached of it or in it, and of the service
-        /// accounts of its instance.
+        /// A namespace or its tags, by `INSTANCE/NAME`: drop all that is cached of it or in it, and
+        /// of the service accounts of its instance.
         entity Namespace = "namespace" takes Repositories, ServiceAccount;
         table namespace (id) as Namespace {
             id: String, number: i64, instance_id: String, name: String, visibility: String, auto_create_repository: i64,
@@ -316,11 +321,16 @@ nouns! {
 impl Entity {
     pub(super) fn of_name(name: &str) -> Self {
         // During an upgrade an older replica reads what a newer one wrote.
-        Self::KNOWN.iter().copied().find(|entity| entity.name() == name).unwrap_or(Self::Unknown)
+        Self::KNOWN
+            .iter()
+            .copied()
+            .find(|entity| entity.name() == name)
+            .unwrap_or(Self::Unknown)
     }
 }
 
-/// Returns whether there is a table of that name; [`statements!`](super::row::statements) asks when it is compiled.
+/// Returns whether there is a table of that name; [`statements!`](super::row::statements) asks when
+/// it is compiled.
 pub(super) const fn is_table(name: &str) -> bool {
     let mut index = 0;
     while index < TABLES.len() {
@@ -365,7 +375,13 @@ mod tests {
     #[test]
     fn no_two_tables_share_a_name() {
         for (index, table) in TABLES.iter().enumerate() {
-            assert!(TABLES[..index].iter().all(|earlier| earlier.name != table.name), "{}", table.name);
+            assert!(
+                TABLES[..index]
+                    .iter()
+                    .all(|earlier| earlier.name != table.name),
+                "{}",
+                table.name
+            );
         }
     }
 }

@@ -15,10 +15,14 @@ use super::{Store, account};
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT oidc_provider.name AS name, oidc_provider.account_id AS account_id, oidc_provider.issuer AS issuer, \
-             oidc_provider.jwks AS jwks, oidc_provider.algorithms AS algorithms, oidc_provider.created_at AS created_at, oidc_audience.audience AS audience \
-             FROM oidc_provider LEFT JOIN oidc_audience ON oidc_audience.account_id = oidc_provider.account_id \
-             AND oidc_audience.provider_name = oidc_provider.name WHERE oidc_provider.account_id = $1 ",
+            "SELECT oidc_provider.name AS name, oidc_provider.account_id AS account_id, \
+             oidc_provider.issuer AS issuer, \
+             oidc_provider.jwks AS jwks, oidc_provider.algorithms AS algorithms, \
+             oidc_provider.created_at AS created_at, oidc_audience.audience AS audience \
+             FROM oidc_provider LEFT JOIN oidc_audience ON oidc_audience.account_id = \
+             oidc_provider.account_id \
+             AND oidc_audience.provider_name = oidc_provider.name WHERE oidc_provider.account_id = \
+             $1 ",
             $rest,
             "ORDER BY oidc_provider.created_at, oidc_provider.name, oidc_audience.place"
         )
@@ -27,18 +31,21 @@ macro_rules! select {
 
 statements! {
     "oidc_provider" {
-        INSERT = "INSERT INTO oidc_provider (account_id, name, issuer, jwks, algorithms, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
+        INSERT = "INSERT INTO oidc_provider (account_id, name, issuer, jwks, algorithms, \
+                  created_at) VALUES ($1, $2, $3, $4, $5, $6)";
         FIND = select!("AND oidc_provider.name = $2 ");
         LIST = select!("");
         DELETE = "DELETE FROM oidc_provider WHERE account_id = $1 AND name = $2";
     }
     "oidc_audience" {
-        INSERT_AUDIENCE = "INSERT INTO oidc_audience (account_id, provider_name, place, audience) VALUES ($1, $2, $3, $4)";
+        INSERT_AUDIENCE = "INSERT INTO oidc_audience (account_id, provider_name, place, audience) \
+                           VALUES ($1, $2, $3, $4)";
         DELETE_AUDIENCES = "DELETE FROM oidc_audience WHERE account_id = $1 AND provider_name = $2";
     }
 }
 
-/// Adds a provider; `NotFound` without its account, `AlreadyExists` when the account has that name already.
+/// Adds a provider; `NotFound` without its account, `AlreadyExists` when the account has that name
+/// already.
 pub fn insert(provider: &OidcProvider) -> Part {
     let (account, name) = (provider.account, provider.name.clone());
     let parameters = vec![
@@ -50,14 +57,27 @@ pub fn insert(provider: &OidcProvider) -> Part {
         provider.created_at.into(),
     ];
     let mut guarded = vec![account::hold(account)];
-    guarded.push(Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
-        Error::already_exists(
-            Noun::OidcProvider,
-            format!("Account {account} has an OIDC provider named {name} already; choose another name."),
-        )
-    }));
+    guarded.push(Guarded::new(
+        INSERT,
+        parameters,
+        Rows::Exactly(1),
+        move || {
+            Error::already_exists(
+                Noun::OidcProvider,
+                format!(
+                    "Account {account} has an OIDC provider named {name} already; choose another \
+                     name."
+                ),
+            )
+        },
+    ));
     guarded.extend((0..).zip(&provider.audiences).map(|(place, audience)| {
-        let parameters = vec![account.number().into(), provider.name.as_str().into(), i64::into(place), audience.as_str().into()];
+        let parameters = vec![
+            account.number().into(),
+            provider.name.as_str().into(),
+            i64::into(place),
+            audience.as_str().into(),
+        ];
         Guarded::unguarded(INSERT_AUDIENCE, parameters)
     }));
     Part::of(guarded).changes(Entity::OidcProvider, &thing_id(account, &provider.name))
@@ -67,8 +87,14 @@ pub fn insert(provider: &OidcProvider) -> Part {
 pub fn delete(account: AccountId, name: &str) -> Part {
     let key = || vec![account.number().into(), name.into()];
     let missing = name.to_owned();
-    let delete = Guarded::new(DELETE, key(), Rows::Exactly(1), move || Error::not_found(Noun::OidcProvider, &missing));
-    let guarded = [account::hold(account), Guarded::unguarded(DELETE_AUDIENCES, key()), delete];
+    let delete = Guarded::new(DELETE, key(), Rows::Exactly(1), move || {
+        Error::not_found(Noun::OidcProvider, &missing)
+    });
+    let guarded = [
+        account::hold(account),
+        Guarded::unguarded(DELETE_AUDIENCES, key()),
+        delete,
+    ];
     Part::of(guarded).changes(Entity::OidcProvider, &thing_id(account, name))
 }
 
@@ -76,14 +102,21 @@ pub fn delete(account: AccountId, name: &str) -> Part {
 struct Algorithms(Vec<OidcAlgorithm>);
 
 fn written(algorithms: &[OidcAlgorithm]) -> String {
-    algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(" ")
+    algorithms
+        .iter()
+        .map(|algorithm| algorithm.name())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 impl FromStr for Algorithms {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        text.split_ascii_whitespace().map(str::parse).collect::<Result<_>>().map(Self)
+        text.split_ascii_whitespace()
+            .map(str::parse)
+            .collect::<Result<_>>()
+            .map(Self)
     }
 }
 
@@ -98,7 +131,12 @@ pub fn thing_id(account: AccountId, name: &str) -> String {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, account: AccountId, name: &str) -> Result<Option<OidcProvider>> {
-    Ok(providers(&store.query(FIND, vec![account.number().into(), name.into()]).await?)?.pop())
+    Ok(providers(
+        &store
+            .query(FIND, vec![account.number().into(), name.into()])
+            .await?,
+    )?
+    .pop())
 }
 
 /// Lists the providers of an account, oldest first.

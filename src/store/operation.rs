@@ -9,7 +9,8 @@ use super::part::{Guarded, Part, Rows};
 use super::row::statements;
 
 statements! { "operation";
-    // Where the first try is still at its commit, PostgreSQL makes the second wait here until that is decided.
+    // Where the first try is still at its commit, PostgreSQL makes the second wait here until that
+    // is decided.
     INSERT = "INSERT INTO operation (id, applied_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
     TRIM = "DELETE FROM operation WHERE applied_at < $1";
     // The counter has one row, always.
@@ -26,10 +27,14 @@ pub struct Operation {
 impl Operation {
     /// Names a new write, made at `now`.
     pub fn new(random: &dyn Random, now: Timestamp) -> Self {
-        Self { id: format!("{:032x}", u128::from_be_bytes(random_bytes(random))), at: now }
+        Self {
+            id: format!("{:032x}", u128::from_be_bytes(random_bytes(random))),
+            at: now,
+        }
     }
 
-    /// Names a write that all its writers name the same: the first is applied, and to the others it seems so.
+    /// Names a write that all its writers name the same: the first is applied, and to the others it
+    /// seems so.
     pub fn named(name: String, now: Timestamp) -> Self {
         Self { id: name, at: now }
     }
@@ -41,17 +46,24 @@ impl Operation {
 struct WasDryRun;
 
 pub(super) fn insert(operation: &Operation) -> Guarded {
-    Guarded::unguarded(INSERT, vec![operation.id.as_str().into(), operation.at.into()])
+    Guarded::unguarded(
+        INSERT,
+        vec![operation.id.as_str().into(), operation.at.into()],
+    )
 }
 
 /// Refuses, always, and so undoes what it comes after.
 pub(super) fn end_of_dry_run() -> Part {
-    Part::of([Guarded::new(REFUSE, Vec::new(), Rows::Exactly(0), || Error::internal(WasDryRun))])
+    Part::of([Guarded::new(REFUSE, Vec::new(), Rows::Exactly(0), || {
+        Error::internal(WasDryRun)
+    })])
 }
 
 /// Tells whether an error is the one of [`end_of_dry_run`], and no other.
 pub(super) fn was_dry_run(error: &Error) -> bool {
-    error.source().is_some_and(|source| source.is::<WasDryRun>())
+    error
+        .source()
+        .is_some_and(|source| source.is::<WasDryRun>())
 }
 
 /// Forgets the writes made before `before`, which nobody will try again.

@@ -15,12 +15,18 @@ pub struct Page {
 
 impl Page {
     /// The whole list.
-    pub const ALL: Self = Self { offset: 0, limit: None };
+    pub const ALL: Self = Self {
+        offset: 0,
+        limit: None,
+    };
 
     /// Returns the parameters that [`select_page`] begins with, and then `rest`.
     pub(super) fn parameters(self, rest: impl IntoIterator<Item = Value>) -> Vec<Value> {
         let limit = self.limit.map_or(i64::MAX, i64::from);
-        [limit.into(), i64::from(self.offset).into()].into_iter().chain(rest).collect()
+        [limit.into(), i64::from(self.offset).into()]
+            .into_iter()
+            .chain(rest)
+            .collect()
     }
 }
 
@@ -38,12 +44,20 @@ impl<T> Listed<T> {
     pub fn page_of(all: Vec<T>, page: Page) -> Self {
         let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
         let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
-        Self { items: all.into_iter().skip(count(page.offset)).take(page.limit.map_or(usize::MAX, count)).collect(), total }
+        Self {
+            items: all
+                .into_iter()
+                .skip(count(page.offset))
+                .take(page.limit.map_or(usize::MAX, count))
+                .collect(),
+            total,
+        }
     }
 }
 
-/// Writes a query of a page, `$1` its limit and `$2` its offset: rows of `$columns`, the first of them named `id`,
-/// and `total`. It is one query, so that both say the same; an empty page is one row whose id is null.
+/// Writes a query of a page, `$1` its limit and `$2` its offset: rows of `$columns`, the first of
+/// them named `id`, and `total`. It is one query, so that both say the same; an empty page is one
+/// row whose id is null.
 ///
 /// With `$more` and `$join`, a row of the page is there as often as it has something joined.
 macro_rules! select_page {
@@ -73,10 +87,25 @@ macro_rules! select_page {
 pub(super) use select_page;
 
 /// Reads what [`select_page`] answers with; `read` gets the rows of the page.
-pub(super) fn listed<T>(rows: &[Row], read: impl FnOnce(&[Row]) -> Result<Vec<T>>) -> Result<Listed<T>> {
-    let Some(first) = rows.first() else { return Ok(Listed { items: Vec::new(), total: 0 }) };
-    let rows = if first.optional_text("id")?.is_some() { rows } else { &[] };
-    Ok(Listed { items: read(rows)?, total: first.number("total")? })
+pub(super) fn listed<T>(
+    rows: &[Row],
+    read: impl FnOnce(&[Row]) -> Result<Vec<T>>,
+) -> Result<Listed<T>> {
+    let Some(first) = rows.first() else {
+        return Ok(Listed {
+            items: Vec::new(),
+            total: 0,
+        });
+    };
+    let rows = if first.optional_text("id")?.is_some() {
+        rows
+    } else {
+        &[]
+    };
+    Ok(Listed {
+        items: read(rows)?,
+        total: first.number("total")?,
+    })
 }
 
 /// Reads a page whose rows are one item each.

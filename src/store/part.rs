@@ -41,19 +41,31 @@ impl Guarded {
         rows: Rows,
         otherwise: impl Fn() -> Error + Send + Sync + 'static,
     ) -> Self {
-        Self { statement, parameters, rows, otherwise: Box::new(otherwise) }
+        Self {
+            statement,
+            parameters,
+            rows,
+            otherwise: Box::new(otherwise),
+        }
     }
 
     /// Makes a statement that nothing expected can refuse.
     pub(crate) fn unguarded(statement: Statement, parameters: Vec<Value>) -> Self {
         Self::new(statement, parameters, Rows::Any, move || {
-            Error::internal(format!("table {}: a value that must be new was there already", statement.table))
+            Error::internal(format!(
+                "table {}: a value that must be new was there already",
+                statement.table
+            ))
         })
     }
 
     /// Judges how many rows were touched.
     pub(crate) fn check(&self, count: u64) -> Result<()> {
-        if self.rows.allows(count) { Ok(()) } else { Err(self.refusal()) }
+        if self.rows.allows(count) {
+            Ok(())
+        } else {
+            Err(self.refusal())
+        }
     }
 
     /// Makes the error that this statement's refusal means.
@@ -72,7 +84,10 @@ pub struct Part {
 
 impl Part {
     pub(crate) fn of(guarded: impl IntoIterator<Item = Guarded>) -> Self {
-        Self { guarded: guarded.into_iter().collect(), changes: Vec::new() }
+        Self {
+            guarded: guarded.into_iter().collect(),
+            changes: Vec::new(),
+        }
     }
 
     /// Adds what another noun's function made.
@@ -90,7 +105,8 @@ impl Part {
 
 /// A part that stores a secret which the master key wrapped.
 ///
-/// Only [`Write::then_wrapped`](super::Write::then_wrapped) takes it, so that no write forgets the check:
+/// Only [`Write::then_wrapped`](super::Write::then_wrapped) takes it, so that no write forgets the
+/// check:
 ///
 /// ```compile_fail,E0308
 /// use transire::store::access_key::{self, AccessKey};
@@ -111,12 +127,18 @@ impl WrappedPart {
     /// Makes a part that stores `wrapped`, if that is there.
     pub(super) fn of(wrapped: Option<&Wrapped>, part: Part) -> Self {
         // An id that can't be read is no master key's, so that the write is refused.
-        Self { part, master_key_id: wrapped.map(|wrapped| wrapped.master_key_id().unwrap_or_default()) }
+        Self {
+            part,
+            master_key_id: wrapped.map(|wrapped| wrapped.master_key_id().unwrap_or_default()),
+        }
     }
 
     /// Puts another part before this one.
     pub(super) fn after(self, before: Part) -> Self {
-        Self { part: before.and(self.part), ..self }
+        Self {
+            part: before.and(self.part),
+            ..self
+        }
     }
 
     /// Returns the part without the check, for stores without a master key.

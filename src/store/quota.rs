@@ -1,7 +1,8 @@
 //! How many things an instance has, and may have.
 //!
-//! A quota is looked at in the write that uses it, after what it counts was added: other writes that add to the
-//! same instance wait meanwhile, because each of them holds the instance first. So no race goes beyond it.
+//! A quota is looked at in the write that uses it, after what it counts was added: other writes
+//! that add to the same instance wait meanwhile, because each of them holds the instance first. So
+//! no race goes beyond it.
 
 use crate::domain::ids::{AccountId, InstanceId};
 use crate::domain::{Error, Noun, Result};
@@ -13,7 +14,11 @@ use super::row::statements;
 /// Finds the instance when it has no more of a table's rows than it may.
 macro_rules! within {
     ($table:literal) => {
-        concat!("SELECT id FROM instance WHERE id = $1 AND (SELECT COUNT(*) FROM ", $table, " WHERE instance_id = $1) <= $2")
+        concat!(
+            "SELECT id FROM instance WHERE id = $1 AND (SELECT COUNT(*) FROM ",
+            $table,
+            " WHERE instance_id = $1) <= $2"
+        )
     };
 }
 
@@ -24,12 +29,14 @@ statements! { "instance";
     SERVICE_ACCOUNTS_WITHIN = within!("service_account");
     ALLOW_ENTRIES_WITHIN = within!("allow_entry");
     INSTANCES_WITHIN = "SELECT id FROM account WHERE id = $1 AND \
-                        (SELECT COUNT(*) FROM instance WHERE account_id = $1 AND deleted_at IS NULL) <= $2";
+                        (SELECT COUNT(*) FROM instance WHERE account_id = $1 AND deleted_at IS \
+                        NULL) <= $2";
     USAGE = "SELECT id, \
              (SELECT COUNT(*) FROM credential WHERE instance_id = instance.id) AS credentials, \
              (SELECT COUNT(*) FROM namespace WHERE instance_id = instance.id) AS namespaces, \
              (SELECT COUNT(*) FROM repository WHERE instance_id = instance.id) AS repositories, \
-             (SELECT COUNT(*) FROM service_account WHERE instance_id = instance.id) AS service_accounts \
+             (SELECT COUNT(*) FROM service_account WHERE instance_id = instance.id) AS \
+             service_accounts \
              FROM instance WHERE id = $1 AND deleted_at IS NULL";
 }
 
@@ -43,27 +50,62 @@ pub(super) enum Counted {
     AllowEntries,
 }
 
-/// Refuses with `QuotaExceeded` when the instance, which is held, now has more than `most` of what is counted.
+/// Refuses with `QuotaExceeded` when the instance, which is held, now has more than `most` of what
+/// is counted.
 pub(super) fn within(instance: &InstanceId, counted: Counted, most: u32) -> Guarded {
     let (statement, noun, things) = match counted {
-        Counted::Credentials => (CREDENTIALS_WITHIN, Noun::Credential, "long-term credentials"),
+        Counted::Credentials => (
+            CREDENTIALS_WITHIN,
+            Noun::Credential,
+            "long-term credentials",
+        ),
         Counted::Namespaces => (NAMESPACES_WITHIN, Noun::Namespace, "namespaces"),
         Counted::Repositories => (REPOSITORIES_WITHIN, Noun::Repository, "repositories"),
-        Counted::ServiceAccounts => (SERVICE_ACCOUNTS_WITHIN, Noun::ServiceAccount, "service accounts"),
-        Counted::AllowEntries => (ALLOW_ENTRIES_WITHIN, Noun::AllowListEntry, "entries in its allow list"),
+        Counted::ServiceAccounts => (
+            SERVICE_ACCOUNTS_WITHIN,
+            Noun::ServiceAccount,
+            "service accounts",
+        ),
+        Counted::AllowEntries => (
+            ALLOW_ENTRIES_WITHIN,
+            Noun::AllowListEntry,
+            "entries in its allow list",
+        ),
     };
-    Guarded::new(statement, vec![instance.as_str().into(), i64::from(most).into()], Rows::Exactly(1), move || {
-        Error::quota_exceeded(noun, format!("The instance may have {most} {things} and no more; delete some that nobody needs."))
-    })
+    Guarded::new(
+        statement,
+        vec![instance.as_str().into(), i64::from(most).into()],
+        Rows::Exactly(1),
+        move || {
+            Error::quota_exceeded(
+                noun,
+                format!(
+                    "The instance may have {most} {things} and no more; delete some that nobody \
+                     needs."
+                ),
+            )
+        },
+    )
 }
 
-/// Refuses with `QuotaExceeded` when the account now has more than `most` instances; to be added after
-/// [`instance::insert`](super::instance::insert), which holds the account.
+/// Refuses with `QuotaExceeded` when the account now has more than `most` instances; to be added
+/// after [`instance::insert`](super::instance::insert), which holds the account.
 pub fn instances_within(account: AccountId, most: u32) -> Part {
     let parameters = vec![account.number().into(), i64::from(most).into()];
-    Part::of([Guarded::new(INSTANCES_WITHIN, parameters, Rows::Exactly(1), move || {
-        Error::quota_exceeded(Noun::Instance, format!("The account may have {most} instances and no more; delete one that nobody needs."))
-    })])
+    Part::of([Guarded::new(
+        INSTANCES_WITHIN,
+        parameters,
+        Rows::Exactly(1),
+        move || {
+            Error::quota_exceeded(
+                Noun::Instance,
+                format!(
+                    "The account may have {most} instances and no more; delete one that nobody \
+                     needs."
+                ),
+            )
+        },
+    )])
 }
 
 /// How much of its quotas an instance uses.
@@ -85,7 +127,9 @@ pub struct Usage {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn usage(store: &Store, instance: &InstanceId) -> Result<Option<Usage>> {
-    let Some(row) = store.find(USAGE, vec![instance.as_str().into()]).await? else { return Ok(None) };
+    let Some(row) = store.find(USAGE, vec![instance.as_str().into()]).await? else {
+        return Ok(None);
+    };
     Ok(Some(Usage {
         credentials: row.number("credentials")?,
         namespaces: row.number("namespaces")?,

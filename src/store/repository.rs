@@ -15,10 +15,11 @@ use super::{Store, instance, namespace};
 
 macro_rules! columns {
     () => {
-        "repository.id AS id, repository.instance_id AS instance_id, repository.namespace_id AS namespace_id, \
-         namespace.name AS namespace_name, repository.name AS name, repository.visibility AS visibility, repository.summary AS summary, \
-         repository.detail AS detail, repository.tag_immutability AS tag_immutability, repository.created_at AS created_at, \
-         repository.modified_at AS modified_at"
+        "repository.id AS id, repository.instance_id AS instance_id, repository.namespace_id AS \
+         namespace_id, namespace.name AS namespace_name, repository.name AS name, \
+         repository.visibility AS visibility, repository.summary AS summary, repository.detail AS \
+         detail, repository.tag_immutability AS tag_immutability, repository.created_at AS \
+         created_at, repository.modified_at AS modified_at"
     };
 }
 
@@ -28,7 +29,8 @@ macro_rules! select {
         concat!(
             "SELECT ",
             columns!(),
-            " FROM repository JOIN namespace ON namespace.id = repository.namespace_id WHERE repository.instance_id = $1 AND ",
+            " FROM repository JOIN namespace ON namespace.id = repository.namespace_id WHERE \
+             repository.instance_id = $1 AND ",
             $rest
         )
     };
@@ -39,18 +41,23 @@ macro_rules! select_in_order {
     ($order:literal) => {
         select_page!(
             columns!(),
-            "repository JOIN namespace ON namespace.id = repository.namespace_id WHERE repository.instance_id = $3 \
-             AND (CAST($4 AS TEXT) IS NULL OR namespace.name = $4) AND (CAST($5 AS TEXT) IS NULL OR repository.name = $5)",
+            "repository JOIN namespace ON namespace.id = repository.namespace_id WHERE \
+             repository.instance_id = $3 \
+             AND (CAST($4 AS TEXT) IS NULL OR namespace.name = $4) AND (CAST($5 AS TEXT) IS NULL \
+             OR repository.name = $5)",
             $order
         )
     };
 }
 
 statements! { "repository";
-    INSERT = "INSERT INTO repository (id, instance_id, namespace_id, name, visibility, summary, detail, tag_immutability, created_at, \
+    INSERT = "INSERT INTO repository (id, instance_id, namespace_id, name, visibility, summary, \
+              detail, tag_immutability, created_at, \
               modified_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    IMPORT = "INSERT INTO repository (id, instance_id, namespace_id, name, visibility, summary, detail, tag_immutability, created_at, \
-              modified_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (namespace_id, name) DO NOTHING";
+    IMPORT = "INSERT INTO repository (id, instance_id, namespace_id, name, visibility, summary, \
+              detail, tag_immutability, created_at, \
+              modified_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT \
+              (namespace_id, name) DO NOTHING";
     HAS_NAME = "SELECT id FROM repository WHERE namespace_id = $1 AND name = $2";
     FIND = select!("namespace.name = $2 AND repository.name = $3");
     FIND_BY_ID = select!("repository.id = $2");
@@ -60,8 +67,10 @@ statements! { "repository";
     BY_NAME_DESCENDING = select_in_order!("namespace_name DESC, name DESC, id");
     LATEST_CHANGE_FIRST = select_in_order!("modified_at DESC, id DESC");
     EARLIEST_CHANGE_FIRST = select_in_order!("modified_at, id");
-    UPDATE = "UPDATE repository SET visibility = COALESCE($2, visibility), summary = COALESCE($3, summary), \
-              detail = COALESCE($4, detail), tag_immutability = COALESCE($5, tag_immutability), modified_at = $6 WHERE id = $1";
+    UPDATE = "UPDATE repository SET visibility = COALESCE($2, visibility), summary = COALESCE($3, \
+              summary), \
+              detail = COALESCE($4, detail), tag_immutability = COALESCE($5, tag_immutability), \
+              modified_at = $6 WHERE id = $1";
     DELETE = "DELETE FROM repository WHERE id = $1";
     ANY_OF_NAMESPACE = "SELECT id FROM repository WHERE namespace_id = $1 LIMIT 1";
     DELETE_OF_NAMESPACE = "DELETE FROM repository WHERE namespace_id = $1";
@@ -112,25 +121,40 @@ pub struct RepositoryFilter<'a> {
 
 /// Adds a repository to `of`, which is its namespace; the instance may have `most` of them in all.
 ///
-/// `InstanceNotFound`, `NotFound` when the namespace is gone, `AlreadyExists` when it has that name, `QuotaExceeded`.
+/// `InstanceNotFound`, `NotFound` when the namespace is gone, `AlreadyExists` when it has that
+/// name, `QuotaExceeded`.
 pub fn insert(of: &Namespace, repository: &Repository, most: u32) -> Part {
     let name = format!("{}/{}", of.name, repository.name);
     let key = vec![of.id.as_str().into(), repository.name.as_str().into()];
     let has_name = Guarded::new(HAS_NAME, key, Rows::Exactly(0), move || {
-        Error::already_exists(Noun::Repository, format!("There is a repository {name} already; choose another name."))
+        Error::already_exists(
+            Noun::Repository,
+            format!("There is a repository {name} already; choose another name."),
+        )
     });
     let insert = Guarded::unguarded(INSERT, parameters(of, repository));
     let quota = quota::within(&of.instance, Counted::Repositories, most);
-    Part::of([instance::hold(&of.instance), namespace::exists(of), has_name, insert, quota])
-        .changes(Entity::Repositories, &namespace::thing_id(of))
+    Part::of([
+        instance::hold(&of.instance),
+        namespace::exists(of),
+        has_name,
+        insert,
+        quota,
+    ])
+    .changes(Entity::Repositories, &namespace::thing_id(of))
 }
 
-/// Records what a registry has already in `of`, and leaves alone what is recorded; no quota keeps it out.
+/// Records what a registry has already in `of`, and leaves alone what is recorded; no quota keeps
+/// it out.
 ///
 /// `InstanceNotFound`, `NotFound` when the namespace is gone.
 pub fn import<'a>(of: &Namespace, repositories: impl IntoIterator<Item = &'a Repository>) -> Part {
     let mut guarded = vec![instance::hold(&of.instance), namespace::exists(of)];
-    guarded.extend(repositories.into_iter().map(|repository| Guarded::unguarded(IMPORT, parameters(of, repository))));
+    guarded.extend(
+        repositories
+            .into_iter()
+            .map(|repository| Guarded::unguarded(IMPORT, parameters(of, repository))),
+    );
     Part::of(guarded).changes(Entity::Repositories, &namespace::thing_id(of))
 }
 
@@ -169,16 +193,29 @@ pub fn delete(repository: &Repository) -> Part {
 
 fn touch(repository: &Repository, statement: Statement, parameters: Vec<super::Value>) -> Part {
     let name = format!("{}/{}", repository.namespace_name, repository.name);
-    let guarded = Guarded::new(statement, parameters, Rows::Exactly(1), move || Error::not_found(Noun::Repository, &name));
-    Part::of([guarded]).changes(Entity::Repositories, &format!("{}/{}", repository.instance, repository.namespace_name))
+    let guarded = Guarded::new(statement, parameters, Rows::Exactly(1), move || {
+        Error::not_found(Noun::Repository, &name)
+    });
+    Part::of([guarded]).changes(
+        Entity::Repositories,
+        &format!("{}/{}", repository.instance, repository.namespace_name),
+    )
 }
 
 /// Refuses with `PreconditionFailed` when a namespace that is to be deleted has repositories.
 pub(super) fn none_in(namespace: &Namespace) -> Guarded {
     let name = namespace.name.clone();
-    Guarded::new(ANY_OF_NAMESPACE, vec![namespace.id.as_str().into()], Rows::Exactly(0), move || {
-        Error::precondition_failed(Noun::Namespace, format!("The namespace {name} has repositories; delete them first."))
-    })
+    Guarded::new(
+        ANY_OF_NAMESPACE,
+        vec![namespace.id.as_str().into()],
+        Rows::Exactly(0),
+        move || {
+            Error::precondition_failed(
+                Noun::Namespace,
+                format!("The namespace {name} has repositories; delete them first."),
+            )
+        },
+    )
 }
 
 /// Forgets the repositories of a namespace that is being deleted, whose own change covers them.
@@ -196,8 +233,21 @@ pub(super) fn delete_of_instance(id: &InstanceId) -> Guarded {
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn find(store: &Store, instance: &InstanceId, namespace: &str, name: &str) -> Result<Option<Repository>> {
-    store.find(FIND, vec![instance.as_str().into(), namespace.into(), name.into()]).await?.as_ref().map(repository).transpose()
+pub async fn find(
+    store: &Store,
+    instance: &InstanceId,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Repository>> {
+    store
+        .find(
+            FIND,
+            vec![instance.as_str().into(), namespace.into(), name.into()],
+        )
+        .await?
+        .as_ref()
+        .map(repository)
+        .transpose()
 }
 
 /// Finds a repository of an instance by its id.
@@ -205,8 +255,20 @@ pub async fn find(store: &Store, instance: &InstanceId, namespace: &str, name: &
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn find_by_id(store: &Store, instance: &InstanceId, id: &RepositoryId) -> Result<Option<Repository>> {
-    store.find(FIND_BY_ID, vec![instance.as_str().into(), id.as_str().into()]).await?.as_ref().map(repository).transpose()
+pub async fn find_by_id(
+    store: &Store,
+    instance: &InstanceId,
+    id: &RepositoryId,
+) -> Result<Option<Repository>> {
+    store
+        .find(
+            FIND_BY_ID,
+            vec![instance.as_str().into(), id.as_str().into()],
+        )
+        .await?
+        .as_ref()
+        .map(repository)
+        .transpose()
 }
 
 /// Lists repositories of an instance.
@@ -214,9 +276,21 @@ pub async fn find_by_id(store: &Store, instance: &InstanceId, id: &RepositoryId)
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn list(store: &Store, instance: &InstanceId, filter: RepositoryFilter<'_>, page: Page) -> Result<Listed<Repository>> {
-    let parameters = page.parameters([instance.as_str().into(), filter.namespace.into(), filter.name.into()]);
-    listed_rows(&store.query(filter.order.statement(), parameters).await?, repository)
+pub async fn list(
+    store: &Store,
+    instance: &InstanceId,
+    filter: RepositoryFilter<'_>,
+    page: Page,
+) -> Result<Listed<Repository>> {
+    let parameters = page.parameters([
+        instance.as_str().into(),
+        filter.namespace.into(),
+        filter.name.into(),
+    ]);
+    listed_rows(
+        &store.query(filter.order.statement(), parameters).await?,
+        repository,
+    )
 }
 
 fn repository(row: &Row) -> Result<Repository> {

@@ -13,7 +13,8 @@ use super::{Store, account, principal_id};
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, account_id, name, trust_policy, max_session_seconds, generation, created_at FROM role \
+            "SELECT id, account_id, name, trust_policy, max_session_seconds, generation, \
+             created_at FROM role \
              WHERE state <> 'deleted' ",
             $rest
         )
@@ -21,10 +22,12 @@ macro_rules! select {
 }
 
 statements! { "role";
-    INSERT = "INSERT INTO role (id, account_id, name, trust_policy, max_session_seconds, state, generation, created_at) \
+    INSERT = "INSERT INTO role (id, account_id, name, trust_policy, max_session_seconds, state, \
+              generation, created_at) \
               VALUES ($1, $2, $3, $4, $5, 'active', $6, $7)";
     // Reads and locks: another write that deletes this role waits until this one is done.
-    HOLD = "UPDATE role SET generation = generation WHERE id = $1 AND account_id = $2 AND state <> 'deleted'";
+    HOLD = "UPDATE role SET generation = generation WHERE id = $1 AND account_id = $2 AND state <> \
+            'deleted'";
     HAS_NAME = "SELECT id FROM role WHERE account_id = $1 AND name = $2 AND state <> 'deleted'";
     FIND = select!("AND id = $1");
     FIND_BY_NAME = select!("AND account_id = $1 AND name = $2");
@@ -34,12 +37,15 @@ statements! { "role";
               WHERE id = $1 AND account_id = $2 AND state <> 'deleted'";
 }
 
-/// Adds a role; `NotFound` without its account, `AlreadyExists` of noun `role` when the account has that
-/// name already, of noun `principal id` when any principal has or had its number.
+/// Adds a role; `NotFound` without its account, `AlreadyExists` of noun `role` when the account has
+/// that name already, of noun `principal id` when any principal has or had its number.
 pub fn insert(role: &Role) -> Part {
     let (id, account, name) = (role.id, role.account, role.name.clone());
     let register = principal_id::register(id.number(), move || {
-        Error::already_exists(Noun::PrincipalId, format!("The id {id} was used before; make another."))
+        Error::already_exists(
+            Noun::PrincipalId,
+            format!("The id {id} was used before; make another."),
+        )
     });
     let parameters = vec![
         id.number().into(),
@@ -51,32 +57,53 @@ pub fn insert(role: &Role) -> Part {
         role.created_at.into(),
     ];
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
-        Error::already_exists(Noun::Role, format!("Account {account} has a role named {name} already; choose another name."))
+        Error::already_exists(
+            Noun::Role,
+            format!("Account {account} has a role named {name} already; choose another name."),
+        )
     });
     Part::of([account::hold(account), register, insert]).changes(Entity::Role, &id)
 }
 
 /// Stops all sessions of the role; `NotFound` when there is no such role.
 pub fn raise_generation(id: RoleId) -> Part {
-    let raise = Guarded::new(RAISE, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found(Noun::Role, id));
+    let raise = Guarded::new(
+        RAISE,
+        vec![id.number().into()],
+        Rows::Exactly(1),
+        move || Error::not_found(Noun::Role, id),
+    );
     Part::of([raise]).changes(Entity::Role, &id)
 }
 
 /// Deletes a role's own row; `NotFound` when the account has no such role.
 pub(super) fn delete_row(account: AccountId, id: RoleId) -> Guarded {
     let parameters = vec![id.number().into(), account.number().into()];
-    Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found(Noun::Role, id))
+    Guarded::new(DELETE, parameters, Rows::Exactly(1), move || {
+        Error::not_found(Noun::Role, id)
+    })
 }
 
-/// Refuses with `NotFound` when the account has no such role, and keeps it from being deleted meanwhile.
+/// Refuses with `NotFound` when the account has no such role, and keeps it from being deleted
+/// meanwhile.
 pub(super) fn hold(account: AccountId, id: RoleId) -> Guarded {
-    Guarded::new(HOLD, vec![id.number().into(), account.number().into()], Rows::Exactly(1), move || Error::not_found(Noun::Role, id))
+    Guarded::new(
+        HOLD,
+        vec![id.number().into(), account.number().into()],
+        Rows::Exactly(1),
+        move || Error::not_found(Noun::Role, id),
+    )
 }
 
 /// Refuses with `NotFound` when the account has no role of that name; the account is held already.
 pub(super) fn named(account: AccountId, name: &str) -> Guarded {
     let missing = name.to_owned();
-    Guarded::new(HAS_NAME, vec![account.number().into(), name.into()], Rows::Exactly(1), move || Error::not_found(Noun::Role, &missing))
+    Guarded::new(
+        HAS_NAME,
+        vec![account.number().into(), name.into()],
+        Rows::Exactly(1),
+        move || Error::not_found(Noun::Role, &missing),
+    )
 }
 
 /// Finds a role by its id.
@@ -85,7 +112,12 @@ pub(super) fn named(account: AccountId, name: &str) -> Guarded {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, id: RoleId) -> Result<Option<Role>> {
-    store.find(FIND, vec![id.number().into()]).await?.as_ref().map(role).transpose()
+    store
+        .find(FIND, vec![id.number().into()])
+        .await?
+        .as_ref()
+        .map(role)
+        .transpose()
 }
 
 /// Finds a role of an account by its name.
@@ -94,7 +126,12 @@ pub async fn find(store: &Store, id: RoleId) -> Result<Option<Role>> {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find_by_name(store: &Store, account: AccountId, name: &str) -> Result<Option<Role>> {
-    store.find(FIND_BY_NAME, vec![account.number().into(), name.into()]).await?.as_ref().map(role).transpose()
+    store
+        .find(FIND_BY_NAME, vec![account.number().into(), name.into()])
+        .await?
+        .as_ref()
+        .map(role)
+        .transpose()
 }
 
 /// Lists the roles of an account, oldest first.
@@ -103,7 +140,12 @@ pub async fn find_by_name(store: &Store, account: AccountId, name: &str) -> Resu
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, account: AccountId) -> Result<Vec<Role>> {
-    store.query(LIST, vec![account.number().into()]).await?.iter().map(role).collect()
+    store
+        .query(LIST, vec![account.number().into()])
+        .await?
+        .iter()
+        .map(role)
+        .collect()
 }
 
 fn role(row: &Row) -> Result<Role> {

@@ -18,8 +18,9 @@ pub(crate) struct Statement {
     pub(crate) text: &'static str,
 }
 
-/// Defines the statements of a table, or of several, as constants and, so that the test that prepares
-/// them all forgets none, as the list `STATEMENTS`. Each table has to be in the list of nouns.
+/// Defines the statements of a table, or of several, as constants and, so that the test that
+/// prepares them all forgets none, as the list `STATEMENTS`. Each table has to be in the list of
+/// nouns.
 macro_rules! statements {
     ($table:literal; $($name:ident = $text:expr;)+) => {
         $crate::store::row::statements! { $table { $($name = $text;)+ } }
@@ -113,23 +114,34 @@ pub(crate) struct Row {
 impl Row {
     /// Makes a row of `table`; `columns` and `values` have the same length.
     pub(crate) fn new(table: &'static str, columns: Arc<[String]>, values: Vec<Value>) -> Self {
-        Self { table, columns, values }
+        Self {
+            table,
+            columns,
+            values,
+        }
     }
 
-    /// Makes the error for a value that will not convert; `why` may quote it, for only the log shows it.
+    /// Makes the error for a value that will not convert; `why` may quote it, for only the log
+    /// shows it.
     pub(crate) fn unreadable(&self, column: &str, why: impl fmt::Display) -> Error {
         let id = self.values.first().unwrap_or(&Value::Null);
-        Error::internal(format!("table {}, column {column}, id {id:?}: {why}", self.table))
+        Error::internal(format!(
+            "table {}, column {column}, id {id:?}: {why}",
+            self.table
+        ))
     }
 
     fn value(&self, column: &str) -> Result<&Value> {
         let found = self.columns.iter().position(|name| name == column);
-        found.and_then(|index| self.values.get(index)).ok_or_else(|| self.unreadable(column, "the query has no such column"))
+        found
+            .and_then(|index| self.values.get(index))
+            .ok_or_else(|| self.unreadable(column, "the query has no such column"))
     }
 
     /// Returns a number.
     pub(crate) fn integer(&self, column: &str) -> Result<i64> {
-        self.optional_integer(column)?.ok_or_else(|| self.unreadable(column, "there is no value"))
+        self.optional_integer(column)?
+            .ok_or_else(|| self.unreadable(column, "there is no value"))
     }
 
     /// Returns a number, or nothing.
@@ -144,7 +156,8 @@ impl Row {
     /// Returns a number that fits `T`.
     pub(crate) fn number<T: TryFrom<i64>>(&self, column: &str) -> Result<T> {
         let number = self.integer(column)?;
-        T::try_from(number).map_err(|_| self.unreadable(column, format_args!("{number} is out of range")))
+        T::try_from(number)
+            .map_err(|_| self.unreadable(column, format_args!("{number} is out of range")))
     }
 
     /// Returns a time.
@@ -163,7 +176,8 @@ impl Row {
 
     /// Returns text.
     pub(crate) fn text(&self, column: &str) -> Result<String> {
-        self.optional_text(column)?.ok_or_else(|| self.unreadable(column, "there is no value"))
+        self.optional_text(column)?
+            .ok_or_else(|| self.unreadable(column, "there is no value"))
     }
 
     /// Returns text, or nothing.
@@ -182,7 +196,12 @@ impl Row {
     {
         let text = self.text(column)?;
         let parts = text.split(',').filter(|part| !part.is_empty());
-        parts.map(|part| part.parse().map_err(|error| self.unreadable(column, format_args!("{part:?}: {error}")))).collect()
+        parts
+            .map(|part| {
+                part.parse()
+                    .map_err(|error| self.unreadable(column, format_args!("{part:?}: {error}")))
+            })
+            .collect()
     }
 
     /// Returns text as what it spells.
@@ -191,7 +210,8 @@ impl Row {
         T::Err: fmt::Display,
     {
         let text = self.text(column)?;
-        text.parse().map_err(|error| self.unreadable(column, format_args!("{text:?}: {error}")))
+        text.parse()
+            .map_err(|error| self.unreadable(column, format_args!("{text:?}: {error}")))
     }
 
     /// Returns text as what it spells, or nothing.
@@ -199,13 +219,17 @@ impl Row {
     where
         T::Err: fmt::Display,
     {
-        let parse = |text: String| text.parse().map_err(|error| self.unreadable(column, format_args!("{text:?}: {error}")));
+        let parse = |text: String| {
+            text.parse()
+                .map_err(|error| self.unreadable(column, format_args!("{text:?}: {error}")))
+        };
         self.optional_text(column)?.map(parse).transpose()
     }
 
     /// Returns bytes.
     pub(crate) fn bytes(&self, column: &str) -> Result<Vec<u8>> {
-        self.optional_bytes(column)?.ok_or_else(|| self.unreadable(column, "there is no value"))
+        self.optional_bytes(column)?
+            .ok_or_else(|| self.unreadable(column, "there is no value"))
     }
 
     /// Returns a wrapped secret, which may be empty.
@@ -226,6 +250,8 @@ impl Row {
     pub(crate) fn fixed_bytes<const N: usize>(&self, column: &str) -> Result<[u8; N]> {
         let bytes = self.bytes(column)?;
         let length = bytes.len();
-        bytes.try_into().map_err(|_| self.unreadable(column, format_args!("{length} bytes instead of {N}")))
+        bytes
+            .try_into()
+            .map_err(|_| self.unreadable(column, format_args!("{length} bytes instead of {N}")))
     }
 }

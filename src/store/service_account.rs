@@ -8,7 +8,8 @@ use crate::domain::ids::InstanceId;
 use crate::domain::namespace::Namespace;
 use crate::domain::principal::{Level, Principal};
 use crate::domain::service_account::{
-    AccountPermissions, AccountSecret, ServiceAccount, ServiceAccountChange, ServiceAccountId, ServiceAccountState,
+    AccountPermissions, AccountSecret, ServiceAccount, ServiceAccountChange, ServiceAccountId,
+    ServiceAccountState,
 };
 use crate::domain::{Error, Noun, Result};
 
@@ -21,8 +22,8 @@ use super::{Store, instance, principal};
 
 macro_rules! columns {
     () => {
-        "id, instance_id, name, description, made_hash, chosen_hash, state, generation, created_at, modified_at, expires_at, \
-         maker, maker_ids, revision, disabled_by"
+        "id, instance_id, name, description, made_hash, chosen_hash, state, generation, \
+         created_at, modified_at, expires_at, maker, maker_ids, revision, disabled_by"
     };
 }
 
@@ -30,12 +31,13 @@ macro_rules! columns {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT account.*, permission.namespace AS namespace, permission.actions AS actions FROM (SELECT ",
+            "SELECT account.*, permission.namespace AS namespace, permission.actions AS actions \
+             FROM (SELECT ",
             columns!(),
             " FROM service_account WHERE ",
             $rest,
-            ") AS account LEFT JOIN service_account_permission AS permission ON permission.service_account_id = account.id \
-             ORDER BY permission.namespace"
+            ") AS account LEFT JOIN service_account_permission AS permission ON \
+             permission.service_account_id = account.id ORDER BY permission.namespace"
         )
     };
 }
@@ -48,7 +50,8 @@ macro_rules! select_accounts {
             $from,
             "created_at, id",
             ", permission.namespace AS namespace, permission.actions AS actions",
-            "LEFT JOIN service_account_permission AS permission ON permission.service_account_id = page.id",
+            "LEFT JOIN service_account_permission AS permission ON permission.service_account_id = \
+             page.id",
             ", permission.namespace"
         )
     };
@@ -58,50 +61,70 @@ statements! {
     "service_account" {
         INSERT = concat!("INSERT INTO service_account (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)");
         HAS_NAME = "SELECT id FROM service_account WHERE instance_id = $1 AND name = $2";
-        IDS_AFTER = "SELECT id, instance_id, name FROM service_account WHERE id > $1 ORDER BY id LIMIT $2";
+        IDS_AFTER = "SELECT id, instance_id, name FROM service_account WHERE id > $1 ORDER BY id \
+                     LIMIT $2";
         FIND = select!("instance_id = $1 AND name = $2");
         FIND_BY_ID = select!("id = $1");
         PAGE = select_accounts!("service_account WHERE instance_id = $3");
         PAGE_OF_NAME = select_accounts!("service_account WHERE instance_id = $3 AND name = $4");
-        UPDATE = "UPDATE service_account SET description = COALESCE($2, description), state = COALESCE($3, state), \
-                  expires_at = COALESCE($4, expires_at), modified_at = $5, revision = revision + 1, \
-                  generation = generation + CASE WHEN CAST($3 AS TEXT) = 'disabled' THEN 1 ELSE 0 END WHERE id = $1";
+        UPDATE = "UPDATE service_account SET description = COALESCE($2, description), state = \
+                  COALESCE($3, state), \
+                  expires_at = COALESCE($4, expires_at), modified_at = $5, revision = revision + \
+                  1, \
+                  generation = generation + CASE WHEN CAST($3 AS TEXT) = 'disabled' THEN 1 ELSE 0 \
+                  END WHERE id = $1";
         NOTE_DISABLED = "UPDATE service_account SET disabled_by = \
-                         CASE WHEN CAST($2 AS TEXT) = 'user' AND disabled_by IS NOT NULL THEN disabled_by ELSE $2 END WHERE id = $1";
+                         CASE WHEN CAST($2 AS TEXT) = 'user' AND disabled_by IS NOT NULL THEN \
+                         disabled_by ELSE $2 END WHERE id = $1";
         NOTE_ENABLED = "UPDATE service_account SET disabled_by = NULL WHERE id = $1";
-        IS_AS_READ = "UPDATE service_account SET revision = revision WHERE id = $1 AND revision = $2";
-        SET_SECRET = "UPDATE service_account SET made_hash = $2, chosen_hash = $3, modified_at = $4, generation = generation + 1, \
+        IS_AS_READ = "UPDATE service_account SET revision = revision WHERE id = $1 AND revision = \
+                      $2";
+        SET_SECRET = "UPDATE service_account SET made_hash = $2, chosen_hash = $3, modified_at = \
+                      $4, generation = generation + 1, \
                       revision = revision + 1 WHERE id = $1";
-        MADE_BY = concat!("SELECT ", columns!(), ", NULL AS namespace FROM service_account WHERE maker_ids LIKE $1 ORDER BY instance_id, name");
+        MADE_BY = concat!("SELECT ", columns!(), ", NULL AS namespace FROM service_account WHERE \
+                                                  maker_ids LIKE $1 ORDER BY instance_id, name");
         COUNT_MADE_BY = "SELECT id FROM service_account WHERE maker_ids LIKE $1";
-        DISABLE_MADE_BY = "UPDATE service_account SET state = 'disabled', disabled_by = $2, modified_at = $3, \
-                           generation = generation + 1, revision = revision + 1 WHERE maker_ids LIKE $1";
+        DISABLE_MADE_BY = "UPDATE service_account SET state = 'disabled', disabled_by = $2, \
+                           modified_at = $3, \
+                           generation = generation + 1, revision = revision + 1 WHERE maker_ids \
+                           LIKE $1";
         DELETE = "DELETE FROM service_account WHERE id = $1";
         ANY_OF_INSTANCE = "SELECT id FROM service_account WHERE instance_id = $1 LIMIT 1";
         DELETE_OF_INSTANCE = "DELETE FROM service_account WHERE instance_id = $1";
     }
     "service_account_permission" {
-        PERMIT = "INSERT INTO service_account_permission (service_account_id, namespace, actions) VALUES ($1, $2, $3)";
+        PERMIT = "INSERT INTO service_account_permission (service_account_id, namespace, actions) \
+                  VALUES ($1, $2, $3)";
         FORGET_PERMISSIONS = "DELETE FROM service_account_permission WHERE service_account_id = $1";
         FORGET_NAMESPACE = "DELETE FROM service_account_permission WHERE namespace = $2 \
-                            AND service_account_id IN (SELECT id FROM service_account WHERE instance_id = $1)";
+                            AND service_account_id IN (SELECT id FROM service_account WHERE \
+                            instance_id = $1)";
         FORGET_INSTANCE = "DELETE FROM service_account_permission \
-                           WHERE service_account_id IN (SELECT id FROM service_account WHERE instance_id = $1)";
+                           WHERE service_account_id IN (SELECT id FROM service_account WHERE \
+                           instance_id = $1)";
     }
 }
 
 /// Adds a service account to an instance that may have `most` of them.
 ///
-/// `InstanceNotFound` without its instance, `NotFound` without the user or role that makes it, `AlreadyExists` when the
-/// instance has that name, `QuotaExceeded`.
+/// `InstanceNotFound` without its instance, `NotFound` without the user or role that makes it,
+/// `AlreadyExists` when the instance has that name, `QuotaExceeded`.
 pub fn insert(account: &ServiceAccount, most: u32) -> Part {
     let (instance, name) = (&account.instance, account.name.clone());
-    let has_name = Guarded::new(HAS_NAME, vec![instance.as_str().into(), name.as_str().into()], Rows::Exactly(0), move || {
-        Error::already_exists(
-            Noun::ServiceAccount,
-            format!("The instance has a service account named {name} already; choose another name."),
-        )
-    });
+    let has_name = Guarded::new(
+        HAS_NAME,
+        vec![instance.as_str().into(), name.as_str().into()],
+        Rows::Exactly(0),
+        move || {
+            Error::already_exists(
+                Noun::ServiceAccount,
+                format!(
+                    "The instance has a service account named {name} already; choose another name."
+                ),
+            )
+        },
+    );
     let [made, chosen] = hashes(&account.secret);
     let parameters = vec![
         account.id.as_str().into(),
@@ -129,11 +152,17 @@ pub fn insert(account: &ServiceAccount, most: u32) -> Part {
     Part::of(guarded).changes(Entity::ServiceAccount, &thing_id(account))
 }
 
-/// Changes a service account, as somebody of that level wants; `InstanceNotFound`, `NotFound` when it is gone.
+/// Changes a service account, as somebody of that level wants; `InstanceNotFound`, `NotFound` when
+/// it is gone.
 ///
-/// Disabling raises the generation, so that its refresh tokens stop for ever. Whether the level may enable it the caller
-/// knows, who read it: see [`expect_as_read`].
-pub fn update(account: &ServiceAccount, change: &ServiceAccountChange, by: Level, at: Timestamp) -> Part {
+/// Disabling raises the generation, so that its refresh tokens stop for ever. Whether the level may
+/// enable it the caller knows, who read it: see [`expect_as_read`].
+pub fn update(
+    account: &ServiceAccount,
+    change: &ServiceAccountChange,
+    by: Level,
+    at: Timestamp,
+) -> Part {
     let parameters = vec![
         account.id.as_str().into(),
         change.description.as_deref().into(),
@@ -141,12 +170,18 @@ pub fn update(account: &ServiceAccount, change: &ServiceAccountChange, by: Level
         change.expires_at.into(),
         at.into(),
     ];
-    // Held, so that no permission is added while all of them are taken away with the account, or with its instance.
-    let mut guarded = vec![instance::hold(&account.instance), Guarded::new(UPDATE, parameters, Rows::Exactly(1), missing(account))];
+    // Held, so that no permission is added while all of them are taken away with the account, or
+    // with its instance.
+    let mut guarded = vec![
+        instance::hold(&account.instance),
+        Guarded::new(UPDATE, parameters, Rows::Exactly(1), missing(account)),
+    ];
     let id = || Value::from(account.id.as_str());
     guarded.extend(change.state.map(|state| match state {
         ServiceAccountState::Active => Guarded::unguarded(NOTE_ENABLED, vec![id()]),
-        ServiceAccountState::Disabled => Guarded::unguarded(NOTE_DISABLED, vec![id(), by.name().into()]),
+        ServiceAccountState::Disabled => {
+            Guarded::unguarded(NOTE_DISABLED, vec![id(), by.name().into()])
+        }
     }));
     if let Some(permissions) = &change.permissions {
         guarded.push(forget_permissions(account));
@@ -155,33 +190,53 @@ pub fn update(account: &ServiceAccount, change: &ServiceAccountChange, by: Level
     Part::of(guarded).changes(Entity::ServiceAccount, &thing_id(account))
 }
 
-/// Refuses with `PreconditionFailed` when a service account was changed since it was read, and keeps it from being changed
-/// meanwhile: what its caller may do to it was decided by what it was.
+/// Refuses with `PreconditionFailed` when a service account was changed since it was read, and
+/// keeps it from being changed meanwhile: what its caller may do to it was decided by what it was.
 pub fn expect_as_read(account: &ServiceAccount) -> Part {
     let parameters = vec![account.id.as_str().into(), account.revision.into()];
     let as_read = Guarded::new(IS_AS_READ, parameters, Rows::Exactly(1), || {
-        Error::precondition_failed(Noun::ServiceAccount, "The service account was changed at the same moment; make the call again.")
+        Error::precondition_failed(
+            Noun::ServiceAccount,
+            "The service account was changed at the same moment; make the call again.",
+        )
     });
     // In the order in which a change takes them.
     Part::of([instance::hold(&account.instance), as_read])
 }
 
-/// Disables service accounts: all that came from the principal with that numeric id, which the caller just listed.
+/// Disables service accounts: all that came from the principal with that numeric id, which the
+/// caller just listed.
 ///
 /// `PreconditionFailed` when there are more or fewer by now.
 pub fn disable_made_by(id: i64, listed: &[ServiceAccount], by: Level, at: Timestamp) -> Part {
     let parameters = vec![made_by(id), by.name().into(), at.into()];
-    let disable = Guarded::new(DISABLE_MADE_BY, parameters, Rows::Exactly(listed.len() as u64), others_were_made);
-    listed.iter().fold(Part::of([disable]), |part, account| part.changes(Entity::ServiceAccount, &thing_id(account)))
+    let disable = Guarded::new(
+        DISABLE_MADE_BY,
+        parameters,
+        Rows::Exactly(listed.len() as u64),
+        others_were_made,
+    );
+    listed.iter().fold(Part::of([disable]), |part, account| {
+        part.changes(Entity::ServiceAccount, &thing_id(account))
+    })
 }
 
-/// Refuses with `PreconditionFailed` unless so many service accounts came from the principal with that numeric id.
+/// Refuses with `PreconditionFailed` unless so many service accounts came from the principal with
+/// that numeric id.
 pub fn expect_made_by(id: i64, count: usize) -> Part {
-    Part::of([Guarded::new(COUNT_MADE_BY, vec![made_by(id)], Rows::Exactly(count as u64), others_were_made)])
+    Part::of([Guarded::new(
+        COUNT_MADE_BY,
+        vec![made_by(id)],
+        Rows::Exactly(count as u64),
+        others_were_made,
+    )])
 }
 
 fn others_were_made() -> Error {
-    Error::precondition_failed(Noun::ServiceAccount, "A service account was made or deleted at the same moment; give the command again.")
+    Error::precondition_failed(
+        Noun::ServiceAccount,
+        "A service account was made or deleted at the same moment; give the command again.",
+    )
 }
 
 /// Returns the pattern that finds a numeric id in `maker_ids`.
@@ -192,10 +247,15 @@ fn made_by(id: i64) -> Value {
 /// Writes numeric ids as `maker_ids` has them.
 fn written(ids: &BTreeSet<i64>) -> String {
     let written: String = ids.iter().map(|id| format!(",{id}")).collect();
-    if written.is_empty() { written } else { written + "," }
+    if written.is_empty() {
+        written
+    } else {
+        written + ","
+    }
 }
 
-/// Replaces a service account's password, and stops what was got with the old one; `NotFound` when it is gone.
+/// Replaces a service account's password, and stops what was got with the old one; `NotFound` when
+/// it is gone.
 pub fn set_secret(account: &ServiceAccount, secret: &AccountSecret, at: Timestamp) -> Part {
     let [made, chosen] = hashes(secret);
     let parameters = vec![account.id.as_str().into(), made, chosen, at.into()];
@@ -203,16 +263,37 @@ pub fn set_secret(account: &ServiceAccount, secret: &AccountSecret, at: Timestam
     Part::of([update]).changes(Entity::ServiceAccount, &thing_id(account))
 }
 
-/// Deletes a service account for ever; `InstanceNotFound`, `NotFound` when it is gone. Its name is free again, its id stays unused.
+/// Deletes a service account for ever; `InstanceNotFound`, `NotFound` when it is gone. Its name is
+/// free again, its id stays unused.
 pub fn delete(account: &ServiceAccount) -> Part {
-    let delete = Guarded::new(DELETE, vec![account.id.as_str().into()], Rows::Exactly(1), missing(account));
-    Part::of([instance::hold(&account.instance), forget_permissions(account), delete]).changes(Entity::ServiceAccount, &thing_id(account))
+    let delete = Guarded::new(
+        DELETE,
+        vec![account.id.as_str().into()],
+        Rows::Exactly(1),
+        missing(account),
+    );
+    Part::of([
+        instance::hold(&account.instance),
+        forget_permissions(account),
+        delete,
+    ])
+    .changes(Entity::ServiceAccount, &thing_id(account))
 }
 
-fn permit(id: &ServiceAccountId, permissions: &AccountPermissions) -> impl Iterator<Item = Guarded> {
+fn permit(
+    id: &ServiceAccountId,
+    permissions: &AccountPermissions,
+) -> impl Iterator<Item = Guarded> {
     permissions.iter().map(|(namespace, actions)| {
         let actions: Vec<&str> = actions.iter().map(|action| action.name()).collect();
-        Guarded::unguarded(PERMIT, vec![id.as_str().into(), namespace.as_str().into(), actions.join(",").into()])
+        Guarded::unguarded(
+            PERMIT,
+            vec![
+                id.as_str().into(),
+                namespace.as_str().into(),
+                actions.join(",").into(),
+            ],
+        )
     })
 }
 
@@ -220,21 +301,37 @@ fn forget_permissions(account: &ServiceAccount) -> Guarded {
     Guarded::unguarded(FORGET_PERMISSIONS, vec![account.id.as_str().into()])
 }
 
-/// Takes away what any service account may do in a namespace that is being deleted, whose own change covers them.
+/// Takes away what any service account may do in a namespace that is being deleted, whose own
+/// change covers them.
 pub(super) fn forget_namespace(namespace: &Namespace) -> Guarded {
-    Guarded::unguarded(FORGET_NAMESPACE, vec![namespace.instance.as_str().into(), namespace.name.as_str().into()])
+    Guarded::unguarded(
+        FORGET_NAMESPACE,
+        vec![
+            namespace.instance.as_str().into(),
+            namespace.name.as_str().into(),
+        ],
+    )
 }
 
 /// Refuses with `PreconditionFailed` when an instance that is to be deleted has service accounts.
 pub(super) fn none_in(id: &InstanceId) -> Guarded {
-    Guarded::new(ANY_OF_INSTANCE, vec![id.as_str().into()], Rows::Exactly(0), || {
-        Error::precondition_failed(Noun::Instance, "The instance has service accounts; delete them first.")
-    })
+    Guarded::new(
+        ANY_OF_INSTANCE,
+        vec![id.as_str().into()],
+        Rows::Exactly(0),
+        || {
+            Error::precondition_failed(
+                Noun::Instance,
+                "The instance has service accounts; delete them first.",
+            )
+        },
+    )
 }
 
 /// Deletes the service accounts of an instance that is being deleted, whose own change covers them.
 pub(super) fn delete_of_instance(id: &InstanceId) -> [Guarded; 2] {
-    [FORGET_INSTANCE, DELETE_OF_INSTANCE].map(|statement| Guarded::unguarded(statement, vec![id.as_str().into()]))
+    [FORGET_INSTANCE, DELETE_OF_INSTANCE]
+        .map(|statement| Guarded::unguarded(statement, vec![id.as_str().into()]))
 }
 
 fn thing_id(account: &ServiceAccount) -> String {
@@ -251,8 +348,17 @@ fn missing(account: &ServiceAccount) -> impl Fn() -> Error + Send + Sync + 'stat
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn find(store: &Store, instance: &InstanceId, name: &str) -> Result<Option<ServiceAccount>> {
-    Ok(accounts(&store.query(FIND, vec![instance.as_str().into(), name.into()]).await?)?.pop())
+pub async fn find(
+    store: &Store,
+    instance: &InstanceId,
+    name: &str,
+) -> Result<Option<ServiceAccount>> {
+    Ok(accounts(
+        &store
+            .query(FIND, vec![instance.as_str().into(), name.into()])
+            .await?,
+    )?
+    .pop())
 }
 
 /// Finds a service account by its id.
@@ -264,14 +370,24 @@ pub async fn find_by_id(store: &Store, id: &ServiceAccountId) -> Result<Option<S
     Ok(accounts(&store.query(FIND_BY_ID, vec![id.as_str().into()]).await?)?.pop())
 }
 
-/// Returns the first `limit` accounts after the id `after`, in its order: the id, and what the change feed calls them.
+/// Returns the first `limit` accounts after the id `after`, in its order: the id, and what the
+/// change feed calls them.
 ///
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn ids_after(store: &Store, after: &str, limit: u32) -> Result<Vec<(String, String)>> {
-    let rows = store.query(IDS_AFTER, vec![after.into(), i64::from(limit).into()]).await?;
-    rows.iter().map(|row| Ok((row.text("id")?, format!("{}/{}", row.text("instance_id")?, row.text("name")?)))).collect()
+    let rows = store
+        .query(IDS_AFTER, vec![after.into(), i64::from(limit).into()])
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                row.text("id")?,
+                format!("{}/{}", row.text("instance_id")?, row.text("name")?),
+            ))
+        })
+        .collect()
 }
 
 /// Lists service accounts of an instance, all or the one of that name, oldest first.
@@ -279,16 +395,26 @@ pub async fn ids_after(store: &Store, after: &str, limit: u32) -> Result<Vec<(St
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn list(store: &Store, instance: &InstanceId, name: Option<&str>, page: Page) -> Result<Listed<ServiceAccount>> {
+pub async fn list(
+    store: &Store,
+    instance: &InstanceId,
+    name: Option<&str>,
+    page: Page,
+) -> Result<Listed<ServiceAccount>> {
     let instance = Value::from(instance.as_str());
     let rows = match name {
         None => store.query(PAGE, page.parameters([instance])).await?,
-        Some(name) => store.query(PAGE_OF_NAME, page.parameters([instance, name.into()])).await?,
+        Some(name) => {
+            store
+                .query(PAGE_OF_NAME, page.parameters([instance, name.into()]))
+                .await?
+        }
     };
     listed(&rows, accounts)
 }
 
-/// Lists the service accounts that came from the principal with that numeric id, at all instances, without their permissions.
+/// Lists the service accounts that came from the principal with that numeric id, at all instances,
+/// without their permissions.
 ///
 /// # Errors
 ///
@@ -305,8 +431,12 @@ fn accounts(rows: &[Row]) -> Result<Vec<ServiceAccount>> {
         if accounts.last().is_none_or(|last| last.id != id) {
             accounts.push(account(row, id)?);
         }
-        if let (Some(account), Some(namespace)) = (accounts.last_mut(), row.optional_text("namespace")?) {
-            account.permissions.insert(namespace, row.parsed_list("actions")?);
+        if let (Some(account), Some(namespace)) =
+            (accounts.last_mut(), row.optional_text("namespace")?)
+        {
+            account
+                .permissions
+                .insert(namespace, row.parsed_list("actions")?);
         }
     }
     Ok(accounts)

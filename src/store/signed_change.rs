@@ -1,6 +1,7 @@
 //! Signatures that made a durable change: each makes one, at any replica and after any restart.
 //!
-//! A row is written in the change's own transaction, and kept until the signature can't be valid any more.
+//! A row is written in the change's own transaction, and kept until the signature can't be valid
+//! any more.
 
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
@@ -10,8 +11,8 @@ use super::part::{Guarded, Part, Rows};
 use super::row::statements;
 
 statements! { "signed_change";
-    // A call may take several writes: its own request id tells them from a repetition. Where another transaction holds the
-    // row, PostgreSQL makes this one wait here until that is decided.
+    // A call may take several writes: its own request id tells them from a repetition. Where
+    // another transaction holds the row, PostgreSQL makes this one wait here until that is decided.
     CLAIM = "INSERT INTO signed_change (digest, request_id, made, ends_at) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (digest) DO UPDATE SET made = COALESCE(excluded.made, signed_change.made) \
              WHERE signed_change.request_id = excluded.request_id";
@@ -44,8 +45,18 @@ pub struct Before {
 /// Claims the signature for this call: `Replayed` when another call with it made a change.
 pub(super) fn claim(change: &SignedChange) -> Part {
     let made = change.made.as_deref().into();
-    let parameters = vec![change.digest.as_str().into(), change.request_id.as_str().into(), made, change.ends_at.into()];
-    Part::of([Guarded::new(CLAIM, parameters, Rows::Exactly(1), Error::replayed)])
+    let parameters = vec![
+        change.digest.as_str().into(),
+        change.request_id.as_str().into(),
+        made,
+        change.ends_at.into(),
+    ];
+    Part::of([Guarded::new(
+        CLAIM,
+        parameters,
+        Rows::Exactly(1),
+        Error::replayed,
+    )])
 }
 
 /// Finds what was made by the signature of this digest, in hexadecimal.
@@ -55,7 +66,13 @@ pub(super) fn claim(change: &SignedChange) -> Part {
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, digest: &str) -> Result<Option<Before>> {
     let row = store.find(FIND, vec![digest.into()]).await?;
-    row.map(|row| Ok(Before { request_id: row.text("request_id")?, made: row.optional_text("made")? })).transpose()
+    row.map(|row| {
+        Ok(Before {
+            request_id: row.text("request_id")?,
+            made: row.optional_text("made")?,
+        })
+    })
+    .transpose()
 }
 
 /// Forgets the signatures that were valid nowhere any more before `before`.

@@ -11,16 +11,21 @@ use super::row::{Row, statements};
 use super::{Store, instance, namespace};
 
 statements! { "resource_tag";
-    SET = "INSERT INTO resource_tag (thing_id, instance_id, tag_key, tag_value) VALUES ($1, $2, $3, $4) \
+    SET = "INSERT INTO resource_tag (thing_id, instance_id, tag_key, tag_value) VALUES ($1, $2, \
+           $3, $4) \
            ON CONFLICT (thing_id, tag_key) DO UPDATE SET tag_value = excluded.tag_value";
-    WITHIN = "SELECT id FROM instance WHERE id = $1 AND (SELECT COUNT(*) FROM resource_tag WHERE thing_id = $2) <= $3";
+    WITHIN = "SELECT id FROM instance WHERE id = $1 AND (SELECT COUNT(*) FROM resource_tag WHERE \
+              thing_id = $2) <= $3";
     REMOVE = "DELETE FROM resource_tag WHERE thing_id = $1 AND tag_key = $2";
     DELETE_OF = "DELETE FROM resource_tag WHERE thing_id = $1";
     DELETE_OF_INSTANCE = "DELETE FROM resource_tag WHERE instance_id = $1";
-    LIST = "SELECT thing_id, tag_key, tag_value FROM resource_tag WHERE thing_id = $1 ORDER BY tag_key";
-    LIST_OF_INSTANCES = "SELECT resource_tag.thing_id AS thing_id, resource_tag.tag_key AS tag_key, resource_tag.tag_value AS tag_value \
+    LIST = "SELECT thing_id, tag_key, tag_value FROM resource_tag WHERE thing_id = $1 ORDER BY \
+            tag_key";
+    LIST_OF_INSTANCES = "SELECT resource_tag.thing_id AS thing_id, resource_tag.tag_key AS \
+                         tag_key, resource_tag.tag_value AS tag_value \
                          FROM resource_tag JOIN instance ON instance.id = resource_tag.thing_id \
-                         WHERE instance.account_id = $1 AND instance.deleted_at IS NULL ORDER BY resource_tag.thing_id, resource_tag.tag_key";
+                         WHERE instance.account_id = $1 AND instance.deleted_at IS NULL ORDER BY \
+                         resource_tag.thing_id, resource_tag.tag_key";
     LIST_OF_NAMESPACES = "SELECT thing_id, tag_key, tag_value FROM resource_tag \
                           WHERE instance_id = $1 AND thing_id <> $1 ORDER BY thing_id, tag_key";
 }
@@ -58,14 +63,17 @@ impl Tagged<'_> {
         all.extend(guarded);
         match self {
             Self::Instance(id) => Part::of(all).changes(Entity::Instance, id),
-            Self::Namespace(namespace) => Part::of(all).changes(Entity::Namespace, &namespace::thing_id(namespace)),
+            Self::Namespace(namespace) => {
+                Part::of(all).changes(Entity::Namespace, &namespace::thing_id(namespace))
+            }
         }
     }
 }
 
 /// Sets tags, those of the same keys to new values, and leaves the others.
 ///
-/// `InstanceNotFound`, `NotFound` when the namespace is gone, `QuotaExceeded` beyond [`Tag::MAX_COUNT`].
+/// `InstanceNotFound`, `NotFound` when the namespace is gone, `QuotaExceeded` beyond
+/// [`Tag::MAX_COUNT`].
 pub fn set(thing: Tagged<'_>, tags: &[Tag]) -> Part {
     thing.changed(settings(thing, tags))
 }
@@ -75,21 +83,40 @@ pub fn replace(thing: Tagged<'_>, tags: &[Tag]) -> Part {
     thing.changed(std::iter::once(delete_of(&thing.id())).chain(settings(thing, tags)))
 }
 
-/// Removes the tags of these keys, as far as they are there; `InstanceNotFound`, `NotFound` when the namespace is gone.
+/// Removes the tags of these keys, as far as they are there; `InstanceNotFound`, `NotFound` when
+/// the namespace is gone.
 pub fn remove<'a>(thing: Tagged<'_>, keys: impl IntoIterator<Item = &'a str>) -> Part {
     let id = thing.id();
-    thing.changed(keys.into_iter().map(|key| Guarded::unguarded(REMOVE, vec![id.as_str().into(), key.into()])))
+    thing.changed(
+        keys.into_iter()
+            .map(|key| Guarded::unguarded(REMOVE, vec![id.as_str().into(), key.into()])),
+    )
 }
 
 fn settings(thing: Tagged<'_>, tags: &[Tag]) -> Vec<Guarded> {
     let (instance, id) = (thing.instance(), thing.id());
     let set = tags.iter().map(|tag| {
-        let parameters = vec![id.as_str().into(), instance.as_str().into(), tag.key.as_str().into(), tag.value.as_str().into()];
+        let parameters = vec![
+            id.as_str().into(),
+            instance.as_str().into(),
+            tag.key.as_str().into(),
+            tag.value.as_str().into(),
+        ];
         Guarded::unguarded(SET, parameters)
     });
-    let most = vec![instance.as_str().into(), id.as_str().into(), i64::from(Tag::MAX_COUNT).into()];
+    let most = vec![
+        instance.as_str().into(),
+        id.as_str().into(),
+        i64::from(Tag::MAX_COUNT).into(),
+    ];
     let within = Guarded::new(WITHIN, most, Rows::Exactly(1), || {
-        Error::quota_exceeded(Noun::Tag, format!("A thing may have {} tags and no more; remove some.", Tag::MAX_COUNT))
+        Error::quota_exceeded(
+            Noun::Tag,
+            format!(
+                "A thing may have {} tags and no more; remove some.",
+                Tag::MAX_COUNT
+            ),
+        )
     });
     set.chain([within]).collect()
 }
@@ -110,7 +137,12 @@ pub(super) fn delete_of_instance(id: &InstanceId) -> Guarded {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, thing: Tagged<'_>) -> Result<Vec<Tag>> {
-    store.query(LIST, vec![thing.id().into()]).await?.iter().map(tag).collect()
+    store
+        .query(LIST, vec![thing.id().into()])
+        .await?
+        .iter()
+        .map(tag)
+        .collect()
 }
 
 /// Lists the tags of all instances of an account, by instance and key.
@@ -118,9 +150,16 @@ pub async fn list(store: &Store, thing: Tagged<'_>) -> Result<Vec<Tag>> {
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn list_of_instances(store: &Store, account: AccountId) -> Result<Vec<(InstanceId, Tag)>> {
-    let rows = store.query(LIST_OF_INSTANCES, vec![account.number().into()]).await?;
-    rows.iter().map(|row| Ok((row.parsed("thing_id")?, tag(row)?))).collect()
+pub async fn list_of_instances(
+    store: &Store,
+    account: AccountId,
+) -> Result<Vec<(InstanceId, Tag)>> {
+    let rows = store
+        .query(LIST_OF_INSTANCES, vec![account.number().into()])
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.parsed("thing_id")?, tag(row)?)))
+        .collect()
 }
 
 /// Lists the tags of all namespaces of an instance, by namespace and key.
@@ -128,11 +167,21 @@ pub async fn list_of_instances(store: &Store, account: AccountId) -> Result<Vec<
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn list_of_namespaces(store: &Store, instance: &InstanceId) -> Result<Vec<(NamespaceId, Tag)>> {
-    let rows = store.query(LIST_OF_NAMESPACES, vec![instance.as_str().into()]).await?;
-    rows.iter().map(|row| Ok((row.parsed("thing_id")?, tag(row)?))).collect()
+pub async fn list_of_namespaces(
+    store: &Store,
+    instance: &InstanceId,
+) -> Result<Vec<(NamespaceId, Tag)>> {
+    let rows = store
+        .query(LIST_OF_NAMESPACES, vec![instance.as_str().into()])
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.parsed("thing_id")?, tag(row)?)))
+        .collect()
 }
 
 fn tag(row: &Row) -> Result<Tag> {
-    Ok(Tag { key: row.text("tag_key")?, value: row.text("tag_value")? })
+    Ok(Tag {
+        key: row.text("tag_key")?,
+        value: row.text("tag_value")?,
+    })
 }

@@ -7,42 +7,54 @@ use super::Store;
 use super::part::{Guarded, Part};
 use super::row::{Statement, statements};
 
-// The first nine bytes of what is wrapped say which master key did it. Nothing is in the place of a deleted key, or
-// of a private key that is kept elsewhere.
+// The first nine bytes of what is wrapped say which master key did it. Nothing is in the place of a
+// deleted key, or of a private key that is kept elsewhere.
 statements! {
     "sealing_key" {
-        COUNT_SEALING = "SELECT COUNT(*) AS wrapped_rows FROM sealing_key WHERE length(wrapped) > 0 AND substr(wrapped, 1, 9) <> $1";
+        COUNT_SEALING = "SELECT COUNT(*) AS wrapped_rows FROM sealing_key WHERE length(wrapped) > \
+                         0 AND substr(wrapped, 1, 9) <> $1";
         LIST_SEALING = "SELECT id, wrapped FROM sealing_key \
-                        WHERE length(wrapped) > 0 AND substr(wrapped, 1, 9) <> $1 AND id > $2 ORDER BY id LIMIT $3";
+                        WHERE length(wrapped) > 0 AND substr(wrapped, 1, 9) <> $1 AND id > $2 \
+                        ORDER BY id LIMIT $3";
         REWRAP_SEALING = "UPDATE sealing_key SET wrapped = $3 WHERE id = $1 AND wrapped = $2";
     }
     "signing_key" {
         COUNT_SIGNING = "SELECT COUNT(*) AS wrapped_rows FROM signing_key \
                          WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> $1";
         LIST_SIGNING = "SELECT id, wrapped_private AS wrapped FROM signing_key \
-                        WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> $1 AND id > $2 ORDER BY id LIMIT $3";
-        REWRAP_SIGNING = "UPDATE signing_key SET wrapped_private = $3 WHERE id = $1 AND wrapped_private = $2";
+                        WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> $1 \
+                        AND id > $2 ORDER BY id LIMIT $3";
+        REWRAP_SIGNING = "UPDATE signing_key SET wrapped_private = $3 WHERE id = $1 AND \
+                          wrapped_private = $2";
     }
     "authority" {
         COUNT_AUTHORITY = "SELECT COUNT(*) AS wrapped_rows FROM authority \
-                           WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> $1";
+                           WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> \
+                           $1";
         LIST_AUTHORITY = "SELECT id, wrapped_private AS wrapped FROM authority \
-                          WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> $1 AND id > $2 ORDER BY id LIMIT $3";
-        REWRAP_AUTHORITY = "UPDATE authority SET wrapped_private = $3 WHERE id = $1 AND wrapped_private = $2";
+                          WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> \
+                          $1 AND id > $2 ORDER BY id LIMIT $3";
+        REWRAP_AUTHORITY = "UPDATE authority SET wrapped_private = $3 WHERE id = $1 AND \
+                            wrapped_private = $2";
     }
     "instance_key" {
         COUNT_INSTANCE_KEYS = "SELECT COUNT(*) AS wrapped_rows FROM instance_key \
-                               WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> $1";
+                               WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) \
+                               <> $1";
         LIST_INSTANCE_KEYS = "SELECT id, wrapped_private AS wrapped FROM instance_key \
-                              WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> $1 AND id > $2 ORDER BY id LIMIT $3";
-        REWRAP_INSTANCE_KEY = "UPDATE instance_key SET wrapped_private = $3 WHERE id = $1 AND wrapped_private = $2";
+                              WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) \
+                              <> $1 AND id > $2 ORDER BY id LIMIT $3";
+        REWRAP_INSTANCE_KEY = "UPDATE instance_key SET wrapped_private = $3 WHERE id = $1 AND \
+                               wrapped_private = $2";
     }
     "access_key" {
         COUNT_ACCESS_KEYS = "SELECT COUNT(*) AS wrapped_rows FROM access_key \
                              WHERE length(sealed_secret) > 0 AND substr(sealed_secret, 1, 9) <> $1";
         LIST_ACCESS_KEYS = "SELECT id, sealed_secret AS wrapped FROM access_key \
-                            WHERE length(sealed_secret) > 0 AND substr(sealed_secret, 1, 9) <> $1 AND id > $2 ORDER BY id LIMIT $3";
-        REWRAP_ACCESS_KEY = "UPDATE access_key SET sealed_secret = $3 WHERE id = $1 AND sealed_secret = $2";
+                            WHERE length(sealed_secret) > 0 AND substr(sealed_secret, 1, 9) <> $1 \
+                            AND id > $2 ORDER BY id LIMIT $3";
+        REWRAP_ACCESS_KEY = "UPDATE access_key SET sealed_secret = $3 WHERE id = $1 AND \
+                             sealed_secret = $2";
     }
 }
 
@@ -72,7 +84,13 @@ pub struct WrappedRow {
 
 impl Holder {
     /// All of them, in the order in which they are wrapped anew.
-    pub const ALL: [Self; 5] = [Self::SealingKey, Self::SigningKey, Self::Authority, Self::InstanceKey, Self::AccessKey];
+    pub const ALL: [Self; 5] = [
+        Self::SealingKey,
+        Self::SigningKey,
+        Self::Authority,
+        Self::InstanceKey,
+        Self::AccessKey,
+    ];
 
     fn statements(self) -> (Statement, Statement, Statement) {
         match self {
@@ -94,28 +112,58 @@ pub async fn count_others(store: &Store, head: &[u8]) -> Result<u64> {
     let mut all = 0;
     for holder in Holder::ALL {
         let (count, ..) = holder.statements();
-        let found = store.one(count, vec![head.into()]).await?.integer("wrapped_rows")?;
+        let found = store
+            .one(count, vec![head.into()])
+            .await?
+            .integer("wrapped_rows")?;
         all += u64::try_from(found).map_err(Error::internal)?;
     }
     Ok(all)
 }
 
-/// Lists at most `limit` of what begins otherwise than with `head`, after the holder's id `after`, in the order of ids.
+/// Lists at most `limit` of what begins otherwise than with `head`, after the holder's id `after`,
+/// in the order of ids.
 ///
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn list_others(store: &Store, holder: Holder, head: &[u8], after: &str, limit: u32) -> Result<Vec<WrappedRow>> {
+pub async fn list_others(
+    store: &Store,
+    holder: Holder,
+    head: &[u8],
+    after: &str,
+    limit: u32,
+) -> Result<Vec<WrappedRow>> {
     let (_, list, _) = holder.statements();
-    let rows = store.query(list, vec![head.into(), after.into(), i64::from(limit).into()]).await?;
-    rows.iter().map(|row| Ok(WrappedRow { id: row.text("id")?, wrapped: row.wrapped("wrapped")? })).collect()
+    let rows = store
+        .query(
+            list,
+            vec![head.into(), after.into(), i64::from(limit).into()],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(WrappedRow {
+                id: row.text("id")?,
+                wrapped: row.wrapped("wrapped")?,
+            })
+        })
+        .collect()
 }
 
-/// Replaces `old` by the same secret, wrapped anew; nothing happens when `old` isn't there any more.
+/// Replaces `old` by the same secret, wrapped anew; nothing happens when `old` isn't there any
+/// more.
 ///
-/// Nothing is announced, because the secret stays the same. No check is needed either: a rotation lists whatever another key
-/// wrapped, so the next one finds it.
+/// Nothing is announced, because the secret stays the same. No check is needed either: a rotation
+/// lists whatever another key wrapped, so the next one finds it.
 pub fn rewrap(holder: Holder, old: &WrappedRow, new: &Wrapped) -> Part {
     let (.., rewrap) = holder.statements();
-    Part::of([Guarded::unguarded(rewrap, vec![old.id.as_str().into(), old.wrapped.as_bytes().into(), new.as_bytes().into()])])
+    Part::of([Guarded::unguarded(
+        rewrap,
+        vec![
+            old.id.as_str().into(),
+            old.wrapped.as_bytes().into(),
+            new.as_bytes().into(),
+        ],
+    )])
 }

@@ -23,7 +23,12 @@ pub struct Write {
 impl Write {
     /// Begins an empty write.
     pub fn new(operation: Operation) -> Self {
-        Self { operation, signed: None, part: Part::default(), audits: Vec::new() }
+        Self {
+            operation,
+            signed: None,
+            part: Part::default(),
+            audits: Vec::new(),
+        }
     }
 
     /// Adds what a noun's function made; its guards see what earlier parts did.
@@ -32,8 +37,9 @@ impl Write {
         self
     }
 
-    /// Adds a part that stores a wrapped secret. The write is refused with `PreconditionFailed` when the store names another
-    /// master key by then than the one that wrapped it: wrap again, with that one.
+    /// Adds a part that stores a wrapped secret. The write is refused with `PreconditionFailed`
+    /// when the store names another master key by then than the one that wrapped it: wrap again,
+    /// with that one.
     pub fn then_wrapped(self, part: WrappedPart) -> Self {
         let checked = match &part.master_key_id {
             Some(id) => self.then(meta::require_current_key(id)),
@@ -75,12 +81,26 @@ impl Write {
         let operation = operation::insert(&self.operation);
         let announces = !self.part.changes.is_empty();
         // First: a repetition is told so, and not what its own success put into its way.
-        let mut rest = self.signed.as_ref().map(|change| signed_change::claim(change).guarded).unwrap_or_default();
+        let mut rest = self
+            .signed
+            .as_ref()
+            .map(|change| signed_change::claim(change).guarded)
+            .unwrap_or_default();
         rest.extend(self.part.guarded);
         rest.extend(self.audits);
-        // Last: the counter's row is locked from here to the commit, so that position order is commit order.
-        rest.extend(self.part.changes.iter().flat_map(|(noun, id)| change::append(*noun, id, self.operation.at)));
-        Steps { operation, rest, announces }
+        // Last: the counter's row is locked from here to the commit, so that position order is
+        // commit order.
+        rest.extend(
+            self.part
+                .changes
+                .iter()
+                .flat_map(|(noun, id)| change::append(*noun, id, self.operation.at)),
+        );
+        Steps {
+            operation,
+            rest,
+            announces,
+        }
     }
 }
 

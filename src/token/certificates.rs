@@ -1,7 +1,8 @@
-//! Certificates that are signed elsewhere: what is to be signed, and what of the answer a registry would refuse.
+//! Certificates that are signed elsewhere: what is to be signed, and what of the answer a registry
+//! would refuse.
 //!
-//! A registry says nothing but "invalid token" of whatever is wrong with a certificate, and only when somebody logs in.
-//! So all that it looks at is looked at before.
+//! A registry says nothing but "invalid token" of whatever is wrong with a certificate, and only
+//! when somebody logs in. So all that it looks at is looked at before.
 
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ use super::x509::{self, Certificate, PublicKeyKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 
-/// The least time that must be left of a certificate that is imported: with less, it is the wrong file.
+/// The least time that must be left of a certificate that is imported: with less, it is the wrong
+/// file.
 pub const LEAST_LEFT: Duration = Duration::from_hours(24);
-/// How long a leaf may live that another authority signs; a leaked key signs until then, because registries check no
-/// revocation.
+/// How long a leaf may live that another authority signs; a leaked key signs until then, because
+/// registries check no revocation.
 pub const MAX_LEAF_TTL: Duration = Duration::from_hours(5 * 366 * 24);
 
 /// Writes the request (PKCS #10, PEM) for a signing key's certificate.
@@ -26,10 +28,15 @@ pub const MAX_LEAF_TTL: Duration = Duration::from_hours(5 * 366 * 24);
 pub fn signing_request(key: &SigningKeyPair) -> Result<String> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, "transire token signer");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "transire token signer");
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.serialize_request(key).and_then(|request| request.pem()).map_err(Error::internal)
+    params
+        .serialize_request(key)
+        .and_then(|request| request.pem())
+        .map_err(Error::internal)
 }
 
 /// Reads the one certificate that a file holds, PEM or DER, as DER.
@@ -40,7 +47,9 @@ pub fn signing_request(key: &SigningKeyPair) -> Result<String> {
 pub fn read_certificate(file: &[u8]) -> Result<Vec<u8>> {
     x509::der_of_one_certificate(file)
         .filter(|der| Certificate::parse(der).is_some())
-        .ok_or_else(|| refused("the file holds not exactly one X.509 certificate (version 3) in PEM or DER"))
+        .ok_or_else(|| {
+            refused("the file holds not exactly one X.509 certificate (version 3) in PEM or DER")
+        })
 }
 
 /// Returns the end of a certificate.
@@ -49,7 +58,9 @@ pub fn read_certificate(file: &[u8]) -> Result<Vec<u8>> {
 ///
 /// `Internal` when the certificate can't be read.
 pub fn expires_at(der: &[u8]) -> Result<Timestamp> {
-    Certificate::parse(der).map(|certificate| certificate.expires_at).ok_or_else(|| Error::internal("a certificate can't be read"))
+    Certificate::parse(der)
+        .map(|certificate| certificate.expires_at)
+        .ok_or_else(|| Error::internal("a certificate can't be read"))
 }
 
 /// Tells whether a certificate is of this public key (SubjectPublicKeyInfo).
@@ -65,30 +76,46 @@ pub fn is_issued_by(der: &[u8], authority_der: &[u8]) -> bool {
     }
 }
 
-/// Checks all that registries check of a leaf under this authority, and returns until when they believe it.
+/// Checks all that registries check of a leaf under this authority, and returns until when they
+/// believe it.
 ///
 /// # Errors
 ///
 /// `InvalidParameter` that names the rule which the leaf breaks.
 pub fn check_leaf(der: &[u8], authority_der: &[u8], now: Timestamp) -> Result<Timestamp> {
-    let (Some(leaf), Some(authority)) = (Certificate::parse(der), Certificate::parse(authority_der)) else {
+    let (Some(leaf), Some(authority)) =
+        (Certificate::parse(der), Certificate::parse(authority_der))
+    else {
         return Err(refused("it can't be read"));
     };
     if !leaf.is_issued_by(&authority) {
         return Err(refused("the authority didn't sign it"));
     }
     if leaf.extensions.is_authority {
-        return Err(refused("it is an authority's (CA:TRUE); sign it with basicConstraints CA:FALSE"));
+        return Err(refused(
+            "it is an authority's (CA:TRUE); sign it with basicConstraints CA:FALSE",
+        ));
     }
-    if leaf.extensions.key_usage.is_some_and(|usage| !usage.digital_signature()) {
+    if leaf
+        .extensions
+        .key_usage
+        .is_some_and(|usage| !usage.digital_signature())
+    {
         return Err(refused("its key usage has no digitalSignature"));
     }
     check_common(&leaf, now)?;
     if leaf.starts_at.until(leaf.expires_at) > MAX_LEAF_TTL {
-        return Err(refused("it lives longer than five years; nobody can take back what a leaked key signs until then"));
+        return Err(refused(
+            "it lives longer than five years; nobody can take back what a leaked key signs until \
+             then",
+        ));
     }
     let end = leaf.expires_at.min(authority.expires_at);
-    if now.until(end) < LEAST_LEFT { Err(refused("its authority ends within a day")) } else { Ok(end) }
+    if now.until(end) < LEAST_LEFT {
+        Err(refused("its authority ends within a day"))
+    } else {
+        Ok(end)
+    }
 }
 
 /// Checks all that registries check of an authority, and returns its end.
@@ -99,18 +126,29 @@ pub fn check_leaf(der: &[u8], authority_der: &[u8], now: Timestamp) -> Result<Ti
 pub fn check_authority(der: &[u8], now: Timestamp) -> Result<Timestamp> {
     let authority = Certificate::parse(der).ok_or_else(|| refused("it can't be read"))?;
     if !authority.extensions.is_authority {
-        return Err(refused("it is not an authority's: it needs basicConstraints CA:TRUE"));
+        return Err(refused(
+            "it is not an authority's: it needs basicConstraints CA:TRUE",
+        ));
     }
-    if authority.extensions.key_usage.is_some_and(|usage| !usage.key_cert_sign()) {
+    if authority
+        .extensions
+        .key_usage
+        .is_some_and(|usage| !usage.key_cert_sign())
+    {
         return Err(refused("its key usage has no keyCertSign"));
     }
     match authority.public_key_kind() {
         Some(PublicKeyKind::Ec) => {}
         Some(PublicKeyKind::Rsa(bits)) if (2048..=8192).contains(&bits) => {}
-        Some(PublicKeyKind::Rsa(bits)) => return Err(refused(&format!("its RSA key has {bits} bits; 2048 to 8192 are taken"))),
+        Some(PublicKeyKind::Rsa(bits)) => {
+            return Err(refused(&format!(
+                "its RSA key has {bits} bits; 2048 to 8192 are taken"
+            )));
+        }
         None => {
             return Err(refused(
-                "its key is neither RSA nor on P-256, P-384 or P-521; Distribution 2 doesn't start with another one in its bundle",
+                "its key is neither RSA nor on P-256, P-384 or P-521; Distribution 2 doesn't start \
+                 with another one in its bundle",
             ));
         }
     }
@@ -120,24 +158,37 @@ pub fn check_authority(der: &[u8], now: Timestamp) -> Result<Timestamp> {
 
 fn check_common(certificate: &Certificate<'_>, now: Timestamp) -> Result<()> {
     if certificate.extensions.unknown_critical {
-        return Err(refused("it has a critical extension besides basicConstraints, keyUsage and extendedKeyUsage"));
+        return Err(refused(
+            "it has a critical extension besides basicConstraints, keyUsage and extendedKeyUsage",
+        ));
     }
     if certificate.starts_at > now {
-        return Err(refused(&format!("it begins only at {}", certificate.starts_at.rfc3339())));
+        return Err(refused(&format!(
+            "it begins only at {}",
+            certificate.starts_at.rfc3339()
+        )));
     }
     if now.until(certificate.expires_at) < LEAST_LEFT {
-        return Err(refused(&format!("it ends at {}, within a day or in the past", certificate.expires_at.rfc3339())));
+        return Err(refused(&format!(
+            "it ends at {}, within a day or in the past",
+            certificate.expires_at.rfc3339()
+        )));
     }
     Ok(())
 }
 
 fn refused(why: &str) -> Error {
-    Error::invalid_parameter("certificate", format!("Registries would refuse this certificate, or it is the wrong one: {why}."))
+    Error::invalid_parameter(
+        "certificate",
+        format!("Registries would refuse this certificate, or it is the wrong one: {why}."),
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{BasicConstraints, CertifiedIssuer, CustomExtension, ExtendedKeyUsagePurpose, KeyPair};
+    use rcgen::{
+        BasicConstraints, CertifiedIssuer, CustomExtension, ExtendedKeyUsagePurpose, KeyPair,
+    };
     use time::OffsetDateTime;
 
     use super::*;
@@ -168,7 +219,11 @@ mod tests {
         CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
     }
 
-    fn leaf(pair: &SigningKeyPair, authority: &CertifiedIssuer<'static, KeyPair>, change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
+    fn leaf(
+        pair: &SigningKeyPair,
+        authority: &CertifiedIssuer<'static, KeyPair>,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Vec<u8> {
         let mut params = own_params("leaf");
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -178,7 +233,8 @@ mod tests {
     }
 
     fn unknown_critical(params: &mut CertificateParams) {
-        let mut extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99999], vec![5, 0]);
+        let mut extension =
+            CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99999], vec![5, 0]);
         extension.set_criticality(true);
         params.custom_extensions = vec![extension];
     }
@@ -197,14 +253,29 @@ mod tests {
         // Registries look at nothing of this.
         check(|params| params.key_usages = Vec::new()).unwrap();
         check(|params| params.is_ca = IsCa::NoCa).unwrap();
-        check(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]).unwrap();
+        check(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth])
+            .unwrap();
         // Nobody believes a leaf longer than its authority.
-        assert_eq!(check(|params| params.not_after = days(900)).unwrap().unix_seconds(), days(400).unix_timestamp());
+        assert_eq!(
+            check(|params| params.not_after = days(900))
+                .unwrap()
+                .unix_seconds(),
+            days(400).unix_timestamp()
+        );
         let cases: [(Change, &str); 7] = [
-            (|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained), "CA:TRUE"),
-            (|params| params.key_usages = vec![KeyUsagePurpose::KeyEncipherment], "digitalSignature"),
+            (
+                |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+                "CA:TRUE",
+            ),
+            (
+                |params| params.key_usages = vec![KeyUsagePurpose::KeyEncipherment],
+                "digitalSignature",
+            ),
             (unknown_critical, "critical extension"),
-            (|params| params.not_before = days(1), "it begins only at 2025-01-03"),
+            (
+                |params| params.not_before = days(1),
+                "it begins only at 2025-01-03",
+            ),
             (|params| params.not_after = days(0), "within a day"),
             (|params| params.not_after = days(-1), "in the past"),
             (|params| params.not_after = days(3000), "five years"),
@@ -214,8 +285,14 @@ mod tests {
             assert!(message.contains(why), "{message}");
         }
         let another = authority(|_| {});
-        assert!(refusal(check_leaf(&leaf(&pair, &own, |_| {}), another.der(), NOW)).contains("didn't sign"));
-        assert!(check_leaf(b"", own.der(), NOW).is_err() && check_leaf(&leaf(&pair, &own, |_| {}), b"", NOW).is_err());
+        assert!(
+            refusal(check_leaf(&leaf(&pair, &own, |_| {}), another.der(), NOW))
+                .contains("didn't sign")
+        );
+        assert!(
+            check_leaf(b"", own.der(), NOW).is_err()
+                && check_leaf(&leaf(&pair, &own, |_| {}), b"", NOW).is_err()
+        );
         assert!(is_of_key(&leaf(&pair, &own, |_| {}), pair.public_der()));
         assert!(!is_of_key(own.der(), pair.public_der()));
     }
@@ -223,12 +300,18 @@ mod tests {
     #[test]
     fn an_authority_is_taken_when_registries_would_and_else_the_reason_is_given() {
         let check = |change: Change| check_authority(authority(change).der(), NOW);
-        assert_eq!(check(|_| {}).unwrap().unix_seconds(), days(400).unix_timestamp());
+        assert_eq!(
+            check(|_| {}).unwrap().unix_seconds(),
+            days(400).unix_timestamp()
+        );
         check(|params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0))).unwrap();
         check(|params| params.key_usages = Vec::new()).unwrap();
         let cases: [(Change, &str); 5] = [
             (|params| params.is_ca = IsCa::ExplicitNoCa, "CA:TRUE"),
-            (|params| params.key_usages = vec![KeyUsagePurpose::CrlSign], "keyCertSign"),
+            (
+                |params| params.key_usages = vec![KeyUsagePurpose::CrlSign],
+                "keyCertSign",
+            ),
             (unknown_critical, "critical extension"),
             (|params| params.not_before = days(1), "begins only"),
             (|params| params.not_after = days(0), "within a day"),
@@ -247,11 +330,17 @@ mod tests {
     #[test]
     fn a_leaf_by_every_sort_of_authority_is_verified() {
         let pair = SigningKeyPair::generate(Algorithm::Rs256).unwrap();
-        for algorithm in [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_RSA_SHA256, &rcgen::PKCS_RSA_SHA512]
-        {
+        for algorithm in [
+            &rcgen::PKCS_ECDSA_P256_SHA256,
+            &rcgen::PKCS_ECDSA_P384_SHA384,
+            &rcgen::PKCS_RSA_SHA256,
+            &rcgen::PKCS_RSA_SHA512,
+        ] {
             let mut params = own_params("own");
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            let own = CertifiedIssuer::self_signed(params, KeyPair::generate_for(algorithm).unwrap()).unwrap();
+            let own =
+                CertifiedIssuer::self_signed(params, KeyPair::generate_for(algorithm).unwrap())
+                    .unwrap();
             check_authority(own.der(), NOW).unwrap();
             let mut der = leaf(&pair, &own, |_| {});
             check_leaf(&der, own.der(), NOW).unwrap();
@@ -266,11 +355,24 @@ mod tests {
         let own = authority(|_| {});
         let der = own.der().to_vec();
         assert_eq!(read_certificate(&der).unwrap(), der);
-        assert_eq!(read_certificate(format!("Subject: own\n{}", own.pem()).as_bytes()).unwrap(), der);
-        assert_eq!(read_certificate(own.pem().replace('\n', "\r\n").as_bytes()).unwrap(), der);
-        for bad in ["", "-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", &own.pem().repeat(2)]
-        {
-            assert!(read_certificate(bad.as_bytes()).is_err(), "{bad:?} was taken");
+        assert_eq!(
+            read_certificate(format!("Subject: own\n{}", own.pem()).as_bytes()).unwrap(),
+            der
+        );
+        assert_eq!(
+            read_certificate(own.pem().replace('\n', "\r\n").as_bytes()).unwrap(),
+            der
+        );
+        for bad in [
+            "",
+            "-----BEGIN CERTIFICATE-----",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
+            &own.pem().repeat(2),
+        ] {
+            assert!(
+                read_certificate(bad.as_bytes()).is_err(),
+                "{bad:?} was taken"
+            );
         }
     }
 
@@ -278,7 +380,10 @@ mod tests {
     fn a_request_is_for_the_keys_own_certificate() {
         for algorithm in Algorithm::ALL {
             let pem = signing_request(&SigningKeyPair::generate(algorithm).unwrap()).unwrap();
-            assert!(pem.starts_with("-----BEGIN CERTIFICATE REQUEST-----"), "{pem}");
+            assert!(
+                pem.starts_with("-----BEGIN CERTIFICATE REQUEST-----"),
+                "{pem}"
+            );
         }
     }
 }

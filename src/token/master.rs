@@ -43,7 +43,8 @@ impl MasterKey {
         let mut secret = Zeroizing::new([0; 32]);
         hex::decode_to_slice(text.trim(), secret.as_mut_slice()).map_err(|_| {
             Error::misconfigured(
-                "A master key is 64 hexadecimal characters, and the one given is not; restore the one that this store was made with.",
+                "A master key is 64 hexadecimal characters, and the one given is not; restore the \
+                 one that this store was made with.",
             )
         })?;
         Ok(Self::new(secret))
@@ -62,14 +63,23 @@ impl MasterKey {
                 keys.push(key);
             }
         }
-        if keys.is_empty() { Self::parse("").map(|key| vec![key]) } else { Ok(keys) }
+        if keys.is_empty() {
+            Self::parse("").map(|key| vec![key])
+        } else {
+            Ok(keys)
+        }
     }
 
     fn new(secret: Zeroizing<[u8; 32]>) -> Self {
         let mut id_bytes = [0; Self::ID_LENGTH];
         id_bytes.copy_from_slice(&derive(&secret, "transire master key: id")[..Self::ID_LENGTH]);
         let cipher = Cipher::new(&derive(&secret, "transire master key: wrap"));
-        Self { secret, cipher, id: hex::encode(id_bytes), id_bytes }
+        Self {
+            secret,
+            cipher,
+            id: hex::encode(id_bytes),
+            id_bytes,
+        }
     }
 
     /// Returns the key as 64 hexadecimal characters, for its file.
@@ -77,7 +87,8 @@ impl MasterKey {
         Secret::new(hex::encode(self.secret.as_slice()))
     }
 
-    /// Returns 16 hexadecimal characters that name the key and tell nothing of it; kept beside what it wrapped.
+    /// Returns 16 hexadecimal characters that name the key and tell nothing of it; kept beside what
+    /// it wrapped.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -89,8 +100,8 @@ impl MasterKey {
         head
     }
 
-    /// Wraps the secret of the thing `id` of the kind `noun`; it unwraps under the same two alone, so that
-    /// a writer to the database can't move one thing's secret to another.
+    /// Wraps the secret of the thing `id` of the kind `noun`; it unwraps under the same two alone,
+    /// so that a writer to the database can't move one thing's secret to another.
     pub fn wrap(&self, noun: &str, id: &str, plain: &[u8], random: &dyn Random) -> Wrapped {
         let nonce: [u8; NONCE_LENGTH] = random_bytes(random);
         // The whole capacity at once: growing would leave a copy of the plain text behind.
@@ -99,7 +110,12 @@ impl MasterKey {
         wrapped.extend_from_slice(&self.id_bytes);
         wrapped.extend_from_slice(&nonce);
         wrapped.extend_from_slice(plain);
-        self.cipher.seal(nonce, &self.associated(noun, id), &mut wrapped, Self::HEAD_LENGTH);
+        self.cipher.seal(
+            nonce,
+            &self.associated(noun, id),
+            &mut wrapped,
+            Self::HEAD_LENGTH,
+        );
         Wrapped::from_bytes(wrapped)
     }
 
@@ -107,25 +123,39 @@ impl MasterKey {
     ///
     /// # Errors
     ///
-    /// `Misconfigured` when another master key wrapped it, `Internal` when it is damaged or was another thing's.
+    /// `Misconfigured` when another master key wrapped it, `Internal` when it is damaged or was
+    /// another thing's.
     pub fn unwrap(&self, noun: &str, id: &str, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-        let damaged = || Error::internal(format!("the wrapped secret of {noun} {id} is damaged, or another thing's"));
-        let (head, rest) = wrapped.split_at_checked(Self::HEAD_LENGTH).ok_or_else(damaged)?;
+        let damaged = || {
+            Error::internal(format!(
+                "the wrapped secret of {noun} {id} is damaged, or another thing's"
+            ))
+        };
+        let (head, rest) = wrapped
+            .split_at_checked(Self::HEAD_LENGTH)
+            .ok_or_else(damaged)?;
         let (version, head) = head.split_first().ok_or_else(damaged)?;
         let (key_id, nonce) = head.split_at(Self::ID_LENGTH);
         if *version != Self::VERSION {
-            return Err(Error::internal(format!("the wrapped secret of {noun} {id} has the unknown version {version}")));
+            return Err(Error::internal(format!(
+                "the wrapped secret of {noun} {id} has the unknown version {version}"
+            )));
         }
         if key_id != self.id_bytes {
             return Err(Error::misconfigured(format!(
-                "The secret of {noun} {id} was wrapped by another master key (id {}) than the one given (id {}).",
+                "The secret of {noun} {id} was wrapped by another master key (id {}) than the one \
+                 given (id {}).",
                 hex::encode(key_id),
                 self.id
             )));
         }
         let nonce = nonce.try_into().map_err(|_| damaged())?;
         let mut bytes = Zeroizing::new(rest.to_vec());
-        let length = self.cipher.open(nonce, &self.associated(noun, id), &mut bytes).ok_or_else(damaged)?.len();
+        let length = self
+            .cipher
+            .open(nonce, &self.associated(noun, id), &mut bytes)
+            .ok_or_else(damaged)?
+            .len();
         // The tag follows; `truncate` leaves it in memory, and it is no secret.
         bytes.truncate(length);
         Ok(bytes)
@@ -133,7 +163,9 @@ impl MasterKey {
 
     /// Makes what a store keeps to know its master key by.
     pub fn check_value(&self, random: &dyn Random) -> Vec<u8> {
-        self.wrap(Self::CHECK_NOUN, Self::CHECK_ID, Self::CHECK_TEXT, random).as_bytes().to_vec()
+        self.wrap(Self::CHECK_NOUN, Self::CHECK_ID, Self::CHECK_TEXT, random)
+            .as_bytes()
+            .to_vec()
     }
 
     /// Checks that this is the key which `stored` was made by.
@@ -142,14 +174,19 @@ impl MasterKey {
     ///
     /// `Misconfigured` when it is another key, `Internal` when the stored value is damaged.
     pub fn verify_check_value(&self, stored: &[u8]) -> Result<()> {
-        let found = Wrapped::from_bytes(stored.to_vec()).master_key_id().unwrap_or_else(|| "unreadable".to_owned());
+        let found = Wrapped::from_bytes(stored.to_vec())
+            .master_key_id()
+            .unwrap_or_else(|| "unreadable".to_owned());
         match self.unwrap(Self::CHECK_NOUN, Self::CHECK_ID, stored) {
             Ok(text) if text.as_slice() == Self::CHECK_TEXT => Ok(()),
-            Ok(_) => Err(Error::internal("the master key's check value holds another text")),
+            Ok(_) => Err(Error::internal(
+                "the master key's check value holds another text",
+            )),
             Err(error) if found == self.id => Err(error),
             Err(error) => Err(Error::misconfigured(format!(
-                "This is the wrong master key: it has the id {}, and the store was made with the one of id {found}. \
-                 Put the right one where the settings say that the master key is; without it no secret in the store can be read.",
+                "This is the wrong master key: it has the id {}, and the store was made with the \
+                 one of id {found}. Put the right one where the settings say that the master key \
+                 is; without it no secret in the store can be read.",
                 self.id
             ))
             .caused_by(error)),
@@ -175,7 +212,9 @@ impl MasterKey {
 
 impl fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MasterKey").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("MasterKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -192,13 +231,28 @@ mod tests {
         let key = MasterKey::generate(&SystemRandom);
         let text = key.to_text();
         assert_eq!(text.expose().len(), 64);
-        assert_eq!(MasterKey::parse(&format!("\n {}\r\n", text.expose())).unwrap().id(), key.id());
-        assert_eq!(MasterKey::parse(&TEXT.to_uppercase()).unwrap().id(), MasterKey::parse(TEXT).unwrap().id());
+        assert_eq!(
+            MasterKey::parse(&format!("\n {}\r\n", text.expose()))
+                .unwrap()
+                .id(),
+            key.id()
+        );
+        assert_eq!(
+            MasterKey::parse(&TEXT.to_uppercase()).unwrap().id(),
+            MasterKey::parse(TEXT).unwrap().id()
+        );
     }
 
     #[test]
     fn a_bad_key_is_refused_without_repeating_it() {
-        for bad in ["", "0001", &TEXT[1..], &format!("{TEXT}00"), &TEXT.replace('0', "g"), &format!("{} {}", &TEXT[..32], &TEXT[32..])] {
+        for bad in [
+            "",
+            "0001",
+            &TEXT[1..],
+            &format!("{TEXT}00"),
+            &TEXT.replace('0', "g"),
+            &format!("{} {}", &TEXT[..32], &TEXT[32..]),
+        ] {
             let error = MasterKey::parse(bad).unwrap_err();
             assert_eq!(error.kind(), &ErrorKind::Misconfigured, "{bad:?}");
             assert!(bad.is_empty() || !error.message().contains(bad));
@@ -208,11 +262,21 @@ mod tests {
     #[test]
     fn a_file_may_hold_several_keys() {
         let other = MasterKey::generate(&SystemRandom).to_text();
-        let ids = |text: &str| MasterKey::parse_all(text).map(|keys| keys.into_iter().map(|key| key.id).collect::<Vec<_>>());
+        let ids = |text: &str| {
+            MasterKey::parse_all(text)
+                .map(|keys| keys.into_iter().map(|key| key.id).collect::<Vec<_>>())
+        };
         let expected = [TEXT, other.expose()].map(|text| MasterKey::parse(text).unwrap().id);
-        assert_eq!(ids(&format!("{TEXT}\r\n\n{}\n{TEXT}\n", other.expose())).unwrap(), expected);
+        assert_eq!(
+            ids(&format!("{TEXT}\r\n\n{}\n{TEXT}\n", other.expose())).unwrap(),
+            expected
+        );
         for bad in ["", " \n", &format!("{TEXT}\n{}", &TEXT[1..])] {
-            assert_eq!(ids(bad).unwrap_err().kind(), &ErrorKind::Misconfigured, "{bad:?}");
+            assert_eq!(
+                ids(bad).unwrap_err().kind(),
+                &ErrorKind::Misconfigured,
+                "{bad:?}"
+            );
         }
     }
 
@@ -222,7 +286,10 @@ mod tests {
         let wrapped = key.wrap("n", "i", b"secret", &SystemRandom);
         assert!(wrapped.as_bytes().starts_with(&key.head()));
         assert_eq!(wrapped.master_key_id().as_deref(), Some(key.id()));
-        assert_eq!(Wrapped::from_bytes(wrapped.as_bytes()[..8].to_vec()).master_key_id(), None);
+        assert_eq!(
+            Wrapped::from_bytes(wrapped.as_bytes()[..8].to_vec()).master_key_id(),
+            None
+        );
     }
 
     #[test]
@@ -234,63 +301,128 @@ mod tests {
     #[test]
     fn what_is_wrapped_unwraps_in_its_own_row_alone() {
         let key = MasterKey::generate(&SystemRandom);
-        let wrapped = key.wrap("access_key", "AKID1", b"secret", &SystemRandom).as_bytes().to_vec();
+        let wrapped = key
+            .wrap("access_key", "AKID1", b"secret", &SystemRandom)
+            .as_bytes()
+            .to_vec();
         assert!(!wrapped.windows(6).any(|window| window == b"secret"));
-        assert_eq!(key.unwrap("access_key", "AKID1", &wrapped).unwrap().as_slice(), b"secret");
-        for (noun, id) in [("access_key", "AKID2"), ("signing_key", "AKID1"), ("access_keyA", "KID1"), ("access_keyAKID1", ""), ("", "")] {
-            assert_eq!(key.unwrap(noun, id, &wrapped).unwrap_err().kind(), &ErrorKind::Internal, "moved to {noun} {id}");
+        assert_eq!(
+            key.unwrap("access_key", "AKID1", &wrapped)
+                .unwrap()
+                .as_slice(),
+            b"secret"
+        );
+        for (noun, id) in [
+            ("access_key", "AKID2"),
+            ("signing_key", "AKID1"),
+            ("access_keyA", "KID1"),
+            ("access_keyAKID1", ""),
+            ("", ""),
+        ] {
+            assert_eq!(
+                key.unwrap(noun, id, &wrapped).unwrap_err().kind(),
+                &ErrorKind::Internal,
+                "moved to {noun} {id}"
+            );
         }
-        assert_eq!(key.unwrap("n", "i", key.wrap("n", "i", b"", &SystemRandom).as_bytes()).unwrap().as_slice(), b"");
+        assert_eq!(
+            key.unwrap("n", "i", key.wrap("n", "i", b"", &SystemRandom).as_bytes())
+                .unwrap()
+                .as_slice(),
+            b""
+        );
     }
 
     #[test]
     fn the_same_secret_never_wraps_to_the_same_bytes() {
         let key = MasterKey::generate(&SystemRandom);
-        assert_ne!(key.wrap("n", "i", b"secret", &SystemRandom), key.wrap("n", "i", b"secret", &SystemRandom));
+        assert_ne!(
+            key.wrap("n", "i", b"secret", &SystemRandom),
+            key.wrap("n", "i", b"secret", &SystemRandom)
+        );
     }
 
     #[test]
     fn another_master_key_is_named() {
-        let (mine, other) = (MasterKey::generate(&SystemRandom), MasterKey::generate(&SystemRandom));
-        let error = mine.unwrap("n", "i", other.wrap("n", "i", b"secret", &SystemRandom).as_bytes()).unwrap_err();
+        let (mine, other) = (
+            MasterKey::generate(&SystemRandom),
+            MasterKey::generate(&SystemRandom),
+        );
+        let error = mine
+            .unwrap(
+                "n",
+                "i",
+                other.wrap("n", "i", b"secret", &SystemRandom).as_bytes(),
+            )
+            .unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Misconfigured);
-        assert!(error.message().contains("wrapped by another master key"), "{error}");
-        assert!(error.message().contains(other.id()) && error.message().contains(mine.id()), "{error}");
+        assert!(
+            error.message().contains("wrapped by another master key"),
+            "{error}"
+        );
+        assert!(
+            error.message().contains(other.id()) && error.message().contains(mine.id()),
+            "{error}"
+        );
     }
 
     #[test]
     fn any_damage_is_seen() {
         let key = MasterKey::generate(&SystemRandom);
-        let wrapped = key.wrap("n", "i", b"secret", &SystemRandom).as_bytes().to_vec();
+        let wrapped = key
+            .wrap("n", "i", b"secret", &SystemRandom)
+            .as_bytes()
+            .to_vec();
         for place in 0..wrapped.len() {
             let mut damaged = wrapped.clone();
             damaged[place] ^= 1;
-            assert!(key.unwrap("n", "i", &damaged).is_err(), "a change at {place} went unseen");
-            assert!(key.unwrap("n", "i", &wrapped[..place]).is_err(), "a cut at {place} went unseen");
+            assert!(
+                key.unwrap("n", "i", &damaged).is_err(),
+                "a change at {place} went unseen"
+            );
+            assert!(
+                key.unwrap("n", "i", &wrapped[..place]).is_err(),
+                "a cut at {place} went unseen"
+            );
         }
         assert!(key.unwrap("n", "i", &[wrapped, vec![0]].concat()).is_err());
     }
 
     #[test]
     fn a_check_value_knows_its_key() {
-        let (mine, other) = (MasterKey::generate(&SystemRandom), MasterKey::generate(&SystemRandom));
+        let (mine, other) = (
+            MasterKey::generate(&SystemRandom),
+            MasterKey::generate(&SystemRandom),
+        );
         let stored = mine.check_value(&SystemRandom);
         mine.verify_check_value(&stored).unwrap();
         let error = other.verify_check_value(&stored).unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Misconfigured);
-        assert!(error.message().contains("wrong master key") && error.message().contains(mine.id()), "{error}");
+        assert!(
+            error.message().contains("wrong master key") && error.message().contains(mine.id()),
+            "{error}"
+        );
         let mut damaged = stored.clone();
         *damaged.last_mut().unwrap() ^= 1;
-        assert_eq!(mine.verify_check_value(&damaged).unwrap_err().kind(), &ErrorKind::Internal);
+        assert_eq!(
+            mine.verify_check_value(&damaged).unwrap_err().kind(),
+            &ErrorKind::Internal
+        );
         for cut in [&[][..], &stored[..5]] {
             assert!(mine.verify_check_value(cut).is_err());
         }
-        assert!(mine.verify_check_value(mine.wrap("n", "i", b"transire", &SystemRandom).as_bytes()).is_err());
+        assert!(
+            mine.verify_check_value(mine.wrap("n", "i", b"transire", &SystemRandom).as_bytes())
+                .is_err()
+        );
     }
 
     #[test]
     fn a_key_never_prints_its_secret() {
         let key = MasterKey::parse(TEXT).unwrap();
-        assert_eq!(format!("{key:?}"), format!("MasterKey {{ id: {:?}, .. }}", key.id()));
+        assert_eq!(
+            format!("{key:?}"),
+            format!("MasterKey {{ id: {:?}, .. }}", key.id())
+        );
     }
 }

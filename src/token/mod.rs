@@ -1,10 +1,12 @@
-//! Everything that this service signs and seals. Pure: no async, no input or output; time and chance are
-//! parameters, except that keys and signatures draw on the cryptography library's own generator.
+//! Everything that this service signs and seals. Pure: no async, no input or output; time and
+//! chance are parameters, except that keys and signatures draw on the cryptography library's own
+//! generator.
 //!
 //! A *master key* wraps secrets at rest ([`master`]). A *sealing key* makes secrets that carry what
-//! they grant ([`sealed`]). A *signing key* signs registry tokens ([`jwt`]) under a leaf certificate
-//! of the *authority* that registries trust ([`authority`]; [`certificates`] where it is kept elsewhere). The *keyring* is all that a running
-//! process signs and seals with ([`keyring`]). Tokens of other issuers are verified in [`web_identity`]; the passwords that
+//! they grant ([`sealed`]). A *signing key* signs registry tokens ([`jwt`]) under a leaf
+//! certificate of the *authority* that registries trust ([`authority`]; [`certificates`] where it
+//! is kept elsewhere). The *keyring* is all that a running process signs and seals with
+//! ([`keyring`]). Tokens of other issuers are verified in [`web_identity`]; the passwords that
 //! people choose are hashed in [`password`].
 //!
 //! Nothing here decides who may have what, or whether a grant is still valid: callers do.
@@ -26,8 +28,8 @@ pub use jwt::{Access, Claims, SigningKey, SigningKeyPair, Token};
 pub use keyring::Keyring;
 pub use master::MasterKey;
 pub use sealed::{
-    Grant, Ground, MAX_REGISTRY_SECRET, MAX_SESSION_GROUNDS, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS, PolicyDigest, Sealer,
-    SealingKey, Session, SessionPolicy,
+    Grant, Ground, MAX_REGISTRY_SECRET, MAX_SESSION_GROUNDS, MAX_SESSION_POLICY_BYTES,
+    MAX_SESSION_POLICY_CHARACTERS, PolicyDigest, Sealer, SealingKey, Session, SessionPolicy,
 };
 pub use web_identity::{JwkSet, UnverifiedToken, WebIdentity};
 pub use x509::certificate_expires_at;
@@ -48,7 +50,10 @@ pub(crate) mod testing {
 
     impl Seeded {
         pub(crate) fn new(seed: u64) -> Self {
-            Self { seed, drawn: AtomicU64::new(0) }
+            Self {
+                seed,
+                drawn: AtomicU64::new(0),
+            }
         }
     }
 
@@ -56,7 +61,10 @@ pub(crate) mod testing {
         fn fill(&self, bytes: &mut [u8]) {
             for chunk in bytes.chunks_mut(32) {
                 let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
-                let block = digest::digest(&digest::SHA256, &[self.seed.to_be_bytes(), drawn.to_be_bytes()].concat());
+                let block = digest::digest(
+                    &digest::SHA256,
+                    &[self.seed.to_be_bytes(), drawn.to_be_bytes()].concat(),
+                );
                 chunk.copy_from_slice(&block.as_ref()[..chunk.len()]);
             }
         }

@@ -29,24 +29,46 @@ const P256: &[u8] = b"\x2a\x86\x48\xce\x3d\x03\x01\x07";
 const P384: &[u8] = b"\x2b\x81\x04\x00\x22";
 const P521: &[u8] = b"\x2b\x81\x04\x00\x23";
 
-/// The signatures that are verified, by their object identifiers: none with SHA-1, which registries refuse, and none
-/// with PSS or Ed25519, which Distribution 2 doesn't know. Which curve an ECDSA key is on, the identifier doesn't say.
+/// The signatures that are verified, by their object identifiers: none with SHA-1, which registries
+/// refuse, and none with PSS or Ed25519, which Distribution 2 doesn't know. Which curve an ECDSA
+/// key is on, the identifier doesn't say.
 const SIGNATURES: &[(&[u8], &[&dyn VerificationAlgorithm])] = &[
     (
         b"\x2a\x86\x48\xce\x3d\x04\x03\x02",
-        &[&signature::ECDSA_P256_SHA256_ASN1, &signature::ECDSA_P384_SHA256_ASN1, &signature::ECDSA_P521_SHA256_ASN1],
+        &[
+            &signature::ECDSA_P256_SHA256_ASN1,
+            &signature::ECDSA_P384_SHA256_ASN1,
+            &signature::ECDSA_P521_SHA256_ASN1,
+        ],
     ),
     (
         b"\x2a\x86\x48\xce\x3d\x04\x03\x03",
-        &[&signature::ECDSA_P256_SHA384_ASN1, &signature::ECDSA_P384_SHA384_ASN1, &signature::ECDSA_P521_SHA384_ASN1],
+        &[
+            &signature::ECDSA_P256_SHA384_ASN1,
+            &signature::ECDSA_P384_SHA384_ASN1,
+            &signature::ECDSA_P521_SHA384_ASN1,
+        ],
     ),
     (
         b"\x2a\x86\x48\xce\x3d\x04\x03\x04",
-        &[&signature::ECDSA_P256_SHA512_ASN1, &signature::ECDSA_P384_SHA512_ASN1, &signature::ECDSA_P521_SHA512_ASN1],
+        &[
+            &signature::ECDSA_P256_SHA512_ASN1,
+            &signature::ECDSA_P384_SHA512_ASN1,
+            &signature::ECDSA_P521_SHA512_ASN1,
+        ],
     ),
-    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b", &[&signature::RSA_PKCS1_2048_8192_SHA256]),
-    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c", &[&signature::RSA_PKCS1_2048_8192_SHA384]),
-    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d", &[&signature::RSA_PKCS1_2048_8192_SHA512]),
+    (
+        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b",
+        &[&signature::RSA_PKCS1_2048_8192_SHA256],
+    ),
+    (
+        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c",
+        &[&signature::RSA_PKCS1_2048_8192_SHA384],
+    ),
+    (
+        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d",
+        &[&signature::RSA_PKCS1_2048_8192_SHA512],
+    ),
 ];
 
 /// Elements that follow one another.
@@ -68,7 +90,13 @@ impl<'a> Elements<'a> {
             // The lengths of lengths that a certificate of at most 16 MiB needs.
             0x81..=0x83 => {
                 let count = usize::from(length - 0x80);
-                (2 + count, self.0.get(2..2 + count)?.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
+                (
+                    2 + count,
+                    self.0
+                        .get(2..2 + count)?
+                        .iter()
+                        .fold(0, |sum, byte| sum << 8 | usize::from(*byte)),
+                )
             }
             _ => return None,
         };
@@ -77,7 +105,10 @@ impl<'a> Elements<'a> {
         }
         let (whole, rest) = self.0.split_at_checked(head + length)?;
         self.0 = rest;
-        Some(Element { whole, content: &whole[head..] })
+        Some(Element {
+            whole,
+            content: &whole[head..],
+        })
     }
 
     fn inside(&mut self, tag: u8) -> Option<Self> {
@@ -144,14 +175,18 @@ impl Extensions {
         while !list.0.is_empty() {
             let mut extension = list.inside(SEQUENCE)?;
             let id = extension.take(OBJECT_IDENTIFIER)?.content;
-            let critical = extension.0.first() == Some(&BOOLEAN) && extension.take(BOOLEAN)?.content != [0];
+            let critical =
+                extension.0.first() == Some(&BOOLEAN) && extension.take(BOOLEAN)?.content != [0];
             let mut value = Elements(extension.take(OCTET_STRING)?.content);
             if id == BASIC_CONSTRAINTS {
                 let mut constraints = value.inside(SEQUENCE)?;
-                read.is_authority = constraints.0.first() == Some(&BOOLEAN) && constraints.take(BOOLEAN)?.content != [0];
+                read.is_authority = constraints.0.first() == Some(&BOOLEAN)
+                    && constraints.take(BOOLEAN)?.content != [0];
             } else if id == KEY_USAGE {
                 // How many bits of the last byte are unused, then the bytes.
-                read.key_usage = Some(KeyUsage(value.take(BIT_STRING)?.content.get(1).copied().unwrap_or(0)));
+                read.key_usage = Some(KeyUsage(
+                    value.take(BIT_STRING)?.content.get(1).copied().unwrap_or(0),
+                ));
             } else if critical && id != EXTENDED_KEY_USAGE {
                 read.unknown_critical = true;
             }
@@ -179,8 +214,11 @@ impl<'a> Certificate<'a> {
         let expires_at = time(&mut validity)?;
         let subject = fields.take(SEQUENCE)?.whole;
         let public_key = fields.take(SEQUENCE)?.whole;
-        let extensions =
-            if fields.0.is_empty() { Extensions::default() } else { Extensions::parse(fields.inside(EXTENSIONS)?.inside(SEQUENCE)?)? };
+        let extensions = if fields.0.is_empty() {
+            Extensions::default()
+        } else {
+            Extensions::parse(fields.inside(EXTENSIONS)?.inside(SEQUENCE)?)?
+        };
         let signature_algorithm = Elements(algorithm.content).take(OBJECT_IDENTIFIER)?.content;
         let complete = outer.0.is_empty() && parts.0.is_empty() && same_algorithm;
         complete.then_some(Self {
@@ -203,11 +241,15 @@ impl<'a> Certificate<'a> {
         match algorithm.take(OBJECT_IDENTIFIER)?.content {
             RSA_ENCRYPTION => {
                 let (modulus, _) = rsa_components(info.bits()?)?;
-                Some(PublicKeyKind::Rsa(modulus.len() * 8 - modulus.first()?.leading_zeros() as usize))
+                Some(PublicKeyKind::Rsa(
+                    modulus.len() * 8 - modulus.first()?.leading_zeros() as usize,
+                ))
             }
             EC_PUBLIC_KEY => {
                 let curve = algorithm.take(OBJECT_IDENTIFIER)?.content;
-                [P256, P384, P521].contains(&curve).then_some(PublicKeyKind::Ec)
+                [P256, P384, P521]
+                    .contains(&curve)
+                    .then_some(PublicKeyKind::Ec)
             }
             _ => None,
         }
@@ -226,10 +268,17 @@ impl<'a> Certificate<'a> {
     /// Tells whether `issuer` signed this certificate, in a way that registries verify.
     pub(super) fn is_issued_by(&self, issuer: &Certificate<'_>) -> bool {
         let verifies = |algorithm: &'static dyn VerificationAlgorithm| {
-            UnparsedPublicKey::new(algorithm, issuer.public_key).verify(self.signed, self.signature).is_ok()
+            UnparsedPublicKey::new(algorithm, issuer.public_key)
+                .verify(self.signed, self.signature)
+                .is_ok()
         };
-        let known = SIGNATURES.iter().find(|(id, _)| *id == self.signature_algorithm);
-        self.issuer == issuer.subject && known.is_some_and(|(_, algorithms)| algorithms.iter().any(|algorithm| verifies(*algorithm)))
+        let known = SIGNATURES
+            .iter()
+            .find(|(id, _)| *id == self.signature_algorithm);
+        self.issuer == issuer.subject
+            && known.is_some_and(|(_, algorithms)| {
+                algorithms.iter().any(|algorithm| verifies(*algorithm))
+            })
     }
 }
 
@@ -244,7 +293,9 @@ fn time(elements: &mut Elements<'_>) -> Option<Timestamp> {
         let text = std::str::from_utf8(element.content).ok()?;
         (if text.get(..2)? < "50" { "20" } else { "19" }, text)
     } else {
-        std::str::from_utf8(elements.take(GENERALIZED_TIME)?.content).ok()?.split_at_checked(2)?
+        std::str::from_utf8(elements.take(GENERALIZED_TIME)?.content)
+            .ok()?
+            .split_at_checked(2)?
     };
     let part = |from: usize| rest.get(from..from + 2);
     let (year, month, day) = (part(0)?, part(2)?, part(4)?);
@@ -252,14 +303,23 @@ fn time(elements: &mut Elements<'_>) -> Option<Timestamp> {
     if rest.get(12..)? != "Z" {
         return None;
     }
-    Timestamp::parse_rfc3339(&format!("{century}{year}-{month}-{day}T{hour}:{minute}:{second}Z"))
+    Timestamp::parse_rfc3339(&format!(
+        "{century}{year}-{month}-{day}T{hour}:{minute}:{second}Z"
+    ))
 }
 
 /// Returns modulus and exponent of an RSAPublicKey (RFC 8017, A.1.1) without leading zeros.
 pub(super) fn rsa_components(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut parts = Elements(der).inside(SEQUENCE)?;
     // An integer whose first bit is set has a zero before it, or it would be negative.
-    let mut positive = || parts.take(INTEGER).map(|element| element.content.strip_prefix(&[0]).unwrap_or(element.content));
+    let mut positive = || {
+        parts.take(INTEGER).map(|element| {
+            element
+                .content
+                .strip_prefix(&[0])
+                .unwrap_or(element.content)
+        })
+    };
     Some((positive()?, positive()?))
 }
 
@@ -288,11 +348,15 @@ pub(super) fn pem_of(label: &str, der: &[u8]) -> String {
     pem
 }
 
-/// Reads the one certificate of a PEM file, or a bare DER one; `None` when it holds none or several.
+/// Reads the one certificate of a PEM file, or a bare DER one; `None` when it holds none or
+/// several.
 pub(super) fn der_of_one_certificate(file: &[u8]) -> Option<Vec<u8>> {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
     const END: &str = "-----END CERTIFICATE-----";
-    let Some(text) = std::str::from_utf8(file).ok().filter(|text| text.contains(BEGIN)) else {
+    let Some(text) = std::str::from_utf8(file)
+        .ok()
+        .filter(|text| text.contains(BEGIN))
+    else {
         return Certificate::parse(file).map(|_| file.to_vec());
     };
     let (_, rest) = text.split_once(BEGIN)?;
@@ -300,7 +364,9 @@ pub(super) fn der_of_one_certificate(file: &[u8]) -> Option<Vec<u8>> {
     if rest.contains(BEGIN) {
         return None;
     }
-    STANDARD.decode(body.split_ascii_whitespace().collect::<String>()).ok()
+    STANDARD
+        .decode(body.split_ascii_whitespace().collect::<String>())
+        .ok()
 }
 
 #[cfg(test)]
@@ -316,27 +382,59 @@ mod tests {
 
     #[test]
     fn both_forms_of_time_are_read() {
-        assert_eq!(read_time(UTC_TIME, "450102030405Z").as_deref(), Some("2045-01-02T03:04:05Z"));
-        assert_eq!(read_time(UTC_TIME, "990102030405Z").as_deref(), Some("1999-01-02T03:04:05Z"));
-        assert_eq!(read_time(GENERALIZED_TIME, "20510102030405Z").as_deref(), Some("2051-01-02T03:04:05Z"));
-        for bad in ["", "Z", "450102030405", "450102030405+0000", "451302030405Z", "4501020304Z", "45é02030405Z"] {
+        assert_eq!(
+            read_time(UTC_TIME, "450102030405Z").as_deref(),
+            Some("2045-01-02T03:04:05Z")
+        );
+        assert_eq!(
+            read_time(UTC_TIME, "990102030405Z").as_deref(),
+            Some("1999-01-02T03:04:05Z")
+        );
+        assert_eq!(
+            read_time(GENERALIZED_TIME, "20510102030405Z").as_deref(),
+            Some("2051-01-02T03:04:05Z")
+        );
+        for bad in [
+            "",
+            "Z",
+            "450102030405",
+            "450102030405+0000",
+            "451302030405Z",
+            "4501020304Z",
+            "45é02030405Z",
+        ] {
             assert_eq!(read_time(UTC_TIME, bad), None, "{bad:?} was taken");
         }
     }
 
     #[test]
     fn lengths_of_every_size_are_read() {
-        for (length, head) in [(5, vec![0x30, 5]), (200, vec![0x30, 0x81, 200]), (300, vec![0x30, 0x82, 1, 44])] {
+        for (length, head) in [
+            (5, vec![0x30, 5]),
+            (200, vec![0x30, 0x81, 200]),
+            (300, vec![0x30, 0x82, 1, 44]),
+        ] {
             let bytes = [head, vec![7; length]].concat();
-            assert_eq!(Elements(&bytes).take(SEQUENCE).map(|element| element.content.len()), Some(length));
+            assert_eq!(
+                Elements(&bytes)
+                    .take(SEQUENCE)
+                    .map(|element| element.content.len()),
+                Some(length)
+            );
             assert!(Elements(&bytes[..bytes.len() - 1]).take(SEQUENCE).is_none());
         }
-        assert!(Elements(&[0x30, 0x80]).take(SEQUENCE).is_none(), "an indefinite length is not DER");
+        assert!(
+            Elements(&[0x30, 0x80]).take(SEQUENCE).is_none(),
+            "an indefinite length is not DER"
+        );
     }
 
     #[test]
     fn pem_has_lines_of_64_characters() {
-        assert_eq!(pem(&[0; 3]), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+        assert_eq!(
+            pem(&[0; 3]),
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+        );
         assert!(pem(&[0; 48]).contains(&format!("\n{}\n-----END", "A".repeat(64))));
         assert!(pem(&[0; 51]).contains(&format!("\n{}\nAAAA\n-----END", "A".repeat(64))));
     }

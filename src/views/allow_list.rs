@@ -14,6 +14,9 @@ view! {
 
 impl From<Stored> for AllowEntry {
     fn from(entry: Stored) -> Self {
-        Self { cidr: entry.written, comment: entry.comment }
+        Self {
+            cidr: entry.written,
+            comment: entry.comment,
+        }
     }
 }

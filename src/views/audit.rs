@@ -36,8 +36,12 @@ impl From<AuditRow> for AuditEvent {
     fn from(row: AuditRow) -> Self {
         let mut detail: Value = serde_json::from_str(&row.detail).unwrap_or_default();
         // They have columns of their own, because a claim isn't a proved principal.
-        let [cause, claimed] =
-            ["cause", "claimed"].map(|name| detail.as_object_mut().and_then(|detail| detail.remove(name)).unwrap_or_default());
+        let [cause, claimed] = ["cause", "claimed"].map(|name| {
+            detail
+                .as_object_mut()
+                .and_then(|detail| detail.remove(name))
+                .unwrap_or_default()
+        });
         Self {
             at: row.at.rfc3339(),
             action: row.action,

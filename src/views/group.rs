@@ -16,6 +16,10 @@ view! {
 
 impl From<(Stored, Vec<String>)> for Group {
     fn from((group, members): (Stored, Vec<String>)) -> Self {
-        Self { name: group.name, members, created_at: group.created_at.rfc3339() }
+        Self {
+            name: group.name,
+            members,
+            created_at: group.created_at.rfc3339(),
+        }
     }
 }

@@ -69,9 +69,17 @@ impl Instance {
             registry_url: instance.registry_url,
             specification: instance.specification.name(),
             deletion_protection: instance.deletion_protection.is_on(),
-            public_endpoint: if instance.public_endpoint.is_on() { "open" } else { "closed" },
+            public_endpoint: if instance.public_endpoint.is_on() {
+                "open"
+            } else {
+                "closed"
+            },
             allow_list: allow_list_state(instance.allow_list),
-            refresh_tokens: if instance.refresh_tokens.is_on() { "on" } else { "off" },
+            refresh_tokens: if instance.refresh_tokens.is_on() {
+                "on"
+            } else {
+                "off"
+            },
             created_at: instance.created_at.rfc3339(),
         }
     }
@@ -79,5 +87,9 @@ impl Instance {
 
 /// Returns the word for whether an allow list is in force.
 pub fn allow_list_state(switch: Switch) -> &'static str {
-    if switch.is_on() { "enabled" } else { "disabled" }
+    if switch.is_on() {
+        "enabled"
+    } else {
+        "disabled"
+    }
 }

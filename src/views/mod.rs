@@ -1,8 +1,8 @@
 //! Views: what operators are shown of each noun, one struct a noun.
 //!
-//! A view has the columns of a table, the fields of a JSON document and their values in one place. The command line prints
-//! it. It serialises to the same fields, for other surfaces. A view decides nothing and reads nothing: the service's
-//! answer becomes a view by `From`.
+//! A view has the columns of a table, the fields of a JSON document and their values in one place.
+//! The command line prints it. It serialises to the same fields, for other surfaces. A view decides
+//! nothing and reads nothing: the service's answer becomes a view by `From`.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -86,8 +86,14 @@ mod tests {
             created_at: crate::domain::clock::Timestamp::from_unix_seconds(1_735_787_045),
         };
         let view = Role::from(role);
-        let fields = Role::COLUMNS.iter().map(|name| (*name).to_owned()).zip(view.values());
-        assert_eq!(serde_json::to_value(&view).unwrap(), Value::Object(fields.collect()));
+        let fields = Role::COLUMNS
+            .iter()
+            .map(|name| (*name).to_owned())
+            .zip(view.values());
+        assert_eq!(
+            serde_json::to_value(&view).unwrap(),
+            Value::Object(fields.collect())
+        );
         assert_eq!(view.values()[2], 3600);
         assert_eq!(view.values()[3], "2025-01-02T03:04:05Z");
     }

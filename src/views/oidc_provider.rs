@@ -26,8 +26,16 @@ impl From<Stored> for OidcProvider {
             name: provider.name,
             issuer: provider.issuer,
             audiences: provider.audiences,
-            algorithms: provider.algorithms.iter().map(|algorithm| algorithm.name()).collect(),
-            keys: if provider.jwks.is_some() { "given" } else { "fetched" },
+            algorithms: provider
+                .algorithms
+                .iter()
+                .map(|algorithm| algorithm.name())
+                .collect(),
+            keys: if provider.jwks.is_some() {
+                "given"
+            } else {
+                "fetched"
+            },
             created_at: provider.created_at.rfc3339(),
         }
     }

@@ -12,20 +12,39 @@ view! {
         name: String,
         /// The users, groups and roles that have it.
         attached_to: Vec<String>,
-        /// The time at which it was made or last changed, as in RFC 3339; a built-in policy has none.
+        /// The time at which it was made or last changed, as in RFC 3339; a built-in policy has
+        /// none.
         changed_at: Option<String>,
     }
 }
 
 impl Policy {
-    /// Shows an account's own policies, then the built-in ones in use: every account has all of these.
+    /// Shows an account's own policies, then the built-in ones in use: every account has all of
+    /// these.
     pub fn list(own: Vec<Stored>, attachments: &[Attachment]) -> Vec<Self> {
-        let attached_to = |name: &str| attachments.iter().filter(|one| one.policy == name).map(|one| target_name(&one.target)).collect();
-        let built_in: BTreeSet<&str> =
-            attachments.iter().filter(|one| one.kind == PolicyKind::BuiltIn).map(|one| one.policy.as_str()).collect();
-        let own = own.into_iter().map(|policy| (policy.name, Some(policy.changed_at.rfc3339())));
+        let attached_to = |name: &str| {
+            attachments
+                .iter()
+                .filter(|one| one.policy == name)
+                .map(|one| target_name(&one.target))
+                .collect()
+        };
+        let built_in: BTreeSet<&str> = attachments
+            .iter()
+            .filter(|one| one.kind == PolicyKind::BuiltIn)
+            .map(|one| one.policy.as_str())
+            .collect();
+        let own = own
+            .into_iter()
+            .map(|policy| (policy.name, Some(policy.changed_at.rfc3339())));
         let built_in = built_in.into_iter().map(|name| (name.to_owned(), None));
-        own.chain(built_in).map(|(name, changed_at)| Self { attached_to: attached_to(&name), name, changed_at }).collect()
+        own.chain(built_in)
+            .map(|(name, changed_at)| Self {
+                attached_to: attached_to(&name),
+                name,
+                changed_at,
+            })
+            .collect()
     }
 }
 

@@ -18,6 +18,11 @@ view! {
 
 impl From<Stored> for User {
     fn from(user: Stored) -> Self {
-        Self { user_id: user.id.to_string(), name: user.name, state: user.state.name(), created_at: user.created_at.rfc3339() }
+        Self {
+            user_id: user.id.to_string(),
+            name: user.name,
+            state: user.state.name(),
+            created_at: user.created_at.rfc3339(),
+        }
     }
 }

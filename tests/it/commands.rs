@@ -10,8 +10,17 @@ use transire::cli::Cli;
 use transire::domain::printable::escape;
 
 /// What Rust's own readers say, which names neither the argument nor what is right.
-const RUST_TALK: [&str; 7] = ["invalid digit", "number too large", "invalid socket", "invalid IP", "invalid port", "panicked", "Utf8Error"];
-/// Arguments that take any text, or any path that can be written, and filters that then find nothing.
+const RUST_TALK: [&str; 7] = [
+    "invalid digit",
+    "number too large",
+    "invalid socket",
+    "invalid IP",
+    "invalid port",
+    "panicked",
+    "Utf8Error",
+];
+/// Arguments that take any text, or any path that can be written, and filters that then find
+/// nothing.
 const FREE: [&str; 6] = ["action", "comment", "namespace", "out", "storage", "file"];
 
 /// A program with data of its own, which is removed at the end.
@@ -28,15 +37,39 @@ impl Drop for Program {
 
 impl Program {
     fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("transire-commands-{name}-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("transire-commands-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let mut program = Self { folder, instance: String::new() };
+        let mut program = Self {
+            folder,
+            instance: String::new(),
+        };
         program.done(&["init"]);
-        program.done(&["account", "create", "--name", "acme", "--id", "100000000001"]);
-        let instance = ["instance", "create", "--account", "100000000001", "--name", "demo", "--service", "registry.example.com"];
+        program.done(&[
+            "account",
+            "create",
+            "--name",
+            "acme",
+            "--id",
+            "100000000001",
+        ]);
+        let instance = [
+            "instance",
+            "create",
+            "--account",
+            "100000000001",
+            "--name",
+            "demo",
+            "--service",
+            "registry.example.com",
+        ];
         let made: serde_json::Value = serde_json::from_str(&program.done(&instance)).unwrap();
-        made["tcr_id"].as_str().unwrap().clone_into(&mut program.instance);
-        let document = r#"{"version":"2.0","statement":[{"effect":"allow","action":"tcr:*","resource":"*"}]}"#;
+        made["tcr_id"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut program.instance);
+        let document =
+            r#"{"version":"2.0","statement":[{"effect":"allow","action":"tcr:*","resource":"*"}]}"#;
         fs::write(program.folder.join("document.json"), document).unwrap();
         let trust = r#"{"version":"2.0","statement":[{"effect":"allow","action":"sts:AssumeRole","principal":{"qcs":["qcs::cam::uin/100000000001:root"]}}]}"#;
         fs::write(program.folder.join("trust.json"), trust).unwrap();
@@ -45,12 +78,22 @@ impl Program {
 
     fn run(&self, arguments: &[impl AsRef<OsStr>]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_transire"));
-        command.current_dir(&self.folder).env_clear().args(["--output", "json"]).args(arguments).output().unwrap()
+        command
+            .current_dir(&self.folder)
+            .env_clear()
+            .args(["--output", "json"])
+            .args(arguments)
+            .output()
+            .unwrap()
     }
 
     fn done(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -59,7 +102,10 @@ impl Program {
         let output = self.run(arguments);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
-        assert!(output.stdout.is_empty(), "{arguments:?}: a failure leaves standard output empty");
+        assert!(
+            output.stdout.is_empty(),
+            "{arguments:?}: a failure leaves standard output empty"
+        );
         said
     }
 
@@ -105,21 +151,32 @@ struct Argument {
 
 /// Collects the arguments with values of all commands below one.
 fn collect(program: &Program, command: &clap::Command, path: &[String], found: &mut Vec<Argument>) {
-    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+    for below in command
+        .get_subcommands()
+        .filter(|below| below.get_name() != "help")
+    {
         let path = [path, &[below.get_name().to_owned()]].concat();
         collect(program, below, &path, found);
     }
     if command.has_subcommands() {
         return;
     }
-    let takes_value = |argument: &&clap::Arg| argument.get_action().takes_values() && !argument.is_global_set();
+    let takes_value =
+        |argument: &&clap::Arg| argument.get_action().takes_values() && !argument.is_global_set();
     let arguments: Vec<_> = command.get_arguments().filter(takes_value).collect();
     let words = |argument: &clap::Arg| {
         let value = program.good(&path[0], argument.get_id().as_str());
-        argument.get_long().map(|long| format!("--{long}")).into_iter().chain([value]).collect::<Vec<_>>()
+        argument
+            .get_long()
+            .map(|long| format!("--{long}"))
+            .into_iter()
+            .chain([value])
+            .collect::<Vec<_>>()
     };
     for argument in &arguments {
-        let others = arguments.iter().filter(|other| other.is_required_set() && other.get_id() != argument.get_id());
+        let others = arguments
+            .iter()
+            .filter(|other| other.is_required_set() && other.get_id() != argument.get_id());
         found.push(Argument {
             command: path.to_vec(),
             rest: others.flat_map(|other| words(other)).collect(),
@@ -146,7 +203,12 @@ fn every_argument_of_every_command_refuses_what_it_can_not_take_and_says_so() {
     // These would run on with what they take.
     arguments.retain(|argument| !matches!(argument.command[0].as_str(), "serve" | "quickstart"));
     for argument in &arguments {
-        for bad in ["", "\u{1b}[31m \u{e9}\u{1f40b}", &long, "99999999999999999999999"] {
+        for bad in [
+            "",
+            "\u{1b}[31m \u{e9}\u{1f40b}",
+            &long,
+            "99999999999999999999999",
+        ] {
             // The last is a name, too.
             let may_fit = bad.is_ascii() && bad.len() < 100 && !bad.is_empty();
             let given = match &argument.long {
@@ -157,21 +219,32 @@ fn every_argument_of_every_command_refuses_what_it_can_not_take_and_says_so() {
             let output = program.run(&words);
             let said = String::from_utf8(output.stderr).unwrap();
             let shown: String = words.join(" ").chars().take(200).collect();
-            let is_free = argument.long.as_deref().is_none_or(|long| FREE.contains(&long));
+            let is_free = argument
+                .long
+                .as_deref()
+                .is_none_or(|long| FREE.contains(&long));
             // A file is named by its path, escaped.
-            let is_named = said.contains(&argument.shown) || argument.long.is_none() && !bad.is_empty() && said.contains(&*escape(bad));
+            let is_named = said.contains(&argument.shown)
+                || argument.long.is_none() && !bad.is_empty() && said.contains(&*escape(bad));
             match output.status.code() {
                 Some(0) if may_fit || is_free => {}
                 Some(1) if output.stdout.is_empty() && !said.is_empty() && !bad.is_empty() => {}
                 Some(2) if output.stdout.is_empty() && is_named => {}
-                status => faults.push(format!("{shown}\n  exited with {status:?} and says: {said}")),
+                status => faults.push(format!(
+                    "{shown}\n  exited with {status:?} and says: {said}"
+                )),
             }
             if let Some(talk) = RUST_TALK.iter().find(|talk| said.contains(**talk)) {
                 faults.push(format!("{shown}\n  says {talk:?}: {said}"));
             }
         }
     }
-    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} faults:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
 }
 
 #[test]
@@ -181,46 +254,169 @@ fn an_argument_of_the_wrong_form_is_answered_with_the_right_one() {
     let instance = ["--instance", program.instance.as_str()];
     let account = ["--account", "100000000001"];
     let with = |command: &[&'static str], rest: &[&str], bad: &[&'static str]| -> Vec<String> {
-        [command, rest, bad].concat().into_iter().map(str::to_owned).collect()
+        [command, rest, bad]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
     };
-    let named = [&account[..], &["--name", "demo2", "--service", "b.example.com"]].concat();
-    let explain = ["--principal", "100000000001:root", "--action", "pull", "--resource", "tcr-00000000"];
+    let named = [
+        &account[..],
+        &["--name", "demo2", "--service", "b.example.com"],
+    ]
+    .concat();
+    let explain = [
+        "--principal",
+        "100000000001:root",
+        "--action",
+        "pull",
+        "--resource",
+        "tcr-00000000",
+    ];
     for (command, parts) in [
-        (with(&["credential", "delete"], &instance, &["--id", "x"]), &["--id", "20", "transire credential list"][..]),
-        (with(&["credential", "delete"], &instance, &["--id", "tcr-00000000"]), &["--id", "0123456789abcdefghij"]),
-        (with(&["revoke"], &["--principal", "100000000001:root"], &["--credential", "AKID"]), &["--credential", "20"]),
-        (with(&["access-key", "disable"], &[], &["--id", "x"]), &["--id", "AKID", "transire access-key list"]),
-        (with(&["access-key", "disable"], &[], &["--id", "STS.0123456789abcdefghijABCDEFGHIJ00"]), &["--id", "transire revoke"]),
-        (with(&["namespace", "list"], &[], &["--instance", "demo"]), &["--instance", "tcr-", "cri-", "transire instance list"]),
-        (with(&["instance", "list"], &[], &["--output", "yaml"]), &["--output", "table", "json"]),
-        (with(&["instance", "create"], &named, &["--token-ttl", "5m"]), &["--token-ttl", "seconds", "3600"]),
-        (with(&["instance", "create"], &named, &["--token-ttl", "59"]), &["--token-ttl", "60", "3600"]),
-        (with(&["instance", "create"], &named, &["--alg", "HS256"]), &["--alg", "ES256", "RS256"]),
         (
-            with(&["role", "create"], &account, &["--name", "a", "--trust-policy", "trust.json", "--max-session", "1h"]),
+            with(&["credential", "delete"], &instance, &["--id", "x"]),
+            &["--id", "20", "transire credential list"][..],
+        ),
+        (
+            with(
+                &["credential", "delete"],
+                &instance,
+                &["--id", "tcr-00000000"],
+            ),
+            &["--id", "0123456789abcdefghij"],
+        ),
+        (
+            with(
+                &["revoke"],
+                &["--principal", "100000000001:root"],
+                &["--credential", "AKID"],
+            ),
+            &["--credential", "20"],
+        ),
+        (
+            with(&["access-key", "disable"], &[], &["--id", "x"]),
+            &["--id", "AKID", "transire access-key list"],
+        ),
+        (
+            with(
+                &["access-key", "disable"],
+                &[],
+                &["--id", "STS.0123456789abcdefghijABCDEFGHIJ00"],
+            ),
+            &["--id", "transire revoke"],
+        ),
+        (
+            with(&["namespace", "list"], &[], &["--instance", "demo"]),
+            &["--instance", "tcr-", "cri-", "transire instance list"],
+        ),
+        (
+            with(&["instance", "list"], &[], &["--output", "yaml"]),
+            &["--output", "table", "json"],
+        ),
+        (
+            with(&["instance", "create"], &named, &["--token-ttl", "5m"]),
+            &["--token-ttl", "seconds", "3600"],
+        ),
+        (
+            with(&["instance", "create"], &named, &["--token-ttl", "59"]),
+            &["--token-ttl", "60", "3600"],
+        ),
+        (
+            with(&["instance", "create"], &named, &["--alg", "HS256"]),
+            &["--alg", "ES256", "RS256"],
+        ),
+        (
+            with(
+                &["role", "create"],
+                &account,
+                &[
+                    "--name",
+                    "a",
+                    "--trust-policy",
+                    "trust.json",
+                    "--max-session",
+                    "1h",
+                ],
+            ),
             &["--max-session", "3600"],
         ),
         (
-            with(&["role", "create"], &account, &["--name", "a", "--trust-policy", "nowhere"]),
+            with(
+                &["role", "create"],
+                &account,
+                &["--name", "a", "--trust-policy", "nowhere"],
+            ),
             &["--trust-policy", "nowhere", "can't be read"],
         ),
-        (with(&["policy", "create"], &account, &["--name", "a", "--document", "."]), &["--document", "can't be read"]),
-        (with(&["policy", "explain"], &explain, &["--ip", "here"]), &["--ip", "192.0.2.1"]),
-        (with(&["account", "create"], &[], &["--name", "Acme"]), &["--name", "lower-case"]),
-        (with(&["account", "create"], &[], &["--name", "a", "--id", "1e9"]), &["--id", "100000000001"]),
-        (with(&["user", "list"], &[], &["--account", "acme"]), &["--account", "100000000001"]),
-        (with(&["allow-list", "add"], &instance, &["--cidr", "192.0.2.0/33"]), &["--cidr", "192.0.2.0/24"]),
-        (with(&["keys", "import-leaf"], &[], &["nowhere"]), &["nowhere", "can't be read"]),
-        (with(&["registry-config"], &instance, &["--kind", "zot", "--out", "o", "--listen", "5000"]), &["--listen", "127.0.0.1:5000"]),
-        (with(&["migrate-data"], &[], &["--to", "here"]), &["--to: ", "sqlite:DIRECTORY"]),
-        (with(&["namespace", "create"], &instance, &["--name", "A"]), &["--name: ", "lower-case"]),
-        (with(&["user", "delete"], &account, &["--name", ""]), &["--name"]),
-        (with(&["audit", "list"], &[], &["--since", "soon"]), &["--since", "2025-01-02", "12h"]),
+        (
+            with(
+                &["policy", "create"],
+                &account,
+                &["--name", "a", "--document", "."],
+            ),
+            &["--document", "can't be read"],
+        ),
+        (
+            with(&["policy", "explain"], &explain, &["--ip", "here"]),
+            &["--ip", "192.0.2.1"],
+        ),
+        (
+            with(&["account", "create"], &[], &["--name", "Acme"]),
+            &["--name", "lower-case"],
+        ),
+        (
+            with(&["account", "create"], &[], &["--name", "a", "--id", "1e9"]),
+            &["--id", "100000000001"],
+        ),
+        (
+            with(&["user", "list"], &[], &["--account", "acme"]),
+            &["--account", "100000000001"],
+        ),
+        (
+            with(
+                &["allow-list", "add"],
+                &instance,
+                &["--cidr", "192.0.2.0/33"],
+            ),
+            &["--cidr", "192.0.2.0/24"],
+        ),
+        (
+            with(&["keys", "import-leaf"], &[], &["nowhere"]),
+            &["nowhere", "can't be read"],
+        ),
+        (
+            with(
+                &["registry-config"],
+                &instance,
+                &["--kind", "zot", "--out", "o", "--listen", "5000"],
+            ),
+            &["--listen", "127.0.0.1:5000"],
+        ),
+        (
+            with(&["migrate-data"], &[], &["--to", "here"]),
+            &["--to: ", "sqlite:DIRECTORY"],
+        ),
+        (
+            with(&["namespace", "create"], &instance, &["--name", "A"]),
+            &["--name: ", "lower-case"],
+        ),
+        (
+            with(&["user", "delete"], &account, &["--name", ""]),
+            &["--name"],
+        ),
+        (
+            with(&["audit", "list"], &[], &["--since", "soon"]),
+            &["--since", "2025-01-02", "12h"],
+        ),
     ] {
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
         let said = program.refused(&command, 2);
         for part in parts {
-            assert!(said.contains(part), "{command:?} doesn't say {part:?}: {said}");
+            assert!(
+                said.contains(part),
+                "{command:?} doesn't say {part:?}: {said}"
+            );
         }
         assert!(!said.contains("There is no"), "{command:?}: {said}");
     }
@@ -231,13 +427,36 @@ fn what_is_well_formed_and_missing_is_no_wrong_command() {
     let program = Program::new("missing");
     for (command, part) in [
         (
-            &["credential", "delete", "--instance", &program.instance, "--id", "0123456789abcdefghij"][..],
+            &[
+                "credential",
+                "delete",
+                "--instance",
+                &program.instance,
+                "--id",
+                "0123456789abcdefghij",
+            ][..],
             "no credential 0123456789abcdefghij",
         ),
-        (&["namespace", "list", "--instance", "tcr-00000000"], "does not exist"),
-        (&["user", "delete", "--account", "100000000001", "--name", "nobody"], "no user nobody"),
+        (
+            &["namespace", "list", "--instance", "tcr-00000000"],
+            "does not exist",
+        ),
+        (
+            &[
+                "user",
+                "delete",
+                "--account",
+                "100000000001",
+                "--name",
+                "nobody",
+            ],
+            "no user nobody",
+        ),
         (&["instance", "list", "--data-dir", "nowhere"], "nowhere"),
-        (&["instance", "list", "--config", "nowhere.toml"], "nowhere.toml"),
+        (
+            &["instance", "list", "--config", "nowhere.toml"],
+            "nowhere.toml",
+        ),
     ] {
         let said = program.refused(command, 1);
         assert!(said.contains(part), "{command:?}: {said}");

@@ -1,4 +1,5 @@
-//! Every kind of error at every front door: what the client sees is written down, and reviewed as text.
+//! Every kind of error at every front door: what the client sees is written down, and reviewed as
+//! text.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -12,8 +13,8 @@ use transire::http::refusal;
 
 use crate::harness::NOW;
 
-/// Lists every kind once. The patterns are matched exhaustively: a new kind doesn't compile until it is
-/// here, and then every snapshot lacks it.
+/// Lists every kind once. The patterns are matched exhaustively: a new kind doesn't compile until
+/// it is here, and then every snapshot lacks it.
 macro_rules! every_kind {
     ($($pattern:pat => $error:expr,)*) => {
         fn every_kind() -> Vec<Error> {
@@ -36,7 +37,12 @@ fn text(text: &str) -> String {
 }
 
 fn out_of_time(fault: WebIdentityFault) -> Error {
-    Error::web_identity_out_of_time(fault, NOW, NOW.plus(Duration::from_mins(5)), NOW.plus(Duration::from_mins(9)))
+    Error::web_identity_out_of_time(
+        fault,
+        NOW,
+        NOW.plus(Duration::from_mins(5)),
+        NOW.plus(Duration::from_mins(9)),
+    )
 }
 
 every_kind! {
@@ -72,7 +78,8 @@ every_kind! {
     ErrorKind::UnknownParameter { .. } => Error::unknown_parameter("Wings"),
     ErrorKind::WrongType { .. } => Error::wrong_type("Filters.0.Name"),
     ErrorKind::InvalidParameter { .. } => Error::invalid_parameter("ExpiresInHours", "It is a whole number of hours from 1 to 24."),
-    ErrorKind::MalformedRequest => Error::malformed_request("The request's body is not a JSON object."),
+    ErrorKind::MalformedRequest => Error::malformed_request("The request's body is not a JSON \
+                                                             object."),
     ErrorKind::AccessDenied(_) => Error::new(
         ErrorKind::AccessDenied(Box::new(Denial {
             rule: None,
@@ -89,8 +96,10 @@ every_kind! {
     ErrorKind::AlreadyExists { .. } => Error::already_exists(Noun::Instance, "An instance of that name exists."),
     ErrorKind::QuotaExceeded { .. } => Error::quota_exceeded(Noun::Namespace, "The instance may have 50 namespaces and no more."),
     ErrorKind::PreconditionFailed { .. } => Error::precondition_failed(Noun::Namespace, "The namespace team has repositories."),
-    ErrorKind::Unsupported => Error::unsupported("The grant_type is password or refresh_token; no other is served."),
-    ErrorKind::AddressRefused => Error::address_refused("192.0.2.7 is not in the allow list of the instance."),
+    ErrorKind::Unsupported => Error::unsupported("The grant_type is password or refresh_token; no \
+                                                  other is served."),
+    ErrorKind::AddressRefused => Error::address_refused("192.0.2.7 is not in the allow list of the \
+                                                         instance."),
     ErrorKind::BadCredentials => Error::bad_credentials(RefusalCause::WrongSecret),
     ErrorKind::WebIdentity { fault: WebIdentityFault::NoSuchProvider } => Error::web_identity(WebIdentityFault::NoSuchProvider),
     ErrorKind::WebIdentity { fault: WebIdentityFault::Malformed } =>
@@ -100,7 +109,8 @@ every_kind! {
     ErrorKind::WebIdentity { fault: WebIdentityFault::AudienceNotMatched } => Error::web_identity(WebIdentityFault::AudienceNotMatched),
     ErrorKind::WebIdentity { fault: WebIdentityFault::BadSignature } => Error::web_identity(WebIdentityFault::BadSignature),
     ErrorKind::WebIdentity { fault: WebIdentityFault::KeysUnavailable } => Error::web_identity(WebIdentityFault::KeysUnavailable),
-    ErrorKind::Misconfigured => Error::misconfigured("The file /etc/transire/master.key is not readable."),
+    ErrorKind::Misconfigured => Error::misconfigured("The file /etc/transire/master.key is not \
+                                                      readable."),
     ErrorKind::StoreUnavailable => Error::store_unavailable("disk sector 7"),
     ErrorKind::RegistryUnavailable => Error::registry_unavailable("The registry behind the instance does not answer.").caused_by("sector 8"),
     ErrorKind::AuditUnavailable => Error::new(ErrorKind::AuditUnavailable, "The audit record can't be kept; try again later."),
@@ -109,7 +119,10 @@ every_kind! {
 
 /// Writes down what a client of one door sees of every kind.
 async fn at_the_door(uri: &str, method: Method, headers: &[(&str, &str)]) -> String {
-    let mut request = Request::builder().method(method).uri(uri).header(header::HOST, "localhost:8480");
+    let mut request = Request::builder()
+        .method(method)
+        .uri(uri)
+        .header(header::HOST, "localhost:8480");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -119,7 +132,13 @@ async fn at_the_door(uri: &str, method: Method, headers: &[(&str, &str)]) -> Str
         assert!(is_listed(error.kind()));
         let kind = format!("{:?}", error.kind());
         let response = refusal(&parts, &error, text("7f0c1a52-6a1e-4f5e-9a38-000000000001"));
-        writeln!(page, "{}: {}", kind.split([' ', '{', '(']).next().unwrap(), response.status()).unwrap();
+        writeln!(
+            page,
+            "{}: {}",
+            kind.split([' ', '{', '(']).next().unwrap(),
+            response.status()
+        )
+        .unwrap();
         for (name, value) in response.headers() {
             writeln!(page, "    {name}: {}", value.to_str().unwrap()).unwrap();
         }
@@ -134,42 +153,74 @@ async fn at_the_door(uri: &str, method: Method, headers: &[(&str, &str)]) -> Str
 
 #[tokio::test]
 async fn errors_at_the_tencent_door() {
-    let headers = [("authorization", "TC3-HMAC-SHA256 x"), ("x-tc-language", "en-US"), ("x-tc-traceid", "trace-1")];
+    let headers = [
+        ("authorization", "TC3-HMAC-SHA256 x"),
+        ("x-tc-language", "en-US"),
+        ("x-tc-traceid", "trace-1"),
+    ];
     insta::assert_snapshot!("tencent", at_the_door("/", Method::POST, &headers).await);
 }
 
 #[tokio::test]
 async fn errors_at_the_tencent_door_in_chinese() {
-    insta::assert_snapshot!("tencent_chinese", at_the_door("/?SecretId=a&Signature=b&Language=zh-CN", Method::GET, &[]).await);
+    insta::assert_snapshot!(
+        "tencent_chinese",
+        at_the_door("/?SecretId=a&Signature=b&Language=zh-CN", Method::GET, &[]).await
+    );
 }
 
 #[tokio::test]
 async fn errors_at_the_alibaba_door() {
-    let headers = [("authorization", "ACS3-HMAC-SHA256 x"), ("accept", "application/json")];
+    let headers = [
+        ("authorization", "ACS3-HMAC-SHA256 x"),
+        ("accept", "application/json"),
+    ];
     insta::assert_snapshot!("alibaba", at_the_door("/", Method::POST, &headers).await);
 }
 
 #[tokio::test]
 async fn errors_at_the_alibaba_door_as_xml() {
-    insta::assert_snapshot!("alibaba_xml", at_the_door("/?AccessKeyId=a&Signature=b&Format=XML", Method::GET, &[]).await);
+    insta::assert_snapshot!(
+        "alibaba_xml",
+        at_the_door("/?AccessKeyId=a&Signature=b&Format=XML", Method::GET, &[]).await
+    );
 }
 
 #[tokio::test]
 async fn errors_of_alibabas_path_style_api() {
-    let headers = [("authorization", "acs LTAI:x"), ("x-acs-version", "2016-06-07")];
-    insta::assert_snapshot!("alibaba_paths", at_the_door("/tokens", Method::GET, &headers).await);
+    let headers = [
+        ("authorization", "acs LTAI:x"),
+        ("x-acs-version", "2016-06-07"),
+    ];
+    insta::assert_snapshot!(
+        "alibaba_paths",
+        at_the_door("/tokens", Method::GET, &headers).await
+    );
 }
 
 #[tokio::test]
 async fn errors_of_tencents_sts() {
-    let headers = [("authorization", "TC3-HMAC-SHA256 x"), ("x-tc-language", "en-US"), ("x-tc-version", "2018-08-13")];
-    insta::assert_snapshot!("tencent_sts", at_the_door("/", Method::POST, &headers).await);
+    let headers = [
+        ("authorization", "TC3-HMAC-SHA256 x"),
+        ("x-tc-language", "en-US"),
+        ("x-tc-version", "2018-08-13"),
+    ];
+    insta::assert_snapshot!(
+        "tencent_sts",
+        at_the_door("/", Method::POST, &headers).await
+    );
 }
 
 #[tokio::test]
 async fn errors_of_alibabas_sts() {
-    let headers = [("authorization", "ACS3-HMAC-SHA256 x"), ("x-acs-version", "2015-04-01")];
-    insta::assert_snapshot!("alibaba_sts", at_the_door("/", Method::POST, &headers).await);
+    let headers = [
+        ("authorization", "ACS3-HMAC-SHA256 x"),
+        ("x-acs-version", "2015-04-01"),
+    ];
+    insta::assert_snapshot!(
+        "alibaba_sts",
+        at_the_door("/", Method::POST, &headers).await
+    );
 }
 
 #[tokio::test]

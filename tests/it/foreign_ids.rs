@@ -1,6 +1,8 @@
-//! Every action of both clouds with another account's ids: the answer is what ids that nobody has get, and nothing happens.
+//! Every action of both clouds with another account's ids: the answer is what ids that nobody has
+//! get, and nothing happens.
 //!
-//! The actions are those that the doors define: a new one fails here until it is said what it is called with.
+//! The actions are those that the doors define: a new one fails here until it is said what it is
+//! called with.
 
 use std::fs;
 use std::path::Path;
@@ -62,7 +64,11 @@ impl Ids {
 
     /// Returns these ids at another instance.
     fn at(&self, tcr: &str, cri: &str) -> Self {
-        Self { tcr: tcr.to_owned(), cri: cri.to_owned(), ..self.clone() }
+        Self {
+            tcr: tcr.to_owned(),
+            cri: cri.to_owned(),
+            ..self.clone()
+        }
     }
 
     fn all(&self) -> [&str; 11] {
@@ -86,15 +92,29 @@ impl Ids {
 fn actions() -> Vec<(Product, String)> {
     let mut found = Vec::new();
     for cloud in ["tencent", "alibaba"] {
-        let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http").join(cloud).join("operations.rs")).unwrap();
-        let table = source.split_once("operations! {").unwrap().1.split_once("\n}").unwrap().0;
+        let source = fs::read_to_string(
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("src/http")
+                .join(cloud)
+                .join("operations.rs"),
+        )
+        .unwrap();
+        let table = source
+            .split_once("operations! {")
+            .unwrap()
+            .1
+            .split_once("\n}")
+            .unwrap()
+            .0;
         let mut product = "";
         for line in table.lines().map(str::trim) {
             if let Some(header) = line.strip_suffix(" {") {
                 product = header;
                 continue;
             }
-            let Some((name, _)) = line.split_once(" => ") else { continue };
+            let Some((name, _)) = line.split_once(" => ") else {
+                continue;
+            };
             let (product, name) = name.split_once(": ").unwrap_or((product, name));
             let product = match (cloud, product) {
                 ("tencent", r#""tcr""#) => Product::Tcr,
@@ -121,14 +141,21 @@ fn parameters(product: Product, action: &str, ids: &Ids) -> Value {
 }
 
 fn with(mut body: Value, more: &Value) -> Value {
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     body
 }
 
 fn of_tcr(action: &str, ids: &Ids) -> Value {
     let of = |more: Value| with(json!({ "RegistryId": ids.tcr }), &more);
     let namespace = |more: Value| with(of(json!({ "NamespaceName": ids.namespace })), &more);
-    let repository = |more: Value| with(namespace(json!({ "RepositoryName": ids.repository })), &more);
+    let repository = |more: Value| {
+        with(
+            namespace(json!({ "RepositoryName": ids.repository })),
+            &more,
+        )
+    };
     let robot = |more: Value| with(of(json!({ "Name": ids.robot })), &more);
     let token = |more: Value| with(of(json!({ "TokenId": ids.token })), &more);
     let entry = json!({ "CidrBlock": ids.entry, "Description": "x" });
@@ -155,9 +182,13 @@ fn of_tcr(action: &str, ids: &Ids) -> Value {
         "DeleteInstanceToken" => token(json!({})),
         "CreateNamespace" => namespace(json!({ "IsPublic": false })),
         "ModifyNamespace" => namespace(json!({ "IsPublic": true })),
-        "DescribeNamespaces" | "DeleteNamespace" | "DescribeTagRetentionRules" => namespace(json!({})),
+        "DescribeNamespaces" | "DeleteNamespace" | "DescribeTagRetentionRules" => {
+            namespace(json!({}))
+        }
         "DescribeWebhookTrigger" => of(json!({ "Namespace": ids.namespace })),
-        "CreateRepository" | "DescribeRepositories" | "DeleteRepository" | "DescribeImages" => repository(json!({})),
+        "CreateRepository" | "DescribeRepositories" | "DeleteRepository" | "DescribeImages" => {
+            repository(json!({}))
+        }
         "ModifyRepository" => repository(json!({ "BriefDescription": "x", "Description": "x" })),
         "DeleteImage" | "DescribeImageManifests" => repository(json!({ "ImageVersion": "v1" })),
         "DeleteRepositoryTags" => repository(json!({ "Tags": ["v1"] })),
@@ -166,7 +197,9 @@ fn of_tcr(action: &str, ids: &Ids) -> Value {
         "ModifySecurityPolicy" => with(of(entry), &json!({ "PolicyIndex": 0 })),
         "DeleteSecurityPolicy" => of(json!({ "CidrBlock": ids.entry })),
         "CreateMultipleSecurityPolicy" | "DeleteMultipleSecurityPolicy" => of(set),
-        "CreateServiceAccount" => robot(json!({ "Permissions": [{ "Resource": ids.namespace, "Actions": ["tcr:PullRepository"] }] })),
+        "CreateServiceAccount" => robot(
+            json!({ "Permissions": [{ "Resource": ids.namespace, "Actions": ["tcr:PullRepository"] }] }),
+        ),
         "DescribeServiceAccounts" => of(json!({ "EmbedPermission": true })),
         "ModifyServiceAccount" => robot(json!({ "Description": "x" })),
         "ModifyServiceAccountPassword" => robot(json!({ "Random": true })),
@@ -183,7 +216,12 @@ fn of_cr(action: &str, ids: &Ids) -> Value {
     let namespace = |more: Value| with(of(json!({ "NamespaceName": ids.namespace })), &more);
     let repository = |more: Value| with(of(json!({ "RepoId": ids.repository_id })), &more);
     let endpoint = |more: Value| with(of(json!({ "EndpointType": "internet" })), &more);
-    let tags = |more: Value| with(json!({ "ResourceType": "instance", "ResourceId.1": ids.cri }), &more);
+    let tags = |more: Value| {
+        with(
+            json!({ "ResourceType": "instance", "ResourceId.1": ids.cri }),
+            &more,
+        )
+    };
     match action {
         "ListInstance" | "GetInstanceCount" | "ListInstanceRegion" => json!({}),
         "GetInstance"
@@ -200,17 +238,23 @@ fn of_cr(action: &str, ids: &Ids) -> Value {
         "GetNamespace" => of(json!({ "NamespaceId": ids.namespace_id })),
         "CreateNamespace" | "ListNamespace" | "DeleteNamespace" => namespace(json!({})),
         "UpdateNamespace" => namespace(json!({ "AutoCreateRepo": "true" })),
-        "CreateRepository" => {
-            of(json!({ "RepoNamespaceName": ids.namespace, "RepoName": ids.repository, "RepoType": "PRIVATE", "Summary": "x" }))
+        "CreateRepository" => of(
+            json!({ "RepoNamespaceName": ids.namespace, "RepoName": ids.repository, "RepoType": "PRIVATE", "Summary": "x" }),
+        ),
+        "ListRepository" => {
+            of(json!({ "RepoNamespaceName": ids.namespace, "RepoName": ids.repository }))
         }
-        "ListRepository" => of(json!({ "RepoNamespaceName": ids.namespace, "RepoName": ids.repository })),
         "UpdateRepository" => repository(json!({ "RepoType": "PUBLIC", "Summary": "x" })),
         "GetRepository" | "DeleteRepository" | "ListRepoTag" => repository(json!({})),
         "GetRepoTag" | "DeleteRepoTag" => repository(json!({ "Tag": "v1" })),
         "GetInstanceEndpoint" => endpoint(json!({})),
         "UpdateInstanceEndpointStatus" => endpoint(json!({ "Enable": "false" })),
-        "CreateInstanceEndpointAclPolicy" | "DeleteInstanceEndpointAclPolicy" => endpoint(json!({ "Entry": ids.entry })),
-        "GetInstanceCustomizedDomain" => of(json!({ "Domain": "hub.example.com", "ModuleName": "Registry" })),
+        "CreateInstanceEndpointAclPolicy" | "DeleteInstanceEndpointAclPolicy" => {
+            endpoint(json!({ "Entry": ids.entry }))
+        }
+        "GetInstanceCustomizedDomain" => {
+            of(json!({ "Domain": "hub.example.com", "ModuleName": "Registry" }))
+        }
         "TagResources" => tags(json!({ "Tag.1.Key": "team", "Tag.1.Value": "red" })),
         "UntagResources" => tags(json!({ "All": "true" })),
         "ListTagResources" => tags(json!({})),
@@ -219,13 +263,18 @@ fn of_cr(action: &str, ids: &Ids) -> Value {
 }
 
 fn of_sts(product: Product, action: &str, ids: &Ids) -> Value {
-    let (qcs, acs) = (format!("qcs::cam::uin/{OWNER}:roleName/{}", ids.role), format!("acs:ram::{OWNER}:role/{}", ids.role));
+    let (qcs, acs) = (
+        format!("qcs::cam::uin/{OWNER}:roleName/{}", ids.role),
+        format!("acs:ram::{OWNER}:role/{}", ids.role),
+    );
     match (product, action) {
         (Product::TencentSts, "AssumeRole") => json!({ "RoleArn": qcs, "RoleSessionName": "test" }),
         (Product::TencentSts, "AssumeRoleWithWebIdentity") => {
             json!({ "ProviderId": ids.provider, "WebIdentityToken": "a.b.c", "RoleArn": qcs, "RoleSessionName": "test" })
         }
-        (Product::TencentSts, "GetFederationToken") => json!({ "Name": "test", "Policy": everything().to_string() }),
+        (Product::TencentSts, "GetFederationToken") => {
+            json!({ "Name": "test", "Policy": everything().to_string() })
+        }
         (_, "GetCallerIdentity") => json!({}),
         (Product::AlibabaSts, "AssumeRole") => json!({ "RoleArn": acs, "RoleSessionName": "test" }),
         (Product::AlibabaSts, "AssumeRoleWithOIDC") => {
@@ -244,8 +293,17 @@ async fn ask(app: &App, key: &Key, product: Product, action: &str, parameters: &
         Product::Tcr => app.tencent(action, parameters).by(key).send().await,
         Product::TencentSts => app.tencent_sts(action, parameters).by(key).send().await,
         Product::Cr | Product::AlibabaSts => {
-            pairs = parameters.as_object().unwrap().iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
-            let call = if product == Product::Cr { app.alibaba(action, &pairs) } else { app.alibaba_sts(action, &pairs) };
+            pairs = parameters
+                .as_object()
+                .unwrap()
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str().unwrap()))
+                .collect();
+            let call = if product == Product::Cr {
+                app.alibaba(action, &pairs)
+            } else {
+                app.alibaba_sts(action, &pairs)
+            };
             call.by(key).send().await
         }
     }
@@ -258,7 +316,9 @@ async fn told(app: &App, key: &Key, product: Product, action: &str, parameters: 
 }
 
 fn without_request_id(mut answer: Value) -> Value {
-    let fields = answer.get_mut("Response").filter(|response| response.is_object());
+    let fields = answer
+        .get_mut("Response")
+        .filter(|response| response.is_object());
     match fields {
         Some(response) => response.as_object_mut().unwrap().remove("RequestId"),
         None => answer.as_object_mut().unwrap().remove("RequestId"),
@@ -273,7 +333,10 @@ fn is_refused(answer: &Answer) -> bool {
 /// Returns an answer as it would be for any ids.
 fn whatever_the_ids(answer: &Answer, ids: &Ids) -> String {
     let answer_json = answer.json();
-    let id = answer_json["RequestId"].as_str().unwrap_or_default().to_owned();
+    let id = answer_json["RequestId"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     let mut text = format!("{} {}", answer.status, without_request_id(answer_json));
     if !id.is_empty() {
         text = text.replace(&id, "REQUEST");
@@ -293,28 +356,74 @@ struct Other {
 impl Other {
     async fn of(app: &App) -> Self {
         let owner = OWNER.parse().unwrap();
-        let key = Key::permanent(app.service.identity.create_access_key(&app.operator(), owner, None).await.unwrap());
+        let key = Key::permanent(
+            app.service
+                .identity
+                .create_access_key(&app.operator(), owner, None)
+                .await
+                .unwrap(),
+        );
         let trust = cam(
             &json!([{ "effect": "allow", "action": "name/sts:AssumeRole", "principal": { "qcs": format!("qcs::cam::uin/{OWNER}:root") } }]),
         );
-        app.service.identity.create_role(&app.operator(), owner, "their-role", &trust.to_string(), 7200).await.unwrap();
-        let (tcr, cri) = (app.foreign_instance.id.as_str(), app.foreign_instance.cri_id.as_str());
+        app.service
+            .identity
+            .create_role(
+                &app.operator(),
+                owner,
+                "their-role",
+                &trust.to_string(),
+                7200,
+            )
+            .await
+            .unwrap();
+        let (tcr, cri) = (
+            app.foreign_instance.id.as_str(),
+            app.foreign_instance.cri_id.as_str(),
+        );
         let of = |more: Value| with(json!({ "RegistryId": tcr }), &more);
-        told(app, &key, Product::Tcr, "CreateNamespace", &of(json!({ "NamespaceName": "theirs", "IsPublic": false }))).await;
-        let repository = of(json!({ "NamespaceName": "theirs", "RepositoryName": "hidden", "Description": UNSEEN }));
+        told(
+            app,
+            &key,
+            Product::Tcr,
+            "CreateNamespace",
+            &of(json!({ "NamespaceName": "theirs", "IsPublic": false })),
+        )
+        .await;
+        let repository = of(
+            json!({ "NamespaceName": "theirs", "RepositoryName": "hidden", "Description": UNSEEN }),
+        );
         told(app, &key, Product::Tcr, "CreateRepository", &repository).await;
         let token = of(json!({ "TokenType": "longterm", "Desc": UNSEEN }));
         let token = told(app, &key, Product::Tcr, "CreateInstanceToken", &token).await;
         let robot = json!({ "Name": "theirs-robot", "Description": UNSEEN, "Permissions": [{ "Resource": "theirs", "Actions": ["tcr:PullRepository"] }] });
         told(app, &key, Product::Tcr, "CreateServiceAccount", &of(robot)).await;
-        told(app, &key, Product::Tcr, "ManageExternalEndpoint", &of(json!({ "Operation": "Create" }))).await;
+        told(
+            app,
+            &key,
+            Product::Tcr,
+            "ManageExternalEndpoint",
+            &of(json!({ "Operation": "Create" })),
+        )
+        .await;
         let entry = json!({ "CidrBlock": "203.0.113.0/24", "Description": UNSEEN });
         told(app, &key, Product::Tcr, "CreateSecurityPolicy", &of(entry)).await;
         let tags = json!({ "ResourceType": "instance", "ResourceId.1": cri, "Tag.1.Key": "team", "Tag.1.Value": UNSEEN });
         told(app, &key, Product::Cr, "TagResources", &tags).await;
-        let named = json!({ "InstanceId": cri, "RepoNamespaceName": "theirs", "RepoName": "hidden" });
-        let repository_id = told(app, &key, Product::Cr, "GetRepository", &named).await["RepoId"].as_str().unwrap().to_owned();
-        let namespace = told(app, &key, Product::Cr, "GetNamespace", &json!({ "InstanceId": cri, "NamespaceName": "theirs" })).await;
+        let named =
+            json!({ "InstanceId": cri, "RepoNamespaceName": "theirs", "RepoName": "hidden" });
+        let repository_id = told(app, &key, Product::Cr, "GetRepository", &named).await["RepoId"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let namespace = told(
+            app,
+            &key,
+            Product::Cr,
+            "GetNamespace",
+            &json!({ "InstanceId": cri, "NamespaceName": "theirs" }),
+        )
+        .await;
         let ids = Ids {
             tcr: tcr.to_owned(),
             cri: cri.to_owned(),
@@ -335,35 +444,76 @@ impl Other {
     async fn everything(&self, app: &App) -> Value {
         let of = json!({ "RegistryId": self.ids.tcr });
         let mut seen = Vec::new();
-        for action in ["DescribeNamespaces", "DescribeRepositories", "DescribeInstanceToken", "DescribeSecurityPolicies", "CheckInstance"] {
+        for action in [
+            "DescribeNamespaces",
+            "DescribeRepositories",
+            "DescribeInstanceToken",
+            "DescribeSecurityPolicies",
+            "CheckInstance",
+        ] {
             seen.push(told(app, &self.key, Product::Tcr, action, &of).await);
         }
         let robots = with(of, &json!({ "EmbedPermission": true }));
-        seen.push(told(app, &self.key, Product::Tcr, "DescribeServiceAccounts", &robots).await);
-        seen.push(told(app, &self.key, Product::Tcr, "DescribeInstances", &json!({})).await);
+        seen.push(
+            told(
+                app,
+                &self.key,
+                Product::Tcr,
+                "DescribeServiceAccounts",
+                &robots,
+            )
+            .await,
+        );
+        seen.push(
+            told(
+                app,
+                &self.key,
+                Product::Tcr,
+                "DescribeInstances",
+                &json!({}),
+            )
+            .await,
+        );
         let tags = json!({ "ResourceType": "instance", "ResourceId.1": self.ids.cri });
         seen.push(told(app, &self.key, Product::Cr, "ListTagResources", &tags).await);
         seen.into()
     }
 }
 
-/// Returns a user of the account who may do everything, and whose policies name the other account's instance.
+/// Returns a user of the account who may do everything, and whose policies name the other account's
+/// instance.
 async fn all_powerful_user(app: &App, other: &Other) -> Key {
     let user = app.user("mighty", &everything()).await;
     let named = [
-        cam(&json!([{ "effect": "allow", "action": "tcr:*", "resource": [
+        cam(
+            &json!([{ "effect": "allow", "action": "tcr:*", "resource": [
             format!("qcs::tcr:::instance/{}", other.ids.tcr),
             format!("qcs::tcr::uin/{OWNER}:repository/{}/*", other.ids.tcr),
-        ] }])),
+        ] }]),
+        ),
         ram(
             &json!([{ "Effect": "Allow", "Action": ["cr:*", "sts:*"], "Resource": ["*", format!("acs:cr:*:{OWNER}:*"), format!("acs:ram::{OWNER}:role/*")] }]),
         ),
     ];
     for (number, document) in named.iter().enumerate() {
         let name = format!("mighty-{number}");
-        app.service.identity.save_policy(&app.operator(), account(), &name, &document.to_string(), Save::Create).await.unwrap();
+        app.service
+            .identity
+            .save_policy(
+                &app.operator(),
+                account(),
+                &name,
+                &document.to_string(),
+                Save::Create,
+            )
+            .await
+            .unwrap();
         let target = Target::User("mighty".to_owned());
-        app.service.identity.set_attached(&app.operator(), account(), &name, &target, Attached::Yes).await.unwrap();
+        app.service
+            .identity
+            .set_attached(&app.operator(), account(), &name, &target, Attached::Yes)
+            .await
+            .unwrap();
     }
     user
 }
@@ -380,9 +530,15 @@ async fn anothers_ids_are_answered_as_ids_that_nobody_has() {
     let mut asked = 0;
     for (product, action) in actions() {
         // Everything at the other's instance, and at one's own all else that is the other's.
-        let places = [(other.ids.clone(), nothing.clone()), (other.ids.at(tcr, cri), nothing.at(tcr, cri))];
+        let places = [
+            (other.ids.clone(), nothing.clone()),
+            (other.ids.at(tcr, cri), nothing.at(tcr, cri)),
+        ];
         for (place, (theirs, nobodys)) in places.iter().enumerate() {
-            let (foreign, unknown) = (parameters(product, &action, theirs), parameters(product, &action, nobodys));
+            let (foreign, unknown) = (
+                parameters(product, &action, theirs),
+                parameters(product, &action, nobodys),
+            );
             // At one's own instance any name is free to be made.
             if foreign == unknown || place == 1 && action.starts_with("Create") {
                 continue;
@@ -391,7 +547,12 @@ async fn anothers_ids_are_answered_as_ids_that_nobody_has() {
                 let foreign = ask(&app, key, product, &action, &foreign).await;
                 let unknown = ask(&app, key, product, &action, &unknown).await;
                 let told = foreign.body.clone();
-                assert!(!told.contains(UNSEEN) && foreign.status.as_u16() < 500 && !told.contains("InternalError"), "{action}: {told}");
+                assert!(
+                    !told.contains(UNSEEN)
+                        && foreign.status.as_u16() < 500
+                        && !told.contains("InternalError"),
+                    "{action}: {told}"
+                );
                 assert_eq!(
                     whatever_the_ids(&foreign, theirs),
                     whatever_the_ids(&unknown, nobodys),
@@ -403,5 +564,9 @@ async fn anothers_ids_are_answered_as_ids_that_nobody_has() {
         }
     }
     assert!(asked > 150, "only {asked} were asked");
-    assert_eq!(other.everything(&app).await, before, "something of the other account changed");
+    assert_eq!(
+        other.everything(&app).await,
+        before,
+        "something of the other account changed"
+    );
 }

@@ -3,7 +3,8 @@
 //! - `tencent/`, `alibaba/`, `registry/`: one API each, a file a noun of that API.
 //! - `service/`: the use cases, a file a noun, by whichever API a client would use.
 //! - `policies/`: decisions by documents, without a server.
-//! - Beside them: rules that hold for every API or for the whole program, and checks of the sources and documents.
+//! - Beside them: rules that hold for every API or for the whole program, and checks of the sources
+//!   and documents.
 //! - `harness/`: all that test files share. A test file imports no other.
 
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]

@@ -26,11 +26,18 @@ async fn the_page_says_what_was_asked_how_long_keys_last_and_what_is_wrong() {
     let app = App::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let monitoring = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (doors, monitor) = (listener.local_addr().unwrap(), monitoring.local_addr().unwrap());
+    let (doors, monitor) = (
+        listener.local_addr().unwrap(),
+        monitoring.local_addr().unwrap(),
+    );
     let (stop, stopped) = oneshot::channel();
     let service = Arc::clone(&app.service);
-    let running =
-        tokio::spawn(transire::serve::run(service, Settings::default(), Listener::from(listener).monitored_at(Some(monitoring)), stopped));
+    let running = tokio::spawn(transire::serve::run(
+        service,
+        Settings::default(),
+        Listener::from(listener).monitored_at(Some(monitoring)),
+        stopped,
+    ));
     for path in ["/healthz", "/token?service=x%22y", "/nobody-knows%22this"] {
         ask(doors, path).await;
     }
@@ -45,10 +52,17 @@ async fn the_page_says_what_was_asked_how_long_keys_last_and_what_is_wrong() {
     };
     drop(held);
     // The next one's place is none that is open.
-    while !ask(monitor, "/metrics").await.contains("\ntransire_connections_open 0\n") {
+    while !ask(monitor, "/metrics")
+        .await
+        .contains("\ntransire_connections_open 0\n")
+    {
         tokio::task::yield_now().await;
     }
-    assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains("content-type: text/plain; version=0.0.4"), "{page}");
+    assert!(
+        page.starts_with("HTTP/1.1 200 OK\r\n")
+            && page.contains("content-type: text/plain; version=0.0.4"),
+        "{page}"
+    );
     for line in [
         "transire_requests_total{door=\"plain\",action=\"page\",outcome=\"ok\"} 1",
         "transire_requests_total{door=\"plain\",action=\"page\",outcome=\"refused\"} 1",
@@ -62,23 +76,45 @@ async fn the_page_says_what_was_asked_how_long_keys_last_and_what_is_wrong() {
     ] {
         assert!(page.lines().any(|found| found == line), "{line}\n{page}");
     }
-    assert!(page.contains("\ntransire_leaf_ends_in_seconds{algorithm=\"ES256\",key=\""), "{page}");
-    assert!(!page.contains("nobody-knows") && !page.contains("x%22y"), "a client's own words became a label: {page}");
-    assert!(ask(monitor, "/readyz").await.ends_with("{\"ready\":true,\"missing\":[],\"warnings\":[]}"));
+    assert!(
+        page.contains("\ntransire_leaf_ends_in_seconds{algorithm=\"ES256\",key=\""),
+        "{page}"
+    );
+    assert!(
+        !page.contains("nobody-knows") && !page.contains("x%22y"),
+        "a client's own words became a label: {page}"
+    );
+    assert!(
+        ask(monitor, "/readyz")
+            .await
+            .ends_with("{\"ready\":true,\"missing\":[],\"warnings\":[]}")
+    );
     assert!(ask(monitor, "/healthz").await.ends_with("ok\n"));
     for path in ["/token", "/", "/bundle.pem"] {
-        assert!(ask(monitor, path).await.starts_with("HTTP/1.1 404 "), "{path} is served to who monitors");
+        assert!(
+            ask(monitor, path).await.starts_with("HTTP/1.1 404 "),
+            "{path} is served to who monitors"
+        );
     }
     // At the doors there is no such page.
     assert!(ask(doors, "/metrics").await.starts_with("HTTP/1.1 404 "));
     app.wait(Duration::from_hours(9 * 24));
     app.service.keys.refresh_warnings().await.unwrap();
     let page = ask(monitor, "/metrics").await;
-    assert!(page.contains("\ntransire_alarm{kind=\"leaf-ends\"} 1\n"), "{page}");
+    assert!(
+        page.contains("\ntransire_alarm{kind=\"leaf-ends\"} 1\n"),
+        "{page}"
+    );
     // Strangers learn what it is about, who monitors learns which key.
     let (known, told) = (ask(monitor, "/readyz").await, ask(doors, "/readyz").await);
-    assert!(known.contains("[\"the certificate of the signing key "), "{known}");
-    assert!(told.contains("[\"a signing certificate ends: see the log or the metrics listener\"]"), "{told}");
+    assert!(
+        known.contains("[\"the certificate of the signing key "),
+        "{known}"
+    );
+    assert!(
+        told.contains("[\"a signing certificate ends: see the log or the metrics listener\"]"),
+        "{told}"
+    );
     stop.send(()).unwrap();
     running.await.unwrap();
 }
@@ -87,21 +123,45 @@ async fn the_page_says_what_was_asked_how_long_keys_last_and_what_is_wrong() {
 async fn actions_are_counted_by_their_names_and_what_is_not_served_without_one() {
     let app = App::new().await;
     app.temporary().await;
-    let (parts, ()) = http::Request::get("/metrics").body(()).unwrap().into_parts();
+    let (parts, ()) = http::Request::get("/metrics")
+        .body(())
+        .unwrap()
+        .into_parts();
     // A server of its own counts nothing of another's.
-    let server = transire::http::Server::new(Arc::clone(&app.service), transire::http::Settings::default());
-    for action in ["CreateInstanceToken", "DescribeAnything\"", "CreateInstanceToken"] {
-        server.serve(app.tencent(action, &serde_json::json!({})).request(), [192, 0, 2, 1].into(), transire::http::Transport::Plain).await;
+    let server = transire::http::Server::new(
+        Arc::clone(&app.service),
+        transire::http::Settings::default(),
+    );
+    for action in [
+        "CreateInstanceToken",
+        "DescribeAnything\"",
+        "CreateInstanceToken",
+    ] {
+        server
+            .serve(
+                app.tencent(action, &serde_json::json!({})).request(),
+                [192, 0, 2, 1].into(),
+                transire::http::Transport::Plain,
+            )
+            .await;
     }
-    let page = server.monitor(&parts, &transire::http::ConnectionCounts::default()).await;
-    let page = axum::body::to_bytes(page.into_body(), 1 << 20).await.unwrap();
+    let page = server
+        .monitor(&parts, &transire::http::ConnectionCounts::default())
+        .await;
+    let page = axum::body::to_bytes(page.into_body(), 1 << 20)
+        .await
+        .unwrap();
     let page = std::str::from_utf8(&page).unwrap();
-    let counted: Vec<_> = page.lines().filter(|line| line.starts_with("transire_requests_total")).collect();
+    let counted: Vec<_> = page
+        .lines()
+        .filter(|line| line.starts_with("transire_requests_total"))
+        .collect();
     assert_eq!(
         counted,
         [
             "transire_requests_total{door=\"tencent\",action=\"\",outcome=\"refused\"} 1",
-            "transire_requests_total{door=\"tencent\",action=\"CreateInstanceToken\",outcome=\"refused\"} 2",
+            "transire_requests_total{door=\"tencent\",action=\"CreateInstanceToken\",outcome=\"refused\"} \
+             2",
         ]
     );
 }

@@ -1,4 +1,5 @@
-//! The database is gone, or as good as gone: PostgreSQL behind a proxy that hangs up, or goes silent.
+//! The database is gone, or as good as gone: PostgreSQL behind a proxy that hangs up, or goes
+//! silent.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -49,28 +50,54 @@ struct Far {
 }
 
 impl Far {
-    /// Makes a database on the server that the environment names; without one, a test is skipped, but fails in CI.
-    #[expect(clippy::disallowed_methods, reason = "the tests' own server is no setting of the service")]
+    /// Makes a database on the server that the environment names; without one, a test is skipped,
+    /// but fails in CI.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the tests' own server is no setting of the service"
+    )]
     async fn new() -> Option<Self> {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let Ok(server) = std::env::var("TRANSIRE_TEST_POSTGRES") else {
-            assert!(std::env::var("CI").is_err(), "TRANSIRE_TEST_POSTGRES is missing: in CI the PostgreSQL half may not be skipped");
+            assert!(
+                std::env::var("CI").is_err(),
+                "TRANSIRE_TEST_POSTGRES is missing: in CI the PostgreSQL half may not be skipped"
+            );
             return None;
         };
-        let name = format!("transire_outage_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "transire_outage_{}_{}",
+            std::process::id(),
+            MADE.fetch_add(1, Ordering::Relaxed)
+        );
         at_server(&server, &format!("CREATE DATABASE {name}")).await;
         let mut url: url::Url = server.parse().unwrap();
         url.set_path(&name);
         let address = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
-        let options = PostgresOptions { connections: 4, start_timeout: Duration::ZERO, ..PostgresOptions::default() };
-        let at = |url: &url::Url| Location::Postgres { url: Secret::new(url.as_str()), options: options.clone() };
+        let options = PostgresOptions {
+            connections: 4,
+            start_timeout: Duration::ZERO,
+            ..PostgresOptions::default()
+        };
+        let at = |url: &url::Url| Location::Postgres {
+            url: Secret::new(url.as_str()),
+            options: options.clone(),
+        };
         let direct = at(&url);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         url.set_host(Some("127.0.0.1")).unwrap();
-        url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
+        url.set_port(Some(listener.local_addr().unwrap().port()))
+            .unwrap();
         let line = Arc::new(watch::Sender::new(Line::Open));
         let serving = tokio::spawn(relay_all(listener, address, Arc::clone(&line)));
-        Some(Self { line, through: at(&url), direct, server, name, serving })
+        Some(Self {
+            line,
+            through: at(&url),
+            direct,
+            server,
+            name,
+            serving,
+        })
     }
 
     fn set(&self, line: Line) {
@@ -79,7 +106,11 @@ impl Far {
 
     async fn remove(self) {
         self.serving.abort();
-        at_server(&self.server, &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+        at_server(
+            &self.server,
+            &format!("DROP DATABASE {} WITH (FORCE)", self.name),
+        )
+        .await;
     }
 }
 
@@ -137,7 +168,9 @@ async fn relay(mut client: TcpStream, address: &str, line: &watch::Sender<Line>)
 }
 
 async fn at_server(server: &str, command: &str) {
-    let (client, connection) = tokio_postgres::connect(server, tokio_postgres::NoTls).await.unwrap();
+    let (client, connection) = tokio_postgres::connect(server, tokio_postgres::NoTls)
+        .await
+        .unwrap();
     let connection = tokio::spawn(connection);
     client.batch_execute(command).await.unwrap();
     drop(client);
@@ -170,9 +203,14 @@ impl Replica {
     /// Loses the database, and waits until that is noticed.
     async fn lose(&self, far: &Far, line: Line) {
         far.set(line);
-        // Not only by who asked for readiness: nothing that this service never made is refused any more.
-        let unheard = async || self.exchange("trst_EXAMPLE").await == StatusCode::SERVICE_UNAVAILABLE;
-        let noticed = until("the loss to be noticed", async || !self.is_ready().await && unheard().await).await;
+        // Not only by who asked for readiness: nothing that this service never made is refused any
+        // more.
+        let unheard =
+            async || self.exchange("trst_EXAMPLE").await == StatusCode::SERVICE_UNAVAILABLE;
+        let noticed = until("the loss to be noticed", async || {
+            !self.is_ready().await && unheard().await
+        })
+        .await;
         assert!(noticed < Duration::from_secs(5), "it took {noticed:?}");
     }
 
@@ -188,12 +226,20 @@ impl Replica {
         // A signature makes one long-term credential, so each call has a second of its own.
         self.app.wait(Duration::from_secs(1));
         let body = json!({ "RegistryId": self.app.instance.id.as_str(), "TokenType": token_type });
-        self.app.tencent("CreateInstanceToken", &body).send().await.json()["Response"].clone()
+        self.app
+            .tencent("CreateInstanceToken", &body)
+            .send()
+            .await
+            .json()["Response"]
+            .clone()
     }
 
     async fn issued(&self, token_type: &str) -> String {
         let answer = self.issue(token_type).await;
-        answer["Token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+        answer["Token"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{answer}"))
+            .to_owned()
     }
 
     async fn exchange(&self, secret: &str) -> StatusCode {
@@ -202,25 +248,57 @@ impl Replica {
 
     async fn tencent_code(&self, key: &Key) -> String {
         let body = json!({ "RegistryId": self.app.instance.id.as_str() });
-        let answer = self.app.tencent("CreateInstanceToken", &body).by(key).send().await.json();
-        answer["Response"]["Error"]["Code"].as_str().unwrap_or("none").to_owned()
+        let answer = self
+            .app
+            .tencent("CreateInstanceToken", &body)
+            .by(key)
+            .send()
+            .await
+            .json();
+        answer["Response"]["Error"]["Code"]
+            .as_str()
+            .unwrap_or("none")
+            .to_owned()
     }
 
     async fn alibaba_code(&self, key: &Key) -> String {
         let query = [("InstanceId", self.app.instance.cri_id.as_str())];
-        let answer = self.app.alibaba("GetAuthorizationToken", &query).by(key).send().await.json();
-        if answer["IsSuccess"] == true { "none".to_owned() } else { answer["Code"].as_str().unwrap().to_owned() }
+        let answer = self
+            .app
+            .alibaba("GetAuthorizationToken", &query)
+            .by(key)
+            .send()
+            .await
+            .json();
+        if answer["IsSuccess"] == true {
+            "none".to_owned()
+        } else {
+            answer["Code"].as_str().unwrap().to_owned()
+        }
     }
 }
 
 async fn exchange(app: &App, secret: &str) -> StatusCode {
-    let answer = app.registry(Some((ACCOUNT, secret)), &format!("service={SERVICE}")).await;
-    assert_eq!(answer.status == StatusCode::SERVICE_UNAVAILABLE, answer.header("retry-after").is_some(), "{}", answer.body);
+    let answer = app
+        .registry(Some((ACCOUNT, secret)), &format!("service={SERVICE}"))
+        .await;
+    assert_eq!(
+        answer.status == StatusCode::SERVICE_UNAVAILABLE,
+        answer.header("retry-after").is_some(),
+        "{}",
+        answer.body
+    );
     answer.status
 }
 
 async fn new_key(app: &App) -> Key {
-    Key::permanent(app.service.identity.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap())
+    Key::permanent(
+        app.service
+            .identity
+            .create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None)
+            .await
+            .unwrap(),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -228,7 +306,10 @@ async fn what_is_known_goes_on_and_what_is_not_can_not_be_decided() {
     for line in [Line::Cut, Line::Silent] {
         let Some(far) = Far::new().await else { return };
         let replica = Replica::new(&far, |_| {}).await;
-        let (known, unknown) = (replica.issued("longterm").await, replica.issued("longterm").await);
+        let (known, unknown) = (
+            replica.issued("longterm").await,
+            replica.issued("longterm").await,
+        );
         let unknown_key = new_key(&replica.app).await;
         let temporary = replica.issued("temp").await;
         for secret in [&known, &temporary] {
@@ -246,28 +327,71 @@ async fn what_is_known_goes_on_and_what_is_not_can_not_be_decided() {
         made_up.push(last);
         let begun = Instant::now();
         for secret in [&unknown, &made_up] {
-            assert_eq!(replica.exchange(secret).await, StatusCode::SERVICE_UNAVAILABLE, "{line:?}");
+            assert_eq!(
+                replica.exchange(secret).await,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "{line:?}"
+            );
         }
-        assert_eq!(replica.tencent_code(&unknown_key).await, "InternalError.DbError");
+        assert_eq!(
+            replica.tencent_code(&unknown_key).await,
+            "InternalError.DbError"
+        );
         assert_eq!(replica.alibaba_code(&unknown_key).await, "SystemError");
         // A write fails whole, and at once: nobody has to wait to find out.
-        assert_eq!(replica.issue("longterm").await["Error"]["Code"], "InternalError.DbError");
-        assert!(begun.elapsed() < Duration::from_secs(2), "{line:?}: it took {:?}", begun.elapsed());
-        assert_eq!(replica.app.send(http::Request::get("/healthz").body("".into()).unwrap()).await.status, StatusCode::OK);
-        let readiness = replica.app.send(http::Request::get("/readyz").body("".into()).unwrap()).await;
-        assert!(readiness.status == StatusCode::SERVICE_UNAVAILABLE && readiness.body.contains("does not answer"), "{}", readiness.body);
+        assert_eq!(
+            replica.issue("longterm").await["Error"]["Code"],
+            "InternalError.DbError"
+        );
+        assert!(
+            begun.elapsed() < Duration::from_secs(2),
+            "{line:?}: it took {:?}",
+            begun.elapsed()
+        );
+        assert_eq!(
+            replica
+                .app
+                .send(http::Request::get("/healthz").body("".into()).unwrap())
+                .await
+                .status,
+            StatusCode::OK
+        );
+        let readiness = replica
+            .app
+            .send(http::Request::get("/readyz").body("".into()).unwrap())
+            .await;
+        assert!(
+            readiness.status == StatusCode::SERVICE_UNAVAILABLE
+                && readiness.body.contains("does not answer"),
+            "{}",
+            readiness.body
+        );
 
         // Nothing rests on memory for ever. The wall clock has no part in it.
         replica.app.wait(Duration::from_mins(30));
         assert_eq!(replica.exchange(&temporary).await, StatusCode::OK);
         replica.app.run_on(Duration::from_secs(301));
         for secret in [&known, &unknown, &temporary, &fresh] {
-            assert_eq!(replica.exchange(secret).await, StatusCode::SERVICE_UNAVAILABLE, "{line:?}");
+            assert_eq!(
+                replica.exchange(secret).await,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "{line:?}"
+            );
         }
-        assert_eq!(replica.tencent_code(&replica.app.key).await, "InternalError.DbError");
+        assert_eq!(
+            replica.tencent_code(&replica.app.key).await,
+            "InternalError.DbError"
+        );
         assert_eq!(replica.alibaba_code(&replica.app.key).await, "SystemError");
-        let readiness = replica.app.send(http::Request::get("/readyz").body("".into()).unwrap()).await;
-        assert!(readiness.body.contains("max_staleness_seconds"), "{}", readiness.body);
+        let readiness = replica
+            .app
+            .send(http::Request::get("/readyz").body("".into()).unwrap())
+            .await;
+        assert!(
+            readiness.body.contains("max_staleness_seconds"),
+            "{}",
+            readiness.body
+        );
 
         replica.regain(&far).await;
         for secret in [&known, &unknown, &temporary, &fresh] {
@@ -288,15 +412,33 @@ async fn what_a_refusal_could_not_change_stays_refused() {
     let known = replica.issue("longterm").await;
     let id: CredentialId = known["TokenId"].as_str().unwrap().parse().unwrap();
     let temporary = replica.issued("temp").await;
-    assert_eq!(replica.exchange(known["Token"].as_str().unwrap()).await, StatusCode::OK);
+    assert_eq!(
+        replica.exchange(known["Token"].as_str().unwrap()).await,
+        StatusCode::OK
+    );
     replica.lose(&far, Line::Cut).await;
-    // The id of a known credential with another secret: whoever has that should look for the right one.
+    // The id of a known credential with another secret: whoever has that should look for the right
+    // one.
     let wrong = long_term_secret(&id, &SystemRandom);
-    assert_eq!(replica.exchange(wrong.expose()).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        replica.exchange(wrong.expose()).await,
+        StatusCode::UNAUTHORIZED
+    );
     replica.app.wait(Duration::from_hours(2));
-    assert_eq!(replica.exchange(&temporary).await, StatusCode::UNAUTHORIZED, "it expired, and its owner gets another");
-    let stranger = Key { id: replica.app.key.id.clone(), secret: SigningSecret::new(Secret::new("guessedEXAMPLE")), token: None };
-    assert_eq!(replica.tencent_code(&stranger).await, "AuthFailure.SignatureFailure");
+    assert_eq!(
+        replica.exchange(&temporary).await,
+        StatusCode::UNAUTHORIZED,
+        "it expired, and its owner gets another"
+    );
+    let stranger = Key {
+        id: replica.app.key.id.clone(),
+        secret: SigningSecret::new(Secret::new("guessedEXAMPLE")),
+        token: None,
+    };
+    assert_eq!(
+        replica.tencent_code(&stranger).await,
+        "AuthFailure.SignatureFailure"
+    );
     drop(replica);
     far.remove().await;
 }
@@ -304,12 +446,21 @@ async fn what_a_refusal_could_not_change_stays_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_no_staleness_allowed_a_loss_is_refused_as_soon_as_it_is_noticed() {
     let Some(far) = Far::new().await else { return };
-    let replica = Replica::new(&far, |options| options.service.max_staleness = Duration::ZERO).await;
+    let replica = Replica::new(&far, |options| {
+        options.service.max_staleness = Duration::ZERO
+    })
+    .await;
     let temporary = replica.issued("temp").await;
     assert_eq!(replica.exchange(&temporary).await, StatusCode::OK);
     replica.lose(&far, Line::Silent).await;
-    assert_eq!(replica.exchange(&temporary).await, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(replica.tencent_code(&replica.app.key).await, "InternalError.DbError");
+    assert_eq!(
+        replica.exchange(&temporary).await,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    assert_eq!(
+        replica.tencent_code(&replica.app.key).await,
+        "InternalError.DbError"
+    );
     replica.regain(&far).await;
     assert_eq!(replica.exchange(&temporary).await, StatusCode::OK);
     drop(replica);
@@ -320,13 +471,22 @@ async fn with_no_staleness_allowed_a_loss_is_refused_as_soon_as_it_is_noticed() 
 async fn chosen_passwords_are_guessed_no_faster_while_they_can_not_be_decided() {
     let Some(far) = Far::new().await else { return };
     // The wait for the loss fails log-ins itself, from elsewhere.
-    let replica =
-        Replica::new(&far, |options| (options.service.limits.failed_log_ins, options.service.limits.failed_log_ins_per_minute) = (20, 1))
-            .await;
+    let replica = Replica::new(&far, |options| {
+        (
+            options.service.limits.failed_log_ins,
+            options.service.limits.failed_log_ins_per_minute,
+        ) = (20, 1)
+    })
+    .await;
     replica.app.reset_login_password("Passw0rd-EXAMPLE").await;
     let try_at = async |peer: &str, secret: &str| {
         let query = format!("service={SERVICE}");
-        replica.app.registry_from(peer, Some((ACCOUNT, secret)), &query).await.status.as_u16()
+        replica
+            .app
+            .registry_from(peer, Some((ACCOUNT, secret)), &query)
+            .await
+            .status
+            .as_u16()
     };
     assert_eq!(try_at("192.0.2.1", "Passw0rd-EXAMPLE").await, 200);
     replica.lose(&far, Line::Cut).await;
@@ -337,11 +497,17 @@ async fn chosen_passwords_are_guessed_no_faster_while_they_can_not_be_decided() 
     }
     // Another replica may have heard of it: it is never said to be wrong.
     let last = answers.len() - 1;
-    assert!(last > 1 && answers[..last].iter().all(|answer| *answer == 503), "{answers:?}");
+    assert!(
+        last > 1 && answers[..last].iter().all(|answer| *answer == 503),
+        "{answers:?}"
+    );
     assert_eq!(try_at("192.0.2.1", "Passw0rd-EXAMPLE").await, 200);
     // What machines have isn't guessed, and may be good.
     for number in 0..5 {
-        assert_eq!(try_at("192.0.2.3", &format!("trst_EXAMPLE{number}")).await, 503);
+        assert_eq!(
+            try_at("192.0.2.3", &format!("trst_EXAMPLE{number}")).await,
+            503
+        );
     }
     drop(replica);
     far.remove().await;
@@ -356,10 +522,17 @@ async fn what_another_replica_sealed_and_changed_meanwhile_is_never_refused_as_w
         .app
         .service
         .identity
-        .set_access_key_state(&replica.app.operator(), &disabled_before.id, AccessKeyState::Disabled)
+        .set_access_key_state(
+            &replica.app.operator(),
+            &disabled_before.id,
+            AccessKeyState::Disabled,
+        )
         .await
         .unwrap();
-    assert_eq!(replica.tencent_code(&disabled_before).await, "AuthFailure.SecretIdNotFound");
+    assert_eq!(
+        replica.tencent_code(&disabled_before).await,
+        "AuthFailure.SecretIdNotFound"
+    );
     let known = replica.issued("temp").await;
     assert_eq!(replica.exchange(&known).await, StatusCode::OK);
     replica.lose(&far, Line::Silent).await;
@@ -367,21 +540,47 @@ async fn what_another_replica_sealed_and_changed_meanwhile_is_never_refused_as_w
     // Another replica goes on, with the same master key.
     let other = App::beside(&replica.app, far.direct.clone()).await;
     let (first, second) = (other.service.as_ref(), &replica);
-    first.identity.set_access_key_state(&operator_call(first), &disabled_before.id, AccessKeyState::Active).await.unwrap();
-    first.keys.rotate_key(&operator_call(first), KeyKind::Sealing).await.unwrap();
+    first
+        .identity
+        .set_access_key_state(
+            &operator_call(first),
+            &disabled_before.id,
+            AccessKeyState::Active,
+        )
+        .await
+        .unwrap();
+    first
+        .keys
+        .rotate_key(&operator_call(first), KeyKind::Sealing)
+        .await
+        .unwrap();
     other.wait(Duration::from_secs(31));
     first.memory.catch_up().await.unwrap();
     let sealed_anew = other.temporary().await.1.expose().to_owned();
     assert_eq!(exchange(&other, &sealed_anew).await, StatusCode::OK);
     let body = json!({ "RegistryId": other.instance.id.as_str() });
-    let answer = other.tencent("CreateInstanceToken", &body).by(&disabled_before).send().await.json();
-    let by_enabled = answer["Response"]["Token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+    let answer = other
+        .tencent("CreateInstanceToken", &body)
+        .by(&disabled_before)
+        .send()
+        .await
+        .json();
+    let by_enabled = answer["Response"]["Token"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{answer}"))
+        .to_owned();
 
     assert_eq!(second.exchange(&known).await, StatusCode::OK);
     for secret in [&sealed_anew, &by_enabled] {
-        assert_eq!(second.exchange(secret).await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            second.exchange(secret).await,
+            StatusCode::SERVICE_UNAVAILABLE
+        );
     }
-    assert_eq!(second.tencent_code(&disabled_before).await, "InternalError.DbError");
+    assert_eq!(
+        second.tencent_code(&disabled_before).await,
+        "InternalError.DbError"
+    );
     second.regain(&far).await;
     second.app.wait(Duration::from_secs(31));
     for secret in [&known, &sealed_anew, &by_enabled] {
@@ -395,28 +594,51 @@ async fn what_another_replica_sealed_and_changed_meanwhile_is_never_refused_as_w
 async fn a_stored_session_policy_that_can_not_be_read_decides_nothing() {
     let Some(far) = Far::new().await else { return };
     let replica = Replica::new(&far, |_| {}).await;
-    replica.app.role("open", &crate::harness::operator::everything()).await;
+    replica
+        .app
+        .role("open", &crate::harness::operator::everything())
+        .await;
     let other = App::beside(&replica.app, far.direct.clone()).await;
-    let session = async |policy| other.tencent_session(&other.key, "open", &json!({ "Policy": policy })).await.key();
-    let secret = async |key: &Key| crate::harness::tencent::credential(&other.tencent_credential(key).await);
-    let ask = async |app: &App, got: &(String, Secret)| {
-        app.registry(Some((&got.0, got.1.expose())), &format!("service={SERVICE}&scope=repository:team/app:pull")).await.status
+    let session = async |policy| {
+        other
+            .tencent_session(&other.key, "open", &json!({ "Policy": policy }))
+            .await
+            .key()
     };
-    let (short, long) =
-        (session(crate::harness::operator::everything().to_string()).await, session(crate::harness::operator::long_policy(1)).await);
+    let secret =
+        async |key: &Key| crate::harness::tencent::credential(&other.tencent_credential(key).await);
+    let ask = async |app: &App, got: &(String, Secret)| {
+        app.registry(
+            Some((&got.0, got.1.expose())),
+            &format!("service={SERVICE}&scope=repository:team/app:pull"),
+        )
+        .await
+        .status
+    };
+    let (short, long) = (
+        session(crate::harness::operator::everything().to_string()).await,
+        session(crate::harness::operator::long_policy(1)).await,
+    );
     let (of_short, of_long) = (secret(&short).await, secret(&long).await);
-    // All else that the second rests on is known then. What the other made is heard of first: memory doesn't keep what was
-    // read while it changed.
+    // All else that the second rests on is known then. What the other made is heard of first:
+    // memory doesn't keep what was read while it changed.
     replica.app.service.memory.catch_up().await.unwrap();
     assert_eq!(ask(&replica.app, &of_short).await, StatusCode::OK);
     replica.lose(&far, Line::Cut).await;
     assert_eq!(ask(&replica.app, &of_short).await, StatusCode::OK);
-    assert_eq!(ask(&replica.app, &of_long).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        ask(&replica.app, &of_long).await,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
     assert_eq!(replica.tencent_code(&long).await, "InternalError.DbError");
     replica.regain(&far).await;
     assert_eq!(ask(&replica.app, &of_long).await, StatusCode::OK);
     replica.lose(&far, Line::Cut).await;
-    assert_eq!(ask(&replica.app, &of_long).await, StatusCode::OK, "what was read once goes on");
+    assert_eq!(
+        ask(&replica.app, &of_long).await,
+        StatusCode::OK,
+        "what was read once goes on"
+    );
     drop((replica, other));
     far.remove().await;
 }
@@ -429,9 +651,21 @@ async fn a_change_that_was_acknowledged_is_obeyed_though_the_feed_can_not_be_rea
     assert_eq!(replica.exchange(&temporary).await, StatusCode::OK);
     far.set(Line::CutAfterCommit);
     let id = &replica.app.key.id;
-    replica.app.service.identity.set_access_key_state(&replica.app.operator(), id, AccessKeyState::Disabled).await.unwrap();
-    assert_eq!(replica.exchange(&temporary).await, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(replica.tencent_code(&replica.app.key).await, "InternalError.DbError");
+    replica
+        .app
+        .service
+        .identity
+        .set_access_key_state(&replica.app.operator(), id, AccessKeyState::Disabled)
+        .await
+        .unwrap();
+    assert_eq!(
+        replica.exchange(&temporary).await,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    assert_eq!(
+        replica.tencent_code(&replica.app.key).await,
+        "InternalError.DbError"
+    );
     replica.regain(&far).await;
     assert_eq!(replica.exchange(&temporary).await, StatusCode::UNAUTHORIZED);
     drop(replica);
@@ -441,7 +675,12 @@ async fn a_change_that_was_acknowledged_is_obeyed_though_the_feed_can_not_be_rea
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waits_for_a_database_that_went_silent_is_answered_within_seconds() {
     let Some(far) = Far::new().await else { return };
-    let replica = Arc::new(Replica::new(&far, |options| options.service.limits.requests_per_second = 10_000).await);
+    let replica = Arc::new(
+        Replica::new(&far, |options| {
+            options.service.limits.requests_per_second = 10_000
+        })
+        .await,
+    );
     replica.issued("longterm").await;
     far.set(Line::Silent);
     // At once, before the loss is noticed: they all wait for it.
@@ -449,11 +688,20 @@ async fn who_waits_for_a_database_that_went_silent_is_answered_within_seconds() 
     let begun = Instant::now();
     for _ in 0..200 {
         let replica = Arc::clone(&replica);
-        asking.spawn(async move { replica.issue("longterm").await["Error"]["Code"].as_str().unwrap_or("none").to_owned() });
+        asking.spawn(async move {
+            replica.issue("longterm").await["Error"]["Code"]
+                .as_str()
+                .unwrap_or("none")
+                .to_owned()
+        });
     }
     let codes: HashSet<String> = asking.join_all().await.into_iter().collect();
     assert_eq!(codes, HashSet::from(["InternalError.DbError".to_owned()]));
-    assert!(begun.elapsed() < Duration::from_secs(12), "it took {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(12),
+        "it took {:?}",
+        begun.elapsed()
+    );
     replica.regain(&far).await;
     replica.issued("longterm").await;
     drop(replica);
@@ -468,7 +716,10 @@ async fn whoever_asks_for_readiness_has_nobody_ask_the_database() {
     replica.regain(&far).await;
     // Nobody probes any more, so nobody may know.
     replica.housekeeper.abort();
-    until("the probes to end", async || replica.housekeeper.is_finished()).await;
+    until("the probes to end", async || {
+        replica.housekeeper.is_finished()
+    })
+    .await;
     far.set(Line::Cut);
     assert!(replica.is_ready().await, "it asked");
     drop(replica);
@@ -481,21 +732,48 @@ async fn the_last_audit_lines_are_stored_when_the_database_is_back_in_time() {
     let app = App::at(Some(far.through.clone()), |_| {}).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    let mut running = tokio::spawn(transire::serve::run(Arc::clone(&app.service), Settings::default(), listener, stopped));
+    let mut running = tokio::spawn(transire::serve::run(
+        Arc::clone(&app.service),
+        Settings::default(),
+        listener,
+        stopped,
+    ));
     // What is remembered is enough for another.
     app.temporary().await;
-    until("readiness", async || app.service.operations.missing().await.is_empty()).await;
+    until("readiness", async || {
+        app.service.operations.missing().await.is_empty()
+    })
+    .await;
     far.set(Line::Cut);
-    until("the loss to be noticed", async || !app.service.operations.missing().await.is_empty()).await;
+    until("the loss to be noticed", async || {
+        !app.service.operations.missing().await.is_empty()
+    })
+    .await;
     app.temporary().await;
     stop.send(()).unwrap();
     // Nothing is under way that it could wait for otherwise.
-    assert!(tokio::time::timeout(Duration::from_secs(1), &mut running).await.is_err(), "it did not wait for the database");
+    assert!(
+        tokio::time::timeout(Duration::from_secs(1), &mut running)
+            .await
+            .is_err(),
+        "it did not wait for the database"
+    );
     far.set(Line::Open);
     running.await.unwrap();
     let direct = App::beside(&app, far.direct.clone()).await;
-    let lines = crate::harness::operator::listed(&direct.service, &AuditFilter::between(NOW, NOW.plus(Duration::from_hours(1)))).await;
-    assert_eq!(lines.iter().filter(|line| line.action == "credential.issue-temporary").count(), 2, "{lines:?}");
+    let lines = crate::harness::operator::listed(
+        &direct.service,
+        &AuditFilter::between(NOW, NOW.plus(Duration::from_hours(1))),
+    )
+    .await;
+    assert_eq!(
+        lines
+            .iter()
+            .filter(|line| line.action == "credential.issue-temporary")
+            .count(),
+        2,
+        "{lines:?}"
+    );
     drop((app, direct));
     far.remove().await;
 }
@@ -511,19 +789,37 @@ async fn a_locked_file_stops_writes_alone_and_fails_them_fast() {
         let mut slowest = Duration::ZERO;
         for attempt in 0..5 {
             let begun = Instant::now();
-            let answer = app.tencent("CreateInstanceToken", &body).send().await.json();
-            assert_eq!(answer["Response"]["Error"]["Code"], "InternalError.DbError", "{lock}");
+            let answer = app
+                .tencent("CreateInstanceToken", &body)
+                .send()
+                .await
+                .json();
+            assert_eq!(
+                answer["Response"]["Error"]["Code"], "InternalError.DbError",
+                "{lock}"
+            );
             if attempt > 0 {
                 slowest = slowest.max(begun.elapsed());
             }
-            assert!(begun.elapsed() < Duration::from_secs(5), "{lock}: it took {:?}", begun.elapsed());
+            assert!(
+                begun.elapsed() < Duration::from_secs(5),
+                "{lock}: it took {:?}",
+                begun.elapsed()
+            );
         }
-        assert!(slowest < Duration::from_secs(1), "{lock}: once it is known, it still took {slowest:?}");
+        assert!(
+            slowest < Duration::from_secs(1),
+            "{lock}: once it is known, it still took {slowest:?}"
+        );
         let (_, secret) = app.temporary().await;
         assert_eq!(exchange(&app, secret.expose()).await, StatusCode::OK);
         other.execute_batch("ROLLBACK").unwrap();
         app.wait(Duration::from_secs(1));
-        let answer = app.tencent("CreateInstanceToken", &body).send().await.json();
+        let answer = app
+            .tencent("CreateInstanceToken", &body)
+            .send()
+            .await
+            .json();
         assert!(answer["Response"]["Token"].is_string(), "{lock}: {answer}");
     }
     housekeeper.abort();
@@ -539,17 +835,39 @@ async fn house_is_kept_on_when_the_clock_was_set_back_and_when_it_jumps_ahead() 
     let database = Connection::open(app.database()).unwrap();
     let is_trimmed = async |what: &str| {
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
-        while database.query_row("SELECT COUNT(*) FROM change WHERE changed_at = 0", (), |row| row.get::<_, i64>(0)).unwrap() > 0 {
-            assert!(std::time::Instant::now() < deadline, "nothing is tidied up {what}");
+        while database
+            .query_row(
+                "SELECT COUNT(*) FROM change WHERE changed_at = 0",
+                (),
+                |row| row.get::<_, i64>(0),
+            )
+            .unwrap()
+            > 0
+        {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "nothing is tidied up {what}"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let age = || assert!(database.execute("UPDATE change SET changed_at = 0", ()).unwrap() > 0);
+    let age = || {
+        assert!(
+            database
+                .execute("UPDATE change SET changed_at = 0", ())
+                .unwrap()
+                > 0
+        )
+    };
     age();
     app.set_back(Duration::from_secs(30));
     app.run_on(Duration::from_secs(61));
     is_trimmed("once the clock was set back a little").await;
-    app.service.identity.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap();
+    app.service
+        .identity
+        .create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None)
+        .await
+        .unwrap();
     age();
     app.wait(Duration::from_secs(90));
     is_trimmed("once the clock jumped ahead").await;

@@ -29,8 +29,18 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(transire::serve::run(Arc::clone(&app.service), settings, listener, stopped));
-        Self { app, address, stop, task }
+        let task = tokio::spawn(transire::serve::run(
+            Arc::clone(&app.service),
+            settings,
+            listener,
+            stopped,
+        ));
+        Self {
+            app,
+            address,
+            stop,
+            task,
+        }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -39,12 +49,18 @@ impl Running {
 
     async fn end(self) {
         self.stop.send(()).unwrap();
-        timeout(Duration::from_secs(30), self.task).await.expect("it still runs").unwrap();
+        timeout(Duration::from_secs(30), self.task)
+            .await
+            .expect("it still runs")
+            .unwrap();
     }
 }
 
 async fn ask(stream: &mut TcpStream, path: &str) -> String {
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await.unwrap();
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
     head_and_body(stream).await
 }
 
@@ -54,13 +70,19 @@ async fn head_and_body(stream: &mut TcpStream) -> String {
     loop {
         let text = String::from_utf8(answer.clone()).unwrap();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.to_ascii_lowercase().lines().find_map(|line| Some(line.strip_prefix("content-length: ")?.parse().unwrap()));
+            let length = head
+                .to_ascii_lowercase()
+                .lines()
+                .find_map(|line| Some(line.strip_prefix("content-length: ")?.parse().unwrap()));
             if body.len() >= length.unwrap_or(0) {
                 return text;
             }
         }
         let mut piece = [0; 4096];
-        let count = timeout(Duration::from_secs(10), stream.read(&mut piece)).await.expect("no answer").unwrap();
+        let count = timeout(Duration::from_secs(10), stream.read(&mut piece))
+            .await
+            .expect("no answer")
+            .unwrap();
         assert_ne!(count, 0, "the connection ended within {text:?}");
         answer.extend_from_slice(&piece[..count]);
     }
@@ -69,7 +91,10 @@ async fn head_and_body(stream: &mut TcpStream) -> String {
 /// Waits until the other side closes the connection without another byte.
 async fn is_closed(stream: &mut TcpStream) {
     let mut rest = Vec::new();
-    timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await.expect("the connection is still open").ok();
+    timeout(Duration::from_secs(10), stream.read_to_end(&mut rest))
+        .await
+        .expect("the connection is still open")
+        .ok();
     assert!(rest.is_empty(), "{:?}", String::from_utf8_lossy(&rest));
 }
 
@@ -99,10 +124,16 @@ async fn half_a_head_after_a_whole_request_is_cut_off() {
     let running = Running::new(|settings| settings.limits.header_seconds = 1).await;
     let mut stream = running.connect().await;
     ask(&mut stream, "/healthz").await;
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost:").await.unwrap();
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost:")
+        .await
+        .unwrap();
     let begun = std::time::Instant::now();
     is_closed(&mut stream).await;
-    assert!(begun.elapsed() < Duration::from_secs(8), "only as an idle one");
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "only as an idle one"
+    );
     running.end().await;
 }
 
@@ -116,8 +147,14 @@ async fn a_head_has_a_largest_size_and_a_largest_number_of_lines() {
         stream.write_all(request.as_bytes()).await.ok();
         head_and_body(&mut stream).await[..12].to_owned()
     };
-    assert_eq!(with(format!("x: {}\r\n", "y".repeat(15 << 10))).await, "HTTP/1.1 200");
-    assert_eq!(with(format!("x: {}\r\n", "y".repeat(17 << 10))).await, "HTTP/1.1 431");
+    assert_eq!(
+        with(format!("x: {}\r\n", "y".repeat(15 << 10))).await,
+        "HTTP/1.1 200"
+    );
+    assert_eq!(
+        with(format!("x: {}\r\n", "y".repeat(17 << 10))).await,
+        "HTTP/1.1 431"
+    );
     assert_eq!(with("x: y\r\n".repeat(90)).await, "HTTP/1.1 200");
     assert_eq!(with("x: y\r\n".repeat(101)).await, "HTTP/1.1 431");
     running.end().await;
@@ -133,19 +170,28 @@ async fn an_address_has_a_share_of_the_connections() {
     }
     let mut third = running.connect().await;
     is_closed(&mut third).await;
-    assert!(ask(&mut first, "/healthz").await.starts_with("HTTP/1.1 200"));
+    assert!(
+        ask(&mut first, "/healthz")
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
     drop(second);
     // Its place is free once its end is seen.
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
     loop {
         let mut next = running.connect().await;
         let mut answer = [0; 12];
-        next.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.ok();
+        next.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .await
+            .ok();
         if next.read_exact(&mut answer).await.is_ok() {
             assert_eq!(&answer, b"HTTP/1.1 200");
             break;
         }
-        assert!(std::time::Instant::now() < deadline, "its place is never free");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "its place is never free"
+        );
     }
     running.end().await;
 }
@@ -160,9 +206,16 @@ async fn an_address_without_a_log_in_keeps_its_latest_connections_and_a_caller_k
     .await;
     let (username, secret) = running.app.temporary().await;
     let mut caller = running.connect().await;
-    let basic =
-        format!("Basic {}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("{username}:{}", secret.expose())));
-    let log_in = format!("GET /token?service={SERVICE} HTTP/1.1\r\nhost: localhost\r\nauthorization: {basic}\r\n\r\n");
+    let basic = format!(
+        "Basic {}",
+        base64::Engine::encode(
+            &base64::engine::general_purpose::STANDARD,
+            format!("{username}:{}", secret.expose())
+        )
+    );
+    let log_in = format!(
+        "GET /token?service={SERVICE} HTTP/1.1\r\nhost: localhost\r\nauthorization: {basic}\r\n\r\n"
+    );
     caller.write_all(log_in.as_bytes()).await.unwrap();
     assert!(head_and_body(&mut caller).await.starts_with("HTTP/1.1 200"));
     let mut silent = running.connect().await;
@@ -182,12 +235,23 @@ async fn an_address_without_a_log_in_keeps_its_latest_connections_and_a_caller_k
 }
 
 /// HTTP/2's preface, and settings that let the server send no byte of a body.
-const CLOSED_WINDOW: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+const CLOSED_WINDOW: &[u8] =
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
 
 /// One request of HTTP/2 for `/healthz`, as RFC 9113 and RFC 7541 write it.
 fn http2_request(stream: u8) -> Vec<u8> {
     let block = b"\x82\x86\x04\x08/healthz\x01\x09localhost";
-    let mut frame = vec![0, 0, u8::try_from(block.len()).unwrap(), 1, 5, 0, 0, 0, stream];
+    let mut frame = vec![
+        0,
+        0,
+        u8::try_from(block.len()).unwrap(),
+        1,
+        5,
+        0,
+        0,
+        0,
+        stream,
+    ];
     frame.extend_from_slice(block);
     frame
 }
@@ -195,14 +259,17 @@ fn http2_request(stream: u8) -> Vec<u8> {
 /// Reads until the other side closes the connection.
 async fn read_to_the_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
-    timeout(Duration::from_secs(20), stream.read_to_end(&mut all)).await.expect("the connection is still open").ok();
+    timeout(Duration::from_secs(20), stream.read_to_end(&mut all))
+        .await
+        .expect("the connection is still open")
+        .ok();
     all
 }
 
 #[tokio::test]
 async fn an_answer_by_http2_that_its_client_holds_back_is_given_up() {
-    // Answers were counted until they were made, not until they were sent: with a window of no bytes each stream was held
-    // for ever, 1.25 GiB for one address.
+    // Answers were counted until they were made, not until they were sent: with a window of no
+    // bytes each stream was held for ever, 1.25 GiB for one address.
     let running = Running::new(|settings| {
         settings.limits.answer_seconds = 1;
         settings.limits.header_seconds = 1;
@@ -221,8 +288,15 @@ async fn an_answer_by_http2_that_its_client_holds_back_is_given_up() {
         types.push(rest[3]);
         rest = &rest[9 + (usize::from(rest[1]) << 8 | usize::from(rest[2]))..];
     }
-    assert_eq!(types.iter().filter(|kind| **kind == 1).count(), 3, "{types:?}");
-    assert!(!types.contains(&0), "a body was sent into no window: {types:?}");
+    assert_eq!(
+        types.iter().filter(|kind| **kind == 1).count(),
+        3,
+        "{types:?}"
+    );
+    assert!(
+        !types.contains(&0),
+        "a body was sent into no window: {types:?}"
+    );
     running.end().await;
 }
 
@@ -238,7 +312,10 @@ async fn an_answer_by_http2_comes_whole_in_any_window() {
     let (mut body, mut is_over) = (Vec::new(), false);
     while !is_over {
         let mut head = [0; 9];
-        timeout(Duration::from_secs(10), stream.read_exact(&mut head)).await.expect("the body stopped coming").unwrap();
+        timeout(Duration::from_secs(10), stream.read_exact(&mut head))
+            .await
+            .expect("the body stopped coming")
+            .unwrap();
         let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
         stream.read_exact(&mut payload).await.unwrap();
         if head[3] == 0 {
@@ -246,7 +323,10 @@ async fn an_answer_by_http2_comes_whole_in_any_window() {
             let taken = u8::try_from(payload.len()).unwrap();
             body.extend_from_slice(&payload);
             if !is_over {
-                stream.write_all(&[0, 0, 4, 8, 0, 0, 0, 0, 1, 0, 0, 0, taken]).await.unwrap();
+                stream
+                    .write_all(&[0, 0, 4, 8, 0, 0, 0, 0, 1, 0, 0, 0, taken])
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -267,7 +347,9 @@ async fn a_client_that_takes_nothing_of_what_it_asks_for_is_cut_off() {
     // Asks until the answers fill what both kernels hold, and reads none of them.
     let request = b"GET /bundle.pem HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1000);
     let asked = async { while stream.write_all(&request).await.is_ok() {} };
-    timeout(Duration::from_secs(30), asked).await.expect("the connection is still open");
+    timeout(Duration::from_secs(30), asked)
+        .await
+        .expect("the connection is still open");
     running.end().await;
 }
 
@@ -276,7 +358,12 @@ async fn what_is_under_way_at_the_end_finishes_and_the_rest_is_closed() {
     let running = Running::new(|_| {}).await;
     let (username, secret) = running.app.temporary().await;
     let form = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs([("grant_type", "password"), ("service", SERVICE), ("username", &username), ("password", secret.expose())])
+        .extend_pairs([
+            ("grant_type", "password"),
+            ("service", SERVICE),
+            ("username", &username),
+            ("password", secret.expose()),
+        ])
         .finish();
     assert_eq!(username, ACCOUNT);
     let mut idle = running.connect().await;
@@ -286,26 +373,42 @@ async fn what_is_under_way_at_the_end_finishes_and_the_rest_is_closed() {
     let mut working = running.connect().await;
     ask(&mut working, "/healthz").await;
     let head = format!(
-        "POST /token HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n",
+        "POST /token HTTP/1.1\r\nhost: localhost\r\ncontent-type: \
+         application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n",
         form.len()
     );
     working.write_all(head.as_bytes()).await.unwrap();
     working.write_all(&form.as_bytes()[..10]).await.unwrap();
     // Connected, and its request is on its way: nobody has looked at it yet.
     let mut waiting = running.connect().await;
-    waiting.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    waiting
+        .write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .unwrap();
     running.stop.send(()).unwrap();
     let answer = head_and_body(&mut waiting).await;
-    assert!(answer.starts_with("HTTP/1.1 ") && answer.contains("\r\n"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 ") && answer.contains("\r\n"),
+        "{answer}"
+    );
     is_closed(&mut idle).await;
     is_closed(&mut silent).await;
-    assert!(TcpStream::connect(running.address).await.is_err(), "it still listens");
+    assert!(
+        TcpStream::connect(running.address).await.is_err(),
+        "it still listens"
+    );
     assert!(!running.task.is_finished());
     working.write_all(&form.as_bytes()[10..]).await.unwrap();
     let answer = head_and_body(&mut working).await;
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("\r\nconnection: close\r\n"),
+        "{answer}"
+    );
     is_closed(&mut working).await;
-    timeout(Duration::from_secs(5), running.task).await.expect("it still runs").unwrap();
+    timeout(Duration::from_secs(5), running.task)
+        .await
+        .expect("it still runs")
+        .unwrap();
 }
 
 #[tokio::test]
@@ -314,7 +417,8 @@ async fn what_does_not_finish_in_time_is_cut_off() {
     let mut stuck = running.connect().await;
     stuck
         .write_all(
-            b"POST /token HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 9\r\n\r\na",
+            b"POST /token HTTP/1.1\r\nhost: localhost\r\ncontent-type: \
+              application/x-www-form-urlencoded\r\ncontent-length: 9\r\n\r\na",
         )
         .await
         .unwrap();
@@ -322,7 +426,10 @@ async fn what_does_not_finish_in_time_is_cut_off() {
     ask(&mut running.connect().await, "/healthz").await;
     let begun = std::time::Instant::now();
     running.stop.send(()).unwrap();
-    timeout(Duration::from_secs(8), running.task).await.expect("it still runs").unwrap();
+    timeout(Duration::from_secs(8), running.task)
+        .await
+        .expect("it still runs")
+        .unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(1), "it did not wait");
     is_closed(&mut stuck).await;
 }
@@ -336,33 +443,52 @@ async fn before_the_end_probes_are_told_while_requests_are_still_served() {
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
     let refused = loop {
         // A connection of its own each time: this is the time in which new ones are still taken.
-        let answer = ask(&mut TcpStream::connect(running.address).await.unwrap(), "/readyz").await;
+        let answer = ask(
+            &mut TcpStream::connect(running.address).await.unwrap(),
+            "/readyz",
+        )
+        .await;
         if answer.starts_with("HTTP/1.1 503") {
             break answer;
         }
         assert!(std::time::Instant::now() < deadline, "{answer}");
     };
-    assert!(refused.contains("shutting down") && refused.contains("\r\nconnection: close\r\n"), "{refused}");
+    assert!(
+        refused.contains("shutting down") && refused.contains("\r\nconnection: close\r\n"),
+        "{refused}"
+    );
     assert!(ask(&mut kept, "/healthz").await.starts_with("HTTP/1.1 200"));
     is_closed(&mut kept).await;
-    timeout(Duration::from_secs(10), running.task).await.expect("it still runs").unwrap();
+    timeout(Duration::from_secs(10), running.task)
+        .await
+        .expect("it still runs")
+        .unwrap();
 }
 
 #[tokio::test]
 async fn a_connection_that_brings_no_request_is_cut_off() {
-    // Who sent nothing, or half of HTTP/2's preface, kept its place among `limits.connections` for ever.
+    // Who sent nothing, or half of HTTP/2's preface, kept its place among `limits.connections` for
+    // ever.
     let app = App::new().await;
     let mut settings = Settings::default();
     settings.limits.header_seconds = 1;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let running = tokio::spawn(transire::serve::run(Arc::clone(&app.service), settings, listener, stopped));
+    let running = tokio::spawn(transire::serve::run(
+        Arc::clone(&app.service),
+        settings,
+        listener,
+        stopped,
+    ));
     for begin in ["", "P", "PRI * HTTP/2.0\r\n"] {
         let mut silent = TcpStream::connect(address).await.unwrap();
         silent.write_all(begin.as_bytes()).await.unwrap();
         let mut rest = Vec::new();
-        timeout(Duration::from_secs(10), silent.read_to_end(&mut rest)).await.expect("the connection is still open").unwrap();
+        timeout(Duration::from_secs(10), silent.read_to_end(&mut rest))
+            .await
+            .expect("the connection is still open")
+            .unwrap();
         assert!(rest.is_empty(), "{begin:?} was answered with {rest:?}");
     }
     stop.send(()).unwrap();
@@ -371,35 +497,64 @@ async fn a_connection_that_brings_no_request_is_cut_off() {
 
 #[tokio::test]
 async fn a_database_that_is_away_does_not_hold_up_the_end() {
-    // The audit's writer tried for ever to store what waited, so SIGTERM did nothing until the database came back.
+    // The audit's writer tried for ever to store what waited, so SIGTERM did nothing until the
+    // database came back.
     let app = App::new().await;
     let lock = Connection::open(app.database()).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     app.temporary().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (stop, stopped) = oneshot::channel();
-    let running = tokio::spawn(transire::serve::run(Arc::clone(&app.service), Settings::default(), listener, stopped));
+    let running = tokio::spawn(transire::serve::run(
+        Arc::clone(&app.service),
+        Settings::default(),
+        listener,
+        stopped,
+    ));
     stop.send(()).unwrap();
-    timeout(Duration::from_secs(30), running).await.expect("it still runs").unwrap();
+    timeout(Duration::from_secs(30), running)
+        .await
+        .expect("it still runs")
+        .unwrap();
     lock.execute_batch("ROLLBACK").unwrap();
 }
 
 #[tokio::test]
 async fn keys_that_could_not_be_read_again_are_tried_again() {
-    // The feed tells of a change once: when reading the keys failed then, the old ones stayed until the next start.
+    // The feed tells of a change once: when reading the keys failed then, the old ones stayed until
+    // the next start.
     let app = App::new().await;
     let other = Connection::open(app.database()).unwrap();
     let announce = "UPDATE change_counter SET position = position + 1;
          INSERT INTO change (position, noun, thing_id, changed_at) SELECT position, 'sealing_key', 'x', 0 FROM change_counter;";
-    other.execute_batch(&format!("{announce} UPDATE sealing_key SET wrapped = CAST(wrapped || x'00' AS BLOB)")).unwrap();
+    other
+        .execute_batch(&format!(
+            "{announce} UPDATE sealing_key SET wrapped = CAST(wrapped || x'00' AS BLOB)"
+        ))
+        .unwrap();
     for _ in 0..2 {
-        let failed = app.service.memory.catch_up().await.expect_err("the change was forgotten");
+        let failed = app
+            .service
+            .memory
+            .catch_up()
+            .await
+            .expect_err("the change was forgotten");
         assert_eq!(failed.kind(), &ErrorKind::Internal);
     }
-    other.execute_batch("UPDATE sealing_key SET wrapped = substr(wrapped, 1, length(wrapped) - 1)").unwrap();
+    other
+        .execute_batch("UPDATE sealing_key SET wrapped = substr(wrapped, 1, length(wrapped) - 1)")
+        .unwrap();
     app.service.memory.catch_up().await.unwrap();
     let (username, secret) = app.temporary().await;
-    assert_eq!(app.registry(Some((&username, secret.expose())), "service=registry.example.com").await.status, 200);
+    assert_eq!(
+        app.registry(
+            Some((&username, secret.expose())),
+            "service=registry.example.com"
+        )
+        .await
+        .status,
+        200
+    );
 }
 
 /// Longer than an idle connection keeps what serving takes.
@@ -411,14 +566,21 @@ async fn a_connection_that_rested_serves_what_comes_whole_or_in_pieces() {
     let mut stream = running.connect().await;
     ask(&mut stream, "/healthz").await;
     tokio::time::sleep(RESTED).await;
-    assert!(ask(&mut stream, "/healthz").await.starts_with("HTTP/1.1 200"));
+    assert!(
+        ask(&mut stream, "/healthz")
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
     tokio::time::sleep(RESTED).await;
     for piece in ["G", "ET /healthz HTTP/1.1\r\nho", "st: localhost\r\n\r"] {
         stream.write_all(piece.as_bytes()).await.unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     // The last piece has the beginning of the next request, which then waits for its end.
-    stream.write_all(b"\nGET /readyz HTTP/1.1\r\nhost: loc").await.unwrap();
+    stream
+        .write_all(b"\nGET /readyz HTTP/1.1\r\nhost: loc")
+        .await
+        .unwrap();
     assert!(head_and_body(&mut stream).await.starts_with("HTTP/1.1 200"));
     tokio::time::sleep(RESTED).await;
     stream.write_all(b"alhost\r\n\r\n").await.unwrap();
@@ -427,13 +589,17 @@ async fn a_connection_that_rested_serves_what_comes_whole_or_in_pieces() {
 }
 
 #[tokio::test]
-async fn a_connection_that_rested_ends_when_it_was_idle_for_long_and_has_a_last_request_at_the_end() {
+async fn a_connection_that_rested_ends_when_it_was_idle_for_long_and_has_a_last_request_at_the_end()
+{
     let running = Running::new(|settings| settings.limits.idle_seconds = 4).await;
     let mut idle = running.connect().await;
     ask(&mut idle, "/healthz").await;
     let begun = std::time::Instant::now();
     is_closed(&mut idle).await;
-    assert!(begun.elapsed() >= Duration::from_secs(3), "it rested, and its time was not over");
+    assert!(
+        begun.elapsed() >= Duration::from_secs(3),
+        "it rested, and its time was not over"
+    );
     let (mut silent, mut waiting) = (running.connect().await, running.connect().await);
     for stream in [&mut silent, &mut waiting] {
         ask(stream, "/healthz").await;
@@ -441,8 +607,14 @@ async fn a_connection_that_rested_ends_when_it_was_idle_for_long_and_has_a_last_
     tokio::time::sleep(RESTED).await;
     running.stop.send(()).unwrap();
     let answer = ask(&mut waiting, "/healthz").await;
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("\r\nconnection: close\r\n"),
+        "{answer}"
+    );
     is_closed(&mut waiting).await;
     is_closed(&mut silent).await;
-    timeout(Duration::from_secs(5), running.task).await.expect("it still runs").unwrap();
+    timeout(Duration::from_secs(5), running.task)
+        .await
+        .expect("it still runs")
+        .unwrap();
 }

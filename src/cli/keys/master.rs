@@ -12,7 +12,12 @@ pub(super) async fn rotate(context: &Context, new_key_file: Option<&Path>) -> Re
     let given = new_key_file.map(open::master_key).transpose()?;
     let mut rewrapped = 0;
     loop {
-        match context.service.keys.rotate_master_key(&context.call(), given.as_ref()).await? {
+        match context
+            .service
+            .keys
+            .rotate_master_key(&context.call(), given.as_ref())
+            .await?
+        {
             MasterKeyStep::Switched { .. } => {}
             MasterKeyStep::Rewrapped { count } => rewrapped += count,
             MasterKeyStep::Done { from, to } => {
@@ -23,8 +28,9 @@ pub(super) async fn rotate(context: &Context, new_key_file: Option<&Path>) -> Re
                     ("rewrapped", rewrapped.into()),
                 ])?;
                 eprintln!(
-                    "No secret in the data needs the master key {from} any more. Take a backup, keep the old key with the earlier \
-                     backups, and run `transire keys rotate master --finish`."
+                    "No secret in the data needs the master key {from} any more. Take a backup, \
+                     keep the old key with the earlier backups, and run `transire keys rotate \
+                     master --finish`."
                 );
                 return Ok(());
             }
@@ -34,9 +40,21 @@ pub(super) async fn rotate(context: &Context, new_key_file: Option<&Path>) -> Re
 
 /// Retires the old key.
 pub(super) async fn finish(context: &Context) -> Result<()> {
-    let Retired { ids, removed, place } = context.service.keys.finish_master_key(&context.call()).await?;
+    let Retired {
+        ids,
+        removed,
+        place,
+    } = context
+        .service
+        .keys
+        .finish_master_key(&context.call())
+        .await?;
     let last = ids.last().cloned().unwrap_or_default();
-    context.output.one(vec![("key_id", last.into()), ("state", MasterKeyState::Retired.name().into()), ("removed", removed.into())])?;
+    context.output.one(vec![
+        ("key_id", last.into()),
+        ("state", MasterKeyState::Retired.name().into()),
+        ("removed", removed.into()),
+    ])?;
     if !removed {
         eprintln!("Now remove its line from {place}, on every replica.");
     }

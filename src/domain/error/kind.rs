@@ -124,7 +124,8 @@ pub enum ErrorKind {
         /// The noun whose quota is used up.
         noun: Noun,
     },
-    /// The thing's present state forbids it: it isn't empty, it is protected, or it was changed meanwhile.
+    /// The thing's present state forbids it: it isn't empty, it is protected, or it was changed
+    /// meanwhile.
     PreconditionFailed {
         /// The noun that was to be changed.
         noun: Noun,
@@ -153,7 +154,8 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Returns the kind's word in log and audit: without what it holds, which clients may have signed.
+    /// Returns the kind's word in log and audit: without what it holds, which clients may have
+    /// signed.
     pub fn name(&self) -> &'static str {
         match self {
             Self::MalformedAuthorization => "malformed-authorization",
@@ -205,9 +207,15 @@ impl ErrorKind {
     /// Returns whose fault the error is: who has to do something about it.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Internal | Self::Misconfigured | Self::StoreUnavailable | Self::AuditUnavailable => Blame::Operator,
+            Self::Internal
+            | Self::Misconfigured
+            | Self::StoreUnavailable
+            | Self::AuditUnavailable => Blame::Operator,
             Self::NonceMemoryFull | Self::Overloaded | Self::PasswordsBusy => Blame::Load,
-            Self::RegistryUnavailable | Self::WebIdentity { fault: WebIdentityFault::KeysUnavailable } => Blame::Upstream,
+            Self::RegistryUnavailable
+            | Self::WebIdentity {
+                fault: WebIdentityFault::KeysUnavailable,
+            } => Blame::Upstream,
             Self::MalformedAuthorization
             | Self::SignatureMethodRefused { .. }
             | Self::AccessKeyNotFound
@@ -265,7 +273,8 @@ pub enum Blame {
 pub enum WebIdentityFault {
     /// The account has no such provider.
     NoSuchProvider,
-    /// It can't be read, or isn't the issuer's, or is signed in a way that the provider doesn't allow.
+    /// It can't be read, or isn't the issuer's, or is signed in a way that the provider doesn't
+    /// allow.
     Malformed,
     /// Its time is over.
     Expired,
@@ -305,6 +314,7 @@ pub struct Denial {
     pub principal: Option<Principal>,
     /// Whether a statement denied it, or none allowed it.
     pub explicit: bool,
-    /// The rule that denied it, and how to go on, where that isn't a policy's; shown after the API's own text.
+    /// The rule that denied it, and how to go on, where that isn't a policy's; shown after the
+    /// API's own text.
     pub rule: Option<&'static str>,
 }

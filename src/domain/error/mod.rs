@@ -25,9 +25,14 @@ pub struct Error {
 }
 
 impl Error {
-    /// Makes an error; the message is shown to the client, so it holds nothing that they may not know.
+    /// Makes an error; the message is shown to the client, so it holds nothing that they may not
+    /// know.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
+        }
     }
 
     /// Adds what caused it, for the log alone.
@@ -57,12 +62,17 @@ impl Error {
 
     /// Returns the cause of a refusal that its client doesn't hear.
     pub fn refusal_cause(&self) -> Option<RefusalCause> {
-        self.source.as_deref().and_then(|source| source.downcast_ref()).copied()
+        self.source
+            .as_deref()
+            .and_then(|source| source.downcast_ref())
+            .copied()
     }
 
-    /// Returns the word for why a request was refused, for log and audit: a cause that its client doesn't hear, or the kind.
+    /// Returns the word for why a request was refused, for log and audit: a cause that its client
+    /// doesn't hear, or the kind.
     pub fn refusal_word(&self) -> &'static str {
-        self.refusal_cause().map_or_else(|| self.kind.name(), RefusalCause::name)
+        self.refusal_cause()
+            .map_or_else(|| self.kind.name(), RefusalCause::name)
     }
 
     /// Returns the chain of causes as one line for the log.
@@ -106,7 +116,8 @@ impl Error {
         Self::new(
             ErrorKind::RequestExpired { server_time },
             format!(
-                "The server's time is {}, and a request's may differ from it by {} seconds; check the client's clock.",
+                "The server's time is {}, and a request's may differ from it by {} seconds; check \
+                 the client's clock.",
                 server_time.rfc3339(),
                 window.as_secs()
             ),
@@ -115,33 +126,50 @@ impl Error {
 
     /// The request's time can't be read; `form` says how it is written.
     pub fn malformed_time(form: &str) -> Self {
-        Self::new(ErrorKind::MalformedTime, format!("The request's time is written {form}."))
+        Self::new(
+            ErrorKind::MalformedTime,
+            format!("The request's time is written {form}."),
+        )
     }
 
     /// A session's access key came without its session token.
     pub fn session_token_missing() -> Self {
-        Self::new(ErrorKind::SessionTokenMissing, "The access key belongs to a session; send its session token with it.")
+        Self::new(
+            ErrorKind::SessionTokenMissing,
+            "The access key belongs to a session; send its session token with it.",
+        )
     }
 
     /// The session token isn't one.
     pub fn session_token_malformed() -> Self {
-        Self::new(ErrorKind::SessionTokenMalformed, "The session token is not one that this service gave out, or it was cut.")
+        Self::new(
+            ErrorKind::SessionTokenMalformed,
+            "The session token is not one that this service gave out, or it was cut.",
+        )
     }
 
     /// The session token isn't this access key's.
     pub fn session_token_mismatch() -> Self {
-        Self::new(ErrorKind::SessionTokenMismatch, "The session token is not valid for this access key here.")
+        Self::new(
+            ErrorKind::SessionTokenMismatch,
+            "The session token is not valid for this access key here.",
+        )
     }
 
     /// The session is over.
     pub fn session_token_expired() -> Self {
-        Self::new(ErrorKind::SessionTokenExpired, "The session expired or was revoked; get a new one.")
+        Self::new(
+            ErrorKind::SessionTokenExpired,
+            "The session expired or was revoked; get a new one.",
+        )
     }
 
     /// The signature doesn't fit; `string_to_sign` is the server's.
     pub fn signature_mismatch(string_to_sign: impl Into<String>) -> Self {
         Self::new(
-            ErrorKind::SignatureMismatch { string_to_sign: string_to_sign.into() },
+            ErrorKind::SignatureMismatch {
+                string_to_sign: string_to_sign.into(),
+            },
             "The signature is not the one that this request and this access key's secret give.",
         )
     }
@@ -150,16 +178,18 @@ impl Error {
     pub fn replayed() -> Self {
         Self::new(
             ErrorKind::Replayed,
-            "The request's nonce was used already, or its signature with something else; sign the request again, a second later.",
+            "The request's nonce was used already, or its signature with something else; sign the \
+             request again, a second later.",
         )
     }
 
-    /// A signed call comes again that was carried out: by the request of that id, which made the thing of the other id.
+    /// A signed call comes again that was carried out: by the request of that id, which made the
+    /// thing of the other id.
     pub fn repeated(request_id: &str, made: Option<&str>) -> Self {
         let result = made.map(|id| format!(" and made {id}")).unwrap_or_default();
         let message = format!(
-            "This very request was carried out before, as request {request_id}{result}; nothing was done now. \
-             To have it done once more, sign it again, a second later."
+            "This very request was carried out before, as request {request_id}{result}; nothing \
+             was done now. To have it done once more, sign it again, a second later."
         );
         Self::new(ErrorKind::Replayed, message)
     }
@@ -190,8 +220,8 @@ impl Error {
         Self::new(ErrorKind::InvalidParameter { name: name.into() }, why)
     }
 
-    /// Names the parameter that the error is about as a dialect does: `names` has pairs of the use case's word and the
-    /// dialect's. Another error stays as it is.
+    /// Names the parameter that the error is about as a dialect does: `names` has pairs of the use
+    /// case's word and the dialect's. Another error stays as it is.
     #[must_use]
     pub fn naming(mut self, names: &[(&str, &str)]) -> Self {
         if let ErrorKind::InvalidParameter { name } = &mut self.kind
@@ -214,7 +244,10 @@ impl Error {
 
     /// No such thing.
     pub fn not_found(noun: Noun, id: impl fmt::Display) -> Self {
-        Self::new(ErrorKind::NotFound { noun }, format!("There is no {noun} {id}."))
+        Self::new(
+            ErrorKind::NotFound { noun },
+            format!("There is no {noun} {id}."),
+        )
     }
 
     /// A thing of that name exists or existed; `why` says which name and what to do.
@@ -237,15 +270,19 @@ impl Error {
         Self::new(ErrorKind::Unsupported, why)
     }
 
-    /// A registry client may not come from where it comes from; `why` names the address and what to do.
+    /// A registry client may not come from where it comes from; `why` names the address and what to
+    /// do.
     pub fn address_refused(why: impl Into<String>) -> Self {
         Self::new(ErrorKind::AddressRefused, why)
     }
 
     /// A registry log-in failed. Clients hear the same whatever the cause.
     pub fn bad_credentials(cause: RefusalCause) -> Self {
-        Self::new(ErrorKind::BadCredentials, "The username or the password is wrong, or the credential expired or was disabled.")
-            .caused_by(cause)
+        Self::new(
+            ErrorKind::BadCredentials,
+            "The username or the password is wrong, or the credential expired or was disabled.",
+        )
+        .caused_by(cause)
     }
 
     /// An OpenID Connect token isn't believed, for the reason that the fault names.
@@ -257,24 +294,44 @@ impl Error {
                 WebIdentityFault::Malformed => "The OIDC token can't be read.",
                 WebIdentityFault::Expired => "The OIDC token has expired.",
                 WebIdentityFault::NotYetValid => "The OIDC token is not valid yet.",
-                WebIdentityFault::AudienceNotMatched => "The OIDC token has none of the provider's audiences.",
-                WebIdentityFault::BadSignature => "The OIDC token is signed by no key of the issuer's.",
-                WebIdentityFault::KeysUnavailable => "The issuer's keys can't be fetched; try again in a minute.",
+                WebIdentityFault::AudienceNotMatched => {
+                    "The OIDC token has none of the provider's audiences."
+                }
+                WebIdentityFault::BadSignature => {
+                    "The OIDC token is signed by no key of the issuer's."
+                }
+                WebIdentityFault::KeysUnavailable => {
+                    "The issuer's keys can't be fetched; try again in a minute."
+                }
             },
         )
     }
 
-    /// An OpenID Connect token is from after its time, or before: it is good `from` one time `to` another.
-    pub fn web_identity_out_of_time(fault: WebIdentityFault, from: Timestamp, to: Timestamp, server_time: Timestamp) -> Self {
+    /// An OpenID Connect token is from after its time, or before: it is good `from` one time `to`
+    /// another.
+    pub fn web_identity_out_of_time(
+        fault: WebIdentityFault,
+        from: Timestamp,
+        to: Timestamp,
+        server_time: Timestamp,
+    ) -> Self {
         let said = Self::web_identity(fault).message;
         let [from, to, now] = [from, to, server_time].map(Timestamp::rfc3339);
-        let message = format!("{said} It is good from {from} to {to}, and the server's time is {now}; get a new one, or check the clocks.");
+        let message = format!(
+            "{said} It is good from {from} to {to}, and the server's time is {now}; get a new one, \
+             or check the clocks."
+        );
         Self::new(ErrorKind::WebIdentity { fault }, message)
     }
 
     /// An OpenID Connect token can't be taken; `why` says what about it.
     pub fn malformed_web_identity(why: impl Into<String>) -> Self {
-        Self::new(ErrorKind::WebIdentity { fault: WebIdentityFault::Malformed }, why)
+        Self::new(
+            ErrorKind::WebIdentity {
+                fault: WebIdentityFault::Malformed,
+            },
+            why,
+        )
     }
 
     /// The operator must mend something; `why` says what.
@@ -284,7 +341,11 @@ impl Error {
 
     /// The database doesn't answer.
     pub fn store_unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(ErrorKind::StoreUnavailable, "The database is not available; try again later.").caused_by(source)
+        Self::new(
+            ErrorKind::StoreUnavailable,
+            "The database is not available; try again later.",
+        )
+        .caused_by(source)
     }
 
     /// The registry behind an instance is of no help; `why` says how, without its address.
@@ -306,7 +367,9 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
     }
 }
 

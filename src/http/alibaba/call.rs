@@ -40,7 +40,11 @@ impl Reply<'_> {
     /// `Internal` when it can't be written.
     pub(super) fn bare(&self, output: &impl Serialize) -> Result<Response> {
         // The action in XML is that of the credential also where a path names it.
-        let action = self.operation.counted_as.split_once(':').map_or("", |(_, action)| action);
+        let action = self
+            .operation
+            .counted_as
+            .split_once(':')
+            .map_or("", |(_, action)| action);
         self.envelope.respond(action, output, self.request_id)
     }
 
@@ -50,7 +54,12 @@ impl Reply<'_> {
     ///
     /// `Internal` when it can't be written.
     pub(super) fn success(&self, output: impl Serialize) -> Result<Response> {
-        self.bare(&Success { request_id: self.request_id, code: SUCCESS, is_success: true, output })
+        self.bare(&Success {
+            request_id: self.request_id,
+            code: SUCCESS,
+            is_success: true,
+            output,
+        })
     }
 }
 

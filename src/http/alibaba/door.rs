@@ -28,8 +28,8 @@ pub(crate) struct Alibaba {
     envelope: Envelope,
 }
 
-/// The marks of this API in a request. `x-acs-` headers alone are no scheme: clients that sign with parameters send them
-/// too.
+/// The marks of this API in a request. `x-acs-` headers alone are no scheme: clients that sign with
+/// parameters send them too.
 #[derive(Default)]
 struct Detected<'a> {
     authorization: Option<Scheme>,
@@ -46,14 +46,18 @@ struct Detected<'a> {
 impl<'a> Detected<'a> {
     fn of(head: &Head<'a>) -> Self {
         let headers = &head.parts.headers;
-        let authorization = match headers.get(header::AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes) {
+        let authorization = match headers
+            .get(header::AUTHORIZATION)
+            .map_or(&b""[..], HeaderValue::as_bytes)
+        {
             text if text.starts_with(b"ACS3-") => Some(Scheme::Acs3),
             text if text.starts_with(b"acs ") => Some(Scheme::Roa),
             _ => None,
         };
         let mut detected = Self {
             authorization,
-            has_own_header: headers.contains_key(&X_ACS_ACTION) || headers.contains_key(&X_ACS_VERSION),
+            has_own_header: headers.contains_key(&X_ACS_ACTION)
+                || headers.contains_key(&X_ACS_VERSION),
             has_bearer: headers.contains_key(&X_ACS_BEARER_TOKEN),
             ..Self::default()
         };
@@ -90,7 +94,11 @@ impl<'a> Detected<'a> {
     }
 
     fn envelope(&self, head: &Head<'_>, scheme: Scheme) -> Envelope {
-        let version = head.parts.headers.get(&X_ACS_VERSION).map_or(&b""[..], HeaderValue::as_bytes);
+        let version = head
+            .parts
+            .headers
+            .get(&X_ACS_VERSION)
+            .map_or(&b""[..], HeaderValue::as_bytes);
         let style = match scheme {
             Scheme::Roa => Style::Roa,
             Scheme::Rpc => Style::Rpc,
@@ -98,9 +106,17 @@ impl<'a> Detected<'a> {
         };
         let product = match scheme {
             Scheme::Acs3 | Scheme::Roa => Product::of_version(version),
-            Scheme::Rpc | Scheme::Bearer | Scheme::Unsigned => Product::of_version(self.version.map_or(version, str::as_bytes)),
+            Scheme::Rpc | Scheme::Bearer | Scheme::Unsigned => {
+                Product::of_version(self.version.map_or(version, str::as_bytes))
+            }
         };
-        Envelope::new(&head.parts.headers, self.format, style, product, head.host().unwrap_or_default())
+        Envelope::new(
+            &head.parts.headers,
+            self.format,
+            style,
+            product,
+            head.host().unwrap_or_default(),
+        )
     }
 }
 
@@ -128,7 +144,13 @@ impl Door for Alibaba {
             is_signed_in_parameters: detected.names_key && detected.has_signature,
             has_own_header: detected.has_own_header,
         };
-        Some((evidence, Self { scheme, envelope: detected.envelope(head, scheme) }))
+        Some((
+            evidence,
+            Self {
+                scheme,
+                envelope: detected.envelope(head, scheme),
+            },
+        ))
     }
 
     fn envelope(&self) -> &Envelope {
@@ -142,7 +164,9 @@ impl Door for Alibaba {
 
     fn body_rule(&self, head: &Head<'_>, settings: &Settings) -> BodyRule {
         match self.scheme {
-            Scheme::Acs3 | Scheme::Roa => BodyRule::Signed { limit: settings.max_body_bytes },
+            Scheme::Acs3 | Scheme::Roa => BodyRule::Signed {
+                limit: settings.max_body_bytes,
+            },
             // Without a signature, all that counts stands in the query or a form.
             Scheme::Bearer | Scheme::Unsigned if !head.may_be_signed_in_form() => BodyRule::Unread,
             Scheme::Rpc | Scheme::Bearer | Scheme::Unsigned => BodyRule::Unsigned,
@@ -165,18 +189,37 @@ impl Door for Alibaba {
             Scheme::Roa => sign::alibaba_roa::read(&request).map(drop)?,
             _ => sign::acs3::read(&request).map(drop)?,
         }
-        Err(Error::malformed_authorization("The Authorization header can't be read."))
+        Err(Error::malformed_authorization(
+            "The Authorization header can't be read.",
+        ))
     }
 
-    async fn answer(&self, incoming: Incoming<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<Response> {
+    async fn answer(
+        &self,
+        incoming: Incoming<'_>,
+        shared: &Shared<'_>,
+        record: &mut Record,
+    ) -> Result<Response> {
         let (service, envelope) = (shared.service, &self.envelope);
         let request = &incoming.head.signed(incoming.body)?;
         match self.scheme {
             Scheme::Acs3 => {
                 let read = sign::acs3::read_previewed(request, incoming.preview)?;
-                let call =
-                    Named { action: Some(&read.action), version: Some(&read.version), method: request.method, path: Some(request.path) };
-                run(service, &read.unverified, call, &read.parameters, envelope, record).await
+                let call = Named {
+                    action: Some(&read.action),
+                    version: Some(&read.version),
+                    method: request.method,
+                    path: Some(request.path),
+                };
+                run(
+                    service,
+                    &read.unverified,
+                    call,
+                    &read.parameters,
+                    envelope,
+                    record,
+                )
+                .await
             }
             Scheme::Rpc => {
                 let read = sign::alibaba_rpc::read(request)?;
@@ -187,14 +230,39 @@ impl Door for Alibaba {
                     method: request.method,
                     path: None,
                 };
-                run(service, &read.unverified, call, &read.parameters, envelope, record).await
+                run(
+                    service,
+                    &read.unverified,
+                    call,
+                    &read.parameters,
+                    envelope,
+                    record,
+                )
+                .await
             }
             Scheme::Roa => {
                 let read = sign::alibaba_roa::read(request)?;
-                // Signed, as every x-acs- header is in this scheme. Its action is not sent by every client.
-                let version = request.headers.get(&X_ACS_VERSION).and_then(|version| version.to_str().ok());
-                let call = Named { action: None, version, method: request.method, path: Some(request.path) };
-                run(service, &read.unverified, call, &read.parameters, envelope, record).await
+                // Signed, as every x-acs- header is in this scheme. Its action is not sent by every
+                // client.
+                let version = request
+                    .headers
+                    .get(&X_ACS_VERSION)
+                    .and_then(|version| version.to_str().ok());
+                let call = Named {
+                    action: None,
+                    version,
+                    method: request.method,
+                    path: Some(request.path),
+                };
+                run(
+                    service,
+                    &read.unverified,
+                    call,
+                    &read.parameters,
+                    envelope,
+                    record,
+                )
+                .await
             }
             Scheme::Bearer => Err(Error::signature_method_refused("BEARERTOKEN")),
             Scheme::Unsigned => unsigned(service, request, envelope, record).await,
@@ -203,8 +271,12 @@ impl Door for Alibaba {
 
     fn audited_action(&self, head: &Head<'_>, record: &Record) -> Option<AuditAction> {
         // A call that was refused before its body was read may name one all the same.
-        let operation = record.operation.or_else(|| named_by(head.parts).map(Operation::row));
-        Some(AuditAction::Operation(operation.map_or("alibaba:unknown", |operation| operation.counted_as)))
+        let operation = record
+            .operation
+            .or_else(|| named_by(head.parts).map(Operation::row));
+        Some(AuditAction::Operation(
+            operation.map_or("alibaba:unknown", |operation| operation.counted_as),
+        ))
     }
 }
 
@@ -221,21 +293,37 @@ struct Named<'a> {
 impl Named<'_> {
     /// Returns the operation that is called.
     fn operation(&self) -> Result<Operation> {
-        let version = self.version.ok_or_else(|| Error::missing_parameter("Version"))?;
+        let version = self
+            .version
+            .ok_or_else(|| Error::missing_parameter("Version"))?;
         let unknown = |action: &str| {
-            let kind = ErrorKind::UnknownAction { action: action.to_owned(), version: version.to_owned() };
+            let kind = ErrorKind::UnknownAction {
+                action: action.to_owned(),
+                version: version.to_owned(),
+            };
             Err(Error::new(kind, "The API is not served here."))
         };
         match version {
             RPC_VERSION | STS_VERSION if matches!(self.path, None | Some("/")) => {
-                let action = self.action.ok_or_else(|| Error::missing_parameter("Action"))?;
+                let action = self
+                    .action
+                    .ok_or_else(|| Error::missing_parameter("Action"))?;
                 // Divergence: the vendor's tables have two codes for this, and neither is sure.
                 if !matches!(self.method, "GET" | "POST") {
-                    return Err(Error::malformed_request("This HTTP method is not supported; use GET or POST."));
+                    return Err(Error::malformed_request(
+                        "This HTTP method is not supported; use GET or POST.",
+                    ));
                 }
                 match Operation::named(Product::of_version(version.as_bytes()).service(), action) {
                     Some(operation) => Ok(operation),
-                    None if is_action(Language::Ram, Product::of_version(version.as_bytes()).service(), action) => Err(unserved(action)),
+                    None if is_action(
+                        Language::Ram,
+                        Product::of_version(version.as_bytes()).service(),
+                        action,
+                    ) =>
+                    {
+                        Err(unserved(action))
+                    }
                     None => unknown(action),
                 }
             }
@@ -245,7 +333,9 @@ impl Named<'_> {
                 Operation::of_path(self.method, path).map_or_else(|| unknown(path), Ok)
             }
             _ => {
-                let kind = ErrorKind::UnknownVersion { version: version.to_owned() };
+                let kind = ErrorKind::UnknownVersion {
+                    version: version.to_owned(),
+                };
                 Err(Error::new(kind, "The version is not served here."))
             }
         }
@@ -254,14 +344,27 @@ impl Named<'_> {
 
 /// Returns the operation that the head of a call names.
 fn named_by(parts: &Parts) -> Option<Operation> {
-    let header = |name: &HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let header = |name: &HeaderName| {
+        parts
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
     let (action, version) = (header(&X_ACS_ACTION), header(&X_ACS_VERSION));
-    Named { action, version, method: parts.method.as_str(), path: Some(parts.uri.path()) }.operation().ok()
+    Named {
+        action,
+        version,
+        method: parts.method.as_str(),
+        path: Some(parts.uri.path()),
+    }
+    .operation()
+    .ok()
 }
 
 /// Proves a call's caller, and runs its operation.
 ///
-/// Divergence: parameters that the operation doesn't have are let pass, as the old SDK's `RegionId` must be.
+/// Divergence: parameters that the operation doesn't have are let pass, as the old SDK's `RegionId`
+/// must be.
 async fn run(
     service: &Service,
     unverified: &sign::Unverified,
@@ -273,44 +376,93 @@ async fn run(
     let (caller, operation) = admit(service, unverified, call, record).await?;
     check_format(parameters)?;
     let call = &service.call(&caller, &record.context);
-    let reply = Reply { envelope, request_id: &call.request.request_id, operation: operation.row() };
-    operation.run(Authenticated { service, call, parameters, record, reply }).await
+    let reply = Reply {
+        envelope,
+        request_id: &call.request.request_id,
+        operation: operation.row(),
+    };
+    operation
+        .run(Authenticated {
+            service,
+            call,
+            parameters,
+            record,
+            reply,
+        })
+        .await
 }
 
 /// Serves the operation that needs no signature: a token among the parameters proves the caller.
 ///
-/// SDKs write action and version into headers and everything else into query and form, the credential
-/// libraries everything into the query.
-async fn unsigned(service: &Service, request: &sign::Request<'_>, envelope: &Envelope, record: &mut Record) -> Result<Response> {
-    let form =
-        if sign::is_form_type(request.headers.get(header::CONTENT_TYPE).map_or(b"", HeaderValue::as_bytes)) { request.body } else { b"" };
+/// SDKs write action and version into headers and everything else into query and form, the
+/// credential libraries everything into the query.
+async fn unsigned(
+    service: &Service,
+    request: &sign::Request<'_>,
+    envelope: &Envelope,
+    record: &mut Record,
+) -> Result<Response> {
+    let form = if sign::is_form_type(
+        request
+            .headers
+            .get(header::CONTENT_TYPE)
+            .map_or(b"", HeaderValue::as_bytes),
+    ) {
+        request.body
+    } else {
+        b""
+    };
     let parameters = Parameters::parse_all([request.query.as_bytes(), form])?;
     let action = either(request.headers, "x-acs-action", &parameters, "Action")?;
     let version = either(request.headers, "x-acs-version", &parameters, "Version")?;
     record.unknown_action = action.unwrap_or_default().to_owned();
-    let operation =
-        action.zip(version).and_then(|(action, version)| Operation::named(Product::of_version(version.as_bytes()).service(), action));
+    let operation = action.zip(version).and_then(|(action, version)| {
+        Operation::named(Product::of_version(version.as_bytes()).service(), action)
+    });
     record.operation = operation.map(Operation::row);
     match operation {
         Some(Operation::AssumeRoleWithOIDC) if matches!(request.method, "GET" | "POST") => {
             check_format(&parameters)?;
-            let reply = Reply { envelope, request_id: &record.context.request_id, operation: Operation::AssumeRoleWithOIDC.row() };
-            Box::pin(sts::assume_role_with_oidc(service, &parameters, sts::Signed::No, record, reply)).await
+            let reply = Reply {
+                envelope,
+                request_id: &record.context.request_id,
+                operation: Operation::AssumeRoleWithOIDC.row(),
+            };
+            Box::pin(sts::assume_role_with_oidc(
+                service,
+                &parameters,
+                sts::Signed::No,
+                record,
+                reply,
+            ))
+            .await
         }
         _ => Err(Error::missing_parameter("AccessKeyId")),
     }
 }
 
 /// Proves the caller, counts the call, and only then looks what it is.
-async fn admit(service: &Service, unverified: &sign::Unverified, call: Named<'_>, record: &mut Record) -> Result<(Caller, Operation)> {
+async fn admit(
+    service: &Service,
+    unverified: &sign::Unverified,
+    call: Named<'_>,
+    record: &mut Record,
+) -> Result<(Caller, Operation)> {
     let operation = call.operation();
     match &operation {
         Ok(operation) => record.operation = Some(operation.row()),
         Err(_) => record.unknown_action = call.action.or(call.path).unwrap_or_default().to_owned(),
     }
-    let purpose = record.operation.map_or(Purpose::Change, |operation| operation.purpose);
-    let counted = record.operation.map_or("cr:unknown", |operation| operation.counted_as);
-    let caller = service.access.authenticate(unverified, purpose, counted, &record.context).await;
+    let purpose = record
+        .operation
+        .map_or(Purpose::Change, |operation| operation.purpose);
+    let counted = record
+        .operation
+        .map_or("cr:unknown", |operation| operation.counted_as);
+    let caller = service
+        .access
+        .authenticate(unverified, purpose, counted, &record.context)
+        .await;
     if caller.is_err() {
         record.claim_access_key(unverified.access_key_id());
     }

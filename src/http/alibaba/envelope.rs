@@ -29,17 +29,33 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
-    /// Reads the envelope off what is known before any work. XML is only for clients that asked for it: most can't read it.
-    pub(super) fn new(headers: &HeaderMap, format_parameter: Option<&str>, style: Style, product: Product, host: &str) -> Self {
-        let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-        let accepts_xml = (accept.contains("application/xml") || accept.contains("text/xml")) && !accept.contains("json");
+    /// Reads the envelope off what is known before any work. XML is only for clients that asked for
+    /// it: most can't read it.
+    pub(super) fn new(
+        headers: &HeaderMap,
+        format_parameter: Option<&str>,
+        style: Style,
+        product: Product,
+        host: &str,
+    ) -> Self {
+        let accept = headers
+            .get(header::ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .unwrap_or_default();
+        let accepts_xml = (accept.contains("application/xml") || accept.contains("text/xml"))
+            && !accept.contains("json");
         let format = match format_parameter {
             Some(format) if format.eq_ignore_ascii_case("xml") => Format::Xml,
             Some(format) if format.eq_ignore_ascii_case("json") => Format::Json,
             _ if accepts_xml => Format::Xml,
             _ => Format::Json,
         };
-        Self { format, style, product, host: host.to_owned() }
+        Self {
+            format,
+            style,
+            product,
+            host: host.to_owned(),
+        }
     }
 
     /// Answers with the output of an action, which names its element in XML.
@@ -47,7 +63,12 @@ impl Envelope {
     /// # Errors
     ///
     /// `Internal` when `output` can't be written.
-    pub(super) fn respond(&self, action: &str, output: &impl Serialize, request_id: &str) -> Result<Response> {
+    pub(super) fn respond(
+        &self,
+        action: &str,
+        output: &impl Serialize,
+        request_id: &str,
+    ) -> Result<Response> {
         let written = match self.format {
             Format::Json => json(output),
             Format::Xml => xml::write(&format!("{action}Response"), output),
@@ -92,14 +113,19 @@ impl door::Envelope for Envelope {
         let written = match (self.format, self.style) {
             (Format::Xml, _) => xml::write("Error", &refusal),
             (Format::Json, Style::Rpc) => json(&refusal),
-            (Format::Json, Style::Roa) => {
-                json(&BothSpellings { refusal: &refusal, code: &answer.code, message: &answer.message, request_id })
-            }
+            (Format::Json, Style::Roa) => json(&BothSpellings {
+                refusal: &refusal,
+                code: &answer.code,
+                message: &answer.message,
+                request_id,
+            }),
         };
         let mut response = self.finish(answer.status, written.unwrap_or_default(), request_id);
         if let Some(seconds) = answer.retry_after_seconds {
             // A positive number makes the current SDKs raise their throttling exception.
-            response.headers_mut().insert("x-acs-retry-after", HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert("x-acs-retry-after", HeaderValue::from(seconds));
         }
         response
     }
@@ -124,8 +150,8 @@ struct Refusal<'a> {
     access_denied_detail: Option<error::AccessDeniedDetail<'a>>,
 }
 
-/// An error of the path-style API. Its own errors are spelled in lower case and the gateway's in upper
-/// case, and clients read one or the other: both stand there.
+/// An error of the path-style API. Its own errors are spelled in lower case and the gateway's in
+/// upper case, and clients read one or the other: both stand there.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct BothSpellings<'a> {

@@ -1,10 +1,11 @@
 //! Alibaba Cloud's OpenAPI: ACS3-HMAC-SHA256, RPC signature V1, ROA signature V1.
 //!
-//! It decodes a call, hands it to a use case, and encodes the answer. Version and action, or version and path, say what is
-//! called. The way of signing decides only where those stand: current SDKs call the old path-style API with ACS3.
+//! It decodes a call, hands it to a use case, and encodes the answer. Version and action, or
+//! version and path, say what is called. The way of signing decides only where those stand: current
+//! SDKs call the old path-style API with ACS3.
 //!
-//! Start with [`door`] and the table in [`operations`]; the handlers are in a file for each noun ([`cr`], [`sts`]), errors in
-//! [`error`].
+//! Start with [`door`] and the table in [`operations`]; the handlers are in a file for each noun
+//! ([`cr`], [`sts`]), errors in [`error`].
 
 mod call;
 mod cr;
@@ -48,7 +49,11 @@ pub(crate) enum Style {
 impl Style {
     /// Returns the style of the API of `version`.
     fn of_version(version: &[u8]) -> Self {
-        if version == ROA_VERSION.as_bytes() { Self::Roa } else { Self::Rpc }
+        if version == ROA_VERSION.as_bytes() {
+            Self::Roa
+        } else {
+            Self::Rpc
+        }
     }
 }
 
@@ -69,7 +74,11 @@ pub(crate) enum Product {
 impl Product {
     /// Returns the product of the API of `version`; errors about an unknown one are the registry's.
     fn of_version(version: &[u8]) -> Self {
-        if version == STS_VERSION.as_bytes() { Self::Sts } else { Self::Cr }
+        if version == STS_VERSION.as_bytes() {
+            Self::Sts
+        } else {
+            Self::Cr
+        }
     }
 
     /// Returns the name in policies.

@@ -1,7 +1,10 @@
 //! The operations that are served.
 
 use super::call::Authenticated;
-use super::cr::{charts, endpoints, images, instances, namespaces, passwords, repositories, resource_tags, rules, tokens};
+use super::cr::{
+    charts, endpoints, images, instances, namespaces, passwords, repositories, resource_tags,
+    rules, tokens,
+};
 use super::sts;
 use crate::http::door::operations::operations;
 
@@ -60,7 +63,8 @@ operations! {
         GetCallerIdentity => sts::get_caller_identity, Read;
     }
 
-    // Of 2016-06-07, by their path. It gives out the same credential, and is counted with the other.
+    // Of 2016-06-07, by their path. It gives out the same credential, and is counted with the
+    // other.
     beside "cr" {
         GetTokens: "GET /tokens" as "cr:GetAuthorizationToken" => tokens::get_tokens, Change;
     }

@@ -17,7 +17,8 @@ pub(super) struct Paging {
 impl Paging {
     /// The documented default of most lists.
     const USUAL: u32 = 30;
-    /// The documented most; beyond it the documents leave a choice, and a client that is cut short would not notice.
+    /// The documented most; beyond it the documents leave a choice, and a client that is cut short
+    /// would not notice.
     const MAX: u32 = 100;
     /// The most of instances.
     const MAX_OF_INSTANCES: u32 = 1000;
@@ -42,12 +43,18 @@ impl Paging {
 
     fn read_at_most(parameters: &Parameters, largest: u32) -> Result<Self> {
         let number = count(parameters, "PageNo", i32::MAX.unsigned_abs())?.unwrap_or(1);
-        Ok(Self { number, size: count(parameters, "PageSize", largest)?.unwrap_or(Self::USUAL) })
+        Ok(Self {
+            number,
+            size: count(parameters, "PageSize", largest)?.unwrap_or(Self::USUAL),
+        })
     }
 
     /// Returns which part of the list it is.
     pub(super) fn page(self) -> Page {
-        Page { offset: (self.number - 1).saturating_mul(self.size), limit: Some(self.size) }
+        Page {
+            offset: (self.number - 1).saturating_mul(self.size),
+            limit: Some(self.size),
+        }
     }
 }
 
@@ -63,11 +70,20 @@ pub(super) struct Tokens {
 
 impl Tokens {
     /// Of repositories.
-    pub(super) const REPOSITORIES: Self = Self { prefix: "after-", size: Some(Paging::MAX), action: "ListRepository" };
+    pub(super) const REPOSITORIES: Self = Self {
+        prefix: "after-",
+        size: Some(Paging::MAX),
+        action: "ListRepository",
+    };
     /// Of an image's tags.
-    pub(super) const IMAGES: Self = Self { prefix: "", size: None, action: "ListRepoTag" };
+    pub(super) const IMAGES: Self = Self {
+        prefix: "",
+        size: None,
+        action: "ListRepoTag",
+    };
 
-    /// Reads which part is asked for: `MaxResults` and `NextToken` come before `PageNo` and `PageSize`.
+    /// Reads which part is asked for: `MaxResults` and `NextToken` come before `PageNo` and
+    /// `PageSize`.
     ///
     /// # Errors
     ///
@@ -76,24 +92,43 @@ impl Tokens {
         // Read in any case: a wrong one is never taken in silence.
         let paging = Paging::read(parameters)?;
         let size = count(parameters, "MaxResults", Paging::MAX)?;
-        let after = super::parameters::given(parameters, "NextToken").map(|token| self.offset_of(token)).transpose()?;
+        let after = super::parameters::given(parameters, "NextToken")
+            .map(|token| self.offset_of(token))
+            .transpose()?;
         if size.is_none() && after.is_none() {
-            return Ok(Part { offset: paging.page().offset, size: paging.size });
+            return Ok(Part {
+                offset: paging.page().offset,
+                size: paging.size,
+            });
         }
-        Ok(Part { offset: after.unwrap_or(0), size: size.or(self.size).unwrap_or(paging.size) })
+        Ok(Part {
+            offset: after.unwrap_or(0),
+            size: size.or(self.size).unwrap_or(paging.size),
+        })
     }
 
     fn offset_of(&self, token: &str) -> Result<u32> {
-        let digits = token.strip_prefix(self.prefix).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        let digits = token
+            .strip_prefix(self.prefix)
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
         digits
             .and_then(|digits| digits.parse().ok())
-            .ok_or_else(|| Error::invalid_parameter("NextToken", format!("It is a NextToken of an answer to {}.", self.action)))
+            .ok_or_else(|| {
+                Error::invalid_parameter(
+                    "NextToken",
+                    format!("It is a NextToken of an answer to {}.", self.action),
+                )
+            })
     }
 
     /// Returns the token of the part after this one; empty after the last.
     pub(super) fn next(&self, part: Part, total: u64) -> String {
         let next = part.offset.saturating_add(part.size);
-        if u64::from(next) < total { format!("{}{next}", self.prefix) } else { String::new() }
+        if u64::from(next) < total {
+            format!("{}{next}", self.prefix)
+        } else {
+            String::new()
+        }
     }
 }
 
@@ -109,7 +144,10 @@ pub(super) struct Part {
 impl Part {
     /// Returns which part of the list it is.
     pub(super) fn page(self) -> Page {
-        Page { offset: self.offset, limit: Some(self.size) }
+        Page {
+            offset: self.offset,
+            limit: Some(self.size),
+        }
     }
 
     /// Returns the number of the page that it is, as far as it is one.

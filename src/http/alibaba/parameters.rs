@@ -22,10 +22,17 @@ pub(super) fn either<'a>(
     name: &'static str,
 ) -> Result<Option<&'a str>> {
     let mut lines = headers.get_all(header).iter().map(HeaderValue::to_str);
-    let line = lines.next().transpose().map_err(|_| Error::malformed_request(format!("The header {header} can't be read.")))?;
+    let line = lines
+        .next()
+        .transpose()
+        .map_err(|_| Error::malformed_request(format!("The header {header} can't be read.")))?;
     match (line, given(parameters, name)) {
-        (Some(line), Some(value)) if line != value => Err(Error::malformed_request(format!("{header} and {name} differ."))),
-        _ if lines.next().is_some() => Err(Error::malformed_request(format!("The header {header} comes more than once."))),
+        (Some(line), Some(value)) if line != value => Err(Error::malformed_request(format!(
+            "{header} and {name} differ."
+        ))),
+        _ if lines.next().is_some() => Err(Error::malformed_request(format!(
+            "The header {header} comes more than once."
+        ))),
         (line, value) => Ok(line.or(value)),
     }
 }
@@ -37,7 +44,9 @@ pub(super) fn either<'a>(
 /// `InvalidParameter` when it is neither JSON nor XML.
 pub(super) fn check_format(parameters: &Parameters) -> Result<()> {
     match given(parameters, "Format") {
-        Some(format) if !format.eq_ignore_ascii_case("json") && !format.eq_ignore_ascii_case("xml") => {
+        Some(format)
+            if !format.eq_ignore_ascii_case("json") && !format.eq_ignore_ascii_case("xml") =>
+        {
             Err(Error::invalid_parameter("Format", "It is JSON or XML."))
         }
         _ => Ok(()),
@@ -73,8 +82,14 @@ pub(super) fn boolean(parameters: &Parameters, name: &str) -> Result<Option<bool
 ///
 /// `InvalidParameter`.
 pub(super) fn count(parameters: &Parameters, name: &str, most: u32) -> Result<Option<u32>> {
-    let Some(text) = given(parameters, name) else { return Ok(None) };
-    let number = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse().ok());
+    let Some(text) = given(parameters, name) else {
+        return Ok(None);
+    };
+    let number = Some(text)
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|text| text.parse().ok());
     let number = number.filter(|number| (1..=most).contains(number));
-    number.map(Some).ok_or_else(|| Error::invalid_parameter(name, format!("It is a whole number from 1 to {most}.")))
+    number.map(Some).ok_or_else(|| {
+        Error::invalid_parameter(name, format!("It is a whole number from 1 to {most}."))
+    })
 }

@@ -30,8 +30,12 @@ impl<'a> Wanted<'a> {
         let (account, role_name) = arn("RoleArn", "role", required(parameters, "RoleArn")?)?;
         let session_name = required(parameters, "RoleSessionName")?;
         let duration_seconds = given(parameters, "DurationSeconds").map(|text| {
-            let number = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse().ok());
-            number.ok_or_else(|| Error::invalid_parameter("DurationSeconds", "It is a whole number of seconds."))
+            let number = Some(text)
+                .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+                .and_then(|text| text.parse().ok());
+            number.ok_or_else(|| {
+                Error::invalid_parameter("DurationSeconds", "It is a whole number of seconds.")
+            })
         });
         let call = AssumeRole {
             cloud: Cloud::Alibaba,
@@ -43,31 +47,54 @@ impl<'a> Wanted<'a> {
             tags: &[],
             counted_as: None,
         };
-        Ok(Self { account, role_name, call })
+        Ok(Self {
+            account,
+            role_name,
+            call,
+        })
     }
 }
 
 /// Reads `acs:ram::ACCOUNT:KIND/NAME`.
-fn arn<'a>(parameter: &'static str, kind: &'static str, text: &'a str) -> Result<(AccountId, &'a str)> {
+fn arn<'a>(
+    parameter: &'static str,
+    kind: &'static str,
+    text: &'a str,
+) -> Result<(AccountId, &'a str)> {
     let read = || {
         let (account, path) = text.strip_prefix("acs:ram::")?.split_once(':')?;
         let (of, name) = path.split_once('/')?;
-        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte));
+        let is_name = !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte));
         (of == kind && is_name).then_some((account.parse().ok()?, name))
     };
-    read().ok_or_else(|| Error::invalid_parameter(parameter, format!("It is written acs:ram::ACCOUNT:{kind}/NAME.")))
+    read().ok_or_else(|| {
+        Error::invalid_parameter(
+            parameter,
+            format!("It is written acs:ram::ACCOUNT:{kind}/NAME."),
+        )
+    })
 }
 
 /// Checks an external id: 2 to 1224 of `[A-Za-z0-9_+=,.@:/-]`.
 ///
 /// Divergence: it changes nothing, because no trust policy can ask for one here.
 fn check_external_id(parameters: &Parameters) -> Result<()> {
-    let Some(id) = given(parameters, "ExternalId") else { return Ok(()) };
-    let letters = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte));
+    let Some(id) = given(parameters, "ExternalId") else {
+        return Ok(());
+    };
+    let letters = id
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte));
     if letters && (2..=1224).contains(&id.len()) {
         Ok(())
     } else {
-        Err(Error::invalid_parameter("ExternalId", "It is 2 to 1224 letters, digits or any of _+=,.@:/-"))
+        Err(Error::invalid_parameter(
+            "ExternalId",
+            "It is 2 to 1224 letters, digits or any of _+=,.@:/-",
+        ))
     }
 }
 
@@ -145,7 +172,15 @@ impl<'a> Assumed<'a> {
     }
 }
 
-pub(crate) async fn assume_role(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn assume_role(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let mut wanted = Wanted::read(parameters)?;
     wanted.call.source_identity = given(parameters, "SourceIdentity");
     check_external_id(parameters)?;
@@ -154,10 +189,16 @@ pub(crate) async fn assume_role(Authenticated { service, call, parameters, reply
     reply.bare(&output)
 }
 
-/// Serves a signed `AssumeRoleWithOIDC`. The signature is verified like any other, and gives no right: the token alone says
-/// who gets the session.
+/// Serves a signed `AssumeRoleWithOIDC`. The signature is verified like any other, and gives no
+/// right: the token alone says who gets the session.
 pub(crate) async fn assume_signed_role_with_oidc(
-    Authenticated { service, parameters, record, reply, .. }: Authenticated<'_>,
+    Authenticated {
+        service,
+        parameters,
+        record,
+        reply,
+        ..
+    }: Authenticated<'_>,
 ) -> Result<Response> {
     assume_role_with_oidc(service, parameters, Signed::Yes, record, reply).await
 }
@@ -178,18 +219,34 @@ pub(super) async fn assume_role_with_oidc(
     record: &Record,
     reply: Reply<'_>,
 ) -> Result<Response> {
-    let (account, provider) = arn("OIDCProviderArn", "oidc-provider", required(parameters, "OIDCProviderArn")?)?;
+    let (account, provider) = arn(
+        "OIDCProviderArn",
+        "oidc-provider",
+        required(parameters, "OIDCProviderArn")?,
+    )?;
     let token = required(parameters, "OIDCToken")?;
     if !OIDC_TOKEN.contains(&token.len()) {
         let (least, most) = OIDC_TOKEN.into_inner();
-        return Err(Error::invalid_parameter("OIDCToken", format!("The OIDCToken has {least} to {most} characters.")));
+        return Err(Error::invalid_parameter(
+            "OIDCToken",
+            format!("The OIDCToken has {least} to {most} characters."),
+        ));
     }
     let mut wanted = Wanted::read(parameters)?;
-    wanted.call.counted_as = record.operation.filter(|_| signed == Signed::No).map(|operation| operation.counted_as);
+    wanted.call.counted_as = record
+        .operation
+        .filter(|_| signed == Signed::No)
+        .map(|operation| operation.counted_as);
     let stranger = (signed == Signed::No).then(|| record.settle());
-    let bearer = service.access.prove_web_identity(account, provider, &Secret::new(token), stranger).await?;
+    let bearer = service
+        .access
+        .prove_web_identity(account, provider, &Secret::new(token), stranger)
+        .await?;
     record.note_caller(&bearer);
-    let session = service.sts.assume_role(&service.call(&bearer, &record.context), &wanted.call).await?;
+    let session = service
+        .sts
+        .assume_role(&service.call(&bearer, &record.context), &wanted.call)
+        .await?;
     let mut output = Assumed::of(&wanted, &session, reply.request_id);
     output.oidc_token_info = bearer.web_identity().map(OidcTokenInfo::of);
     reply.bare(&output)
@@ -209,13 +266,35 @@ struct CallerIdentity<'a> {
     arn: String,
 }
 
-pub(crate) async fn get_caller_identity(Authenticated { service, call, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn get_caller_identity(
+    Authenticated {
+        service,
+        call,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let identity = service.sts.caller_identity(call).await?;
-    let (account, id) = (identity.principal.account(), identity.principal.numeric_id());
+    let (account, id) = (
+        identity.principal.account(),
+        identity.principal.numeric_id(),
+    );
     let name = identity.name.as_deref().unwrap_or(&id);
     let (identity_type, principal_id, user_id, role_id, arn) = match &identity.principal {
-        Principal::Root(_) => ("Account", id.clone(), Some(id), None, format!("acs:ram::{account}:root")),
-        Principal::User(..) => ("RAMUser", id.clone(), Some(id.clone()), None, format!("acs:ram::{account}:user/{name}")),
+        Principal::Root(_) => (
+            "Account",
+            id.clone(),
+            Some(id),
+            None,
+            format!("acs:ram::{account}:root"),
+        ),
+        Principal::User(..) => (
+            "RAMUser",
+            id.clone(),
+            Some(id.clone()),
+            None,
+            format!("acs:ram::{account}:user/{name}"),
+        ),
         Principal::RoleSession(_, _, session) => (
             "AssumedRoleUser",
             format!("{id}:{session}"),
@@ -224,10 +303,20 @@ pub(crate) async fn get_caller_identity(Authenticated { service, call, reply, ..
             format!("acs:ram::{account}:assumed-role/{name}/{session}"),
         ),
         // Tencent's alone, and a session signs at its own cloud's door.
-        Principal::FederatedSession(..) => return Err(Error::internal("a federated session at Alibaba's door")),
+        Principal::FederatedSession(..) => {
+            return Err(Error::internal("a federated session at Alibaba's door"));
+        }
     };
     let request_id = reply.request_id;
-    let output = CallerIdentity { request_id, identity_type, account_id: account.to_string(), principal_id, user_id, role_id, arn };
+    let output = CallerIdentity {
+        request_id,
+        identity_type,
+        account_id: account.to_string(),
+        principal_id,
+        user_id,
+        role_id,
+        arn,
+    };
     reply.bare(&output)
 }
 
@@ -241,8 +330,19 @@ mod tests {
     #[test]
     fn arns_are_taken_apart() {
         let account = "100000000001".parse().unwrap();
-        assert_eq!(arn("RoleArn", "role", "acs:ram::100000000001:role/puller").unwrap(), (account, "puller"));
-        assert_eq!(arn("A", "oidc-provider", "acs:ram::100000000001:oidc-provider/GitHub.com").unwrap(), (account, "GitHub.com"));
+        assert_eq!(
+            arn("RoleArn", "role", "acs:ram::100000000001:role/puller").unwrap(),
+            (account, "puller")
+        );
+        assert_eq!(
+            arn(
+                "A",
+                "oidc-provider",
+                "acs:ram::100000000001:oidc-provider/GitHub.com"
+            )
+            .unwrap(),
+            (account, "GitHub.com")
+        );
         for bad in [
             "",
             "puller",
@@ -275,6 +375,9 @@ mod tests {
             "IssuanceTime": "2025-01-03T04:04:17Z",
             "VerificationInfo": "Success",
         });
-        assert_eq!(serde_json::to_value(OidcTokenInfo::of(&identity)).unwrap(), expected);
+        assert_eq!(
+            serde_json::to_value(OidcTokenInfo::of(&identity)).unwrap(),
+            expected
+        );
     }
 }

@@ -34,7 +34,8 @@ fn element(text: &mut String, name: &str, value: &Value) {
     text.extend(["</", name, ">"]);
 }
 
-/// Writes text content. Characters that XML 1.0 can't hold are replaced: a client's bytes may be in it.
+/// Writes text content. Characters that XML 1.0 can't hold are replaced: a client's bytes may be in
+/// it.
 fn escape(text: &mut String, content: &str) {
     for letter in content.chars() {
         match letter {
@@ -65,8 +66,8 @@ mod tests {
         let written = String::from_utf8(write("Error", &output).unwrap()).unwrap();
         assert_eq!(
             written,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>a&lt;b&gt;&amp;&quot;&apos;\u{fffd}&#13;\n</Code>\
-             <Expires>5</Expires><None></None><Ok>true</Ok><Tag>x</Tag><Tag><Key>y</Key></Tag></Error>"
+            "<?xml version=\"1.0\" \
+             encoding=\"UTF-8\"?><Error><Code>a&lt;b&gt;&amp;&quot;&apos;\u{fffd}&#13;\n</Code><Expires>5</Expires><None></None><Ok>true</Ok><Tag>x</Tag><Tag><Key>y</Key></Tag></Error>"
         );
     }
 }

@@ -1,8 +1,9 @@
 //! The contract of an API that is served: how its requests are recognised, read and answered.
 //!
-//! A *door* is an API's way in: a dialect of a cloud, the token server's protocol, or plain pages. A door decodes a request,
-//! hands it to a use case and encodes the outcome; it never opens the store and never decides. No door knows another one:
-//! `http::doors` lists them. Start with [`Door`].
+//! A *door* is an API's way in: a dialect of a cloud, the token server's protocol, or plain pages.
+//! A door decodes a request, hands it to a use case and encodes the outcome; it never opens the
+//! store and never decides. No door knows another one: `http::doors` lists them. Start with
+//! [`Door`].
 
 pub(crate) mod operations;
 
@@ -43,12 +44,17 @@ pub(crate) trait Door: Sized {
     /// Writes a request's id as this API's clients know it.
     fn spell_request_id(_id: &mut str) {}
 
-    /// Answers what needs neither a body nor a place among the requests in work, and is answered under load, too.
+    /// Answers what needs neither a body nor a place among the requests in work, and is answered
+    /// under load, too.
     ///
     /// # Errors
     ///
     /// The request's own faults.
-    async fn answer_at_once(&self, _head: &Head<'_>, _shared: &Shared<'_>) -> Result<Option<Response>> {
+    async fn answer_at_once(
+        &self,
+        _head: &Head<'_>,
+        _shared: &Shared<'_>,
+    ) -> Result<Option<Response>> {
         Ok(None)
     }
 
@@ -64,7 +70,8 @@ pub(crate) trait Door: Sized {
         head.host().map(drop)
     }
 
-    /// Reads the signer off the headers, where they carry the signature, so that a stranger's body takes no memory.
+    /// Reads the signer off the headers, where they carry the signature, so that a stranger's body
+    /// takes no memory.
     ///
     /// # Errors
     ///
@@ -78,13 +85,25 @@ pub(crate) trait Door: Sized {
     /// # Errors
     ///
     /// The request's own faults, and those of its use case.
-    async fn answer(&self, request: Incoming<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<Response>;
+    async fn answer(
+        &self,
+        request: Incoming<'_>,
+        shared: &Shared<'_>,
+        record: &mut Record,
+    ) -> Result<Response>;
 
     /// Returns the audit's name for a request that failed; nothing where it isn't audited.
     fn audited_action(&self, head: &Head<'_>, record: &Record) -> Option<AuditAction>;
 
     /// Adds the headers that this API's clients read in every answer.
-    fn complete(&self, _head: &Head<'_>, _shared: &Shared<'_>, _record: &Record, _response: &mut Response) {}
+    fn complete(
+        &self,
+        _head: &Head<'_>,
+        _shared: &Shared<'_>,
+        _record: &Record,
+        _response: &mut Response,
+    ) {
+    }
 }
 
 /// The parts of a process that all doors share.
@@ -125,8 +144,9 @@ pub(crate) enum BodyRule {
     Unrecognised,
 }
 
-/// How surely a request is one of an API's: the surest is believed. The clouds' parameters share names (`Signature`,
-/// `Action`, `Version`, `Timestamp`); the parameter that names the access key tells them apart.
+/// How surely a request is one of an API's: the surest is believed. The clouds' parameters share
+/// names (`Signature`, `Action`, `Version`, `Timestamp`); the parameter that names the access key
+/// tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Strength {
     /// It is nobody else's.
@@ -165,6 +185,12 @@ pub(crate) struct Evidence {
 impl Evidence {
     /// Evidence that has nothing to do with signatures.
     pub(crate) fn unsigned(strength: Strength) -> Self {
-        Self { strength, is_signed_in_header: false, names_key: false, is_signed_in_parameters: false, has_own_header: false }
+        Self {
+            strength,
+            is_signed_in_header: false,
+            names_key: false,
+            is_signed_in_parameters: false,
+            has_own_header: false,
+        }
     }
 }

@@ -2,12 +2,12 @@
 
 use crate::domain::Error;
 
-/// Defines the operations of a cloud's API, each with the function that handles it and whether it only reads:
-/// `CreateInstanceToken => tcr::tokens::create, Change`.
+/// Defines the operations of a cloud's API, each with the function that handles it and whether it
+/// only reads: `CreateInstanceToken => tcr::tokens::create, Change`.
 ///
-/// The one that is asked for most goes first and runs in place. The others are boxed, so that its future stays small. The
-/// operations of `beside` have no action to be named by: each has its own name for the log and the name that its calls are
-/// counted under.
+/// The one that is asked for most goes first and runs in place. The others are boxed, so that its
+/// future stays small. The operations of `beside` have no action to be named by: each has its own
+/// name for the log and the name that its calls are counted under.
 macro_rules! operations {
     (
         $call:ident;
@@ -86,5 +86,7 @@ pub(crate) use {operations, row};
 
 /// The cloud has the action, and this service hasn't: it is no typing error.
 pub(crate) fn unserved(action: &str) -> Error {
-    Error::unsupported(format!("{action} is not served by transire; docs/compatibility.md lists what is."))
+    Error::unsupported(format!(
+        "{action} is not served by transire; docs/compatibility.md lists what is."
+    ))
 }

@@ -8,8 +8,8 @@ use crate::http::request::Record;
 use crate::http::request::overload::BETWEEN_LINES;
 use crate::service::{AuditAction, Refusal, Service};
 
-/// The most bytes that a line of the log has of the resource that was refused, of the cause, and of the client's word for
-/// the action.
+/// The most bytes that a line of the log has of the resource that was refused, of the cause, and of
+/// the client's word for the action.
 const MAX_REFUSED_BYTES: usize = 192;
 const MAX_CAUSE_BYTES: usize = 1024;
 const MAX_ACTION_BYTES: usize = 64;
@@ -27,9 +27,17 @@ pub(crate) fn answered(record: &Record, door: &'static str) {
 
 /// Writes the lines of log and audit for a request that failed; `action` is its name in the audit.
 ///
-/// The line has the kind's name alone: the kind's fields may hold the text that the client signed, with its session token
-/// in it. The action is the client's text: cut, and escaped by the log as all is.
-pub(crate) fn failed(record: &Record, door: &'static str, action: Option<AuditAction>, error: &Error, service: &Service, outage: &Outage) {
+/// The line has the kind's name alone: the kind's fields may hold the text that the client signed,
+/// with its session token in it. The action is the client's text: cut, and escaped by the log as
+/// all is.
+pub(crate) fn failed(
+    record: &Record,
+    door: &'static str,
+    action: Option<AuditAction>,
+    error: &Error,
+    service: &Service,
+    outage: &Outage,
+) {
     let request_id = record.context.request_id.as_str();
     if matches!(error.kind(), ErrorKind::Overloaded) {
         // Those are logged together: a line for each would make the load heavier.
@@ -38,29 +46,74 @@ pub(crate) fn failed(record: &Record, door: &'static str, action: Option<AuditAc
     }
     let (principal, account) = record.caller();
     let claim = record.claim.as_deref();
-    let refusal = Refusal { action, principal: principal.clone(), account, claim };
-    let has_line = service.ledger.record_refusal(&refusal, error, &record.context);
+    let refusal = Refusal {
+        action,
+        principal: principal.clone(),
+        account,
+        claim,
+    };
+    let has_line = service
+        .ledger
+        .record_refusal(&refusal, error, &record.context);
     let has_line = match error.kind() {
         ErrorKind::StoreUnavailable => outage.take_line(Instant::now()),
         // Clients bring the others about as often as they like.
         kind => has_line || kind.blame() == Blame::Operator,
     };
-    let (kind, cause) = (error.kind().name(), error.cause().map(|cause| cut(cause, MAX_CAUSE_BYTES)));
+    let (kind, cause) = (
+        error.kind().name(),
+        error.cause().map(|cause| cut(cause, MAX_CAUSE_BYTES)),
+    );
     if !has_line {
-        tracing::debug!(kind, dialect = door, request_id, cause, "refused or failed: {error}");
+        tracing::debug!(
+            kind,
+            dialect = door,
+            request_id,
+            cause,
+            "refused or failed: {error}"
+        );
         return;
     }
     let address = record.context.address.map(tracing::field::display);
     let action = cut(record.action().to_owned(), MAX_ACTION_BYTES);
-    let claimed = claim.and_then(|claim| claim.name.as_ref()).map(tracing::field::display);
+    let claimed = claim
+        .and_then(|claim| claim.name.as_ref())
+        .map(tracing::field::display);
     if error.kind().blame() != Blame::Client {
-        tracing::error!(kind, dialect = door, action, principal, claimed, request_id, address, cause, "failed: {error}");
+        tracing::error!(
+            kind,
+            dialect = door,
+            action,
+            principal,
+            claimed,
+            request_id,
+            address,
+            cause,
+            "failed: {error}"
+        );
         return;
     }
-    let resource = error.refused_resource().map(|resource| cut(resource.to_owned(), MAX_REFUSED_BYTES));
-    // An error that is no policy's refusal names the resource in its message. Strangers choose the text of theirs.
-    let named = account.filter(|_| resource.is_none()).map(|_| cut(error.message().to_owned(), MAX_REFUSED_BYTES));
-    tracing::info!(kind, dialect = door, action, principal, claimed, resource, error = named, request_id, address, cause, "refused");
+    let resource = error
+        .refused_resource()
+        .map(|resource| cut(resource.to_owned(), MAX_REFUSED_BYTES));
+    // An error that is no policy's refusal names the resource in its message. Strangers choose the
+    // text of theirs.
+    let named = account
+        .filter(|_| resource.is_none())
+        .map(|_| cut(error.message().to_owned(), MAX_REFUSED_BYTES));
+    tracing::info!(
+        kind,
+        dialect = door,
+        action,
+        principal,
+        claimed,
+        resource,
+        error = named,
+        request_id,
+        address,
+        cause,
+        "refused"
+    );
 }
 
 fn cut(mut text: String, max_bytes: usize) -> String {
@@ -68,7 +121,8 @@ fn cut(mut text: String, max_bytes: usize) -> String {
     text
 }
 
-/// Gathers the lines of requests that fail because the database is away: strangers send as many as they like.
+/// Gathers the lines of requests that fail because the database is away: strangers send as many as
+/// they like.
 ///
 /// The first has a line of its own, with its cause; the others are logged together.
 #[derive(Debug, Default)]
@@ -82,12 +136,14 @@ struct Unlogged {
 
 impl Unlogged {
     fn was_logged_lately(&self, now: Instant) -> bool {
-        self.logged_at.is_some_and(|logged_at| now.saturating_duration_since(logged_at) < BETWEEN_LINES)
+        self.logged_at
+            .is_some_and(|logged_at| now.saturating_duration_since(logged_at) < BETWEEN_LINES)
     }
 }
 
 impl Outage {
-    /// Takes the line of its own for a request that failed; where there is none, the request is counted.
+    /// Takes the line of its own for a request that failed; where there is none, the request is
+    /// counted.
     fn take_line(&self, now: Instant) -> bool {
         let mut unlogged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if unlogged.was_logged_lately(now) {
@@ -113,7 +169,10 @@ impl Outage {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             if let Some(requests) = self.take_count(Instant::now()) {
-                tracing::error!(requests, "more requests failed because the database is not available");
+                tracing::error!(
+                    requests,
+                    "more requests failed because the database is not available"
+                );
             }
         }
     }
@@ -136,7 +195,14 @@ mod tests {
         assert_eq!(outage.take_count(at(21)), None);
         assert_eq!(outage.take_count(at(22)), Some(1000));
         assert!(!outage.take_line(at(23)), "that was a line, too");
-        assert_eq!([outage.take_count(at(31)), outage.take_count(at(32)), outage.take_count(at(50))], [None, Some(1), None]);
+        assert_eq!(
+            [
+                outage.take_count(at(31)),
+                outage.take_count(at(32)),
+                outage.take_count(at(50))
+            ],
+            [None, Some(1), None]
+        );
         assert!(outage.take_line(at(51)));
     }
 }

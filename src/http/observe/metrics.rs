@@ -1,7 +1,9 @@
-//! The counters of requests, and the page that a monitoring system reads (Prometheus' text form, 0.0.4).
+//! The counters of requests, and the page that a monitoring system reads (Prometheus' text form,
+//! 0.0.4).
 //!
-//! A request costs three additions to plain atomics, and no lock, allocation or hash of labels: labels are put together when
-//! the page is asked for. Nothing that a client sends freely becomes a label.
+//! A request costs three additions to plain atomics, and no lock, allocation or hash of labels:
+//! labels are put together when the page is asked for. Nothing that a client sends freely becomes a
+//! label.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +20,10 @@ use crate::http::request::OperationRow;
 use crate::http::request::respond::{TEXT, response};
 
 /// The upper ends of the buckets of durations, in microseconds.
-const BUCKETS: [u64; 14] =
-    [500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000];
+const BUCKETS: [u64; 14] = [
+    500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    5_000_000, 10_000_000,
+];
 /// How long the page waits for the database's answer.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -95,14 +99,30 @@ struct DoorCounts {
 
 impl DoorCounts {
     fn new(labels: DoorLabels) -> Self {
-        let named = labels.operations.iter().map(|_| Counts::default()).collect();
-        Self { labels, named, unnamed: Counts::default(), durations: Durations::default() }
+        let named = labels
+            .operations
+            .iter()
+            .map(|_| Counts::default())
+            .collect();
+        Self {
+            labels,
+            named,
+            unnamed: Counts::default(),
+            durations: Durations::default(),
+        }
     }
 
     /// Returns every action with its counters, by name.
     fn actions(&self) -> Vec<(&'static str, &Counts)> {
-        let named = self.labels.operations.iter().zip(&self.named).map(|(operation, counts)| (operation.name, counts));
-        let mut actions: Vec<_> = named.chain([(self.labels.unnamed_action, &self.unnamed)]).collect();
+        let named = self
+            .labels
+            .operations
+            .iter()
+            .zip(&self.named)
+            .map(|(operation, counts)| (operation.name, counts));
+        let mut actions: Vec<_> = named
+            .chain([(self.labels.unnamed_action, &self.unnamed)])
+            .collect();
         actions.sort_unstable_by_key(|(name, _)| *name);
         actions
     }
@@ -118,17 +138,28 @@ impl Metrics {
     }
 
     /// Counts a request at the door with that place among the doors.
-    pub(crate) fn count(&self, door: usize, operation: Option<&OperationRow>, outcome: Outcome, took: Duration) {
+    pub(crate) fn count(
+        &self,
+        door: usize,
+        operation: Option<&OperationRow>,
+        outcome: Outcome,
+        took: Duration,
+    ) {
         let door = &self.0[door];
         let counts = operation.map_or(&door.unnamed, |operation| &door.named[operation.index]);
         counts.0[outcome as usize].fetch_add(1, Ordering::Relaxed);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        door.durations.buckets[BUCKETS.partition_point(|end| *end < micros)].fetch_add(1, Ordering::Relaxed);
+        door.durations.buckets[BUCKETS.partition_point(|end| *end < micros)]
+            .fetch_add(1, Ordering::Relaxed);
         door.durations.micros.fetch_add(micros, Ordering::Relaxed);
     }
 
     fn write(&self, page: &mut Text<'_>) {
-        page.head("transire_requests_total", "counter", "Requests, by door, action and outcome. An action that isn't served has no name.");
+        page.head(
+            "transire_requests_total",
+            "counter",
+            "Requests, by door, action and outcome. An action that isn't served has no name.",
+        );
         for counted in &self.0 {
             let door = counted.labels.door;
             for (action, counts) in counted.actions() {
@@ -137,24 +168,49 @@ impl Metrics {
                     if count > 0 {
                         page.line(
                             "transire_requests_total",
-                            format_args!("{{door=\"{door}\",action=\"{action}\",outcome=\"{outcome}\"}}"),
+                            format_args!(
+                                "{{door=\"{door}\",action=\"{action}\",outcome=\"{outcome}\"}}"
+                            ),
                             count,
                         );
                     }
                 }
             }
         }
-        page.head("transire_request_duration_seconds", "histogram", "How long requests took, from their headers to their answer.");
-        for DoorCounts { labels: DoorLabels { door, .. }, durations, .. } in &self.0 {
+        page.head(
+            "transire_request_duration_seconds",
+            "histogram",
+            "How long requests took, from their headers to their answer.",
+        );
+        for DoorCounts {
+            labels: DoorLabels { door, .. },
+            durations,
+            ..
+        } in &self.0
+        {
             let mut all = 0;
             for (place, bucket) in durations.buckets.iter().enumerate() {
                 all += bucket.load(Ordering::Relaxed);
-                let end = BUCKETS.get(place).map_or_else(|| "+Inf".to_owned(), |end| seconds(*end));
-                page.line("transire_request_duration_seconds_bucket", format_args!("{{door=\"{door}\",le=\"{end}\"}}"), all);
+                let end = BUCKETS
+                    .get(place)
+                    .map_or_else(|| "+Inf".to_owned(), |end| seconds(*end));
+                page.line(
+                    "transire_request_duration_seconds_bucket",
+                    format_args!("{{door=\"{door}\",le=\"{end}\"}}"),
+                    all,
+                );
             }
             let sum = seconds(durations.micros.load(Ordering::Relaxed));
-            page.line("transire_request_duration_seconds_sum", format_args!("{{door=\"{door}\"}}"), sum);
-            page.line("transire_request_duration_seconds_count", format_args!("{{door=\"{door}\"}}"), all);
+            page.line(
+                "transire_request_duration_seconds_sum",
+                format_args!("{{door=\"{door}\"}}"),
+                sum,
+            );
+            page.line(
+                "transire_request_duration_seconds_count",
+                format_args!("{{door=\"{door}\"}}"),
+                all,
+            );
         }
     }
 }
@@ -189,28 +245,63 @@ impl Text<'_> {
 /// # Errors
 ///
 /// `MalformedRequest` for a method that doesn't read.
-pub(crate) async fn answer(parts: &Parts, service: &Service, metrics: &Metrics, connections: &ConnectionCounts) -> Result<Response> {
+pub(crate) async fn answer(
+    parts: &Parts,
+    service: &Service,
+    metrics: &Metrics,
+    connections: &ConnectionCounts,
+) -> Result<Response> {
     if parts.uri.path() != "/metrics" {
         return Ok(not_here());
     }
     if parts.method != Method::GET && parts.method != Method::HEAD {
         return Err(Error::malformed_request("This page is only read."));
     }
-    let reachable = tokio::time::timeout(DATABASE_TIMEOUT, service.operations.missing()).await.is_ok_and(|missing| missing.is_empty());
-    let text = text(metrics, &service.operations.measures(), reachable, connections);
-    Ok(response(StatusCode::OK, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"), text))
+    let reachable = tokio::time::timeout(DATABASE_TIMEOUT, service.operations.missing())
+        .await
+        .is_ok_and(|missing| missing.is_empty());
+    let text = text(
+        metrics,
+        &service.operations.measures(),
+        reachable,
+        connections,
+    );
+    Ok(response(
+        StatusCode::OK,
+        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+        text,
+    ))
 }
 
 fn not_here() -> Response {
-    response(StatusCode::NOT_FOUND, TEXT, "Here are /metrics, /healthz and /readyz.\n")
+    response(
+        StatusCode::NOT_FOUND,
+        TEXT,
+        "Here are /metrics, /healthz and /readyz.\n",
+    )
 }
 
-fn text(metrics: &Metrics, measures: &Measures, reachable: bool, connections: &ConnectionCounts) -> String {
+fn text(
+    metrics: &Metrics,
+    measures: &Measures,
+    reachable: bool,
+    connections: &ConnectionCounts,
+) -> String {
     let mut text = String::with_capacity(8192);
     let mut page = Text(&mut text);
     metrics.write(&mut page);
-    page.one("transire_connections_open", "gauge", "Connections that are open.", connections.open);
-    page.one("transire_connections_limit", "gauge", "Connections that may be open at once.", connections.limit);
+    page.one(
+        "transire_connections_open",
+        "gauge",
+        "Connections that are open.",
+        connections.open,
+    );
+    page.one(
+        "transire_connections_limit",
+        "gauge",
+        "Connections that may be open at once.",
+        connections.limit,
+    );
     page.one(
         "transire_connections_refused_total",
         "counter",
@@ -223,15 +314,30 @@ fn text(metrics: &Metrics, measures: &Measures, reachable: bool, connections: &C
         "Connections without an authenticated caller that were closed because places were short.",
         connections.closed_early,
     );
-    page.one("transire_connections_waited_total", "counter", "Connections that waited because all places were taken.", connections.full);
-    page.one("transire_database_reachable", "gauge", "Whether the database answers.", u8::from(reachable));
+    page.one(
+        "transire_connections_waited_total",
+        "counter",
+        "Connections that waited because all places were taken.",
+        connections.full,
+    );
+    page.one(
+        "transire_database_reachable",
+        "gauge",
+        "Whether the database answers.",
+        u8::from(reachable),
+    );
     page.one(
         "transire_change_feed_age_seconds",
         "gauge",
         "Since when changes of other processes are not known here.",
         millis(measures.change_feed_age),
     );
-    page.one("transire_audit_lines_waiting", "gauge", "Audit lines that wait to be stored.", measures.audit_waiting);
+    page.one(
+        "transire_audit_lines_waiting",
+        "gauge",
+        "Audit lines that wait to be stored.",
+        measures.audit_waiting,
+    );
     page.one(
         "transire_audit_lines_dropped_total",
         "counter",
@@ -239,15 +345,36 @@ fn text(metrics: &Metrics, measures: &Measures, reachable: bool, connections: &C
         measures.audit_dropped,
     );
     if let Some(left) = measures.authority_ends_in_seconds {
-        page.one("transire_authority_ends_in_seconds", "gauge", "How long the authority lasts that registries trust.", left);
+        page.one(
+            "transire_authority_ends_in_seconds",
+            "gauge",
+            "How long the authority lasts that registries trust.",
+            left,
+        );
     }
-    page.head("transire_leaf_ends_in_seconds", "gauge", "How long the certificate of a signing key lasts.");
+    page.head(
+        "transire_leaf_ends_in_seconds",
+        "gauge",
+        "How long the certificate of a signing key lasts.",
+    );
     for (algorithm, key, left) in &measures.leaves_end_in_seconds {
-        page.line("transire_leaf_ends_in_seconds", format_args!("{{algorithm=\"{algorithm}\",key=\"{key}\"}}"), left);
+        page.line(
+            "transire_leaf_ends_in_seconds",
+            format_args!("{{algorithm=\"{algorithm}\",key=\"{key}\"}}"),
+            left,
+        );
     }
-    page.head("transire_alarm", "gauge", "What the operator should look at; the log and /readyz of this listener say more.");
+    page.head(
+        "transire_alarm",
+        "gauge",
+        "What the operator should look at; the log and /readyz of this listener say more.",
+    );
     for kind in WarningKind::ALL {
-        page.line("transire_alarm", format_args!("{{kind=\"{}\"}}", kind.name()), u8::from(measures.warnings.contains(&kind)));
+        page.line(
+            "transire_alarm",
+            format_args!("{{kind=\"{}\"}}", kind.name()),
+            u8::from(measures.warnings.contains(&kind)),
+        );
     }
     text
 }
@@ -264,12 +391,27 @@ mod tests {
 
     const OPERATIONS: &[OperationRow] = &[row(0, "x"), row(1, "y")];
     const DOORS: &[DoorLabels] = &[
-        DoorLabels { door: "registry", unnamed_action: "token", operations: &[] },
-        DoorLabels { door: "cloud", unnamed_action: "", operations: OPERATIONS },
+        DoorLabels {
+            door: "registry",
+            unnamed_action: "token",
+            operations: &[],
+        },
+        DoorLabels {
+            door: "cloud",
+            unnamed_action: "",
+            operations: OPERATIONS,
+        },
     ];
 
     const fn row(index: usize, name: &'static str) -> OperationRow {
-        OperationRow { index, action: Some(name), product: "p", name, counted_as: name, purpose: Purpose::Read }
+        OperationRow {
+            index,
+            action: Some(name),
+            product: "p",
+            name,
+            counted_as: name,
+            purpose: Purpose::Read,
+        }
     }
 
     #[test]
@@ -307,7 +449,10 @@ mod tests {
     #[test]
     fn what_is_not_the_clients_fault_failed() {
         let of = |kind| Outcome::of(&Err(Error::new(kind, "")));
-        assert_eq!([ErrorKind::Overloaded, ErrorKind::StoreUnavailable].map(of), [Outcome::Failed; 2]);
+        assert_eq!(
+            [ErrorKind::Overloaded, ErrorKind::StoreUnavailable].map(of),
+            [Outcome::Failed; 2]
+        );
         assert_eq!(of(ErrorKind::BadCredentials), Outcome::Refused);
     }
 
@@ -325,6 +470,9 @@ mod tests {
         });
         let mut text = String::new();
         metrics.write(&mut Text(&mut text));
-        assert!(text.contains("action=\"token\",outcome=\"ok\"} 4000\n"), "{text}");
+        assert!(
+            text.contains("action=\"token\",outcome=\"ok\"} 4000\n"),
+            "{text}"
+        );
     }
 }

@@ -22,7 +22,11 @@ impl Door for Plain {
     type Envelope = Envelope;
 
     fn claims(head: &Head<'_>) -> Option<(Evidence, Self)> {
-        let strength = if Page::of(head.path()).is_some() { Strength::Path } else { Strength::Rest };
+        let strength = if Page::of(head.path()).is_some() {
+            Strength::Path
+        } else {
+            Strength::Rest
+        };
         Some((Evidence::unsigned(strength), Self))
     }
 
@@ -30,10 +34,16 @@ impl Door for Plain {
         &Envelope
     }
 
-    async fn answer_at_once(&self, head: &Head<'_>, shared: &Shared<'_>) -> Result<Option<Response>> {
+    async fn answer_at_once(
+        &self,
+        head: &Head<'_>,
+        shared: &Shared<'_>,
+    ) -> Result<Option<Response>> {
         if let Some(served) = Page::of(head.path()) {
             check_authority(head.parts)?;
-            return page(served, head.parts, shared, Audience::Anybody).await.map(Some);
+            return page(served, head.parts, shared, Audience::Anybody)
+                .await
+                .map(Some);
         }
         Ok((!head.may_be_signed_in_form()).then(|| wrong_door(shared.settings)))
     }
@@ -42,7 +52,12 @@ impl Door for Plain {
         BodyRule::Unrecognised
     }
 
-    async fn answer(&self, _: Incoming<'_>, shared: &Shared<'_>, _: &mut Record) -> Result<Response> {
+    async fn answer(
+        &self,
+        _: Incoming<'_>,
+        shared: &Shared<'_>,
+        _: &mut Record,
+    ) -> Result<Response> {
         Ok(wrong_door(shared.settings))
     }
 

@@ -19,9 +19,18 @@ impl door::Envelope for Envelope {
             ErrorKind::Misconfigured => "An internal error has occurred.",
             _ => error.message(),
         };
-        let mut response = response(status, TEXT, format!("{message}\nrequest id: {request_id}\n"));
-        if let ErrorKind::AddressThrottled { retry_after_seconds } = error.kind() {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
+        let mut response = response(
+            status,
+            TEXT,
+            format!("{message}\nrequest id: {request_id}\n"),
+        );
+        if let ErrorKind::AddressThrottled {
+            retry_after_seconds,
+        } = error.kind()
+        {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
         }
         response
     }

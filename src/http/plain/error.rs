@@ -30,16 +30,22 @@ pub(super) fn status(kind: &ErrorKind) -> StatusCode {
         | ErrorKind::BadCredentials
         | ErrorKind::WebIdentity { .. } => StatusCode::UNAUTHORIZED,
         ErrorKind::AccessDenied(_) | ErrorKind::AddressRefused => StatusCode::FORBIDDEN,
-        ErrorKind::UnknownAction { .. } | ErrorKind::InstanceNotFound | ErrorKind::NoDefaultInstance | ErrorKind::NotFound { .. } => {
-            StatusCode::NOT_FOUND
-        }
-        ErrorKind::AlreadyExists { .. } | ErrorKind::QuotaExceeded { .. } | ErrorKind::PreconditionFailed { .. } => StatusCode::CONFLICT,
+        ErrorKind::UnknownAction { .. }
+        | ErrorKind::InstanceNotFound
+        | ErrorKind::NoDefaultInstance
+        | ErrorKind::NotFound { .. } => StatusCode::NOT_FOUND,
+        ErrorKind::AlreadyExists { .. }
+        | ErrorKind::QuotaExceeded { .. }
+        | ErrorKind::PreconditionFailed { .. } => StatusCode::CONFLICT,
         ErrorKind::RequestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        ErrorKind::Throttled { .. } | ErrorKind::NonceMemoryFull | ErrorKind::AddressThrottled { .. } | ErrorKind::PasswordsBusy => {
-            StatusCode::TOO_MANY_REQUESTS
+        ErrorKind::Throttled { .. }
+        | ErrorKind::NonceMemoryFull
+        | ErrorKind::AddressThrottled { .. }
+        | ErrorKind::PasswordsBusy => StatusCode::TOO_MANY_REQUESTS,
+        ErrorKind::Overloaded | ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable => {
+            StatusCode::SERVICE_UNAVAILABLE
         }
-        ErrorKind::Overloaded | ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::RegistryUnavailable => StatusCode::BAD_GATEWAY,
         ErrorKind::Misconfigured | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

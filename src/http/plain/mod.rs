@@ -1,4 +1,5 @@
-//! The door of what is neither a cloud's call nor a registry's client: probes, keys, and people at the wrong address.
+//! The door of what is neither a cloud's call nor a registry's client: probes, keys, and people at
+//! the wrong address.
 
 mod door;
 mod envelope;

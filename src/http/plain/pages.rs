@@ -51,10 +51,21 @@ pub(super) enum Audience {
 /// # Errors
 ///
 /// `Internal` when an answer can't be written.
-pub(super) async fn page(page: Page, parts: &Parts, shared: &Shared<'_>, audience: Audience) -> Result<Response> {
+pub(super) async fn page(
+    page: Page,
+    parts: &Parts,
+    shared: &Shared<'_>,
+    audience: Audience,
+) -> Result<Response> {
     if parts.method != Method::GET && parts.method != Method::HEAD {
-        let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "This page is only read.\n");
-        refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        let mut refusal = response(
+            StatusCode::METHOD_NOT_ALLOWED,
+            TEXT,
+            "This page is only read.\n",
+        );
+        refusal
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return Ok(refusal);
     }
     let service = shared.service;
@@ -63,11 +74,23 @@ pub(super) async fn page(page: Page, parts: &Parts, shared: &Shared<'_>, audienc
         Page::Health => response(StatusCode::OK, TEXT, "ok\n"),
         Page::Ready => {
             let readiness = Readiness::of(shared, audience).await;
-            let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-            response(status, json, serde_json::to_vec(&readiness).map_err(Error::internal)?)
+            let status = if readiness.ready {
+                StatusCode::OK
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            };
+            response(
+                status,
+                json,
+                serde_json::to_vec(&readiness).map_err(Error::internal)?,
+            )
         }
         Page::Keys => response(StatusCode::OK, json, service.exchange.jwks()),
-        Page::Bundle => response(StatusCode::OK, HeaderValue::from_static("application/x-pem-file"), service.exchange.bundle_pem()),
+        Page::Bundle => response(
+            StatusCode::OK,
+            HeaderValue::from_static("application/x-pem-file"),
+            service.exchange.bundle_pem(),
+        ),
     })
 }
 
@@ -80,18 +103,39 @@ struct Readiness {
 }
 
 impl Readiness {
-    async fn of(Shared { service, is_closing, .. }: &Shared<'_>, audience: Audience) -> Self {
-        let missing = if *is_closing { vec!["the service is shutting down".to_owned()] } else { service.operations.missing().await };
+    async fn of(
+        Shared {
+            service,
+            is_closing,
+            ..
+        }: &Shared<'_>,
+        audience: Audience,
+    ) -> Self {
+        let missing = if *is_closing {
+            vec!["the service is shutting down".to_owned()]
+        } else {
+            service.operations.missing().await
+        };
         let mut warnings: Vec<_> = service
             .keys
             .warnings()
             .iter()
-            .map(|warning| if audience == Audience::Monitor { warning.text.clone() } else { warning.kind.notice().to_owned() })
+            .map(|warning| {
+                if audience == Audience::Monitor {
+                    warning.text.clone()
+                } else {
+                    warning.kind.notice().to_owned()
+                }
+            })
             .collect();
         // Warnings of one kind follow each other.
         warnings.dedup();
         warnings.extend(service.limits.degraded().into_iter().map(ToOwned::to_owned));
-        Self { ready: missing.is_empty(), missing, warnings }
+        Self {
+            ready: missing.is_empty(),
+            missing,
+            warnings,
+        }
     }
 }
 
@@ -102,7 +146,11 @@ impl Readiness {
 /// Those of [`page`].
 pub(crate) async fn probe(head: &Head<'_>, shared: &Shared<'_>) -> Result<Option<Response>> {
     match Page::of(head.path()) {
-        Some(probe @ (Page::Health | Page::Ready)) => page(probe, head.parts, shared, Audience::Monitor).await.map(Some),
+        Some(probe @ (Page::Health | Page::Ready)) => {
+            page(probe, head.parts, shared, Audience::Monitor)
+                .await
+                .map(Some)
+        }
         Some(Page::Keys | Page::Bundle) | None => Ok(None),
     }
 }
@@ -111,7 +159,8 @@ pub(crate) async fn probe(head: &Head<'_>, shared: &Shared<'_>) -> Result<Option
 pub(super) fn wrong_door(settings: &Settings) -> Response {
     let body = format!(
         "This is transire, which gives out access credentials for container registries.\n\
-         The request is no signed call of Tencent Cloud's TCR or Alibaba Cloud's ACR API, and {}/token is where registry clients log in.\n\
+         The request is no signed call of Tencent Cloud's TCR or Alibaba Cloud's ACR API, and \
+         {}/token is where registry clients log in.\n\
          Documentation: {}\n",
         settings.public_url, settings.documentation
     );

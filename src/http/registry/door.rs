@@ -24,7 +24,8 @@ pub(crate) struct Registry;
 impl Door for Registry {
     const NAME: &'static str = "registry";
     const UNNAMED_ACTION: &'static str = "token";
-    // A request that can't be read says so to the people who configure its client; log-ins are slowed by their use case.
+    // A request that can't be read says so to the people who configure its client; log-ins are
+    // slowed by their use case.
     const TELLS_THROTTLED: bool = false;
 
     type Envelope = Envelope;
@@ -43,9 +44,15 @@ impl Door for Registry {
         &Envelope
     }
 
-    async fn answer_at_once(&self, head: &Head<'_>, shared: &Shared<'_>) -> Result<Option<Response>> {
+    async fn answer_at_once(
+        &self,
+        head: &Head<'_>,
+        shared: &Shared<'_>,
+    ) -> Result<Option<Response>> {
         if head.path() != TOKEN_PATH {
-            return Ok((!head.may_be_signed_in_form()).then(|| not_found(head.path(), shared.settings)));
+            return Ok(
+                (!head.may_be_signed_in_form()).then(|| not_found(head.path(), shared.settings))
+            );
         }
         check_authority(head.parts)?;
         // Also under load: it costs less than to refuse it.
@@ -62,10 +69,19 @@ impl Door for Registry {
 
     /// Nothing at `/token` is signed, so that a client of HTTP/1.0 need not name the host.
     fn check_host(&self, head: &Head<'_>) -> Result<()> {
-        if head.path() == TOKEN_PATH { check_authority(head.parts) } else { head.host().map(drop) }
+        if head.path() == TOKEN_PATH {
+            check_authority(head.parts)
+        } else {
+            head.host().map(drop)
+        }
     }
 
-    async fn answer(&self, request: Incoming<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<Response> {
+    async fn answer(
+        &self,
+        request: Incoming<'_>,
+        shared: &Shared<'_>,
+        record: &mut Record,
+    ) -> Result<Response> {
         let parts = request.head.parts;
         match (request.head.path(), &parts.method) {
             (TOKEN_PATH, &Method::GET) => tokens::get(shared, parts, record).await,
@@ -77,13 +93,26 @@ impl Door for Registry {
 
     fn audited_action(&self, _: &Head<'_>, record: &Record) -> Option<AuditAction> {
         let is_logged_in = record.caller().1.is_some();
-        Some(if is_logged_in { AuditAction::TokenExchange } else { AuditAction::RegistryLogIn })
+        Some(if is_logged_in {
+            AuditAction::TokenExchange
+        } else {
+            AuditAction::RegistryLogIn
+        })
     }
 
-    fn complete(&self, head: &Head<'_>, shared: &Shared<'_>, record: &Record, response: &mut Response) {
+    fn complete(
+        &self,
+        head: &Head<'_>,
+        shared: &Shared<'_>,
+        record: &Record,
+        response: &mut Response,
+    ) {
         if let Ok(request_id) = HeaderValue::from_str(&record.context.request_id) {
-            // The clouds' envelopes have a place for it; here it is what leads from a client to the log.
-            response.headers_mut().insert(X_REQUEST_ID.clone(), request_id);
+            // The clouds' envelopes have a place for it; here it is what leads from a client to the
+            // log.
+            response
+                .headers_mut()
+                .insert(X_REQUEST_ID.clone(), request_id);
         }
         if head.path() == TOKEN_PATH {
             shared.settings.cors.mark(&head.parts.headers, response);
@@ -91,8 +120,8 @@ impl Door for Registry {
     }
 }
 
-/// Tells whether a path is one at which registry clients read JSON, though nothing is there: one below `/token`, or of a
-/// registry's own API.
+/// Tells whether a path is one at which registry clients read JSON, though nothing is there: one
+/// below `/token`, or of a registry's own API.
 fn is_near(path: &str) -> bool {
     path.starts_with("/token/") || path == "/v2" || path.starts_with("/v2/")
 }
@@ -100,9 +129,13 @@ fn is_near(path: &str) -> bool {
 /// Answers a request beside `/token`: says what is wrong about the path.
 fn not_found(path: &str, settings: &Settings) -> Response {
     let message = if path.starts_with("/v2") {
-        "This is the token server of registries, and no registry: use the registry's own address.".to_owned()
+        "This is the token server of registries, and no registry: use the registry's own address."
+            .to_owned()
     } else {
-        format!("Nothing is served at this path; registry clients get their tokens at {}/token.", settings.public_url)
+        format!(
+            "Nothing is served at this path; registry clients get their tokens at {}/token.",
+            settings.public_url
+        )
     };
     refusal(StatusCode::NOT_FOUND, "UNSUPPORTED", &message)
 }
@@ -111,6 +144,8 @@ fn not_found(path: &str, settings: &Settings) -> Response {
 fn method_not_allowed(method: &Method) -> Response {
     let message = format!("The method {method} is not served here; use GET or POST.");
     let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", &message);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
     response
 }

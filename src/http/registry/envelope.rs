@@ -23,10 +23,15 @@ impl door::Envelope for Envelope {
         let mut response = refusal(status, code, message);
         if status == StatusCode::UNAUTHORIZED {
             // Not for registry clients, who know how to log in: for people with a browser or curl.
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="transire", charset="UTF-8""#));
+            response.headers_mut().insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(r#"Basic realm="transire", charset="UTF-8""#),
+            );
         }
         if let Some(seconds) = retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -46,7 +51,13 @@ struct OneError<'a> {
 
 /// Answers with an error's status, code and message.
 pub(super) fn refusal(status: StatusCode, code: &'static str, message: &str) -> Response {
-    let errors = Errors { errors: [OneError { code, message, detail: None }] };
+    let errors = Errors {
+        errors: [OneError {
+            code,
+            message,
+            detail: None,
+        }],
+    };
     respond(status, &errors).unwrap_or_else(|_| Response::new(Body::empty()))
 }
 

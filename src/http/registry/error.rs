@@ -9,8 +9,8 @@ const STORE_RETRY_SECONDS: u32 = 5;
 
 /// Returns the answer to a kind of error: status, code, and when to come back.
 ///
-/// The store's failure is never 401: clients would throw a good credential away. Divergence: the registry API has
-/// no code for a request that can't be read, so `INVALID_REQUEST` is our own.
+/// The store's failure is never 401: clients would throw a good credential away. Divergence: the
+/// registry API has no code for a request that can't be read, so `INVALID_REQUEST` is our own.
 pub(super) fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>) {
     match kind {
         ErrorKind::BadCredentials
@@ -24,7 +24,9 @@ pub(super) fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>
         | ErrorKind::SessionTokenExpired
         | ErrorKind::SignatureMismatch { .. }
         | ErrorKind::WebIdentity { .. } => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", None),
-        ErrorKind::AccessDenied(_) | ErrorKind::AddressRefused => (StatusCode::FORBIDDEN, "DENIED", None),
+        ErrorKind::AccessDenied(_) | ErrorKind::AddressRefused => {
+            (StatusCode::FORBIDDEN, "DENIED", None)
+        }
         ErrorKind::Unsupported => (StatusCode::BAD_REQUEST, "UNSUPPORTED", None),
         ErrorKind::MissingParameter { .. }
         | ErrorKind::UnknownParameter { .. }
@@ -40,22 +42,34 @@ pub(super) fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>
         ErrorKind::InstanceNotFound | ErrorKind::NoDefaultInstance | ErrorKind::NotFound { .. } => {
             (StatusCode::BAD_REQUEST, "NAME_UNKNOWN", None)
         }
-        ErrorKind::AlreadyExists { .. } | ErrorKind::QuotaExceeded { .. } | ErrorKind::PreconditionFailed { .. } => {
-            (StatusCode::CONFLICT, "INVALID_REQUEST", None)
-        }
+        ErrorKind::AlreadyExists { .. }
+        | ErrorKind::QuotaExceeded { .. }
+        | ErrorKind::PreconditionFailed { .. } => (StatusCode::CONFLICT, "INVALID_REQUEST", None),
         ErrorKind::RequestTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", None),
         ErrorKind::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "INVALID_REQUEST", None),
         ErrorKind::Throttled { .. } | ErrorKind::NonceMemoryFull | ErrorKind::PasswordsBusy => {
             (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", Some(1))
         }
-        ErrorKind::AddressThrottled { retry_after_seconds } => {
-            (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", Some(*retry_after_seconds))
-        }
+        ErrorKind::AddressThrottled {
+            retry_after_seconds,
+        } => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "TOOMANYREQUESTS",
+            Some(*retry_after_seconds),
+        ),
         ErrorKind::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", Some(1)),
-        ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable => {
-            (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", Some(STORE_RETRY_SECONDS))
+        ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "UNAVAILABLE",
+            Some(STORE_RETRY_SECONDS),
+        ),
+        ErrorKind::RegistryUnavailable => (
+            StatusCode::BAD_GATEWAY,
+            "UNAVAILABLE",
+            Some(STORE_RETRY_SECONDS),
+        ),
+        ErrorKind::Misconfigured | ErrorKind::Internal => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", None)
         }
-        ErrorKind::RegistryUnavailable => (StatusCode::BAD_GATEWAY, "UNAVAILABLE", Some(STORE_RETRY_SECONDS)),
-        ErrorKind::Misconfigured | ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", None),
     }
 }

@@ -13,7 +13,8 @@ use crate::domain::{Error, ErrorKind, Result};
 #[derive(Default)]
 pub(super) struct TokenRequest {
     service: Option<String>,
-    /// Each may hold several scopes, divided by spaces: some clients repeat, some join, some do both.
+    /// Each may hold several scopes, divided by spaces: some clients repeat, some join, some do
+    /// both.
     pub(super) scopes: Vec<String>,
     pub(super) account: Option<String>,
     pub(super) offline: bool,
@@ -35,7 +36,11 @@ impl TokenRequest {
                 "grant_type" => once(&mut request.grant_type, "grant_type", value.into_owned())?,
                 "username" => once(&mut request.username, "username", value.into_owned())?,
                 "password" => once_secret(&mut request.password, "password", value.into_owned())?,
-                "refresh_token" => once_secret(&mut request.refresh_token, "refresh_token", value.into_owned())?,
+                "refresh_token" => once_secret(
+                    &mut request.refresh_token,
+                    "refresh_token",
+                    value.into_owned(),
+                )?,
                 "offline_token" => request.offline |= value == "true",
                 "access_type" => request.offline |= value == "offline",
                 // `client_id`, and others that clients will think of.
@@ -45,11 +50,17 @@ impl TokenRequest {
         Ok(request)
     }
 
-    /// Reads the query, without the credential that it may hold: it would stand in the logs of proxies, and nobody is to
-    /// rely on it.
+    /// Reads the query, without the credential that it may hold: it would stand in the logs of
+    /// proxies, and nobody is to rely on it.
     pub(super) fn of_query(parts: &Parts) -> Result<Self> {
         let request = Self::read(parts.uri.query().unwrap_or_default().as_bytes())?;
-        Ok(Self { grant_type: None, username: None, password: None, refresh_token: None, ..request })
+        Ok(Self {
+            grant_type: None,
+            username: None,
+            password: None,
+            refresh_token: None,
+            ..request
+        })
     }
 
     pub(super) fn holds_credential(&self) -> bool {
@@ -60,14 +71,18 @@ impl TokenRequest {
         self.service.as_deref().filter(|service| !service.is_empty()).ok_or_else(|| {
             Error::new(
                 ErrorKind::MissingParameter { name: "service".to_owned() },
-                "The parameter service is missing: it is the service that the registry names in its challenge.",
+                "The parameter service is missing: it is the service that the registry names in \
+                 its challenge.",
             )
         })
     }
 }
 
 fn twice(name: &'static str) -> Error {
-    Error::invalid_parameter(name, format!("The parameter {name} is given twice, with different values."))
+    Error::invalid_parameter(
+        name,
+        format!("The parameter {name} is given twice, with different values."),
+    )
 }
 
 fn once(place: &mut Option<String>, name: &'static str, value: String) -> Result<()> {
@@ -90,19 +105,35 @@ fn once_secret(place: &mut Option<Secret>, name: &'static str, value: String) ->
 /// Reads HTTP Basic. Only the first colon divides: an unreserved one can't be in a username, but a
 /// password that someone chose may hold more.
 pub(super) fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>> {
-    let malformed = || Error::malformed_authorization("Log in with HTTP Basic: the header Authorization can't be read.");
+    let malformed = || {
+        Error::malformed_authorization(
+            "Log in with HTTP Basic: the header Authorization can't be read.",
+        )
+    };
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(line) = lines.next() else { return Ok(None) };
+    let Some(line) = lines.next() else {
+        return Ok(None);
+    };
     if lines.next().is_some() {
         // Every reader could go by another one.
-        return Err(Error::malformed_authorization("Log in with one Authorization header: the request has several."));
+        return Err(Error::malformed_authorization(
+            "Log in with one Authorization header: the request has several.",
+        ));
     }
-    let (scheme, encoded) = line.to_str().ok().and_then(|line| line.split_once(' ')).ok_or_else(malformed)?;
+    let (scheme, encoded) = line
+        .to_str()
+        .ok()
+        .and_then(|line| line.split_once(' '))
+        .ok_or_else(malformed)?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(malformed());
     }
-    let decoded =
-        STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).map(Secret::new).ok_or_else(malformed)?;
+    let decoded = STANDARD
+        .decode(encoded.trim())
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .map(Secret::new)
+        .ok_or_else(malformed)?;
     let (username, secret) = decoded.expose().split_once(':').ok_or_else(malformed)?;
     Ok(Some((username.to_owned(), Secret::new(secret))))
 }
@@ -119,27 +150,57 @@ mod tests {
 
     #[test]
     fn basic_is_split_at_the_first_colon() {
-        let (username, secret) = basic(&with_authorization(&format!("basic {}", STANDARD.encode("u:p:q")))).unwrap().unwrap();
+        let (username, secret) = basic(&with_authorization(&format!(
+            "basic {}",
+            STANDARD.encode("u:p:q")
+        )))
+        .unwrap()
+        .unwrap();
         assert_eq!(username, "u");
         assert!(secret.matches("p:q"));
         assert!(basic(&HeaderMap::new()).unwrap().is_none());
-        for bad in ["Basic", "Basic !!", "Bearer abc", &format!("Basic {}", STANDARD.encode("no colon"))] {
-            assert!(basic(&with_authorization(bad)).is_err(), "{bad:?} was taken");
+        for bad in [
+            "Basic",
+            "Basic !!",
+            "Bearer abc",
+            &format!("Basic {}", STANDARD.encode("no colon")),
+        ] {
+            assert!(
+                basic(&with_authorization(bad)).is_err(),
+                "{bad:?} was taken"
+            );
         }
     }
 
     #[test]
     fn what_may_be_once_may_be_repeated_only_with_the_same_value() {
         assert!(TokenRequest::read(b"service=a&service=a&scope=x&scope=y").is_ok());
-        for bad in [&b"service=a&service=b"[..], b"password=a&password=b", b"account=a&account="] {
-            assert!(TokenRequest::read(bad).is_err(), "{} was taken", String::from_utf8_lossy(bad));
+        for bad in [
+            &b"service=a&service=b"[..],
+            b"password=a&password=b",
+            b"account=a&account=",
+        ] {
+            assert!(
+                TokenRequest::read(bad).is_err(),
+                "{} was taken",
+                String::from_utf8_lossy(bad)
+            );
         }
     }
 
     #[test]
     fn offline_is_asked_either_way() {
-        for (query, offline) in [("offline_token=true", true), ("access_type=offline", true), ("access_type=online", false), ("", false)] {
-            assert_eq!(TokenRequest::read(query.as_bytes()).unwrap().offline, offline, "{query}");
+        for (query, offline) in [
+            ("offline_token=true", true),
+            ("access_type=offline", true),
+            ("access_type=online", false),
+            ("", false),
+        ] {
+            assert_eq!(
+                TokenRequest::read(query.as_bytes()).unwrap().offline,
+                offline,
+                "{query}"
+            );
         }
     }
 }

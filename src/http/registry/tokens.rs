@@ -21,51 +21,105 @@ use crate::service::{LogIn, Offline};
 /// # Errors
 ///
 /// A fault of the request, `BadCredentials`, and others of the log-in and the exchange.
-pub(super) async fn get(shared: &Shared<'_>, parts: &Parts, record: &mut Record) -> Result<Response> {
+pub(super) async fn get(
+    shared: &Shared<'_>,
+    parts: &Parts,
+    record: &mut Record,
+) -> Result<Response> {
     let request = TokenRequest::of_query(parts)?;
     let log_in = by_basic(&parts.headers, &request)?.unwrap_or(LogIn::Anonymous);
-    exchange(shared, request, log_in, Reply::to_get(shared, parts), record).await
+    exchange(
+        shared,
+        request,
+        log_in,
+        Reply::to_get(shared, parts),
+        record,
+    )
+    .await
 }
 
 /// Serves `POST /token`: an OAuth 2 form asks and proves.
 ///
-/// The form of some clients only asks, and HTTP Basic proves: VS Code's older Docker extension, and people with curl, who
-/// may send no form at all.
+/// The form of some clients only asks, and HTTP Basic proves: VS Code's older Docker extension, and
+/// people with curl, who may send no form at all.
 ///
 /// # Errors
 ///
 /// Those of [`get`].
-pub(super) async fn post(shared: &Shared<'_>, incoming: &Incoming<'_>, record: &mut Record) -> Result<Response> {
+pub(super) async fn post(
+    shared: &Shared<'_>,
+    incoming: &Incoming<'_>,
+    record: &mut Record,
+) -> Result<Response> {
     let Incoming { head, body, .. } = *incoming;
     let parts = head.parts;
     if !body.is_empty() && !head.has_form() {
-        return Err(Error::malformed_request("A POST to /token is a form: application/x-www-form-urlencoded."));
+        return Err(Error::malformed_request(
+            "A POST to /token is a form: application/x-www-form-urlencoded.",
+        ));
     }
-    let mut request = if body.is_empty() { TokenRequest::of_query(parts)? } else { TokenRequest::read(body)? };
-    let basic = if request.holds_credential() { None } else { by_basic(&parts.headers, &request)? };
+    let mut request = if body.is_empty() {
+        TokenRequest::of_query(parts)?
+    } else {
+        TokenRequest::read(body)?
+    };
+    let basic = if request.holds_credential() {
+        None
+    } else {
+        by_basic(&parts.headers, &request)?
+    };
     let log_in = match (request.grant_type.as_deref(), basic) {
         (None | Some("password"), Some(log_in)) => log_in,
         (Some("password"), None) => {
-            let username = request.username.take().ok_or_else(|| Error::missing_parameter("username"))?;
-            let secret = request.password.take().ok_or_else(|| Error::missing_parameter("password"))?;
+            let username = request
+                .username
+                .take()
+                .ok_or_else(|| Error::missing_parameter("username"))?;
+            let secret = request
+                .password
+                .take()
+                .ok_or_else(|| Error::missing_parameter("password"))?;
             LogIn::Password { username, secret }
         }
         (Some("refresh_token"), _) => {
-            let token = request.refresh_token.take().ok_or_else(|| Error::missing_parameter("refresh_token"))?;
+            let token = request
+                .refresh_token
+                .take()
+                .ok_or_else(|| Error::missing_parameter("refresh_token"))?;
             LogIn::Refresh { token }
         }
-        (Some(_), _) => return Err(Error::unsupported("The grant_type is password or refresh_token; no other is served.")),
+        (Some(_), _) => {
+            return Err(Error::unsupported(
+                "The grant_type is password or refresh_token; no other is served.",
+            ));
+        }
         (None, None) => return Err(Error::missing_parameter("grant_type")),
     };
-    exchange(shared, request, log_in, Reply::to_post(shared, parts), record).await
+    exchange(
+        shared,
+        request,
+        log_in,
+        Reply::to_post(shared, parts),
+        record,
+    )
+    .await
 }
 
 /// Returns the log-in of HTTP Basic, if the request has one.
 fn by_basic(headers: &HeaderMap, request: &TokenRequest) -> Result<Option<LogIn>> {
-    let Some((username, secret)) = basic(headers)? else { return Ok(None) };
+    let Some((username, secret)) = basic(headers)? else {
+        return Ok(None);
+    };
     // Docker, podman and regclient send the account beside the credential.
-    if request.account.as_ref().is_some_and(|account| !account.is_empty() && *account != username) {
-        return Err(Error::invalid_parameter("account", "The account is not the user who logs in."));
+    if request
+        .account
+        .as_ref()
+        .is_some_and(|account| !account.is_empty() && *account != username)
+    {
+        return Err(Error::invalid_parameter(
+            "account",
+            "The account is not the user who logs in.",
+        ));
     }
     Ok(Some(LogIn::Password { username, secret }))
 }
@@ -81,44 +135,72 @@ struct Reply {
 
 impl Reply {
     fn to_get(shared: &Shared<'_>, parts: &Parts) -> Self {
-        Self { has_scope: false, is_for_page: shared.settings.cors.allows(&parts.headers) }
+        Self {
+            has_scope: false,
+            is_for_page: shared.settings.cors.allows(&parts.headers),
+        }
     }
 
     fn to_post(shared: &Shared<'_>, parts: &Parts) -> Self {
-        Self { has_scope: true, ..Self::to_get(shared, parts) }
+        Self {
+            has_scope: true,
+            ..Self::to_get(shared, parts)
+        }
     }
 }
 
-async fn exchange(shared: &Shared<'_>, request: TokenRequest, log_in: LogIn, reply: Reply, record: &mut Record) -> Result<Response> {
+async fn exchange(
+    shared: &Shared<'_>,
+    request: TokenRequest,
+    log_in: LogIn,
+    reply: Reply,
+    record: &mut Record,
+) -> Result<Response> {
     let service = shared.service;
     let scopes = Scopes::parse(request.scopes.iter().map(String::as_str))?;
     let registry = request.service()?;
     let is_anonymous = matches!(log_in, LogIn::Anonymous);
     if is_anonymous && scopes.asked.len() > Scope::MAX_OF_STRANGERS {
-        let message =
-            format!("Without a log-in a request has at most {} scopes; log in, or ask for fewer at once.", Scope::MAX_OF_STRANGERS);
+        let message = format!(
+            "Without a log-in a request has at most {} scopes; log in, or ask for fewer at once.",
+            Scope::MAX_OF_STRANGERS
+        );
         return Err(Error::invalid_parameter("scope", message));
     }
     if is_anonymous && scopes.asked.is_empty() {
-        // A log-in with nothing to log in with. A token here would make `docker login` believe that it
-        // had worked.
+        // A log-in with nothing to log in with. A token here would make `docker login` believe that
+        // it had worked.
         return Err(no_credential());
     }
     // The log-in counts its failures itself, by address and by credential.
-    let caller = service.access.log_in(registry, &log_in, record.settle()).await;
+    let caller = service
+        .access
+        .log_in(registry, &log_in, record.settle())
+        .await;
     if caller.is_err() {
-        record.claim = Some(Box::new(service.access.claim(registry, &log_in, &scopes.asked)));
+        record.claim = Some(Box::new(service.access.claim(
+            registry,
+            &log_in,
+            &scopes.asked,
+        )));
     }
     let caller = caller?;
     record.principal = caller.principal().cloned();
     if record.principal.is_none() {
         record.note_caller(&caller);
     }
-    let offline = if request.offline { Offline::Asked } else { Offline::No };
-    let exchanged = service.exchange.token(&service.call(&caller, &record.context), &scopes, offline).await?;
+    let offline = if request.offline {
+        Offline::Asked
+    } else {
+        Offline::No
+    };
+    let exchanged = service
+        .exchange
+        .token(&service.call(&caller, &record.context), &scopes, offline)
+        .await?;
     if reply.is_for_page && is_anonymous && exchanged.granted.is_empty() {
-        // A browser asks its user for a password when it is refused, and never otherwise. It was counted among tokens for
-        // nobody.
+        // A browser asks its user for a password when it is refused, and never otherwise. It was
+        // counted among tokens for nobody.
         return Err(no_credential());
     }
     let granted = reply.has_scope.then(|| {
@@ -139,11 +221,15 @@ async fn exchange(shared: &Shared<'_>, request: TokenRequest, log_in: LogIn, rep
 }
 
 fn no_credential() -> Error {
-    Error::new(ErrorKind::BadCredentials, "Log in with a username and a password.").caused_by(RefusalCause::NoCredential)
+    Error::new(
+        ErrorKind::BadCredentials,
+        "Log in with a username and a password.",
+    )
+    .caused_by(RefusalCause::NoCredential)
 }
 
-/// The reply. Some clients read `token`, some `access_token`, and one takes a missing `expires_in` for
-/// "never".
+/// The reply. Some clients read `token`, some `access_token`, and one takes a missing `expires_in`
+/// for "never".
 #[derive(Serialize)]
 struct Token<'a> {
     token: &'a RawValue,

@@ -22,11 +22,17 @@ impl Network {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
                 let shift = 32 - u32::from(self.prefix);
-                (ours.to_bits() ^ theirs.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+                (ours.to_bits() ^ theirs.to_bits())
+                    .checked_shr(shift)
+                    .unwrap_or(0)
+                    == 0
             }
             (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
                 let shift = 128 - u32::from(self.prefix);
-                (ours.to_bits() ^ theirs.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+                (ours.to_bits() ^ theirs.to_bits())
+                    .checked_shr(shift)
+                    .unwrap_or(0)
+                    == 0
             }
             _ => false,
         }
@@ -37,7 +43,11 @@ impl FromStr for Network {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let malformed = || Error::misconfigured(format!("{text:?} is not a network; write one like 10.0.0.0/8, fd00::/8 or 192.0.2.7"));
+        let malformed = || {
+            Error::misconfigured(format!(
+                "{text:?} is not a network; write one like 10.0.0.0/8, fd00::/8 or 192.0.2.7"
+            ))
+        };
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix.parse().map_err(|_| malformed())?)),
             None => (text, None),
@@ -52,9 +62,9 @@ impl FromStr for Network {
     }
 }
 
-/// Returns the client's address: the peer's, unless the peer is a trusted proxy. Then `X-Forwarded-For`,
-/// all its lines, is walked from the right past trusted addresses: what stands further left was written
-/// by the client itself.
+/// Returns the client's address: the peer's, unless the peer is a trusted proxy. Then
+/// `X-Forwarded-For`, all its lines, is walked from the right past trusted addresses: what stands
+/// further left was written by the client itself.
 pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
@@ -64,7 +74,9 @@ pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
     let lines = headers.get_all("x-forwarded-for").iter().rev();
     for entry in lines.flat_map(|line| line.to_str().unwrap_or("unreadable").rsplit(',')) {
         // An entry that can't be read was not written by a proxy that is worth trusting.
-        let Some(address) = forwarded_address(entry.trim()) else { break };
+        let Some(address) = forwarded_address(entry.trim()) else {
+            break;
+        };
         client = address;
         if !is_trusted(client) {
             break;
@@ -73,8 +85,14 @@ pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
     client
 }
 
-/// Returns whether the client's request came by TLS: this service's own, or what a trusted proxy says of its own.
-pub(crate) fn came_by_tls(peer: IpAddr, transport: Transport, headers: &HeaderMap, trusted: &[Network]) -> bool {
+/// Returns whether the client's request came by TLS: this service's own, or what a trusted proxy
+/// says of its own.
+pub(crate) fn came_by_tls(
+    peer: IpAddr,
+    transport: Transport,
+    headers: &HeaderMap,
+    trusted: &[Network],
+) -> bool {
     let peer = peer.to_canonical();
     if trusted.iter().any(|network| network.contains(peer))
         && let Some(proto) = headers.get("x-forwarded-proto")
@@ -115,13 +133,26 @@ mod tests {
 
     #[test]
     fn a_network_contains_its_own() {
-        for (range, inside) in
-            [("10.0.0.0/8", "10.255.0.1"), ("192.0.2.7", "::ffff:192.0.2.7"), ("0.0.0.0/0", "8.8.8.8"), ("::/0", "2001:db8::1")]
-        {
-            assert!(network(range).contains(inside.parse().unwrap()), "{inside} is in {range}");
+        for (range, inside) in [
+            ("10.0.0.0/8", "10.255.0.1"),
+            ("192.0.2.7", "::ffff:192.0.2.7"),
+            ("0.0.0.0/0", "8.8.8.8"),
+            ("::/0", "2001:db8::1"),
+        ] {
+            assert!(
+                network(range).contains(inside.parse().unwrap()),
+                "{inside} is in {range}"
+            );
         }
-        for (range, outside) in [("10.0.0.0/8", "11.0.0.1"), ("192.0.2.7", "192.0.2.8"), ("0.0.0.0/0", "2001:db8::1")] {
-            assert!(!network(range).contains(outside.parse().unwrap()), "{outside} is not in {range}");
+        for (range, outside) in [
+            ("10.0.0.0/8", "11.0.0.1"),
+            ("192.0.2.7", "192.0.2.8"),
+            ("0.0.0.0/0", "2001:db8::1"),
+        ] {
+            assert!(
+                !network(range).contains(outside.parse().unwrap()),
+                "{outside} is not in {range}"
+            );
         }
         for bad in ["", "10.0.0.0/33", "example.com", "10.0.0.0/x", "::/129"] {
             assert!(bad.parse::<Network>().is_err(), "{bad:?} was taken");
@@ -138,11 +169,24 @@ mod tests {
     fn tls_is_this_services_own_or_a_trusted_proxys() {
         let trusted = [network("10.0.0.0/8")];
         let by_tls = |peer: &str, transport, proto: Option<&'static str>| {
-            let headers = proto.map(|proto| (http::HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(proto)));
-            came_by_tls(peer.parse().unwrap(), transport, &HeaderMap::from_iter(headers), &trusted)
+            let headers = proto.map(|proto| {
+                (
+                    http::HeaderName::from_static("x-forwarded-proto"),
+                    HeaderValue::from_static(proto),
+                )
+            });
+            came_by_tls(
+                peer.parse().unwrap(),
+                transport,
+                &HeaderMap::from_iter(headers),
+                &trusted,
+            )
         };
         assert!(by_tls("192.0.2.1", Transport::Tls, None));
-        assert!(by_tls("192.0.2.1", Transport::Tls, Some("http")), "a stranger's header counts for nothing");
+        assert!(
+            by_tls("192.0.2.1", Transport::Tls, Some("http")),
+            "a stranger's header counts for nothing"
+        );
         assert!(!by_tls("192.0.2.1", Transport::Plain, Some("https")));
         assert!(by_tls("10.0.0.1", Transport::Plain, Some("HTTPS")));
         assert!(!by_tls("10.0.0.1", Transport::Plain, None));
@@ -153,10 +197,19 @@ mod tests {
 
     #[test]
     fn the_header_is_walked_from_the_right_past_trusted_proxies() {
-        assert_eq!(client_of("10.0.0.1", &["203.0.113.9, 198.51.100.2, 10.0.0.7"]), "198.51.100.2");
-        assert_eq!(client_of("10.0.0.1", &["203.0.113.9", "198.51.100.2:5555"]), "198.51.100.2");
+        assert_eq!(
+            client_of("10.0.0.1", &["203.0.113.9, 198.51.100.2, 10.0.0.7"]),
+            "198.51.100.2"
+        );
+        assert_eq!(
+            client_of("10.0.0.1", &["203.0.113.9", "198.51.100.2:5555"]),
+            "198.51.100.2"
+        );
         assert_eq!(client_of("fd00::1", &["[2001:db8::5]:443"]), "2001:db8::5");
-        assert_eq!(client_of("10.0.0.1", &["203.0.113.9, nonsense, 10.0.0.7"]), "10.0.0.7");
+        assert_eq!(
+            client_of("10.0.0.1", &["203.0.113.9, nonsense, 10.0.0.7"]),
+            "10.0.0.7"
+        );
         assert_eq!(client_of("10.0.0.1", &[]), "10.0.0.1");
     }
 }

@@ -1,8 +1,10 @@
-//! Bodies: read whole, within limits of size and time, and of what all of them take in memory together.
+//! Bodies: read whole, within limits of size and time, and of what all of them take in memory
+//! together.
 //!
-//! That memory is shared by address, and by access key at an address, because strangers can take it: a body that is
-//! waited for gives way to others when none is left. It is the oldest of the key that holds most, at the address that
-//! holds most. So a sender that lets bodies trickle makes its own give way, and one that comes at once is never the oldest.
+//! That memory is shared by address, and by access key at an address, because strangers can take
+//! it: a body that is waited for gives way to others when none is left. It is the oldest of the key
+//! that holds most, at the address that holds most. So a sender that lets bodies trickle makes its
+//! own give way, and one that comes at once is never the oldest.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::poll_fn;
@@ -33,7 +35,10 @@ impl<'a> Owner<'a> {
     /// Names an owner.
     pub(crate) fn new(address: Option<IpAddr>, access_key_id: &'a str) -> Self {
         let address = address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), subscriber);
-        Self { address, access_key_id }
+        Self {
+            address,
+            access_key_id,
+        }
     }
 }
 
@@ -80,7 +85,10 @@ struct Ticket {
 
 impl Budget {
     pub(crate) fn new(bytes: usize) -> Self {
-        Self { left: AtomicUsize::new(bytes), arriving: Mutex::default() }
+        Self {
+            left: AtomicUsize::new(bytes),
+            arriving: Mutex::default(),
+        }
     }
 
     fn arriving(&self) -> MutexGuard<'_, Arriving> {
@@ -90,29 +98,36 @@ impl Budget {
 
     /// Takes bytes, if so many are left.
     fn take(&self, bytes: usize) -> bool {
-        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+        self.left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(bytes)
+            })
+            .is_ok()
     }
 
     fn give_back(&self, bytes: usize) {
         self.left.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Takes bytes for a body that isn't waited for; where too few are left, others give way. `false` when none can.
+    /// Takes bytes for a body that isn't waited for; where too few are left, others give way.
+    /// `false` when none can.
     fn take_for_one_at_once(&self, bytes: usize) -> bool {
         if self.take(bytes) {
             return true;
         }
         let mut arriving = self.arriving();
         while !self.take(bytes) {
-            let Some((_, freed)) = arriving.evict() else { return false };
+            let Some((_, freed)) = arriving.evict() else {
+                return false;
+            };
             // Its memory is freed as soon as its task is woken.
             self.give_back(freed);
         }
         true
     }
 
-    /// Takes bytes for a body that is waited for; where too few are left, others give way, or it does itself: then it
-    /// holds nothing any more, and this is `false`.
+    /// Takes bytes for a body that is waited for; where too few are left, others give way, or it
+    /// does itself: then it holds nothing any more, and this is `false`.
     fn take_for_one_waited_for(&self, owner: Owner<'_>, ticket: &Ticket, more: usize) -> bool {
         let mut arriving = self.arriving();
         // Counted first, so that the body that would hold most gives way itself.
@@ -136,23 +151,41 @@ impl Budget {
 
 impl Arriving {
     fn add(&mut self, owner: Owner<'_>, bytes: usize) -> Ticket {
-        let ticket = Ticket { number: self.next, gives_way: Arc::default() };
+        let ticket = Ticket {
+            number: self.next,
+            gives_way: Arc::default(),
+        };
         self.next += 1;
         let address = self.by_address.entry(owner.address).or_default();
         self.by_size.remove(&(address.bytes, owner.address));
         address.bytes += bytes;
         self.by_size.insert((address.bytes, owner.address));
-        let key = address.of.entry(owner.access_key_id.to_owned()).or_default();
+        let key = address
+            .of
+            .entry(owner.access_key_id.to_owned())
+            .or_default();
         key.bytes += bytes;
-        key.of.insert(ticket.number, Waiting { bytes, gives_way: Arc::clone(&ticket.gives_way) });
+        key.of.insert(
+            ticket.number,
+            Waiting {
+                bytes,
+                gives_way: Arc::clone(&ticket.gives_way),
+            },
+        );
         ticket
     }
 
     /// Adds bytes to a body; `false` when it gave way.
     fn grow(&mut self, owner: Owner<'_>, ticket: &Ticket, more: usize) -> bool {
-        let Some(address) = self.by_address.get_mut(&owner.address) else { return false };
-        let Some(key) = address.of.get_mut(owner.access_key_id) else { return false };
-        let Some(body) = key.of.get_mut(&ticket.number) else { return false };
+        let Some(address) = self.by_address.get_mut(&owner.address) else {
+            return false;
+        };
+        let Some(key) = address.of.get_mut(owner.access_key_id) else {
+            return false;
+        };
+        let Some(body) = key.of.get_mut(&ticket.number) else {
+            return false;
+        };
         body.bytes += more;
         key.bytes += more;
         self.by_size.remove(&(address.bytes, owner.address));
@@ -183,10 +216,21 @@ impl Arriving {
     /// Has a body give way, and returns its number and its bytes.
     fn evict(&mut self) -> Option<(u64, usize)> {
         let (_, address) = *self.by_size.last()?;
-        let (access_key_id, key) = self.by_address.get(&address)?.of.iter().max_by_key(|(_, key)| key.bytes)?;
+        let (access_key_id, key) = self
+            .by_address
+            .get(&address)?
+            .of
+            .iter()
+            .max_by_key(|(_, key)| key.bytes)?;
         let (number, _) = key.of.first_key_value()?;
         let (access_key_id, number) = (access_key_id.clone(), *number);
-        let body = self.remove(Owner { address, access_key_id: &access_key_id }, number)?;
+        let body = self.remove(
+            Owner {
+                address,
+                access_key_id: &access_key_id,
+            },
+            number,
+        )?;
         body.gives_way.notify_one();
         Some((number, body.bytes))
     }
@@ -205,18 +249,42 @@ pub(crate) struct Buffered<'a> {
 impl<'a> Buffered<'a> {
     /// Begins with nothing.
     pub(crate) fn new(budget: &'a Budget, owner: Owner<'a>) -> Self {
-        Self { first: Bytes::new(), gathered: BytesMut::new(), reservation: Reservation { budget, owner, bytes: 0, ticket: None } }
+        Self {
+            first: Bytes::new(),
+            gathered: BytesMut::new(),
+            reservation: Reservation {
+                budget,
+                owner,
+                bytes: 0,
+                ticket: None,
+            },
+        }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        if self.gathered.is_empty() { &self.first } else { &self.gathered }
+        if self.gathered.is_empty() {
+            &self.first
+        } else {
+            &self.gathered
+        }
     }
 
     /// Takes in the next frame of a body of at most `limit` bytes; one of trailers has no data.
-    fn take_in(&mut self, next: Option<Result<Option<Bytes>, axum::Error>>, limit: usize) -> Result<Rest> {
-        let Some(next) = next else { return Ok(Rest::None) };
-        let next = next.map_err(|source| Error::malformed_request("The request's body could not be received whole.").caused_by(source))?;
-        let Some(data) = next else { return Ok(Rest::ToCome) };
+    fn take_in(
+        &mut self,
+        next: Option<Result<Option<Bytes>, axum::Error>>,
+        limit: usize,
+    ) -> Result<Rest> {
+        let Some(next) = next else {
+            return Ok(Rest::None);
+        };
+        let next = next.map_err(|source| {
+            Error::malformed_request("The request's body could not be received whole.")
+                .caused_by(source)
+        })?;
+        let Some(data) = next else {
+            return Ok(Rest::ToCome);
+        };
         let room = limit - self.reservation.bytes;
         if data.len() > room {
             self.add(data.slice(..room))?;
@@ -233,7 +301,8 @@ impl<'a> Buffered<'a> {
             return Ok(());
         }
         if self.gathered.is_empty() {
-            self.gathered.extend_from_slice(&std::mem::take(&mut self.first));
+            self.gathered
+                .extend_from_slice(&std::mem::take(&mut self.first));
         }
         self.gathered.extend_from_slice(&data);
         Ok(())
@@ -268,12 +337,14 @@ struct Reservation<'a> {
 }
 
 impl Reservation<'_> {
-    /// Takes `more` bytes of the budget. Bytes are counted as they arrive, not as they are announced: a
-    /// client that announces much and sends nothing holds nothing.
+    /// Takes `more` bytes of the budget. Bytes are counted as they arrive, not as they are
+    /// announced: a client that announces much and sends nothing holds nothing.
     fn grow(&mut self, more: usize) -> Result<()> {
         let is_taken = match &self.ticket {
             None => self.budget.take_for_one_at_once(more),
-            Some(ticket) => self.budget.take_for_one_waited_for(self.owner, ticket, more),
+            Some(ticket) => self
+                .budget
+                .take_for_one_waited_for(self.owner, ticket, more),
         };
         if !is_taken {
             return Err(overloaded());
@@ -282,7 +353,8 @@ impl Reservation<'_> {
         Ok(())
     }
 
-    /// Notes that the rest is waited for, so that it may have to give way. The signal that it has to is returned.
+    /// Notes that the rest is waited for, so that it may have to give way. The signal that it has
+    /// to is returned.
     fn wait(&mut self) -> Arc<Notify> {
         let ticket = self.budget.arriving().add(self.owner, self.bytes);
         let gives_way = Arc::clone(&ticket.gives_way);
@@ -292,8 +364,15 @@ impl Reservation<'_> {
 
     /// Notes that it is whole: in work, it gives way to nobody.
     fn finish(&mut self) -> Result<()> {
-        let Some(ticket) = self.ticket.take() else { return Ok(()) };
-        if self.budget.arriving().remove(self.owner, ticket.number).is_some() {
+        let Some(ticket) = self.ticket.take() else {
+            return Ok(());
+        };
+        if self
+            .budget
+            .arriving()
+            .remove(self.owner, ticket.number)
+            .is_some()
+        {
             return Ok(());
         }
         // Its bytes were taken from it.
@@ -311,26 +390,43 @@ impl Drop for Reservation<'_> {
 }
 
 fn overloaded() -> Error {
-    Error::new(ErrorKind::Overloaded, "Too many requests are being received; try again in a moment.")
+    Error::new(
+        ErrorKind::Overloaded,
+        "Too many requests are being received; try again in a moment.",
+    )
 }
 
-/// Reads what has come of a body of at most `limit` bytes into `buffered`, which holds it even after an error; tells
-/// whether the rest has to be waited for.
+/// Reads what has come of a body of at most `limit` bytes into `buffered`, which holds it even
+/// after an error; tells whether the rest has to be waited for.
 ///
 /// Nearly every body comes with its head: those need no timer, and give way to nobody.
 ///
 /// # Errors
 ///
-/// `RequestTooLarge`, `MalformedRequest` when it breaks off, and `Overloaded` when the budget is used up.
-pub(crate) async fn read_at_once(body: &mut Body, limit: usize, announced: Announced, buffered: &mut Buffered<'_>) -> Result<Rest> {
+/// `RequestTooLarge`, `MalformedRequest` when it breaks off, and `Overloaded` when the budget is
+/// used up.
+pub(crate) async fn read_at_once(
+    body: &mut Body,
+    limit: usize,
+    announced: Announced,
+    buffered: &mut Buffered<'_>,
+) -> Result<Rest> {
     if axum::body::HttpBody::is_end_stream(body) {
         return Ok(Rest::None);
     }
-    if announced == Announced::Refuse && axum::body::HttpBody::size_hint(body).lower() > limit as u64 {
+    if announced == Announced::Refuse
+        && axum::body::HttpBody::size_hint(body).lower() > limit as u64
+    {
         return Err(too_large(limit));
     }
-    while let Poll::Ready(frame) = poll_fn(|context| Poll::Ready(pin!(body.frame()).poll(context))).await {
-        if buffered.take_in(frame.map(|frame| frame.map(|frame| frame.into_data().ok())), limit)? == Rest::None {
+    while let Poll::Ready(frame) =
+        poll_fn(|context| Poll::Ready(pin!(body.frame()).poll(context))).await
+    {
+        if buffered.take_in(
+            frame.map(|frame| frame.map(|frame| frame.into_data().ok())),
+            limit,
+        )? == Rest::None
+        {
             return Ok(Rest::None);
         }
     }
@@ -341,11 +437,23 @@ pub(crate) async fn read_at_once(body: &mut Body, limit: usize, announced: Annou
 ///
 /// # Errors
 ///
-/// Those of [`read_at_once`], and `RequestTimeout`; `Overloaded` also when the body gives way to others.
-pub(crate) async fn read_rest(mut body: Body, limit: usize, timeout: Duration, buffered: &mut Buffered<'_>) -> Result<()> {
+/// Those of [`read_at_once`], and `RequestTimeout`; `Overloaded` also when the body gives way to
+/// others.
+pub(crate) async fn read_rest(
+    mut body: Body,
+    limit: usize,
+    timeout: Duration,
+    buffered: &mut Buffered<'_>,
+) -> Result<()> {
     let gives_way = buffered.reservation.wait();
     let rest = async {
-        while buffered.take_in(body.frame().await.map(|frame| frame.map(|frame| frame.into_data().ok())), limit)? == Rest::ToCome {}
+        while buffered.take_in(
+            body.frame()
+                .await
+                .map(|frame| frame.map(|frame| frame.into_data().ok())),
+            limit,
+        )? == Rest::ToCome
+        {}
         buffered.reservation.finish()
     };
     tokio::select! {
@@ -362,11 +470,17 @@ pub(crate) async fn read_rest(mut body: Body, limit: usize, timeout: Duration, b
 
 /// Returns whether an error says that a body was waited for in vain.
 pub(crate) fn never_came(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::RequestTimeout | ErrorKind::MalformedRequest)
+    matches!(
+        error.kind(),
+        ErrorKind::RequestTimeout | ErrorKind::MalformedRequest
+    )
 }
 
 fn too_large(limit: usize) -> Error {
-    Error::new(ErrorKind::RequestTooLarge { limit }, format!("The request's body is larger than {limit} bytes."))
+    Error::new(
+        ErrorKind::RequestTooLarge { limit },
+        format!("The request's body is larger than {limit} bytes."),
+    )
 }
 
 #[cfg(test)]
@@ -376,7 +490,11 @@ mod tests {
     use super::*;
 
     fn stream(chunks: &'static [&'static str]) -> Body {
-        let frames = chunks.iter().map(|chunk| Ok::<_, Infallible>(hyper::body::Frame::data(Bytes::from_static(chunk.as_bytes()))));
+        let frames = chunks.iter().map(|chunk| {
+            Ok::<_, Infallible>(hyper::body::Frame::data(Bytes::from_static(
+                chunk.as_bytes(),
+            )))
+        });
         Body::new(Frames(frames.collect()))
     }
 
@@ -405,16 +523,31 @@ mod tests {
             mut self: std::pin::Pin<&mut Self>,
             _: &mut std::task::Context<'_>,
         ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
-            self.0.take().map_or(Poll::Pending, |data| Poll::Ready(Some(Ok(hyper::body::Frame::data(data)))))
+            self.0.take().map_or(Poll::Pending, |data| {
+                Poll::Ready(Some(Ok(hyper::body::Frame::data(data))))
+            })
         }
     }
 
-    async fn read<'a>(body: Body, limit: usize, timeout: Duration, budget: &'a Budget) -> Result<Buffered<'a>> {
+    async fn read<'a>(
+        body: Body,
+        limit: usize,
+        timeout: Duration,
+        budget: &'a Budget,
+    ) -> Result<Buffered<'a>> {
         let mut buffered = Buffered::new(budget, owner(1, ""));
-        read_whole(body, limit, timeout, Announced::Refuse, &mut buffered).await.map(|()| buffered)
+        read_whole(body, limit, timeout, Announced::Refuse, &mut buffered)
+            .await
+            .map(|()| buffered)
     }
 
-    async fn read_whole(mut body: Body, limit: usize, timeout: Duration, announced: Announced, buffered: &mut Buffered<'_>) -> Result<()> {
+    async fn read_whole(
+        mut body: Body,
+        limit: usize,
+        timeout: Duration,
+        announced: Announced,
+        buffered: &mut Buffered<'_>,
+    ) -> Result<()> {
         match read_at_once(&mut body, limit, announced, buffered).await? {
             Rest::None => Ok(()),
             Rest::ToCome => read_rest(body, limit, timeout, buffered).await,
@@ -434,7 +567,9 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_gathered_and_its_share_given_back() {
         let budget = Budget::new(100);
-        let body = read(stream(&["ab", "", "cd", "e"]), 10, SECOND, &budget).await.unwrap();
+        let body = read(stream(&["ab", "", "cd", "e"]), 10, SECOND, &budget)
+            .await
+            .unwrap();
         assert_eq!(body.bytes(), b"abcde");
         assert_eq!(left(&budget), 95);
         drop(body);
@@ -456,7 +591,9 @@ mod tests {
         let budget = Budget::new(100);
         for body in [Body::from("abcdef"), stream(&["abc", "def"])] {
             let mut buffered = Buffered::new(&budget, owner(1, ""));
-            let error = read_whole(body, 5, SECOND, Announced::Begin, &mut buffered).await.unwrap_err();
+            let error = read_whole(body, 5, SECOND, Announced::Begin, &mut buffered)
+                .await
+                .unwrap_err();
             assert_eq!(error.kind(), &ErrorKind::RequestTooLarge { limit: 5 });
             assert_eq!(buffered.bytes(), b"abcde");
         }
@@ -465,8 +602,12 @@ mod tests {
     #[tokio::test]
     async fn bodies_together_stay_within_the_budget() {
         let budget = Budget::new(8);
-        let first = read(Body::from("abcde"), 10, SECOND, &budget).await.unwrap();
-        let error = read(Body::from("abcde"), 10, SECOND, &budget).await.unwrap_err();
+        let first = read(Body::from("abcde"), 10, SECOND, &budget)
+            .await
+            .unwrap();
+        let error = read(Body::from("abcde"), 10, SECOND, &budget)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Overloaded);
         drop(first);
         assert!(read(Body::from("abcde"), 10, SECOND, &budget).await.is_ok());
@@ -474,7 +615,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_never_comes_is_cut_off() {
-        let error = read(Body::new(StreamThenEndless(None)), 10, Duration::from_millis(1), &Budget::new(8)).await.unwrap_err();
+        let error = read(
+            Body::new(StreamThenEndless(None)),
+            10,
+            Duration::from_millis(1),
+            &Budget::new(8),
+        )
+        .await
+        .unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::RequestTimeout);
     }
 
@@ -492,12 +640,18 @@ mod tests {
 
     #[test]
     fn the_oldest_body_of_who_holds_most_gives_way() {
-        // The bytes that strangers held were gone for everybody: a few slow bodies shut all others out.
+        // The bytes that strangers held were gone for everybody: a few slow bodies shut all others
+        // out.
         let budget = Budget::new(100);
         let mut small = arriving(&budget, owner(1, "victim"), 5);
-        let mut crowd: Vec<_> = (0..9).map(|_| arriving(&budget, owner(2, "stranger"), 10)).collect();
+        let mut crowd: Vec<_> = (0..9)
+            .map(|_| arriving(&budget, owner(2, "stranger"), 10))
+            .collect();
         let mut more = arriving(&budget, owner(1, "victim"), 20);
-        assert_eq!(crowd.iter_mut().map(gave_way).collect::<Vec<_>>(), [true, true, false, false, false, false, false, false, false]);
+        assert_eq!(
+            crowd.iter_mut().map(gave_way).collect::<Vec<_>>(),
+            [true, true, false, false, false, false, false, false, false]
+        );
         assert!(!gave_way(&mut small) && !gave_way(&mut more));
         drop((small, more, crowd));
         assert_eq!(left(&budget), 100, "what gave way is given back once");
@@ -507,16 +661,21 @@ mod tests {
     fn at_one_address_keys_share_alike() {
         let budget = Budget::new(100);
         let mut slow = arriving(&budget, owner(1, "victim"), 30);
-        let mut crowd: Vec<_> = (0..7).map(|_| arriving(&budget, owner(1, "stranger"), 10)).collect();
+        let mut crowd: Vec<_> = (0..7)
+            .map(|_| arriving(&budget, owner(1, "stranger"), 10))
+            .collect();
         let mut last = arriving(&budget, owner(1, "victim"), 5);
         assert!(gave_way(&mut crowd[0]) && !gave_way(&mut slow) && !gave_way(&mut last));
     }
 
     #[test]
     fn under_one_name_the_newest_is_served() {
-        // A client that names another's key from the same address shares with it; but its slow bodies are the older ones.
+        // A client that names another's key from the same address shares with it; but its slow
+        // bodies are the older ones.
         let budget = Budget::new(100);
-        let mut crowd: Vec<_> = (0..10).map(|_| arriving(&budget, owner(1, "victim"), 10)).collect();
+        let mut crowd: Vec<_> = (0..10)
+            .map(|_| arriving(&budget, owner(1, "victim"), 10))
+            .collect();
         let mut new = arriving(&budget, owner(1, "victim"), 10);
         assert!(gave_way(&mut crowd[0]) && !gave_way(&mut new));
         // And one that comes with its head is never among those that give way.
@@ -544,11 +703,17 @@ mod tests {
         whole.reservation.finish().unwrap();
         let mut other = Buffered::new(&budget, owner(2, ""));
         other.reservation.wait();
-        assert_eq!(other.add(Bytes::from_static(b"x")).unwrap_err().kind(), &ErrorKind::Overloaded);
+        assert_eq!(
+            other.add(Bytes::from_static(b"x")).unwrap_err().kind(),
+            &ErrorKind::Overloaded
+        );
         drop((whole, other));
         assert_eq!(left(&budget), 10);
         let arriving = budget.arriving();
-        assert!(arriving.by_address.is_empty() && arriving.by_size.is_empty(), "who left is forgotten");
+        assert!(
+            arriving.by_address.is_empty() && arriving.by_size.is_empty(),
+            "who left is forgotten"
+        );
     }
 
     #[tokio::test]
@@ -556,7 +721,13 @@ mod tests {
         let budget = Budget::new(10);
         let mut slow = Buffered::new(&budget, owner(1, ""));
         let body = Body::new(StreamThenEndless(Some(Bytes::from_static(b"12345678"))));
-        let mut read = pin!(read_whole(body, 10, Duration::from_secs(60), Announced::Refuse, &mut slow));
+        let mut read = pin!(read_whole(
+            body,
+            10,
+            Duration::from_secs(60),
+            Announced::Refuse,
+            &mut slow
+        ));
         assert!(poll_fn(|context| Poll::Ready(read.as_mut().poll(context).is_pending())).await);
         let _other = arriving(&budget, owner(2, ""), 5);
         assert_eq!(read.await.unwrap_err().kind(), &ErrorKind::Overloaded);

@@ -1,4 +1,5 @@
-//! The part of a request by which an API recognises it: its head, and the form that is its body, once that is read.
+//! The part of a request by which an API recognises it: its head, and the form that is its body,
+//! once that is read.
 
 use http::request::Parts;
 use http::{Method, header};
@@ -43,7 +44,10 @@ impl<'a> Head<'a> {
 
     /// Returns whether the body is announced as a form, whatever its charset: it is read as UTF-8.
     pub(crate) fn has_form(&self) -> bool {
-        self.parts.headers.get(header::CONTENT_TYPE).is_some_and(|content_type| sign::is_form_type(content_type.as_bytes()))
+        self.parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|content_type| sign::is_form_type(content_type.as_bytes()))
     }
 
     /// Returns whether the older signatures may still come, which stand in a form.
@@ -51,14 +55,20 @@ impl<'a> Head<'a> {
         self.parts.method == Method::POST && self.has_form()
     }
 
-    /// Returns the parameters of query and form, still encoded. The names and the few values by which an API is recognised
-    /// are plain ASCII, and no client encodes those.
+    /// Returns the parameters of query and form, still encoded. The names and the few values by
+    /// which an API is recognised are plain ASCII, and no client encodes those.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        let pairs = |encoded: &'a [u8]| encoded.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+        let pairs = |encoded: &'a [u8]| {
+            encoded
+                .split(|byte| *byte == b'&')
+                .filter(|pair| !pair.is_empty())
+        };
         let query = self.parts.uri.query().unwrap_or_default().as_bytes();
-        pairs(query).chain(pairs(self.form)).map(|pair| match pair.iter().position(|byte| *byte == b'=') {
-            Some(place) => (&pair[..place], &pair[place + 1..]),
-            None => (pair, &b""[..]),
+        pairs(query).chain(pairs(self.form)).map(|pair| {
+            match pair.iter().position(|byte| *byte == b'=') {
+                Some(place) => (&pair[..place], &pair[place + 1..]),
+                None => (pair, &b""[..]),
+            }
         })
     }
 

@@ -1,4 +1,5 @@
-//! One request of any API: its head, its body within limits, its sender, and the form of its answer.
+//! One request of any API: its head, its body within limits, its sender, and the form of its
+//! answer.
 //!
 //! Nothing here knows an API.
 

@@ -1,8 +1,10 @@
-//! Load shedding: of more requests than the service can answer, some are refused at once, so that the others are answered in time.
+//! Load shedding: of more requests than the service can answer, some are refused at once, so that
+//! the others are answered in time.
 //!
-//! Two things are watched. How many requests are in work, for these hold memory while they wait for a database or a
-//! password's hash. And how long a task waits for a processor, measured by one that does nothing else: answering takes
-//! so little that requests hardly meet in work, and wait before, where nobody counts them.
+//! Two things are watched. How many requests are in work, for these hold memory while they wait for
+//! a database or a password's hash. And how long a task waits for a processor, measured by one that
+//! does nothing else: answering takes so little that requests hardly meet in work, and wait before,
+//! where nobody counts them.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +17,8 @@ const INTERVAL: Duration = Duration::from_millis(10);
 const PATIENCE: Duration = Duration::from_millis(100);
 /// The same while requests are being refused already.
 const PATIENCE_WHILE_REFUSING: Duration = Duration::from_millis(30);
-/// How many measures each takes at least: a machine that has other work, too, wakes a thread late now and then.
+/// How many measures each takes at least: a machine that has other work, too, wakes a thread late
+/// now and then.
 const MEASURES: u32 = 5;
 const MEASURES_WHILE_REFUSING: u32 = 2;
 /// Of this many requests, a share is refused.
@@ -49,7 +52,8 @@ impl Drop for InWork<'_> {
 }
 
 impl Load {
-    /// Takes on `max_in_work` requests at once, and refuses some while they wait longer than `max_wait`.
+    /// Takes on `max_in_work` requests at once, and refuses some while they wait longer than
+    /// `max_wait`.
     pub(crate) fn new(max_in_work: usize, max_wait: Duration) -> Self {
         Self {
             max_in_work,
@@ -68,8 +72,10 @@ impl Load {
     /// `Overloaded`.
     pub(crate) fn let_in(&self) -> Result<()> {
         let share = self.refused_share.load(Ordering::Relaxed);
-        // Multiplied by an odd number, turns of 256 come in another order: the refused don't come in rows.
-        if share > 0 && self.turn.fetch_add(1, Ordering::Relaxed).wrapping_mul(167) % WHOLE < share {
+        // Multiplied by an odd number, turns of 256 come in another order: the refused don't come
+        // in rows.
+        if share > 0 && self.turn.fetch_add(1, Ordering::Relaxed).wrapping_mul(167) % WHOLE < share
+        {
             return Err(overloaded());
         }
         Ok(())
@@ -82,7 +88,11 @@ impl Load {
     /// `Overloaded` when too many are in work.
     pub(crate) fn begin(&self) -> Result<InWork<'_>> {
         let in_work = InWork(self);
-        if self.in_work.fetch_add(1, Ordering::Relaxed) < self.max_in_work { Ok(in_work) } else { Err(overloaded()) }
+        if self.in_work.fetch_add(1, Ordering::Relaxed) < self.max_in_work {
+            Ok(in_work)
+        } else {
+            Err(overloaded())
+        }
     }
 
     /// Counts a refusal. A line for each would cost more than the refusal.
@@ -99,12 +109,21 @@ impl Load {
             shortest = shortest.min(wait().await);
             measures += 1;
             let share = self.refused_share.load(Ordering::Relaxed);
-            let (least, patience) = if share == 0 { (MEASURES, PATIENCE) } else { (MEASURES_WHILE_REFUSING, PATIENCE_WHILE_REFUSING) };
+            let (least, patience) = if share == 0 {
+                (MEASURES, PATIENCE)
+            } else {
+                (MEASURES_WHILE_REFUSING, PATIENCE_WHILE_REFUSING)
+            };
             if measures >= least && began_at.elapsed() >= patience {
-                self.refused_share.store(next_share(share, shortest, self.max_wait), Ordering::Relaxed);
+                self.refused_share.store(
+                    next_share(share, shortest, self.max_wait),
+                    Ordering::Relaxed,
+                );
                 (shortest, measures, began_at) = (Duration::MAX, 0, Instant::now());
             }
-            if told_at.is_none_or(|told_at: Instant| told_at.elapsed() >= BETWEEN_LINES) && self.tell() {
+            if told_at.is_none_or(|told_at: Instant| told_at.elapsed() >= BETWEEN_LINES)
+                && self.tell()
+            {
                 told_at = Some(Instant::now());
             }
         }
@@ -115,15 +134,19 @@ impl Load {
         if refused == 0 {
             return false;
         }
-        tracing::error!(refused, in_work = self.in_work.load(Ordering::Relaxed), "more requests come than can be answered");
+        tracing::error!(
+            refused,
+            in_work = self.in_work.load(Ordering::Relaxed),
+            "more requests come than can be answered"
+        );
         true
     }
 }
 
 /// Measures how long a task that could run waits until it does.
 ///
-/// A worker has a queue of its own. Tasks that don't fit, or are woken from outside, go into one that all share, where they
-/// may wait far longer.
+/// A worker has a queue of its own. Tasks that don't fit, or are woken from outside, go into one
+/// that all share, where they may wait far longer.
 async fn wait() -> Duration {
     let within = async {
         let asked_at = Instant::now();
@@ -139,11 +162,17 @@ async fn wait() -> Duration {
     within.max(from_outside)
 }
 
-/// Returns which share is refused next: more of what is left the longer the wait, and less once it is short.
+/// Returns which share is refused next: more of what is left the longer the wait, and less once it
+/// is short.
 fn next_share(share: u64, wait: Duration, longest: Duration) -> u64 {
     if wait > longest {
         let excess = 1.0 - longest.as_secs_f64() / wait.as_secs_f64();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to 256")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "0 to 256"
+        )]
         let more = ((WHOLE - share) as f64 * excess / 2.0) as u64;
         (share + more.max(1)).min(MAX_REFUSED)
     } else if wait < longest / 2 {
@@ -154,7 +183,10 @@ fn next_share(share: u64, wait: Duration, longest: Duration) -> u64 {
 }
 
 fn overloaded() -> Error {
-    Error::new(ErrorKind::Overloaded, "Too many requests are in work; try again in a moment.")
+    Error::new(
+        ErrorKind::Overloaded,
+        "Too many requests are in work; try again in a moment.",
+    )
 }
 
 #[cfg(test)]
@@ -170,7 +202,11 @@ mod tests {
         let third = load.begin().unwrap();
         assert!(load.begin().is_err());
         drop((second, third));
-        assert_eq!(load.in_work.load(Ordering::Relaxed), 0, "refusals hold nothing");
+        assert_eq!(
+            load.in_work.load(Ordering::Relaxed),
+            0,
+            "refusals hold nothing"
+        );
     }
 
     #[test]
@@ -196,7 +232,11 @@ mod tests {
             assert!(share > before || share == MAX_REFUSED, "{share}");
         }
         assert_eq!(share, MAX_REFUSED);
-        assert_eq!(next_share(share, Duration::from_millis(7), longest), share, "neither too long nor short");
+        assert_eq!(
+            next_share(share, Duration::from_millis(7), longest),
+            share,
+            "neither too long nor short"
+        );
         for _ in 0..100 {
             share = next_share(share, Duration::from_millis(1), longest);
         }
@@ -206,7 +246,9 @@ mod tests {
     #[tokio::test]
     async fn a_service_that_has_time_refuses_nothing() {
         let load = Load::new(1, Duration::from_millis(5));
-        tokio::time::timeout(Duration::from_millis(300), load.keep_pace()).await.unwrap_err();
+        tokio::time::timeout(Duration::from_millis(300), load.keep_pace())
+            .await
+            .unwrap_err();
         assert_eq!(load.refused_share.load(Ordering::Relaxed), 0);
     }
 
@@ -235,6 +277,8 @@ mod tests {
                 () = refuses => {}
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), both).await.expect("nothing is refused");
+        tokio::time::timeout(Duration::from_secs(30), both)
+            .await
+            .expect("nothing is refused");
     }
 }

@@ -48,7 +48,11 @@ impl Record {
     /// Begins the record of a request from `address`.
     pub(crate) fn new(request_id: String, address: IpAddr, secure_transport: bool) -> Self {
         Self {
-            context: RequestContext { request_id, address: Some(address), secure_transport },
+            context: RequestContext {
+                request_id,
+                address: Some(address),
+                secure_transport,
+            },
             operation: None,
             unknown_action: String::new(),
             principal: None,
@@ -60,7 +64,8 @@ impl Record {
 
     /// Returns the operation's name, or the client's word for it.
     pub(crate) fn action(&self) -> &str {
-        self.operation.map_or(&self.unknown_action, |operation| operation.name)
+        self.operation
+            .map_or(&self.unknown_action, |operation| operation.name)
     }
 
     /// Returns whether the client proved an identity.
@@ -88,7 +93,9 @@ impl Record {
     pub(crate) fn note_caller(&self, caller: &Caller) {
         if let (None, Some(name)) = (caller.principal(), caller.audit_name()) {
             // No request proves two identities.
-            self.bearer.set((name, caller.account())).unwrap_or_default();
+            self.bearer
+                .set((name, caller.account()))
+                .unwrap_or_default();
         }
     }
 

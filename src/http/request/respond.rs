@@ -22,9 +22,15 @@ pub(crate) fn json(output: &impl Serialize) -> Result<Vec<u8>> {
 }
 
 /// Answers with `body` and the content type.
-pub(crate) fn response(status: StatusCode, content_type: HeaderValue, body: impl Into<Body>) -> Response {
+pub(crate) fn response(
+    status: StatusCode,
+    content_type: HeaderValue,
+    body: impl Into<Body>,
+) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
     response
 }

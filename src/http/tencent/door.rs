@@ -41,12 +41,19 @@ struct Detected<'a> {
 impl<'a> Detected<'a> {
     fn of(head: &Head<'a>) -> Self {
         let headers = &head.parts.headers;
-        let authorization = match headers.get(header::AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes) {
+        let authorization = match headers
+            .get(header::AUTHORIZATION)
+            .map_or(&b""[..], HeaderValue::as_bytes)
+        {
             b"SKIP" => Some(Scheme::Unsigned),
             text if text.starts_with(b"TC3-") => Some(Scheme::Tc3),
             _ => None,
         };
-        let mut detected = Self { authorization, has_own_header: headers.contains_key(&X_TC_ACTION), ..Self::default() };
+        let mut detected = Self {
+            authorization,
+            has_own_header: headers.contains_key(&X_TC_ACTION),
+            ..Self::default()
+        };
         for (name, value) in head.parameters() {
             match name {
                 b"SecretId" => detected.names_key = true,
@@ -68,7 +75,11 @@ impl<'a> Detected<'a> {
         } else if self.has_own_header {
             // Its reader says that the Authorization header is missing.
             Some((Strength::OwnNames, Scheme::Tc3))
-        } else if self.has_action && self.version.is_some_and(|version| Product::of_version(version).is_some()) {
+        } else if self.has_action
+            && self
+                .version
+                .is_some_and(|version| Product::of_version(version).is_some())
+        {
             Some((Strength::Version, Scheme::V1))
         } else {
             None
@@ -85,8 +96,18 @@ impl Tencent {
         region: &'a str,
         record: &'a Record,
     ) -> Authenticated<'a> {
-        let reply = Reply { envelope: &self.envelope, request_id: &call.request.request_id };
-        Authenticated { service, call, parameters, region, record, reply }
+        let reply = Reply {
+            envelope: &self.envelope,
+            request_id: &call.request.request_id,
+        };
+        Authenticated {
+            service,
+            call,
+            parameters,
+            region,
+            record,
+            reply,
+        }
     }
 
     /// Returns how the call is signed.
@@ -112,7 +133,12 @@ impl Door for Tencent {
             is_signed_in_parameters: detected.names_key && detected.has_signature,
             has_own_header: detected.has_own_header,
         };
-        let envelope = Envelope::new(scheme, &head.parts.headers, detected.language, detected.version);
+        let envelope = Envelope::new(
+            scheme,
+            &head.parts.headers,
+            detected.language,
+            detected.version,
+        );
         Some((evidence, Self { scheme, envelope }))
     }
 
@@ -122,9 +148,16 @@ impl Door for Tencent {
 
     fn body_rule(&self, head: &Head<'_>, settings: &Settings) -> BodyRule {
         match self.scheme {
-            Scheme::Tc3 => BodyRule::Signed { limit: settings.max_tc3_body_bytes.max(settings.max_body_bytes) },
+            Scheme::Tc3 => BodyRule::Signed {
+                limit: settings.max_tc3_body_bytes.max(settings.max_body_bytes),
+            },
             // It is refused as it stands, whatever its body holds.
-            Scheme::Unsigned if unsigned_operation(&head.parts.headers).is_none() && !head.may_be_signed_in_form() => BodyRule::Unread,
+            Scheme::Unsigned
+                if unsigned_operation(&head.parts.headers).is_none()
+                    && !head.may_be_signed_in_form() =>
+            {
+                BodyRule::Unread
+            }
             Scheme::V1 | Scheme::Unsigned => BodyRule::Unsigned,
         }
     }
@@ -138,10 +171,17 @@ impl Door for Tencent {
         }
         // The scheme's reader says what is wrong with it, without the body.
         sign::tc3::read(&head.signed(b"")?)?;
-        Err(Error::malformed_authorization("The Authorization header can't be read."))
+        Err(Error::malformed_authorization(
+            "The Authorization header can't be read.",
+        ))
     }
 
-    async fn answer(&self, incoming: Incoming<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<Response> {
+    async fn answer(
+        &self,
+        incoming: Incoming<'_>,
+        shared: &Shared<'_>,
+        record: &mut Record,
+    ) -> Result<Response> {
         let service = shared.service;
         let request = &incoming.head.signed(incoming.body)?;
         match self.scheme {
@@ -158,7 +198,9 @@ impl Door for Tencent {
                 let parameters = tc3_parameters(request)?;
                 let region = named.region.unwrap_or_default();
                 let call = &service.call(&caller, &record.context);
-                operation.run(self.authenticated(service, call, parameters, region, record)).await
+                operation
+                    .run(self.authenticated(service, call, parameters, region, record))
+                    .await
             }
             Scheme::V1 => {
                 let read = sign::tencent_v1::read(request)?;
@@ -171,11 +213,16 @@ impl Door for Tencent {
                     region_name: "Region",
                 };
                 let (caller, operation) = admit(service, &read.unverified, &named, record).await?;
-                let own = read.parameters.iter().filter(|(name, _)| !COMMON.contains(name));
+                let own = read
+                    .parameters
+                    .iter()
+                    .filter(|(name, _)| !COMMON.contains(name));
                 let parameters = Parameters::from_pairs(own)?;
                 let region = named.region.unwrap_or_default();
                 let call = &service.call(&caller, &record.context);
-                operation.run(self.authenticated(service, call, parameters, region, record)).await
+                operation
+                    .run(self.authenticated(service, call, parameters, region, record))
+                    .await
             }
             Scheme::Unsigned => unsigned(service, request, &self.envelope, record).await,
         }
@@ -183,8 +230,12 @@ impl Door for Tencent {
 
     fn audited_action(&self, head: &Head<'_>, record: &Record) -> Option<AuditAction> {
         // A call that was refused before its body was read may name one all the same.
-        let operation = record.operation.or_else(|| named_by(&head.parts.headers).map(Operation::row));
-        Some(AuditAction::Operation(operation.map_or("tencent:unknown", |operation| operation.counted_as)))
+        let operation = record
+            .operation
+            .or_else(|| named_by(&head.parts.headers).map(Operation::row));
+        Some(AuditAction::Operation(
+            operation.map_or("tencent:unknown", |operation| operation.counted_as),
+        ))
     }
 }
 
@@ -192,7 +243,11 @@ impl Door for Tencent {
 fn named_by(headers: &HeaderMap) -> Option<Operation> {
     let single = |name: &'static str| {
         let mut lines = headers.get_all(name).iter();
-        lines.next().filter(|_| lines.next().is_none())?.to_str().ok()
+        lines
+            .next()
+            .filter(|_| lines.next().is_none())?
+            .to_str()
+            .ok()
     };
     let product = Product::of_version(single("x-tc-version")?)?;
     Operation::named(product.name(), single("x-tc-action")?)
@@ -217,33 +272,44 @@ struct Named<'a> {
 impl Named<'_> {
     /// Returns the operation that is called.
     fn operation(&self) -> Result<Operation> {
-        let action = self.action.ok_or_else(|| Error::missing_parameter("Action"))?;
-        let version = self.version.ok_or_else(|| Error::missing_parameter("Version"))?;
+        let action = self
+            .action
+            .ok_or_else(|| Error::missing_parameter("Action"))?;
+        let version = self
+            .version
+            .ok_or_else(|| Error::missing_parameter("Version"))?;
         let unknown = |kind| Err(Error::new(kind, "The action is not served here."));
         match Product::of_version(version) {
-            None => unknown(ErrorKind::UnknownVersion { version: version.to_owned() }),
+            None => unknown(ErrorKind::UnknownVersion {
+                version: version.to_owned(),
+            }),
             Some(product) => match Operation::named(product.name(), action) {
                 Some(operation) => Ok(operation),
                 None if is_action(Language::Cam, product.name(), action) => Err(unserved(action)),
-                None => unknown(ErrorKind::UnknownAction { action: action.to_owned(), version: version.to_owned() }),
+                None => unknown(ErrorKind::UnknownAction {
+                    action: action.to_owned(),
+                    version: version.to_owned(),
+                }),
             },
         }
     }
 
-    /// Checks that a scope that names a product names the called one. Other scopes pass: Node writes its
-    /// endpoint's first label there.
+    /// Checks that a scope that names a product names the called one. Other scopes pass: Node
+    /// writes its endpoint's first label there.
     ///
-    /// Divergence: the code for it isn't known; the scope is part of the Authorization header, so it is
-    /// `AuthFailure.InvalidAuthorization`.
+    /// Divergence: the code for it isn't known; the scope is part of the Authorization header, so
+    /// it is `AuthFailure.InvalidAuthorization`.
     fn check_scope(&self) -> Result<()> {
         let scope = self.scope.and_then(Product::named);
         let called = self.version.and_then(Product::of_version);
         match (scope, called) {
-            (Some(scope), Some(called)) if scope != called => Err(Error::malformed_authorization(format!(
-                "The credential scope is for the service `{}`, but the version is one of `{}`.",
-                scope.name(),
-                called.name()
-            ))),
+            (Some(scope), Some(called)) if scope != called => {
+                Err(Error::malformed_authorization(format!(
+                    "The credential scope is for the service `{}`, but the version is one of `{}`.",
+                    scope.name(),
+                    called.name()
+                )))
+            }
             _ => Ok(()),
         }
     }
@@ -261,37 +327,81 @@ impl Named<'_> {
 }
 
 /// The parameters of a v1 call that aren't the action's.
-const COMMON: [&str; 11] =
-    ["Action", "Language", "Nonce", "Region", "RequestClient", "SecretId", "Signature", "SignatureMethod", "Timestamp", "Token", "Version"];
+const COMMON: [&str; 11] = [
+    "Action",
+    "Language",
+    "Nonce",
+    "Region",
+    "RequestClient",
+    "SecretId",
+    "Signature",
+    "SignatureMethod",
+    "Timestamp",
+    "Token",
+    "Version",
+];
 
 /// Serves the operation that needs no signature: a token among the parameters proves the caller.
 ///
 /// Its time and its region say nothing: the token has its own time.
-async fn unsigned(service: &Service, request: &sign::Request<'_>, envelope: &Envelope, record: &mut Record) -> Result<Response> {
+async fn unsigned(
+    service: &Service,
+    request: &sign::Request<'_>,
+    envelope: &Envelope,
+    record: &mut Record,
+) -> Result<Response> {
     let Some(operation) = unsigned_operation(request.headers) else {
-        return Err(Error::malformed_authorization("This action must be signed."));
+        return Err(Error::malformed_authorization(
+            "This action must be signed.",
+        ));
     };
     record.operation = Some(operation.row());
     match request.method {
         "GET" => {}
         "POST" if request.query.is_empty() => {}
-        _ => return Err(Error::malformed_request("The call is a GET with a query, or a POST with none.")),
+        _ => {
+            return Err(Error::malformed_request(
+                "The call is a GET with a query, or a POST with none.",
+            ));
+        }
     }
     let parameters = tc3_parameters(request)?;
-    let reply = Reply { envelope, request_id: &record.context.request_id };
-    Box::pin(sts::assume_role_with_web_identity(service, parameters, sts::Signed::No, record, reply)).await
+    let reply = Reply {
+        envelope,
+        request_id: &record.context.request_id,
+    };
+    Box::pin(sts::assume_role_with_web_identity(
+        service,
+        parameters,
+        sts::Signed::No,
+        record,
+        reply,
+    ))
+    .await
 }
 
 /// Proves the caller, counts the call, and only then looks what it is.
-async fn admit(service: &Service, unverified: &sign::Unverified, call: &Named<'_>, record: &mut Record) -> Result<(Caller, Operation)> {
+async fn admit(
+    service: &Service,
+    unverified: &sign::Unverified,
+    call: &Named<'_>,
+    record: &mut Record,
+) -> Result<(Caller, Operation)> {
     let operation = call.operation();
     match &operation {
         Ok(operation) => record.operation = Some(operation.row()),
         Err(_) => record.unknown_action = call.action.unwrap_or_default().to_owned(),
     }
-    let purpose = record.operation.map_or(Purpose::Change, |operation| operation.purpose);
-    let counted = record.operation.map_or("tcr:unknown", |operation| operation.counted_as);
-    let caller = service.access.authenticate(unverified, purpose, counted, &record.context).await;
+    let purpose = record
+        .operation
+        .map_or(Purpose::Change, |operation| operation.purpose);
+    let counted = record
+        .operation
+        .map_or("tcr:unknown", |operation| operation.counted_as);
+    let caller = service
+        .access
+        .authenticate(unverified, purpose, counted, &record.context)
+        .await;
     if caller.is_err() {
         record.claim_access_key(unverified.access_key_id());
     }
@@ -309,11 +419,20 @@ fn tc3_parameters(request: &sign::Request<'_>) -> Result<Parameters> {
     if request.method == "GET" {
         return Parameters::from_pairs(sign::Parameters::parse(request.query.as_bytes())?);
     }
-    let content_type = request.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let content_type = request
+        .headers
+        .get(header::CONTENT_TYPE)
+        .map_or(&b""[..], HeaderValue::as_bytes);
+    let media_type = content_type
+        .split(|byte| *byte == b';')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii();
     if !media_type.eq_ignore_ascii_case(b"application/json") {
         // Forms belong to the older signatures, and no action here takes files.
-        return Err(Error::malformed_request("A POST signed with TC3 has the content type application/json."));
+        return Err(Error::malformed_request(
+            "A POST signed with TC3 has the content type application/json.",
+        ));
     }
     Parameters::from_json(request.body)
 }

@@ -1,10 +1,10 @@
 //! Tencent Cloud's API 3.0: TC3-HMAC-SHA256, and the older HmacSHA1 and HmacSHA256.
 //!
-//! It decodes a call, hands it to a use case, and encodes the answer. One order of checks: the caller is
-//! proved and counted before it hears anything about actions, versions or parameters.
+//! It decodes a call, hands it to a use case, and encodes the answer. One order of checks: the
+//! caller is proved and counted before it hears anything about actions, versions or parameters.
 //!
-//! Start with [`door`] and the table in [`operations`]; the handlers are in a file for each noun ([`tcr`], [`sts`]), errors in
-//! [`error`].
+//! Start with [`door`] and the table in [`operations`]; the handlers are in a file for each noun
+//! ([`tcr`], [`sts`]), errors in [`error`].
 
 mod call;
 mod door;
@@ -67,7 +67,9 @@ impl Product {
     }
 
     fn of_version(version: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|product| product.version() == version)
+        Self::ALL
+            .into_iter()
+            .find(|product| product.version() == version)
     }
 
     fn named(name: &str) -> Option<Self> {

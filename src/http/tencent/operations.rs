@@ -3,7 +3,8 @@
 use super::call::Authenticated;
 use super::sts;
 use super::tcr::{
-    endpoints, images, instances, namespaces, replication, repositories, security_policies, service_accounts, tag_rules, tokens, webhooks,
+    endpoints, images, instances, namespaces, replication, repositories, security_policies,
+    service_accounts, tag_rules, tokens, webhooks,
 };
 use crate::http::door::operations::operations;
 

@@ -1,8 +1,9 @@
 //! An action's parameters, read with their types.
 //!
-//! TC3 calls send JSON with real types. The older signatures, and TC3 with GET, flatten everything into
-//! text: `Filters.0.Values.1=a`, lists counted from zero, booleans as `true` or Python's `True`. Both
-//! become one tree here, and one reader for each type knows the forms of either source.
+//! TC3 calls send JSON with real types. The older signatures, and TC3 with GET, flatten everything
+//! into text: `Filters.0.Values.1=a`, lists counted from zero, booleans as `true` or Python's
+//! `True`. Both become one tree here, and one reader for each type knows the forms of either
+//! source.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,11 +51,18 @@ impl Parameters {
     /// `MalformedRequest` when it is none.
     pub fn from_json(body: &[u8]) -> Result<Self> {
         match serde_json::from_slice(body) {
-            Ok(Value::Object(fields)) => Ok(Self { fields, source: Source::Json, place: String::new() }),
-            Ok(_) => Err(Error::malformed_request("The request's body is not a JSON object.")),
-            Err(error) => {
-                Err(Error::malformed_request("The request's body is not a JSON object, or has a name twice.").caused_by(error.to_string()))
-            }
+            Ok(Value::Object(fields)) => Ok(Self {
+                fields,
+                source: Source::Json,
+                place: String::new(),
+            }),
+            Ok(_) => Err(Error::malformed_request(
+                "The request's body is not a JSON object.",
+            )),
+            Err(error) => Err(Error::malformed_request(
+                "The request's body is not a JSON object, or has a name twice.",
+            )
+            .caused_by(error.to_string())),
         }
     }
 
@@ -62,8 +70,11 @@ impl Parameters {
     ///
     /// # Errors
     ///
-    /// `InvalidParameter` for a name that comes twice, and `UnknownParameter` for one that is nested too deep.
-    pub fn from_pairs<N: AsRef<str>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Result<Self> {
+    /// `InvalidParameter` for a name that comes twice, and `UnknownParameter` for one that is
+    /// nested too deep.
+    pub fn from_pairs<N: AsRef<str>, V: Into<String>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self> {
         let mut fields = BTreeMap::new();
         for (name, value) in pairs {
             let name = name.as_ref();
@@ -72,10 +83,19 @@ impl Parameters {
             }
             insert(&mut fields, name, value.into()).ok_or_else(|| {
                 let name = shown(name);
-                Error::invalid_parameter(name, format!("The parameter `{name}` is given twice, or contradicts another one's place."))
+                Error::invalid_parameter(
+                    name,
+                    format!(
+                        "The parameter `{name}` is given twice, or contradicts another one's place."
+                    ),
+                )
             })?;
         }
-        Ok(Self { fields, source: Source::Flat, place: String::new() })
+        Ok(Self {
+            fields,
+            source: Source::Flat,
+            place: String::new(),
+        })
     }
 
     /// Takes a text.
@@ -97,7 +117,8 @@ impl Parameters {
     ///
     /// `MissingParameter` and `WrongType`.
     pub fn required_text(&mut self, name: &'static str) -> Result<String> {
-        self.text(name)?.ok_or_else(|| Error::missing_parameter(format!("{}{name}", self.place)))
+        self.text(name)?
+            .ok_or_else(|| Error::missing_parameter(format!("{}{name}", self.place)))
     }
 
     /// Takes a whole number.
@@ -109,7 +130,9 @@ impl Parameters {
         match (self.take(name), self.source) {
             (None, _) => Ok(None),
             (Some(Value::Integer(number)), _) => Ok(Some(number)),
-            (Some(Value::Text(text)), Source::Flat) => text.parse().map(Some).map_err(|_| self.wrong_type(name)),
+            (Some(Value::Text(text)), Source::Flat) => {
+                text.parse().map(Some).map_err(|_| self.wrong_type(name))
+            }
             (Some(_), _) => Err(self.wrong_type(name)),
         }
     }
@@ -132,9 +155,12 @@ impl Parameters {
         }
     }
 
-    /// Returns whether a parameter is there and not yet taken: an empty list is, and reads like none.
+    /// Returns whether a parameter is there and not yet taken: an empty list is, and reads like
+    /// none.
     pub fn has(&self, name: &str) -> bool {
-        self.fields.get(name).is_some_and(|value| !matches!(value, Value::Null))
+        self.fields
+            .get(name)
+            .is_some_and(|value| !matches!(value, Value::Null))
     }
 
     /// Takes a list of texts; empty when it is absent.
@@ -161,7 +187,11 @@ impl Parameters {
     pub fn structure(&mut self, name: &'static str) -> Result<Option<Self>> {
         match self.take(name) {
             None => Ok(None),
-            Some(Value::Object(fields)) => Ok(Some(Self { fields, source: self.source, place: format!("{}{name}.", self.place) })),
+            Some(Value::Object(fields)) => Ok(Some(Self {
+                fields,
+                source: self.source,
+                place: format!("{}{name}.", self.place),
+            })),
             Some(_) => Err(self.wrong_type(name)),
         }
     }
@@ -191,7 +221,11 @@ impl Parameters {
         let place = &self.place;
         items
             .map(|(index, item)| match item {
-                Value::Object(fields) => Ok(Self { fields, source, place: format!("{place}{name}.{index}.") }),
+                Value::Object(fields) => Ok(Self {
+                    fields,
+                    source,
+                    place: format!("{place}{name}.{index}."),
+                }),
                 _ => Err(Error::wrong_type(format!("{place}{name}.{index}"))),
             })
             .collect()
@@ -209,8 +243,8 @@ impl Parameters {
         }
     }
 
-    /// Takes a value; JSON's null counts as absent, as does an empty flattened text: Node writes `X=`
-    /// for what is undefined.
+    /// Takes a value; JSON's null counts as absent, as does an empty flattened text: Node writes
+    /// `X=` for what is undefined.
     fn take(&mut self, name: &str) -> Option<Value> {
         match self.fields.remove(name)? {
             Value::Null => None,
@@ -252,7 +286,10 @@ fn insert(fields: &mut BTreeMap<String, Value>, name: &str, text: String) -> Opt
             None => Some(()),
             Some(_) => None,
         },
-        Some((first, rest)) => match fields.entry(first.to_owned()).or_insert_with(|| Value::Object(BTreeMap::new())) {
+        Some((first, rest)) => match fields
+            .entry(first.to_owned())
+            .or_insert_with(|| Value::Object(BTreeMap::new()))
+        {
             Value::Object(inner) => insert(inner, rest, text),
             _ => None,
         },
@@ -337,18 +374,29 @@ mod tests {
     }
 
     fn wrong_type(name: &str) -> ErrorKind {
-        ErrorKind::WrongType { name: name.to_owned() }
+        ErrorKind::WrongType {
+            name: name.to_owned(),
+        }
     }
 
     #[test]
     fn json_has_real_types_and_text_does_not_pass_for_them() {
-        let mut call = json(r#"{"Limit": 20, "All": true, "Name": "a", "Text": "20", "Gone": null}"#);
+        let mut call =
+            json(r#"{"Limit": 20, "All": true, "Name": "a", "Text": "20", "Gone": null}"#);
         assert_eq!(call.integer("Limit").unwrap(), Some(20));
         assert_eq!(call.boolean("All").unwrap(), Some(true));
         assert_eq!(call.text("Name").unwrap().as_deref(), Some("a"));
         assert_eq!(call.text("Gone").unwrap(), None);
-        assert_eq!(call.integer("Text").unwrap_err().kind(), &wrong_type("Text"));
-        for (text, name) in [(r#"{"X": 1}"#, "X"), (r#"{"X": ["a"]}"#, "X"), (r#"{"X": {}}"#, "X"), (r#"{"X": 1.5}"#, "X")] {
+        assert_eq!(
+            call.integer("Text").unwrap_err().kind(),
+            &wrong_type("Text")
+        );
+        for (text, name) in [
+            (r#"{"X": 1}"#, "X"),
+            (r#"{"X": ["a"]}"#, "X"),
+            (r#"{"X": {}}"#, "X"),
+            (r#"{"X": 1.5}"#, "X"),
+        ] {
             assert_eq!(json(text).text("X").unwrap_err().kind(), &wrong_type(name));
         }
         assert!(json(r#"{"X": 1.0}"#).integer("X").is_err());
@@ -357,7 +405,13 @@ mod tests {
 
     #[test]
     fn flattened_text_is_read_as_python_node_and_go_write_it() {
-        let mut call = flat(&[("A", "True"), ("B", "false"), ("N", "-5"), ("Empty", ""), ("Bad", "yes")]);
+        let mut call = flat(&[
+            ("A", "True"),
+            ("B", "false"),
+            ("N", "-5"),
+            ("Empty", ""),
+            ("Bad", "yes"),
+        ]);
         assert_eq!(call.boolean("A").unwrap(), Some(true));
         assert_eq!(call.boolean("B").unwrap(), Some(false));
         assert_eq!(call.integer("N").unwrap(), Some(-5));
@@ -367,9 +421,15 @@ mod tests {
 
     #[test]
     fn lists_are_the_same_from_json_and_from_flattened_names() {
-        let from_json = json(r#"{"Filters": [{"Name": "a", "Values": ["x", "y"]}, {"Name": "b", "Values": []}]}"#);
-        let from_pairs =
-            flat(&[("Filters.1.Name", "b"), ("Filters.0.Values.1", "y"), ("Filters.0.Name", "a"), ("Filters.0.Values.0", "x")]);
+        let from_json = json(
+            r#"{"Filters": [{"Name": "a", "Values": ["x", "y"]}, {"Name": "b", "Values": []}]}"#,
+        );
+        let from_pairs = flat(&[
+            ("Filters.1.Name", "b"),
+            ("Filters.0.Values.1", "y"),
+            ("Filters.0.Name", "a"),
+            ("Filters.0.Values.0", "x"),
+        ]);
         for mut call in [from_json, from_pairs] {
             let mut filters = call.structures("Filters").unwrap();
             assert_eq!(filters.len(), 2);
@@ -383,39 +443,94 @@ mod tests {
 
     #[test]
     fn a_structure_is_taken_with_its_place_and_an_absent_list_is_not_an_empty_one() {
-        for mut call in [json(r#"{"Tag": {"Key": "a"}, "None": null}"#), flat(&[("Tag.Key", "a"), ("None", "")])] {
+        for mut call in [
+            json(r#"{"Tag": {"Key": "a"}, "None": null}"#),
+            flat(&[("Tag.Key", "a"), ("None", "")]),
+        ] {
             let mut tag = call.structure("Tag").unwrap().unwrap();
             assert_eq!(tag.required_text("Key").unwrap(), "a");
-            assert_eq!(tag.required_text("Value").unwrap_err().kind(), &ErrorKind::MissingParameter { name: "Tag.Value".to_owned() });
-            assert!(call.structure("Tag").unwrap().is_none() && call.given_structures("None").unwrap().is_none());
+            assert_eq!(
+                tag.required_text("Value").unwrap_err().kind(),
+                &ErrorKind::MissingParameter {
+                    name: "Tag.Value".to_owned()
+                }
+            );
+            assert!(
+                call.structure("Tag").unwrap().is_none()
+                    && call.given_structures("None").unwrap().is_none()
+            );
             call.finish().unwrap();
         }
-        assert_eq!(json(r#"{"Tag": []}"#).structure("Tag").unwrap_err().kind(), &wrong_type("Tag"));
-        assert!(json(r#"{"List": []}"#).given_structures("List").unwrap().unwrap().is_empty());
-        assert_eq!(json(r#"{"List": 1}"#).given_structures("List").unwrap_err().kind(), &wrong_type("List"));
+        assert_eq!(
+            json(r#"{"Tag": []}"#).structure("Tag").unwrap_err().kind(),
+            &wrong_type("Tag")
+        );
+        assert!(
+            json(r#"{"List": []}"#)
+                .given_structures("List")
+                .unwrap()
+                .unwrap()
+                .is_empty()
+        );
+        assert_eq!(
+            json(r#"{"List": 1}"#)
+                .given_structures("List")
+                .unwrap_err()
+                .kind(),
+            &wrong_type("List")
+        );
     }
 
     #[test]
     fn errors_name_the_place() {
         let mut call = json(r#"{"Filters": [{"Name": 1}], "Ids": ["a", 2], "Extra": 1}"#);
         let mut filters = call.structures("Filters").unwrap();
-        assert_eq!(filters[0].text("Name").unwrap_err().kind(), &wrong_type("Filters.0.Name"));
+        assert_eq!(
+            filters[0].text("Name").unwrap_err().kind(),
+            &wrong_type("Filters.0.Name")
+        );
         assert_eq!(
             filters[0].required_text("Value").unwrap_err().kind(),
-            &ErrorKind::MissingParameter { name: "Filters.0.Value".to_owned() }
+            &ErrorKind::MissingParameter {
+                name: "Filters.0.Value".to_owned()
+            }
         );
         assert_eq!(call.texts("Ids").unwrap_err().kind(), &wrong_type("Ids.1"));
-        assert_eq!(call.finish().unwrap_err().kind(), &ErrorKind::UnknownParameter { name: "Extra".to_owned() });
+        assert_eq!(
+            call.finish().unwrap_err().kind(),
+            &ErrorKind::UnknownParameter {
+                name: "Extra".to_owned()
+            }
+        );
     }
 
     #[test]
     fn what_comes_twice_or_contradicts_itself_is_refused() {
-        for bad in [r#"{"A": 1, "A": 1}"#, r#"{"A": {"B": 1, "B": 2}}"#, "[]", "1", "", "{", "{} {}", "\u{feff}{}"] {
-            assert!(Parameters::from_json(bad.as_bytes()).is_err(), "{bad:?} was taken");
+        for bad in [
+            r#"{"A": 1, "A": 1}"#,
+            r#"{"A": {"B": 1, "B": 2}}"#,
+            "[]",
+            "1",
+            "",
+            "{",
+            "{} {}",
+            "\u{feff}{}",
+        ] {
+            assert!(
+                Parameters::from_json(bad.as_bytes()).is_err(),
+                "{bad:?} was taken"
+            );
         }
-        for bad in [&[("A", "1"), ("A", "1")][..], &[("A", "1"), ("A.0", "1")], &[("A.0", "1"), ("A", "1")], &[("A.0", "1"), ("A.0", "2")]]
-        {
-            assert!(Parameters::from_pairs(bad.iter().copied()).is_err(), "{bad:?} was taken");
+        for bad in [
+            &[("A", "1"), ("A", "1")][..],
+            &[("A", "1"), ("A.0", "1")],
+            &[("A.0", "1"), ("A", "1")],
+            &[("A.0", "1"), ("A.0", "2")],
+        ] {
+            assert!(
+                Parameters::from_pairs(bad.iter().copied()).is_err(),
+                "{bad:?} was taken"
+            );
         }
     }
 

@@ -56,20 +56,39 @@ impl<'a> Session<'a> {
     }
 }
 
-pub(crate) async fn assume_role(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn assume_role(
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let (_, role) = role(&parameters.required_text("RoleArn")?)?;
     let session_name = parameters.required_text("RoleSessionName")?;
     let duration_seconds = parameters.integer("DurationSeconds")?;
-    let policy = parameters.text("Policy")?.map(|text| decoded_policy(&text)).transpose()?;
+    let policy = parameters
+        .text("Policy")?
+        .map(|text| decoded_policy(&text))
+        .transpose()?;
     check_external_id(parameters.text("ExternalId")?.as_deref())?;
     let tags = tags(&mut parameters)?;
-    let tags: Vec<_> = tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let tags: Vec<_> = tags
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
     let source_identity = parameters.text("SourceIdentity")?;
-    let device = (parameters.text("SerialNumber")?, parameters.text("TokenCode")?);
+    let device = (
+        parameters.text("SerialNumber")?,
+        parameters.text("TokenCode")?,
+    );
     parameters.finish()?;
     if device != (None, None) {
         // To take a code that nobody looked at would say that it was right.
-        return Err(Error::unsupported("There are no MFA devices here; leave SerialNumber and TokenCode out."));
+        return Err(Error::unsupported(
+            "There are no MFA devices here; leave SerialNumber and TokenCode out.",
+        ));
     }
     let asked = AssumeRole {
         cloud: Cloud::Tencent,
@@ -85,10 +104,16 @@ pub(crate) async fn assume_role(Authenticated { service, call, mut parameters, r
     reply.with(&Session::of(&session))
 }
 
-/// Serves a signed `AssumeRoleWithWebIdentity`. The signature is verified like any other, and gives no right: the token
-/// alone says who gets the session.
+/// Serves a signed `AssumeRoleWithWebIdentity`. The signature is verified like any other, and gives
+/// no right: the token alone says who gets the session.
 pub(crate) async fn assume_signed_role_with_web_identity(
-    Authenticated { service, parameters, record, reply, .. }: Authenticated<'_>,
+    Authenticated {
+        service,
+        parameters,
+        record,
+        reply,
+        ..
+    }: Authenticated<'_>,
 ) -> Result<Response> {
     assume_role_with_web_identity(service, parameters, Signed::Yes, record, reply).await
 }
@@ -117,7 +142,10 @@ pub(super) async fn assume_role_with_web_identity(
     parameters.finish()?;
     // A provider is named without its account: it is the role's.
     let stranger = (signed == Signed::No).then(|| record.settle());
-    let bearer = service.access.prove_web_identity(account, &provider, &token, stranger).await?;
+    let bearer = service
+        .access
+        .prove_web_identity(account, &provider, &token, stranger)
+        .await?;
     record.note_caller(&bearer);
     let asked = AssumeRole {
         cloud: Cloud::Tencent,
@@ -127,20 +155,36 @@ pub(super) async fn assume_role_with_web_identity(
         policy: None,
         source_identity: None,
         tags: &[],
-        counted_as: record.operation.filter(|_| signed == Signed::No).map(|operation| operation.counted_as),
+        counted_as: record
+            .operation
+            .filter(|_| signed == Signed::No)
+            .map(|operation| operation.counted_as),
     };
-    let session = service.sts.assume_role(&service.call(&bearer, &record.context), &asked).await?;
+    let session = service
+        .sts
+        .assume_role(&service.call(&bearer, &record.context), &asked)
+        .await?;
     reply.with(&Session::of(&session))
 }
 
 pub(crate) async fn get_federation_token(
-    Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>,
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
 ) -> Result<Response> {
     let name = parameters.required_text("Name")?;
     let policy = decoded_policy(&parameters.required_text("Policy")?)?;
     let duration_seconds = parameters.integer("DurationSeconds")?;
     parameters.finish()?;
-    let asked = FederationToken { name: &name, duration_seconds, policy: &policy };
+    let asked = FederationToken {
+        name: &name,
+        duration_seconds,
+        policy: &policy,
+    };
     let session = service.sts.federation_token(call, &asked).await?;
     reply.with(&Session::of(&session))
 }
@@ -157,32 +201,71 @@ struct CallerIdentity {
     kind: &'static str,
 }
 
-pub(crate) async fn get_caller_identity(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn get_caller_identity(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     parameters.finish()?;
     let identity = service.sts.caller_identity(call).await?;
-    let (account, id) = (identity.principal.account(), identity.principal.numeric_id());
+    let (account, id) = (
+        identity.principal.account(),
+        identity.principal.numeric_id(),
+    );
     let (kind, arn, user_id) = match &identity.principal {
-        Principal::Root(_) | Principal::User(..) => ("CAMUser", format!("qcs::cam:{account}:uin/{id}"), id),
-        Principal::RoleSession(_, _, name) => ("CAMRole", format!("qcs::sts:{account}:assumed-role/{id}"), format!("{id}:{name}")),
-        Principal::FederatedSession(_, _, name) => ("CAMUser", format!("qcs::sts:{account}:federated-user/{id}"), format!("{id}:{name}")),
+        Principal::Root(_) | Principal::User(..) => {
+            ("CAMUser", format!("qcs::cam:{account}:uin/{id}"), id)
+        }
+        Principal::RoleSession(_, _, name) => (
+            "CAMRole",
+            format!("qcs::sts:{account}:assumed-role/{id}"),
+            format!("{id}:{name}"),
+        ),
+        Principal::FederatedSession(_, _, name) => (
+            "CAMUser",
+            format!("qcs::sts:{account}:federated-user/{id}"),
+            format!("{id}:{name}"),
+        ),
     };
-    reply.with(&CallerIdentity { arn, account_id: account.to_string(), user_id, principal_id: identity.key_owner, kind })
+    reply.with(&CallerIdentity {
+        arn,
+        account_id: account.to_string(),
+        user_id,
+        principal_id: identity.key_owner,
+        kind,
+    })
 }
 
-/// Reads which role an ARN means: `qcs::cam::uin/ACCOUNT:role/ID` or `qcs::cam::uin/ACCOUNT:roleName/NAME`.
+/// Reads which role an ARN means: `qcs::cam::uin/ACCOUNT:role/ID` or
+/// `qcs::cam::uin/ACCOUNT:roleName/NAME`.
 fn role(arn: &str) -> Result<(AccountId, RoleChoice)> {
-    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte));
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte))
+    };
     let read = || {
         let (account, path) = arn.strip_prefix("qcs::cam::uin/")?.split_once(':')?;
         let account = account.parse().ok()?;
         let choice = match path.split_once('/')? {
             ("roleName", name) if is_name(name) => RoleChoice::Name(account, name.to_owned()),
             ("role", rest) => match rest.split_once('/') {
-                // An id of more digits than ours have is a role's of the cloud; no name has a slash.
-                None if rest.len() > 18 && rest.bytes().all(|byte| byte.is_ascii_digit()) => RoleChoice::Name(account, path.to_owned()),
+                // An id of more digits than ours have is a role's of the cloud; no name has a
+                // slash.
+                None if rest.len() > 18 && rest.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    RoleChoice::Name(account, path.to_owned())
+                }
                 None => RoleChoice::Id(account, rest.parse().ok()?),
-                // The roles of the cloud's own services: none is here, and no role's name has a slash.
-                Some(("tencentcloudServiceRole" | "tencentcloudServiceRoleName", name)) if is_name(name) => {
+                // The roles of the cloud's own services: none is here, and no role's name has a
+                // slash.
+                Some(("tencentcloudServiceRole" | "tencentcloudServiceRoleName", name))
+                    if is_name(name) =>
+                {
                     RoleChoice::Name(account, rest.to_owned())
                 }
                 Some(_) => return None,
@@ -192,7 +275,11 @@ fn role(arn: &str) -> Result<(AccountId, RoleChoice)> {
         Some((account, choice))
     };
     read().ok_or_else(|| {
-        Error::invalid_parameter("RoleArn", "A role is written qcs::cam::uin/ACCOUNT:role/ID or qcs::cam::uin/ACCOUNT:roleName/NAME.")
+        Error::invalid_parameter(
+            "RoleArn",
+            "A role is written qcs::cam::uin/ACCOUNT:role/ID or \
+             qcs::cam::uin/ACCOUNT:roleName/NAME.",
+        )
     })
 }
 
@@ -203,11 +290,16 @@ fn decoded_policy(text: &str) -> Result<String> {
     if text.trim_start().starts_with('{') {
         return Ok(text.to_owned());
     }
-    let malformed = || Error::invalid_parameter("Policy", "The parameter `Policy` is JSON, URL-encoded.");
+    let malformed =
+        || Error::invalid_parameter("Policy", "The parameter `Policy` is JSON, URL-encoded.");
     // One pair of a query: its name is ours, and its value ends with the text.
     let pair = format!("Policy={}", text.replace('&', "%26"));
-    let decoded = sign::Parameters::parse(pair.as_bytes()).map_err(|_| malformed())?.take("Policy");
-    decoded.filter(|policy| policy.trim_start().starts_with('{')).ok_or_else(malformed)
+    let decoded = sign::Parameters::parse(pair.as_bytes())
+        .map_err(|_| malformed())?
+        .take("Policy");
+    decoded
+        .filter(|policy| policy.trim_start().starts_with('{'))
+        .ok_or_else(malformed)
 }
 
 /// Checks an external id: 2 to 128 of `[A-Za-z0-9_+=,.@:/-]`.
@@ -215,11 +307,16 @@ fn decoded_policy(text: &str) -> Result<String> {
 /// Divergence: it changes nothing, because no trust policy can ask for one here.
 fn check_external_id(id: Option<&str>) -> Result<()> {
     let Some(id) = id else { return Ok(()) };
-    let letters = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte));
+    let letters = id
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte));
     if letters && (2..=128).contains(&id.len()) {
         Ok(())
     } else {
-        Err(Error::invalid_parameter("ExternalId", "The parameter `ExternalId` is 2 to 128 letters, digits or any of _+=,.@:/-"))
+        Err(Error::invalid_parameter(
+            "ExternalId",
+            "The parameter `ExternalId` is 2 to 128 letters, digits or any of _+=,.@:/-",
+        ))
     }
 }
 
@@ -235,10 +332,17 @@ fn tags(parameters: &mut Parameters) -> Result<BTreeMap<String, String>> {
     let mut tags = BTreeMap::new();
     for mut tag in given {
         // An empty value is one; where everything is text, it counts as absent.
-        let (key, value) = (tag.required_text("Key")?, tag.text("Value")?.unwrap_or_default());
+        let (key, value) = (
+            tag.required_text("Key")?,
+            tag.text("Value")?.unwrap_or_default(),
+        );
         tag.finish()?;
-        if key.chars().count() > MAX_TAG_KEY_LENGTH || value.chars().count() > MAX_TAG_VALUE_LENGTH {
-            return wrong(format!("A tag's key has at most {MAX_TAG_KEY_LENGTH} characters, its value {MAX_TAG_VALUE_LENGTH}."));
+        if key.chars().count() > MAX_TAG_KEY_LENGTH || value.chars().count() > MAX_TAG_VALUE_LENGTH
+        {
+            return wrong(format!(
+                "A tag's key has at most {MAX_TAG_KEY_LENGTH} characters, its value \
+                 {MAX_TAG_VALUE_LENGTH}."
+            ));
         }
         if tags.insert(key, value).is_some() {
             return wrong("No two tags have the same key.".to_owned());
@@ -258,15 +362,27 @@ mod tests {
         for (arn, expected) in [
             (
                 "qcs::cam::uin/100000000001:role/400000000000000001",
-                (account, RoleChoice::Id(account, "400000000000000001".parse().unwrap())),
+                (
+                    account,
+                    RoleChoice::Id(account, "400000000000000001".parse().unwrap()),
+                ),
             ),
-            ("qcs::cam::uin/100000000001:roleName/puller", named("puller")),
-            ("qcs::cam::uin/100000000001:role/4611686018427397919", named("role/4611686018427397919")),
+            (
+                "qcs::cam::uin/100000000001:roleName/puller",
+                named("puller"),
+            ),
+            (
+                "qcs::cam::uin/100000000001:role/4611686018427397919",
+                named("role/4611686018427397919"),
+            ),
             (
                 "qcs::cam::uin/100000000001:role/tencentcloudServiceRole/4611686018427397920",
                 named("tencentcloudServiceRole/4611686018427397920"),
             ),
-            ("qcs::cam::uin/100000000001:role/tencentcloudServiceRoleName/x", named("tencentcloudServiceRoleName/x")),
+            (
+                "qcs::cam::uin/100000000001:role/tencentcloudServiceRoleName/x",
+                named("tencentcloudServiceRoleName/x"),
+            ),
         ] {
             assert_eq!(role(arn).unwrap(), expected);
         }
@@ -287,8 +403,16 @@ mod tests {
 
     #[test]
     fn a_policy_is_decoded_once_or_taken_plain() {
-        for text in ["%7B%22a%22%3A%22b+c%2Bd%26e%3D%25f%22%7D", "%7B%22a%22%3A%22b%20c%2Bd&e=%25f%22%7D", r#"{"a":"b c+d&e=%f"}"#] {
-            assert_eq!(decoded_policy(text).unwrap(), r#"{"a":"b c+d&e=%f"}"#, "{text}");
+        for text in [
+            "%7B%22a%22%3A%22b+c%2Bd%26e%3D%25f%22%7D",
+            "%7B%22a%22%3A%22b%20c%2Bd&e=%25f%22%7D",
+            r#"{"a":"b c+d&e=%f"}"#,
+        ] {
+            assert_eq!(
+                decoded_policy(text).unwrap(),
+                r#"{"a":"b c+d&e=%f"}"#,
+                "{text}"
+            );
         }
         for bad in ["", "nonsense", "%7", "%FF%7B", "%257B%257D"] {
             assert!(decoded_policy(bad).is_err(), "{bad:?} was taken");

@@ -18,21 +18,29 @@ use crate::serve::activity::{Activity, Unsent};
 
 /// Returns a service of hyper's that hands requests to the server.
 ///
-/// There is no router around the server, which chooses by itself: a router's boxes and copies cost as much as verifying a
-/// signature.
+/// There is no router around the server, which chooses by itself: a router's boxes and copies cost
+/// as much as verifying a signature.
 pub(super) fn answerer(
     server: Arc<Server>,
     peer: SocketAddr,
     transport: Transport,
     activity: Arc<Activity>,
-) -> impl hyper::service::Service<hyper::Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static> + Send + 'static
-{
+) -> impl hyper::service::Service<
+    hyper::Request<Incoming>,
+    Response = Response,
+    Error = Infallible,
+    Future: Send + 'static,
+> + Send
++ 'static {
     service_fn(move |request: hyper::Request<Incoming>| {
         let (version, in_work) = (request.version(), activity.begin(request.version()));
         let (server, activity) = (Arc::clone(&server), Arc::clone(&activity));
-        // Boxed, or an idle connection, and a stream whose answer waits, would keep the memory of a request in work.
+        // Boxed, or an idle connection, and a stream whose answer waits, would keep the memory of a
+        // request in work.
         Box::pin(async move {
-            let served = server.serve(request.map(Body::new), peer.ip(), transport).await;
+            let served = server
+                .serve(request.map(Body::new), peer.ip(), transport)
+                .await;
             drop(in_work);
             if served.is_authenticated {
                 activity.authenticate();
@@ -41,15 +49,22 @@ pub(super) fn answerer(
                 return Ok(served.response);
             }
             let unsent = activity.hold_answer();
-            Ok(served.response.map(|body| Body::new(Answer { body, last: None, unsent: Some(unsent) })))
+            Ok(served.response.map(|body| {
+                Body::new(Answer {
+                    body,
+                    last: None,
+                    unsent: Some(unsent),
+                })
+            }))
         })
     })
 }
 
 /// An answer's body by HTTP/2, which knows when its client has taken it.
 ///
-/// hyper asks for a frame once the client's window has room for one byte, and h2 keeps what the window doesn't take. So the
-/// last byte is a frame of its own: it is asked for when the window has taken all the others.
+/// hyper asks for a frame once the client's window has room for one byte, and h2 keeps what the
+/// window doesn't take. So the last byte is a frame of its own: it is asked for when the window has
+/// taken all the others.
 struct Answer {
     body: Body,
     last: Option<Bytes>,
@@ -60,7 +75,10 @@ impl HttpBody for Answer {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if let Some(last) = self.last.take() {
             if self.body.is_end_stream() {
                 self.unsent = None;

@@ -107,14 +107,21 @@ impl Connections {
             tracing::debug!("TCP_NODELAY can't be set: {error}");
         }
         let client = Client { peer, activity };
-        let Some(tls) = &self.tls else { return self.serve_stream(stream, client, Transport::Plain, protocol, phase).await };
+        let Some(tls) = &self.tls else {
+            return self
+                .serve_stream(stream, client, Transport::Plain, protocol, phase)
+                .await;
+        };
         let handshake = tokio::select! {
             done = tokio::time::timeout(self.header_time, Box::pin(tls.accept(stream))) => done,
             () = reached(&mut phase, Phase::Over) => return,
             () = activity.close.notified() => return tracing::debug!(%peer, "a handshake is cut off: its place is needed"),
         };
         match handshake {
-            Ok(Ok(stream)) => self.serve_stream(stream, client, Transport::Tls, protocol, phase).await,
+            Ok(Ok(stream)) => {
+                self.serve_stream(stream, client, Transport::Tls, protocol, phase)
+                    .await
+            }
             // A client that doesn't trust the certificate, or no client of TLS at all.
             Ok(Err(error)) => tracing::debug!(%peer, "a handshake failed: {error}"),
             Err(_) => tracing::debug!(%peer, "a handshake took too long"),
@@ -130,27 +137,58 @@ impl Connections {
         mut phase: watch::Receiver<Phase>,
     ) {
         let Client { peer, activity } = client;
-        let mut stream = Counted { ahead: Bytes::new(), stream, activity: Arc::clone(activity) };
+        let mut stream = Counted {
+            ahead: Bytes::new(),
+            stream,
+            activity: Arc::clone(activity),
+        };
         let version = tokio::select! {
             biased;
             version = stream.read_version() => version,
             why = self.await_end_unheard(activity, &mut phase) => return tracing::debug!(%peer, "a connection is cut off: {why}"),
         };
-        let mut answerer = answerer(Arc::clone(&self.server), peer, transport, Arc::clone(activity));
+        let mut answerer = answerer(
+            Arc::clone(&self.server),
+            peer,
+            transport,
+            Arc::clone(activity),
+        );
         match version {
             Ok(HttpVersion::Http1) => {}
             Ok(HttpVersion::Http2) => {
-                let mut connection = Box::pin(protocol.http2.serve_connection(TokioIo::new(stream), answerer));
-                self.drive(connection.as_mut(), |connection| connection.graceful_shutdown(), client, &mut phase).await;
+                let mut connection = Box::pin(
+                    protocol
+                        .http2
+                        .serve_connection(TokioIo::new(stream), answerer),
+                );
+                self.drive(
+                    connection.as_mut(),
+                    |connection| connection.graceful_shutdown(),
+                    client,
+                    &mut phase,
+                )
+                .await;
                 return;
             }
             Err(error) => return tracing::debug!(%peer, "a connection broke: {error}"),
         }
         loop {
-            let mut connection = Box::new(protocol.http1.serve_connection(TokioIo::new(stream), answerer));
-            let serving = self.drive(Pin::new(&mut *connection), |connection| connection.graceful_shutdown(), client, &mut phase);
-            let Driven::Rests { after } = serving.await else { return };
-            // An idle connection has nothing unsent; the bytes of its next request are in `read_buf`.
+            let mut connection = Box::new(
+                protocol
+                    .http1
+                    .serve_connection(TokioIo::new(stream), answerer),
+            );
+            let serving = self.drive(
+                Pin::new(&mut *connection),
+                |connection| connection.graceful_shutdown(),
+                client,
+                &mut phase,
+            );
+            let Driven::Rests { after } = serving.await else {
+                return;
+            };
+            // An idle connection has nothing unsent; the bytes of its next request are in
+            // `read_buf`.
             let parts = connection.into_parts();
             (stream, answerer) = (parts.io.into_inner(), parts.service);
             // Copied, and dropped before the rest: however little it holds, its 16 KiB would stay.
@@ -158,7 +196,10 @@ impl Connections {
             drop(parts.read_buf);
             if !self.rest(&mut stream, after, activity, &mut phase).await {
                 // A client that doesn't take the last bytes of TLS is not waited for.
-                tokio::time::timeout(CLOSING, stream.shutdown()).await.map(drop).unwrap_or_default();
+                tokio::time::timeout(CLOSING, stream.shutdown())
+                    .await
+                    .map(drop)
+                    .unwrap_or_default();
                 return;
             }
         }
@@ -193,7 +234,8 @@ impl Connections {
             End::Finish | End::Yield => {}
         }
         finish(connection.as_mut());
-        // An idle client that doesn't even take its last answer is waited for no longer than for a head.
+        // An idle client that doesn't even take its last answer is waited for no longer than for a
+        // head.
         let patience = match end {
             End::Yield => CLOSING,
             _ if *phase.borrow() == Phase::Serving => self.header_time,
@@ -207,7 +249,8 @@ impl Connections {
         }
     }
 
-    /// Waits until a client's next request begins, without the buffers that a request takes; tells whether one may be served.
+    /// Waits until a client's next request begins, without the buffers that a request takes; tells
+    /// whether one may be served.
     async fn rest<S: AsyncRead + Unpin>(
         &self,
         stream: &mut Counted<S>,
@@ -226,7 +269,11 @@ impl Connections {
     }
 
     /// Waits until a connection that hasn't sent anything has to end, and returns why.
-    async fn await_end_unheard(&self, activity: &Activity, phase: &mut watch::Receiver<Phase>) -> &'static str {
+    async fn await_end_unheard(
+        &self,
+        activity: &Activity,
+        phase: &mut watch::Receiver<Phase>,
+    ) -> &'static str {
         tokio::select! {
             () = activity.close.notified() => "its place is needed",
             () = tokio::time::sleep(self.header_time) => "it brought no request in time",
@@ -254,13 +301,25 @@ impl Connections {
                 () = tokio::time::sleep(pause) => {}
             }
             let now = activity.look();
-            blocked = if takes_too_little(&last, &now, pause) { blocked + pause } else { Duration::ZERO };
+            blocked = if takes_too_little(&last, &now, pause) {
+                blocked + pause
+            } else {
+                Duration::ZERO
+            };
             if blocked >= self.answer_time || activity.has_stale_answer() {
                 return End::Cut("its answers were not taken in time");
             }
-            quiet = if now.in_work > 0 || now.requests != last.requests { Duration::ZERO } else { quiet + pause };
+            quiet = if now.in_work > 0 || now.requests != last.requests {
+                Duration::ZERO
+            } else {
+                quiet + pause
+            };
             // A client that stops within a head would keep its slot for ever.
-            waited = if !quiet.is_zero() && is_within_a_head(&now, activity) { waited + pause } else { Duration::ZERO };
+            waited = if !quiet.is_zero() && is_within_a_head(&now, activity) {
+                waited + pause
+            } else {
+                Duration::ZERO
+            };
             if waited >= self.header_time {
                 return End::Cut("the rest of a head did not come in time");
             }
@@ -293,7 +352,8 @@ struct Client<'a> {
     activity: &'a Arc<Activity>,
 }
 
-/// Tells whether a connection without a request in work waits for the rest of a head: the first one, or any of HTTP/1.1.
+/// Tells whether a connection without a request in work waits for the rest of a head: the first
+/// one, or any of HTTP/1.1.
 ///
 /// Later bytes of HTTP/2 may be frames that are no request.
 fn is_within_a_head(now: &Look, activity: &Activity) -> bool {

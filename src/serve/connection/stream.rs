@@ -1,4 +1,5 @@
-//! A connection's stream: its bytes are counted, and its first ones tell which HTTP the client speaks.
+//! A connection's stream: its bytes are counted, and its first ones tell which HTTP the client
+//! speaks.
 
 use std::io;
 use std::pin::Pin;
@@ -29,7 +30,8 @@ pub(super) struct Counted<S> {
 }
 
 impl<S: AsyncRead + Unpin> Counted<S> {
-    /// Reads some more ahead, and returns how many bytes: none at the end. Dropping the future loses no byte.
+    /// Reads some more ahead, and returns how many bytes: none at the end. Dropping the future
+    /// loses no byte.
     pub(super) async fn read_more(&mut self) -> io::Result<usize> {
         let mut more = [0; HTTP2_PREFACE.len()];
         let bytes = self.stream.read(&mut more).await?;
@@ -64,7 +66,11 @@ impl<S> Counted<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if !self.ahead.is_empty() {
             let bytes = self.ahead.len().min(buffer.remaining());
             buffer.put_slice(&self.ahead.split_to(bytes));
@@ -78,12 +84,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.count_sent(written)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.count_sent(written)
     }
@@ -112,11 +126,16 @@ mod tests {
     use super::*;
     use crate::serve::activity::Ticks;
 
-    /// Returns the version of a client that sends these pieces and then ends, and all bytes that are read then.
+    /// Returns the version of a client that sends these pieces and then ends, and all bytes that
+    /// are read then.
     async fn read(pieces: &[&[u8]]) -> (HttpVersion, Vec<u8>) {
         let (mut client, server) = duplex(1024);
         let activity = Arc::new(Activity::new(Arc::new(Ticks::default()), 10, Vec::new()));
-        let mut stream = Counted { ahead: Bytes::new(), stream: server, activity: Arc::clone(&activity) };
+        let mut stream = Counted {
+            ahead: Bytes::new(),
+            stream: server,
+            activity: Arc::clone(&activity),
+        };
         let sent = async {
             for piece in pieces {
                 client.write_all(piece).await.unwrap();
@@ -137,11 +156,20 @@ mod tests {
     async fn http2_is_told_by_its_whole_preface_and_nothing_that_was_read_is_lost() {
         let (preface, frames) = (HTTP2_PREFACE, &b"\0\0\0\x04\0\0\0\0\0"[..]);
         let whole = [preface, frames].concat();
-        for pieces in [&[&whole[..]][..], &[preface, frames], &[&whole[..1], &whole[1..10], &whole[10..]]] {
+        for pieces in [
+            &[&whole[..]][..],
+            &[preface, frames],
+            &[&whole[..1], &whole[1..10], &whole[10..]],
+        ] {
             assert_eq!(read(pieces).await, (HttpVersion::Http2, whole.clone()));
         }
-        for other in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n", b"POST / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"]
-        {
+        for other in [
+            &b""[..],
+            b"P",
+            b"PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n",
+            b"POST / HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+        ] {
             assert_eq!(read(&[other]).await, (HttpVersion::Http1, other.to_vec()));
             let pieces: Vec<&[u8]> = other.chunks(1).collect();
             assert_eq!(read(&pieces).await, (HttpVersion::Http1, other.to_vec()));

@@ -25,7 +25,8 @@ pub(in crate::service) enum Subject<'a> {
     Principal(&'a Principal, Option<&'a Document>),
     /// A service account, by its own permissions.
     ServiceAccount(&'a ServiceAccount),
-    /// Somebody without rights: a registry client that nobody knows, the bearer of an OpenID Connect token.
+    /// Somebody without rights: a registry client that nobody knows, the bearer of an OpenID
+    /// Connect token.
     Nobody,
 }
 
@@ -44,11 +45,22 @@ pub(in crate::service) enum Proof {
     /// A cloud API call, signed with the key of this session.
     InSession(Box<OpenSession>),
     /// A registry log-in with a credential that says this.
-    LoggedIn { instance: Arc<Instance>, grant: Grant, session_policy: Option<Box<Document>>, refresh_token: Option<Secret> },
+    LoggedIn {
+        instance: Arc<Instance>,
+        grant: Grant,
+        session_policy: Option<Box<Document>>,
+        refresh_token: Option<Secret>,
+    },
     /// A registry log-in with the principal's own fixed password.
-    WithPassword { instance: Arc<Instance>, principal: Principal },
+    WithPassword {
+        instance: Arc<Instance>,
+        principal: Principal,
+    },
     /// A registry log-in of a service account, which acts for nobody else.
-    ServiceAccount { instance: Arc<Instance>, account: Arc<ServiceAccount> },
+    ServiceAccount {
+        instance: Arc<Instance>,
+        account: Arc<ServiceAccount>,
+    },
     /// The bearer of an OpenID Connect token.
     Bearer(Box<Bearer>),
     /// A registry client without a credential.
@@ -91,7 +103,11 @@ pub(in crate::service) struct Signer<'a> {
 
 impl From<Proof> for Caller {
     fn from(proof: Proof) -> Self {
-        Self { proof, overrun: None, signature: None }
+        Self {
+            proof,
+            overrun: None,
+            signature: None,
+        }
     }
 }
 
@@ -108,12 +124,20 @@ impl Caller {
 
     /// Returns how much of the audit's queue events about what the caller does may take.
     pub(in crate::service) fn audit_share(&self) -> Share {
-        if self.is_anonymous() { Share::Strangers } else { Share::Done }
+        if self.is_anonymous() {
+            Share::Strangers
+        } else {
+            Share::Done
+        }
     }
 
     /// Returns the caller as the audit names it.
     pub(in crate::service) fn actor(&self) -> Actor {
-        Actor { name: self.audit_name(), account: self.account(), signature: self.signature }
+        Actor {
+            name: self.audit_name(),
+            account: self.account(),
+            signature: self.signature,
+        }
     }
 
     /// Returns who the call acts for; nobody when it is anonymous or the operator's.
@@ -123,7 +147,10 @@ impl Caller {
             Proof::InSession(open) => Some(&open.session.principal),
             Proof::LoggedIn { grant, .. } => Some(&grant.principal),
             Proof::WithPassword { principal, .. } => Some(principal),
-            Proof::ServiceAccount { .. } | Proof::Bearer(_) | Proof::Anonymous { .. } | Proof::Operator => None,
+            Proof::ServiceAccount { .. }
+            | Proof::Bearer(_)
+            | Proof::Anonymous { .. }
+            | Proof::Operator => None,
         }
     }
 
@@ -133,13 +160,21 @@ impl Caller {
             Proof::Signed(key) => Ok(Signer {
                 access_key_id: &key.id,
                 principal: &key.principal,
-                grounds: vec![(Ground::of(&key.principal), key.principal_generation), (Ground::AccessKey(key.id.clone()), key.generation)],
+                grounds: vec![
+                    (Ground::of(&key.principal), key.principal_generation),
+                    (Ground::AccessKey(key.id.clone()), key.generation),
+                ],
                 session: None,
             }),
             Proof::InSession(open) => {
                 let session = &open.session;
                 let grounds = session.grounds_of_calls();
-                Ok(Signer { access_key_id: &session.access_key_id, principal: &session.principal, grounds, session: Some(session) })
+                Ok(Signer {
+                    access_key_id: &session.access_key_id,
+                    principal: &session.principal,
+                    grounds,
+                    session: Some(session),
+                })
             }
             _ => Err(Error::unsupported("Only a signed call can do this.")),
         }
@@ -160,15 +195,21 @@ impl Caller {
         }
     }
 
-    /// Returns the numeric ids of all principals that a signed call came from: the caller's, and those that its session came
-    /// from. The operator has none.
+    /// Returns the numeric ids of all principals that a signed call came from: the caller's, and
+    /// those that its session came from. The operator has none.
     pub(in crate::service) fn origins(&self) -> BTreeSet<i64> {
-        let grounds = self.signer().map(|signer| signer.grounds).unwrap_or_default();
+        let grounds = self
+            .signer()
+            .map(|signer| signer.grounds)
+            .unwrap_or_default();
         let ids = grounds.iter().filter_map(|(ground, _)| match ground {
             Ground::Root(id) => Some(id.number()),
             Ground::User(id) => Some(id.number()),
             Ground::Role(id) => Some(id.number()),
-            Ground::AccessKey(_) | Ground::LongTerm(_) | Ground::Session(_) | Ground::RefreshTokens(_) => None,
+            Ground::AccessKey(_)
+            | Ground::LongTerm(_)
+            | Ground::Session(_)
+            | Ground::RefreshTokens(_) => None,
         });
         ids.chain(self.principal().map(Principal::number)).collect()
     }
@@ -195,7 +236,8 @@ impl Caller {
         }
     }
 
-    /// Returns the service account that logged in: what it may do, its own permissions say, and no policy.
+    /// Returns the service account that logged in: what it may do, its own permissions say, and no
+    /// policy.
     pub(in crate::service) fn service_account(&self) -> Option<&ServiceAccount> {
         match &self.proof {
             Proof::ServiceAccount { account, .. } => Some(account),
@@ -203,11 +245,15 @@ impl Caller {
         }
     }
 
-    /// Returns whom a token is for: the principal's numeric id, or the service account's username; empty for nobody.
+    /// Returns whom a token is for: the principal's numeric id, or the service account's username;
+    /// empty for nobody.
     pub(in crate::service) fn subject(&self) -> String {
         match self.service_account() {
             Some(account) => account.username(),
-            None => self.principal().map(Principal::numeric_id).unwrap_or_default(),
+            None => self
+                .principal()
+                .map(Principal::numeric_id)
+                .unwrap_or_default(),
         }
     }
 
@@ -258,9 +304,16 @@ impl Caller {
     pub(in crate::service) fn credential(&self) -> Option<LoggedInBy<'_>> {
         match &self.proof {
             Proof::LoggedIn { grant, .. } => Some(LoggedInBy::Credential(&grant.id)),
-            Proof::WithPassword { instance, principal } => Some(LoggedInBy::FixedPassword(&instance.id, principal)),
+            Proof::WithPassword {
+                instance,
+                principal,
+            } => Some(LoggedInBy::FixedPassword(&instance.id, principal)),
             Proof::ServiceAccount { account, .. } => Some(LoggedInBy::ServiceAccount(&account.id)),
-            Proof::Signed(_) | Proof::InSession(_) | Proof::Bearer(_) | Proof::Anonymous { .. } | Proof::Operator => None,
+            Proof::Signed(_)
+            | Proof::InSession(_)
+            | Proof::Bearer(_)
+            | Proof::Anonymous { .. }
+            | Proof::Operator => None,
         }
     }
 
@@ -285,7 +338,8 @@ impl Caller {
         }
     }
 
-    /// Tells whether the caller is of `account`, and so may know what it owns; what it may do is for policies to say.
+    /// Tells whether the caller is of `account`, and so may know what it owns; what it may do is
+    /// for policies to say.
     pub(in crate::service) fn is_of(&self, account: AccountId) -> bool {
         match self.principal() {
             Some(principal) => principal.account() == account,
@@ -297,10 +351,14 @@ impl Caller {
     pub fn audit_name(&self) -> Option<String> {
         match (&self.proof, self.principal()) {
             (Proof::Operator, _) => Some("operator".to_owned()),
-            (Proof::Bearer(bearer), _) => Some(format!("{}:oidc-provider/{}/{}", bearer.account, bearer.provider, bearer.identity.subject)),
-            (Proof::ServiceAccount { instance, account }, _) => {
-                Some(format!("{}:service-account/{}/{}", instance.account, instance.id, account.name))
-            }
+            (Proof::Bearer(bearer), _) => Some(format!(
+                "{}:oidc-provider/{}/{}",
+                bearer.account, bearer.provider, bearer.identity.subject
+            )),
+            (Proof::ServiceAccount { instance, account }, _) => Some(format!(
+                "{}:service-account/{}/{}",
+                instance.account, instance.id, account.name
+            )),
             (_, principal) => principal.map(|principal| principal.to_string()),
         }
     }

@@ -11,7 +11,8 @@ use crate::service::limits::gates::Gates;
 
 /// How many chosen passwords of one party are hashed at once, or wait for a thread.
 pub(super) const HASHES_OF_PARTY: usize = 2;
-/// How many more of it wait for that, in a line of their own. `limits.requests_in_work` bounds all who wait.
+/// How many more of it wait for that, in a line of their own. `limits.requests_in_work` bounds all
+/// who wait.
 pub(super) const MAX_WAITING_OF_PARTY: usize = 16;
 
 /// For whom a pool hashes.
@@ -43,8 +44,8 @@ impl Pool {
         }
     }
 
-    /// Runs `work` on a thread of the pool, once one is free and fewer than two others of each of `parties` have one or
-    /// wait for it.
+    /// Runs `work` on a thread of the pool, once one is free and fewer than two others of each of
+    /// `parties` have one or wait for it.
     ///
     /// # Errors
     ///
@@ -54,14 +55,24 @@ impl Pool {
         parties: impl IntoIterator<Item = HashParty>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
-        let busy = || Error::new(ErrorKind::PasswordsBusy, "Too many passwords are being checked; try again in a moment.");
+        let busy = || {
+            Error::new(
+                ErrorKind::PasswordsBusy,
+                "Too many passwords are being checked; try again in a moment.",
+            )
+        };
         let mut passes = Vec::new();
         for party in parties {
             passes.push(Gates::pass(&self.gates, party).await.ok_or_else(busy)?);
         }
         // Only now: a party's line takes nobody else's place.
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
-        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(Error::internal)?;
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| busy())?;
+        let thread = Arc::clone(&self.threads)
+            .acquire_owned()
+            .await
+            .map_err(Error::internal)?;
         // The work holds them, not its caller: breaking off makes no room for more.
         let held = (passes, place, thread);
         let done = tokio::task::spawn_blocking(move || {

@@ -6,7 +6,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind};
+use crate::domain::credential::{
+    self, CredentialId, CredentialState, LongTermCredential, SecretKind,
+};
 use crate::domain::instance::Instance;
 use crate::domain::password::may_be_chosen;
 use crate::domain::refusal::{ClaimedName, RefusalCause};
@@ -54,11 +56,20 @@ impl Access {
     /// Logs in at the registry door; `service` picks the instance.
     ///
     /// # Errors
-    /// [`ErrorKind::BadCredentials`] for each [`RefusalCause`], which is its source: clients hear the same.
-    pub async fn log_in(&self, service: &str, log_in: &LogIn, context: &RequestContext) -> Result<Caller> {
+    /// [`ErrorKind::BadCredentials`] for each [`RefusalCause`], which is its source: clients hear
+    /// the same.
+    pub async fn log_in(
+        &self,
+        service: &str,
+        log_in: &LogIn,
+        context: &RequestContext,
+    ) -> Result<Caller> {
         self.memory.require_fresh().await?;
         let mut attempt = Attempt::new(context.address);
-        let failed = match self.prove_log_in(service, log_in, &mut attempt, context).await {
+        let failed = match self
+            .prove_log_in(service, log_in, &mut attempt, context)
+            .await
+        {
             Ok(identity) => {
                 self.limits.give_back(&attempt);
                 return Ok(identity.into());
@@ -69,12 +80,21 @@ impl Access {
         Err(self.charge_failure(log_in, &mut attempt, error))
     }
 
-    async fn prove_log_in(&self, service: &str, log_in: &LogIn, attempt: &mut Attempt, context: &RequestContext) -> Result<Proof, Failed> {
+    async fn prove_log_in(
+        &self,
+        service: &str,
+        log_in: &LogIn,
+        attempt: &mut Attempt,
+        context: &RequestContext,
+    ) -> Result<Proof, Failed> {
         let instance = match self.memory.cache.known_instance_by_service(service) {
             Some(known) => Some(known),
             None => {
                 let _look = self.limits.look(attempt).await?;
-                self.memory.cache.instance_by_service(&self.base.store, service).await?
+                self.memory
+                    .cache
+                    .instance_by_service(&self.base.store, service)
+                    .await?
             }
         };
         if let Some(instance) = &instance
@@ -85,18 +105,28 @@ impl Access {
         }
         match (log_in, instance) {
             (LogIn::Anonymous, Some(instance)) => {
-                // A token costs a signature, and this one opens nothing: no stranger may ask for many. It isn't a refusal,
-                // either: whoever pulls what is public does nothing wrong.
+                // A token costs a signature, and this one opens nothing: no stranger may ask for
+                // many. It isn't a refusal, either: whoever pulls what is public does nothing
+                // wrong.
                 self.limits.count_anonymous(context)?;
                 Ok(Proof::Anonymous { instance })
             }
             (LogIn::Anonymous, None) => Err(Error::invalid_parameter(
                 "service",
-                format!("no instance has the service {service:?}; set the registry's auth.token.service to an instance's service"),
+                format!(
+                    "no instance has the service {service:?}; set the registry's \
+                     auth.token.service to an instance's service"
+                ),
             )
             .into()),
-            (LogIn::Password { username, secret }, instance) => self.log_in_by_password(instance, username, secret, attempt, context).await,
-            (LogIn::Refresh { token }, instance) => self.log_in_by_refresh_token(instance, token, context).await.map_err(Failed::from),
+            (LogIn::Password { username, secret }, instance) => {
+                self.log_in_by_password(instance, username, secret, attempt, context)
+                    .await
+            }
+            (LogIn::Refresh { token }, instance) => self
+                .log_in_by_refresh_token(instance, token, context)
+                .await
+                .map_err(Failed::from),
         }
     }
 
@@ -109,12 +139,18 @@ impl Access {
         Claim::of_log_in(name, self.claimed_credential(log_in), service, scopes)
     }
 
-    /// Tells whether a log-in that was refused is so whatever changed unheard: its time is over, or it has the id of a
-    /// credential and not its secret, which never changes. Whoever holds such a one does well to get another.
+    /// Tells whether a log-in that was refused is so whatever changed unheard: its time is over, or
+    /// it has the id of a credential and not its secret, which never changes. Whoever holds such a
+    /// one does well to get another.
     pub(in crate::service) async fn is_definitively_invalid(&self, log_in: &LogIn) -> bool {
         let now = self.base.now();
         let is_over = |kind, secret: &Secret| {
-            self.memory.keys.keyring.load().open(kind, secret.expose()).is_some_and(|grant| grant.expires_at <= now)
+            self.memory
+                .keys
+                .keyring
+                .load()
+                .open(kind, secret.expose())
+                .is_some_and(|grant| grant.expires_at <= now)
         };
         match log_in {
             LogIn::Anonymous => false,
@@ -133,12 +169,21 @@ impl Access {
         }
     }
 
-    /// Returns the credential that a log-in claims to be of; nothing about it need be true any more.
+    /// Returns the credential that a log-in claims to be of; nothing about it need be true any
+    /// more.
     fn claimed_credential(&self, log_in: &LogIn) -> Option<CredentialId> {
-        let sealed = |kind, secret: &Secret| self.memory.keys.keyring.load().open(kind, secret.expose()).map(|grant| grant.id);
+        let sealed = |kind, secret: &Secret| {
+            self.memory
+                .keys
+                .keyring
+                .load()
+                .open(kind, secret.expose())
+                .map(|grant| grant.id)
+        };
         match log_in {
             LogIn::Anonymous => None,
-            LogIn::Password { secret, .. } => credential::long_term_id(secret.expose()).or_else(|| sealed(SecretKind::Temporary, secret)),
+            LogIn::Password { secret, .. } => credential::long_term_id(secret.expose())
+                .or_else(|| sealed(SecretKind::Temporary, secret)),
             LogIn::Refresh { token } => sealed(SecretKind::Refresh, token),
         }
     }
@@ -153,14 +198,22 @@ impl Access {
     ) -> Result<Proof, Failed> {
         // Apart: what hashes slowly is large, and sealed credentials come far more often.
         if let Some(name) = username.strip_prefix(ServiceAccount::PREFIX) {
-            let account = Box::pin(self.service_account_of(instance.as_deref(), name, secret, attempt)).await?;
-            let instance = instance.ok_or_else(|| Error::bad_credentials(RefusalCause::UnknownService))?;
+            let account =
+                Box::pin(self.service_account_of(instance.as_deref(), name, secret, attempt))
+                    .await?;
+            let instance =
+                instance.ok_or_else(|| Error::bad_credentials(RefusalCause::UnknownService))?;
             return Ok(Proof::ServiceAccount { instance, account });
         }
         if may_be_chosen(secret.expose()) {
-            let principal = Box::pin(self.principal_of(instance.as_deref(), username, secret, attempt)).await?;
-            let instance = instance.ok_or_else(|| Error::bad_credentials(RefusalCause::UnknownService))?;
-            return Ok(Proof::WithPassword { instance, principal });
+            let principal =
+                Box::pin(self.principal_of(instance.as_deref(), username, secret, attempt)).await?;
+            let instance =
+                instance.ok_or_else(|| Error::bad_credentials(RefusalCause::UnknownService))?;
+            return Ok(Proof::WithPassword {
+                instance,
+                principal,
+            });
         }
         let now = self.base.now();
         let grant = if let Some(id) = credential::long_term_id(secret.expose()) {
@@ -174,7 +227,9 @@ impl Access {
             let same: bool = hash.as_ref().ct_eq(&expected).into();
             let stored = match stored {
                 None => return Err(Error::bad_credentials(RefusalCause::UnknownCredential).into()),
-                Some(_) if !same => return Err(Error::bad_credentials(RefusalCause::WrongSecret).into()),
+                Some(_) if !same => {
+                    return Err(Error::bad_credentials(RefusalCause::WrongSecret).into());
+                }
                 Some(stored) => stored,
             };
             self.long_term_grant(&stored, now).await?
@@ -190,35 +245,75 @@ impl Access {
         Ok(self.logged_in(instance, grant, None).await?)
     }
 
-    /// Finds a long-term credential that memory lacks. One that is surely there is looked up whoever asks.
-    async fn look_up_credential(&self, id: &CredentialId, attempt: &mut Attempt) -> Result<Option<Arc<LongTermCredential>>> {
-        let _look = if self.memory.cache.has_credential(&self.base.store, id).await? { None } else { self.limits.look(attempt).await? };
+    /// Finds a long-term credential that memory lacks. One that is surely there is looked up
+    /// whoever asks.
+    async fn look_up_credential(
+        &self,
+        id: &CredentialId,
+        attempt: &mut Attempt,
+    ) -> Result<Option<Arc<LongTermCredential>>> {
+        let _look = if self
+            .memory
+            .cache
+            .has_credential(&self.base.store, id)
+            .await?
+        {
+            None
+        } else {
+            self.limits.look(attempt).await?
+        };
         self.memory.cache.credential(&self.base.store, id).await
     }
 
-    async fn log_in_by_refresh_token(&self, instance: Option<Arc<Instance>>, token: &Secret, context: &RequestContext) -> Result<Proof> {
+    async fn log_in_by_refresh_token(
+        &self,
+        instance: Option<Arc<Instance>>,
+        token: &Secret,
+        context: &RequestContext,
+    ) -> Result<Proof> {
         let mut grant = self.granted(SecretKind::Refresh, token, context).await?;
-        if !grant.grounds.iter().any(|(ground, _)| matches!(ground, Ground::RefreshTokens(_))) {
+        if !grant
+            .grounds
+            .iter()
+            .any(|(ground, _)| matches!(ground, Ground::RefreshTokens(_)))
+        {
             // Sealed before instances could refuse their refresh tokens: of the first generation.
-            grant.grounds.push((Ground::RefreshTokens(grant.instance.clone()), 0));
+            grant
+                .grounds
+                .push((Ground::RefreshTokens(grant.instance.clone()), 0));
         }
         self.check_standing(&grant, self.base.now()).await?;
         let instance = check_instance(instance, &grant)?;
         self.logged_in(instance, grant, Some(token.clone())).await
     }
 
-    async fn granted(&self, kind: SecretKind, secret: &Secret, context: &RequestContext) -> Result<Grant> {
-        let opened = self.opened(kind, secret.expose(), context, |keyring| keyring.open(kind, secret.expose())).await?;
+    async fn granted(
+        &self,
+        kind: SecretKind,
+        secret: &Secret,
+        context: &RequestContext,
+    ) -> Result<Grant> {
+        let opened = self
+            .opened(kind, secret.expose(), context, |keyring| {
+                keyring.open(kind, secret.expose())
+            })
+            .await?;
         opened.ok_or_else(|| Error::bad_credentials(RefusalCause::UnreadableSecret))
     }
 
     /// Returns what a stored credential would say if it were sealed.
     async fn long_term_grant(&self, stored: &LongTermCredential, now: Timestamp) -> Result<Grant> {
-        let ground = self.principal_ground(&stored.principal).await?.map_err(Error::bad_credentials)?;
+        let ground = self
+            .principal_ground(&stored.principal)
+            .await?
+            .map_err(Error::bad_credentials)?;
         let grant = Grant {
             id: stored.id.clone(),
             principal: stored.principal.clone(),
-            grounds: vec![ground, (Ground::LongTerm(stored.id.clone()), stored.generation)],
+            grounds: vec![
+                ground,
+                (Ground::LongTerm(stored.id.clone()), stored.generation),
+            ],
             instance: stored.instance.clone(),
             username: stored.username,
             session_policy: None,
@@ -226,22 +321,30 @@ impl Access {
             expires_at: stored.expires_at,
         };
         match stored.state {
-            CredentialState::Disabled => Err(Error::bad_credentials(RefusalCause::CredentialDisabled)),
-            CredentialState::Active if stored.expires_at <= now => Err(Error::bad_credentials(RefusalCause::Expired)),
+            CredentialState::Disabled => {
+                Err(Error::bad_credentials(RefusalCause::CredentialDisabled))
+            }
+            CredentialState::Active if stored.expires_at <= now => {
+                Err(Error::bad_credentials(RefusalCause::Expired))
+            }
             CredentialState::Active => Ok(grant),
         }
     }
 
     /// Fails unless a grant hasn't expired and all that it stands on still does.
     async fn check_standing(&self, grant: &Grant, now: Timestamp) -> Result<()> {
-        let fault = self.fault_of(&grant.id, &grant.grounds, grant.expires_at, now).await?;
+        let fault = self
+            .fault_of(&grant.id, &grant.grounds, grant.expires_at, now)
+            .await?;
         fault.map_or(Ok(()), |cause| Err(Error::bad_credentials(cause)))
     }
 
-    /// Charges a log-in that failed, unless it was charged before it was looked at. Returns the refusal, which is another
-    /// one where there were too many before.
+    /// Charges a log-in that failed, unless it was charged before it was looked at. Returns the
+    /// refusal, which is another one where there were too many before.
     fn charge_failure(&self, log_in: &LogIn, attempt: &mut Attempt, error: Error) -> Error {
-        let Some(address) = attempt.address else { return error };
+        let Some(address) = attempt.address else {
+            return error;
+        };
         if error.kind().blame() != Blame::Client {
             self.limits.give_back(attempt);
             return error;
@@ -250,7 +353,13 @@ impl Access {
             ErrorKind::AddressThrottled { .. } => return error,
             ErrorKind::BadCredentials if log_in.can_be_guessed() => return error,
             ErrorKind::BadCredentials => {}
-            _ => return if self.limits.charge(attempt) { error } else { self.limits.slowed(Slowed::Address, &error) },
+            _ => {
+                return if self.limits.charge(attempt) {
+                    error
+                } else {
+                    self.limits.slowed(Slowed::Address, &error)
+                };
+            }
         }
         let (username, secret) = match log_in {
             LogIn::Anonymous => ("", &Secret::new("")),
@@ -258,7 +367,13 @@ impl Access {
             LogIn::Refresh { token } => ("", token),
         };
         let is_within = self.limits.charge(attempt);
-        let failure = self.limits.log_ins.count(address, username, secret, (!is_within).then_some(Slowed::Address), self.base.now());
+        let failure = self.limits.log_ins.count(
+            address,
+            username,
+            secret,
+            (!is_within).then_some(Slowed::Address),
+            self.base.now(),
+        );
         if failure.is_repeated {
             self.limits.give_back(attempt);
         }
@@ -269,15 +384,34 @@ impl Access {
         }
     }
 
-    async fn logged_in(&self, instance: Arc<Instance>, grant: Grant, refresh_token: Option<Secret>) -> Result<Proof> {
-        let policy = self.session_policy(grant.principal.account(), grant.session_policy.as_ref()).await?;
+    async fn logged_in(
+        &self,
+        instance: Arc<Instance>,
+        grant: Grant,
+        refresh_token: Option<Secret>,
+    ) -> Result<Proof> {
+        let policy = self
+            .session_policy(grant.principal.account(), grant.session_policy.as_ref())
+            .await?;
         let session_policy = policy.map_err(Error::bad_credentials)?.map(Box::new);
-        Ok(Proof::LoggedIn { instance, grant, session_policy, refresh_token })
+        Ok(Proof::LoggedIn {
+            instance,
+            grant,
+            session_policy,
+            refresh_token,
+        })
     }
 
-    /// As [`Self::downgrade_if_stale`], for a refused log-in: only one that was wrong before, too, stays wrong.
-    pub(in crate::service) async fn downgrade_log_in_if_stale(&self, error: Error, log_in: &LogIn) -> Error {
-        if error.kind() == &ErrorKind::BadCredentials && self.memory.may_be_stale() && !Box::pin(self.is_definitively_invalid(log_in)).await
+    /// As [`Self::downgrade_if_stale`], for a refused log-in: only one that was wrong before, too,
+    /// stays wrong.
+    pub(in crate::service) async fn downgrade_log_in_if_stale(
+        &self,
+        error: Error,
+        log_in: &LogIn,
+    ) -> Error {
+        if error.kind() == &ErrorKind::BadCredentials
+            && self.memory.may_be_stale()
+            && !Box::pin(self.is_definitively_invalid(log_in)).await
         {
             return downgraded(&error);
         }
@@ -289,7 +423,9 @@ impl Access {
 fn check_instance(instance: Option<Arc<Instance>>, grant: &Grant) -> Result<Arc<Instance>> {
     match instance {
         None => Err(Error::bad_credentials(RefusalCause::UnknownService)),
-        Some(instance) if instance.id != grant.instance => Err(Error::bad_credentials(RefusalCause::OtherInstance)),
+        Some(instance) if instance.id != grant.instance => {
+            Err(Error::bad_credentials(RefusalCause::OtherInstance))
+        }
         Some(instance) => Ok(instance),
     }
 }

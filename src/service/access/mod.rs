@@ -1,9 +1,10 @@
 //! Who calls: the one place where trust is made.
 //!
-//! A [`Caller`] comes from a verified signature, a registry log-in, or the operator at the command line,
-//! and from nowhere else: its fields are private to this folder.
+//! A [`Caller`] comes from a verified signature, a registry log-in, or the operator at the command
+//! line, and from nowhere else: its fields are private to this folder.
 //!
-//! Signed calls are here, log-ins in [`log_in`], and what both rest on in [`standing`] and [`session_policy`].
+//! Signed calls are here, log-ins in [`log_in`], and what both rest on in [`standing`] and
+//! [`session_policy`].
 
 pub(super) mod caller;
 mod hashing_pool;
@@ -42,6 +43,7 @@ pub struct Access {
 pub struct Signatures {
     /// The accepted methods.
     pub methods: Vec<sign::Method>,
-    /// How far a request's time may be from the present, where that is less than the vendor's own figure.
+    /// How far a request's time may be from the present, where that is less than the vendor's own
+    /// figure.
     pub window: Duration,
 }

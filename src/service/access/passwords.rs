@@ -1,11 +1,13 @@
 //! Passwords at the registry door: service accounts' own, and those that people choose.
 //!
-//! A password that this service made costs a fast hash, like any secret of its. One that a person chose costs a slow
-//! hash, in one of three bounded pools of threads, so that guessers neither pile work up nor keep others waiting: for
-//! strangers, for addresses and usernames that logged in before, and for signed calls. Of one party two are hashed at
-//! once. A success is remembered for a few minutes, because a pull logs in for every layer.
+//! A password that this service made costs a fast hash, like any secret of its. One that a person
+//! chose costs a slow hash, in one of three bounded pools of threads, so that guessers neither pile
+//! work up nor keep others waiting: for strangers, for addresses and usernames that logged in
+//! before, and for signed calls. Of one party two are hashed at once. A success is remembered for a
+//! few minutes, because a pull logs in for every layer.
 //!
-//! Nothing tells whether a username exists: an unknown one costs the same work, and the refusal is the same.
+//! Nothing tells whether a username exists: an unknown one costs the same work, and the refusal is
+//! the same.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,8 +102,8 @@ struct Stored<'a> {
 }
 
 impl Passwords {
-    /// Divides `threads` threads, and `waiting` places to wait for them, between log-ins of strangers and known ones; signed
-    /// calls have a thread besides.
+    /// Divides `threads` threads, and `waiting` places to wait for them, between log-ins of
+    /// strangers and known ones; signed calls have a thread besides.
     pub(in crate::service) fn new(threads: usize, waiting: usize, random: &dyn Random) -> Self {
         Self {
             strangers: Pool::new(threads.div_ceil(2), waiting.div_ceil(2)),
@@ -118,17 +120,30 @@ impl Passwords {
     /// # Errors
     ///
     /// [`ErrorKind::PasswordsBusy`] when too many wait.
-    pub(in crate::service) async fn hash(&self, chosen: &Secret, account: AccountId, random: &dyn Random) -> Result<PasswordHash> {
+    pub(in crate::service) async fn hash(
+        &self,
+        chosen: &Secret,
+        account: AccountId,
+        random: &dyn Random,
+    ) -> Result<PasswordHash> {
         let (chosen, salt) = (chosen.clone(), random_bytes(random));
-        self.signed.run([HashParty::Account(account)], move || password::hash(&chosen, salt)).await?
+        self.signed
+            .run([HashParty::Account(account)], move || {
+                password::hash(&chosen, salt)
+            })
+            .await?
     }
 
-    /// Tells whether a password is the stored one and is remembered as such: that costs no slow hash.
+    /// Tells whether a password is the stored one and is remembered as such: that costs no slow
+    /// hash.
     fn is_remembered(&self, given: &Secret, stored: Stored<'_>, now: Timestamp) -> bool {
-        self.right.get(&self.remembered_as(given, stored.hash, stored.generation)).is_some_and(|until| now < until)
+        self.right
+            .get(&self.remembered_as(given, stored.hash, stored.generation))
+            .is_some_and(|until| now < until)
     }
 
-    /// Tells whether a password is the stored one of `account`; against none it costs the same, and is wrong.
+    /// Tells whether a password is the stored one of `account`; against none it costs the same, and
+    /// is wrong.
     ///
     /// The turn of `guess` is kept until the hash is made, though its caller breaks off.
     ///
@@ -146,7 +161,9 @@ impl Passwords {
         if stored.is_some_and(|stored| self.is_remembered(given, stored, now)) {
             return Ok(true);
         }
-        let (hash, generation) = stored.map_or((&self.nobodys, 0), |stored| (stored.hash, stored.generation));
+        let (hash, generation) = stored.map_or((&self.nobodys, 0), |stored| {
+            (stored.hash, stored.generation)
+        });
         let key = self.remembered_as(given, hash, generation);
         let (given, hash, turn) = (given.clone(), hash.clone(), guess.map(Guess::turn));
         let work = move || {
@@ -158,7 +175,14 @@ impl Passwords {
         let verified = match guess.map(Guess::standing) {
             // An account that strangers merely name has no gate there: they could keep it shut.
             None | Some(Standing::Stranger) => self.strangers.run(address, work).await,
-            Some(Standing::Known) => self.known.run(address.into_iter().chain(account.map(HashParty::Account)), work).await,
+            Some(Standing::Known) => {
+                self.known
+                    .run(
+                        address.into_iter().chain(account.map(HashParty::Account)),
+                        work,
+                    )
+                    .await
+            }
         };
         let right = verified?? && stored.is_some();
         if right {
@@ -171,8 +195,12 @@ impl Passwords {
     fn remembered_as(&self, given: &Secret, hash: &PasswordHash, generation: i64) -> [u8; 32] {
         let mut remembered = hmac::Context::with_key(&self.key);
         // The hash has a salt of its own, so it says whose password it is; its length is no secret.
-        for part in [&generation.to_be_bytes()[..], &hash.as_str().len().to_be_bytes(), hash.as_str().as_bytes(), given.expose().as_bytes()]
-        {
+        for part in [
+            &generation.to_be_bytes()[..],
+            &hash.as_str().len().to_be_bytes(),
+            hash.as_str().as_bytes(),
+            given.expose().as_bytes(),
+        ] {
             remembered.update(part);
         }
         let mut key = [0; 32];
@@ -191,11 +219,16 @@ impl Access {
         attempt: &mut Attempt,
     ) -> Result<Arc<ServiceAccount>, Failed> {
         if may_be_chosen(given.expose()) {
-            return self.service_account_of_chosen(instance, name, given, attempt).await;
+            return self
+                .service_account_of_chosen(instance, name, given, attempt)
+                .await;
         }
         // Nothing else can be right, whatever the name.
         let found = match instance {
-            Some(instance) if is_made(given.expose()) => self.service_account_of_made(instance, name, attempt).await?,
+            Some(instance) if is_made(given.expose()) => {
+                self.service_account_of_made(instance, name, attempt)
+                    .await?
+            }
             _ => None,
         };
         let hash = digest(&SHA256, given.expose().as_bytes());
@@ -205,8 +238,8 @@ impl Access {
         };
         let right: bool = hash.as_ref().ct_eq(&expected).into();
         if let (false, Some(account)) = (right, &found) {
-            // To find that there is no such name, the store was asked. A refusal asks it always, so that its time
-            // doesn't tell.
+            // To find that there is no such name, the store was asked. A refusal asks it always, so
+            // that its time doesn't tell.
             let _look = self.limits.look(attempt).await?;
             self.confirm(account).await?;
         }
@@ -214,13 +247,29 @@ impl Access {
     }
 
     /// Finds the service account of this name, for a password that reads as this service made it.
-    async fn service_account_of_made(&self, instance: &Instance, name: &str, attempt: &mut Attempt) -> Result<Option<Arc<ServiceAccount>>> {
+    async fn service_account_of_made(
+        &self,
+        instance: &Instance,
+        name: &str,
+        attempt: &mut Attempt,
+    ) -> Result<Option<Arc<ServiceAccount>>> {
         if let Some(known) = self.memory.cache.known_service_account(&instance.id, name) {
             return Ok(Some(known));
         }
-        let is_there = self.memory.cache.has_service_account(&self.base.store, &instance.id, name).await?;
-        let _look = if is_there { None } else { self.limits.look(attempt).await? };
-        self.memory.cache.service_account(&self.base.store, &instance.id, name).await
+        let is_there = self
+            .memory
+            .cache
+            .has_service_account(&self.base.store, &instance.id, name)
+            .await?;
+        let _look = if is_there {
+            None
+        } else {
+            self.limits.look(attempt).await?
+        };
+        self.memory
+            .cache
+            .service_account(&self.base.store, &instance.id, name)
+            .await
     }
 
     /// Does as [`Self::service_account_of`] for a password that a person could have chosen.
@@ -231,19 +280,35 @@ impl Access {
         given: &Secret,
         attempt: &Attempt,
     ) -> Result<Arc<ServiceAccount>, Failed> {
-        let known = instance.and_then(|instance| self.memory.cache.known_service_account(&instance.id, name));
+        let known = instance
+            .and_then(|instance| self.memory.cache.known_service_account(&instance.id, name));
         if let Some(known) = known.filter(|known| known.is_active(self.base.now()))
-            && chosen_of(&known).is_some_and(|stored| self.passwords.is_remembered(given, stored, self.base.now()))
+            && chosen_of(&known)
+                .is_some_and(|stored| self.passwords.is_remembered(given, stored, self.base.now()))
         {
             return Ok(known);
         }
-        let guess = self.begin_guess(attempt, &format!("{}{name}", ServiceAccount::PREFIX), given).await?;
+        let guess = self
+            .begin_guess(attempt, &format!("{}{name}", ServiceAccount::PREFIX), given)
+            .await?;
         let compared = async {
             let found = match instance {
-                Some(instance) => self.memory.cache.service_account(&self.base.store, &instance.id, name).await?,
+                Some(instance) => {
+                    self.memory
+                        .cache
+                        .service_account(&self.base.store, &instance.id, name)
+                        .await?
+                }
                 None => None,
             };
-            let right = self.compare(given, found.as_deref().and_then(chosen_of), instance, guess.as_ref()).await?;
+            let right = self
+                .compare(
+                    given,
+                    found.as_deref().and_then(chosen_of),
+                    instance,
+                    guess.as_ref(),
+                )
+                .await?;
             if let (false, Some(account)) = (right, &found) {
                 // As above: a refusal always asks the store.
                 self.confirm(account).await?;
@@ -254,10 +319,11 @@ impl Access {
         self.end_guess(guess, compared)
     }
 
-    /// Returns the principal that a username means, if this is its fixed password at the instance and it may act.
+    /// Returns the principal that a username means, if this is its fixed password at the instance
+    /// and it may act.
     ///
-    /// Alibaba's usernames: the account's own name, or its id, for its root; `USER@ACCOUNT` for a user, with the
-    /// account's name or id.
+    /// Alibaba's usernames: the account's own name, or its id, for its root; `USER@ACCOUNT` for a
+    /// user, with the account's name or id.
     pub(in crate::service) async fn principal_of(
         &self,
         instance: Option<&Instance>,
@@ -275,14 +341,26 @@ impl Access {
                 None => None,
             };
             let found = match (instance, &named) {
-                (Some(instance), Some(principal)) => self.memory.cache.fixed_password(&self.base.store, &instance.id, principal).await?,
+                (Some(instance), Some(principal)) => {
+                    self.memory
+                        .cache
+                        .fixed_password(&self.base.store, &instance.id, principal)
+                        .await?
+                }
                 _ => None,
             };
-            let stored = found.as_ref().map(|found| Stored { hash: &found.hash, generation: found.generation });
-            let right = self.compare(given, stored, instance, guess.as_ref()).await?;
+            let stored = found.as_ref().map(|found| Stored {
+                hash: &found.hash,
+                generation: found.generation,
+            });
+            let right = self
+                .compare(given, stored, instance, guess.as_ref())
+                .await?;
             if let (false, Some(instance), Some(found)) = (right, instance, &found) {
                 // As above: a refusal always asks the store.
-                store::fixed_password::find(&self.base.store, &instance.id, &found.principal).await.map_err(Failed::Unconfirmed)?;
+                store::fixed_password::find(&self.base.store, &instance.id, &found.principal)
+                    .await
+                    .map_err(Failed::Unconfirmed)?;
             }
             let cause = match (named, found) {
                 _ if instance.is_none() => RefusalCause::UnknownService,
@@ -301,9 +379,19 @@ impl Access {
     }
 
     /// Charges a guess of a chosen password; nothing where there is no address to charge.
-    async fn begin_guess(&self, attempt: &Attempt, username: &str, given: &Secret) -> Result<Option<Guess>> {
+    async fn begin_guess(
+        &self,
+        attempt: &Attempt,
+        username: &str,
+        given: &Secret,
+    ) -> Result<Option<Guess>> {
         match attempt.address() {
-            Some(address) => self.limits.log_ins.begin_guess(address, username, given, || self.base.now()).await.map(Some),
+            Some(address) => self
+                .limits
+                .log_ins
+                .begin_guess(address, username, given, || self.base.now())
+                .await
+                .map(Some),
             None => Ok(None),
         }
     }
@@ -316,7 +404,9 @@ impl Access {
             Err(_) => Outcome::Undecided,
         };
         if let Some(guess) = guess {
-            self.limits.log_ins.end_guess(guess, outcome, self.base.now());
+            self.limits
+                .log_ins
+                .end_guess(guess, outcome, self.base.now());
         }
         compared
     }
@@ -329,40 +419,87 @@ impl Access {
         instance: Option<&Instance>,
         guess: Option<&Guess>,
     ) -> Result<bool> {
-        self.passwords.verify(given, stored, instance.map(|instance| instance.account), guess, self.base.now()).await
+        self.passwords
+            .verify(
+                given,
+                stored,
+                instance.map(|instance| instance.account),
+                guess,
+                self.base.now(),
+            )
+            .await
     }
 
     /// Asks the store once more for an account whose password is another one.
     async fn confirm(&self, account: &ServiceAccount) -> Result<(), Failed> {
-        store::service_account::find(&self.base.store, &account.instance, &account.name).await.map(drop).map_err(Failed::Unconfirmed)
+        store::service_account::find(&self.base.store, &account.instance, &account.name)
+            .await
+            .map(drop)
+            .map_err(Failed::Unconfirmed)
     }
 
-    /// Does as [`Self::principal_of`], and asks memory alone; nothing when that doesn't know it for right.
-    async fn remembered_principal(&self, instance: Option<&Instance>, username: &str, given: &Secret) -> Result<Option<Principal>> {
+    /// Does as [`Self::principal_of`], and asks memory alone; nothing when that doesn't know it for
+    /// right.
+    async fn remembered_principal(
+        &self,
+        instance: Option<&Instance>,
+        username: &str,
+        given: &Secret,
+    ) -> Result<Option<Principal>> {
         let remembered = || {
             let instance = instance?;
             let account = self.memory.cache.known_account(instance.account)?;
             let principal = match username_of(&account, username)? {
                 None => Principal::Root(account.id),
-                Some(name) => Principal::User(account.id, self.memory.cache.known_user_by_name(account.id, name)?.id),
+                Some(name) => Principal::User(
+                    account.id,
+                    self.memory.cache.known_user_by_name(account.id, name)?.id,
+                ),
             };
-            let found = self.memory.cache.known_fixed_password(&instance.id, &principal)?;
-            let stored = Stored { hash: &found.hash, generation: found.generation };
-            self.passwords.is_remembered(given, stored, self.base.now()).then_some(principal)
+            let found = self
+                .memory
+                .cache
+                .known_fixed_password(&instance.id, &principal)?;
+            let stored = Stored {
+                hash: &found.hash,
+                generation: found.generation,
+            };
+            self.passwords
+                .is_remembered(given, stored, self.base.now())
+                .then_some(principal)
         };
         match remembered() {
-            Some(principal) => Ok(self.principal_ground(&principal).await?.ok().map(|_| principal)),
+            Some(principal) => Ok(self
+                .principal_ground(&principal)
+                .await?
+                .ok()
+                .map(|_| principal)),
             None => Ok(None),
         }
     }
 
-    async fn principal_by_username(&self, instance: &Instance, username: &str) -> Result<Option<Principal>> {
-        let Some(account) = self.memory.cache.account(&self.base.store, instance.account).await? else { return Ok(None) };
+    async fn principal_by_username(
+        &self,
+        instance: &Instance,
+        username: &str,
+    ) -> Result<Option<Principal>> {
+        let Some(account) = self
+            .memory
+            .cache
+            .account(&self.base.store, instance.account)
+            .await?
+        else {
+            return Ok(None);
+        };
         Ok(match username_of(&account, username) {
             None => None,
             Some(None) => Some(Principal::Root(account.id)),
             Some(Some(name)) => {
-                let user = self.memory.cache.user_by_name(&self.base.store, account.id, name).await?;
+                let user = self
+                    .memory
+                    .cache
+                    .user_by_name(&self.base.store, account.id, name)
+                    .await?;
                 user.map(|user| Principal::User(account.id, user.id))
             }
         })
@@ -380,7 +517,9 @@ fn judged(
         _ if instance.is_none() => RefusalCause::UnknownService,
         None => RefusalCause::UnknownUsername,
         Some(_) if !right => RefusalCause::WrongSecret,
-        Some(account) if account.state == ServiceAccountState::Disabled => RefusalCause::ServiceAccountDisabled,
+        Some(account) if account.state == ServiceAccountState::Disabled => {
+            RefusalCause::ServiceAccountDisabled
+        }
         Some(account) if !account.is_active(now) => RefusalCause::Expired,
         Some(account) => return Ok(account),
     };
@@ -390,12 +529,16 @@ fn judged(
 /// Returns the password that was chosen for a service account.
 fn chosen_of(account: &ServiceAccount) -> Option<Stored<'_>> {
     match &account.secret {
-        AccountSecret::Chosen(hash) => Some(Stored { hash, generation: account.generation }),
+        AccountSecret::Chosen(hash) => Some(Stored {
+            hash,
+            generation: account.generation,
+        }),
         AccountSecret::Made(_) => None,
     }
 }
 
-/// Reads a username of an account's: its root's, or the name of a user; nothing when it is of another one.
+/// Reads a username of an account's: its root's, or the name of a user; nothing when it is of
+/// another one.
 fn username_of<'a>(account: &Account, username: &'a str) -> Option<Option<&'a str>> {
     let is_account = |text: &str| text == account.name || text == account.id.to_string();
     match username.rsplit_once('@') {
@@ -421,18 +564,26 @@ mod tests {
         "100000000001".parse().unwrap()
     }
 
-    async fn verify(passwords: &Passwords, given: &Secret, stored: Option<Stored<'_>>, now: Timestamp) -> Result<bool> {
+    async fn verify(
+        passwords: &Passwords,
+        given: &Secret,
+        stored: Option<Stored<'_>>,
+        now: Timestamp,
+    ) -> Result<bool> {
         passwords.verify(given, stored, None, None, now).await
     }
 
     /// Tells whether work isn't done at once.
-    async fn is_under_way<T>(work: &mut std::pin::Pin<Box<impl Future<Output = Result<T>>>>) -> bool {
+    async fn is_under_way<T>(
+        work: &mut std::pin::Pin<Box<impl Future<Output = Result<T>>>>,
+    ) -> bool {
         poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_pending())).await
     }
 
     #[tokio::test]
     async fn of_one_party_two_passwords_are_hashed_at_once_and_its_others_take_no_place() {
-        // One address that sent many passwords at once took half of all places, and two of them took all.
+        // One address that sent many passwords at once took half of all places, and two of them
+        // took all.
         let pool = Pool::new(2, 1);
         let (release, gate) = std::sync::mpsc::channel::<()>();
         let gate = Arc::new(std::sync::Mutex::new(gate));
@@ -440,14 +591,25 @@ mod tests {
             let gate = Arc::clone(&gate);
             Box::pin(pool.run([party], move || gate.lock().unwrap().recv().is_ok()))
         };
-        let (one, other) = (HashParty::Account(account()), HashParty::Address("192.0.2.1".parse().unwrap()));
-        let mut crowd: Vec<_> = (0..HASHES_OF_PARTY + MAX_WAITING_OF_PARTY).map(|_| work(one)).collect();
+        let (one, other) = (
+            HashParty::Account(account()),
+            HashParty::Address("192.0.2.1".parse().unwrap()),
+        );
+        let mut crowd: Vec<_> = (0..HASHES_OF_PARTY + MAX_WAITING_OF_PARTY)
+            .map(|_| work(one))
+            .collect();
         for work in &mut crowd {
             assert!(is_under_way(work).await);
         }
-        assert_eq!(work(one).await.unwrap_err().kind(), &ErrorKind::PasswordsBusy);
+        assert_eq!(
+            work(one).await.unwrap_err().kind(),
+            &ErrorKind::PasswordsBusy
+        );
         let mut neighbour = work(other);
-        assert!(is_under_way(&mut neighbour).await, "there is a place for another");
+        assert!(
+            is_under_way(&mut neighbour).await,
+            "there is a place for another"
+        );
         crowd.truncate(HASHES_OF_PARTY);
         for _ in 0..3 {
             release.send(()).unwrap();
@@ -463,16 +625,32 @@ mod tests {
     async fn strangers_known_callers_and_signed_calls_take_none_of_each_others_places() {
         // Guesses with made-up usernames made a signed call that sets a password fail.
         let passwords = Passwords::new(1, 0, &SystemRandom);
-        let _all = Arc::clone(&passwords.strangers.places).try_acquire_owned().unwrap();
+        let _all = Arc::clone(&passwords.strangers.places)
+            .try_acquire_owned()
+            .unwrap();
         let (chosen, log_ins) = (Secret::new("Passw0rdEXAMPLE"), log_ins());
-        let hash = passwords.hash(&chosen, account(), &SystemRandom).await.unwrap();
-        let stored = Some(Stored { hash: &hash, generation: 1 });
+        let hash = passwords
+            .hash(&chosen, account(), &SystemRandom)
+            .await
+            .unwrap();
+        let stored = Some(Stored {
+            hash: &hash,
+            generation: 1,
+        });
         let first = guess(&log_ins, &chosen).await;
-        let busy = passwords.verify(&chosen, stored, Some(account()), Some(&first), START).await.unwrap_err();
+        let busy = passwords
+            .verify(&chosen, stored, Some(account()), Some(&first), START)
+            .await
+            .unwrap_err();
         assert_eq!(busy.kind(), &ErrorKind::PasswordsBusy);
         log_ins.end_guess(first, Outcome::Right, START);
         let second = guess(&log_ins, &chosen).await;
-        assert!(passwords.verify(&chosen, stored, Some(account()), Some(&second), START).await.unwrap());
+        assert!(
+            passwords
+                .verify(&chosen, stored, Some(account()), Some(&second), START)
+                .await
+                .unwrap()
+        );
     }
 
     fn log_ins() -> LogIns {
@@ -480,23 +658,44 @@ mod tests {
     }
 
     async fn guess(log_ins: &LogIns, secret: &Secret) -> Guess {
-        log_ins.begin_guess("192.0.2.1".parse().unwrap(), "ci", secret, || START).await.unwrap()
+        log_ins
+            .begin_guess("192.0.2.1".parse().unwrap(), "ci", secret, || START)
+            .await
+            .unwrap()
     }
 
     #[tokio::test]
     async fn a_success_is_remembered_for_minutes_for_that_password_and_generation_alone() {
         let passwords = Passwords::new(2, 2, &SystemRandom);
-        let (password, other) = (Secret::new("Passw0rdEXAMPLE"), Secret::new("Passw0rdEXAMPLF"));
-        let hash = passwords.hash(&password, account(), &SystemRandom).await.unwrap();
-        let stored = Some(Stored { hash: &hash, generation: 1 });
+        let (password, other) = (
+            Secret::new("Passw0rdEXAMPLE"),
+            Secret::new("Passw0rdEXAMPLF"),
+        );
+        let hash = passwords
+            .hash(&password, account(), &SystemRandom)
+            .await
+            .unwrap();
+        let stored = Some(Stored {
+            hash: &hash,
+            generation: 1,
+        });
         assert!(verify(&passwords, &password, stored, START).await.unwrap());
         // No thread is left: what is answered now was remembered.
-        let held = Arc::clone(&passwords.strangers.places).try_acquire_many_owned(2).unwrap();
+        let held = Arc::clone(&passwords.strangers.places)
+            .try_acquire_many_owned(2)
+            .unwrap();
         assert!(verify(&passwords, &password, stored, START).await.unwrap());
         let later = START.plus(REMEMBERED);
         for (given, stored, now) in [
             (&other, stored, START),
-            (&password, Some(Stored { hash: &hash, generation: 2 }), START),
+            (
+                &password,
+                Some(Stored {
+                    hash: &hash,
+                    generation: 2,
+                }),
+                START,
+            ),
             (&password, None, START),
             (&password, stored, later),
         ] {

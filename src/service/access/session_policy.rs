@@ -8,8 +8,9 @@ use crate::service::access::Access;
 use crate::token::SessionPolicy;
 
 impl Access {
-    /// Compiles what narrows a session of the account. What is in no secret is read from memory, or once from the store.
-    /// Where it is stored no more, nobody can say what it forbids, and all that it narrows is refused for that cause.
+    /// Compiles what narrows a session of the account. What is in no secret is read from memory, or
+    /// once from the store. Where it is stored no more, nobody can say what it forbids, and all
+    /// that it narrows is refused for that cause.
     ///
     /// # Errors
     /// `StoreUnavailable` when it can't be read now.
@@ -21,8 +22,15 @@ impl Access {
         let document = match policy {
             None => return Ok(Ok(None)),
             Some(SessionPolicy::Stored(digest)) => {
-                let stored = Box::pin(self.memory.cache.session_policy(&self.base.store, account, *digest)).await?;
-                let Some(stored) = stored else { return Ok(Err(RefusalCause::SessionPolicyGone)) };
+                let stored = Box::pin(self.memory.cache.session_policy(
+                    &self.base.store,
+                    account,
+                    *digest,
+                ))
+                .await?;
+                let Some(stored) = stored else {
+                    return Ok(Err(RefusalCause::SessionPolicyGone));
+                };
                 read(&stored)?
             }
             Some(carried) => read(&carried.document()?.unwrap_or_default())?,

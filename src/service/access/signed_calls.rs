@@ -23,13 +23,13 @@ use crate::sign::{self, SigningSecret};
 use crate::store::access_key::AccessKeyState;
 use crate::token::{Keyring, Session};
 
-/// How much longer than its window a nonce or a signature is remembered: of two replicas one may be five minutes ahead, and the other
-/// as far behind.
+/// How much longer than its window a nonce or a signature is remembered: of two replicas one may be
+/// five minutes ahead, and the other as far behind.
 const CLOCKS_APART: Duration = Duration::from_mins(10);
 
 impl Access {
-    /// Checks what can be known before a body is read: the method is accepted, the access key exists and
-    /// is active, and the time is fresh.
+    /// Checks what can be known before a body is read: the method is accepted, the access key
+    /// exists and is active, and the time is fresh.
     ///
     /// # Errors
     /// `InvalidParameter` for a value that isn't allowed; those of the store.
@@ -40,14 +40,24 @@ impl Access {
         if access_key::is_of_session(preview.access_key_id) {
             self.check_time(preview.method, preview.signed_at, now)?;
             let token = preview.session_token;
-            return Box::pin(self.session(preview.access_key_id, token, preview.method.cloud(), context, now)).await.map(drop);
+            return Box::pin(self.session(
+                preview.access_key_id,
+                token,
+                preview.method.cloud(),
+                context,
+                now,
+            ))
+            .await
+            .map(drop);
         }
-        self.active_access_key(preview.access_key_id, context).await?;
+        self.active_access_key(preview.access_key_id, context)
+            .await?;
         self.check_time(preview.method, preview.signed_at, now)
     }
 
-    /// Proves who calls by the request's signature: method, access key, time, session token, signature, and
-    /// whether it came before. `action` is what [`Service::throttle`] is told next: replicas count it in the same trip.
+    /// Proves who calls by the request's signature: method, access key, time, session token,
+    /// signature, and whether it came before. `action` is what [`Service::throttle`] is told next:
+    /// replicas count it in the same trip.
     ///
     /// # Errors
     /// `InvalidParameter` for a value that isn't allowed; those of the store.
@@ -64,11 +74,26 @@ impl Access {
         let id = request.access_key_id();
         let (identity, replay) = if access_key::is_of_session(id) {
             self.check_time(request.method(), request.signed_at(), now)?;
-            let session = Box::pin(self.session(id, request.session_token(), request.method().cloud(), context, now)).await?;
+            let session = Box::pin(self.session(
+                id,
+                request.session_token(),
+                request.method().cloud(),
+                context,
+                now,
+            ))
+            .await?;
             let replay = request.verify(&SigningSecret::new(session.secret.clone()))?;
-            let policy = self.session_policy(session.principal.account(), session.session_policy.as_ref()).await?;
-            let policy = policy.map_err(|cause| self.memory.downgrade_if_stale(Error::session_token_expired().caused_by(cause)))?;
-            (Proof::InSession(Box::new(OpenSession { session, policy })), replay)
+            let policy = self
+                .session_policy(session.principal.account(), session.session_policy.as_ref())
+                .await?;
+            let policy = policy.map_err(|cause| {
+                self.memory
+                    .downgrade_if_stale(Error::session_token_expired().caused_by(cause))
+            })?;
+            (
+                Proof::InSession(Box::new(OpenSession { session, policy })),
+                replay,
+            )
         } else {
             let key = self.active_access_key(id, context).await?;
             self.check_time(request.method(), request.signed_at(), now)?;
@@ -79,18 +104,33 @@ impl Access {
             (Proof::Signed(key), replay)
         };
         let mut caller = Caller::from(identity);
-        let account = caller.principal().map(Principal::account).ok_or_else(|| Error::internal("a signed call is nobody's"))?;
+        let account = caller
+            .principal()
+            .map(Principal::account)
+            .ok_or_else(|| Error::internal("a signed call is nobody's"))?;
         let (signed_at, ends_at) = (request.signed_at(), self.last_use(request));
-        let call = VerifiedCall { access_key_id: id, account, action, purpose, replay: &replay, signed_at, ends_at };
+        let call = VerifiedCall {
+            access_key_id: id,
+            account,
+            action,
+            purpose,
+            replay: &replay,
+            signed_at,
+            ends_at,
+        };
         caller.overrun = Box::pin(self.limits.note_call(&call)).await?;
-        caller.signature = Some(Signature { bytes: request.signature(), ends_at });
+        caller.signature = Some(Signature {
+            bytes: request.signature(),
+            ends_at,
+        });
         Ok(caller)
     }
 
-    /// Proves who calls by a token of an OpenID Connect provider of the account. Such a caller may assume roles that
-    /// trust it, and nothing else.
+    /// Proves who calls by a token of an OpenID Connect provider of the account. Such a caller may
+    /// assume roles that trust it, and nothing else.
     ///
-    /// `stranger` is where the call comes from, if nothing else proves it: what it costs is charged to its address first.
+    /// `stranger` is where the call comes from, if nothing else proves it: what it costs is charged
+    /// to its address first.
     ///
     /// # Errors
     /// Those of the store.
@@ -103,16 +143,28 @@ impl Access {
     ) -> Result<Caller> {
         self.memory.require_fresh().await?;
         let mut attempt = Attempt::new(stranger.and_then(|context| context.address));
-        match self.verify_web_identity(account, provider, token, &mut attempt).await {
+        match self
+            .verify_web_identity(account, provider, token, &mut attempt)
+            .await
+        {
             Ok(identity) => {
                 self.limits.give_back(&attempt);
-                Ok(Proof::Bearer(Box::new(Bearer { account, provider: provider.to_owned(), identity })).into())
+                Ok(Proof::Bearer(Box::new(Bearer {
+                    account,
+                    provider: provider.to_owned(),
+                    identity,
+                }))
+                .into())
             }
-            Err(error) => Err(self.limits.charge_stranger(&mut attempt, &error).unwrap_or(error)),
+            Err(error) => Err(self
+                .limits
+                .charge_stranger(&mut attempt, &error)
+                .unwrap_or(error)),
         }
     }
 
-    /// Returns the session of an access key by its token, which must be this key's and this cloud's, and stand.
+    /// Returns the session of an access key by its token, which must be this key's and this
+    /// cloud's, and stand.
     async fn session(
         &self,
         access_key_id: &str,
@@ -122,23 +174,39 @@ impl Access {
         now: Timestamp,
     ) -> Result<Session> {
         let token = token.ok_or_else(Error::session_token_missing)?;
-        let session = self.opened(SecretKind::Session, token, context, |keyring| keyring.open_session(token)).await?;
+        let session = self
+            .opened(SecretKind::Session, token, context, |keyring| {
+                keyring.open_session(token)
+            })
+            .await?;
         // It may be sealed under a key that this replica hasn't heard of.
-        let session = session.ok_or_else(|| self.memory.downgrade_if_stale(Error::session_token_malformed()))?;
+        let session = session.ok_or_else(|| {
+            self.memory
+                .downgrade_if_stale(Error::session_token_malformed())
+        })?;
         if session.access_key_id != access_key_id || session.cloud != cloud {
             return Err(Error::session_token_mismatch());
         }
         if session.expires_at <= now {
             return Err(Error::session_token_expired().caused_by(RefusalCause::Expired));
         }
-        match self.fault_of(&session.id, &session.grounds, session.expires_at, now).await? {
+        match self
+            .fault_of(&session.id, &session.grounds, session.expires_at, now)
+            .await?
+        {
             None => Ok(session),
-            Some(cause) => Err(self.memory.downgrade_if_stale(Error::session_token_expired().caused_by(cause))),
+            Some(cause) => Err(self
+                .memory
+                .downgrade_if_stale(Error::session_token_expired().caused_by(cause))),
         }
     }
 
     fn check_method(&self, method: sign::Method) -> Result<()> {
-        if self.signatures.methods.contains(&method) { Ok(()) } else { Err(Error::signature_method_refused(method.name())) }
+        if self.signatures.methods.contains(&method) {
+            Ok(())
+        } else {
+            Err(Error::signature_method_refused(method.name()))
+        }
     }
 
     /// Checks a request's time by the vendor's window, or the settings' where that is narrower.
@@ -146,32 +214,55 @@ impl Access {
         sign::check_time_within(method.window().min(self.signatures.window), signed_at, now)
     }
 
-    async fn active_access_key(&self, id: &str, context: &RequestContext) -> Result<Arc<AccessKey>> {
+    async fn active_access_key(
+        &self,
+        id: &str,
+        context: &RequestContext,
+    ) -> Result<Arc<AccessKey>> {
         let key = match self.memory.cache.known_access_key(id) {
             Some(known) => known,
             None => Box::pin(self.cold_access_key(id, context)).await?,
         };
         match key.state {
             AccessKeyState::Active => Ok(key),
-            AccessKeyState::Disabled => Err(self.memory.downgrade_if_stale(Error::access_key_disabled())),
+            AccessKeyState::Disabled => {
+                Err(self.memory.downgrade_if_stale(Error::access_key_disabled()))
+            }
             // Nothing brings it back, so that needs no news.
             AccessKeyState::Deleted => Err(Error::access_key_not_found()),
         }
     }
 
-    /// Looks an access key up, if there is one of that id: another replica may have made it a moment ago, so the change
-    /// feed is read before it is refused.
+    /// Looks an access key up, if there is one of that id: another replica may have made it a
+    /// moment ago, so the change feed is read before it is refused.
     async fn cold_access_key(&self, id: &str, context: &RequestContext) -> Result<Arc<AccessKey>> {
-        if !self.memory.cache.has_access_key(&self.base.store, id).await? {
-            self.memory.refresh_for_newer(self.priority_of(context)).await?;
-            if !self.memory.cache.has_access_key(&self.base.store, id).await? {
+        if !self
+            .memory
+            .cache
+            .has_access_key(&self.base.store, id)
+            .await?
+        {
+            self.memory
+                .refresh_for_newer(self.priority_of(context))
+                .await?;
+            if !self
+                .memory
+                .cache
+                .has_access_key(&self.base.store, id)
+                .await?
+            {
                 return Err(Error::access_key_not_found());
             }
         }
-        self.memory.cache.access_key(&self.base.store, &self.memory.keys.master, id).await?.ok_or_else(Error::access_key_not_found)
+        self.memory
+            .cache
+            .access_key(&self.base.store, &self.memory.keys.master, id)
+            .await?
+            .ok_or_else(Error::access_key_not_found)
     }
 
-    /// Opens something sealed; where the key is one that this replica hasn't heard of, it listens once more.
+    /// Opens something sealed; where the key is one that this replica hasn't heard of, it listens
+    /// once more.
     pub(in crate::service) async fn opened<T>(
         &self,
         kind: SecretKind,
@@ -180,7 +271,15 @@ impl Access {
         open: impl Fn(&Keyring) -> Option<T>,
     ) -> Result<Option<T>> {
         let opened = open(&self.memory.keys.keyring.load());
-        if opened.is_some() || !self.memory.keys.keyring.load().sealer().lacks_key_of(kind, secret) {
+        if opened.is_some()
+            || !self
+                .memory
+                .keys
+                .keyring
+                .load()
+                .sealer()
+                .lacks_key_of(kind, secret)
+        {
             return Ok(opened);
         }
         Box::pin(self.memory.refresh_for_newer(self.priority_of(context))).await?;
@@ -189,24 +288,39 @@ impl Access {
 
     /// Tells among whom a request waits.
     fn priority_of(&self, context: &RequestContext) -> Priority {
-        if self.limits.is_slowed(context) { Priority::Slowed } else { Priority::Usual }
+        if self.limits.is_slowed(context) {
+            Priority::Slowed
+        } else {
+            Priority::Usual
+        }
     }
 
     /// Returns when a request's signature is valid at no replica any more.
     pub(in crate::service) fn last_use(&self, request: &sign::Unverified) -> Timestamp {
-        request.signed_at().plus(request.window().min(self.signatures.window) + CLOCKS_APART)
+        request
+            .signed_at()
+            .plus(request.window().min(self.signatures.window) + CLOCKS_APART)
     }
 
-    /// Counts a call of `action` (a static name, such as `tcr:CreateInstanceToken`) against its account.
+    /// Counts a call of `action` (a static name, such as `tcr:CreateInstanceToken`) against its
+    /// account.
     ///
     /// # Errors
     /// `Throttled` when the account called the action too often.
     pub fn throttle(&self, caller: &Caller, action: &'static str) -> Result<()> {
-        let Some(principal) = caller.principal() else { return Ok(()) };
-        self.limits.actions.check(principal.account(), action, self.base.now())?;
+        let Some(principal) = caller.principal() else {
+            return Ok(());
+        };
+        self.limits
+            .actions
+            .check(principal.account(), action, self.base.now())?;
         // The replicas' common count was read together with the nonce.
-        caller
-            .overrun()
-            .map_or(Ok(()), |measured| Err(crate::service::limits::rates::throttled(action, measured, self.limits.actions.allowed(action))))
+        caller.overrun().map_or(Ok(()), |measured| {
+            Err(crate::service::limits::rates::throttled(
+                action,
+                measured,
+                self.limits.actions.allowed(action),
+            ))
+        })
     }
 }

@@ -16,8 +16,8 @@ use crate::token::Ground;
 type Standing<T = i64> = std::result::Result<T, RefusalCause>;
 
 impl Access {
-    /// Returns why something sealed is good no more: something that it stands on doesn't, its time is over, or it was
-    /// revoked; nothing when it is good.
+    /// Returns why something sealed is good no more: something that it stands on doesn't, its time
+    /// is over, or it was revoked; nothing when it is good.
     pub(super) async fn fault_of(
         &self,
         id: &CredentialId,
@@ -33,12 +33,20 @@ impl Access {
         Ok(if now >= expires_at {
             Some(RefusalCause::Expired)
         } else {
-            self.memory.revocations.contains(id).then_some(RefusalCause::CredentialRevoked)
+            self.memory
+                .revocations
+                .contains(id)
+                .then_some(RefusalCause::CredentialRevoked)
         })
     }
 
     /// Tells whether something stands, and is of this generation still.
-    async fn standing_at(&self, ground: &Ground, generation: i64, now: Timestamp) -> Result<Standing<()>> {
+    async fn standing_at(
+        &self,
+        ground: &Ground,
+        generation: i64,
+        now: Timestamp,
+    ) -> Result<Standing<()>> {
         let mut known = self.generation_of(ground, now).await?;
         // Another replica knows a newer one than this: it was raised a moment ago.
         if known.is_ok_and(|known| known < generation) {
@@ -60,24 +68,37 @@ impl Access {
             Ground::User(id) => self.generation_of_user(*id).await?,
             Ground::Role(id) => {
                 let role = self.memory.cache.role(&self.base.store, *id).await?;
-                role.map(|role| role.generation).ok_or(RefusalCause::RoleDeleted)
+                role.map(|role| role.generation)
+                    .ok_or(RefusalCause::RoleDeleted)
             }
             Ground::AccessKey(id) => {
-                let key = self.memory.cache.access_key(&self.base.store, &self.memory.keys.master, id).await?;
-                key.map(|key| key.generation).ok_or(RefusalCause::AccessKeyDeleted)
+                let key = self
+                    .memory
+                    .cache
+                    .access_key(&self.base.store, &self.memory.keys.master, id)
+                    .await?;
+                key.map(|key| key.generation)
+                    .ok_or(RefusalCause::AccessKeyDeleted)
             }
-            Ground::LongTerm(id) => match self.memory.cache.credential(&self.base.store, id).await? {
+            Ground::LongTerm(id) => match self.memory.cache.credential(&self.base.store, id).await?
+            {
                 None => Err(RefusalCause::UnknownCredential),
-                Some(stored) if stored.state == CredentialState::Disabled => Err(RefusalCause::CredentialDisabled),
+                Some(stored) if stored.state == CredentialState::Disabled => {
+                    Err(RefusalCause::CredentialDisabled)
+                }
                 Some(stored) if stored.expires_at <= now => Err(RefusalCause::Expired),
                 Some(stored) => Ok(stored.generation),
             },
             Ground::RefreshTokens(id) => {
                 let instance = self.memory.cache.instance(&self.base.store, id).await?;
-                instance.map(|instance| instance.refresh_generation).ok_or(RefusalCause::UnknownService)
+                instance
+                    .map(|instance| instance.refresh_generation)
+                    .ok_or(RefusalCause::UnknownService)
             }
             // It has none, and is sealed with 0.
-            Ground::Session(id) if self.memory.revocations.contains(id) => Err(RefusalCause::SessionRevoked),
+            Ground::Session(id) if self.memory.revocations.contains(id) => {
+                Err(RefusalCause::SessionRevoked)
+            }
             Ground::Session(_) => Ok(0),
         })
     }
@@ -90,7 +111,13 @@ impl Access {
             Ground::RefreshTokens(_) => RefusalCause::RefreshTokensEnded,
             Ground::Session(_) => RefusalCause::SessionRevoked,
             Ground::AccessKey(id) => {
-                match self.memory.cache.access_key(&self.base.store, &self.memory.keys.master, id).await?.map(|key| key.state) {
+                match self
+                    .memory
+                    .cache
+                    .access_key(&self.base.store, &self.memory.keys.master, id)
+                    .await?
+                    .map(|key| key.state)
+                {
                     Some(AccessKeyState::Active) => RefusalCause::AccessKeyRevoked,
                     Some(AccessKeyState::Disabled) => RefusalCause::AccessKeyDisabled,
                     Some(AccessKeyState::Deleted) | None => RefusalCause::AccessKeyDeleted,
@@ -101,7 +128,9 @@ impl Access {
 
     async fn generation_of_account(&self, id: AccountId) -> Result<Standing> {
         let account = self.memory.cache.account(&self.base.store, id).await?;
-        Ok(account.map(|account| account.generation).ok_or(RefusalCause::AccountDeleted))
+        Ok(account
+            .map(|account| account.generation)
+            .ok_or(RefusalCause::AccountDeleted))
     }
 
     async fn generation_of_user(&self, id: UserId) -> Result<Standing> {
@@ -112,13 +141,19 @@ impl Access {
         })
     }
 
-    /// Returns what a credential of this principal stands on first: the principal itself, if it may act, or why it may not.
-    pub(in crate::service) async fn principal_ground(&self, principal: &Principal) -> Result<Standing<(Ground, i64)>> {
+    /// Returns what a credential of this principal stands on first: the principal itself, if it may
+    /// act, or why it may not.
+    pub(in crate::service) async fn principal_ground(
+        &self,
+        principal: &Principal,
+    ) -> Result<Standing<(Ground, i64)>> {
         let generation = match principal {
             Principal::Root(id) => self.generation_of_account(*id).await?,
             Principal::User(_, id) => self.generation_of_user(*id).await?,
             // What a session got ends with it: nothing of it is stored.
-            Principal::RoleSession(..) | Principal::FederatedSession(..) => Err(RefusalCause::PrincipalRevoked),
+            Principal::RoleSession(..) | Principal::FederatedSession(..) => {
+                Err(RefusalCause::PrincipalRevoked)
+            }
         };
         Ok(generation.map(|generation| (Ground::of(principal), generation)))
     }

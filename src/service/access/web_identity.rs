@@ -1,9 +1,10 @@
-//! OpenID Connect providers, as the operator manages them; and whether a token is one of an issuer's.
+//! OpenID Connect providers, as the operator manages them; and whether a token is one of an
+//! issuer's.
 //!
-//! Who offers a token is a stranger, and makes us ask the issuer for its keys. So keys are kept for a while, an
-//! issuer is asked again for an unknown key once a minute at most, by one caller while the others wait for the
-//! answer, and after a failure it is left alone for longer and longer. While it fails, keys that were good an
-//! hour ago are used on, for some hours.
+//! Who offers a token is a stranger, and makes us ask the issuer for its keys. So keys are kept for
+//! a while, an issuer is asked again for an unknown key once a minute at most, by one caller while
+//! the others wait for the answer, and after a failure it is left alone for longer and longer.
+//! While it fails, keys that were good an hour ago are used on, for some hours.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -24,13 +25,14 @@ use crate::token::{JwkSet, UnverifiedToken, WebIdentity};
 
 /// How often at most an issuer is asked because a token names a key that it didn't give.
 const REFETCH_INTERVAL: Duration = Duration::from_secs(60);
-/// For how long keys are kept, at most and when the issuer says nothing; and at least, whatever it says.
+/// For how long keys are kept, at most and when the issuer says nothing; and at least, whatever it
+/// says.
 const LONGEST_KEPT: Duration = Duration::from_secs(60 * 60);
 const SHORTEST_KEPT: Duration = REFETCH_INTERVAL;
 /// For how long keys are used when no newer ones can be had.
 const STALE_KEPT: Duration = Duration::from_secs(6 * 60 * 60);
-/// How long an issuer is left alone after the first failure; each next one in a row doubles it, up to
-/// [`REFETCH_INTERVAL`].
+/// How long an issuer is left alone after the first failure; each next one in a row doubles it, up
+/// to [`REFETCH_INTERVAL`].
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 /// How many may wait for one issuer's answer at once; others are told that its keys can't be had.
 const MAX_WAITING: usize = 64;
@@ -40,10 +42,10 @@ const CAPACITY: usize = 1000;
 impl Access {
     /// Verifies a token that a stranger offers as one of a provider's.
     ///
-    /// [`ErrorKind::WebIdentity`](crate::domain::ErrorKind::WebIdentity) says why it isn't believed. What the
-    /// bearer may do with it is not decided here.
-    /// What it costs is charged to `attempt`: each kind of work is bounded by itself, so from a slowed address it is done
-    /// all the same.
+    /// [`ErrorKind::WebIdentity`](crate::domain::ErrorKind::WebIdentity) says why it isn't
+    /// believed. What the bearer may do with it is not decided here. What it costs is charged to
+    /// `attempt`: each kind of work is bounded by itself, so from a slowed address it is done all
+    /// the same.
     pub(in crate::service) async fn verify_web_identity(
         &self,
         account: AccountId,
@@ -56,10 +58,14 @@ impl Access {
             Some(known) => Some(known),
             None => {
                 let _look = self.limits.look(attempt).await?;
-                self.memory.cache.oidc_provider(&self.base.store, account, provider).await?
+                self.memory
+                    .cache
+                    .oidc_provider(&self.base.store, account, provider)
+                    .await?
             }
         };
-        let provider = provider.ok_or_else(|| Error::web_identity(WebIdentityFault::NoSuchProvider))?;
+        let provider =
+            provider.ok_or_else(|| Error::web_identity(WebIdentityFault::NoSuchProvider))?;
         token.check_claims(&provider, self.base.now())?;
         let issuer = self.issuers.issuer(&provider, self.base.now())?;
         let keys = self.keys_for(&issuer, &token).await?;
@@ -67,7 +73,11 @@ impl Access {
     }
 
     /// Returns the keys among which the token's is, or the newest ones that may be had.
-    async fn keys_for(&self, issuer: &Arc<Issuer>, token: &UnverifiedToken<'_>) -> Result<Arc<JwkSet>> {
+    async fn keys_for(
+        &self,
+        issuer: &Arc<Issuer>,
+        token: &UnverifiedToken<'_>,
+    ) -> Result<Arc<JwkSet>> {
         if let Some(decided) = issuer.decide(token, self.base.now()) {
             return decided;
         }
@@ -78,7 +88,11 @@ impl Access {
         if let Some(decided) = issuer.decide(token, self.base.now()) {
             return decided;
         }
-        let (remote, clock, asked) = (Arc::clone(&self.remote), Arc::clone(&self.base.clock), Arc::clone(issuer));
+        let (remote, clock, asked) = (
+            Arc::clone(&self.remote),
+            Arc::clone(&self.base.clock),
+            Arc::clone(issuer),
+        );
         // A task of its own: a caller who breaks off would else undo the memory of having asked.
         let ask = tokio::spawn(async move {
             asked.ask(&remote, &*clock).await;
@@ -86,11 +100,14 @@ impl Access {
         });
         ask.await.map_err(Error::internal)?;
         // Undecided again only when the clock jumped meanwhile.
-        issuer.decide(token, self.base.now()).unwrap_or_else(|| Err(Error::web_identity(WebIdentityFault::KeysUnavailable)))
+        issuer
+            .decide(token, self.base.now())
+            .unwrap_or_else(|| Err(Error::web_identity(WebIdentityFault::KeysUnavailable)))
     }
 }
 
-/// The issuers that were asked for keys, by provider: two accounts don't share what they hear of one issuer.
+/// The issuers that were asked for keys, by provider: two accounts don't share what they hear of
+/// one issuer.
 #[derive(Default)]
 pub(in crate::service) struct Issuers(Mutex<HashMap<(AccountId, String), Arc<Issuer>>>);
 
@@ -106,10 +123,17 @@ impl Issuers {
             return Ok(Arc::clone(known));
         }
         if issuers.len() >= CAPACITY && !issuers.contains_key(&key) {
-            // Never one that was asked lately: whoever names many providers would make us ask all the time.
-            let idle = issuers.iter().filter(|(_, issuer)| Arc::strong_count(issuer) == 1 && issuer.rested(now));
-            let oldest = idle.min_by_key(|(_, issuer)| issuer.used_at.load(Ordering::Relaxed)).map(|(key, _)| key.clone());
-            issuers.remove(&oldest.ok_or_else(|| Error::web_identity(WebIdentityFault::KeysUnavailable))?);
+            // Never one that was asked lately: whoever names many providers would make us ask all
+            // the time.
+            let idle = issuers
+                .iter()
+                .filter(|(_, issuer)| Arc::strong_count(issuer) == 1 && issuer.rested(now));
+            let oldest = idle
+                .min_by_key(|(_, issuer)| issuer.used_at.load(Ordering::Relaxed))
+                .map(|(key, _)| key.clone());
+            issuers.remove(
+                &oldest.ok_or_else(|| Error::web_identity(WebIdentityFault::KeysUnavailable))?,
+            );
         }
         let issuer = Arc::new(Issuer::new(Arc::clone(provider), now)?);
         issuers.insert(key, Arc::clone(&issuer));
@@ -148,10 +172,16 @@ impl Issuer {
         let given = provider.jwks.as_deref().map(JwkSet::parse).transpose();
         // It was checked when it was saved; a later version may be stricter.
         let given = given.map_err(|error| Error::internal(error.message().to_owned()))?;
-        let keys = given.map(|keys| FetchedSet { keys: Arc::new(keys), fetched: None });
+        let keys = given.map(|keys| FetchedSet {
+            keys: Arc::new(keys),
+            fetched: None,
+        });
         Ok(Self {
             provider,
-            heard: Mutex::new(Heard { keys, ..Heard::default() }),
+            heard: Mutex::new(Heard {
+                keys,
+                ..Heard::default()
+            }),
             asking: Arc::default(),
             waiting: tokio::sync::Semaphore::new(MAX_WAITING),
             used_at: AtomicI64::new(now.unix_millis()),
@@ -174,7 +204,10 @@ impl Issuer {
     /// Asks the issuer for its keys, and remembers the answer.
     async fn ask(&self, remote: &remote::Client, clock: &dyn Clock) {
         let asked_at = clock.now();
-        let answer = fetch_keys(remote, &self.provider.issuer).await.map_err(Error::internal).and_then(|fetched| read(&fetched));
+        let answer = fetch_keys(remote, &self.provider.issuer)
+            .await
+            .map_err(Error::internal)
+            .and_then(|fetched| read(&fetched));
         if let Err(error) = &answer {
             let (account, provider) = (self.provider.account, &self.provider.name);
             tracing::warn!(%account, provider, cause = error.cause(), "the keys of an OIDC issuer can't be fetched");
@@ -184,22 +217,45 @@ impl Issuer {
 }
 
 impl Heard {
-    /// Returns the keys to look in, or why none will do; nothing when the issuer is to be asked first.
+    /// Returns the keys to look in, or why none will do; nothing when the issuer is to be asked
+    /// first.
     fn decide(&self, token: &UnverifiedToken<'_>, now: Timestamp) -> Option<Result<Arc<JwkSet>>> {
         let refuse = |fault| {
             let error = Error::web_identity(fault);
-            Some(Err(if self.failures > 0 { error.caused_by(self.failure.clone()) } else { error }))
+            Some(Err(if self.failures > 0 {
+                error.caused_by(self.failure.clone())
+            } else {
+                error
+            }))
         };
-        let unknown = if self.failures > 0 { WebIdentityFault::KeysUnavailable } else { WebIdentityFault::BadSignature };
+        let unknown = if self.failures > 0 {
+            WebIdentityFault::KeysUnavailable
+        } else {
+            WebIdentityFault::BadSignature
+        };
         let Some(FetchedSet { keys, fetched }) = &self.keys else {
-            return if self.rested(now, self.pause()) { None } else { refuse(WebIdentityFault::KeysUnavailable) };
+            return if self.rested(now, self.pause()) {
+                None
+            } else {
+                refuse(WebIdentityFault::KeysUnavailable)
+            };
         };
         let found = token.finds_its_key_in(keys);
         let (age, kept) = match fetched {
             Some((at, kept)) => (at.distance(now), *kept),
-            None => return if found { Some(Ok(Arc::clone(keys))) } else { refuse(WebIdentityFault::BadSignature) },
+            None => {
+                return if found {
+                    Some(Ok(Arc::clone(keys)))
+                } else {
+                    refuse(WebIdentityFault::BadSignature)
+                };
+            }
         };
-        let asks_again = if age >= kept { self.rested(now, self.pause()) } else { !found && self.rested(now, REFETCH_INTERVAL) };
+        let asks_again = if age >= kept {
+            self.rested(now, self.pause())
+        } else {
+            !found && self.rested(now, REFETCH_INTERVAL)
+        };
         if asks_again {
             None
         } else if age >= STALE_KEPT {
@@ -216,7 +272,10 @@ impl Heard {
         self.asked_at = Some(asked_at);
         match answer {
             Ok((keys, kept)) => {
-                self.keys = Some(FetchedSet { keys: Arc::new(keys), fetched: Some((asked_at, kept)) });
+                self.keys = Some(FetchedSet {
+                    keys: Arc::new(keys),
+                    fetched: Some((asked_at, kept)),
+                });
                 (self.failures, self.failure) = (0, String::new());
             }
             Err(error) => {
@@ -226,24 +285,35 @@ impl Heard {
         }
     }
 
-    /// Tells whether so much time has passed since the issuer was asked; a clock that was set back counts too.
+    /// Tells whether so much time has passed since the issuer was asked; a clock that was set back
+    /// counts too.
     fn rested(&self, now: Timestamp, pause: Duration) -> bool {
-        self.asked_at.is_none_or(|asked_at| asked_at.distance(now) >= pause)
+        self.asked_at
+            .is_none_or(|asked_at| asked_at.distance(now) >= pause)
     }
 
     /// Returns how long the issuer is left alone.
     fn pause(&self) -> Duration {
         match self.failures {
             0 => REFETCH_INTERVAL,
-            failures => FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(8)).min(REFETCH_INTERVAL),
+            failures => FIRST_PAUSE
+                .saturating_mul(1 << (failures - 1).min(8))
+                .min(REFETCH_INTERVAL),
         }
     }
 }
 
 /// Reads fetched keys, and how long they are kept.
 fn read(fetched: &FetchedKeys) -> Result<(JwkSet, Duration)> {
-    let keys = JwkSet::parse(&fetched.jwks).map_err(|error| Error::internal(error.message().to_owned()))?;
-    Ok((keys, fetched.max_age.unwrap_or(LONGEST_KEPT).clamp(SHORTEST_KEPT, LONGEST_KEPT)))
+    let keys = JwkSet::parse(&fetched.jwks)
+        .map_err(|error| Error::internal(error.message().to_owned()))?;
+    Ok((
+        keys,
+        fetched
+            .max_age
+            .unwrap_or(LONGEST_KEPT)
+            .clamp(SHORTEST_KEPT, LONGEST_KEPT),
+    ))
 }
 
 #[cfg(test)]
@@ -287,20 +357,38 @@ mod tests {
             let issuer = issuers.issuer(&provider(&number.to_string()), NOW).unwrap();
             issuer.heard().note(Err(Error::internal("it fails")), NOW);
         }
-        assert!(issuers.issuer(&provider("another"), NOW.plus(Duration::from_secs(59))).is_err());
+        assert!(
+            issuers
+                .issuer(&provider("another"), NOW.plus(Duration::from_secs(59)))
+                .is_err()
+        );
         let busy = issuers.issuer(&provider("0"), NOW).unwrap();
-        issuers.issuer(&provider("another"), NOW.plus(Duration::from_secs(60))).unwrap();
+        issuers
+            .issuer(&provider("another"), NOW.plus(Duration::from_secs(60)))
+            .unwrap();
         let known = issuers.0.lock().unwrap();
         assert_eq!(known.len(), CAPACITY);
-        assert!(known.values().any(|issuer| Arc::ptr_eq(issuer, &busy)), "one in use was forgotten");
+        assert!(
+            known.values().any(|issuer| Arc::ptr_eq(issuer, &busy)),
+            "one in use was forgotten"
+        );
     }
 
     #[test]
     fn a_provider_that_changed_is_heard_anew() {
         let issuers = Issuers::default();
         let first = issuers.issuer(&provider("one"), NOW).unwrap();
-        assert!(Arc::ptr_eq(&first, &issuers.issuer(&provider("one"), NOW).unwrap()), "the same, read again");
-        let changed = Arc::new(OidcProvider { created_at: NOW.plus(Duration::from_secs(1)), ..(*provider("one")).clone() });
-        assert!(!Arc::ptr_eq(&first, &issuers.issuer(&changed, NOW).unwrap()));
+        assert!(
+            Arc::ptr_eq(&first, &issuers.issuer(&provider("one"), NOW).unwrap()),
+            "the same, read again"
+        );
+        let changed = Arc::new(OidcProvider {
+            created_at: NOW.plus(Duration::from_secs(1)),
+            ..(*provider("one")).clone()
+        });
+        assert!(!Arc::ptr_eq(
+            &first,
+            &issuers.issuer(&changed, NOW).unwrap()
+        ));
     }
 }

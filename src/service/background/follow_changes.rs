@@ -19,14 +19,20 @@ impl Service {
             } else {
                 tokio::time::sleep(MIN_POLL_INTERVAL).await;
                 // The sender lives in the store.
-                tokio::time::timeout(CATCH_UP_INTERVAL - MIN_POLL_INTERVAL, announced.changed()).await.map(drop).unwrap_or_default();
+                tokio::time::timeout(CATCH_UP_INTERVAL - MIN_POLL_INTERVAL, announced.changed())
+                    .await
+                    .map(drop)
+                    .unwrap_or_default();
             }
             announced.mark_unchanged();
             let followed = self.memory.follow().await;
             match &followed {
                 Ok(()) if cut_off => tracing::info!("what others changed can be read again"),
                 // One line for each time, not five a second.
-                Err(error) if !cut_off => tracing::warn!(cause = error.cause(), "what others changed can't be read: {error}"),
+                Err(error) if !cut_off => tracing::warn!(
+                    cause = error.cause(),
+                    "what others changed can't be read: {error}"
+                ),
                 _ => {}
             }
             cut_off = followed.is_err();

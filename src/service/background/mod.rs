@@ -16,7 +16,12 @@ impl Service {
     /// Keeps the service's memory true and small, until the process ends.
     pub async fn run_background(self: Arc<Self>) {
         self.base.store.guard(self.settings.database_patience);
-        // Side by side: what is tidied up may have to wait for the database, and that it is back must be seen at once.
-        tokio::join!(self.follow_changes(), self.keep_house(), self.ledger.keep_recording_counted());
+        // Side by side: what is tidied up may have to wait for the database, and that it is back
+        // must be seen at once.
+        tokio::join!(
+            self.follow_changes(),
+            self.keep_house(),
+            self.ledger.keep_recording_counted()
+        );
     }
 }

@@ -12,17 +12,30 @@ const RECORDS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 const CHANGES_KEPT: u32 = 100_000;
 
 impl Service {
-    /// Forgets the changes that every replica has long obeyed, the writes that nobody retries any more, the policies of
-    /// sessions that have ended, and the audit events that are older than the settings keep.
+    /// Forgets the changes that every replica has long obeyed, the writes that nobody retries any
+    /// more, the policies of sessions that have ended, and the audit events that are older than the
+    /// settings keep.
     pub(in crate::service) async fn trim(&self) -> Result<()> {
         let old = self.base.now().minus(RECORDS_KEPT);
-        let revoked = store::revocation::trim(self.base.now().minus(crate::service::memory::revocations::KEPT));
+        let revoked = store::revocation::trim(
+            self.base
+                .now()
+                .minus(crate::service::memory::revocations::KEPT),
+        );
         let ended = store::session_policy::trim(self.base.now().minus(sts::POLICIES_KEPT));
-        let mut write = self.base.write().then(change::trim(old, CHANGES_KEPT)).then(operation::trim(old)).then(revoked).then(ended);
+        let mut write = self
+            .base
+            .write()
+            .then(change::trim(old, CHANGES_KEPT))
+            .then(operation::trim(old))
+            .then(revoked)
+            .then(ended);
         write = write.then(store::signed_change::trim(self.base.now()));
         if self.settings.audit.days > 0 {
             let day = Duration::from_secs(24 * 60 * 60);
-            write = write.then(store::audit::trim(self.base.now().minus(day * self.settings.audit.days)));
+            write = write.then(store::audit::trim(
+                self.base.now().minus(day * self.settings.audit.days),
+            ));
         }
         self.base.store.apply(write).await
     }

@@ -21,18 +21,37 @@ impl Credentials {
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; `InvalidParameter` for a value that isn't allowed; those of
     /// the store.
-    pub async fn set_fixed_password(&self, call: &Call<'_>, choice: &InstanceChoice, chosen: &Secret) -> Result<()> {
+    pub async fn set_fixed_password(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        chosen: &Secret,
+    ) -> Result<()> {
         let signer = call.caller.signer()?;
         if signer.principal.is_session() {
             return Err(Error::unsupported(
-                "A role or a session can't have a password, which would outlive it; ask for a temporary credential.",
+                "A role or a session can't have a password, which would outlive it; ask for a \
+                 temporary credential.",
             ));
         }
         check_fixed("Password", chosen)?;
-        let instance = self.rights.permitted_instance(call, choice, Permission::SetFixedPassword).await?;
-        let hash = self.passwords.hash(chosen, instance.account, &*self.base.random).await?;
-        let event = call.event(AuditAction::FixedPasswordSet).instance(&instance);
-        self.ledger.change(store::fixed_password::set(&instance.id, signer.principal, &hash, call.now), event).await
+        let instance = self
+            .rights
+            .permitted_instance(call, choice, Permission::SetFixedPassword)
+            .await?;
+        let hash = self
+            .passwords
+            .hash(chosen, instance.account, &*self.base.random)
+            .await?;
+        let event = call
+            .event(AuditAction::FixedPasswordSet)
+            .instance(&instance);
+        self.ledger
+            .change(
+                store::fixed_password::set(&instance.id, signer.principal, &hash, call.now),
+                event,
+            )
+            .await
     }
 
     /// Takes a principal's fixed password at an instance back; the principal may set another.
@@ -40,16 +59,32 @@ impl Credentials {
     /// # Errors
     /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
     /// there, or is another account's; those of the store.
-    pub async fn delete_fixed_password(&self, call: &Call<'_>, choice: &InstanceChoice, principal: &AnyPrincipal) -> Result<()> {
+    pub async fn delete_fixed_password(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        principal: &AnyPrincipal,
+    ) -> Result<()> {
         call.caller.require_operator()?;
         let instance = self.rights.own_instance(call, choice).await?;
-        let unsupported = || Error::unsupported("Only an account's root and users have fixed passwords.");
+        let unsupported =
+            || Error::unsupported("Only an account's root and users have fixed passwords.");
         if !matches!(principal, AnyPrincipal::Root(_) | AnyPrincipal::User(..)) {
             return Err(unsupported());
         }
-        let Resolved::Principal(named) = self.rights.find_principal(principal).await? else { return Err(unsupported()) };
+        let Resolved::Principal(named) = self.rights.find_principal(principal).await? else {
+            return Err(unsupported());
+        };
         let detail = json!({ "deleted": principal.to_string() });
-        let event = call.event(AuditAction::FixedPasswordDelete).instance(&instance).detail(detail);
-        self.ledger.change(store::fixed_password::delete(&instance.id, &named, call.now), event).await
+        let event = call
+            .event(AuditAction::FixedPasswordDelete)
+            .instance(&instance)
+            .detail(detail);
+        self.ledger
+            .change(
+                store::fixed_password::delete(&instance.id, &named, call.now),
+                event,
+            )
+            .await
     }
 }

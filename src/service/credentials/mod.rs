@@ -10,7 +10,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind, Username};
+use crate::domain::credential::{
+    self, CredentialId, CredentialState, LongTermCredential, SecretKind, Username,
+};
 use crate::domain::instance::Instance;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Noun, Result, name};
@@ -34,8 +36,9 @@ const LONG_TERM_TTL: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 /// The longest life of a temporary credential: 24 hours, as Alibaba's contract has it.
 const LONGEST_TEMPORARY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Why somebody doesn't enable what logs in.
-pub(in crate::service) const DISABLED_FOR_GOOD: &str =
-    "The account's root, the operator or `transire revoke` disabled it, and only the root and the operator enable it again.";
+pub(in crate::service) const DISABLED_FOR_GOOD: &str = "The account's root, the operator or \
+                                                        `transire revoke` disabled it, and only \
+                                                        the root and the operator enable it again.";
 
 /// How long a temporary credential is to live; never longer than the session that asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +54,12 @@ impl Lifetime {
     fn end(self, now: Timestamp, session: Option<&Session>) -> Timestamp {
         match (self, session) {
             (Self::OfSessionOr(_), Some(session)) => session.expires_at,
-            (Self::AtMost(ttl), Some(session)) => session.expires_at.min(now.plus(ttl.min(LONGEST_TEMPORARY_TTL))),
-            (Self::AtMost(ttl) | Self::OfSessionOr(ttl), None) => now.plus(ttl.min(LONGEST_TEMPORARY_TTL)),
+            (Self::AtMost(ttl), Some(session)) => session
+                .expires_at
+                .min(now.plus(ttl.min(LONGEST_TEMPORARY_TTL))),
+            (Self::AtMost(ttl) | Self::OfSessionOr(ttl), None) => {
+                now.plus(ttl.min(LONGEST_TEMPORARY_TTL))
+            }
         }
     }
 }
@@ -101,7 +108,10 @@ impl Credentials {
         username: Username,
         lifetime: Lifetime,
     ) -> Result<Issued> {
-        let instance = self.rights.permitted_instance(call, choice, Permission::IssueTemporary).await?;
+        let instance = self
+            .rights
+            .permitted_instance(call, choice, Permission::IssueTemporary)
+            .await?;
         let signer = call.caller.signer()?;
         let permit = self.ledger.queue.reserve(Share::Done)?;
         let now = call.now;
@@ -111,19 +121,33 @@ impl Credentials {
             grounds: signer.grounds,
             instance: instance.id.clone(),
             username,
-            session_policy: signer.session.and_then(|session| session.session_policy.clone()),
+            session_policy: signer
+                .session
+                .and_then(|session| session.session_policy.clone()),
             issued_at: now,
             expires_at: lifetime.end(now, signer.session),
         };
-        let secret = self.memory.keys.keyring.load().seal(SecretKind::Temporary, &grant, &*self.base.random)?;
+        let secret = self.memory.keys.keyring.load().seal(
+            SecretKind::Temporary,
+            &grant,
+            &*self.base.random,
+        )?;
         permit.record(
             &call
                 .event(AuditAction::CredentialIssueTemporary)
                 .credential(&grant.id)
                 .instance(&instance)
-                .detail(IssuedBy { access_key_id: signer.access_key_id, expires_at: grant.expires_at }),
+                .detail(IssuedBy {
+                    access_key_id: signer.access_key_id,
+                    expires_at: grant.expires_at,
+                }),
         );
-        Ok(Issued { username: username.of(&grant.principal), secret, id: grant.id, expires_at: grant.expires_at })
+        Ok(Issued {
+            username: username.of(&grant.principal),
+            secret,
+            id: grant.id,
+            expires_at: grant.expires_at,
+        })
     }
 
     /// Issues a long-term credential: it lives ten years, and only the hash of its secret is kept.
@@ -132,14 +156,23 @@ impl Credentials {
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; `InvalidParameter` for a value that isn't allowed; those of
     /// the store.
-    pub async fn issue_long_term(&self, call: &Call<'_>, choice: &InstanceChoice, description: &str) -> Result<Issued> {
+    pub async fn issue_long_term(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        description: &str,
+    ) -> Result<Issued> {
         let signer = call.caller.signer()?;
         if signer.session.is_some() {
             return Err(Error::unsupported(
-                "A session can't get a long-term credential, which would outlive it; ask with a permanent access key, or for a temporary one.",
+                "A session can't get a long-term credential, which would outlive it; ask with a \
+                 permanent access key, or for a temporary one.",
             ));
         }
-        let instance = self.rights.permitted_instance(call, choice, Permission::IssueLongTerm).await?;
+        let instance = self
+            .rights
+            .permitted_instance(call, choice, Permission::IssueLongTerm)
+            .await?;
         name::check_description("Desc", description)?;
         let principal = signer.principal.clone();
         let now = call.now;
@@ -165,12 +198,23 @@ impl Credentials {
             .credential(&id)
             .made(id.as_str())
             .instance(&instance)
-            .detail(IssuedBy { access_key_id: signer.access_key_id, expires_at: stored.expires_at });
-        // Nothing can have remembered a credential that didn't exist, so there is nothing to catch up with.
+            .detail(IssuedBy {
+                access_key_id: signer.access_key_id,
+                expires_at: stored.expires_at,
+            });
+        // Nothing can have remembered a credential that didn't exist, so there is nothing to catch
+        // up with.
         let insert = store::credential::insert(&stored, self.quotas.long_term_credentials);
-        self.ledger.commit(event.onto(self.base.write().then(insert), &*self.base.random)).await?;
+        self.ledger
+            .commit(event.onto(self.base.write().then(insert), &*self.base.random))
+            .await?;
         self.memory.cache.add_credential_id(&id);
-        Ok(Issued { username: stored.username.of(&principal), secret, id, expires_at: stored.expires_at })
+        Ok(Issued {
+            username: stored.username.of(&principal),
+            secret,
+            id,
+            expires_at: stored.expires_at,
+        })
     }
 
     /// Lists the long-term credentials of an instance, the newest first, without their secrets.
@@ -178,8 +222,15 @@ impl Credentials {
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; those of the store.
-    pub async fn credentials(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Vec<LongTermCredential>> {
-        let instance = self.rights.permitted_instance(call, choice, Permission::ListLongTerm).await?;
+    pub async fn credentials(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+    ) -> Result<Vec<LongTermCredential>> {
+        let instance = self
+            .rights
+            .permitted_instance(call, choice, Permission::ListLongTerm)
+            .await?;
         store::credential::list(&self.base.store, &instance.id).await
     }
 
@@ -188,8 +239,16 @@ impl Credentials {
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; those of the store.
-    pub async fn credential_page(&self, call: &Call<'_>, choice: &InstanceChoice, page: Page) -> Result<Listed<LongTermCredential>> {
-        let instance = self.rights.permitted_instance(call, choice, Permission::ListLongTerm).await?;
+    pub async fn credential_page(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        page: Page,
+    ) -> Result<Listed<LongTermCredential>> {
+        let instance = self
+            .rights
+            .permitted_instance(call, choice, Permission::ListLongTerm)
+            .await?;
         store::credential::list_page(&self.base.store, &instance.id, page).await
     }
 
@@ -207,16 +266,23 @@ impl Credentials {
         description: &str,
     ) -> Result<()> {
         name::check_description("Desc", description)?;
-        let (instance, _) = self.permitted_credential(call, choice, Permission::ModifyLongTerm, id).await?;
-        let event = call.event(AuditAction::CredentialModify).credential(id).instance(&instance);
-        self.ledger.change(store::credential::set_description(id, description), event).await
+        let (instance, _) = self
+            .permitted_credential(call, choice, Permission::ModifyLongTerm, id)
+            .await?;
+        let event = call
+            .event(AuditAction::CredentialModify)
+            .credential(id)
+            .instance(&instance);
+        self.ledger
+            .change(store::credential::set_description(id, description), event)
+            .await
     }
 
     /// Disables or enables a long-term credential.
     ///
     /// # Errors
-    /// `AccessDenied` when the caller may not change it, or enables one that the account's root or the operator disabled;
-    /// `NotFound`.
+    /// `AccessDenied` when the caller may not change it, or enables one that the account's root or
+    /// the operator disabled; `NotFound`.
     pub async fn set_credential_state(
         &self,
         call: &Call<'_>,
@@ -225,18 +291,34 @@ impl Credentials {
         state: CredentialState,
     ) -> Result<()> {
         let permission = Permission::ModifyLongTerm;
-        let (instance, stored) = self.permitted_credential(call, choice, permission, id).await?;
+        let (instance, stored) = self
+            .permitted_credential(call, choice, permission, id)
+            .await?;
         if state == CredentialState::Active && !call.caller.level().may_enable(stored.disabled_by) {
             let resource = Resource::Instance((&*instance).into());
-            let request = Request { permission, resource, context: call.policy_context() };
-            return Err(forbidden(call.caller, &request, Outcome::DeniedImplicitly, DISABLED_FOR_GOOD));
+            let request = Request {
+                permission,
+                resource,
+                context: call.policy_context(),
+            };
+            return Err(forbidden(
+                call.caller,
+                &request,
+                Outcome::DeniedImplicitly,
+                DISABLED_FOR_GOOD,
+            ));
         }
         let action = match state {
             CredentialState::Active => AuditAction::CredentialEnable,
             CredentialState::Disabled => AuditAction::CredentialDisable,
         };
         let event = call.event(action).credential(id).instance(&instance);
-        self.ledger.change(store::credential::set_state(id, state, call.caller.level()), event).await
+        self.ledger
+            .change(
+                store::credential::set_state(id, state, call.caller.level()),
+                event,
+            )
+            .await
     }
 
     /// Deletes a long-term credential.
@@ -244,14 +326,26 @@ impl Credentials {
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; those of the store.
-    pub async fn delete_credential(&self, call: &Call<'_>, choice: &InstanceChoice, id: &CredentialId) -> Result<()> {
-        let (instance, _) = self.permitted_credential(call, choice, Permission::DeleteLongTerm, id).await?;
-        let event = call.event(AuditAction::CredentialDelete).credential(id).instance(&instance);
-        self.ledger.change(store::credential::delete(id), event).await
+    pub async fn delete_credential(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        id: &CredentialId,
+    ) -> Result<()> {
+        let (instance, _) = self
+            .permitted_credential(call, choice, Permission::DeleteLongTerm, id)
+            .await?;
+        let event = call
+            .event(AuditAction::CredentialDelete)
+            .credential(id)
+            .instance(&instance);
+        self.ledger
+            .change(store::credential::delete(id), event)
+            .await
     }
 
-    /// Returns the instance's long-term credential of this id, and the instance, if the caller may do this to it. Whether it
-    /// exists is said to whom the policies let do it.
+    /// Returns the instance's long-term credential of this id, and the instance, if the caller may
+    /// do this to it. Whether it exists is said to whom the policies let do it.
     async fn permitted_credential(
         &self,
         call: &Call<'_>,
@@ -260,10 +354,28 @@ impl Credentials {
         id: &CredentialId,
     ) -> Result<(Arc<Instance>, Arc<LongTermCredential>)> {
         let instance = self.rights.own_instance(call, choice).await?;
-        let stored = self.memory.cache.credential(&self.base.store, id).await?.filter(|stored| stored.instance == instance.id);
+        let stored = self
+            .memory
+            .cache
+            .credential(&self.base.store, id)
+            .await?
+            .filter(|stored| stored.instance == instance.id);
         let owner = stored.as_ref().map(|stored| stored.principal.numeric_id());
-        let context = Context { owner: owner.as_deref(), ..call.policy_context() };
-        self.rights.authorize_with(call, permission, Resource::Instance((&*instance).into()), context).await?;
-        Ok((instance, stored.ok_or_else(|| Error::not_found(Noun::Credential, id))?))
+        let context = Context {
+            owner: owner.as_deref(),
+            ..call.policy_context()
+        };
+        self.rights
+            .authorize_with(
+                call,
+                permission,
+                Resource::Instance((&*instance).into()),
+                context,
+            )
+            .await?;
+        Ok((
+            instance,
+            stored.ok_or_else(|| Error::not_found(Noun::Credential, id))?,
+        ))
     }
 }

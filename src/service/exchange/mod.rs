@@ -60,7 +60,8 @@ pub struct Exchanged {
     pub expires_in_seconds: u32,
     /// When it was made.
     pub issued_at: Timestamp,
-    /// The refresh token, when it was asked for, the instance gives them out, and a credential logged in.
+    /// The refresh token, when it was asked for, the instance gives them out, and a credential
+    /// logged in.
     pub refresh_token: Option<Secret>,
     /// The scopes of the token: those that were asked for and are held.
     pub granted: Vec<Scope>,
@@ -80,15 +81,23 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// `Throttled` when the credential asks too often, `InvalidParameter` of `scope` when the token would be larger than
-    /// registries take.
-    pub async fn token(&self, call: &Call<'_>, scopes: &Scopes, offline: Offline) -> Result<Exchanged> {
+    /// `Throttled` when the credential asks too often, `InvalidParameter` of `scope` when the token
+    /// would be larger than registries take.
+    pub async fn token(
+        &self,
+        call: &Call<'_>,
+        scopes: &Scopes,
+        offline: Offline,
+    ) -> Result<Exchanged> {
         let instance = call.caller.registry_instance()?;
         if let Some(credential) = call.caller.credential() {
             // Before anything is decided: that is what many scopes cost.
             self.limits.tokens.count(credential, call.now)?;
         }
-        let Granted { scopes: granted, is_reduced } = self.granted(call, instance, scopes).await?;
+        let Granted {
+            scopes: granted,
+            is_reduced,
+        } = self.granted(call, instance, scopes).await?;
         if is_reduced {
             Box::pin(self.log_reductions(call, scopes, &granted)).await?;
         }
@@ -100,19 +109,37 @@ impl Exchange {
         };
         let token = self.sign(call, instance, &granted).await?;
         let refresh_token = match (offline, call.caller.grant()) {
-            (Offline::Asked, Some(held)) if instance.refresh_tokens.is_on() => Some(self.refresh_token(call.caller, instance, held)?),
+            (Offline::Asked, Some(held)) if instance.refresh_tokens.is_on() => {
+                Some(self.refresh_token(call.caller, instance, held)?)
+            }
             _ => None,
         };
         match permit {
-            Some(permit) => permit.record(&exchange_event(call, instance, scopes, &granted, is_reduced)),
+            Some(permit) => permit.record(&exchange_event(
+                call, instance, scopes, &granted, is_reduced,
+            )),
             None => self.ledger.count_ungranted(instance, call.request),
         }
-        Ok(Exchanged { token, expires_in_seconds: instance.token_ttl_seconds, issued_at: call.now, refresh_token, granted })
+        Ok(Exchanged {
+            token,
+            expires_in_seconds: instance.token_ttl_seconds,
+            issued_at: call.now,
+            refresh_token,
+            granted,
+        })
     }
 
     /// Decides all scopes that a request asks for.
-    async fn granted(&self, call: &Call<'_>, instance: &Instance, scopes: &Scopes) -> Result<Granted> {
-        let mut granted = Granted { scopes: Vec::with_capacity(scopes.asked.len()), is_reduced: !scopes.left_out.is_empty() };
+    async fn granted(
+        &self,
+        call: &Call<'_>,
+        instance: &Instance,
+        scopes: &Scopes,
+    ) -> Result<Granted> {
+        let mut granted = Granted {
+            scopes: Vec::with_capacity(scopes.asked.len()),
+            is_reduced: !scopes.left_out.is_empty(),
+        };
         for (place, scope) in scopes.asked.iter().enumerate() {
             if place % DECIDED_AT_ONCE == DECIDED_AT_ONCE - 1 {
                 tokio::task::yield_now().await;
@@ -127,7 +154,12 @@ impl Exchange {
     }
 
     /// Signs a token for what is granted.
-    async fn sign(&self, call: &Call<'_>, instance: &Instance, granted: &[Scope]) -> Result<String> {
+    async fn sign(
+        &self,
+        call: &Call<'_>,
+        instance: &Instance,
+        granted: &[Scope],
+    ) -> Result<String> {
         let access: Vec<Access> = granted
             .iter()
             .map(|scope| Access {
@@ -145,12 +177,23 @@ impl Exchange {
             ttl: Duration::from_secs(instance.token_ttl_seconds.into()),
             access: &access,
         };
-        if self.memory.keys.keyring.load().signing_key_of(instance).is_err() {
+        if self
+            .memory
+            .keys
+            .keyring
+            .load()
+            .signing_key_of(instance)
+            .is_err()
+        {
             // Another replica made the instance, and its key with it, a moment ago.
             Box::pin(self.memory.catch_up()).await?;
         }
         let keyring = self.memory.keys.keyring.load();
-        let token = keyring.signing_key_of(instance)?.sign(instance.kid_format, &claims, &*self.base.random)?;
+        let token = keyring.signing_key_of(instance)?.sign(
+            instance.kid_format,
+            &claims,
+            &*self.base.random,
+        )?;
         Ok(token.text)
     }
 
@@ -160,21 +203,32 @@ impl Exchange {
         if wanted.contains(&Action::All) {
             wanted.extend([Action::Pull, Action::Push, Action::Delete]);
         }
-        // Divergence: an upload begins with a look at what is there: a token that can only push can't push.
+        // Divergence: an upload begins with a look at what is there: a token that can only push
+        // can't push.
         if wanted.contains(&Action::Push) {
             wanted.insert(Action::Pull);
         }
         let mut actions = BTreeSet::new();
         for action in &wanted & &everything(&asked.resource_type, &asked.name) {
             let request = self.rights.request_for(call, action, asked, instance);
-            if self.rights.verdict(call.caller.rights(), instance, &request).await?.grants() {
+            if self
+                .rights
+                .verdict(call.caller.rights(), instance, &request)
+                .await?
+                .grants()
+            {
                 actions.insert(action);
             }
         }
-        Ok(Scope { resource_type: asked.resource_type.clone(), name: asked.name.clone(), actions })
+        Ok(Scope {
+            resource_type: asked.resource_type.clone(),
+            name: asked.name.clone(),
+            actions,
+        })
     }
 
-    /// Returns the caller's refresh token: the one that logged in, or one that lives as long as its credential.
+    /// Returns the caller's refresh token: the one that logged in, or one that lives as long as its
+    /// credential.
     ///
     /// It is never another one: docker's engine throws away what a refresh returns, so a token that
     /// changed with its use would lock its user out.
@@ -183,8 +237,15 @@ impl Exchange {
             return Ok(presented.clone());
         }
         let mut grant = held.clone();
-        grant.grounds.push((Ground::RefreshTokens(instance.id.clone()), instance.refresh_generation));
-        self.memory.keys.keyring.load().seal(SecretKind::Refresh, &grant, &*self.base.random)
+        grant.grounds.push((
+            Ground::RefreshTokens(instance.id.clone()),
+            instance.refresh_generation,
+        ));
+        self.memory
+            .keys
+            .keyring
+            .load()
+            .seal(SecretKind::Refresh, &grant, &*self.base.random)
     }
 
     /// Returns the public signing keys that instances share as a JWK set, as JSON text.
@@ -199,24 +260,43 @@ impl Exchange {
 }
 
 /// Returns the audit event of an exchange.
-fn exchange_event<'a>(call: &Call<'a>, instance: &'a Instance, scopes: &Scopes, granted: &[Scope], is_reduced: bool) -> Event<'a> {
+fn exchange_event<'a>(
+    call: &Call<'a>,
+    instance: &'a Instance,
+    scopes: &Scopes,
+    granted: &[Scope],
+    is_reduced: bool,
+) -> Event<'a> {
     let words = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
     let asked = [words(&scopes.asked), scopes.left_out.clone()].concat();
-    let mut event = call.event(AuditAction::TokenExchange).instance(instance).detail(AskedAndGranted { asked, granted: words(granted) });
+    let mut event = call
+        .event(AuditAction::TokenExchange)
+        .instance(instance)
+        .detail(AskedAndGranted {
+            asked,
+            granted: words(granted),
+        });
     if let Some(held) = call.caller.grant() {
         event = event.credential(&held.id);
     }
-    if is_reduced { event.outcome("reduced") } else { event }
+    if is_reduced {
+        event.outcome("reduced")
+    } else {
+        event
+    }
 }
 
 /// Tells whether all that a scope asks for is held.
 fn is_whole(asked: &Scope, held: &BTreeSet<Action>) -> bool {
-    asked.actions.iter().all(|action| held.contains(action) || *action == Action::All && holds_everything(asked, held))
+    asked.actions.iter().all(|action| {
+        held.contains(action) || *action == Action::All && holds_everything(asked, held)
+    })
 }
 
 /// Tells whether what is held is all that can be done, where that is written out.
 fn holds_everything(asked: &Scope, held: &BTreeSet<Action>) -> bool {
-    asked.resource_type == ResourceType::Repository && everything(&asked.resource_type, &asked.name).is_subset(held)
+    asked.resource_type == ResourceType::Repository
+        && everything(&asked.resource_type, &asked.name).is_subset(held)
 }
 
 /// Returns what a scope asks for and isn't held, `*` written out.

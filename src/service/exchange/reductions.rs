@@ -14,10 +14,12 @@ use crate::service::rights::verdict::everything;
 /// The most scopes of one request that the log explains.
 const MAX_EXPLAINED: usize = 10;
 
-/// The most bytes of each part of an explanation: what was asked, what was granted, and why not more.
+/// The most bytes of each part of an explanation: what was asked, what was granted, and why not
+/// more.
 const MAX_PART_BYTES: usize = 512;
 
-/// The most bytes that all explanations of one request have together: its line has 4 KiB at most, the names in it included.
+/// The most bytes that all explanations of one request have together: its line has 4 KiB at most,
+/// the names in it included.
 pub(in crate::service) const MAX_EXPLANATION_BYTES: usize = 3072;
 
 /// The same where nobody logged in.
@@ -34,7 +36,12 @@ pub(in crate::service) struct Explanations {
 
 impl Explanations {
     fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, text: String::new(), explained: 0, more: 0 }
+        Self {
+            max_bytes,
+            text: String::new(),
+            explained: 0,
+            more: 0,
+        }
     }
 
     /// Tells whether there is no room for another.
@@ -42,7 +49,8 @@ impl Explanations {
         self.explained == MAX_EXPLAINED || self.text.len() >= self.max_bytes
     }
 
-    /// Adds a scope, with what is granted of it and why not more; or counts it, once there is no room.
+    /// Adds a scope, with what is granted of it and why not more; or counts it, once there is no
+    /// room.
     fn add(&mut self, scope: &str, granted: &str, why: &str) {
         if self.is_full() {
             self.more += 1;
@@ -50,24 +58,44 @@ impl Explanations {
         }
         let divider = if self.explained == 0 { "" } else { " | " };
         // Writing into text can't fail.
-        write!(self.text, "{divider}scope={} granted={} {}", escaped(scope), escaped(granted), cut(why)).unwrap_or_default();
-        self.text.truncate(self.text.floor_char_boundary(self.max_bytes));
+        write!(
+            self.text,
+            "{divider}scope={} granted={} {}",
+            escaped(scope),
+            escaped(granted),
+            cut(why)
+        )
+        .unwrap_or_default();
+        self.text
+            .truncate(self.text.floor_char_boundary(self.max_bytes));
         self.explained += 1;
     }
 }
 
 impl Exchange {
-    /// Says in one line of the log of each scope that isn't granted whole what is granted, and why not more: the client
-    /// hears nothing but less in its token. `granted` is in the order of what was asked, without those of which nothing is
-    /// granted.
-    pub(in crate::service) async fn log_reductions(&self, call: &Call<'_>, scopes: &Scopes, granted: &[Scope]) -> Result<()> {
+    /// Says in one line of the log of each scope that isn't granted whole what is granted, and why
+    /// not more: the client hears nothing but less in its token. `granted` is in the order of what
+    /// was asked, without those of which nothing is granted.
+    pub(in crate::service) async fn log_reductions(
+        &self,
+        call: &Call<'_>,
+        scopes: &Scopes,
+        granted: &[Scope],
+    ) -> Result<()> {
         let instance = call.caller.registry_instance()?;
         let principal = call.caller.audit_name();
-        let party = principal.as_ref().and(call.caller.account()).map_or_else(|| Party::of_address(call.request.address), Party::Account);
+        let party = principal
+            .as_ref()
+            .and(call.caller.account())
+            .map_or_else(|| Party::of_address(call.request.address), Party::Account);
         if !self.ledger.refusals.take_explanation(party, call.now) {
             return Ok(());
         }
-        let mut reduced = Explanations::new(if principal.is_some() { MAX_EXPLANATION_BYTES } else { MAX_BYTES_FOR_STRANGERS });
+        let mut reduced = Explanations::new(if principal.is_some() {
+            MAX_EXPLANATION_BYTES
+        } else {
+            MAX_BYTES_FOR_STRANGERS
+        });
         let mut granted = granted.iter().peekable();
         let nothing = std::collections::BTreeSet::new();
         for scope in &scopes.asked {
@@ -77,11 +105,23 @@ impl Exchange {
                 continue;
             }
             // What isn't shown isn't worked out.
-            let why = if reduced.is_full() { String::new() } else { self.why_missing(call, instance, scope, missing).await? };
-            reduced.add(&scope.to_string(), &held.map(ToString::to_string).unwrap_or_default(), &why);
+            let why = if reduced.is_full() {
+                String::new()
+            } else {
+                self.why_missing(call, instance, scope, missing).await?
+            };
+            reduced.add(
+                &scope.to_string(),
+                &held.map(ToString::to_string).unwrap_or_default(),
+                &why,
+            );
         }
         for text in &scopes.left_out {
-            reduced.add(text, "", "it can't be read, or asks for actions that are unknown here");
+            reduced.add(
+                text,
+                "",
+                "it can't be read, or asks for actions that are unknown here",
+            );
         }
         tracing::info!(
             request_id = call.request.request_id,
@@ -105,16 +145,25 @@ impl Exchange {
         let possible = everything(&scope.resource_type, &scope.name);
         if possible.is_empty() {
             return Ok(match &scope.resource_type {
-                ResourceType::Registry => "of a registry, nothing but its catalog can be asked for".to_owned(),
-                ResourceType::Repository | ResourceType::Other(_) => "nothing is ever granted on a resource of this type".to_owned(),
+                ResourceType::Registry => {
+                    "of a registry, nothing but its catalog can be asked for".to_owned()
+                }
+                ResourceType::Repository | ResourceType::Other(_) => {
+                    "nothing is ever granted on a resource of this type".to_owned()
+                }
             });
         }
         let mut reasons: Vec<(String, String)> = Vec::new();
         for action in missing {
             let why = if possible.contains(&action) {
                 let request = self.rights.request_for(call, action, scope, instance);
-                let verdict = self.rights.verdict(call.caller.rights(), instance, &request).await?;
-                self.rights.reason(call.caller.rights(), instance, &request, verdict).await?
+                let verdict = self
+                    .rights
+                    .verdict(call.caller.rights(), instance, &request)
+                    .await?;
+                self.rights
+                    .reason(call.caller.rights(), instance, &request, verdict)
+                    .await?
             } else {
                 "nobody can do that to such a thing".to_owned()
             };
@@ -124,7 +173,11 @@ impl Exchange {
                 None => reasons.push((why, action.name().to_owned())),
             }
         }
-        Ok(reasons.into_iter().map(|(why, actions)| format!("{actions}: {why}")).collect::<Vec<_>>().join("; "))
+        Ok(reasons
+            .into_iter()
+            .map(|(why, actions)| format!("{actions}: {why}"))
+            .collect::<Vec<_>>()
+            .join("; "))
     }
 }
 
@@ -148,7 +201,11 @@ mod tests {
         for _ in 0..1000 {
             all.add(&long, &long, &"reason ".repeat(1000));
         }
-        assert!(all.text.len() <= MAX_EXPLANATION_BYTES && all.text.is_ascii(), "{}", all.text);
+        assert!(
+            all.text.len() <= MAX_EXPLANATION_BYTES && all.text.is_ascii(),
+            "{}",
+            all.text
+        );
         assert_eq!(all.explained + all.more, 1000);
     }
 
@@ -156,10 +213,19 @@ mod tests {
     fn the_first_explanations_are_whole_and_the_others_are_counted() {
         let mut all = Explanations::new(MAX_EXPLANATION_BYTES);
         for number in 0..12 {
-            all.add(&format!("repository:a{number}:pull,push"), "repository:a:pull", "push: no statement allows it");
+            all.add(
+                &format!("repository:a{number}:pull,push"),
+                "repository:a:pull",
+                "push: no statement allows it",
+            );
         }
-        assert!(all.text.starts_with("scope=repository:a0:pull,push granted=repository:a:pull push: no statement allows it | scope="));
-        assert!(all.text.ends_with("scope=repository:a9:pull,push granted=repository:a:pull push: no statement allows it"));
+        assert!(all.text.starts_with(
+            "scope=repository:a0:pull,push granted=repository:a:pull \
+             push: no statement allows it | scope="
+        ));
+        assert!(all.text.ends_with(
+            "scope=repository:a9:pull,push granted=repository:a:pull push: no statement allows it"
+        ));
         assert_eq!(all.more, 2);
     }
 }

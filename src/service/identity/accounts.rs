@@ -15,8 +15,8 @@ use crate::store::access_key::{AccessKey, AccessKeyState};
 use crate::store::account::Account;
 
 impl Identity {
-    /// Makes an account; without an id, one of twelve digits is picked. Without `service_account_grant`, what the settings say
-    /// holds.
+    /// Makes an account; without an id, one of twelve digits is picked. Without
+    /// `service_account_grant`, what the settings say holds.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
@@ -34,21 +34,39 @@ impl Identity {
             Some(id) => id,
             None => random_account_id(&*self.base.random)?,
         };
-        let account = Account { id, name: name.to_owned(), generation: 0, created_at: call.now, service_account_grant };
-        let event = call.event(AuditAction::AccountCreate).detail(serde_json::json!({ "account": id.to_string(), "name": name }));
-        self.ledger.change(store::account::insert(&account), event).await?;
+        let account = Account {
+            id,
+            name: name.to_owned(),
+            generation: 0,
+            created_at: call.now,
+            service_account_grant,
+        };
+        let event = call
+            .event(AuditAction::AccountCreate)
+            .detail(serde_json::json!({ "account": id.to_string(), "name": name }));
+        self.ledger
+            .change(store::account::insert(&account), event)
+            .await?;
         Ok(account)
     }
 
-    /// Sets what an account's users may give service accounts; without a word, what the settings say holds.
+    /// Sets what an account's users may give service accounts; without a word, what the settings
+    /// say holds.
     ///
     /// # Errors
     /// `Unsupported` for whoever isn't the operator, `NotFound` when there is no such account.
-    pub async fn set_service_account_grant(&self, call: &Call<'_>, id: AccountId, grant: Option<ServiceAccountGrant>) -> Result<()> {
+    pub async fn set_service_account_grant(
+        &self,
+        call: &Call<'_>,
+        id: AccountId,
+        grant: Option<ServiceAccountGrant>,
+    ) -> Result<()> {
         call.caller.require_operator()?;
         let detail = serde_json::json!({ "account": id.to_string(), "service_account_grant": grant.map(ServiceAccountGrant::name) });
         let event = call.event(AuditAction::AccountModify).detail(detail);
-        self.ledger.change(store::account::set_service_account_grant(id, grant), event).await
+        self.ledger
+            .change(store::account::set_service_account_grant(id, grant), event)
+            .await
     }
 
     /// Lists the accounts.
@@ -65,53 +83,93 @@ impl Identity {
     /// # Errors
     /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
     /// there; those of the store.
-    pub async fn create_access_key(&self, call: &Call<'_>, account: AccountId, user: Option<&str>) -> Result<NewAccessKey> {
+    pub async fn create_access_key(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        user: Option<&str>,
+    ) -> Result<NewAccessKey> {
         call.caller.require_operator()?;
         let principal = match user {
             Some(name) => Principal::User(account, self.rights.named_user(account, name).await?.id),
             None => Principal::Root(account),
         };
         let made = NewAccessKey::permanent(&*self.base.random);
-        self.memory.wrapping(|| self.store_access_key(&made, &principal, call)).await?;
+        self.memory
+            .wrapping(|| self.store_access_key(&made, &principal, call))
+            .await?;
         Ok(made)
     }
 
-    async fn store_access_key(&self, made: &NewAccessKey, principal: &Principal, call: &Call<'_>) -> Result<()> {
+    async fn store_access_key(
+        &self,
+        made: &NewAccessKey,
+        principal: &Principal,
+        call: &Call<'_>,
+    ) -> Result<()> {
         let row = AccessKey {
             id: made.id.clone(),
             principal: principal.clone(),
-            sealed_secret: self.memory.keys.master.wrap(ACCESS_KEY, &made.id, made.secret.expose().as_bytes(), &*self.base.random),
+            sealed_secret: self.memory.keys.master.wrap(
+                ACCESS_KEY,
+                &made.id,
+                made.secret.expose().as_bytes(),
+                &*self.base.random,
+            ),
             state: AccessKeyState::Active,
             generation: 0,
             created_at: call.now,
         };
-        let event = call.event(AuditAction::AccessKeyCreate).detail(serde_json::json!({ "access_key_id": made.id }));
-        self.ledger.record(self.base.write().then_wrapped(store::access_key::insert(&row)), event).await
+        let event = call
+            .event(AuditAction::AccessKeyCreate)
+            .detail(serde_json::json!({ "access_key_id": made.id }));
+        self.ledger
+            .record(
+                self.base
+                    .write()
+                    .then_wrapped(store::access_key::insert(&row)),
+                event,
+            )
+            .await
     }
 
     /// Lists the access keys of one account or of all, without their secrets.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; those of the store.
-    pub async fn access_keys(&self, call: &Call<'_>, account: Option<AccountId>) -> Result<Vec<AccessKey>> {
+    pub async fn access_keys(
+        &self,
+        call: &Call<'_>,
+        account: Option<AccountId>,
+    ) -> Result<Vec<AccessKey>> {
         call.caller.require_operator()?;
         store::access_key::list(&self.base.store, account).await
     }
 
-    /// Disables, enables or deletes an access key. The temporary credentials that it got stop with it, and stay
-    /// stopped when it is enabled again; long-term ones are the account's, and the audit says which they are.
+    /// Disables, enables or deletes an access key. The temporary credentials that it got stop with
+    /// it, and stay stopped when it is enabled again; long-term ones are the account's, and the
+    /// audit says which they are.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; those of the store.
-    pub async fn set_access_key_state(&self, call: &Call<'_>, id: &str, state: AccessKeyState) -> Result<()> {
+    pub async fn set_access_key_state(
+        &self,
+        call: &Call<'_>,
+        id: &str,
+        state: AccessKeyState,
+    ) -> Result<()> {
         call.caller.require_operator()?;
         let action = match state {
             AccessKeyState::Active => AuditAction::AccessKeyEnable,
             AccessKeyState::Disabled => AuditAction::AccessKeyDisable,
             AccessKeyState::Deleted => AuditAction::AccessKeyDelete,
         };
-        let event = call.event(action).detail(serde_json::json!({ "access_key_id": id }));
-        self.ledger.change(store::access_key::set_state(id, state), event).await
+        let event = call
+            .event(action)
+            .detail(serde_json::json!({ "access_key_id": id }));
+        self.ledger
+            .change(store::access_key::set_state(id, state), event)
+            .await
     }
 }
 

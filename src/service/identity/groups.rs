@@ -25,12 +25,25 @@ impl Identity {
     /// # Errors
     /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
     /// allowed; those of the store.
-    pub async fn create_group(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<Group> {
+    pub async fn create_group(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+    ) -> Result<Group> {
         call.caller.require_operator()?;
         name::check_name("name", name)?;
-        let group = Group { account, name: name.to_owned(), created_at: call.now };
-        let event = call.event(AuditAction::GroupCreate).detail(json!({ "account": account.to_string(), "group": name }));
-        self.ledger.change(store::group::insert(&group), event).await?;
+        let group = Group {
+            account,
+            name: name.to_owned(),
+            created_at: call.now,
+        };
+        let event = call
+            .event(AuditAction::GroupCreate)
+            .detail(json!({ "account": account.to_string(), "group": name }));
+        self.ledger
+            .change(store::group::insert(&group), event)
+            .await?;
         Ok(group)
     }
 
@@ -38,7 +51,11 @@ impl Identity {
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; those of the store.
-    pub async fn groups(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<(Group, Vec<String>)>> {
+    pub async fn groups(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+    ) -> Result<Vec<(Group, Vec<String>)>> {
         call.caller.require_operator()?;
         let mut groups = Vec::new();
         for group in store::group::list(&self.base.store, account).await? {
@@ -52,23 +69,47 @@ impl Identity {
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; those of the store.
-    pub async fn delete_group(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
+    pub async fn delete_group(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+    ) -> Result<()> {
         call.caller.require_operator()?;
-        let event = call.event(AuditAction::GroupDelete).detail(json!({ "account": account.to_string(), "group": name }));
-        self.ledger.change(store::cascade::delete_group(account, name), event).await
+        let event = call
+            .event(AuditAction::GroupDelete)
+            .detail(json!({ "account": account.to_string(), "group": name }));
+        self.ledger
+            .change(store::cascade::delete_group(account, name), event)
+            .await
     }
 
     /// Puts a user into a group, or takes it out.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; those of the store.
-    pub async fn set_member(&self, call: &Call<'_>, account: AccountId, group: &str, user: &str, membership: Membership) -> Result<()> {
+    pub async fn set_member(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        group: &str,
+        user: &str,
+        membership: Membership,
+    ) -> Result<()> {
         call.caller.require_operator()?;
         let (action, part) = match membership {
-            Membership::In => (AuditAction::GroupAdd, store::group::add_member(account, group, user)),
-            Membership::Out => (AuditAction::GroupRemove, store::group::remove_member(account, group, user)),
+            Membership::In => (
+                AuditAction::GroupAdd,
+                store::group::add_member(account, group, user),
+            ),
+            Membership::Out => (
+                AuditAction::GroupRemove,
+                store::group::remove_member(account, group, user),
+            ),
         };
-        let event = call.event(action).detail(json!({ "account": account.to_string(), "group": group, "user": user }));
+        let event = call
+            .event(action)
+            .detail(json!({ "account": account.to_string(), "group": group, "user": user }));
         self.ledger.change(part, event).await
     }
 }

@@ -1,4 +1,5 @@
-//! Accounts and who is in them: users, groups, roles, access keys, policies, OpenID Connect providers.
+//! Accounts and who is in them: users, groups, roles, access keys, policies, OpenID Connect
+//! providers.
 
 use std::sync::Arc;
 

@@ -47,7 +47,11 @@ impl Identity {
     /// # Errors
     /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
     /// allowed; those of the store.
-    pub async fn create_oidc_provider(&self, call: &Call<'_>, new: NewOidcProvider) -> Result<OidcProvider> {
+    pub async fn create_oidc_provider(
+        &self,
+        call: &Call<'_>,
+        new: NewOidcProvider,
+    ) -> Result<OidcProvider> {
         call.caller.require_operator()?;
         check_provider_name(&new.name)?;
         check_issuer(&self.access.remote, &new.issuer, new.jwks.is_some())?;
@@ -59,7 +63,8 @@ impl Identity {
         if let Some(jwks) = &new.jwks
             && !JwkSet::parse(jwks)?.has_key_for(&algorithms)
         {
-            let why = "the JWK set holds no key that can sign tokens with the provider's algorithms";
+            let why =
+                "the JWK set holds no key that can sign tokens with the provider's algorithms";
             return Err(Error::invalid_parameter("jwks", why));
         }
         let provider = OidcProvider {
@@ -73,7 +78,9 @@ impl Identity {
         };
         let detail = json!({ "account": provider.account.to_string(), "oidc_provider": provider.name, "issuer": provider.issuer });
         let event = call.event(AuditAction::OidcProviderCreate).detail(detail);
-        self.ledger.change(store::oidc_provider::insert(&provider), event).await?;
+        self.ledger
+            .change(store::oidc_provider::insert(&provider), event)
+            .await?;
         Ok(provider)
     }
 
@@ -81,7 +88,11 @@ impl Identity {
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; those of the store.
-    pub async fn oidc_providers(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<OidcProvider>> {
+    pub async fn oidc_providers(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+    ) -> Result<Vec<OidcProvider>> {
         call.caller.require_operator()?;
         store::oidc_provider::list(&self.base.store, account).await
     }
@@ -90,11 +101,18 @@ impl Identity {
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; those of the store.
-    pub async fn delete_oidc_provider(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
+    pub async fn delete_oidc_provider(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+    ) -> Result<()> {
         call.caller.require_operator()?;
         let detail = json!({ "account": account.to_string(), "oidc_provider": name });
         let event = call.event(AuditAction::OidcProviderDelete).detail(detail);
-        self.ledger.change(store::oidc_provider::delete(account, name), event).await
+        self.ledger
+            .change(store::oidc_provider::delete(account, name), event)
+            .await
     }
 
     /// Tells an operator whether a token is believed, and what it says.
@@ -102,42 +120,75 @@ impl Identity {
     /// # Errors
     /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
     /// allowed.
-    pub async fn check_web_identity(&self, call: &Call<'_>, account: AccountId, provider: &str, token: &Secret) -> Result<WebIdentity> {
+    pub async fn check_web_identity(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        provider: &str,
+        token: &Secret,
+    ) -> Result<WebIdentity> {
         call.caller.require_operator()?;
-        self.access.verify_web_identity(account, provider, token, &mut Attempt::new(None)).await
+        self.access
+            .verify_web_identity(account, provider, token, &mut Attempt::new(None))
+            .await
     }
 }
 
 /// Checks a provider's name: it stands in the providers' ARNs of both clouds.
 pub(in crate::service) fn check_provider_name(name: &str) -> Result<()> {
-    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let letters = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     if letters && (1..=NAME_LENGTH).contains(&name.len()) {
         return Ok(());
     }
-    Err(Error::invalid_parameter("name", format!("a provider's name has 1 to {NAME_LENGTH} letters, digits, '-', '_' or '.'")))
+    Err(Error::invalid_parameter(
+        "name",
+        format!("a provider's name has 1 to {NAME_LENGTH} letters, digits, '-', '_' or '.'"),
+    ))
 }
 
 /// Checks an issuer (OpenID Connect Core, 2); where it is doesn't matter when its keys are given.
-pub(in crate::service) fn check_issuer(remote: &remote::Client, issuer: &str, keys_are_given: bool) -> Result<()> {
+pub(in crate::service) fn check_issuer(
+    remote: &remote::Client,
+    issuer: &str,
+    keys_are_given: bool,
+) -> Result<()> {
     let refuse = |why: &str| Error::invalid_parameter("issuer", why);
     // The URL's reader forgives spaces and line ends; tokens are compared with what was written.
     if issuer.len() > ISSUER_LENGTH {
-        return Err(refuse("an issuer is a URL of at most 255 ASCII characters, such as https://issuer.example.com"));
+        return Err(refuse(
+            "an issuer is a URL of at most 255 ASCII characters, such as \
+             https://issuer.example.com",
+        ));
     }
     // Some issuers have `//` in their path, and tokens say it so.
-    HttpUrl::parse(issuer).map_err(|fault| refuse(&fault.explain("the issuer", "https://issuer.example.com")))?;
-    let checked = if keys_are_given { remote.read_url(issuer) } else { remote.check_url(issuer) };
-    checked.map(drop).map_err(|failure| refuse(&format!("the issuer {failure}")))
+    HttpUrl::parse(issuer)
+        .map_err(|fault| refuse(&fault.explain("the issuer", "https://issuer.example.com")))?;
+    let checked = if keys_are_given {
+        remote.read_url(issuer)
+    } else {
+        remote.check_url(issuer)
+    };
+    checked
+        .map(drop)
+        .map_err(|failure| refuse(&format!("the issuer {failure}")))
 }
 
 pub(in crate::service) fn check_audiences(audiences: &[String]) -> Result<()> {
     let well_formed = |audience: &String| {
-        (1..=AUDIENCE_LENGTH).contains(&audience.len()) && !audience.chars().any(|letter| letter.is_control() || letter.is_whitespace())
+        (1..=AUDIENCE_LENGTH).contains(&audience.len())
+            && !audience
+                .chars()
+                .any(|letter| letter.is_control() || letter.is_whitespace())
     };
     if (1..=AUDIENCES).contains(&audiences.len()) && audiences.iter().all(well_formed) {
         return Ok(());
     }
-    let why = format!("a provider has 1 to {AUDIENCES} audiences, each of 1 to {AUDIENCE_LENGTH} bytes without spaces");
+    let why = format!(
+        "a provider has 1 to {AUDIENCES} audiences, each of 1 to {AUDIENCE_LENGTH} bytes without \
+         spaces"
+    );
     Err(Error::invalid_parameter("audience", why))
 }
 
@@ -147,8 +198,14 @@ mod tests {
 
     #[test]
     fn names_issuers_and_audiences_keep_to_their_rules() {
-        for (name, good) in [("actions", true), ("a.b-c_D9", true), ("", false), ("a/b", false), ("a b", false), (&"a".repeat(129), false)]
-        {
+        for (name, good) in [
+            ("actions", true),
+            ("a.b-c_D9", true),
+            ("", false),
+            ("a/b", false),
+            ("a b", false),
+            (&"a".repeat(129), false),
+        ] {
             assert_eq!(check_provider_name(name).is_ok(), good, "{name:?}");
         }
         let remote = remote::Client::new(remote::Settings::default());
@@ -164,11 +221,23 @@ mod tests {
             ("issuer.example.com", false, false),
             ("", false, false),
         ] {
-            assert_eq!(check_issuer(&remote, issuer, false).is_ok(), fetched, "{issuer:?}");
-            assert_eq!(check_issuer(&remote, issuer, true).is_ok(), given, "{issuer:?} with its keys");
+            assert_eq!(
+                check_issuer(&remote, issuer, false).is_ok(),
+                fetched,
+                "{issuer:?}"
+            );
+            assert_eq!(
+                check_issuer(&remote, issuer, true).is_ok(),
+                given,
+                "{issuer:?} with its keys"
+            );
         }
-        let audiences = |list: &[&str]| check_audiences(&list.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>()).is_ok();
+        let audiences = |list: &[&str]| {
+            check_audiences(&list.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>()).is_ok()
+        };
         assert!(audiences(&["sts.example.com"]) && audiences(&["a"; 50]));
-        assert!(!audiences(&[]) && !audiences(&[""]) && !audiences(&["a b"]) && !audiences(&["a"; 51]));
+        assert!(
+            !audiences(&[]) && !audiences(&[""]) && !audiences(&["a b"]) && !audiences(&["a"; 51])
+        );
     }
 }

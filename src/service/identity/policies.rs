@@ -31,16 +31,30 @@ impl Identity {
     /// # Errors
     /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
     /// allowed; those of the store.
-    pub async fn save_policy(&self, call: &Call<'_>, account: AccountId, name: &str, document: &str, save: Save) -> Result<Vec<String>> {
+    pub async fn save_policy(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+        document: &str,
+        save: Save,
+    ) -> Result<Vec<String>> {
         call.caller.require_operator()?;
         check_policy_name(name)?;
         let checked = Document::parse(document, Limits::POLICY)?;
-        let policy = Policy { account, name: name.to_owned(), document: document.to_owned(), changed_at: call.now };
+        let policy = Policy {
+            account,
+            name: name.to_owned(),
+            document: document.to_owned(),
+            changed_at: call.now,
+        };
         let (action, part) = match save {
             Save::Create => (AuditAction::PolicyCreate, store::policy::create(&policy)),
             Save::Update => (AuditAction::PolicyUpdate, store::policy::update(&policy)),
         };
-        let event = call.event(action).detail(json!({ "account": account.to_string(), "policy": name }));
+        let event = call
+            .event(action)
+            .detail(json!({ "account": account.to_string(), "policy": name }));
         self.ledger.change(part, event).await?;
         Ok(checked.warnings)
     }
@@ -59,7 +73,12 @@ impl Identity {
     /// # Errors
     /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
     /// there; those of the store.
-    pub async fn policy_document(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<String> {
+    pub async fn policy_document(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+    ) -> Result<String> {
         call.caller.require_operator()?;
         match Builtin::named(name) {
             Some(builtin) => Ok(builtin.text.to_owned()),
@@ -74,7 +93,11 @@ impl Identity {
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; those of the store.
-    pub async fn attachments(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<Attachment>> {
+    pub async fn attachments(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+    ) -> Result<Vec<Attachment>> {
         call.caller.require_operator()?;
         store::policy::attachments(&self.base.store, account).await
     }
@@ -83,22 +106,48 @@ impl Identity {
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; those of the store.
-    pub async fn delete_policy(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
+    pub async fn delete_policy(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+    ) -> Result<()> {
         call.caller.require_operator()?;
-        let event = call.event(AuditAction::PolicyDelete).detail(json!({ "account": account.to_string(), "policy": name }));
-        self.ledger.change(store::policy::delete(account, name), event).await
+        let event = call
+            .event(AuditAction::PolicyDelete)
+            .detail(json!({ "account": account.to_string(), "policy": name }));
+        self.ledger
+            .change(store::policy::delete(account, name), event)
+            .await
     }
 
     /// Attaches a policy, an own or a built-in one, to a user, a group or a role, or detaches it.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; those of the store.
-    pub async fn set_attached(&self, call: &Call<'_>, account: AccountId, name: &str, target: &Target, attached: Attached) -> Result<()> {
+    pub async fn set_attached(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+        target: &Target,
+        attached: Attached,
+    ) -> Result<()> {
         call.caller.require_operator()?;
-        let kind = if Builtin::named(name).is_some() { PolicyKind::BuiltIn } else { PolicyKind::Own };
+        let kind = if Builtin::named(name).is_some() {
+            PolicyKind::BuiltIn
+        } else {
+            PolicyKind::Own
+        };
         let (action, part) = match attached {
-            Attached::Yes => (AuditAction::PolicyAttach, store::policy::attach(account, name, kind, target)),
-            Attached::No => (AuditAction::PolicyDetach, store::policy::detach(account, name, kind, target)),
+            Attached::Yes => (
+                AuditAction::PolicyAttach,
+                store::policy::attach(account, name, kind, target),
+            ),
+            Attached::No => (
+                AuditAction::PolicyDetach,
+                store::policy::detach(account, name, kind, target),
+            ),
         };
         let event = call.event(action).detail(json!({ "account": account.to_string(), "policy": name, "target": format!("{target:?}") }));
         self.ledger.change(part, event).await
@@ -116,12 +165,20 @@ pub enum Attached {
 
 /// Checks a policy's name: letters, digits, `-` and `_`, and not a built-in policy's.
 fn check_policy_name(name: &str) -> Result<()> {
-    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let letters = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     if !letters || !(1..=NAME_LENGTH).contains(&name.len()) {
-        return Err(Error::invalid_parameter("name", format!("a policy's name has 1 to {NAME_LENGTH} letters, digits, '-' or '_'")));
+        return Err(Error::invalid_parameter(
+            "name",
+            format!("a policy's name has 1 to {NAME_LENGTH} letters, digits, '-' or '_'"),
+        ));
     }
     match Builtin::named(name) {
-        Some(_) => Err(Error::already_exists(Noun::Policy, format!("{name} is a built-in policy; choose another name."))),
+        Some(_) => Err(Error::already_exists(
+            Noun::Policy,
+            format!("{name} is a built-in policy; choose another name."),
+        )),
         None => Ok(()),
     }
 }

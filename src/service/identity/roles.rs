@@ -13,7 +13,8 @@ use crate::service::ledger::actions::AuditAction;
 use crate::store;
 
 impl Identity {
-    /// Makes a role; its numeric id is picked. Returns what the trust policy's writer should know about it, too.
+    /// Makes a role; its numeric id is picked. Returns what the trust policy's writer should know
+    /// about it, too.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
@@ -31,7 +32,10 @@ impl Identity {
         let checked = TrustPolicy::parse(trust_policy, Limits::POLICY)?;
         let (least, most) = (Role::MIN_SESSION_LIMIT, Role::MAX_SESSION_LIMIT);
         if !(least..=most).contains(&max_session_seconds) {
-            return Err(Error::invalid_parameter("max-session", format!("a session lasts {least} to {most} seconds at most")));
+            return Err(Error::invalid_parameter(
+                "max-session",
+                format!("a session lasts {least} to {most} seconds at most"),
+            ));
         }
         let role = Role {
             id: random_role_id(&*self.base.random)?,
@@ -42,8 +46,12 @@ impl Identity {
             generation: 0,
             created_at: call.now,
         };
-        let event = call.event(AuditAction::RoleCreate).detail(json!({ "account": account.to_string(), "role": name }));
-        self.ledger.change(store::role::insert(&role), event).await?;
+        let event = call
+            .event(AuditAction::RoleCreate)
+            .detail(json!({ "account": account.to_string(), "role": name }));
+        self.ledger
+            .change(store::role::insert(&role), event)
+            .await?;
         Ok((role, checked.warnings))
     }
 
@@ -56,19 +64,29 @@ impl Identity {
         store::role::list(&self.base.store, account).await
     }
 
-    /// Deletes a role: its sessions stop, and what they got. Returns the service accounts that came from it, as
-    /// `ACCOUNT:service-account/INSTANCE/NAME`: they go on.
+    /// Deletes a role: its sessions stop, and what they got. Returns the service accounts that came
+    /// from it, as `ACCOUNT:service-account/INSTANCE/NAME`: they go on.
     ///
     /// # Errors
     /// As [`Self::delete_user`].
-    pub async fn delete_role(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<Vec<String>> {
+    pub async fn delete_role(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+    ) -> Result<Vec<String>> {
         call.caller.require_operator()?;
         let role = self.rights.named_role(account, name).await?;
         let (made, names) = self.rights.made_by(role.id.number()).await?;
         let detail = json!({ "account": account.to_string(), "role": name, "role_id": role.id.to_string(), "service_accounts": names });
         let event = call.event(AuditAction::RoleDelete).detail(detail);
         let as_listed = store::service_account::expect_made_by(role.id.number(), made.len());
-        self.ledger.change(store::cascade::delete_role(account, role.id).and(as_listed), event).await?;
+        self.ledger
+            .change(
+                store::cascade::delete_role(account, role.id).and(as_listed),
+                event,
+            )
+            .await?;
         Ok(names)
     }
 }

@@ -17,7 +17,12 @@ impl Identity {
     /// # Errors
     /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
     /// allowed; those of the store.
-    pub async fn create_user(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<User> {
+    pub async fn create_user(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+    ) -> Result<User> {
         call.caller.require_operator()?;
         name::check_name("name", name)?;
         let user = User {
@@ -28,8 +33,12 @@ impl Identity {
             generation: 0,
             created_at: call.now,
         };
-        let event = call.event(AuditAction::UserCreate).detail(json!({ "account": account.to_string(), "user": name }));
-        self.ledger.change(store::user::insert(&user), event).await?;
+        let event = call
+            .event(AuditAction::UserCreate)
+            .detail(json!({ "account": account.to_string(), "user": name }));
+        self.ledger
+            .change(store::user::insert(&user), event)
+            .await?;
         Ok(user)
     }
 
@@ -42,43 +51,63 @@ impl Identity {
         store::user::list(&self.base.store, account).await
     }
 
-    /// Disables or enables a user. Disabling stops its access keys and all that it got, and what was temporary
-    /// stays stopped when the user is enabled again.
+    /// Disables or enables a user. Disabling stops its access keys and all that it got, and what
+    /// was temporary stays stopped when the user is enabled again.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
     /// there; those of the store.
-    pub async fn set_user_state(&self, call: &Call<'_>, account: AccountId, name: &str, state: UserState) -> Result<()> {
+    pub async fn set_user_state(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+        state: UserState,
+    ) -> Result<()> {
         call.caller.require_operator()?;
         let user = self.rights.named_user(account, name).await?;
         let action = match state {
             UserState::Active => AuditAction::UserEnable,
             UserState::Disabled => AuditAction::UserDisable,
         };
-        let event = call.event(action).detail(json!({ "account": account.to_string(), "user": name }));
-        self.ledger.change(store::user::set_state(user.id, state), event).await
+        let event = call
+            .event(action)
+            .detail(json!({ "account": account.to_string(), "user": name }));
+        self.ledger
+            .change(store::user::set_state(user.id, state), event)
+            .await
     }
 
-    /// Deletes a user, its access keys and its credentials; its id is never used again. Returns the service accounts that came
-    /// from it, as `ACCOUNT:service-account/INSTANCE/NAME`: they go on.
+    /// Deletes a user, its access keys and its credentials; its id is never used again. Returns the
+    /// service accounts that came from it, as `ACCOUNT:service-account/INSTANCE/NAME`: they go on.
     ///
     /// # Errors
-    /// `Unsupported` for whoever isn't the operator; `NotFound`; `PreconditionFailed` when it made or lost a service account
-    /// at the same moment.
-    pub async fn delete_user(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<Vec<String>> {
+    /// `Unsupported` for whoever isn't the operator; `NotFound`; `PreconditionFailed` when it made
+    /// or lost a service account at the same moment.
+    pub async fn delete_user(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+    ) -> Result<Vec<String>> {
         call.caller.require_operator()?;
         let user = self.rights.named_user(account, name).await?;
         let (made, names) = self.rights.made_by(user.id.number()).await?;
         let detail = json!({ "account": account.to_string(), "user": name, "user_id": user.id.to_string(), "service_accounts": names });
         let event = call.event(AuditAction::UserDelete).detail(detail);
         let as_listed = store::service_account::expect_made_by(user.id.number(), made.len());
-        self.ledger.change(store::cascade::delete_user(account, user.id).and(as_listed), event).await?;
+        self.ledger
+            .change(
+                store::cascade::delete_user(account, user.id).and(as_listed),
+                event,
+            )
+            .await?;
         Ok(names)
     }
 }
 
-/// Twelve digits that begin with a 2: Tencent's users have ids like accounts', and here the first digit
-/// tells people which is which.
+/// Twelve digits that begin with a 2: Tencent's users have ids like accounts', and here the first
+/// digit tells people which is which.
 fn random_user_id(random: &dyn Random) -> Result<UserId> {
     format!("2{}", random_text(random, b"0123456789", 11)).parse()
 }

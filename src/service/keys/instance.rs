@@ -1,6 +1,8 @@
-//! Signing keys of one instance alone, for registries that trust a key and ask nothing further of a token.
+//! Signing keys of one instance alone, for registries that trust a key and ask nothing further of a
+//! token.
 //!
-//! Such a registry holds one key: its key changes when the operator gives it another, not before and not later.
+//! Such a registry holds one key: its key changes when the operator gives it another, not before
+//! and not later.
 
 use std::sync::Arc;
 
@@ -28,7 +30,14 @@ pub(in crate::service) fn new_instance_key(
     let pair = SigningKeyPair::generate(algorithm)?;
     let id = crate::service::keys::ca::new_id(random);
     let wrapped_private = master.wrap(INSTANCE_KEY, &id, &pair.private_pkcs8()?, random);
-    Ok(InstanceKeyRow { id, instance: instance.clone(), algorithm, wrapped_private, state, created_at: now })
+    Ok(InstanceKeyRow {
+        id,
+        instance: instance.clone(),
+        algorithm,
+        wrapped_private,
+        state,
+        created_at: now,
+    })
 }
 
 /// Tells that only a registry with a key of its own is meant.
@@ -36,8 +45,8 @@ fn has_no_own_key(instance: &Instance) -> Error {
     Error::precondition_failed(
         Noun::Instance,
         format!(
-            "The instance {} is of the kind {}, which shares its signing keys; `transire keys rotate signing` without --instance \
-             rotates those.",
+            "The instance {} is of the kind {}, which shares its signing keys; `transire keys \
+             rotate signing` without --instance rotates those.",
             instance.id,
             instance.kind.name()
         ),
@@ -66,7 +75,11 @@ impl Keys {
         Ok(rows.into_iter().rev().map(info).collect())
     }
 
-    async fn keys_of(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<(Arc<Instance>, Vec<InstanceKeyRow>)> {
+    async fn keys_of(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+    ) -> Result<(Arc<Instance>, Vec<InstanceKeyRow>)> {
         call.caller.require_operator()?;
         let instance = self.rights.own_instance(call, choice).await?;
         if !instance.kind.has_own_key() {
@@ -77,20 +90,29 @@ impl Keys {
         Ok((instance, rows))
     }
 
-    /// Makes the key that is next for an instance with keys of its own; it signs nothing until it is activated. Done
-    /// again, it returns the one that is next already.
+    /// Makes the key that is next for an instance with keys of its own; it signs nothing until it
+    /// is activated. Done again, it returns the one that is next already.
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed` for an instance that shares
-    /// its keys, `Misconfigured` without the master key.
-    pub async fn rotate_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
-        self.memory.wrapping(|| self.make_instance_key(call, choice)).await
+    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed`
+    /// for an instance that shares its keys, `Misconfigured` without the master key.
+    pub async fn rotate_instance_key(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+    ) -> Result<String> {
+        self.memory
+            .wrapping(|| self.make_instance_key(call, choice))
+            .await
     }
 
     async fn make_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
         let (instance, rows) = self.keys_of(call, choice).await?;
-        if let Some(next) = rows.into_iter().find(|row| row.state == InstanceKeyState::Next) {
+        if let Some(next) = rows
+            .into_iter()
+            .find(|row| row.state == InstanceKeyState::Next)
+        {
             return Ok(next.id);
         }
         let row = new_instance_key(
@@ -101,22 +123,43 @@ impl Keys {
             call.now,
             &*self.base.random,
         )?;
-        let event = call.event(AuditAction::SigningKeyCreate).instance(&instance).detail(serde_json::json!({ "key": row.id }));
-        self.ledger.record(self.base.write().then_wrapped(instance_key::insert(&row)), event).await?;
+        let event = call
+            .event(AuditAction::SigningKeyCreate)
+            .instance(&instance)
+            .detail(serde_json::json!({ "key": row.id }));
+        self.ledger
+            .record(
+                self.base.write().then_wrapped(instance_key::insert(&row)),
+                event,
+            )
+            .await?;
         Ok(row.id)
     }
 
-    /// Lets the key that is next sign its instance's tokens; the one before is forgotten. Its registry must be restarted
-    /// with the new key at the same moment.
+    /// Lets the key that is next sign its instance's tokens; the one before is forgotten. Its
+    /// registry must be restarted with the new key at the same moment.
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed` when none is next.
-    pub async fn activate_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
+    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed`
+    /// when none is next.
+    pub async fn activate_instance_key(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+    ) -> Result<String> {
         let (instance, rows) = self.keys_of(call, choice).await?;
-        let next = rows.into_iter().find(|row| row.state == InstanceKeyState::Next).ok_or_else(|| no_next(&instance))?;
-        let event = call.event(AuditAction::SigningKeyActivate).instance(&instance).detail(serde_json::json!({ "key": next.id }));
-        self.ledger.change(instance_key::activate(&next.id, &instance.id), event).await?;
+        let next = rows
+            .into_iter()
+            .find(|row| row.state == InstanceKeyState::Next)
+            .ok_or_else(|| no_next(&instance))?;
+        let event = call
+            .event(AuditAction::SigningKeyActivate)
+            .instance(&instance)
+            .detail(serde_json::json!({ "key": next.id }));
+        self.ledger
+            .change(instance_key::activate(&next.id, &instance.id), event)
+            .await?;
         Ok(next.id)
     }
 
@@ -124,23 +167,46 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed` when none is next.
-    pub async fn cancel_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
+    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed`
+    /// when none is next.
+    pub async fn cancel_instance_key(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+    ) -> Result<String> {
         let (instance, rows) = self.keys_of(call, choice).await?;
-        let next = rows.into_iter().find(|row| row.state == InstanceKeyState::Next).ok_or_else(|| no_next(&instance))?;
-        let event = call.event(AuditAction::SigningKeyCancel).instance(&instance).detail(serde_json::json!({ "key": next.id }));
-        self.ledger.change(instance_key::delete_next(&instance.id), event).await?;
+        let next = rows
+            .into_iter()
+            .find(|row| row.state == InstanceKeyState::Next)
+            .ok_or_else(|| no_next(&instance))?;
+        let event = call
+            .event(AuditAction::SigningKeyCancel)
+            .instance(&instance)
+            .detail(serde_json::json!({ "key": next.id }));
+        self.ledger
+            .change(instance_key::delete_next(&instance.id), event)
+            .await?;
         Ok(next.id)
     }
 
-    /// Returns the public key (PEM) that an instance's registry is to trust: the one that signs, or the one that is next.
+    /// Returns the public key (PEM) that an instance's registry is to trust: the one that signs, or
+    /// the one that is next.
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed` when none is next.
-    pub async fn instance_public_key(&self, call: &Call<'_>, choice: &InstanceChoice, state: KeyState) -> Result<String> {
+    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed`
+    /// when none is next.
+    pub async fn instance_public_key(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        state: KeyState,
+    ) -> Result<String> {
         let (instance, rows) = self.keys_of(call, choice).await?;
-        let row = rows.into_iter().find(|row| state_of(row) == state).ok_or_else(|| no_next(&instance))?;
+        let row = rows
+            .into_iter()
+            .find(|row| state_of(row) == state)
+            .ok_or_else(|| no_next(&instance))?;
         Ok(keyring::instance_signing_key(&row, &self.memory.keys.master)?.public_pem())
     }
 }
@@ -148,6 +214,10 @@ impl Keys {
 fn no_next(instance: &Instance) -> Error {
     Error::precondition_failed(
         Noun::SigningKey,
-        format!("No key of instance {id} is next; `transire keys rotate signing --instance {id}` makes one.", id = instance.id),
+        format!(
+            "No key of instance {id} is next; `transire keys rotate signing --instance {id}` makes \
+             one.",
+            id = instance.id
+        ),
     )
 }

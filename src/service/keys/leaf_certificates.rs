@@ -15,40 +15,80 @@ impl Keys {
     ///
     /// `Misconfigured` without the master key that wrapped it, `Internal` when it is damaged.
     pub(super) fn pair_of(&self, row: &SigningKeyRow) -> Result<SigningKeyPair> {
-        SigningKeyPair::from_pkcs8(row.algorithm, &self.memory.keys.master.unwrap(SIGNING_KEY, &row.id, &row.wrapped_private)?)
+        SigningKeyPair::from_pkcs8(
+            row.algorithm,
+            &self
+                .memory
+                .keys
+                .master
+                .unwrap(SIGNING_KEY, &row.id, &row.wrapped_private)?,
+        )
     }
 
-    /// Renews the leaf certificates of the signing keys before half of their life is over, and replaces those that the CA in
-    /// use didn't issue. Where that CA is kept elsewhere, the operator renews them, and the warnings say when.
+    /// Renews the leaf certificates of the signing keys before half of their life is over, and
+    /// replaces those that the CA in use didn't issue. Where that CA is kept elsewhere, the
+    /// operator renews them, and the warnings say when.
     ///
     /// # Errors
     ///
-    /// `StoreUnavailable`, but only once a certificate known here is due. `Misconfigured` without the master key.
+    /// `StoreUnavailable`, but only once a certificate known here is due. `Misconfigured` without
+    /// the master key.
     pub async fn renew_leaf_certificates(&self) -> Result<()> {
         let now = self.base.now();
         let read = async {
-            Ok::<_, Error>((key::list_signing(&self.base.store).await?, InUse::load(&self.base.store, &self.memory.keys.master).await?))
+            Ok::<_, Error>((
+                key::list_signing(&self.base.store).await?,
+                InUse::load(&self.base.store, &self.memory.keys.master).await?,
+            ))
         };
         let (signing, ca) = match read.await {
             // As far as this replica knows, no certificate ends before the database is back.
-            Err(error) if error.kind() == &ErrorKind::StoreUnavailable && !self.is_any_leaf_due(now) => return Ok(()),
+            Err(error)
+                if error.kind() == &ErrorKind::StoreUnavailable && !self.is_any_leaf_due(now) =>
+            {
+                return Ok(());
+            }
             outcome => outcome?,
         };
-        let Some(signer) = &ca.signer else { return Ok(()) };
+        let Some(signer) = &ca.signer else {
+            return Ok(());
+        };
         let is_due = |row: &&SigningKeyRow| {
-            now.until(row.leaf_expires_at) < LEAF_RENEWAL_LEFT || !certificates::is_issued_by(&row.leaf_der, signer.certificate_der())
+            now.until(row.leaf_expires_at) < LEAF_RENEWAL_LEFT
+                || !certificates::is_issued_by(&row.leaf_der, signer.certificate_der())
         };
         let waiting = signing.iter().filter(|row| !row.is_certified());
-        for row in used_soon(&signing, now).into_iter().filter(is_due).chain(waiting) {
+        for row in used_soon(&signing, now)
+            .into_iter()
+            .filter(is_due)
+            .chain(waiting)
+        {
             let leaf = signer.issue_leaf(&self.pair_of(row)?, now)?;
             let first = (!row.is_certified()).then_some(now);
-            let replaced = key::replace_leaf(&row.id, row.leaf_expires_at, &leaf.der, leaf.expires_at, first);
-            match self.ledger.apply(self.base.write().then(ca.hold()).then(replaced)).await {
-                // Another replica was quicker, or another CA is in use by now: read the change feed and go on.
-                Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => self.memory.catch_up().await?,
+            let replaced = key::replace_leaf(
+                &row.id,
+                row.leaf_expires_at,
+                &leaf.der,
+                leaf.expires_at,
+                first,
+            );
+            match self
+                .ledger
+                .apply(self.base.write().then(ca.hold()).then(replaced))
+                .await
+            {
+                // Another replica was quicker, or another CA is in use by now: read the change feed
+                // and go on.
+                Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => {
+                    self.memory.catch_up().await?
+                }
                 outcome => {
                     outcome?;
-                    tracing::info!(key = row.id, until = leaf.expires_at.rfc3339(), "renewed a signing certificate");
+                    tracing::info!(
+                        key = row.id,
+                        until = leaf.expires_at.rfc3339(),
+                        "renewed a signing certificate"
+                    );
                 }
             }
         }
@@ -56,7 +96,13 @@ impl Keys {
     }
 
     fn is_any_leaf_due(&self, now: Timestamp) -> bool {
-        self.memory.keys.keyring.load().signing_keys().iter().any(|key| key.leaf_renewal_is_due(now))
+        self.memory
+            .keys
+            .keyring
+            .load()
+            .signing_keys()
+            .iter()
+            .any(|key| key.leaf_renewal_is_due(now))
     }
 
     /// Tells whether the private key of the CA in use is kept elsewhere.
@@ -66,7 +112,10 @@ impl Keys {
     /// `StoreUnavailable`.
     pub(super) async fn is_ca_elsewhere(&self) -> Result<bool> {
         let rows = key::list_authorities(&self.base.store).await?;
-        Ok(rows.iter().find(|row| row.state == AuthorityState::InUse).is_some_and(|row| row.wrapped_private.is_none()))
+        Ok(rows
+            .iter()
+            .find(|row| row.state == AuthorityState::InUse)
+            .is_some_and(|row| row.wrapped_private.is_none()))
     }
 
     /// Lists the signing keys that wait for their leaf certificate.
@@ -76,6 +125,10 @@ impl Keys {
     /// `StoreUnavailable`.
     pub(super) async fn waiting_keys(&self) -> Result<Vec<String>> {
         let rows = key::list_signing(&self.base.store).await?;
-        Ok(rows.into_iter().filter(|row| !row.is_certified()).map(|row| row.id).collect())
+        Ok(rows
+            .into_iter()
+            .filter(|row| !row.is_certified())
+            .map(|row| row.id)
+            .collect())
     }
 }

@@ -1,4 +1,5 @@
-//! The keys of this service: made at the first start, loaded at every start, their leaf certificates renewed in time.
+//! The keys of this service: made at the first start, loaded at every start, their leaf
+//! certificates renewed in time.
 
 pub(in crate::service) mod ca;
 pub(super) mod instance;
@@ -23,7 +24,9 @@ use crate::service::call::Call;
 use crate::service::ledger::Ledger;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::memory::Memory;
-use crate::service::memory::keyring::{KNOWN_BEFORE_USE, SEALING_KEY, SIGNING_KEY, in_use, newest_first};
+use crate::service::memory::keyring::{
+    KNOWN_BEFORE_USE, SEALING_KEY, SIGNING_KEY, in_use, newest_first,
+};
 use crate::service::memory::master_keys::MasterKeys;
 use crate::service::request::RequestContext;
 use crate::service::rights::Rights;
@@ -125,7 +128,8 @@ impl PrivatePart {
     }
 }
 
-/// Returns the signing keys that sign, and those that will sign as soon as every replica knows them.
+/// Returns the signing keys that sign, and those that will sign as soon as every replica knows
+/// them.
 fn used_soon(rows: &[SigningKeyRow], now: Timestamp) -> Vec<&SigningKeyRow> {
     let of = |algorithm| {
         let mut newest_first = newest_first(rows, algorithm);
@@ -138,13 +142,17 @@ fn used_soon(rows: &[SigningKeyRow], now: Timestamp) -> Vec<&SigningKeyRow> {
 
 /// Returns the signing key of an algorithm that waits for its certificate.
 fn waiting(rows: &[SigningKeyRow], algorithm: Algorithm) -> Option<&SigningKeyRow> {
-    rows.iter().rev().find(|row| row.algorithm == algorithm && !row.is_certified())
+    rows.iter()
+        .rev()
+        .find(|row| row.algorithm == algorithm && !row.is_certified())
 }
 
-/// Returns the earliest time at which a key counts as newer than the newest there is, which may have been made by a
-/// clock that is ahead.
+/// Returns the earliest time at which a key counts as newer than the newest there is, which may
+/// have been made by a clock that is ahead.
 fn behind(newest_made_at: Option<Timestamp>) -> Timestamp {
-    newest_made_at.map(|made_at| made_at.plus(Duration::from_millis(1))).unwrap_or_default()
+    newest_made_at
+        .map(|made_at| made_at.plus(Duration::from_millis(1)))
+        .unwrap_or_default()
 }
 
 fn state_at(place: usize, in_use: usize) -> KeyState {
@@ -179,23 +187,47 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Misconfigured` while a key waits for its certificate from a CA that is kept elsewhere, or without the master key.
-    pub(in crate::service) async fn ensure_signing_key(&self, algorithm: Algorithm, context: &RequestContext) -> Result<()> {
-        if self.memory.keys.keyring.load().signing_key(algorithm).is_ok() {
+    /// `Misconfigured` while a key waits for its certificate from a CA that is kept elsewhere, or
+    /// without the master key.
+    pub(in crate::service) async fn ensure_signing_key(
+        &self,
+        algorithm: Algorithm,
+        context: &RequestContext,
+    ) -> Result<()> {
+        if self
+            .memory
+            .keys
+            .keyring
+            .load()
+            .signing_key(algorithm)
+            .is_ok()
+        {
             return Ok(());
         }
         let rows = key::list_signing(&self.base.store).await?;
         if waiting(&rows, algorithm).is_none() {
             let id = self
-                .make_key_now(&Call { caller: &Caller::operator(), request: context, now: self.base.now() }, KeyKind::Signing(algorithm))
+                .make_key_now(
+                    &Call {
+                        caller: &Caller::operator(),
+                        request: context,
+                        now: self.base.now(),
+                    },
+                    KeyKind::Signing(algorithm),
+                )
                 .await?;
-            if key::list_signing(&self.base.store).await?.iter().any(|row| row.id == id && row.is_certified()) {
+            if key::list_signing(&self.base.store)
+                .await?
+                .iter()
+                .any(|row| row.id == id && row.is_certified())
+            {
                 return Ok(());
             }
         }
         Err(Error::misconfigured(format!(
-            "The certificate authority is kept elsewhere, and the key for {} waits for its certificate: `transire keys csr` writes what \
-             is to be signed, and `transire keys import-leaf` takes the certificate. Then try again.",
+            "The certificate authority is kept elsewhere, and the key for {} waits for its \
+             certificate: `transire keys csr` writes what is to be signed, and `transire keys \
+             import-leaf` takes the certificate. Then try again.",
             algorithm.name()
         )))
     }
@@ -212,8 +244,17 @@ impl Keys {
         let signing = key::list_signing(&self.base.store).await?;
         for algorithm in Algorithm::ALL {
             let newest_first = newest_first(&signing, algorithm);
-            let used = in_use(&newest_first.iter().map(|row| row.ready_at()).collect::<Vec<_>>(), now);
-            let waiting = signing.iter().rev().filter(|row| row.algorithm == algorithm && !row.is_certified());
+            let used = in_use(
+                &newest_first
+                    .iter()
+                    .map(|row| row.ready_at())
+                    .collect::<Vec<_>>(),
+                now,
+            );
+            let waiting = signing
+                .iter()
+                .rev()
+                .filter(|row| row.algorithm == algorithm && !row.is_certified());
             keys.extend(waiting.map(|row| KeyInfo {
                 id: row.id.clone(),
                 kind: KeyKind::Signing(algorithm),
@@ -236,7 +277,10 @@ impl Keys {
         keys.extend(self.instance_keys().await?);
         let mut sealing = key::list_sealing(&self.base.store).await?;
         sealing.reverse();
-        let used = in_use(&sealing.iter().map(|row| row.created_at).collect::<Vec<_>>(), now);
+        let used = in_use(
+            &sealing.iter().map(|row| row.created_at).collect::<Vec<_>>(),
+            now,
+        );
         keys.extend(sealing.into_iter().enumerate().map(|(place, row)| KeyInfo {
             id: row.id,
             kind: KeyKind::Sealing,
@@ -250,50 +294,84 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Makes a new key, which takes the place of the one in use when every replica knows it; returns its id.
+    /// Makes a new key, which takes the place of the one in use when every replica knows it;
+    /// returns its id.
     ///
     /// A signing key must be of an algorithm that some instance has.
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `NotFound` for an algorithm without a key, `Misconfigured` without
-    /// the master key.
+    /// `Unsupported` for a caller that isn't the operator, `NotFound` for an algorithm without a
+    /// key, `Misconfigured` without the master key.
     pub async fn rotate_key(&self, call: &Call<'_>, kind: KeyKind) -> Result<String> {
         call.caller.require_operator()?;
         if let KeyKind::Signing(algorithm) = kind
-            && !key::list_signing(&self.base.store).await?.iter().any(|row| row.algorithm == algorithm)
+            && !key::list_signing(&self.base.store)
+                .await?
+                .iter()
+                .any(|row| row.algorithm == algorithm)
         {
-            return Err(Error::not_found(Noun::SigningKey, format!("for {}", algorithm.name())));
+            return Err(Error::not_found(
+                Noun::SigningKey,
+                format!("for {}", algorithm.name()),
+            ));
         }
         self.make_key_now(call, kind).await
     }
 
     async fn make_key_now(&self, call: &Call<'_>, kind: KeyKind) -> Result<String> {
         let because = serde_json::json!({});
-        self.memory.wrapping(|| self.make_key(call, kind, self.base.write(), &because)).await
+        self.memory
+            .wrapping(|| self.make_key(call, kind, self.base.write(), &because))
+            .await
     }
 
     /// Makes a key of a kind in a write, and returns its id.
-    async fn make_key(&self, call: &Call<'_>, kind: KeyKind, write: Write, because: &serde_json::Value) -> Result<String> {
+    async fn make_key(
+        &self,
+        call: &Call<'_>,
+        kind: KeyKind,
+        write: Write,
+        because: &serde_json::Value,
+    ) -> Result<String> {
         let random = &*self.base.random;
         let (id, write, action) = match kind {
             KeyKind::Signing(algorithm) => {
                 let rows = key::list_signing(&self.base.store).await?;
                 let authority = InUse::load(&self.base.store, &self.memory.keys.master).await?;
                 // One that waits is as new as any: two that wait would be two requests to sign.
-                if let Some(row) = waiting(&rows, algorithm).filter(|_| authority.signer.is_none()) {
+                if let Some(row) = waiting(&rows, algorithm).filter(|_| authority.signer.is_none())
+                {
                     return Ok(row.id.clone());
                 }
-                let made_at = newest_first(&rows, algorithm).first().map(|row| row.ready_at());
-                let mut row = new_signing_key(algorithm, &authority, &self.memory.keys.master, call.now, random)?;
+                let made_at = newest_first(&rows, algorithm)
+                    .first()
+                    .map(|row| row.ready_at());
+                let mut row = new_signing_key(
+                    algorithm,
+                    &authority,
+                    &self.memory.keys.master,
+                    call.now,
+                    random,
+                )?;
                 row.created_at = row.created_at.max(behind(made_at));
-                let write = write.then(authority.hold()).then_wrapped(key::insert_signing(&row));
+                let write = write
+                    .then(authority.hold())
+                    .then_wrapped(key::insert_signing(&row));
                 (row.id, write, AuditAction::SigningKeyCreate)
             }
             KeyKind::Sealing => {
-                let made_at = key::list_sealing(&self.base.store).await?.last().map(|row| row.created_at);
+                let made_at = key::list_sealing(&self.base.store)
+                    .await?
+                    .last()
+                    .map(|row| row.created_at);
                 let now = call.now.max(behind(made_at));
-                let row = new_sealing_key(&SealingKey::generate(random), &self.memory.keys.master, now, random);
+                let row = new_sealing_key(
+                    &SealingKey::generate(random),
+                    &self.memory.keys.master,
+                    now,
+                    random,
+                );
                 let write = write.then_wrapped(key::insert_sealing(&row));
                 (row.id, write, AuditAction::SealingKeyCreate)
             }
@@ -317,9 +395,18 @@ impl Keys {
             let newest_first = newest_first(&rows, algorithm);
             for pair in newest_first.windows(2) {
                 let [newer, older] = pair else { continue };
-                if newer.ready_at().plus(KNOWN_BEFORE_USE + PUBLISHED_AFTER_USE) <= self.base.now() {
-                    self.ledger.apply(self.base.write().then(key::delete_signing(&older.id))).await?;
-                    tracing::info!(key = older.id, "forgot a signing key that was replaced long ago");
+                if newer
+                    .ready_at()
+                    .plus(KNOWN_BEFORE_USE + PUBLISHED_AFTER_USE)
+                    <= self.base.now()
+                {
+                    self.ledger
+                        .apply(self.base.write().then(key::delete_signing(&older.id)))
+                        .await?;
+                    tracing::info!(
+                        key = older.id,
+                        "forgot a signing key that was replaced long ago"
+                    );
                 }
             }
         }
@@ -337,20 +424,49 @@ pub(in crate::service) async fn set_up(
 ) -> Result<()> {
     let sealing_key = SealingKey::generate(random);
     let authority = Authority::generate(issuer, now, random)?;
-    let authority = InUse { row: ca::new_row(&authority, AuthorityState::InUse, master, now, random)?, signer: Some(authority) };
+    let authority = InUse {
+        row: ca::new_row(&authority, AuthorityState::InUse, master, now, random)?,
+        signer: Some(authority),
+    };
     let write = Write::new(Operation::new(random, now))
         .then(meta::put_if_absent(meta::ISSUER, issuer.as_bytes()))
-        .then(meta::put_if_absent(meta::MASTER_KEY_ID, master.current().id().as_bytes()))
-        .then(meta::put_if_absent(meta::MASTER_KEY_CHECK, &master.current().check_value(random)))
-        .then_wrapped(key::insert_sealing(&new_sealing_key(&sealing_key, master, now, random)))
-        .then_wrapped(key::insert_signing(&new_signing_key(Algorithm::Es256, &authority, master, now, random)?))
+        .then(meta::put_if_absent(
+            meta::MASTER_KEY_ID,
+            master.current().id().as_bytes(),
+        ))
+        .then(meta::put_if_absent(
+            meta::MASTER_KEY_CHECK,
+            &master.current().check_value(random),
+        ))
+        .then_wrapped(key::insert_sealing(&new_sealing_key(
+            &sealing_key,
+            master,
+            now,
+            random,
+        )))
+        .then_wrapped(key::insert_signing(&new_signing_key(
+            Algorithm::Es256,
+            &authority,
+            master,
+            now,
+            random,
+        )?))
         .then_wrapped(key::insert_authority(&authority.row));
     store.apply(write).await
 }
 
-fn new_sealing_key(key: &SealingKey, master: &MasterKeys, now: Timestamp, random: &dyn Random) -> SealingKeyRow {
+fn new_sealing_key(
+    key: &SealingKey,
+    master: &MasterKeys,
+    now: Timestamp,
+    random: &dyn Random,
+) -> SealingKeyRow {
     let wrapped = master.wrap(SEALING_KEY, key.id(), &*key.to_bytes(), random);
-    SealingKeyRow { id: key.id().to_owned(), wrapped, created_at: now }
+    SealingKeyRow {
+        id: key.id().to_owned(),
+        wrapped,
+        created_at: now,
+    }
 }
 
 fn new_signing_key(
@@ -361,8 +477,13 @@ fn new_signing_key(
     random: &dyn Random,
 ) -> Result<SigningKeyRow> {
     let pair = SigningKeyPair::generate(algorithm)?;
-    let leaf = authority.signer.as_ref().map(|signer| signer.issue_leaf(&pair, now)).transpose()?;
-    let (leaf_der, leaf_expires_at) = leaf.map_or((Vec::new(), now), |leaf| (leaf.der, leaf.expires_at));
+    let leaf = authority
+        .signer
+        .as_ref()
+        .map(|signer| signer.issue_leaf(&pair, now))
+        .transpose()?;
+    let (leaf_der, leaf_expires_at) =
+        leaf.map_or((Vec::new(), now), |leaf| (leaf.der, leaf.expires_at));
     let id = hex::encode(crate::domain::clock::random_bytes::<8>(random));
     Ok(SigningKeyRow {
         wrapped_private: master.wrap(SIGNING_KEY, &id, &pair.private_pkcs8()?, random),

@@ -29,7 +29,8 @@ pub struct ImportedLeaf {
     pub key: String,
     /// The id of the CA that signed it.
     pub authority: String,
-    /// The state of that CA: under the next one, the certificate is kept until that CA is activated.
+    /// The state of that CA: under the next one, the certificate is kept until that CA is
+    /// activated.
     pub authority_state: KeyState,
     /// The end of the certificate.
     pub expires_at: Timestamp,
@@ -44,11 +45,15 @@ pub struct ExportedCa {
 }
 
 fn not_kept_here(id: &str) -> Error {
-    Error::precondition_failed(Noun::Authority, format!("The private key of the certificate authority {id} is not kept here."))
+    Error::precondition_failed(
+        Noun::Authority,
+        format!("The private key of the certificate authority {id} is not kept here."),
+    )
 }
 
 impl Keys {
-    /// Returns the certificate request of every signing key that signs, will sign soon, or waits for its certificate.
+    /// Returns the certificate request of every signing key that signs, will sign soon, or waits
+    /// for its certificate.
     ///
     /// # Errors
     ///
@@ -62,20 +67,25 @@ impl Keys {
             .chain(waiting)
             .map(|row| {
                 let pem = certificates::signing_request(&self.pair_of(row)?)?;
-                Ok(SigningRequest { key: row.id.clone(), algorithm: row.algorithm, pem })
+                Ok(SigningRequest {
+                    key: row.id.clone(),
+                    algorithm: row.algorithm,
+                    pem,
+                })
             })
             .collect()
     }
 
     /// Imports a leaf certificate of a known CA, after all the checks that registries make.
     ///
-    /// One of the CA in use is used at once, or, for a key that waited for it, when every replica knows it. One of the next CA
-    /// is used when that CA is activated.
+    /// One of the CA in use is used at once, or, for a key that waited for it, when every replica
+    /// knows it. One of the next CA is used when that CA is activated.
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator. `InvalidParameter` for a certificate that is unreadable, of an
-    /// unknown key or CA, or that registries would refuse. `AlreadyExists` when the CAs or the certificate changed meanwhile.
+    /// `Unsupported` for a caller that isn't the operator. `InvalidParameter` for a certificate
+    /// that is unreadable, of an unknown key or CA, or that registries would refuse.
+    /// `AlreadyExists` when the CAs or the certificate changed meanwhile.
     pub async fn import_leaf(&self, call: &Call<'_>, file: &[u8]) -> Result<ImportedLeaf> {
         call.caller.require_operator()?;
         let now = call.now;
@@ -83,28 +93,42 @@ impl Keys {
         let row = self.key_of(&der).await?;
         let authorities = key::list_authorities(&self.base.store).await?;
         let usable = |authority: &&AuthorityRow| {
-            authority.state != AuthorityState::Old && certificates::is_issued_by(&der, &authority.certificate_der)
+            authority.state != AuthorityState::Old
+                && certificates::is_issued_by(&der, &authority.certificate_der)
         };
         let authority = authorities.iter().find(usable).ok_or_else(|| {
             Error::invalid_parameter(
                 "certificate",
-                "No certificate authority signed it that is in use or next here, in a way that registries verify (ECDSA or RSA with \
-                 PKCS #1, SHA-256 or longer). `transire keys list` shows them, and `transire keys import-ca` adds one.",
+                "No certificate authority signed it that is in use or next here, in a way that \
+                 registries verify (ECDSA or RSA with PKCS #1, SHA-256 or longer). `transire keys \
+                 list` shows them, and `transire keys import-ca` adds one.",
             )
         })?;
         let expires_at = certificates::check_leaf(&der, &authority.certificate_der, now)?;
         let (part, authority_state) = if authority.state == AuthorityState::InUse {
             let first = (!row.is_certified()).then_some(now);
-            (key::replace_leaf(&row.id, row.leaf_expires_at, &der, expires_at, first), KeyState::InUse)
+            (
+                key::replace_leaf(&row.id, row.leaf_expires_at, &der, expires_at, first),
+                KeyState::InUse,
+            )
         } else {
             (key::set_next_leaf(&row.id, &der), KeyState::Next)
         };
         let event = call
             .event(AuditAction::SigningKeyImportCertificate)
             .detail(serde_json::json!({ "key": row.id, "authority": authority.id, "expires_at": expires_at.rfc3339() }));
-        let write = self.base.write().then(key::hold_authority(&authority.id, authority.state)).then(part);
+        let write = self
+            .base
+            .write()
+            .then(key::hold_authority(&authority.id, authority.state))
+            .then(part);
         self.ledger.record(write, event).await?;
-        Ok(ImportedLeaf { key: row.id, authority: authority.id.clone(), authority_state, expires_at })
+        Ok(ImportedLeaf {
+            key: row.id,
+            authority: authority.id.clone(),
+            authority_state,
+            expires_at,
+        })
     }
 
     /// Finds the signing key of a certificate.
@@ -116,7 +140,8 @@ impl Keys {
         }
         Err(Error::invalid_parameter(
             "certificate",
-            "It is of none of the signing keys here; `transire keys csr` writes what is to be signed.",
+            "It is of none of the signing keys here; `transire keys csr` writes what is to be \
+             signed.",
         ))
     }
 
@@ -126,22 +151,33 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `InvalidParameter` for a certificate that is unreadable or no CA's,
-    /// `AlreadyExists` for a known one, `PreconditionFailed` when another CA is next.
+    /// `Unsupported` for a caller that isn't the operator, `InvalidParameter` for a certificate
+    /// that is unreadable or no CA's, `AlreadyExists` for a known one, `PreconditionFailed` when
+    /// another CA is next.
     pub async fn import_ca(&self, call: &Call<'_>, file: &[u8]) -> Result<CaStep> {
         call.caller.require_operator()?;
         let now = call.now;
         let certificate_der = certificates::read_certificate(file)?;
         let rows = key::list_authorities(&self.base.store).await?;
-        if let Some(known) = rows.iter().find(|row| row.certificate_der == certificate_der) {
+        if let Some(known) = rows
+            .iter()
+            .find(|row| row.certificate_der == certificate_der)
+        {
             // Done again.
             if known.state == AuthorityState::Next {
                 return first_step(known);
             }
-            return Err(Error::already_exists(Noun::Authority, format!("This certificate authority is known already: {}.", known.id)));
+            return Err(Error::already_exists(
+                Noun::Authority,
+                format!("This certificate authority is known already: {}.", known.id),
+            ));
         }
         if let Some(next) = rows.iter().find(|row| row.state == AuthorityState::Next) {
-            let why = format!("The certificate authority {} is next already; activate it, or give it up with --cancel, first.", next.id);
+            let why = format!(
+                "The certificate authority {} is next already; activate it, or give it up with \
+                 --cancel, first.",
+                next.id
+            );
             return Err(Error::precondition_failed(Noun::Authority, why));
         }
         certificates::check_authority(&certificate_der, now)?;
@@ -153,15 +189,17 @@ impl Keys {
             state: AuthorityState::Next,
             changed_at: now,
         };
-        self.add_next_ca(&row, &rows, AuditAction::AuthorityImport, call).await
+        self.add_next_ca(&row, &rows, AuditAction::AuthorityImport, call)
+            .await
     }
 
-    /// Returns the private key of the CA in use, to be kept elsewhere; [`Self::forget_ca_key`] is the next step.
+    /// Returns the private key of the CA in use, to be kept elsewhere; [`Self::forget_ca_key`] is
+    /// the next step.
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `PreconditionFailed` when the key isn't kept here, `Misconfigured`
-    /// without the master key.
+    /// `Unsupported` for a caller that isn't the operator, `PreconditionFailed` when the key isn't
+    /// kept here, `Misconfigured` without the master key.
     pub async fn export_ca(&self, call: &Call<'_>) -> Result<ExportedCa> {
         call.caller.require_operator()?;
         let authority = InUse::load(&self.base.store, &self.memory.keys.master).await?;
@@ -169,26 +207,42 @@ impl Keys {
             return Err(not_kept_here(&authority.row.id));
         };
         // Before the key is given out: without its event, the export doesn't happen.
-        let event = call.event(AuditAction::AuthorityExport).detail(serde_json::json!({ "authority": authority.row.id }));
-        self.ledger.commit(event.onto(self.base.write(), &*self.base.random)).await?;
-        Ok(ExportedCa { id: authority.row.id, pem: signer.to_pem()? })
+        let event = call
+            .event(AuditAction::AuthorityExport)
+            .detail(serde_json::json!({ "authority": authority.row.id }));
+        self.ledger
+            .commit(event.onto(self.base.write(), &*self.base.random))
+            .await?;
+        Ok(ExportedCa {
+            id: authority.row.id,
+            pem: signer.to_pem()?,
+        })
     }
 
     /// Deletes the private key of a CA that was exported.
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator. `InvalidParameter` unless `exported` is that key, so that it can't
-    /// be lost. `NotFound`; `PreconditionFailed` when the key isn't kept here.
+    /// `Unsupported` for a caller that isn't the operator. `InvalidParameter` unless `exported` is
+    /// that key, so that it can't be lost. `NotFound`; `PreconditionFailed` when the key isn't kept
+    /// here.
     pub async fn forget_ca_key(&self, call: &Call<'_>, id: &str, exported: &[u8]) -> Result<()> {
         call.caller.require_operator()?;
         let rows = key::list_authorities(&self.base.store).await?;
-        let row = rows.iter().find(|row| row.id == id).ok_or_else(|| Error::not_found(Noun::Authority, id))?;
+        let row = rows
+            .iter()
+            .find(|row| row.id == id)
+            .ok_or_else(|| Error::not_found(Noun::Authority, id))?;
         let signer = signer(row, &self.memory.keys.master)?.ok_or_else(|| not_kept_here(id))?;
         if signer.to_pem()?.expose().as_bytes() != exported {
-            return Err(Error::invalid_parameter("out", "The file is not what was exported; the key stays here as well."));
+            return Err(Error::invalid_parameter(
+                "out",
+                "The file is not what was exported; the key stays here as well.",
+            ));
         }
-        let event = call.event(AuditAction::AuthorityForgetKey).detail(serde_json::json!({ "authority": id }));
+        let event = call
+            .event(AuditAction::AuthorityForgetKey)
+            .detail(serde_json::json!({ "authority": id }));
         self.ledger.change(key::forget_private(id), event).await
     }
 }

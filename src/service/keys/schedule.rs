@@ -22,24 +22,31 @@ pub struct KeySchedule {
 
 impl KeySchedule {
     /// Keys that are rotated by the operator alone.
-    pub const NEVER: Self = Self { signing: None, sealing: None };
+    pub const NEVER: Self = Self {
+        signing: None,
+        sealing: None,
+    };
 
     /// Takes days; 0 is never.
     pub fn of_days(signing: u32, sealing: u32) -> Self {
         let days = |days: u32| (days > 0).then(|| Duration::from_hours(24) * days);
-        Self { signing: days(signing), sealing: days(sealing) }
+        Self {
+            signing: days(signing),
+            sealing: days(sealing),
+        }
     }
 }
 
 impl Keys {
     /// Rotates the keys that have become too old, and returns how many it made.
     ///
-    /// The write is named after the key that is replaced, and a write happens once: of many replicas that find the same
-    /// key too old, one makes the next.
+    /// The write is named after the key that is replaced, and a write happens once: of many
+    /// replicas that find the same key too old, one makes the next.
     ///
     /// # Errors
     ///
-    /// `Misconfigured` without the master key, `StoreUnavailable`. A failure becomes a warning, too.
+    /// `Misconfigured` without the master key, `StoreUnavailable`. A failure becomes a warning,
+    /// too.
     pub async fn rotate_on_schedule(&self) -> Result<usize> {
         let outcome = self.rotate_what_is_due().await;
         self.warnings.note_rotation(&outcome);
@@ -53,16 +60,28 @@ impl Keys {
         if let Some(age) = signing {
             let rows = key::list_signing(&self.base.store).await?;
             // A key that waits for its certificate is the next one already.
-            for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| waiting(&rows, *algorithm).is_none()) {
-                if let Some(newest) = newest_first(&rows, algorithm).first().filter(|newest| is_due(newest.ready_at(), age)) {
-                    made += usize::from(self.replace_on_schedule(KeyKind::Signing(algorithm), &newest.id).await?);
+            for algorithm in Algorithm::ALL
+                .into_iter()
+                .filter(|algorithm| waiting(&rows, *algorithm).is_none())
+            {
+                if let Some(newest) = newest_first(&rows, algorithm)
+                    .first()
+                    .filter(|newest| is_due(newest.ready_at(), age))
+                {
+                    made += usize::from(
+                        self.replace_on_schedule(KeyKind::Signing(algorithm), &newest.id)
+                            .await?,
+                    );
                 }
             }
         }
         if let Some(age) = sealing {
             let rows = key::list_sealing(&self.base.store).await?;
             if let Some(newest) = rows.last().filter(|newest| is_due(newest.created_at, age)) {
-                made += usize::from(self.replace_on_schedule(KeyKind::Sealing, &newest.id).await?);
+                made += usize::from(
+                    self.replace_on_schedule(KeyKind::Sealing, &newest.id)
+                        .await?,
+                );
             }
         }
         Ok(made)
@@ -73,17 +92,40 @@ impl Keys {
         let context = RequestContext::operator(self.base.request_id());
         let because = serde_json::json!({ "because": "schedule", "replaces": old });
         let operator = Caller::operator();
-        let write = || Write::new(Operation::named(format!("key after {old}"), self.base.now()));
-        let call = &Call { caller: &operator, request: &context, now: self.base.now() };
-        let id = self.memory.wrapping(|| self.make_key(call, kind, write(), &because)).await?;
+        let write = || {
+            Write::new(Operation::named(
+                format!("key after {old}"),
+                self.base.now(),
+            ))
+        };
+        let call = &Call {
+            caller: &operator,
+            request: &context,
+            now: self.base.now(),
+        };
+        let id = self
+            .memory
+            .wrapping(|| self.make_key(call, kind, write(), &because))
+            .await?;
         let is_ours = match kind {
-            KeyKind::Signing(_) => key::list_signing(&self.base.store).await?.iter().any(|row| row.id == id),
-            KeyKind::Sealing => key::list_sealing(&self.base.store).await?.iter().any(|row| row.id == id),
+            KeyKind::Signing(_) => key::list_signing(&self.base.store)
+                .await?
+                .iter()
+                .any(|row| row.id == id),
+            KeyKind::Sealing => key::list_sealing(&self.base.store)
+                .await?
+                .iter()
+                .any(|row| row.id == id),
             // Registries need a new CA in their bundle first: no schedule can do that.
             KeyKind::Ca => false,
         };
         if is_ours {
-            tracing::info!(key = id, replaces = old, ?kind, "made a new key on schedule");
+            tracing::info!(
+                key = id,
+                replaces = old,
+                ?kind,
+                "made a new key on schedule"
+            );
         }
         Ok(is_ours)
     }

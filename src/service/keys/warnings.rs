@@ -1,5 +1,5 @@
-//! Warnings that the operator should act on long before anything fails: in the log at most once a day, in `/readyz`, and in
-//! the metrics.
+//! Warnings that the operator should act on long before anything fails: in the log at most once a
+//! day, in `/readyz`, and in the metrics.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,20 +12,23 @@ use crate::domain::{ErrorKind, Result};
 use crate::service::keys::Keys;
 
 const DAY: Duration = Duration::from_hours(24);
-/// The days before the CA's end at which the warning begins: every registry has to be touched to replace it.
+/// The days before the CA's end at which the warning begins: every registry has to be touched to
+/// replace it.
 const CA_NOTICE: u32 = 365;
 /// The days before the CA's end at which the warning becomes an error.
 const CA_URGENT: u32 = 90;
-/// The days before a leaf certificate's end at which its warning is an error. It is renewed with seven days left, so with
-/// fewer than these its renewal fails.
+/// The days before a leaf certificate's end at which its warning is an error. It is renewed with
+/// seven days left, so with fewer than these its renewal fails.
 const LEAF_URGENT: u32 = 5;
-/// The days before the end of a leaf certificate that only the operator can renew at which the warning begins, unless half
-/// of its life is less.
+/// The days before the end of a leaf certificate that only the operator can renew at which the
+/// warning begins, unless half of its life is less.
 const LEAF_NOTICE: u32 = 30;
 /// How often the same warning is logged.
 const LOGGED_EVERY: Duration = DAY;
 /// The operator's way to renew a certificate that this service can't renew.
-const RENEW_BY_HAND: &str = "and its authority is kept elsewhere: renew it with `transire keys csr` and `transire keys import-leaf`, or no registry will believe a token";
+const RENEW_BY_HAND: &str = "and its authority is kept elsewhere: renew it with `transire keys \
+                             csr` and `transire keys import-leaf`, or no registry will believe a \
+                             token";
 
 /// The subject of a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +47,13 @@ pub enum WarningKind {
 
 impl WarningKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::CaEnds, Self::LeafCertificateEnds, Self::KeyWaits, Self::RotationFailed, Self::MasterKey];
+    pub const ALL: [Self; 5] = [
+        Self::CaEnds,
+        Self::LeafCertificateEnds,
+        Self::KeyWaits,
+        Self::RotationFailed,
+        Self::MasterKey,
+    ];
 
     /// Returns the name for logs and metrics.
     pub fn name(self) -> &'static str {
@@ -61,8 +70,12 @@ impl WarningKind {
     pub fn notice(self) -> &'static str {
         match self {
             Self::CaEnds => "the certificate authority ends: see the log or the metrics listener",
-            Self::LeafCertificateEnds => "a signing certificate ends: see the log or the metrics listener",
-            Self::KeyWaits => "a signing key waits for its certificate: see the log or the metrics listener",
+            Self::LeafCertificateEnds => {
+                "a signing certificate ends: see the log or the metrics listener"
+            }
+            Self::KeyWaits => {
+                "a signing key waits for its certificate: see the log or the metrics listener"
+            }
             Self::RotationFailed => "a key can't be rotated: see the log or the metrics listener",
             Self::MasterKey => "the master key needs a look: see the log or the metrics listener",
         }
@@ -104,7 +117,11 @@ pub(in crate::service) struct Warnings {
 
 impl Warnings {
     pub(in crate::service) fn new() -> Self {
-        Self { present: ArcSwap::from_pointee(Vec::new()), logged_at: Mutex::default(), rotation_failed: Mutex::default() }
+        Self {
+            present: ArcSwap::from_pointee(Vec::new()),
+            logged_at: Mutex::default(),
+            rotation_failed: Mutex::default(),
+        }
     }
 
     /// Returns the warnings of the last refresh.
@@ -112,24 +129,38 @@ impl Warnings {
         self.present.load_full()
     }
 
-    /// Notes the outcome of the last rotation on schedule. Without the database nobody knows whether anything is due.
+    /// Notes the outcome of the last rotation on schedule. Without the database nobody knows
+    /// whether anything is due.
     pub(super) fn note_rotation(&self, outcome: &Result<usize>) {
-        if outcome.as_ref().is_err_and(|error| error.kind() == &ErrorKind::StoreUnavailable) {
+        if outcome
+            .as_ref()
+            .is_err_and(|error| error.kind() == &ErrorKind::StoreUnavailable)
+        {
             return;
         }
         let failure = outcome.as_ref().err().map(ToString::to_string);
-        *self.rotation_failed.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+        *self
+            .rotation_failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
-    /// Replaces the warnings, and logs those that weren't logged lately; returns how many these are.
+    /// Replaces the warnings, and logs those that weren't logged lately; returns how many these
+    /// are.
     fn replace(&self, warnings: Vec<Warning>, now: Timestamp) -> usize {
-        let mut logged_at = self.logged_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logged_at = self
+            .logged_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // A warning that is over is logged again when it comes back.
         logged_at.retain(|logged, _| warnings.iter().any(|warning| warning.is_of(logged)));
         let mut logged = 0;
         for warning in &warnings {
             let key = (warning.kind, warning.subject.clone(), warning.urgency);
-            if logged_at.get(&key).is_some_and(|logged_at| logged_at.until(now) < LOGGED_EVERY) {
+            if logged_at
+                .get(&key)
+                .is_some_and(|logged_at| logged_at.until(now) < LOGGED_EVERY)
+            {
                 continue;
             }
             logged_at.insert(key, now);
@@ -155,7 +186,8 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `StoreUnavailable` or `Internal` when some of them can't be read; the others are replaced all the same.
+    /// `StoreUnavailable` or `Internal` when some of them can't be read; the others are replaced
+    /// all the same.
     pub async fn refresh_warnings(&self) -> Result<()> {
         let now = self.base.now();
         let mut warnings = Vec::new();
@@ -163,42 +195,100 @@ impl Keys {
         if let Some(ends_at) = keyring.authority_expires_at()
             && now.until(ends_at) < DAY * CA_NOTICE
         {
-            let urgency = if now.until(ends_at) < DAY * CA_URGENT { Urgency::Error } else { Urgency::Warn };
+            let urgency = if now.until(ends_at) < DAY * CA_URGENT {
+                Urgency::Error
+            } else {
+                Urgency::Warn
+            };
             let text = format!(
-                "the certificate authority ends at {}, and no token is accepted after that: replace it, and give the new one to every registry",
+                "the certificate authority ends at {}, and no token is accepted after that: \
+                 replace it, and give the new one to every registry",
                 ends_at.rfc3339()
             );
-            warnings.push(Warning { kind: WarningKind::CaEnds, text, subject: String::new(), urgency });
+            warnings.push(Warning {
+                kind: WarningKind::CaEnds,
+                text,
+                subject: String::new(),
+                urgency,
+            });
         }
         let elsewhere = self.is_ca_elsewhere().await;
         let by_operator = matches!(elsewhere, Ok(true));
         for key in keyring.signing_keys() {
             let left = now.until(key.leaf_expires_at());
-            let noticed = if by_operator { (DAY * LEAF_NOTICE).min(key.leaf_life() / 2) } else { DAY * LEAF_URGENT };
+            let noticed = if by_operator {
+                (DAY * LEAF_NOTICE).min(key.leaf_life() / 2)
+            } else {
+                DAY * LEAF_URGENT
+            };
             if left < noticed {
-                let urgency = if left < DAY * LEAF_URGENT { Urgency::Error } else { Urgency::Warn };
-                let what = if by_operator { RENEW_BY_HAND } else { "and isn't renewed" };
-                let text = format!("the certificate of the signing key {} ends at {} {what}", key.id(), key.leaf_expires_at().rfc3339());
-                warnings.push(Warning { kind: WarningKind::LeafCertificateEnds, text, subject: key.id().to_owned(), urgency });
+                let urgency = if left < DAY * LEAF_URGENT {
+                    Urgency::Error
+                } else {
+                    Urgency::Warn
+                };
+                let what = if by_operator {
+                    RENEW_BY_HAND
+                } else {
+                    "and isn't renewed"
+                };
+                let text = format!(
+                    "the certificate of the signing key {} ends at {} {what}",
+                    key.id(),
+                    key.leaf_expires_at().rfc3339()
+                );
+                warnings.push(Warning {
+                    kind: WarningKind::LeafCertificateEnds,
+                    text,
+                    subject: key.id().to_owned(),
+                    urgency,
+                });
             }
         }
         let waiting = self.waiting_keys().await;
         for id in waiting.as_ref().map_or(&[][..], Vec::as_slice) {
-            let text = format!("the signing key {id} waits for its certificate: `transire keys csr` and `transire keys import-leaf`");
-            warnings.push(Warning { kind: WarningKind::KeyWaits, text, subject: id.clone(), urgency: Urgency::Warn });
+            let text = format!(
+                "the signing key {id} waits for its certificate: `transire keys csr` and `transire \
+                 keys import-leaf`"
+            );
+            warnings.push(Warning {
+                kind: WarningKind::KeyWaits,
+                text,
+                subject: id.clone(),
+                urgency: Urgency::Warn,
+            });
         }
-        if let Some(why) = self.warnings.rotation_failed.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        if let Some(why) = self
+            .warnings
+            .rotation_failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+        {
             let text = format!("a key that is due can't be rotated: {why}");
-            warnings.push(Warning { kind: WarningKind::RotationFailed, text, subject: String::new(), urgency: Urgency::Error });
+            warnings.push(Warning {
+                kind: WarningKind::RotationFailed,
+                text,
+                subject: String::new(),
+                urgency: Urgency::Error,
+            });
         }
         let master = self.master_key_warnings().await;
         for text in master.as_ref().map_or(&[][..], Vec::as_slice) {
             let (text, subject) = (text.clone(), text.clone());
-            warnings.push(Warning { kind: WarningKind::MasterKey, text, subject, urgency: Urgency::Warn });
+            warnings.push(Warning {
+                kind: WarningKind::MasterKey,
+                text,
+                subject,
+                urgency: Urgency::Warn,
+            });
         }
         // Known warnings are logged even without the database.
         self.warnings.replace(warnings, now);
-        elsewhere.map(drop).and(waiting.map(drop)).and(master.map(drop))
+        elsewhere
+            .map(drop)
+            .and(waiting.map(drop))
+            .and(master.map(drop))
     }
 }
 
@@ -226,18 +316,37 @@ mod tests {
     fn the_same_is_said_once_a_day_and_at_once_when_it_becomes_urgent_or_comes_back() {
         let warnings = Warnings::new();
         let now = Timestamp::from_unix_seconds(1_735_787_045);
-        let warning = |urgency| vec![Warning { kind: WarningKind::CaEnds, text: "it ends".to_owned(), subject: String::new(), urgency }];
+        let warning = |urgency| {
+            vec![Warning {
+                kind: WarningKind::CaEnds,
+                text: "it ends".to_owned(),
+                subject: String::new(),
+                urgency,
+            }]
+        };
         let minute = Duration::from_secs(60);
         assert_eq!(warnings.replace(warning(Urgency::Warn), now), 1);
         for minutes in 1..1440 {
-            assert_eq!(warnings.replace(warning(Urgency::Warn), now.plus(minute * minutes)), 0);
+            assert_eq!(
+                warnings.replace(warning(Urgency::Warn), now.plus(minute * minutes)),
+                0
+            );
         }
         assert_eq!(warnings.replace(warning(Urgency::Warn), now.plus(DAY)), 1);
-        assert_eq!(warnings.replace(warning(Urgency::Error), now.plus(DAY + minute)), 1);
-        assert_eq!(warnings.replace(warning(Urgency::Error), now.plus(DAY + minute * 2)), 0);
+        assert_eq!(
+            warnings.replace(warning(Urgency::Error), now.plus(DAY + minute)),
+            1
+        );
+        assert_eq!(
+            warnings.replace(warning(Urgency::Error), now.plus(DAY + minute * 2)),
+            0
+        );
         assert_eq!(warnings.replace(Vec::new(), now.plus(DAY + minute * 3)), 0);
         assert!(warnings.present.load().is_empty());
-        assert_eq!(warnings.replace(warning(Urgency::Error), now.plus(DAY + minute * 4)), 1);
+        assert_eq!(
+            warnings.replace(warning(Urgency::Error), now.plus(DAY + minute * 4)),
+            1
+        );
     }
 
     #[test]
@@ -255,8 +364,16 @@ mod tests {
         };
         assert_eq!(warnings.replace(of(&["a"], "noon"), now), 1);
         assert_eq!(warnings.replace(of(&["a", "b"], "noon"), now), 1);
-        assert_eq!(warnings.replace(of(&["b", "a"], "one"), now), 0, "only a time is another");
+        assert_eq!(
+            warnings.replace(of(&["b", "a"], "one"), now),
+            0,
+            "only a time is another"
+        );
         assert_eq!(warnings.replace(of(&["b"], "one"), now), 0);
-        assert_eq!(warnings.replace(of(&["a", "b"], "one"), now), 1, "it was over, and came back");
+        assert_eq!(
+            warnings.replace(of(&["a", "b"], "one"), now),
+            1,
+            "it was over, and came back"
+        );
     }
 }

@@ -26,7 +26,11 @@ pub(in crate::service) struct Signature {
 
 impl Signature {
     /// Returns the change that the call of this request id makes by it.
-    pub(in crate::service) fn of_change(&self, request_id: &str, made: Option<&str>) -> SignedChange {
+    pub(in crate::service) fn of_change(
+        &self,
+        request_id: &str,
+        made: Option<&str>,
+    ) -> SignedChange {
         SignedChange {
             digest: hex::encode(digest(&SHA256, &self.bytes)),
             request_id: request_id.to_owned(),

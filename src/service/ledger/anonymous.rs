@@ -1,6 +1,8 @@
-//! Exchanges without a log-in that were granted nothing: anybody may make them, so they have no events of their own.
+//! Exchanges without a log-in that were granted nothing: anybody may make them, so they have no
+//! events of their own.
 //!
-//! They are counted by address and instance, and recorded every minute: `audit = "required"` doesn't wait for that.
+//! They are counted by address and instance, and recorded every minute: `audit = "required"`
+//! doesn't wait for that.
 
 use std::net::IpAddr;
 
@@ -36,14 +38,27 @@ struct Exchanges {
 
 /// Returns an empty count of exchanges.
 pub(in crate::service) fn counted() -> Counted<Source> {
-    Counted::new(MAX_PAIRS, |_| Source { address: None, instance: None })
+    Counted::new(MAX_PAIRS, |_| Source {
+        address: None,
+        instance: None,
+    })
 }
 
 impl Ledger {
     /// Counts an exchange without a log-in that was granted nothing.
-    pub(in crate::service) fn count_ungranted(&self, instance: &Instance, context: &RequestContext) {
+    pub(in crate::service) fn count_ungranted(
+        &self,
+        instance: &Instance,
+        context: &RequestContext,
+    ) {
         let instance = (instance.account, instance.service.clone());
-        self.anonymous.add(Source { address: context.address.map(subscriber), instance: Some(instance) }, 1);
+        self.anonymous.add(
+            Source {
+                address: context.address.map(subscriber),
+                instance: Some(instance),
+            },
+            1,
+        );
     }
 
     /// Records the exchanges that were counted; waits for the audit's writer.
@@ -51,11 +66,18 @@ impl Ledger {
         let mut events = self.queue.record_counted();
         for (source, exchanges) in self.anonymous.take() {
             let context = RequestContext::operator(self.base.request_id());
-            let mut event = Event::new(AuditAction::TokenExchange, self.base.now(), &context).outcome("reduced").address(source.address);
+            let mut event = Event::new(AuditAction::TokenExchange, self.base.now(), &context)
+                .outcome("reduced")
+                .address(source.address);
             if let Some((account, service)) = &source.instance {
                 event = event.proved(None, Some(*account)).service(service);
             }
-            events.add(&event.detail(Exchanges { cause: "nothing-granted", exchanges })).await;
+            events
+                .add(&event.detail(Exchanges {
+                    cause: "nothing-granted",
+                    exchanges,
+                }))
+                .await;
         }
         events.end().await;
     }

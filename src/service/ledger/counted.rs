@@ -15,7 +15,8 @@ const INTERVALS_OF_ANONYMOUS: u32 = 6;
 /// Counts by key, of which there are at most so many.
 pub(in crate::service) struct Counted<K> {
     max: usize,
-    /// Returns the key that counts in place of one for which there is no room; there are few of those.
+    /// Returns the key that counts in place of one for which there is no room; there are few of
+    /// those.
     beyond: fn(K) -> K,
     counts: Mutex<HashMap<K, u64>>,
 }
@@ -23,7 +24,11 @@ pub(in crate::service) struct Counted<K> {
 impl<K: Hash + Eq> Counted<K> {
     /// Has room for `max` counts, and for those that `beyond` returns.
     pub(in crate::service) fn new(max: usize, beyond: fn(K) -> K) -> Self {
-        Self { max, beyond, counts: Mutex::default() }
+        Self {
+            max,
+            beyond,
+            counts: Mutex::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<K, u64>> {
@@ -35,7 +40,9 @@ impl<K: Hash + Eq> Counted<K> {
     pub(in crate::service) fn add(&self, key: K, more: u64) {
         let mut counts = self.lock();
         let has_room = counts.len() < self.max || counts.contains_key(&key);
-        *counts.entry(if has_room { key } else { (self.beyond)(key) }).or_default() += more;
+        *counts
+            .entry(if has_room { key } else { (self.beyond)(key) })
+            .or_default() += more;
     }
 
     /// Takes all counts, and begins anew.
@@ -58,7 +65,8 @@ impl Ledger {
         loop {
             tokio::time::sleep(REFUSALS_INTERVAL).await;
             intervals = intervals.wrapping_add(1);
-            // Held while counts are taken and not written yet: a stop of the service waits for it, and loses none.
+            // Held while counts are taken and not written yet: a stop of the service waits for it,
+            // and loses none.
             let _recording = self.recording.lock().await;
             self.record_counted_refusals().await;
             if intervals.is_multiple_of(INTERVALS_OF_ANONYMOUS) {

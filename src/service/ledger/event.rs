@@ -1,7 +1,7 @@
 //! One event of the audit, bounded in bytes, and events as the text of a batch.
 //!
-//! Every event is an [`Event`] first, whether it becomes a row or a part of a batch. There the texts that callers choose are
-//! bounded.
+//! Every event is an [`Event`] first, whether it becomes a row or a part of a batch. There the
+//! texts that callers choose are bounded.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -22,8 +22,8 @@ use crate::service::request::RequestContext;
 use crate::store::Write;
 use crate::store::audit::AuditRow;
 
-/// The most bytes of an event as JSON, with its line feed: its detail, service and principal, and some 500 for all that this
-/// service itself chooses.
+/// The most bytes of an event as JSON, with its line feed: its detail, service and principal, and
+/// some 500 for all that this service itself chooses.
 pub(super) const MAX_EVENT_BYTES: usize = 2560;
 /// The most bytes of a detail as JSON.
 const MAX_DETAIL_BYTES: usize = 1024;
@@ -31,10 +31,12 @@ const MAX_DETAIL_BYTES: usize = 1024;
 const CUT_BYTES: usize = 224;
 /// The most bytes of a service as JSON.
 const MAX_SERVICE_BYTES: usize = 255;
-/// The most bytes of a principal as JSON: the longest is the subject of an OpenID Connect token, with its provider.
+/// The most bytes of a principal as JSON: the longest is the subject of an OpenID Connect token,
+/// with its provider.
 const MAX_PRINCIPAL_BYTES: usize = 768;
 
-/// One event: the action, its outcome, the caller and the thing. In a batch it is JSON with these names.
+/// One event: the action, its outcome, the caller and the thing. In a batch it is JSON with these
+/// names.
 ///
 /// It borrows its texts until it is written, once: as a row, or as text for the queue.
 #[derive(Clone, Serialize)]
@@ -80,7 +82,11 @@ struct Decoded {
 
 impl<'a> Event<'a> {
     /// Begins an event with the outcome `ok`.
-    pub(in crate::service) fn new(action: AuditAction, at: Timestamp, context: &'a RequestContext) -> Self {
+    pub(in crate::service) fn new(
+        action: AuditAction,
+        at: Timestamp,
+        context: &'a RequestContext,
+    ) -> Self {
         Self {
             at,
             request_id: &context.request_id,
@@ -127,7 +133,11 @@ impl<'a> Event<'a> {
     }
 
     /// Names the principal that was proved, and its account.
-    pub(in crate::service) fn proved(mut self, principal: Option<String>, account: Option<AccountId>) -> Self {
+    pub(in crate::service) fn proved(
+        mut self,
+        principal: Option<String>,
+        account: Option<AccountId>,
+    ) -> Self {
         self.principal = principal.map(|mut principal| {
             principal.truncate(fitting(&principal, MAX_PRINCIPAL_BYTES));
             principal
@@ -150,14 +160,16 @@ impl<'a> Event<'a> {
 
     /// Adds all else, as a JSON object of at most a kibibyte.
     ///
-    /// Lists and texts of a longer one are cut. Its field `cut` then has the bytes of the whole, its SHA-256, and the number
-    /// of elements of each list (or bytes of each text) that are left out. A detail that can't be written as JSON is left out.
+    /// Lists and texts of a longer one are cut. Its field `cut` then has the bytes of the whole,
+    /// its SHA-256, and the number of elements of each list (or bytes of each text) that are left
+    /// out. A detail that can't be written as JSON is left out.
     pub(in crate::service) fn detail(mut self, detail: impl Serialize) -> Self {
         self.detail = to_raw_value(&detail).ok().and_then(bounded);
         self
     }
 
-    /// Adds the event to the write that makes its change; a signed call's signature makes no second one.
+    /// Adds the event to the write that makes its change; a signed call's signature makes no second
+    /// one.
     pub(in crate::service) fn onto(self, write: Write, random: &dyn Random) -> Write {
         let write = match &self.signature {
             Some(signature) => write.once(signature.of_change(self.request_id, self.made)),
@@ -178,7 +190,9 @@ impl<'a> Event<'a> {
             credential_id: self.credential_id.map(str::to_owned),
             address: self.address.map(|address| address.to_string()),
             service: self.service.map(str::to_owned),
-            detail: self.detail.map_or_else(String::new, |detail| detail.get().to_owned()),
+            detail: self
+                .detail
+                .map_or_else(String::new, |detail| detail.get().to_owned()),
             outcome: self.outcome.to_owned(),
         }
     }
@@ -212,8 +226,15 @@ fn bounded(detail: Box<RawValue>) -> Option<Box<RawValue>> {
     if whole.len() <= MAX_DETAIL_BYTES {
         return Some(detail);
     }
-    let mut cut = Cut { bytes: whole.len(), left_out: BTreeMap::new(), sha256: hex::encode(digest(&SHA256, whole.as_bytes())) };
-    let mut fields: Vec<(String, Value)> = serde_json::from_str::<Map<_, _>>(whole).unwrap_or_default().into_iter().collect();
+    let mut cut = Cut {
+        bytes: whole.len(),
+        left_out: BTreeMap::new(),
+        sha256: hex::encode(digest(&SHA256, whole.as_bytes())),
+    };
+    let mut fields: Vec<(String, Value)> = serde_json::from_str::<Map<_, _>>(whole)
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
     // Short ones first, so that what they don't need is there for the long ones.
     fields.sort_by_cached_key(|(_, value)| json_length(value));
     let (mut left, mut shortened) = (MAX_DETAIL_BYTES - CUT_BYTES, Map::new());
@@ -238,14 +259,16 @@ fn bounded(detail: Box<RawValue>) -> Option<Box<RawValue>> {
     to_raw_value(&BTreeMap::from([("cut", cut)])).ok()
 }
 
-/// Cuts a value to `room` bytes of JSON, and returns how many elements, or bytes of a text, were cut.
+/// Cuts a value to `room` bytes of JSON, and returns how many elements, or bytes of a text, were
+/// cut.
 fn shorten(value: Value, room: usize) -> (Value, usize) {
     if json_length(&value) <= room {
         return (value, 0);
     }
     match value {
         Value::Array(elements) => {
-            let (all, mut room, mut kept) = (elements.len(), room.saturating_sub("[]".len()), Vec::new());
+            let (all, mut room, mut kept) =
+                (elements.len(), room.saturating_sub("[]".len()), Vec::new());
             for element in elements {
                 let length = json_length(&element) + ",".len();
                 if length > room {
@@ -305,7 +328,9 @@ impl Decoded {
             credential_id: self.credential_id,
             address: self.address,
             service: self.service,
-            detail: self.detail.map_or_else(String::new, |detail| detail.get().to_owned()),
+            detail: self
+                .detail
+                .map_or_else(String::new, |detail| detail.get().to_owned()),
             outcome: self.outcome,
         }
     }
@@ -316,10 +341,21 @@ impl Decoded {
 /// # Errors
 ///
 /// `Internal` naming the batch, for an event that can't be read.
-pub(in crate::service) fn rows(batch_id: &str, events: &str) -> impl Iterator<Item = Result<AuditRow>> {
-    let unreadable = move |error| Error::internal(format!("table audit_page, column lines, id {batch_id}: {error}"));
+pub(in crate::service) fn rows(
+    batch_id: &str,
+    events: &str,
+) -> impl Iterator<Item = Result<AuditRow>> {
+    let unreadable = move |error| {
+        Error::internal(format!(
+            "table audit_page, column lines, id {batch_id}: {error}"
+        ))
+    };
     let lines = events.lines().enumerate();
-    lines.map(move |(place, line)| serde_json::from_str::<Decoded>(line).map(|event| event.row(batch_id, place)).map_err(unreadable))
+    lines.map(move |(place, line)| {
+        serde_json::from_str::<Decoded>(line)
+            .map(|event| event.row(batch_id, place))
+            .map_err(unreadable)
+    })
 }
 
 /// Makes the id of a row.

@@ -38,10 +38,11 @@ pub struct Ledger {
 impl Ledger {
     /// Applies a write, and invalidates this process's caches before anybody hears of it.
     ///
-    /// Once the write is durable the call succeeds, whatever fails afterwards. An error would make the client repeat the
-    /// call, and find its own success in the way, or make a second one. The caches are invalidated here even when the feed
-    /// can't be read any more, because the write names what it changed. An invalidated entry can't be read again in an
-    /// outage, so this replica then refuses what was stopped.
+    /// Once the write is durable the call succeeds, whatever fails afterwards. An error would make
+    /// the client repeat the call, and find its own success in the way, or make a second one. The
+    /// caches are invalidated here even when the feed can't be read any more, because the write
+    /// names what it changed. An invalidated entry can't be read again in an outage, so this
+    /// replica then refuses what was stopped.
     ///
     /// # Errors
     ///
@@ -56,7 +57,10 @@ impl Ledger {
         }
         self.memory.cache.invalidate(&changed);
         if let Err(error) = self.memory.catch_up().await {
-            tracing::warn!(cause = error.cause(), "a change is made, but what others changed can't be read: {error}");
+            tracing::warn!(
+                cause = error.cause(),
+                "a change is made, but what others changed can't be read: {error}"
+            );
         }
         Ok(())
     }
@@ -65,8 +69,8 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// Those of the write's statements; `Replayed`, naming the earlier request, for a signed call that was carried out
-    /// already; `StoreUnavailable`.
+    /// Those of the write's statements; `Replayed`, naming the earlier request, for a signed call
+    /// that was carried out already; `StoreUnavailable`.
     pub(in crate::service) async fn commit(&self, write: Write) -> Result<()> {
         let digest = write.signed().map(|change| change.digest.clone());
         let failed = match (self.base.store.apply(write).await, digest) {
@@ -103,8 +107,8 @@ impl Ledger {
         self.close_within(CLOSING).await;
     }
 
-    /// As [`Self::close`], with a deadline; when it passes, the events are lost. The database's return is noticed only while
-    /// the background tasks run.
+    /// As [`Self::close`], with a deadline; when it passes, the events are lost. The database's
+    /// return is noticed only while the background tasks run.
     pub async fn close_within(&self, deadline: Duration) {
         let closing = async {
             self.record_counted().await;

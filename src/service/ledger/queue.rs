@@ -1,12 +1,14 @@
 //! The audit's queue and its writer. No secret ever comes in.
 //!
-//! A change writes its event in its own transaction. A request that changes nothing (issuing a temporary credential, an
-//! exchange, a refused log-in) puts its event in a bounded queue, and a writer stores the queue in batches. Each batch is one
-//! row: rows of their own cost more processor time than all else about the requests together. When the queue is full, the
-//! setting `audit` says whether the event is dropped and counted, or the request refused. Events about unauthenticated callers
-//! and about refusals have shares of the queue ([`Share`]).
+//! A change writes its event in its own transaction. A request that changes nothing (issuing a
+//! temporary credential, an exchange, a refused log-in) puts its event in a bounded queue, and a
+//! writer stores the queue in batches. Each batch is one row: rows of their own cost more processor
+//! time than all else about the requests together. When the queue is full, the setting `audit` says
+//! whether the event is dropped and counted, or the request refused. Events about unauthenticated
+//! callers and about refusals have shares of the queue ([`Share`]).
 //!
-//! Bytes are bounded everywhere: those of an event ([`event`](super::event)), so those of the queue, and those of a batch.
+//! Bytes are bounded everywhere: those of an event ([`event`](super::event)), so those of the
+//! queue, and those of a batch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +28,8 @@ use crate::store::{Operation, Store, Write};
 const MAX_BATCH_EVENTS: usize = 4000;
 /// The most bytes of one batch.
 const MAX_BATCH_BYTES: usize = 1 << 20;
-/// How long the writer waits for more events: a batch, and its fsync, for each event would cost much.
+/// How long the writer waits for more events: a batch, and its fsync, for each event would cost
+/// much.
 const GATHERING: Duration = Duration::from_millis(100);
 /// How long the writer waits before it tries a database again that didn't answer.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -43,7 +46,8 @@ pub enum AuditMode {
     Required,
 }
 
-/// The share of the queue that an event may take, by its caller, so that the events of others find room.
+/// The share of the queue that an event may take, by its caller, so that the events of others find
+/// room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::service) enum Share {
     /// An authenticated caller's, served: the whole queue.
@@ -55,7 +59,8 @@ pub(in crate::service) enum Share {
 }
 
 enum Message {
-    /// An event, with its place in a share of the queue, which is free again once the writer has taken it.
+    /// An event, with its place in a share of the queue, which is free again once the writer has
+    /// taken it.
     Event(Encoded, Option<OwnedSemaphorePermit>),
     /// A batch of its own, with its turn, which the next one has once the writer has taken this.
     Counted(Batch, OwnedSemaphorePermit),
@@ -86,12 +91,24 @@ pub(in crate::service) struct Permit<'a> {
 
 impl Audit {
     /// Starts the writer; `capacity` events may wait for it.
-    pub(in crate::service) fn start(mode: AuditMode, capacity: usize, store: Store, random: Arc<dyn Random>) -> Self {
+    pub(in crate::service) fn start(
+        mode: AuditMode,
+        capacity: usize,
+        store: Store,
+        random: Arc<dyn Random>,
+    ) -> Self {
         let (queue, events) = mpsc::channel(capacity);
         tokio::spawn(write_events(events, store, random));
         let quarter = || Arc::new(Semaphore::new(capacity.div_ceil(4)));
         let turn_of_counted = Arc::new(Semaphore::new(1));
-        Self { mode, queue, of_refused: quarter(), of_strangers: quarter(), turn_of_counted, dropped: AtomicU64::new(0) }
+        Self {
+            mode,
+            queue,
+            of_refused: quarter(),
+            of_strangers: quarter(),
+            turn_of_counted,
+            dropped: AtomicU64::new(0),
+        }
     }
 
     /// Takes a place for the event of a request that is about to be served.
@@ -102,10 +119,15 @@ impl Audit {
     pub(in crate::service) fn reserve(&self, share: Share) -> Result<Permit<'_>> {
         match (self.offer(share), self.mode) {
             (Some(permit), _) => Ok(permit),
-            (None, AuditMode::BestEffort) => Ok(Permit { audit: self, place: None, share: None }),
-            (None, AuditMode::Required) => {
-                Err(Error::new(ErrorKind::AuditUnavailable, "The audit can't keep up, and the settings require it; try again later."))
-            }
+            (None, AuditMode::BestEffort) => Ok(Permit {
+                audit: self,
+                place: None,
+                share: None,
+            }),
+            (None, AuditMode::Required) => Err(Error::new(
+                ErrorKind::AuditUnavailable,
+                "The audit can't keep up, and the settings require it; try again later.",
+            )),
         }
     }
 
@@ -120,17 +142,28 @@ impl Audit {
             Some(places) => Some(Arc::clone(places).try_acquire_owned().ok()?),
             None => None,
         };
-        Some(Permit { audit: self, place: Some(self.queue.try_reserve().ok()?), share })
+        Some(Permit {
+            audit: self,
+            place: Some(self.queue.try_reserve().ok()?),
+            share,
+        })
     }
 
-    /// Begins to record requests that were counted: many events, which share one place in the queue and wait for it.
+    /// Begins to record requests that were counted: many events, which share one place in the queue
+    /// and wait for it.
     pub(in crate::service) fn record_counted(&self) -> CountedEvents<'_> {
-        CountedEvents { audit: self, batch: Batch::default() }
+        CountedEvents {
+            audit: self,
+            batch: Batch::default(),
+        }
     }
 
     /// Returns how many events wait, and how many were dropped.
     pub(in crate::service) fn waiting_and_dropped(&self) -> (usize, u64) {
-        (self.queue.max_capacity() - self.queue.capacity(), self.dropped.load(Ordering::Relaxed))
+        (
+            self.queue.max_capacity() - self.queue.capacity(),
+            self.dropped.load(Ordering::Relaxed),
+        )
     }
 
     /// Stores the waiting events, and ends the writer.
@@ -149,7 +182,10 @@ impl Permit<'_> {
         match self.place {
             Some(place) => match event.encode() {
                 Ok(encoded) => place.send(Message::Event(encoded, self.share)),
-                Err(error) => tracing::error!(cause = error.cause(), "an audit line can't be written: {error}"),
+                Err(error) => tracing::error!(
+                    cause = error.cause(),
+                    "an audit line can't be written: {error}"
+                ),
             },
             None => {
                 let dropped = self.audit.dropped.fetch_add(1, Ordering::Relaxed) + 1;
@@ -157,7 +193,8 @@ impl Permit<'_> {
                 if dropped.is_power_of_two() {
                     tracing::warn!(
                         dropped,
-                        "the audit queue is full: lines were dropped (audit = \"required\" would refuse the requests instead)"
+                        "the audit queue is full: lines were dropped (audit = \"required\" would \
+                         refuse the requests instead)"
                     );
                 }
             }
@@ -176,7 +213,10 @@ impl CountedEvents<'_> {
     pub(in crate::service) async fn add(&mut self, event: &Event<'_>) {
         match event.encode() {
             Ok(encoded) => self.batch.add(&encoded),
-            Err(error) => tracing::error!(cause = error.cause(), "an audit line can't be written: {error}"),
+            Err(error) => tracing::error!(
+                cause = error.cause(),
+                "an audit line can't be written: {error}"
+            ),
         }
         if self.batch.is_full() {
             self.send().await;
@@ -190,11 +230,18 @@ impl CountedEvents<'_> {
 
     async fn send(&mut self) {
         let batch = std::mem::take(&mut self.batch);
-        // The semaphore is never closed; the queue is, once the writer has ended, and nothing is stored any more.
+        // The semaphore is never closed; the queue is, once the writer has ended, and nothing is
+        // stored any more.
         if batch.events > 0
-            && let Ok(turn) = Arc::clone(&self.audit.turn_of_counted).acquire_owned().await
+            && let Ok(turn) = Arc::clone(&self.audit.turn_of_counted)
+                .acquire_owned()
+                .await
         {
-            self.audit.queue.send(Message::Counted(batch, turn)).await.unwrap_or_default();
+            self.audit
+                .queue
+                .send(Message::Counted(batch, turn))
+                .await
+                .unwrap_or_default();
         }
     }
 }
@@ -229,9 +276,17 @@ impl Batch {
     ///
     /// `Internal` when the text isn't UTF-8.
     fn row(self, random: &dyn Random) -> Result<Option<AuditPage>> {
-        let Some((first_at, last_at)) = self.span else { return Ok(None) };
+        let Some((first_at, last_at)) = self.span else {
+            return Ok(None);
+        };
         let lines = String::from_utf8(self.text).map_err(Error::internal)?;
-        Ok(Some(AuditPage { id: random_id(random), first_at, last_at, lines, contents: self.words.contents() }))
+        Ok(Some(AuditPage {
+            id: random_id(random),
+            first_at,
+            last_at,
+            lines,
+            contents: self.words.contents(),
+        }))
     }
 }
 
@@ -271,7 +326,11 @@ async fn write_events(mut queue: mpsc::Receiver<Message>, store: Store, random: 
         {
             taken.take(message);
         }
-        let Taken { batch, counted, mut closing } = taken;
+        let Taken {
+            batch,
+            counted,
+            mut closing,
+        } = taken;
         for batch in [Some(batch), counted].into_iter().flatten() {
             let events = batch.events;
             match batch.row(&*random) {
@@ -284,7 +343,11 @@ async fn write_events(mut queue: mpsc::Receiver<Message>, store: Store, random: 
                     None => write_batch(&row, &store, &*random, RETRY_INTERVAL).await,
                 },
                 Ok(None) => {}
-                Err(error) => tracing::error!(cause = error.cause(), lost = events, "audit lines can't be written: {error}"),
+                Err(error) => tracing::error!(
+                    cause = error.cause(),
+                    lost = events,
+                    "audit lines can't be written: {error}"
+                ),
             }
         }
         if let Some(done) = closing {
@@ -300,10 +363,17 @@ async fn write_batch(batch: &AuditPage, store: &Store, random: &dyn Random, paus
     // One name for all tries: a batch whose outcome was unknown is stored once.
     let operation = Operation::new(random, batch.first_at);
     let mut is_logged = false;
-    while let Err(error) = store.apply(Write::new(operation.clone()).then(audit::insert_page(batch))).await {
+    while let Err(error) = store
+        .apply(Write::new(operation.clone()).then(audit::insert_page(batch)))
+        .await
+    {
         // Once for each batch: the outage itself is logged elsewhere.
         if !is_logged {
-            tracing::warn!(cause = error.cause(), bytes = batch.lines.len(), "audit lines can't be stored yet: {error}");
+            tracing::warn!(
+                cause = error.cause(),
+                bytes = batch.lines.len(),
+                "audit lines can't be stored yet: {error}"
+            );
         }
         is_logged = true;
         tokio::time::sleep(pause).await;
@@ -327,11 +397,18 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_787_045);
 
     fn context(after: u64) -> RequestContext {
-        RequestContext { address: Some([192, 0, 2, 1].into()), ..RequestContext::operator(format!("request {after}")) }
+        RequestContext {
+            address: Some([192, 0, 2, 1].into()),
+            ..RequestContext::operator(format!("request {after}"))
+        }
     }
 
     fn event(context: &RequestContext, after: u64) -> Event<'_> {
-        Event::new(AuditAction::TokenExchange, NOW.plus(Duration::from_secs(after)), context)
+        Event::new(
+            AuditAction::TokenExchange,
+            NOW.plus(Duration::from_secs(after)),
+            context,
+        )
     }
 
     fn batch(events: impl IntoIterator<Item = Encoded>) -> Batch {
@@ -342,16 +419,38 @@ mod tests {
 
     #[test]
     fn a_batch_reads_back_as_its_events_would_alone() {
-        let (contexts, id) = ([context(2), context(1)], CredentialId::random(&SystemRandom));
+        let (contexts, id) = (
+            [context(2), context(1)],
+            CredentialId::random(&SystemRandom),
+        );
         let events = || {
             let root = Principal::Root(AccountId::new(1).unwrap()).to_string();
-            let known = event(&contexts[0], 2).detail(json!({ "asked": ["a\n\"b\""] })).proved(Some(root), None).credential(&id);
-            [known, event(&contexts[1], 1).service("somewhere").outcome("refused")]
+            let known = event(&contexts[0], 2)
+                .detail(json!({ "asked": ["a\n\"b\""] }))
+                .proved(Some(root), None)
+                .credential(&id);
+            [
+                known,
+                event(&contexts[1], 1)
+                    .service("somewhere")
+                    .outcome("refused"),
+            ]
         };
-        let stored = batch(events().map(|event| event.encode().unwrap())).row(&SystemRandom).unwrap().unwrap();
-        assert_eq!((stored.first_at, stored.last_at), (NOW.plus(Duration::from_secs(1)), NOW.plus(Duration::from_secs(2))));
+        let stored = batch(events().map(|event| event.encode().unwrap()))
+            .row(&SystemRandom)
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (stored.first_at, stored.last_at),
+            (
+                NOW.plus(Duration::from_secs(1)),
+                NOW.plus(Duration::from_secs(2))
+            )
+        );
         let alone = events().map(|event| event.row(&SystemRandom));
-        let mut read: Vec<AuditRow> = rows(&stored.id, &stored.lines).map(Result::unwrap).collect();
+        let mut read: Vec<AuditRow> = rows(&stored.id, &stored.lines)
+            .map(Result::unwrap)
+            .collect();
         assert!(read[0].id < read[1].id && read.iter().all(|row| row.id.starts_with(&stored.id)));
         for (read, alone) in read.iter_mut().zip(&alone) {
             read.id.clone_from(&alone.id);
@@ -371,7 +470,12 @@ mod tests {
         for (length, bound) in [(1, "events"), (1000, "bytes")] {
             let mut batch = Batch::default();
             while !batch.is_full() {
-                batch.add(&event(&context, 1).detail(json!({ "asked": "x".repeat(length) })).encode().unwrap());
+                batch.add(
+                    &event(&context, 1)
+                        .detail(json!({ "asked": "x".repeat(length) }))
+                        .encode()
+                        .unwrap(),
+                );
             }
             assert!(batch.events <= MAX_BATCH_EVENTS && batch.text.len() <= MAX_BATCH_BYTES);
             let is_by_events = batch.events == MAX_BATCH_EVENTS;
@@ -383,27 +487,48 @@ mod tests {
     fn stored(detail: &Value) -> Value {
         let context = context(1);
         let row = event(&context, 1).detail(detail).row(&SystemRandom);
-        assert!(row.detail.len() <= 1024, "{} bytes: {}", row.detail.len(), row.detail);
+        assert!(
+            row.detail.len() <= 1024,
+            "{} bytes: {}",
+            row.detail.len(),
+            row.detail
+        );
         serde_json::from_str(&row.detail).unwrap()
     }
 
     #[test]
     fn a_long_detail_is_cut_and_says_of_how_much_and_its_digest() {
         // One request without a log-in stored 65,480 bytes of what it asked for.
-        let scopes: Vec<String> = (0..61).map(|number| format!("repository:{}/{number}:pull", "x".repeat(980))).collect();
+        let scopes: Vec<String> = (0..61)
+            .map(|number| format!("repository:{}/{number}:pull", "x".repeat(980)))
+            .collect();
         let whole = json!({ "asked": scopes, "granted": [] });
         let (text, cut) = (whole.to_string(), stored(&whole));
-        let sha256 = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()));
-        assert_eq!(cut["cut"], json!({ "bytes": text.len(), "left_out": { "asked": 61 }, "sha256": sha256 }));
+        let sha256 = hex::encode(aws_lc_rs::digest::digest(
+            &aws_lc_rs::digest::SHA256,
+            text.as_bytes(),
+        ));
+        assert_eq!(
+            cut["cut"],
+            json!({ "bytes": text.len(), "left_out": { "asked": 61 }, "sha256": sha256 })
+        );
         assert_eq!(cut["granted"], json!([]));
         let asked = cut["asked"].as_array().unwrap();
-        assert!(asked.len() == 1 && asked[0].as_str().unwrap().starts_with("repository:xxx"), "{cut}");
+        assert!(
+            asked.len() == 1 && asked[0].as_str().unwrap().starts_with("repository:xxx"),
+            "{cut}"
+        );
 
-        let many: Vec<String> = (0..100).map(|number| format!("repository:team/{number}:pull")).collect();
+        let many: Vec<String> = (0..100)
+            .map(|number| format!("repository:team/{number}:pull"))
+            .collect();
         let cut = stored(&json!({ "asked": many, "granted": many }));
         for name in ["asked", "granted"] {
             let kept = cut[name].as_array().unwrap();
-            assert!(kept.len() > 8 && kept.iter().zip(&many).all(|(kept, asked)| kept == asked), "{cut}");
+            assert!(
+                kept.len() > 8 && kept.iter().zip(&many).all(|(kept, asked)| kept == asked),
+                "{cut}"
+            );
             assert_eq!(cut["cut"]["left_out"][name], json!(100 - kept.len()));
         }
     }
@@ -412,10 +537,19 @@ mod tests {
     fn whatever_the_detail_it_is_bounded_and_short_ones_stay_as_they_are() {
         let short = json!({ "asked": ["repository:team/app:pull"], "granted": [] });
         assert_eq!(stored(&short), short);
-        let fields: serde_json::Map<String, Value> = (0..500).map(|number| (format!("field-{number}"), json!(number))).collect();
+        let fields: serde_json::Map<String, Value> = (0..500)
+            .map(|number| (format!("field-{number}"), json!(number)))
+            .collect();
         let nested = json!({ "a": { "b": "x".repeat(2000) }, "cut": "forged" });
         let controls = json!({ "a": "\u{1}\"\\".repeat(2000), "b": "é".repeat(2000) });
-        for long in [json!(fields), nested, controls, json!({ "x".repeat(2000): 1 }), json!(["x".repeat(2000)]), json!("x".repeat(2000))] {
+        for long in [
+            json!(fields),
+            nested,
+            controls,
+            json!({ "x".repeat(2000): 1 }),
+            json!(["x".repeat(2000)]),
+            json!("x".repeat(2000)),
+        ] {
             let cut = stored(&long);
             assert_eq!(cut["cut"]["bytes"], json!(long.to_string().len()), "{cut}");
         }
@@ -423,7 +557,10 @@ mod tests {
 
     #[test]
     fn an_event_is_bounded_whatever_its_texts_are() {
-        let context = RequestContext { address: Some("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff".parse().unwrap()), ..context(1) };
+        let context = RequestContext {
+            address: Some("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff".parse().unwrap()),
+            ..context(1)
+        };
         for text in ["x", "\u{1}", "\"", "é", "\u{10ffff}"] {
             let text = text.repeat(5000);
             let event = event(&context, 1)

@@ -1,8 +1,9 @@
 //! Refused requests: each has a line in the log and an event in the audit, within bounds.
 //!
-//! Anybody can be refused at any rate. So refusals of one address, of one account and of all unauthenticated callers together
-//! are recorded one by one only so often. The others are counted, and recorded together every ten seconds, with their number,
-//! caller and cause. Log and audit always have the same refusals.
+//! Anybody can be refused at any rate. So refusals of one address, of one account and of all
+//! unauthenticated callers together are recorded one by one only so often. The others are counted,
+//! and recorded together every ten seconds, with their number, caller and cause. Log and audit
+//! always have the same refusals.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -29,8 +30,8 @@ const RECORDS_PER_ADDRESS: (u32, u32) = (1, 20);
 const RECORDS_OF_STRANGERS: (u32, u32) = (10, 100);
 /// The same of one account: some five kilobytes of log a second.
 const RECORDS_PER_ACCOUNT: (u32, u32) = (10, 20);
-/// How many reduced tokens of one account the log explains: per second, and at once. Such a line has four kilobytes at most,
-/// so that all lines of an account stay below ten kilobytes a second.
+/// How many reduced tokens of one account the log explains: per second, and at once. Such a line
+/// has four kilobytes at most, so that all lines of an account stay below ten kilobytes a second.
 const EXPLANATIONS_PER_ACCOUNT: (u32, u32) = (1, 20);
 /// The most counts by caller; all other refusals are counted by their cause alone.
 const MAX_COUNTED: usize = 64;
@@ -59,7 +60,10 @@ pub struct Claim {
 impl Claim {
     /// Returns the claim of a signed call.
     pub fn of_access_key(id: &str) -> Self {
-        Self { name: Some(ClaimedName::of(id, None)), ..Self::default() }
+        Self {
+            name: Some(ClaimedName::of(id, None)),
+            ..Self::default()
+        }
     }
 
     /// Returns the claims of a log-in.
@@ -70,7 +74,12 @@ impl Claim {
         scopes: &[Scope],
     ) -> Self {
         let asked = scopes.iter().map(ToString::to_string).collect();
-        Self { name, credential, service: Some(service.to_owned()), asked }
+        Self {
+            name,
+            credential,
+            service: Some(service.to_owned()),
+            asked,
+        }
     }
 }
 
@@ -130,15 +139,24 @@ pub(in crate::service) struct Refusals {
 }
 
 impl Alike {
-    /// Returns the key without a caller, for when there is no room for another one. There are few causes.
+    /// Returns the key without a caller, for when there is no room for another one. There are few
+    /// causes.
     fn beyond(self) -> Self {
-        Self { party: None, action: self.action.map(|_| AuditAction::Several), ..self }
+        Self {
+            party: None,
+            action: self.action.map(|_| AuditAction::Several),
+            ..self
+        }
     }
 }
 
 impl Refusals {
     pub(in crate::service) fn new() -> Self {
-        let (of_address, of_account, explained) = (RECORDS_PER_ADDRESS, RECORDS_PER_ACCOUNT, EXPLANATIONS_PER_ACCOUNT);
+        let (of_address, of_account, explained) = (
+            RECORDS_PER_ADDRESS,
+            RECORDS_PER_ACCOUNT,
+            EXPLANATIONS_PER_ACCOUNT,
+        );
         Self {
             of_addresses: AddressLimits::new(of_address.0, of_address.1),
             of_accounts: Rates::new(of_account.0, of_account.1),
@@ -158,7 +176,10 @@ impl Refusals {
                     return false;
                 }
                 let (per_second, at_once) = RECORDS_OF_STRANGERS;
-                let mut bucket = self.of_strangers.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut bucket = self
+                    .of_strangers
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
                 let bucket = bucket.get_or_insert_with(|| Bucket::full(at_once, now));
                 bucket.refill(per_second, at_once, now);
                 let is_recorded = bucket.take();
@@ -170,14 +191,20 @@ impl Refusals {
         }
     }
 
-    /// Takes a log line that explains a reduced token, if there is one left; otherwise counts the token.
+    /// Takes a log line that explains a reduced token, if there is one left; otherwise counts the
+    /// token.
     pub(in crate::service) fn take_explanation(&self, party: Party, now: Timestamp) -> bool {
         let (is_recorded, share) = match party {
             Party::Account(account) => (self.explanations.take(account, now), Share::Refused),
             Party::Address(_) => (self.take_record(party, now), Share::Strangers),
         };
         if !is_recorded {
-            let alike = Alike { party: Some(party), action: None, outcome: "reduced", cause: "rights" };
+            let alike = Alike {
+                party: Some(party),
+                action: None,
+                outcome: "reduced",
+                cause: "rights",
+            };
             self.counted(share).add(alike, 1);
         }
         is_recorded
@@ -199,8 +226,14 @@ impl Refusals {
 }
 
 impl Ledger {
-    /// Records a refusal, or counts it. Returns whether it has an event of its own, and so is to have a line in the log, too.
-    pub fn record_refusal(&self, refusal: &Refusal<'_>, error: &Error, context: &RequestContext) -> bool {
+    /// Records a refusal, or counts it. Returns whether it has an event of its own, and so is to
+    /// have a line in the log, too.
+    pub fn record_refusal(
+        &self,
+        refusal: &Refusal<'_>,
+        error: &Error,
+        context: &RequestContext,
+    ) -> bool {
         let now = self.base.now();
         let (party, share) = match refusal.account {
             Some(account) => (Party::Account(account), Share::Refused),
@@ -211,12 +244,25 @@ impl Ledger {
         let is_recorded = match refusal.action.filter(|_| is_recorded) {
             None => is_recorded,
             Some(action) => {
-                let event = self.event_of_refusal(action, refusal, cause, now, context).outcome(outcome);
-                self.queue.offer(share).map(|permit| permit.record(&event)).is_some()
+                let event = self
+                    .event_of_refusal(action, refusal, cause, now, context)
+                    .outcome(outcome);
+                self.queue
+                    .offer(share)
+                    .map(|permit| permit.record(&event))
+                    .is_some()
             }
         };
         if !is_recorded {
-            self.refusals.counted(share).add(Alike { party: Some(party), action: refusal.action, outcome, cause }, 1);
+            self.refusals.counted(share).add(
+                Alike {
+                    party: Some(party),
+                    action: refusal.action,
+                    outcome,
+                    cause,
+                },
+                1,
+            );
         }
         is_recorded
     }
@@ -229,8 +275,13 @@ impl Ledger {
         now: Timestamp,
         context: &'a RequestContext,
     ) -> Event<'a> {
-        let mut event = Event::new(action, now, context).proved(refusal.principal.clone(), refusal.account);
-        let mut detail = Detail { cause, claimed: None, asked: &[] };
+        let mut event =
+            Event::new(action, now, context).proved(refusal.principal.clone(), refusal.account);
+        let mut detail = Detail {
+            cause,
+            claimed: None,
+            asked: &[],
+        };
         if let Some(claim) = refusal.claim {
             (detail.claimed, detail.asked) = (claim.name.as_ref(), &claim.asked);
             if let Some(service) = &claim.service {
@@ -243,11 +294,21 @@ impl Ledger {
         event.detail(detail)
     }
 
-    /// Records the counted refusals: in the log at once, in the audit as soon as the writer takes the events.
+    /// Records the counted refusals: in the log at once, in the audit as soon as the writer takes
+    /// the events.
     pub(in crate::service) async fn record_counted_refusals(&self) {
         let mut events = self.queue.record_counted();
         for counted in [&self.refusals.accounts, &self.refusals.strangers] {
-            for (Alike { party, action, outcome, cause }, more) in counted.take() {
+            for (
+                Alike {
+                    party,
+                    action,
+                    outcome,
+                    cause,
+                },
+                more,
+            ) in counted.take()
+            {
                 let (address, account) = match party {
                     Some(Party::Address(address)) => (address, None),
                     Some(Party::Account(account)) => (None, Some(account)),
@@ -255,12 +316,25 @@ impl Ledger {
                 };
                 if let Some(action) = action {
                     let context = RequestContext::operator(self.base.request_id());
-                    let event = Event::new(action, self.base.now(), &context).proved(None, account).address(address).outcome(outcome);
+                    let event = Event::new(action, self.base.now(), &context)
+                        .proved(None, account)
+                        .address(address)
+                        .outcome(outcome);
                     events.add(&event.detail(Many { cause, more })).await;
                 }
-                let (address, account) = (address.map(tracing::field::display), account.map(tracing::field::display));
+                let (address, account) = (
+                    address.map(tracing::field::display),
+                    account.map(tracing::field::display),
+                );
                 let action = action.map(AuditAction::name);
-                tracing::info!(kind = cause, action, address, account, more, "more requests were {outcome} alike");
+                tracing::info!(
+                    kind = cause,
+                    action,
+                    address,
+                    account,
+                    more,
+                    "more requests were {outcome} alike"
+                );
             }
         }
         events.end().await;
@@ -285,19 +359,37 @@ mod tests {
     const START: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
 
     fn address(number: u32) -> Party {
-        Party::Address(Some(std::net::Ipv4Addr::from_bits(0x0a00_0000 + number).into()))
+        Party::Address(Some(
+            std::net::Ipv4Addr::from_bits(0x0a00_0000 + number).into(),
+        ))
     }
 
     fn alike(party: Party) -> Alike {
-        Alike { party: Some(party), action: Some(AuditAction::RegistryLogIn), outcome: "refused", cause: "wrong-secret" }
+        Alike {
+            party: Some(party),
+            action: Some(AuditAction::RegistryLogIn),
+            outcome: "refused",
+            cause: "wrong-secret",
+        }
     }
 
     #[test]
     fn an_address_and_an_account_have_lines_of_their_own_only_so_often() {
         let refusals = Refusals::new();
         let account = Party::Account("100000000001".parse().unwrap());
-        let lines = |party, now| (0..100).filter(|_| refusals.take_record(party, now)).count();
-        assert_eq!([lines(address(1), START), lines(address(2), START), lines(account, START)], [20, 20, 20]);
+        let lines = |party, now| {
+            (0..100)
+                .filter(|_| refusals.take_record(party, now))
+                .count()
+        };
+        assert_eq!(
+            [
+                lines(address(1), START),
+                lines(address(2), START),
+                lines(account, START)
+            ],
+            [20, 20, 20]
+        );
         let later = START.plus(Duration::from_secs(1));
         assert_eq!([lines(address(1), later), lines(account, later)], [1, 10]);
     }
@@ -305,18 +397,41 @@ mod tests {
     #[test]
     fn what_tokens_of_an_account_lack_is_explained_only_so_often_and_counted_whole() {
         // One service account had 39 MB a second of it written.
-        let (refusals, account) = (Refusals::new(), Party::Account("100000000001".parse().unwrap()));
-        let explained = |now| (0..1000).filter(|_| refusals.take_explanation(account, now)).count();
-        assert_eq!([explained(START), explained(START.plus(Duration::from_secs(1)))], [20, 1]);
+        let (refusals, account) = (
+            Refusals::new(),
+            Party::Account("100000000001".parse().unwrap()),
+        );
+        let explained = |now| {
+            (0..1000)
+                .filter(|_| refusals.take_explanation(account, now))
+                .count()
+        };
+        assert_eq!(
+            [
+                explained(START),
+                explained(START.plus(Duration::from_secs(1)))
+            ],
+            [20, 1]
+        );
         assert_eq!(refusals.accounts.take().values().sum::<u64>(), 2000 - 21);
-        assert!(refusals.take_record(account, START), "a refusal has a line all the same");
+        assert!(
+            refusals.take_record(account, START),
+            "a refusal has a line all the same"
+        );
     }
 
     #[test]
     fn all_strangers_together_have_lines_only_so_often_and_take_none_of_an_account() {
         let refusals = Refusals::new();
-        let lines = |now| (0..10_000).filter(|number| refusals.take_record(address(*number), now)).count();
-        assert_eq!([lines(START), lines(START.plus(Duration::from_secs(1)))], [100, 10]);
+        let lines = |now| {
+            (0..10_000)
+                .filter(|number| refusals.take_record(address(*number), now))
+                .count()
+        };
+        assert_eq!(
+            [lines(START), lines(START.plus(Duration::from_secs(1)))],
+            [100, 10]
+        );
         assert!(refusals.take_record(Party::Account("100000000001".parse().unwrap()), START));
     }
 
@@ -327,7 +442,16 @@ mod tests {
             counted.add(alike(address(number)), 1);
         }
         let counted = counted.take();
-        assert_eq!((counted.len(), counted.values().sum::<u64>()), (MAX_COUNTED + 1, 10_000));
-        assert_eq!(counted.keys().find(|alike| alike.party.is_none()).map(|alike| alike.action), Some(Some(AuditAction::Several)));
+        assert_eq!(
+            (counted.len(), counted.values().sum::<u64>()),
+            (MAX_COUNTED + 1, 10_000)
+        );
+        assert_eq!(
+            counted
+                .keys()
+                .find(|alike| alike.party.is_none())
+                .map(|alike| alike.action),
+            Some(Some(AuditAction::Several))
+        );
     }
 }

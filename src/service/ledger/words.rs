@@ -1,4 +1,5 @@
-//! The contents of a batch in a few words: a listing reads only the batches that may have the wanted events.
+//! The contents of a batch in a few words: a listing reads only the batches that may have the
+//! wanted events.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -86,7 +87,8 @@ impl Words {
     }
 }
 
-/// Returns the word that is in a batch's contents when a wanted event is in the batch. Every word begins with a line feed.
+/// Returns the word that is in a batch's contents when a wanted event is in the batch. Every word
+/// begins with a line feed.
 pub(in crate::service) fn word(kind: &'static str, wanted: Wanted<'_>) -> String {
     match wanted {
         Wanted::Any => "\n".to_owned(),
@@ -114,22 +116,47 @@ mod tests {
 
     #[test]
     fn a_page_says_what_is_in_it_and_nothing_else() {
-        let contents = contents(&[("tcr:A", Some("1:root")), ("tcr:A", Some("1:role#5/x")), ("sts:B", None)]);
+        let contents = contents(&[
+            ("tcr:A", Some("1:root")),
+            ("tcr:A", Some("1:role#5/x")),
+            ("sts:B", None),
+        ]);
         let has = |kind, wanted| contents.contains(&word(kind, wanted));
-        for wanted in [Wanted::Any, Wanted::Exactly("tcr:A"), Wanted::Exactly("sts:B"), Wanted::Beginning("tcr:"), Wanted::Beginning("")] {
+        for wanted in [
+            Wanted::Any,
+            Wanted::Exactly("tcr:A"),
+            Wanted::Exactly("sts:B"),
+            Wanted::Beginning("tcr:"),
+            Wanted::Beginning(""),
+        ] {
             assert!(has("action", wanted), "{wanted:?} of {contents:?}");
         }
-        for wanted in [Wanted::Exactly("tcr:"), Wanted::Exactly("A"), Wanted::Beginning("cr:"), Wanted::Exactly("1:root")] {
+        for wanted in [
+            Wanted::Exactly("tcr:"),
+            Wanted::Exactly("A"),
+            Wanted::Beginning("cr:"),
+            Wanted::Exactly("1:root"),
+        ] {
             assert!(!has("action", wanted), "{wanted:?} of {contents:?}");
         }
-        assert!(has("principal", Wanted::Beginning("1:role#5/")) && !has("principal", Wanted::Exactly("1:role#5/")));
-        assert!(has("outcome", Wanted::Exactly("ok")) && !has("outcome", Wanted::Exactly("refused")));
+        assert!(
+            has("principal", Wanted::Beginning("1:role#5/"))
+                && !has("principal", Wanted::Exactly("1:role#5/"))
+        );
+        assert!(
+            has("outcome", Wanted::Exactly("ok")) && !has("outcome", Wanted::Exactly("refused"))
+        );
     }
 
     #[test]
     fn a_page_of_many_principals_says_so_and_stays_short() {
-        let names: Vec<String> = (0..1000).map(|number| format!("100000000001:user#{number}")).collect();
-        let lines: Vec<(&str, Option<&str>)> = names.iter().map(|name| ("token.exchange", Some(name.as_str()))).collect();
+        let names: Vec<String> = (0..1000)
+            .map(|number| format!("100000000001:user#{number}"))
+            .collect();
+        let lines: Vec<(&str, Option<&str>)> = names
+            .iter()
+            .map(|name| ("token.exchange", Some(name.as_str())))
+            .collect();
         let contents = contents(&lines);
         assert!(contents.contains(&beside("principal")) && !contents.contains(&beside("action")));
         assert!(contents.len() < 1500, "{}", contents.len());

@@ -30,7 +30,10 @@ enum Charge {
 impl Attempt {
     /// Begins one, from this address.
     pub(in crate::service) fn new(address: Option<IpAddr>) -> Self {
-        Self { address, charge: Charge::NotAsked }
+        Self {
+            address,
+            charge: Charge::NotAsked,
+        }
     }
 
     /// Returns the address that it comes from.
@@ -42,7 +45,9 @@ impl Attempt {
 impl Limits {
     /// Tells whether too many requests of an address were refused.
     pub fn is_slowed(&self, context: &RequestContext) -> bool {
-        context.address.is_some_and(|address| self.addresses.refusals.is_slowed(address, self.base.now()))
+        context
+            .address
+            .is_some_and(|address| self.addresses.refusals.is_slowed(address, self.base.now()))
     }
 
     /// Tells whether requests of an access key, or a session's, were verified in the last minutes.
@@ -50,35 +55,54 @@ impl Limits {
         self.replays.has_seen(access_key_id)
     }
 
-    /// Counts a refused request against its address. Where there were too many before, returns what is answered instead; a
-    /// fault of ours, or of an issuer, is nobody's refusal.
+    /// Counts a refused request against its address. Where there were too many before, returns what
+    /// is answered instead; a fault of ours, or of an issuer, is nobody's refusal.
     pub fn count_refusal(&self, error: &Error, context: &RequestContext) -> Option<Error> {
         self.charge_stranger(&mut Attempt::new(context.address), error)
     }
 
     /// As [`Self::count_refusal`], for a request that may have been charged already.
-    pub(in crate::service) fn charge_stranger(&self, attempt: &mut Attempt, error: &Error) -> Option<Error> {
+    pub(in crate::service) fn charge_stranger(
+        &self,
+        attempt: &mut Attempt,
+        error: &Error,
+    ) -> Option<Error> {
         if error.kind().blame() != Blame::Client {
             self.give_back(attempt);
             return None;
         }
-        let is_within = matches!(error.kind(), ErrorKind::AddressThrottled { .. }) || self.charge(attempt);
+        let is_within =
+            matches!(error.kind(), ErrorKind::AddressThrottled { .. }) || self.charge(attempt);
         (!is_within).then(address_throttled)
     }
 
     /// Lets a log-in that isn't proven ask the database for what memory lacks.
     ///
-    /// An address that has refusals left pays one of them, which it gets back on success. From one that has none, a few
-    /// look at once and others wait for it: strangers can make names up, but can't keep the database busy with them.
-    pub(in crate::service) async fn look(&self, attempt: &mut Attempt) -> Result<Option<SemaphorePermit<'_>>> {
-        if self.charge(attempt) { Ok(None) } else { self.log_ins.look().await.map(Some) }
+    /// An address that has refusals left pays one of them, which it gets back on success. From one
+    /// that has none, a few look at once and others wait for it: strangers can make names up, but
+    /// can't keep the database busy with them.
+    pub(in crate::service) async fn look(
+        &self,
+        attempt: &mut Attempt,
+    ) -> Result<Option<SemaphorePermit<'_>>> {
+        if self.charge(attempt) {
+            Ok(None)
+        } else {
+            self.log_ins.look().await.map(Some)
+        }
     }
 
     /// Takes one of the address's refusals, once for a log-in; `false` when it has none left.
     pub(in crate::service) fn charge(&self, attempt: &mut Attempt) -> bool {
         if attempt.charge == Charge::NotAsked {
-            let is_within = attempt.address.is_none_or(|address| self.addresses.refusals.take(address, self.base.now()));
-            attempt.charge = if is_within { Charge::Taken } else { Charge::NoneLeft };
+            let is_within = attempt
+                .address
+                .is_none_or(|address| self.addresses.refusals.take(address, self.base.now()));
+            attempt.charge = if is_within {
+                Charge::Taken
+            } else {
+                Charge::NoneLeft
+            };
         }
         attempt.charge == Charge::Taken
     }
@@ -89,7 +113,8 @@ impl Limits {
         }
     }
 
-    /// Returns what is answered instead of a refusal; the operator hears the cause of that all the same.
+    /// Returns what is answered instead of a refusal; the operator hears the cause of that all the
+    /// same.
     pub(in crate::service) fn slowed(&self, slowed: Slowed, refusal: &Error) -> Error {
         let error = self.log_ins.slowed(slowed);
         match refusal.refusal_cause() {
@@ -100,11 +125,19 @@ impl Limits {
 
     /// Counts a token for nobody.
     pub(in crate::service) fn count_anonymous(&self, context: &RequestContext) -> Result<()> {
-        let Some(address) = context.address else { return Ok(()) };
+        let Some(address) = context.address else {
+            return Ok(());
+        };
         if self.addresses.anonymous.take(address, self.base.now()) {
             return Ok(());
         }
-        let kind = ErrorKind::AddressThrottled { retry_after_seconds: 1 };
-        Err(Error::new(kind, "Too many tokens were asked for from this address without a log-in; wait a second, or log in."))
+        let kind = ErrorKind::AddressThrottled {
+            retry_after_seconds: 1,
+        };
+        Err(Error::new(
+            kind,
+            "Too many tokens were asked for from this address without a log-in; wait a second, or \
+             log in.",
+        ))
     }
 }

@@ -1,15 +1,17 @@
 //! Failed log-ins at the registry door: who fails again and again waits.
 //!
 //! Failures are counted by address and username together, and, more generously, by address alone
-//! ([`crate::service::limits::rates::AddressLimits`]). Nobody is ever kept out by what others do: another address has a count of its own,
-//! and a secret that this service made is checked even for who is slowed, because that costs less than to refuse. Only a
-//! password that a person chose waits: nobody guesses the others.
+//! ([`crate::service::limits::rates::AddressLimits`]). Nobody is ever kept out by what others do:
+//! another address has a count of its own, and a secret that this service made is checked even for
+//! who is slowed, because that costs less than to refuse. Only a password that a person chose
+//! waits: nobody guesses the others.
 //!
-//! A guess of a chosen password is charged before it is looked at ([`LogIns::begin_guess`]), and one at a time is looked
-//! at for an address and a username: of many guesses at once, no more are hashed than the limits allow.
+//! A guess of a chosen password is charged before it is looked at ([`LogIns::begin_guess`]), and
+//! one at a time is looked at for an address and a username: of many guesses at once, no more are
+//! hashed than the limits allow.
 //!
-//! An address and a username that logged in with a chosen password before are known: what others at the address guess
-//! keeps them from nothing.
+//! An address and a username that logged in with a chosen password before are known: what others at
+//! the address guess keeps them from nothing.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,8 +37,8 @@ const LOOKS: usize = 4;
 /// How many more may wait for that, and for how long.
 const MAX_WAITING_LOOKS: usize = 256;
 const LOOK_PATIENCE: Duration = Duration::from_secs(1);
-/// How many guesses may wait for the one before, of one address and username: a client that pulls logs in for several
-/// layers at once.
+/// How many guesses may wait for the one before, of one address and username: a client that pulls
+/// logs in for several layers at once.
 const MAX_WAITING_GUESSES: usize = 8;
 /// How long an address and a username are known after a success.
 const KNOWN_FOR: Duration = Duration::from_hours(24 * 30);
@@ -84,12 +86,14 @@ pub(in crate::service) struct Failure {
 /// Counts failures by whom they concern.
 pub(in crate::service) struct LogIns {
     failures: Failures,
-    /// Chosen passwords that were hashed and wrong, by address. What else fails there doesn't count: it costs no hash.
+    /// Chosen passwords that were hashed and wrong, by address. What else fails there doesn't
+    /// count: it costs no hash.
     hashes: AddressLimits,
     turns: Arc<Gates<Party>>,
     /// Until when an address and a username are known, by a part of their keyed hash.
     known: Cache<u64, Timestamp>,
-    /// Failures that came once, by a keyed hash of address, username and secret, and until when they may come again.
+    /// Failures that came once, by a keyed hash of address, username and secret, and until when
+    /// they may come again.
     came_once: Cache<[u8; 32], Timestamp>,
     look_ups: LookUps,
     /// This process's own: what it remembers says nothing of a secret.
@@ -156,14 +160,22 @@ struct LookUps {
 impl Failures {
     /// Tells whether none is left.
     fn are_used_up(&self, party: &Party, now: Timestamp) -> bool {
-        self.left.lock(party).get_mut(party).is_some_and(|left| self.refill(left, now) < 1.0)
+        self.left
+            .lock(party)
+            .get_mut(party)
+            .is_some_and(|left| self.refill(left, now) < 1.0)
     }
 
     /// Takes one of a party's failures; `false` when none is left.
     fn take(&self, party: &Party, now: Timestamp) -> bool {
         let mut left = self.left.lock(party);
-        make_room(&mut left, party, self.max_in_shard, |left| self.refill(left, now));
-        let entry = left.entry(*party).or_insert(Left { failures: self.burst, at: now });
+        make_room(&mut left, party, self.max_in_shard, |left| {
+            self.refill(left, now)
+        });
+        let entry = left.entry(*party).or_insert(Left {
+            failures: self.burst,
+            at: now,
+        });
         let failures = self.refill(entry, now);
         entry.failures = (failures - 1.0).max(0.0);
         failures >= 1.0
@@ -177,20 +189,28 @@ impl Failures {
 
     /// Adds what time brought, and returns what is left.
     fn refill(&self, left: &mut Left, now: Timestamp) -> f64 {
-        left.failures = (left.failures + pass(&mut left.at, now).as_secs_f64() * self.per_second).min(self.burst);
+        left.failures = (left.failures + pass(&mut left.at, now).as_secs_f64() * self.per_second)
+            .min(self.burst);
         left.failures
     }
 
     /// Forgets who has waited long enough to be unknown again.
     fn forget(&self, now: Timestamp) {
-        self.left.retain(|_, left| self.refill(left, now) < self.burst);
+        self.left
+            .retain(|_, left| self.refill(left, now) < self.burst);
     }
 }
 
 impl LogIns {
-    /// Lets an address fail `burst` times at once with one username, and `per_minute` times a minute for ever; and, with
-    /// whatever usernames, have as many chosen passwords hashed in vain as `hashes` says.
-    pub(in crate::service) fn new(burst: u32, per_minute: u32, hashes: AddressLimits, random: &dyn Random) -> Self {
+    /// Lets an address fail `burst` times at once with one username, and `per_minute` times a
+    /// minute for ever; and, with whatever usernames, have as many chosen passwords hashed in vain
+    /// as `hashes` says.
+    pub(in crate::service) fn new(
+        burst: u32,
+        per_minute: u32,
+        hashes: AddressLimits,
+        random: &dyn Random,
+    ) -> Self {
         Self {
             failures: Failures {
                 burst: f64::from(burst),
@@ -202,12 +222,16 @@ impl LogIns {
             turns: Gates::new(1, MAX_WAITING_GUESSES),
             known: Cache::new(MAX_KNOWN),
             came_once: Cache::new(SAME_FAILURES_MOST),
-            look_ups: LookUps { at_once: Semaphore::new(LOOKS), waiting: Semaphore::new(MAX_WAITING_LOOKS) },
+            look_ups: LookUps {
+                at_once: Semaphore::new(LOOKS),
+                waiting: Semaphore::new(MAX_WAITING_LOOKS),
+            },
             key: hmac::Key::new(hmac::HMAC_SHA256, &random_bytes::<32>(random)),
         }
     }
 
-    /// Waits until no other guess of a chosen password is looked at for its address and username, and charges it.
+    /// Waits until no other guess of a chosen password is looked at for its address and username,
+    /// and charges it.
     ///
     /// [`ErrorKind::AddressThrottled`] when there were too many, or too many wait.
     pub(in crate::service) async fn begin_guess(
@@ -218,11 +242,13 @@ impl LogIns {
         now: impl Fn() -> Timestamp,
     ) -> Result<Guess> {
         let party = self.party(address, username);
-        let turn = Gates::pass(&self.turns, party).await.ok_or_else(|| self.slowed(Slowed::Address))?;
+        let turn = Gates::pass(&self.turns, party)
+            .await
+            .ok_or_else(|| self.slowed(Slowed::Address))?;
         let now = now();
         let standing = self.standing(&party, now);
-        // The address first: one that is slowed fills no memory with more usernames. Whoever is known isn't asked for it,
-        // because a neighbour with made-up usernames uses it up.
+        // The address first: one that is slowed fills no memory with more usernames. Whoever is
+        // known isn't asked for it, because a neighbour with made-up usernames uses it up.
         if standing == Standing::Stranger && !self.hashes.take(address, now) {
             return Err(self.slowed(Slowed::Address));
         }
@@ -231,7 +257,13 @@ impl LogIns {
             return Err(self.slowed(Slowed::Username));
         }
         let same = self.hash(&[&party, secret.expose().as_bytes()]);
-        Ok(Guess { address, party, same, turn: Arc::new(turn), standing })
+        Ok(Guess {
+            address,
+            party,
+            same,
+            turn: Arc::new(turn),
+            standing,
+        })
     }
 
     /// Tells whether an address and a username are known.
@@ -248,10 +280,16 @@ impl LogIns {
         }
     }
 
-    /// Ends a guess: one that didn't fail gets back what it was charged, and so does a failure that comes once more. After
-    /// a right one, the address and the username are known.
+    /// Ends a guess: one that didn't fail gets back what it was charged, and so does a failure that
+    /// comes once more. After a right one, the address and the username are known.
     pub(in crate::service) fn end_guess(&self, guess: Guess, outcome: Outcome, now: Timestamp) {
-        let Guess { address, party, same, turn, standing } = guess;
+        let Guess {
+            address,
+            party,
+            same,
+            turn,
+            standing,
+        } = guess;
         if outcome == Outcome::Right {
             self.known.insert(short(&party), now.plus(KNOWN_FOR));
         }
@@ -276,28 +314,38 @@ impl LogIns {
     ) -> Failure {
         let party = self.party(address, username);
         let is_repeated = self.note_failure(self.hash(&[&party, secret.expose().as_bytes()]), now);
-        let was_slowed = if is_repeated || slowed.is_some() && !self.failures.left.lock(&party).contains_key(&party) {
+        let was_slowed = if is_repeated
+            || slowed.is_some() && !self.failures.left.lock(&party).contains_key(&party)
+        {
             self.failures.are_used_up(&party, now)
         } else {
             !self.failures.take(&party, now)
         };
-        Failure { is_repeated, was_slowed }
+        Failure {
+            is_repeated,
+            was_slowed,
+        }
     }
 
-    /// Remembers a failure. Returns whether it came once within the last seconds, and forgets that then: a secret that is
-    /// repeated for ever is counted every other time.
+    /// Remembers a failure. Returns whether it came once within the last seconds, and forgets that
+    /// then: a secret that is repeated for ever is counted every other time.
     fn note_failure(&self, same: [u8; 32], now: Timestamp) -> bool {
-        if self.came_once.remove(&same).is_some_and(|(_, until)| now < until) {
+        if self
+            .came_once
+            .remove(&same)
+            .is_some_and(|(_, until)| now < until)
+        {
             return true;
         }
         self.came_once.insert(same, now.plus(SAME_FAILURE));
         false
     }
 
-    /// Lets one who is slowed ask the database for what memory lacks: a good credential isn't lost because a cache was
-    /// dropped.
+    /// Lets one who is slowed ask the database for what memory lacks: a good credential isn't lost
+    /// because a cache was dropped.
     ///
-    /// Only for what reads as this service made it, which anybody can write: so it is a few at once, one after the other.
+    /// Only for what reads as this service made it, which anybody can write: so it is a few at
+    /// once, one after the other.
     pub(in crate::service) async fn look(&self) -> Result<SemaphorePermit<'_>> {
         let full = || self.slowed(Slowed::Address);
         let _waiting = self.look_ups.waiting.try_acquire().map_err(|_| full())?;
@@ -307,14 +355,25 @@ impl LogIns {
 
     /// Returns the refusal of a log-in that has to wait.
     pub(in crate::service) fn slowed(&self, slowed: Slowed) -> Error {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a minute")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at most a minute"
+        )]
         let retry_after_seconds = match slowed {
             // At least one a second is what its bucket gets.
             Slowed::Address => 1,
             Slowed::Username => (1.0 / self.failures.per_second).ceil() as u32,
         };
-        let message = format!("Too many log-ins failed; wait {retry_after_seconds} s, and mend the credentials.");
-        Error::new(ErrorKind::AddressThrottled { retry_after_seconds }, message)
+        let message = format!(
+            "Too many log-ins failed; wait {retry_after_seconds} s, and mend the credentials."
+        );
+        Error::new(
+            ErrorKind::AddressThrottled {
+                retry_after_seconds,
+            },
+            message,
+        )
     }
 
     /// Forgets who has waited long enough to be unknown again.
@@ -342,7 +401,8 @@ impl LogIns {
     }
 }
 
-/// Returns a part of a keyed hash that is long enough where a collision only lets one guess wait in another line.
+/// Returns a part of a keyed hash that is long enough where a collision only lets one guess wait in
+/// another line.
 fn short(party: &Party) -> u64 {
     let mut short = [0; 8];
     short.copy_from_slice(&party[..8]);
@@ -365,16 +425,22 @@ mod tests {
     }
 
     fn is_slowed(log_ins: &LogIns, address: IpAddr, username: &str, now: Timestamp) -> bool {
-        log_ins.failures.are_used_up(&log_ins.party(address, username), now)
+        log_ins
+            .failures
+            .are_used_up(&log_ins.party(address, username), now)
     }
 
     /// Returns whether the failure was counted.
     fn fail(log_ins: &LogIns, username: &str, secret: &str, now: Timestamp) -> bool {
-        !log_ins.count(here(), username, &Secret::new(secret), None, now).is_repeated
+        !log_ins
+            .count(here(), username, &Secret::new(secret), None, now)
+            .is_repeated
     }
 
     async fn begin(log_ins: &LogIns, username: &str, secret: &str) -> Result<Guess> {
-        log_ins.begin_guess(here(), username, &Secret::new(secret), || START).await
+        log_ins
+            .begin_guess(here(), username, &Secret::new(secret), || START)
+            .await
     }
 
     #[test]
@@ -385,35 +451,75 @@ mod tests {
             assert!(fail(&log_ins, "ci", guess, START));
         }
         assert!(is_slowed(&log_ins, here(), "ci", START));
-        assert!(!is_slowed(&log_ins, here(), "cd", START) && !is_slowed(&log_ins, "192.0.2.2".parse().unwrap(), "ci", START));
+        assert!(
+            !is_slowed(&log_ins, here(), "cd", START)
+                && !is_slowed(&log_ins, "192.0.2.2".parse().unwrap(), "ci", START)
+        );
         // Six a minute: one in ten seconds.
-        assert!(is_slowed(&log_ins, here(), "ci", START.plus(Duration::from_secs(9))));
-        assert!(!is_slowed(&log_ins, here(), "ci", START.plus(Duration::from_secs(10))));
+        assert!(is_slowed(
+            &log_ins,
+            here(),
+            "ci",
+            START.plus(Duration::from_secs(9))
+        ));
+        assert!(!is_slowed(
+            &log_ins,
+            here(),
+            "ci",
+            START.plus(Duration::from_secs(10))
+        ));
         let retry_after = |slowed| log_ins.slowed(slowed).kind().clone();
-        assert_eq!(retry_after(Slowed::Username), ErrorKind::AddressThrottled { retry_after_seconds: 10 });
-        assert_eq!(retry_after(Slowed::Address), ErrorKind::AddressThrottled { retry_after_seconds: 1 });
+        assert_eq!(
+            retry_after(Slowed::Username),
+            ErrorKind::AddressThrottled {
+                retry_after_seconds: 10
+            }
+        );
+        assert_eq!(
+            retry_after(Slowed::Address),
+            ErrorKind::AddressThrottled {
+                retry_after_seconds: 1
+            }
+        );
     }
 
     #[test]
     fn a_failure_that_comes_twice_counts_once() {
         let log_ins = log_ins();
-        let twice = |secret: &str, now| [fail(&log_ins, "ci", secret, now), fail(&log_ins, "ci", secret, now)];
+        let twice = |secret: &str, now| {
+            [
+                fail(&log_ins, "ci", secret, now),
+                fail(&log_ins, "ci", secret, now),
+            ]
+        };
         assert_eq!(twice("a", START), [true, false]);
-        assert_eq!(twice("a", START), [true, false], "and a third time it counts again");
+        assert_eq!(
+            twice("a", START),
+            [true, false],
+            "and a third time it counts again"
+        );
         assert!(!is_slowed(&log_ins, here(), "ci", START));
         assert!(fail(&log_ins, "ci", "b", START));
         assert!(is_slowed(&log_ins, here(), "ci", START));
         let later = START.plus(SAME_FAILURE);
         assert!(fail(&log_ins, "ci", "b", later), "too late to be the same");
-        assert!(!log_ins.count(here(), "cd", &Secret::new("b"), None, later).is_repeated, "another's");
+        assert!(
+            !log_ins
+                .count(here(), "cd", &Secret::new("b"), None, later)
+                .is_repeated,
+            "another's"
+        );
     }
 
     #[tokio::test]
     async fn a_guess_is_charged_before_it_is_looked_at_and_gets_it_back_unless_it_is_wrong() {
-        // The limit was asked before the hash and charged after it: whoever guessed at once guessed for nothing.
+        // The limit was asked before the hash and charged after it: whoever guessed at once guessed
+        // for nothing.
         let log_ins = log_ins();
         for number in 0..10 {
-            let guess = begin(&log_ins, "ci", "right").await.unwrap_or_else(|error| panic!("{number}: {error}"));
+            let guess = begin(&log_ins, "ci", "right")
+                .await
+                .unwrap_or_else(|error| panic!("{number}: {error}"));
             log_ins.end_guess(guess, Outcome::Undecided, START);
         }
         for secret in ["a", "b", "c"] {
@@ -421,7 +527,12 @@ mod tests {
             log_ins.end_guess(guess, Outcome::Wrong, START);
         }
         let refused = begin(&log_ins, "ci", "right").await.map(drop).unwrap_err();
-        assert_eq!(refused.kind(), &ErrorKind::AddressThrottled { retry_after_seconds: 10 });
+        assert_eq!(
+            refused.kind(),
+            &ErrorKind::AddressThrottled {
+                retry_after_seconds: 10
+            }
+        );
     }
 
     #[tokio::test]
@@ -437,23 +548,45 @@ mod tests {
     async fn one_address_has_so_many_passwords_hashed_in_vain_whatever_the_usernames() {
         let log_ins = log_ins();
         for number in 0..5 {
-            let guess = begin(&log_ins, &format!("user-{number}"), "a").await.unwrap();
+            let guess = begin(&log_ins, &format!("user-{number}"), "a")
+                .await
+                .unwrap();
             log_ins.end_guess(guess, Outcome::Wrong, START);
         }
         let refused = begin(&log_ins, "user-5", "a").await.map(drop).unwrap_err();
-        assert_eq!(refused.kind(), &ErrorKind::AddressThrottled { retry_after_seconds: 1 });
-        assert!(log_ins.begin_guess("192.0.2.2".parse().unwrap(), "user-5", &Secret::new("a"), || START).await.is_ok());
+        assert_eq!(
+            refused.kind(),
+            &ErrorKind::AddressThrottled {
+                retry_after_seconds: 1
+            }
+        );
+        assert!(
+            log_ins
+                .begin_guess(
+                    "192.0.2.2".parse().unwrap(),
+                    "user-5",
+                    &Secret::new("a"),
+                    || START
+                )
+                .await
+                .is_ok()
+        );
     }
 
     #[tokio::test]
     async fn who_logged_in_before_is_known_for_a_month_and_waits_for_no_neighbour() {
-        // One address that made usernames up used up what all of it could fail, and right log-ins there had to wait.
+        // One address that made usernames up used up what all of it could fail, and right log-ins
+        // there had to wait.
         let log_ins = log_ins();
         let guess = begin(&log_ins, "ci", "right").await.unwrap();
         assert_eq!(guess.standing(), Standing::Stranger);
         log_ins.end_guess(guess, Outcome::Right, START);
         for number in 0..5 {
-            drop(begin(&log_ins, &format!("made-up-{number}"), "a").await.unwrap());
+            drop(
+                begin(&log_ins, &format!("made-up-{number}"), "a")
+                    .await
+                    .unwrap(),
+            );
         }
         assert!(begin(&log_ins, "made-up-5", "a").await.is_err());
         for secret in ["a", "b", "c"] {
@@ -462,10 +595,22 @@ mod tests {
             log_ins.end_guess(guess, Outcome::Wrong, START);
         }
         let refused = begin(&log_ins, "ci", "d").await.map(drop).unwrap_err();
-        assert_eq!(refused.kind(), &ErrorKind::AddressThrottled { retry_after_seconds: 10 }, "its own failures count");
+        assert_eq!(
+            refused.kind(),
+            &ErrorKind::AddressThrottled {
+                retry_after_seconds: 10
+            },
+            "its own failures count"
+        );
         let party = log_ins.party(here(), "ci");
-        assert_eq!(log_ins.standing(&party, START.plus(KNOWN_FOR)), Standing::Stranger);
-        assert_eq!(log_ins.standing(&log_ins.party("192.0.2.2".parse().unwrap(), "ci"), START), Standing::Stranger);
+        assert_eq!(
+            log_ins.standing(&party, START.plus(KNOWN_FOR)),
+            Standing::Stranger
+        );
+        assert_eq!(
+            log_ins.standing(&log_ins.party("192.0.2.2".parse().unwrap(), "ci"), START),
+            Standing::Stranger
+        );
     }
 
     #[tokio::test]
@@ -476,7 +621,10 @@ mod tests {
             assert_eq!(guess.standing(), Standing::Stranger);
             log_ins.end_guess(guess, outcome, START);
         }
-        assert_eq!(begin(&log_ins, "ci", "a").await.unwrap().standing(), Standing::Stranger);
+        assert_eq!(
+            begin(&log_ins, "ci", "a").await.unwrap().standing(),
+            Standing::Stranger
+        );
     }
 
     #[tokio::test]
@@ -484,12 +632,22 @@ mod tests {
         let log_ins = Arc::new(log_ins());
         let first = begin(&log_ins, "ci", "a").await.unwrap();
         let _other = begin(&log_ins, "cd", "a").await.unwrap();
-        let mut waiting: Vec<_> = (0..MAX_WAITING_GUESSES).map(|_| Box::pin(begin(&log_ins, "ci", "a"))).collect();
+        let mut waiting: Vec<_> = (0..MAX_WAITING_GUESSES)
+            .map(|_| Box::pin(begin(&log_ins, "ci", "a")))
+            .collect();
         for wait in &mut waiting {
-            assert!(futures_poll(wait.as_mut()).await.is_none(), "two had their turn at once");
+            assert!(
+                futures_poll(wait.as_mut()).await.is_none(),
+                "two had their turn at once"
+            );
         }
         let refused = begin(&log_ins, "ci", "a").await.map(drop).unwrap_err();
-        assert_eq!(refused.kind(), &ErrorKind::AddressThrottled { retry_after_seconds: 1 });
+        assert_eq!(
+            refused.kind(),
+            &ErrorKind::AddressThrottled {
+                retry_after_seconds: 1
+            }
+        );
         // The work goes on without who asked for it, and keeps the turn.
         let work = first.turn();
         log_ins.end_guess(first, Outcome::Undecided, START);
@@ -536,7 +694,13 @@ mod tests {
         fail(&log_ins, "ci", "a", START);
         let slowed = Some(Slowed::Address);
         for number in 0..1000 {
-            log_ins.count(here(), &format!("made-up-{number}"), &Secret::new("a"), slowed, START);
+            log_ins.count(
+                here(),
+                &format!("made-up-{number}"),
+                &Secret::new("a"),
+                slowed,
+                START,
+            );
         }
         assert_eq!(known(&log_ins), 1);
         for guess in ["b", "c"] {
@@ -567,12 +731,19 @@ mod tests {
         for _ in 0..LOOKS {
             looks.push(log_ins.look().await.unwrap());
         }
-        let mut waiting: Vec<_> = (0..MAX_WAITING_LOOKS).map(|_| Box::pin(log_ins.look())).collect();
+        let mut waiting: Vec<_> = (0..MAX_WAITING_LOOKS)
+            .map(|_| Box::pin(log_ins.look()))
+            .collect();
         for wait in &mut waiting {
             assert!(futures_poll(wait.as_mut()).await.is_none());
         }
         let refused = log_ins.look().await.map(drop).unwrap_err();
-        assert_eq!(refused.kind(), &ErrorKind::AddressThrottled { retry_after_seconds: 1 });
+        assert_eq!(
+            refused.kind(),
+            &ErrorKind::AddressThrottled {
+                retry_after_seconds: 1
+            }
+        );
         drop(looks);
         for wait in waiting {
             assert!(wait.await.is_ok());
@@ -587,7 +758,17 @@ mod tests {
         }
         let back = START.minus(Duration::from_hours(1));
         assert!(is_slowed(&log_ins, here(), "ci", back));
-        assert!(is_slowed(&log_ins, here(), "ci", back.plus(Duration::from_secs(9))));
-        assert!(!is_slowed(&log_ins, here(), "ci", back.plus(Duration::from_secs(10))));
+        assert!(is_slowed(
+            &log_ins,
+            here(),
+            "ci",
+            back.plus(Duration::from_secs(9))
+        ));
+        assert!(!is_slowed(
+            &log_ins,
+            here(),
+            "ci",
+            back.plus(Duration::from_secs(10))
+        ));
     }
 }

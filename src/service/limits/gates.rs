@@ -1,4 +1,5 @@
-//! A few at once of each party; more of it wait in a line of its own, which is bounded, and keep nobody else waiting.
+//! A few at once of each party; more of it wait in a line of its own, which is bounded, and keep
+//! nobody else waiting.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -6,14 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Lets a few of each key through at once. A key is held in memory only while somebody passes or waits under it.
+/// Lets a few of each key through at once. A key is held in memory only while somebody passes or
+/// waits under it.
 pub(in crate::service) struct Gates<K> {
     at_once: usize,
     waiting: usize,
     open: Mutex<HashMap<K, Arc<Semaphore>>>,
 }
 
-/// The permission of one who passed, or a place in the line for it; it goes back when it is dropped.
+/// The permission of one who passed, or a place in the line for it; it goes back when it is
+/// dropped.
 pub(in crate::service) struct Pass<K: Eq + Hash> {
     gates: Arc<Gates<K>>,
     key: K,
@@ -23,14 +26,21 @@ pub(in crate::service) struct Pass<K: Eq + Hash> {
 impl<K: Eq + Hash + Copy> Gates<K> {
     /// Lets `at_once` of each key through, for which `waiting` more may wait.
     pub(in crate::service) fn new(at_once: usize, waiting: usize) -> Arc<Self> {
-        Arc::new(Self { at_once, waiting, open: Mutex::default() })
+        Arc::new(Self {
+            at_once,
+            waiting,
+            open: Mutex::default(),
+        })
     }
 
-    /// Waits until fewer than `at_once` others of the key are through; nothing when too many wait already.
+    /// Waits until fewer than `at_once` others of the key are through; nothing when too many wait
+    /// already.
     pub(in crate::service) async fn pass(gates: &Arc<Self>, key: K) -> Option<Pass<K>> {
         let gate = {
             let mut open = gates.lock();
-            let gate = open.entry(key).or_insert_with(|| Arc::new(Semaphore::new(gates.at_once)));
+            let gate = open
+                .entry(key)
+                .or_insert_with(|| Arc::new(Semaphore::new(gates.at_once)));
             // The map has one, and the others are of those who wait and who are through.
             if Arc::strong_count(gate) > gates.at_once + gates.waiting {
                 return None;
@@ -38,7 +48,11 @@ impl<K: Eq + Hash + Copy> Gates<K> {
             Arc::clone(gate)
         };
         // Made before the wait, so that who breaks off leaves no gate behind.
-        let mut pass = Pass { gates: Arc::clone(gates), key, permit: None };
+        let mut pass = Pass {
+            gates: Arc::clone(gates),
+            key,
+            permit: None,
+        };
         pass.permit = gate.acquire_owned().await.ok();
         pass.permit.is_some().then_some(pass)
     }
@@ -61,7 +75,10 @@ impl<K: Eq + Hash> Drop for Pass<K> {
     fn drop(&mut self) {
         self.permit = None;
         let mut open = self.gates.lock();
-        if open.get(&self.key).is_some_and(|gate| Arc::strong_count(gate) == 1) {
+        if open
+            .get(&self.key)
+            .is_some_and(|gate| Arc::strong_count(gate) == 1)
+        {
             open.remove(&self.key);
         }
     }
@@ -93,7 +110,10 @@ mod tests {
         let mut fourth = Box::pin(Gates::pass(&gates, 1));
         assert!(is_waiting(&mut fourth).await);
         drop(fourth);
-        assert!(is_waiting(&mut Box::pin(Gates::pass(&gates, 1))).await, "who breaks off leaves the line");
+        assert!(
+            is_waiting(&mut Box::pin(Gates::pass(&gates, 1))).await,
+            "who breaks off leaves the line"
+        );
         drop((second, third, other));
         assert!(gates.is_empty(), "who left is forgotten");
     }
@@ -104,9 +124,12 @@ mod tests {
         let mut crowd = tokio::task::JoinSet::new();
         let (through, most) = (Arc::new(Mutex::new(0_usize)), Arc::new(Mutex::new(0_usize)));
         for _ in 0..200 {
-            let (gates, through, most) = (Arc::clone(&gates), Arc::clone(&through), Arc::clone(&most));
+            let (gates, through, most) =
+                (Arc::clone(&gates), Arc::clone(&through), Arc::clone(&most));
             crowd.spawn(async move {
-                let Some(pass) = Gates::pass(&gates, 1).await else { return };
+                let Some(pass) = Gates::pass(&gates, 1).await else {
+                    return;
+                };
                 let now = {
                     let mut through = through.lock().unwrap();
                     *through += 1;

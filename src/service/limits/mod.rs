@@ -1,4 +1,5 @@
-//! How often: rates of actions and addresses, back-off of log-ins, replays, and what replicas count together.
+//! How often: rates of actions and addresses, back-off of log-ins, replays, and what replicas count
+//! together.
 
 pub(super) mod attempt;
 pub(super) mod back_off;
@@ -59,7 +60,11 @@ impl Limits {
     }
 
     /// Counts a call of `action` against the account that it turned out to be of.
-    pub(in crate::service) async fn throttle_account(&self, account: AccountId, action: &'static str) -> Result<()> {
+    pub(in crate::service) async fn throttle_account(
+        &self,
+        account: AccountId,
+        action: &'static str,
+    ) -> Result<()> {
         self.actions.check(account, action, self.base.now())?;
         match self.shared.get() {
             Some(shared) => Box::pin(self.count_with_others(shared, account, action)).await,
@@ -67,15 +72,21 @@ impl Limits {
         }
     }
 
-    /// Charges a body that has to be waited for to its address. An access key that was right lately counts apart: what
-    /// others send in its name before they are proved is not charged to it.
+    /// Charges a body that has to be waited for to its address. An access key that was right lately
+    /// counts apart: what others send in its name before they are proved is not charged to it.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::AddressThrottled`] when too many were waited for in vain, or are waited for.
     pub fn begin_wait(&self, context: &RequestContext, access_key_id: &str) -> Result<Wait> {
-        let known = if self.was_right_lately(access_key_id) { access_key_id } else { "" };
-        self.addresses.waits.begin(context.address, known, self.base.now())
+        let known = if self.was_right_lately(access_key_id) {
+            access_key_id
+        } else {
+            ""
+        };
+        self.addresses
+            .waits
+            .begin(context.address, known, self.base.now())
     }
 
     /// Gives back what was charged for a body that came.

@@ -13,23 +13,43 @@ pub(in crate::service) struct AttachedPolicies {
 }
 
 impl AttachedPolicies {
-    /// Compiles the policies that are attached to a user or a role; a name without a document is a built-in policy's.
+    /// Compiles the policies that are attached to a user or a role; a name without a document is a
+    /// built-in policy's.
     ///
-    /// A stored document that can't be read any more is an internal error, and so refuses: leaving it out
-    /// might leave out a deny.
-    pub(in crate::service) fn compile(owner: AccountId, attached: Vec<(String, Option<String>)>) -> Result<Self> {
+    /// A stored document that can't be read any more is an internal error, and so refuses: leaving
+    /// it out might leave out a deny.
+    pub(in crate::service) fn compile(
+        owner: AccountId,
+        attached: Vec<(String, Option<String>)>,
+    ) -> Result<Self> {
         let compile = |(name, text): (String, Option<String>)| {
             let document = match text {
-                Some(text) => Document::parse(&text, Limits::POLICY).map_err(|error| unreadable(&name).caused_by(error))?.document,
-                None => Builtin::named(&name).ok_or_else(|| unreadable(&name))?.document()?,
+                Some(text) => {
+                    Document::parse(&text, Limits::POLICY)
+                        .map_err(|error| unreadable(&name).caused_by(error))?
+                        .document
+                }
+                None => Builtin::named(&name)
+                    .ok_or_else(|| unreadable(&name))?
+                    .document()?,
             };
             Ok((name, document))
         };
-        Ok(Self { owner, documents: attached.into_iter().map(compile).collect::<Result<_>>()? })
+        Ok(Self {
+            owner,
+            documents: attached.into_iter().map(compile).collect::<Result<_>>()?,
+        })
     }
 
     pub(in crate::service) fn named(&self) -> Vec<NamedDocument<'_>> {
-        self.documents.iter().map(|(name, document)| NamedDocument { name, owner: self.owner, document }).collect()
+        self.documents
+            .iter()
+            .map(|(name, document)| NamedDocument {
+                name,
+                owner: self.owner,
+                document,
+            })
+            .collect()
     }
 }
 
@@ -38,11 +58,25 @@ fn unreadable(name: &str) -> Error {
 }
 
 /// Reads the policies of a user.
-pub(in crate::service) async fn rights_of_user(store: &Store, account: AccountId, user: UserId) -> Result<AttachedPolicies> {
-    AttachedPolicies::compile(account, store::policy::documents_of_user(store, user).await?)
+pub(in crate::service) async fn rights_of_user(
+    store: &Store,
+    account: AccountId,
+    user: UserId,
+) -> Result<AttachedPolicies> {
+    AttachedPolicies::compile(
+        account,
+        store::policy::documents_of_user(store, user).await?,
+    )
 }
 
 /// Reads the policies of a role.
-pub(in crate::service) async fn rights_of_role(store: &Store, account: AccountId, role: RoleId) -> Result<AttachedPolicies> {
-    AttachedPolicies::compile(account, store::policy::documents_of_role(store, role).await?)
+pub(in crate::service) async fn rights_of_role(
+    store: &Store,
+    account: AccountId,
+    role: RoleId,
+) -> Result<AttachedPolicies> {
+    AttachedPolicies::compile(
+        account,
+        store::policy::documents_of_role(store, role).await?,
+    )
 }

@@ -1,7 +1,7 @@
 //! Since when this replica knows each key, by its own clock.
 //!
-//! A key's row says when it was made by the clock of whoever made it, which may be minutes behind: going by that alone,
-//! a replica would use a key at once that the others haven't heard of.
+//! A key's row says when it was made by the clock of whoever made it, which may be minutes behind:
+//! going by that alone, a replica would use a key at once that the others haven't heard of.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,8 +15,9 @@ pub(in crate::service) struct Sightings {
 }
 
 impl Sightings {
-    /// Takes note of the keys that there are, by id and the time they were made, and returns since when each is known
-    /// here. What the first reading finds is known since it was made: the other replicas have had it.
+    /// Takes note of the keys that there are, by id and the time they were made, and returns since
+    /// when each is known here. What the first reading finds is known since it was made: the other
+    /// replicas have had it.
     pub(in crate::service) fn known_since<'a>(
         &self,
         keys: impl Iterator<Item = (&'a str, Timestamp)>,
@@ -25,7 +26,9 @@ impl Sightings {
         let mut seen_at = self.seen_at.lock().unwrap_or_else(PoisonError::into_inner);
         let known: HashMap<String, Timestamp> = keys
             .map(|(id, made_at)| {
-                let since = seen_at.as_ref().map_or(made_at, |seen_at| seen_at.get(id).copied().unwrap_or(made_at.max(now)));
+                let since = seen_at.as_ref().map_or(made_at, |seen_at| {
+                    seen_at.get(id).copied().unwrap_or(made_at.max(now))
+                });
                 (id.to_owned(), since)
             })
             .collect();
@@ -43,11 +46,23 @@ mod tests {
         let at = Timestamp::from_unix_seconds;
         let sightings = Sightings::default();
         let known = |keys: &[(&'static str, i64)], now| {
-            let known = sightings.known_since(keys.iter().map(|(id, made_at)| (*id, at(*made_at))), at(now));
-            keys.iter().map(|(id, _)| known[*id].unix_seconds()).collect::<Vec<_>>()
+            let known = sightings.known_since(
+                keys.iter().map(|(id, made_at)| (*id, at(*made_at))),
+                at(now),
+            );
+            keys.iter()
+                .map(|(id, _)| known[*id].unix_seconds())
+                .collect::<Vec<_>>()
         };
         assert_eq!(known(&[("a", 100)], 1000), [100]);
-        assert_eq!(known(&[("a", 100), ("behind", 700), ("ahead", 1300)], 1000), [100, 1000, 1300]);
-        assert_eq!(known(&[("a", 100), ("behind", 700), ("ahead", 1300)], 1010), [100, 1000, 1300], "it is read again");
+        assert_eq!(
+            known(&[("a", 100), ("behind", 700), ("ahead", 1300)], 1000),
+            [100, 1000, 1300]
+        );
+        assert_eq!(
+            known(&[("a", 100), ("behind", 700), ("ahead", 1300)], 1010),
+            [100, 1000, 1300],
+            "it is read again"
+        );
     }
 }

@@ -26,15 +26,16 @@ pub(in crate::service) const SEALING_KEY: &str = "sealing-key";
 pub(in crate::service) const SIGNING_KEY: &str = "signing-key";
 pub(in crate::service) const AUTHORITY: &str = "authority";
 
-/// How long a new key is only known before it is used: a hundred times what a replica that reaches the database needs
-/// to hear of it, so that none ever meets what it can't open or verify.
+/// How long a new key is only known before it is used: a hundred times what a replica that reaches
+/// the database needs to hear of it, so that none ever meets what it can't open or verify.
 pub(in crate::service) const KNOWN_BEFORE_USE: Duration = Duration::from_secs(30);
 
 /// The keys in memory.
 pub(in crate::service) struct KnownKeys {
     pub(in crate::service) master: MasterKeys,
     pub(in crate::service) keyring: ArcSwap<Keyring>,
-    /// The count of [`NounCache::key_changes`](super::cache::NounCache::key_changes) that the keyring was read at.
+    /// The count of [`NounCache::key_changes`](super::cache::NounCache::key_changes) that the
+    /// keyring was read at.
     pub(in crate::service) read_at: AtomicU64,
     /// Since when it knows each key.
     pub(in crate::service) first_seen: Sightings,
@@ -43,14 +44,25 @@ pub(in crate::service) struct KnownKeys {
 impl Memory {
     /// Reads the keys again: another process changed them, or the time of a new one has come.
     ///
-    /// Returns whether all of them are here that anything may be sealed under: without a new master key, what was read
-    /// before is gone on with, and most often nothing but its wrapping has changed.
+    /// Returns whether all of them are here that anything may be sealed under: without a new master
+    /// key, what was read before is gone on with, and most often nothing but its wrapping has
+    /// changed.
     pub(in crate::service) async fn reload_keyring(&self) -> Result<bool> {
         self.follow_master_key().await?;
-        match load_keyring(&self.base.store.past_the_crowd(), &self.keys.master, &self.keys.first_seen, self.base.now()).await {
+        match load_keyring(
+            &self.base.store.past_the_crowd(),
+            &self.keys.master,
+            &self.keys.first_seen,
+            self.base.now(),
+        )
+        .await
+        {
             Ok(keyring) => self.keys.keyring.store(Arc::new(keyring)),
             // The rest is read once the key is found, which is looked for all the time.
-            Err(error) if matches!(error.kind(), ErrorKind::Misconfigured) && self.keys.master.lacking().is_some() => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Misconfigured)
+                    && self.keys.master.lacking().is_some() =>
+            {
                 let sealing = key::list_sealing(&self.base.store).await?;
                 let keyring = self.keys.keyring.load();
                 return Ok(sealing.iter().all(|row| keyring.sealer().holds(&row.id)));
@@ -61,10 +73,18 @@ impl Memory {
         Ok(true)
     }
 
-    /// Does what wraps something and stores it, and once again where the master key was changed in between.
-    pub(in crate::service) async fn wrapping<T, F: Future<Output = Result<T>>>(&self, attempt: impl Fn() -> F) -> Result<T> {
+    /// Does what wraps something and stores it, and once again where the master key was changed in
+    /// between.
+    pub(in crate::service) async fn wrapping<T, F: Future<Output = Result<T>>>(
+        &self,
+        attempt: impl Fn() -> F,
+    ) -> Result<T> {
         let outcome = attempt().await;
-        if self.was_overtaken(&outcome).await? { attempt().await } else { outcome }
+        if self.was_overtaken(&outcome).await? {
+            attempt().await
+        } else {
+            outcome
+        }
     }
 
     async fn was_overtaken<T>(&self, outcome: &Result<T>) -> Result<bool> {
@@ -96,36 +116,70 @@ impl Memory {
 }
 
 pub(in crate::service) fn was_overtaken(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::PreconditionFailed { noun: Noun::CurrentMasterKey })
+    matches!(
+        error.kind(),
+        ErrorKind::PreconditionFailed {
+            noun: Noun::CurrentMasterKey
+        }
+    )
 }
 
-/// Returns the place of the key in use among keys of one kind, by the times they were made, newest first.
+/// Returns the place of the key in use among keys of one kind, by the times they were made, newest
+/// first.
 ///
 /// The oldest is in use whatever its age: before it there was none.
 pub(in crate::service) fn in_use(newest_first: &[Timestamp], now: Timestamp) -> usize {
     let old_enough = |created_at: &Timestamp| created_at.plus(KNOWN_BEFORE_USE) <= now;
-    newest_first.iter().position(old_enough).unwrap_or(newest_first.len().saturating_sub(1))
+    newest_first
+        .iter()
+        .position(old_enough)
+        .unwrap_or(newest_first.len().saturating_sub(1))
 }
 
-/// Returns the signing keys of an algorithm that have a certificate, of rows that come oldest first.
-pub(in crate::service) fn newest_first(rows: &[SigningKeyRow], algorithm: Algorithm) -> Vec<&SigningKeyRow> {
-    let mut found: Vec<_> = rows.iter().rev().filter(|row| row.algorithm == algorithm && row.is_certified()).collect();
+/// Returns the signing keys of an algorithm that have a certificate, of rows that come oldest
+/// first.
+pub(in crate::service) fn newest_first(
+    rows: &[SigningKeyRow],
+    algorithm: Algorithm,
+) -> Vec<&SigningKeyRow> {
+    let mut found: Vec<_> = rows
+        .iter()
+        .rev()
+        .filter(|row| row.algorithm == algorithm && row.is_certified())
+        .collect();
     // What waited for its certificate takes its turn when it has it.
     found.sort_by_key(|row| std::cmp::Reverse(row.ready_at()));
     found
 }
 
-/// Reads the keys: of each kind the newest is used that every replica knows, and the others still open and verify.
-pub(in crate::service) async fn load_keyring(store: &Store, master: &MasterKeys, sightings: &Sightings, now: Timestamp) -> Result<Keyring> {
-    let (sealing, rows) = (key::list_sealing(store).await?, key::list_signing(store).await?);
+/// Reads the keys: of each kind the newest is used that every replica knows, and the others still
+/// open and verify.
+pub(in crate::service) async fn load_keyring(
+    store: &Store,
+    master: &MasterKeys,
+    sightings: &Sightings,
+    now: Timestamp,
+) -> Result<Keyring> {
+    let (sealing, rows) = (
+        key::list_sealing(store).await?,
+        key::list_signing(store).await?,
+    );
     let made = sealing
         .iter()
         .map(|row| (row.id.as_str(), row.created_at))
-        .chain(rows.iter().filter(|row| row.is_certified()).map(|row| (row.id.as_str(), row.ready_at())));
+        .chain(
+            rows.iter()
+                .filter(|row| row.is_certified())
+                .map(|row| (row.id.as_str(), row.ready_at())),
+        );
     let known = sightings.known_since(made, now);
     let (mut sealing_keys, mut known_since) = (Vec::new(), Vec::new());
     for row in sealing.into_iter().rev() {
-        sealing_keys.push(SealingKey::from_bytes(&master.unwrap(SEALING_KEY, &row.id, &row.wrapped)?)?);
+        sealing_keys.push(SealingKey::from_bytes(&master.unwrap(
+            SEALING_KEY,
+            &row.id,
+            &row.wrapped,
+        )?)?);
         known_since.push(known[&row.id]);
     }
     if sealing_keys.is_empty() {
@@ -138,26 +192,64 @@ pub(in crate::service) async fn load_keyring(store: &Store, master: &MasterKeys,
         let times: Vec<_> = newest_first.iter().map(|row| known[&row.id]).collect();
         for (place, row) in newest_first.into_iter().enumerate() {
             let private = master.unwrap(SIGNING_KEY, &row.id, &row.wrapped_private)?;
-            let key = SigningKey::from_parts(row.id.clone(), row.algorithm, &private, &row.leaf_der, row.leaf_expires_at)?;
-            if place == in_use(&times, now) { current.push(key) } else { others.push(key) }
+            let key = SigningKey::from_parts(
+                row.id.clone(),
+                row.algorithm,
+                &private,
+                &row.leaf_der,
+                row.leaf_expires_at,
+            )?;
+            if place == in_use(&times, now) {
+                current.push(key)
+            } else {
+                others.push(key)
+            }
         }
         known_since.extend(times);
     }
     let mut authorities = key::list_authorities(store).await?;
     authorities.sort_by_key(|row| row.state != AuthorityState::InUse);
-    let authorities = authorities.into_iter().map(|row| row.certificate_der).collect();
-    let next_at = known_since.into_iter().map(|since| since.plus(KNOWN_BEFORE_USE)).filter(|next_at| *next_at > now).min();
-    let keyring = Keyring::new(Sealer::new(sealing_key, sealing_keys)?, current, others, authorities)?;
-    Ok(keyring.with_instances(load_instance_keys(store, master).await?).until(next_at))
+    let authorities = authorities
+        .into_iter()
+        .map(|row| row.certificate_der)
+        .collect();
+    let next_at = known_since
+        .into_iter()
+        .map(|since| since.plus(KNOWN_BEFORE_USE))
+        .filter(|next_at| *next_at > now)
+        .min();
+    let keyring = Keyring::new(
+        Sealer::new(sealing_key, sealing_keys)?,
+        current,
+        others,
+        authorities,
+    )?;
+    Ok(keyring
+        .with_instances(load_instance_keys(store, master).await?)
+        .until(next_at))
 }
 
 /// Reads the keys that sign.
-pub(in crate::service) async fn load_instance_keys(store: &Store, master: &MasterKeys) -> Result<HashMap<InstanceId, SigningKey>> {
+pub(in crate::service) async fn load_instance_keys(
+    store: &Store,
+    master: &MasterKeys,
+) -> Result<HashMap<InstanceId, SigningKey>> {
     let rows = instance_key::list(store).await?;
-    let in_use = rows.into_iter().filter(|row| row.state == InstanceKeyState::InUse);
-    in_use.map(|row| Ok((row.instance.clone(), instance_signing_key(&row, master)?))).collect()
+    let in_use = rows
+        .into_iter()
+        .filter(|row| row.state == InstanceKeyState::InUse);
+    in_use
+        .map(|row| Ok((row.instance.clone(), instance_signing_key(&row, master)?)))
+        .collect()
 }
 
-pub(in crate::service) fn instance_signing_key(row: &InstanceKeyRow, master: &MasterKeys) -> Result<SigningKey> {
-    SigningKey::without_certificate(row.id.clone(), row.algorithm, &master.unwrap(INSTANCE_KEY, &row.id, &row.wrapped_private)?)
+pub(in crate::service) fn instance_signing_key(
+    row: &InstanceKeyRow,
+    master: &MasterKeys,
+) -> Result<SigningKey> {
+    SigningKey::without_certificate(
+        row.id.clone(),
+        row.algorithm,
+        &master.unwrap(INSTANCE_KEY, &row.id, &row.wrapped_private)?,
+    )
 }

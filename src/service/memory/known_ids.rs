@@ -1,8 +1,9 @@
-//! Which ids there are: all of a kind, as hashes, so that one that somebody made up is told from one that is only cold.
+//! Which ids there are: all of a kind, as hashes, so that one that somebody made up is told from
+//! one that is only cold.
 //!
-//! An id takes 10 to 21 bytes. The change feed adds to a set and never takes away: an id is never given out twice, so
-//! one too many costs a look-up and no more. A set that has grown to twice what was read is read anew, without what was
-//! deleted since.
+//! An id takes 10 to 21 bytes. The change feed adds to a set and never takes away: an id is never
+//! given out twice, so one too many costs a look-up and no more. A set that has grown to twice what
+//! was read is read anew, without what was deleted since.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
@@ -76,7 +77,8 @@ impl KnownIds {
         self.wanted.fetch_add(1, Ordering::Release);
     }
 
-    /// Reads all ids, unless that is done. `page` returns those after a place, each with its place, in order.
+    /// Reads all ids, unless that is done. `page` returns those after a place, each with its place,
+    /// in order.
     ///
     /// The error is the page's; what was known before is known on.
     pub(in crate::service) async fn read_all<F>(&self, page: impl Fn(String) -> F) -> Result<()>
@@ -137,7 +139,9 @@ mod tests {
         let page = |after: String| {
             pages.fetch_add(1, Ordering::Relaxed);
             let next = all.iter().filter(move |id| **id > after.as_str()).take(2);
-            ready(Ok(next.map(|id| ((*id).to_owned(), (*id).to_owned())).collect()))
+            ready(Ok(next
+                .map(|id| ((*id).to_owned(), (*id).to_owned()))
+                .collect()))
         };
         ids.read_all(page).await.unwrap();
         pages.into_inner()
@@ -148,7 +152,11 @@ mod tests {
         let ids = KnownIds::new();
         assert_eq!(read(&ids, &["a", "b", "c"]).await, 3);
         assert!(ids.has("a") && ids.has("b") && ids.has("c") && !ids.has("d"));
-        assert_eq!(read(&ids, &["a", "b", "c", "d"]).await, 0, "it is known already");
+        assert_eq!(
+            read(&ids, &["a", "b", "c", "d"]).await,
+            0,
+            "it is known already"
+        );
         ids.want();
         assert_eq!(read(&ids, &["d"]).await, 2);
         assert!(ids.has("d") && !ids.has("a"));
@@ -160,7 +168,11 @@ mod tests {
         ids.add("before");
         let page = |after: String| {
             ids.add("meanwhile");
-            ready(Ok(if after.is_empty() { vec![("a".to_owned(), "a".to_owned())] } else { Vec::new() }))
+            ready(Ok(if after.is_empty() {
+                vec![("a".to_owned(), "a".to_owned())]
+            } else {
+                Vec::new()
+            }))
         };
         ids.read_all(page).await.unwrap();
         assert!(ids.has("a") && ids.has("meanwhile"));
@@ -171,7 +183,11 @@ mod tests {
         let ids = KnownIds::new();
         read(&ids, &["a"]).await;
         ids.want();
-        assert!(ids.read_all(|_| ready(Err(Error::store_unavailable("cut off")))).await.is_err());
+        assert!(
+            ids.read_all(|_| ready(Err(Error::store_unavailable("cut off"))))
+                .await
+                .is_err()
+        );
         assert!(ids.has("a"));
         assert_eq!(read(&ids, &["a"]).await, 2, "it is tried again");
     }

@@ -28,8 +28,8 @@ pub trait MasterKeySource: Send + Sync {
     fn is_ours(&self) -> bool {
         false
     }
-    /// Keeps what `make` makes of the keys that are there, durably, before it returns; nothing when it makes nothing, or
-    /// where the keys aren't ours.
+    /// Keeps what `make` makes of the keys that are there, durably, before it returns; nothing when
+    /// it makes nothing, or where the keys aren't ours.
     ///
     /// Nobody else changes the keys between.
     ///
@@ -47,7 +47,8 @@ pub trait MasterKeySource: Send + Sync {
     }
 }
 
-/// How far wrapping everything anew has come: whose holder is among those before, or is up to `after`, was gone by.
+/// How far wrapping everything anew has come: whose holder is among those before, or is up to
+/// `after`, was gone by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::service) struct Progress {
     /// The place in [`Holder::ALL`].
@@ -112,7 +113,10 @@ impl MasterKeys {
     pub fn read(source: Box<dyn MasterKeySource>) -> Result<Self> {
         let keys: Vec<_> = source.read()?.into_iter().map(Arc::new).collect();
         if keys.is_empty() {
-            return Err(Error::misconfigured(format!("there is no master key in {}", source.place())));
+            return Err(Error::misconfigured(format!(
+                "there is no master key in {}",
+                source.place()
+            )));
         }
         Ok(Self::holding(source, keys))
     }
@@ -143,19 +147,32 @@ impl MasterKeys {
     }
 
     /// Wraps a secret; see [`MasterKey::wrap`].
-    pub(in crate::service) fn wrap(&self, noun: &str, id: &str, plain: &[u8], random: &dyn Random) -> Wrapped {
+    pub(in crate::service) fn wrap(
+        &self,
+        noun: &str,
+        id: &str,
+        plain: &[u8],
+        random: &dyn Random,
+    ) -> Wrapped {
         self.current().wrap(noun, id, plain, random)
     }
 
-    /// Unwraps by whichever key wrapped it; see [`MasterKey::unwrap`]. A key that isn't known is looked for at its place.
-    pub(in crate::service) fn unwrap(&self, noun: &str, id: &str, wrapped: &Wrapped) -> Result<Zeroizing<Vec<u8>>> {
+    /// Unwraps by whichever key wrapped it; see [`MasterKey::unwrap`]. A key that isn't known is
+    /// looked for at its place.
+    pub(in crate::service) fn unwrap(
+        &self,
+        noun: &str,
+        id: &str,
+        wrapped: &Wrapped,
+    ) -> Result<Zeroizing<Vec<u8>>> {
         let wrapped_by = wrapped.master_key_id().unwrap_or_default();
         let key = self.find(&wrapped_by).or_else(|| {
             self.look_again();
             self.find(&wrapped_by)
         });
         // Without it, the error names both keys.
-        key.unwrap_or_else(|| self.current()).unwrap(noun, id, wrapped.as_bytes())
+        key.unwrap_or_else(|| self.current())
+            .unwrap(noun, id, wrapped.as_bytes())
     }
 
     pub(in crate::service) fn find(&self, id: &str) -> Option<Arc<MasterKey>> {
@@ -164,12 +181,21 @@ impl MasterKeys {
     }
 
     pub(in crate::service) fn ids(&self) -> Vec<String> {
-        self.held.load().keys.iter().map(|key| key.id().to_owned()).collect()
+        self.held
+            .load()
+            .keys
+            .iter()
+            .map(|key| key.id().to_owned())
+            .collect()
     }
 
-    /// Looks for a key that is lacking, unless somebody did a moment ago; who comes meanwhile waits for what is found.
+    /// Looks for a key that is lacking, unless somebody did a moment ago; who comes meanwhile waits
+    /// for what is found.
     fn look_again(&self) {
-        let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut looked_at = self
+            .looked_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if self.is_over(*looked_at) {
             self.reread();
             *looked_at = Some(self.clock.uptime());
@@ -177,15 +203,23 @@ impl MasterKeys {
     }
 
     fn is_over(&self, looked_at: Option<Duration>) -> bool {
-        looked_at.is_none_or(|looked_at| self.clock.uptime().saturating_sub(looked_at) >= LOOKED_FOR)
+        looked_at
+            .is_none_or(|looked_at| self.clock.uptime().saturating_sub(looked_at) >= LOOKED_FOR)
     }
 
     /// Tells whether the key that the store names isn't here, and it is time to look for it again.
     pub(in crate::service) fn is_to_be_looked_for(&self) -> bool {
-        self.lacking().is_some() && self.is_over(*self.looked_at.lock().unwrap_or_else(PoisonError::into_inner))
+        self.lacking().is_some()
+            && self.is_over(
+                *self
+                    .looked_at
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner),
+            )
     }
 
-    /// Looks what is at the keys' place now. What is held stays held: the place may be half written, or away.
+    /// Looks what is at the keys' place now. What is held stays held: the place may be half
+    /// written, or away.
     pub(in crate::service) fn reread(&self) {
         match self.source.read() {
             Ok(read) => read.into_iter().for_each(|key| self.hold(&Arc::new(key))),
@@ -197,7 +231,11 @@ impl MasterKeys {
     /// Says in the log, once, which keys are known; returns those that it named.
     fn name(&self) -> Vec<String> {
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        let new: Vec<_> = self.ids().into_iter().filter(|id| !named.contains(id)).collect();
+        let new: Vec<_> = self
+            .ids()
+            .into_iter()
+            .filter(|id| !named.contains(id))
+            .collect();
         for id in &new {
             tracing::info!("knows the master key {id}");
         }
@@ -205,7 +243,8 @@ impl MasterKeys {
         new
     }
 
-    /// Looks at the keys' place before anything needs a key that is new there, and says in the log what is known.
+    /// Looks at the keys' place before anything needs a key that is new there, and says in the log
+    /// what is known.
     pub(in crate::service) fn look_ahead(&self) -> Vec<String> {
         self.reread();
         self.name()
@@ -217,7 +256,10 @@ impl MasterKeys {
             if held.place_of(key.id()).is_none() {
                 keys.push(Arc::clone(key));
             }
-            Held { keys, current: held.current }
+            Held {
+                keys,
+                current: held.current,
+            }
         });
     }
 
@@ -226,7 +268,10 @@ impl MasterKeys {
         if self.find(id).is_none() {
             self.look_again();
         }
-        self.held.rcu(|held| Held { keys: held.keys.clone(), current: held.place_of(id).unwrap_or(held.current) });
+        self.held.rcu(|held| Held {
+            keys: held.keys.clone(),
+            current: held.place_of(id).unwrap_or(held.current),
+        });
         self.find(id).is_some()
     }
 
@@ -239,7 +284,8 @@ impl MasterKeys {
                 needed = id,
                 held = self.ids().join(", "),
                 "the store's master key was rotated and the new one isn't in {}: put it there. \
-                 Until then this process goes on with what it has in memory, and a restart is refused",
+                 Until then this process goes on with what it has in memory, and a restart is \
+                 refused",
                 self.source.place()
             );
         }
@@ -248,10 +294,14 @@ impl MasterKeys {
 
     /// Returns the id of the key that the store names and that isn't here.
     pub(in crate::service) fn lacking(&self) -> Option<String> {
-        self.lacking.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lacking
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
-    /// Wraps with the key that the store names; [`Error::misconfigured`] when that isn't here, or is another one of that id.
+    /// Wraps with the key that the store names; [`Error::misconfigured`] when that isn't here, or
+    /// is another one of that id.
     pub(in crate::service) fn verify(&self, id: &str, check_value: &[u8]) -> Result<()> {
         self.choose(id);
         self.current().verify_check_value(check_value)
@@ -287,7 +337,10 @@ mod tests {
 
     impl Place {
         fn put(&self, key: &MasterKey) {
-            self.texts.lock().unwrap().push(key.to_text().expose().to_owned());
+            self.texts
+                .lock()
+                .unwrap()
+                .push(key.to_text().expose().to_owned());
         }
     }
 
@@ -305,7 +358,9 @@ mod tests {
     fn held() -> (Arc<Place>, Arc<Seconds>, MasterKeys) {
         let (place, clock) = (Arc::new(Place::default()), Arc::new(Seconds::default()));
         place.put(&MasterKey::generate(&SystemRandom));
-        let keys = MasterKeys::read(Box::new(Arc::clone(&place))).unwrap().timed_by(Arc::clone(&clock) as Arc<dyn Clock>);
+        let keys = MasterKeys::read(Box::new(Arc::clone(&place)))
+            .unwrap()
+            .timed_by(Arc::clone(&clock) as Arc<dyn Clock>);
         (place, clock, keys)
     }
 

@@ -44,7 +44,12 @@ impl Memory {
 
     /// As [`Self::catch_up`], when a probe may have said already that nothing is new.
     pub(in crate::service) async fn follow(&self) -> Result<()> {
-        let probed = self.base.store.probe(self.base.clock.uptime()).await.inspect_err(|_| self.staleness.note_failure())?;
+        let probed = self
+            .base
+            .store
+            .probe(self.base.clock.uptime())
+            .await
+            .inspect_err(|_| self.staleness.note_failure())?;
         if probed.position != self.cache.position() {
             return self.catch_up().await;
         }
@@ -53,10 +58,15 @@ impl Memory {
 
     /// Reads again what the feed says has changed and is held outside of the directory.
     async fn obey_rest(&self, read: Result<()>, begun: Duration) -> Result<()> {
-        // One after the other, or what was read before a change takes the place of what was read after it.
+        // One after the other, or what was read before a change takes the place of what was read
+        // after it.
         let _obeying = self.refreshing.lock().await;
         let read = match read {
-            Ok(()) => self.revocations.catch_up(&self.base.store.past_the_crowd(), self.cache.revocations()).await,
+            Ok(()) => {
+                self.revocations
+                    .catch_up(&self.base.store.past_the_crowd(), self.cache.revocations())
+                    .await
+            }
             failed => failed,
         };
         match &read {
@@ -65,9 +75,11 @@ impl Memory {
         }
         read?;
         let changes = self.cache.key_changes();
-        let is_stale = self.keys.read_at.load(Ordering::Acquire) != changes || self.keys.keyring.load().is_out_of_date(self.base.now());
+        let is_stale = self.keys.read_at.load(Ordering::Acquire) != changes
+            || self.keys.keyring.load().is_out_of_date(self.base.now());
         if is_stale || self.keys.master.is_to_be_looked_for() {
-            // Noted only once it is done: the feed tells of a change once, and reading the keys may fail.
+            // Noted only once it is done: the feed tells of a change once, and reading the keys may
+            // fail.
             if self.reload_keyring().await? {
                 self.keys.read_at.store(changes, Ordering::Release);
             }
@@ -78,11 +90,17 @@ impl Memory {
     /// Reads which ids there are where that isn't known, so that no request waits for it.
     pub(in crate::service) async fn learn_ids(&self) {
         if let Err(error) = self.cache.learn_ids(&self.base.store).await {
-            tracing::warn!(cause = error.cause(), "which ids there are can't be read: {error}");
+            tracing::warn!(
+                cause = error.cause(),
+                "which ids there are can't be read: {error}"
+            );
         }
     }
 
     pub(in crate::service) async fn list_of(&self, instance: &Instance) -> Result<Arc<AllowList>> {
-        self.cache.allow_list(&self.base.store, &instance.id).await?.ok_or_else(Error::instance_not_found)
+        self.cache
+            .allow_list(&self.base.store, &instance.id)
+            .await?
+            .ok_or_else(Error::instance_not_found)
     }
 }

@@ -23,16 +23,33 @@ pub(in crate::service) struct Rule {
 impl Namespaces {
     /// Returns who may pull from a whole namespace without logging in; nobody if it isn't recorded.
     pub(in crate::service) fn visibility(&self, name: &str) -> Visibility {
-        self.0.get(name).map_or(Visibility::Private, |rule| rule.visibility)
+        self.0
+            .get(name)
+            .map_or(Visibility::Private, |rule| rule.visibility)
     }
 }
 
 /// Reads what the exchange has to know of an instance's namespaces.
 pub(in crate::service) async fn rules(store: &Store, instance: &InstanceId) -> Result<Namespaces> {
-    let namespaces = store::namespace::list(store, instance, None, Page::ALL).await?.items;
+    let namespaces = store::namespace::list(store, instance, None, Page::ALL)
+        .await?
+        .items;
     let rule = |namespace: Namespace| {
-        let Namespace { name, visibility, auto_create_repository, default_visibility, .. } = namespace;
-        (name, Rule { visibility, auto_create_repository, default_visibility })
+        let Namespace {
+            name,
+            visibility,
+            auto_create_repository,
+            default_visibility,
+            ..
+        } = namespace;
+        (
+            name,
+            Rule {
+                visibility,
+                auto_create_repository,
+                default_visibility,
+            },
+        )
     };
     Ok(Namespaces(namespaces.into_iter().map(rule).collect()))
 }

@@ -14,18 +14,24 @@ use crate::store::{Store, revocation};
 /// How long a revocation is kept: longer than anything sealed lives, by more than clocks differ.
 pub(in crate::service) const KEPT: Duration = Duration::from_hours(48);
 
-/// The sealed credentials and sessions that were revoked one by one; few, because it is done by hand.
+/// The sealed credentials and sessions that were revoked one by one; few, because it is done by
+/// hand.
 pub(in crate::service) struct Revocations {
     ids: ArcSwap<HashSet<CredentialId>>,
     /// What was added here since the list was last begun to be read: it may not be in what is read.
     added: Mutex<HashSet<CredentialId>>,
-    /// The count of [`crate::service::memory::cache::NounCache::revocations`] that they were read at.
+    /// The count of [`crate::service::memory::cache::NounCache::revocations`] that they were read
+    /// at.
     read_at: AtomicU64,
 }
 
 impl Revocations {
     pub(in crate::service) async fn load(store: &Store) -> Result<Self> {
-        Ok(Self { ids: ArcSwap::from_pointee(read(store).await?), added: Mutex::default(), read_at: AtomicU64::new(0) })
+        Ok(Self {
+            ids: ArcSwap::from_pointee(read(store).await?),
+            added: Mutex::default(),
+            read_at: AtomicU64::new(0),
+        })
     }
 
     pub(in crate::service) fn contains(&self, id: &CredentialId) -> bool {
@@ -42,8 +48,8 @@ impl Revocations {
         self.ids.store(Arc::new(ids));
     }
 
-    /// Reads the list again, unless it was read at this count of changes. It is for the caller that nobody else does so
-    /// at the same time.
+    /// Reads the list again, unless it was read at this count of changes. It is for the caller that
+    /// nobody else does so at the same time.
     pub(in crate::service) async fn catch_up(&self, store: &Store, count: u64) -> Result<()> {
         if self.read_at.load(Ordering::Acquire) != count {
             self.begin_read();
@@ -82,8 +88,13 @@ mod tests {
 
     #[test]
     fn what_is_revoked_while_the_list_is_read_stays_revoked() {
-        let revocations = Revocations { ids: ArcSwap::default(), added: Mutex::default(), read_at: AtomicU64::new(0) };
-        let [before, during, trimmed] = std::array::from_fn(|_| CredentialId::random(&SystemRandom));
+        let revocations = Revocations {
+            ids: ArcSwap::default(),
+            added: Mutex::default(),
+            read_at: AtomicU64::new(0),
+        };
+        let [before, during, trimmed] =
+            std::array::from_fn(|_| CredentialId::random(&SystemRandom));
         revocations.add(&trimmed);
         revocations.add(&before);
         revocations.begin_read();
@@ -91,6 +102,10 @@ mod tests {
         let read = HashSet::from([before.clone()]);
         revocations.add(&during);
         revocations.take_read(read);
-        assert!(revocations.contains(&before) && revocations.contains(&during) && !revocations.contains(&trimmed));
+        assert!(
+            revocations.contains(&before)
+                && revocations.contains(&during)
+                && !revocations.contains(&trimmed)
+        );
     }
 }

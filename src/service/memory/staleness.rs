@@ -1,8 +1,10 @@
-//! Bounds how stale this process's caches may be: other replicas revoke and disable, and the change feed tells of it.
+//! Bounds how stale this process's caches may be: other replicas revoke and disable, and the change
+//! feed tells of it.
 //!
-//! Every process knows when it last read the change feed. Within `max_staleness` it trusts its caches, though it can't
-//! read of changes; beyond it, it refuses everything that rests on them. A refusal that may rest on a stale cache becomes
-//! `StoreUnavailable`: clients keep a good credential and try again.
+//! Every process knows when it last read the change feed. Within `max_staleness` it trusts its
+//! caches, though it can't read of changes; beyond it, it refuses everything that rests on them. A
+//! refusal that may rest on a stale cache becomes `StoreUnavailable`: clients keep a good
+//! credential and try again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,11 +15,12 @@ use crate::service::memory::Memory;
 
 /// How soon the loss of the feed is noticed: no bound is held more exactly than this.
 const MIN_BOUND: Duration = Duration::from_secs(1);
-/// The age after which the caches may be stale. A new sealing key is used half a minute after it was made: a process that
-/// read the feed within these seconds knows all keys that anything can be sealed under.
+/// The age after which the caches may be stale. A new sealing key is used half a minute after it
+/// was made: a process that read the feed within these seconds knows all keys that anything can be
+/// sealed under.
 const MAY_BE_STALE_AFTER: Duration = Duration::from_secs(5);
-/// The least time between two reads of the feed for requests that name something newer than what is known: a stranger
-/// can. Requests that come meanwhile share the next read.
+/// The least time between two reads of the feed for requests that name something newer than what is
+/// known: a stranger can. Requests that come meanwhile share the next read.
 const MIN_REFRESH_INTERVAL: Duration = Duration::from_millis(100);
 /// How many of those may wait for it at once, of each [`Priority`].
 const MAX_WAITING: usize = 256;
@@ -51,7 +54,8 @@ struct Refreshes {
     slowed: tokio::sync::Semaphore,
 }
 
-/// The places among which a request waits: addresses that failed too often have places of their own.
+/// The places among which a request waits: addresses that failed too often have places of their
+/// own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::service) enum Priority {
     /// The address was not refused too often.
@@ -97,7 +101,9 @@ impl Staleness {
 
     /// Returns how long ago the feed was read.
     pub(in crate::service) fn age(&self, clock: &dyn Clock) -> Duration {
-        clock.uptime().saturating_sub(Duration::from_millis(self.read_at.load(Ordering::Acquire)))
+        clock
+            .uptime()
+            .saturating_sub(Duration::from_millis(self.read_at.load(Ordering::Acquire)))
     }
 
     fn is_within_bound(&self, clock: &dyn Clock) -> bool {
@@ -106,7 +112,8 @@ impl Staleness {
 
     /// Tells whether the feed was read since a time, or by the refresh after `begun` others.
     fn was_read_since(&self, came_at: u64, begun: u64) -> bool {
-        self.refreshes.succeeded.load(Ordering::Acquire) > begun || self.read_at.load(Ordering::Acquire) > came_at
+        self.refreshes.succeeded.load(Ordering::Acquire) > begun
+            || self.read_at.load(Ordering::Acquire) > came_at
     }
 
     fn is_cut_off(&self, clock: &dyn Clock) -> bool {
@@ -129,63 +136,104 @@ impl Memory {
     /// # Errors
     /// [`ErrorKind::StoreUnavailable`] when the feed can't be read.
     pub(in crate::service) async fn require_fresh(&self) -> Result<()> {
-        if self.is_fresh() { Ok(()) } else { Box::pin(self.refresh()).await }
+        if self.is_fresh() {
+            Ok(())
+        } else {
+            Box::pin(self.refresh()).await
+        }
     }
 
-    /// Reads the feed for a request, unless it is known that it can't be read: this process may only have been stopped
-    /// for a while, or nobody reads the feed in it at all, as in a command.
+    /// Reads the feed for a request, unless it is known that it can't be read: this process may
+    /// only have been stopped for a while, or nobody reads the feed in it at all, as in a command.
     async fn refresh(&self) -> Result<()> {
         let reading = async {
             let _reading = self.staleness.reading.lock().await;
             // A request that waited finds it done.
-            if self.is_fresh() { Ok(()) } else { self.catch_up().await }
+            if self.is_fresh() {
+                Ok(())
+            } else {
+                self.catch_up().await
+            }
         };
-        let read = if self.base.store.is_away() { Err(None) } else { tokio::time::timeout(MAX_REFRESH, reading).await.map_err(|_| None) };
+        let read = if self.base.store.is_away() {
+            Err(None)
+        } else {
+            tokio::time::timeout(MAX_REFRESH, reading)
+                .await
+                .map_err(|_| None)
+        };
         match read.and_then(|read| read.map_err(Some)) {
             Err(Some(error)) if error.kind() == &ErrorKind::StoreUnavailable => Err(error),
             // The keys may not have been read; that is no matter of age.
             _ if self.is_fresh() => Ok(()),
-            _ => Err(Error::store_unavailable("what is remembered is older than max_staleness_seconds allows")),
+            _ => Err(Error::store_unavailable(
+                "what is remembered is older than max_staleness_seconds allows",
+            )),
         }
     }
 
-    /// Reads the feed for a request that names something newer than what is known: another replica changed it a moment
-    /// ago, or a stranger made it up.
+    /// Reads the feed for a request that names something newer than what is known: another replica
+    /// changed it a moment ago, or a stranger made it up.
     ///
-    /// The feed is read ten times a second at most, and each read serves all requests that wait: strangers cost the
-    /// database no more, and make no other request wait longer.
+    /// The feed is read ten times a second at most, and each read serves all requests that wait:
+    /// strangers cost the database no more, and make no other request wait longer.
     ///
     /// # Errors
-    /// [`ErrorKind::Overloaded`] when too many wait; [`ErrorKind::StoreUnavailable`] when the feed can't be read.
+    /// [`ErrorKind::Overloaded`] when too many wait; [`ErrorKind::StoreUnavailable`] when the feed
+    /// can't be read.
     pub(in crate::service) async fn refresh_for_newer(&self, priority: Priority) -> Result<()> {
         let waiting = match priority {
             Priority::Usual => &self.staleness.refreshes.usual,
             Priority::Slowed => &self.staleness.refreshes.slowed,
         };
-        let full = |_| Error::new(ErrorKind::Overloaded, "Too many requests name what isn't known here yet; try again in a moment.");
+        let full = |_| {
+            Error::new(
+                ErrorKind::Overloaded,
+                "Too many requests name what isn't known here yet; try again in a moment.",
+            )
+        };
         let _waiting = waiting.try_acquire().map_err(full)?;
         if self.base.store.is_away() {
             return Err(unreadable_feed());
         }
-        let (came_at, begun) = (millis(self.base.clock.uptime()), self.staleness.refreshes.begun.load(Ordering::Acquire));
+        let (came_at, begun) = (
+            millis(self.base.clock.uptime()),
+            self.staleness.refreshes.begun.load(Ordering::Acquire),
+        );
         let refresh = async {
             let mut last_at = self.staleness.refreshes.last_at.lock().await;
             if self.staleness.was_read_since(came_at, begun) {
                 return Ok(());
             }
             if let Some(last_at) = *last_at {
-                tokio::time::sleep(MIN_REFRESH_INTERVAL.saturating_sub(self.base.clock.uptime().saturating_sub(last_at))).await;
+                tokio::time::sleep(
+                    MIN_REFRESH_INTERVAL
+                        .saturating_sub(self.base.clock.uptime().saturating_sub(last_at)),
+                )
+                .await;
                 if self.staleness.was_read_since(came_at, begun) {
                     return Ok(());
                 }
             }
             *last_at = Some(self.base.clock.uptime());
-            let refresh = self.staleness.refreshes.begun.fetch_add(1, Ordering::AcqRel) + 1;
-            self.catch_up().await.map_err(|error| unreadable_feed().caused_by(error))?;
-            self.staleness.refreshes.succeeded.store(refresh, Ordering::Release);
+            let refresh = self
+                .staleness
+                .refreshes
+                .begun
+                .fetch_add(1, Ordering::AcqRel)
+                + 1;
+            self.catch_up()
+                .await
+                .map_err(|error| unreadable_feed().caused_by(error))?;
+            self.staleness
+                .refreshes
+                .succeeded
+                .store(refresh, Ordering::Release);
             Ok(())
         };
-        tokio::time::timeout(MAX_REFRESH, refresh).await.unwrap_or_else(|_| Err(unreadable_feed()))
+        tokio::time::timeout(MAX_REFRESH, refresh)
+            .await
+            .unwrap_or_else(|_| Err(unreadable_feed()))
     }
 
     /// Tells whether a refusal may rest on a stale cache.
@@ -196,15 +244,23 @@ impl Memory {
 
     /// Turns a refusal that may rest on a stale cache into `StoreUnavailable`.
     pub(in crate::service) fn downgrade_if_stale(&self, error: Error) -> Error {
-        if self.may_be_stale() { downgraded(&error) } else { error }
+        if self.may_be_stale() {
+            downgraded(&error)
+        } else {
+            error
+        }
     }
 }
 
 fn unreadable_feed() -> Error {
-    Error::store_unavailable("what others changed can't be read, and the request names what isn't known here")
+    Error::store_unavailable(
+        "what others changed can't be read, and the request names what isn't known here",
+    )
 }
 
 pub(in crate::service) fn downgraded(refusal: &Error) -> Error {
     let word = refusal.refusal_word();
-    Error::store_unavailable(format!("it would be refused ({word}), but what others changed can't be read: {refusal}"))
+    Error::store_unavailable(format!(
+        "it would be refused ({word}), but what others changed can't be read: {refusal}"
+    ))
 }

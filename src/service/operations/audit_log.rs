@@ -1,8 +1,10 @@
-//! The audit as the operator reads it: in the order of time, in batches of bounded size, however long it is.
+//! The audit as the operator reads it: in the order of time, in batches of bounded size, however
+//! long it is.
 //!
-//! Rows and pages are read side by side, and pages overlap in time: replicas write at once, and what an outage held back is
-//! late. So each batch is a selection: of all that comes after a position, the first lines that fit into [`MAX_BATCH_BYTES`].
-//! A page that more than one batch needs is read more than once; nothing else is remembered between batches.
+//! Rows and pages are read side by side, and pages overlap in time: replicas write at once, and
+//! what an outage held back is late. So each batch is a selection: of all that comes after a
+//! position, the first lines that fit into [`MAX_BATCH_BYTES`]. A page that more than one batch
+//! needs is read more than once; nothing else is remembered between batches.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -15,7 +17,9 @@ use crate::service::ledger::event::rows;
 use crate::service::ledger::words::{beside, word};
 use crate::service::operations::Operations;
 use crate::store::Store;
-use crate::store::audit::{self, AuditPosition, AuditRow, NARROW_MILLIS, PageFilter, PageHead, RowFilter, Span, Wanted};
+use crate::store::audit::{
+    self, AuditPosition, AuditRow, NARROW_MILLIS, PageFilter, PageHead, RowFilter, Span, Wanted,
+};
 
 /// The most bytes of a batch in memory, but for a single line that has more.
 const MAX_BATCH_BYTES: usize = 4 << 20;
@@ -35,7 +39,8 @@ pub struct AuditFilter {
     pub since: Timestamp,
     /// Before this time.
     pub until: Timestamp,
-    /// Only those of this principal, as the audit names it; where that ends with `/`, of all whose names begin so.
+    /// Only those of this principal, as the audit names it; where that ends with `/`, of all whose
+    /// names begin so.
     pub principal: Option<String>,
     /// Only those of this action, or of all that begin so: `tcr:*`.
     pub action: Option<String>,
@@ -46,7 +51,13 @@ pub struct AuditFilter {
 impl AuditFilter {
     /// All lines from one time to another.
     pub fn between(since: Timestamp, until: Timestamp) -> Self {
-        Self { since, until, principal: None, action: None, outcome: None }
+        Self {
+            since,
+            until,
+            principal: None,
+            action: None,
+            outcome: None,
+        }
     }
 
     fn wanted_principal(&self) -> Wanted<'_> {
@@ -58,7 +69,11 @@ impl AuditFilter {
     }
 
     fn wanted_action(&self) -> Wanted<'_> {
-        match self.action.as_deref().map(|action| (action, action.strip_suffix('*'))) {
+        match self
+            .action
+            .as_deref()
+            .map(|action| (action, action.strip_suffix('*')))
+        {
             None => Wanted::Any,
             Some((_, Some(beginning))) => Wanted::Beginning(beginning),
             Some((action, None)) => Wanted::Exactly(action),
@@ -71,19 +86,29 @@ impl AuditFilter {
 
     fn has(&self, row: &AuditRow) -> bool {
         (self.since..self.until).contains(&row.at)
-            && self.wanted_principal().fits(row.principal.as_deref().unwrap_or_default())
+            && self
+                .wanted_principal()
+                .fits(row.principal.as_deref().unwrap_or_default())
             && self.wanted_action().fits(&row.action)
             && self.wanted_outcome().fits(&row.outcome)
     }
 
     fn of_rows(&self) -> RowFilter<'_> {
-        RowFilter { until: self.until, action: self.wanted_action(), outcome: self.wanted_outcome(), principal: self.wanted_principal() }
+        RowFilter {
+            until: self.until,
+            action: self.wanted_action(),
+            outcome: self.wanted_outcome(),
+            principal: self.wanted_principal(),
+        }
     }
 
     fn of_pages(&self, span: Span, since: Timestamp) -> PageFilter {
         let pair = |kind, wanted| (word(kind, wanted), beside(kind));
-        let words =
-            [pair("action", self.wanted_action()), pair("outcome", self.wanted_outcome()), pair("principal", self.wanted_principal())];
+        let words = [
+            pair("action", self.wanted_action()),
+            pair("outcome", self.wanted_outcome()),
+            pair("principal", self.wanted_principal()),
+        ];
         PageFilter { span, since, words }
     }
 }
@@ -103,19 +128,28 @@ struct Selection<'a> {
     filter: &'a AuditFilter,
     lines: BTreeMap<AuditPosition, AuditRow>,
     bytes: usize,
-    /// Whether a line was left out for others before it: all that comes after the last one is the next batch's.
+    /// Whether a line was left out for others before it: all that comes after the last one is the
+    /// next batch's.
     is_cut: bool,
 }
 
 impl Selection<'_> {
     fn add(&mut self, row: AuditRow) {
-        let position = AuditPosition { at: row.at, id: row.id.clone() };
-        if position <= *self.after || !self.filter.has(&row) || self.is_cut && self.lines.keys().next_back() < Some(&position) {
+        let position = AuditPosition {
+            at: row.at,
+            id: row.id.clone(),
+        };
+        if position <= *self.after
+            || !self.filter.has(&row)
+            || self.is_cut && self.lines.keys().next_back() < Some(&position)
+        {
             return;
         }
         let bytes = weight(&row);
         // The same page may be read twice.
-        let Entry::Vacant(place) = self.lines.entry(position) else { return };
+        let Entry::Vacant(place) = self.lines.entry(position) else {
+            return;
+        };
         place.insert(row);
         self.bytes += bytes;
         while self.bytes > MAX_BATCH_BYTES
@@ -129,7 +163,12 @@ impl Selection<'_> {
 
     /// Tells whether nothing at this time or later belongs to it any more.
     fn ends_before(&self, at: Timestamp) -> bool {
-        self.is_cut && self.lines.keys().next_back().is_some_and(|last| last.at < at)
+        self.is_cut
+            && self
+                .lines
+                .keys()
+                .next_back()
+                .is_some_and(|last| last.at < at)
     }
 
     async fn add_rows(&mut self, store: &Store) -> Result<()> {
@@ -137,8 +176,13 @@ impl Selection<'_> {
         loop {
             let rows = audit::list(store, &after, self.filter.of_rows(), ROWS).await?;
             let is_last = rows.len() < ROWS as usize;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = AuditPosition { at: last.at, id: last.id.clone() };
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = AuditPosition {
+                at: last.at,
+                id: last.id.clone(),
+            };
             rows.into_iter().for_each(|row| self.add(row));
             if is_last || self.ends_before(after.at) {
                 return Ok(());
@@ -153,17 +197,24 @@ impl Selection<'_> {
             Span::Narrow => since.minus(Duration::from_millis(NARROW_MILLIS.unsigned_abs())),
             Span::Wide => Timestamp::from_unix_millis(i64::MIN),
         };
-        let mut after = AuditPosition { at: begin, id: String::new() };
+        let mut after = AuditPosition {
+            at: begin,
+            id: String::new(),
+        };
         loop {
-            let heads = audit::list_pages(store, &after, self.filter.until, &filter, HEADS as u32).await?;
+            let heads =
+                audit::list_pages(store, &after, self.filter.until, &filter, HEADS as u32).await?;
             let mut rest = heads.as_slice();
             while let Some(first) = rest.first() {
                 if self.ends_before(first.position.at) {
                     return Ok(());
                 }
                 let (read, others) = rest.split_at(readable(rest));
-                let Some(last) = read.last() else { return Ok(()) };
-                for (id, lines) in audit::read_pages(store, &after, &last.position, &filter).await? {
+                let Some(last) = read.last() else {
+                    return Ok(());
+                };
+                for (id, lines) in audit::read_pages(store, &after, &last.position, &filter).await?
+                {
                     for row in rows(&id, &lines) {
                         self.add(row?);
                     }
@@ -190,30 +241,69 @@ fn readable(heads: &[PageHead]) -> usize {
 
 /// Returns about how many bytes a line takes in memory.
 fn weight(row: &AuditRow) -> usize {
-    let optional = [&row.principal, &row.credential_id, &row.address, &row.service];
-    let texts = [&row.id, &row.request_id, &row.action, &row.detail, &row.outcome];
+    let optional = [
+        &row.principal,
+        &row.credential_id,
+        &row.address,
+        &row.service,
+    ];
+    let texts = [
+        &row.id,
+        &row.request_id,
+        &row.action,
+        &row.detail,
+        &row.outcome,
+    ];
     // The position has the id, too.
-    let characters = texts.into_iter().chain(optional.into_iter().flatten()).map(String::len).sum::<usize>() + row.id.len();
+    let characters = texts
+        .into_iter()
+        .chain(optional.into_iter().flatten())
+        .map(String::len)
+        .sum::<usize>()
+        + row.id.len();
     size_of::<(AuditPosition, AuditRow)>() + 10 * size_of::<usize>() + characters
 }
 
 impl Operations {
-    /// Lists what was done and refused, the oldest first: the part after a position, or the first one.
+    /// Lists what was done and refused, the oldest first: the part after a position, or the first
+    /// one.
     ///
     /// Of lines that are written meanwhile, those are missing whose time is before the position.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; those of the store.
-    pub async fn audit_lines(&self, call: &Call<'_>, filter: &AuditFilter, after: Option<&AuditPosition>) -> Result<AuditBatch> {
+    pub async fn audit_lines(
+        &self,
+        call: &Call<'_>,
+        filter: &AuditFilter,
+        after: Option<&AuditPosition>,
+    ) -> Result<AuditBatch> {
         call.caller.require_operator()?;
-        let begin = AuditPosition { at: filter.since, id: String::new() };
+        let begin = AuditPosition {
+            at: filter.since,
+            id: String::new(),
+        };
         let after = after.filter(|after| **after > begin).unwrap_or(&begin);
-        let mut selection = Selection { after, filter, lines: BTreeMap::new(), bytes: 0, is_cut: false };
+        let mut selection = Selection {
+            after,
+            filter,
+            lines: BTreeMap::new(),
+            bytes: 0,
+            is_cut: false,
+        };
         selection.add_rows(&self.base.store).await?;
         for span in [Span::Wide, Span::Narrow] {
             selection.add_pages(&self.base.store, span).await?;
         }
-        let next = selection.lines.keys().next_back().filter(|_| selection.is_cut).cloned();
-        Ok(AuditBatch { rows: selection.lines.into_values().collect(), next })
+        let next = selection
+            .lines
+            .keys()
+            .next_back()
+            .filter(|_| selection.is_cut)
+            .cloned();
+        Ok(AuditBatch {
+            rows: selection.lines.into_values().collect(),
+            next,
+        })
     }
 }

@@ -13,7 +13,8 @@ impl Operations {
     pub async fn recall(&self, call: &Call<'_>, command: &str) -> Result<Option<String>> {
         call.caller.require_operator()?;
         let note = meta::find(&self.base.store, &name(command)).await?;
-        note.map(|note| String::from_utf8(note).map_err(Error::internal)).transpose()
+        note.map(|note| String::from_utf8(note).map_err(Error::internal))
+            .transpose()
     }
 
     /// Remembers a text under a command's name, in place of the last one.
@@ -22,7 +23,13 @@ impl Operations {
     /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn remember(&self, call: &Call<'_>, command: &str, text: &str) -> Result<()> {
         call.caller.require_operator()?;
-        self.ledger.apply(self.base.write().then(meta::put(&name(command), text.as_bytes()))).await
+        self.ledger
+            .apply(
+                self.base
+                    .write()
+                    .then(meta::put(&name(command), text.as_bytes())),
+            )
+            .await
     }
 }
 

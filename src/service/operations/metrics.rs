@@ -38,9 +38,20 @@ impl Operations {
             leaves_end_in_seconds: keyring
                 .signing_keys()
                 .iter()
-                .map(|key| (key.algorithm().name(), key.id().to_owned(), left(key.leaf_expires_at())))
+                .map(|key| {
+                    (
+                        key.algorithm().name(),
+                        key.id().to_owned(),
+                        left(key.leaf_expires_at()),
+                    )
+                })
                 .collect(),
-            warnings: self.warnings.current().iter().map(|warning| warning.kind).collect(),
+            warnings: self
+                .warnings
+                .current()
+                .iter()
+                .map(|warning| warning.kind)
+                .collect(),
         }
     }
 }

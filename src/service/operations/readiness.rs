@@ -13,22 +13,31 @@ impl Operations {
         } else if self.memory.staleness.has_failed() {
             missing.push("what others changed can't be read".to_owned());
         }
-        let fresh = if guarded { self.memory.is_fresh() } else { self.memory.require_fresh().await.is_ok() };
+        let fresh = if guarded {
+            self.memory.is_fresh()
+        } else {
+            self.memory.require_fresh().await.is_ok()
+        };
         if !fresh {
             let seconds = self.memory.staleness.age(&*self.base.clock).as_secs();
-            missing.push(format!("changes were last heard of {seconds} s ago, longer than max_staleness_seconds allows"));
+            missing.push(format!(
+                "changes were last heard of {seconds} s ago, longer than \
+                 max_staleness_seconds allows"
+            ));
         }
         missing
     }
 
-    /// Warns where tokens name another issuer than `public_url`, as when that was set after the store was.
+    /// Warns where tokens name another issuer than `public_url`, as when that was set after the
+    /// store was.
     pub fn warn_of_issuer(&self) {
         if self.base.issuer != self.base.public_url {
             tracing::warn!(
                 issuer = self.base.issuer,
                 public_url = self.base.public_url,
-                "tokens name the issuer that public_url was when this store was set up: registries must be configured with it, as \
-                 `transire registry-config` writes it, or their instances given another: `transire instance update --issuer`"
+                "tokens name the issuer that public_url was when this store was set up: registries \
+                 must be configured with it, as `transire registry-config` writes it, or their \
+                 instances given another: `transire instance update --issuer`"
             );
         }
     }

@@ -9,30 +9,47 @@ use crate::shared::Shared;
 use crate::store::meta;
 
 impl Operations {
-    /// Connects to the server that the settings name, for as long as the service lives. One that doesn't answer is no
-    /// failure: it is tried again.
+    /// Connects to the server that the settings name, for as long as the service lives. One that
+    /// doesn't answer is no failure: it is tried again.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn connect_shared(&self) -> Result<()> {
-        let Some(settings) = &self.shared else { return Ok(()) };
+        let Some(settings) = &self.shared else {
+            return Ok(());
+        };
         let shared = Arc::new(Shared::new(settings, &self.deployment().await?)?);
         shared.connect().await;
         // Once, when the service begins to serve.
-        self.limits.shared.set(shared).map_err(|_| Error::internal("the shared memory was connected twice"))
+        self.limits
+            .shared
+            .set(shared)
+            .map_err(|_| Error::internal("the shared memory was connected twice"))
     }
 
-    /// Returns what all replicas of this store, and nobody else, have in common; made when it is first asked for.
+    /// Returns what all replicas of this store, and nobody else, have in common; made when it is
+    /// first asked for.
     async fn deployment(&self) -> Result<Vec<u8>> {
         if let Some(id) = meta::find(&self.base.store, meta::DEPLOYMENT).await? {
             return Ok(id);
         }
         let id: [u8; 16] = random_bytes(&*self.base.random);
-        match self.base.store.apply(self.base.write().then(meta::put_if_absent(meta::DEPLOYMENT, &id))).await {
+        match self
+            .base
+            .store
+            .apply(
+                self.base
+                    .write()
+                    .then(meta::put_if_absent(meta::DEPLOYMENT, &id)),
+            )
+            .await
+        {
             // Another replica was quicker.
             Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => {}
             outcome => outcome?,
         }
-        meta::find(&self.base.store, meta::DEPLOYMENT).await?.ok_or_else(|| Error::internal("what was just stored is not there"))
+        meta::find(&self.base.store, meta::DEPLOYMENT)
+            .await?
+            .ok_or_else(|| Error::internal("what was just stored is not there"))
     }
 }

@@ -1,8 +1,10 @@
-//! Who may reach an instance: its public endpoint, and the allow list of the addresses behind which clients are.
+//! Who may reach an instance: its public endpoint, and the allow list of the addresses behind which
+//! clients are.
 //!
-//! Both are obeyed where a credential becomes a token: no token, no way in. An instance that the operator makes is
-//! open to everyone; one that an API makes is closed, with an empty list. Whoever adds the first entry wants the list
-//! obeyed, so it is from then on, and taking entries away never lets anyone in: an empty list lets nobody in.
+//! Both are obeyed where a credential becomes a token: no token, no way in. An instance that the
+//! operator makes is open to everyone; one that an API makes is closed, with an empty list. Whoever
+//! adds the first entry wants the list obeyed, so it is from then on, and taking entries away never
+//! lets anyone in: an empty list lets nobody in.
 
 use std::sync::Arc;
 
@@ -45,7 +47,10 @@ impl Registry {
         choice: &InstanceChoice,
         permission: Permission,
     ) -> Result<(Arc<Instance>, Arc<AllowList>)> {
-        let instance = self.rights.permitted_instance(call, choice, permission).await?;
+        let instance = self
+            .rights
+            .permitted_instance(call, choice, permission)
+            .await?;
         let list = self.memory.list_of(&instance).await?;
         Ok((instance, list))
     }
@@ -55,13 +60,26 @@ impl Registry {
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; those of the store.
-    pub async fn add_to_allow_list(&self, call: &Call<'_>, choice: &InstanceChoice, entries: &[AllowEntry]) -> Result<Arc<Instance>> {
-        let instance = self.rights.permitted_instance(call, choice, Permission::CreateAclEntry).await?;
+    pub async fn add_to_allow_list(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        entries: &[AllowEntry],
+    ) -> Result<Arc<Instance>> {
+        let instance = self
+            .rights
+            .permitted_instance(call, choice, Permission::CreateAclEntry)
+            .await?;
         let added = store::allow_list::add(&instance.id, entries, self.quotas.allow_list_entries);
         let ranges: Vec<String> = entries.iter().map(|entry| entry.cidr.to_string()).collect();
-        let event = call.event(AuditAction::AllowListAdd).instance(&instance).detail(json!({ "ranges": ranges }));
+        let event = call
+            .event(AuditAction::AllowListAdd)
+            .instance(&instance)
+            .detail(json!({ "ranges": ranges }));
         let obeyed = store::instance::set_allow_list(&instance.id, Switch::On, call.now);
-        self.ledger.record(self.base.write().then(added).then(obeyed), event).await?;
+        self.ledger
+            .record(self.base.write().then(added).then(obeyed), event)
+            .await?;
         Ok(instance)
     }
 
@@ -77,19 +95,27 @@ impl Registry {
         place: &AllowListPlace,
         entry: &AllowEntry,
     ) -> Result<Arc<Instance>> {
-        let instance = self.rights.permitted_instance(call, choice, Permission::ModifyAclEntry).await?;
+        let instance = self
+            .rights
+            .permitted_instance(call, choice, Permission::ModifyAclEntry)
+            .await?;
         let (old, guard) = self.resolve(&instance, std::slice::from_ref(place)).await?;
-        let old = old.first().ok_or_else(|| Error::internal("a place that was just resolved"))?;
+        let old = old
+            .first()
+            .ok_or_else(|| Error::internal("a place that was just resolved"))?;
         let event = call
             .event(AuditAction::AllowListReplace)
             .instance(&instance)
             .detail(json!({ "range": old.to_string(), "by": entry.cidr.to_string() }));
         let replaced = store::allow_list::replace(&instance.id, old, entry);
-        self.ledger.record(self.base.write().then(guard).then(replaced), event).await?;
+        self.ledger
+            .record(self.base.write().then(guard).then(replaced), event)
+            .await?;
         Ok(instance)
     }
 
-    /// Takes entries from an allow list, all or none. That it is obeyed stays: what is taken away lets nobody in.
+    /// Takes entries from an allow list, all or none. That it is obeyed stays: what is taken away
+    /// lets nobody in.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
@@ -100,17 +126,30 @@ impl Registry {
         choice: &InstanceChoice,
         places: &[AllowListPlace],
     ) -> Result<Arc<Instance>> {
-        let instance = self.rights.permitted_instance(call, choice, Permission::DeleteAclEntry).await?;
+        let instance = self
+            .rights
+            .permitted_instance(call, choice, Permission::DeleteAclEntry)
+            .await?;
         let (ranges, guard) = self.resolve(&instance, places).await?;
         let names: Vec<String> = ranges.iter().map(Cidr::to_string).collect();
-        let event = call.event(AuditAction::AllowListRemove).instance(&instance).detail(json!({ "ranges": names }));
+        let event = call
+            .event(AuditAction::AllowListRemove)
+            .instance(&instance)
+            .detail(json!({ "ranges": names }));
         let removed = store::allow_list::delete(&instance.id, &ranges);
-        self.ledger.record(self.base.write().then(guard).then(removed), event).await?;
+        self.ledger
+            .record(self.base.write().then(guard).then(removed), event)
+            .await?;
         Ok(instance)
     }
 
-    /// Returns the ranges at places, and a guard that the list is still the one in which they were looked up.
-    async fn resolve(&self, instance: &Instance, places: &[AllowListPlace]) -> Result<(Vec<Cidr>, Part)> {
+    /// Returns the ranges at places, and a guard that the list is still the one in which they were
+    /// looked up.
+    async fn resolve(
+        &self,
+        instance: &Instance,
+        places: &[AllowListPlace],
+    ) -> Result<(Vec<Cidr>, Part)> {
         let list = self.memory.list_of(instance).await?;
         let mut by_index = None;
         let mut ranges = Vec::with_capacity(places.len());
@@ -123,11 +162,16 @@ impl Registry {
                         // The write's guard says so, in the words that it has for it.
                         continue;
                     }
-                    list.entries.get(*index).ok_or_else(|| Error::not_found(Noun::AllowListEntry, index))?.cidr
+                    list.entries
+                        .get(*index)
+                        .ok_or_else(|| Error::not_found(Noun::AllowListEntry, index))?
+                        .cidr
                 }
             });
         }
-        let guard = by_index.map_or_else(Part::default, |version| store::allow_list::expect_version(&instance.id, version));
+        let guard = by_index.map_or_else(Part::default, |version| {
+            store::allow_list::expect_version(&instance.id, version)
+        });
         if ranges.len() < places.len() {
             self.base.store.apply(self.base.write().then(guard)).await?;
             return Err(Error::internal("a version that is not the list's"));
@@ -149,20 +193,33 @@ impl Registry {
         switch: Switch,
         first: Option<&AllowEntry>,
     ) -> Result<Arc<Instance>> {
-        let instance = self.rights.permitted_instance(call, choice, Permission::ManageEndpoint).await?;
+        let instance = self
+            .rights
+            .permitted_instance(call, choice, Permission::ManageEndpoint)
+            .await?;
         if instance.public_endpoint == switch {
             return Ok(instance);
         }
         let now = call.now;
-        let action = if switch.is_on() { AuditAction::InstanceOpen } else { AuditAction::InstanceClose };
+        let action = if switch.is_on() {
+            AuditAction::InstanceOpen
+        } else {
+            AuditAction::InstanceClose
+        };
         let event = call.event(action).instance(&instance);
-        let mut write = self.base.write().then(store::instance::set_public_endpoint(&instance.id, switch, now));
+        let mut write = self.base.write().then(store::instance::set_public_endpoint(
+            &instance.id,
+            switch,
+            now,
+        ));
         if let Some(entry) = first.filter(|_| switch.is_on()) {
-            write = write.then(store::allow_list::add_if_absent(&instance.id, entry)).then(store::instance::set_allow_list(
-                &instance.id,
-                Switch::On,
-                now,
-            ));
+            write = write
+                .then(store::allow_list::add_if_absent(&instance.id, entry))
+                .then(store::instance::set_allow_list(
+                    &instance.id,
+                    Switch::On,
+                    now,
+                ));
         }
         self.ledger.record(write, event).await?;
         Ok(instance)
@@ -173,11 +230,25 @@ impl Registry {
     /// # Errors
     /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
     /// there, or is another account's; those of the store.
-    pub async fn set_allow_list(&self, call: &Call<'_>, choice: &InstanceChoice, switch: Switch) -> Result<()> {
+    pub async fn set_allow_list(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        switch: Switch,
+    ) -> Result<()> {
         call.caller.require_operator()?;
         let instance = self.rights.own_instance(call, choice).await?;
-        let action = if switch.is_on() { AuditAction::AllowListEnable } else { AuditAction::AllowListDisable };
+        let action = if switch.is_on() {
+            AuditAction::AllowListEnable
+        } else {
+            AuditAction::AllowListDisable
+        };
         let event = call.event(action).instance(&instance);
-        self.ledger.change(store::instance::set_allow_list(&instance.id, switch, call.now), event).await
+        self.ledger
+            .change(
+                store::instance::set_allow_list(&instance.id, switch, call.now),
+                event,
+            )
+            .await
     }
 }

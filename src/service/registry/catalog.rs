@@ -1,6 +1,7 @@
 //! Recording what a registry has already: repositories that docker pushed.
 //!
-//! Only what has a tag is recorded: Distribution's catalog goes on naming repositories whose images are all deleted.
+//! Only what has a tag is recorded: Distribution's catalog goes on naming repositories whose images
+//! are all deleted.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +31,8 @@ use crate::store::page::Page;
 use crate::store::repository::RepositoryFilter;
 use crate::token::Access;
 
-/// How often an instance's catalog is read for those who list its repositories, and how long they wait for that.
+/// How often an instance's catalog is read for those who list its repositories, and how long they
+/// wait for that.
 const INTERVAL: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The most repositories of a catalog.
@@ -40,18 +42,28 @@ const MOST_AT_ONCE: usize = 1000;
 
 /// When each instance's catalog was last read; locked while it is.
 #[derive(Default)]
-pub(in crate::service) struct Imports(Mutex<HashMap<InstanceId, Arc<AsyncMutex<Option<Timestamp>>>>>);
+pub(in crate::service) struct Imports(
+    Mutex<HashMap<InstanceId, Arc<AsyncMutex<Option<Timestamp>>>>>,
+);
 
 impl Imports {
     fn of(&self, id: &InstanceId) -> Arc<AsyncMutex<Option<Timestamp>>> {
-        Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id.clone()).or_default())
+        Arc::clone(
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(id.clone())
+                .or_default(),
+        )
     }
 
     /// Forgets the instances whose catalog nobody asked for lately.
     pub(in crate::service) fn forget(&self, now: Timestamp) {
         let is_recent = |at: &Option<Timestamp>| at.is_some_and(|at| at.distance(now) < INTERVAL);
         let mut instances = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        instances.retain(|_, at| Arc::strong_count(at) > 1 || at.try_lock().is_ok_and(|at| is_recent(&at)));
+        instances.retain(|_, at| {
+            Arc::strong_count(at) > 1 || at.try_lock().is_ok_and(|at| is_recent(&at))
+        });
     }
 }
 
@@ -62,7 +74,8 @@ pub struct Imported {
     pub repositories: Vec<Repository>,
     /// The namespaces that were made for them.
     pub namespaces: Vec<String>,
-    /// What the catalog has and isn't recorded: without a namespace, or with a name that couldn't be shown.
+    /// What the catalog has and isn't recorded: without a namespace, or with a name that couldn't
+    /// be shown.
     pub left_out: Vec<String>,
     /// Whether the catalog was read to its end, and all that is new in it recorded.
     pub complete: bool,
@@ -79,25 +92,47 @@ enum MissingNamespaces {
 }
 
 impl Registry {
-    /// Records what the registry of an instance has and isn't recorded, with its namespaces; the operator's.
+    /// Records what the registry of an instance has and isn't recorded, with its namespaces; the
+    /// operator's.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
     /// there, or is another account's; those of the registry's answer; those of the store.
-    pub async fn import_repositories(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Imported> {
+    pub async fn import_repositories(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+    ) -> Result<Imported> {
         call.caller.require_operator()?;
         let instance = self.rights.own_instance(call, choice).await?;
-        let mut imported = self.import(&instance, MissingNamespaces::Make, &call.event(AuditAction::RepositoryImport)).await?;
+        let mut imported = self
+            .import(
+                &instance,
+                MissingNamespaces::Make,
+                &call.event(AuditAction::RepositoryImport),
+            )
+            .await?;
         // As they are recorded: somebody else may have been quicker.
-        let recorded = store::repository::list(&self.base.store, &instance.id, RepositoryFilter::default(), Page::ALL).await?.items;
-        imported.repositories = recorded.into_iter().filter(|one| imported.paths.contains(&one.path())).collect();
+        let recorded = store::repository::list(
+            &self.base.store,
+            &instance.id,
+            RepositoryFilter::default(),
+            Page::ALL,
+        )
+        .await?
+        .items;
+        imported.repositories = recorded
+            .into_iter()
+            .filter(|one| imported.paths.contains(&one.path()))
+            .collect();
         Ok(imported)
     }
 
-    /// Records what the registry of an instance has in namespaces that are recorded, for who is about to list it.
+    /// Records what the registry of an instance has in namespaces that are recorded, for who is
+    /// about to list it.
     ///
-    /// The catalog is read once in ten seconds at most, and waited for five; whatever goes wrong is logged, and what
-    /// is recorded is listed all the same.
+    /// The catalog is read once in ten seconds at most, and waited for five; whatever goes wrong is
+    /// logged, and what is recorded is listed all the same.
     pub async fn import_catalog(&self, instance: &Instance, context: &RequestContext) {
         if instance.registry_url.is_none() {
             return;
@@ -111,18 +146,27 @@ impl Registry {
             // A failure counts too: a registry that is away would hold up every list.
             *read_at = Some(self.base.now());
             let event = Event::new(AuditAction::RepositoryImport, self.base.now(), context);
-            let imported = self.import(instance, MissingNamespaces::LeaveOut, &event).await;
+            let imported = self
+                .import(instance, MissingNamespaces::LeaveOut, &event)
+                .await;
             *read_at = Some(self.base.now());
             imported
         };
-        let silent = || Err(Error::registry_unavailable("The registry behind the instance does not answer."));
-        if let Err(error) = tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| silent()) {
+        let silent = || {
+            Err(Error::registry_unavailable(
+                "The registry behind the instance does not answer.",
+            ))
+        };
+        if let Err(error) = tokio::time::timeout(PATIENCE, reading)
+            .await
+            .unwrap_or_else(|_| silent())
+        {
             tracing::warn!(instance = %instance.id, cause = error.cause(), "the catalog of a registry can't be read: {error}");
         }
     }
 
-    /// Records one repository that is asked for by its name, if its namespace is recorded and the registry has it;
-    /// else `NotFound`.
+    /// Records one repository that is asked for by its name, if its namespace is recorded and the
+    /// registry has it; else `NotFound`.
     pub(in crate::service) async fn import_repository(
         &self,
         instance: &Instance,
@@ -136,51 +180,107 @@ impl Registry {
         let path = format!("{namespace}/{name}");
         let missing = || Error::not_found(Noun::Repository, shown(&path));
         // First the name: of what is no name, nobody is asked.
-        if check_imported_repository("RepositoryName", name).is_err() || !self.has_tags(instance, &path).await? {
+        if check_imported_repository("RepositoryName", name).is_err()
+            || !self.has_tags(instance, &path).await?
+        {
             return Err(missing());
         }
         let event = Event::new(AuditAction::RepositoryImport, self.base.now(), context)
             .instance(instance)
             .detail(json!({ "repositories": [path] }));
-        self.ledger.change(store::repository::import(&of, [&self.new_repository(&of, name)]), event).await?;
-        store::repository::find(&self.base.store, &instance.id, namespace, name).await?.ok_or_else(missing)
+        self.ledger
+            .change(
+                store::repository::import(&of, [&self.new_repository(&of, name)]),
+                event,
+            )
+            .await?;
+        store::repository::find(&self.base.store, &instance.id, namespace, name)
+            .await?
+            .ok_or_else(missing)
     }
 
     /// Returns those of some repositories that have a tag at the registry.
     async fn tagged_of(&self, instance: &Instance, paths: &[String]) -> Result<BTreeSet<String>> {
-        let pull: Vec<Access> = paths.iter().map(|path| repository_access(path, &["pull"])).collect();
+        let pull: Vec<Access> = paths
+            .iter()
+            .map(|path| repository_access(path, &["pull"]))
+            .collect();
         // A token for each few: one for all would be larger than a request's headers may be.
         let mut questions = Vec::with_capacity(paths.len());
         for (paths, access) in paths.chunks(AT_ONCE).zip(pull.chunks(AT_ONCE)) {
             let registry = self.registry_with(instance, access)?;
-            questions.extend(paths.iter().map(|path| (Arc::clone(&registry), path.clone())));
+            questions.extend(
+                paths
+                    .iter()
+                    .map(|path| (Arc::clone(&registry), path.clone())),
+            );
         }
         let has_tags = each(questions, |(registry, path)| async move {
             let tags = registry.tags(&path, 1).await.map_err(failed)?;
             Ok((path, tags.is_some_and(|tags| !tags.names.is_empty())))
         });
         let found = within_patience(has_tags).await?;
-        Ok(found.into_iter().filter_map(|(path, has_tags)| has_tags.then_some(path)).collect())
+        Ok(found
+            .into_iter()
+            .filter_map(|(path, has_tags)| has_tags.then_some(path))
+            .collect())
     }
 
-    async fn import(&self, instance: &Instance, missing: MissingNamespaces, event: &Event<'_>) -> Result<Imported> {
+    async fn import(
+        &self,
+        instance: &Instance,
+        missing: MissingNamespaces,
+        event: &Event<'_>,
+    ) -> Result<Imported> {
         // Distribution asks for the first to list its catalog, zot for the second.
-        let catalog = Access { resource_type: "registry".to_owned(), name: "catalog".to_owned(), actions: vec!["*"] };
-        let registry = self.registry_with(instance, &[catalog, repository_access("", &["pull"])])?;
-        let names = within_patience(async { registry.repositories(MOST).await.map_err(failed) }).await?;
-        let recorded = store::repository::list(&self.base.store, &instance.id, RepositoryFilter::default(), Page::ALL).await?.items;
+        let catalog = Access {
+            resource_type: "registry".to_owned(),
+            name: "catalog".to_owned(),
+            actions: vec!["*"],
+        };
+        let registry =
+            self.registry_with(instance, &[catalog, repository_access("", &["pull"])])?;
+        let names =
+            within_patience(async { registry.repositories(MOST).await.map_err(failed) }).await?;
+        let recorded = store::repository::list(
+            &self.base.store,
+            &instance.id,
+            RepositoryFilter::default(),
+            Page::ALL,
+        )
+        .await?
+        .items;
         let recorded: BTreeSet<String> = recorded.iter().map(Repository::path).collect();
-        let namespaces = store::namespace::list(&self.base.store, &instance.id, None, Page::ALL).await?.items;
-        let mut namespaces: BTreeMap<String, Namespace> = namespaces.into_iter().map(|one| (one.name.clone(), one)).collect();
+        let namespaces = store::namespace::list(&self.base.store, &instance.id, None, Page::ALL)
+            .await?
+            .items;
+        let mut namespaces: BTreeMap<String, Namespace> = namespaces
+            .into_iter()
+            .map(|one| (one.name.clone(), one))
+            .collect();
 
-        let mut imported = Imported { complete: names.complete, ..Imported::default() };
+        let mut imported = Imported {
+            complete: names.complete,
+            ..Imported::default()
+        };
         let mut new = Vec::new();
-        for path in names.names.into_iter().filter(|path| !recorded.contains(path)) {
+        for path in names
+            .names
+            .into_iter()
+            .filter(|path| !recorded.contains(path))
+        {
             match path.split_once('/') {
-                Some((namespace, name)) if check_imported_repository("repository", name).is_ok() => {
+                Some((namespace, name))
+                    if check_imported_repository("repository", name).is_ok() =>
+                {
                     let has_namespace = namespaces.contains_key(namespace)
-                        || missing == MissingNamespaces::Make && check_namespace("namespace", namespace).is_ok();
-                    if has_namespace { new.push(path) } else { imported.left_out.push(path) }
+                        || missing == MissingNamespaces::Make
+                            && check_namespace("namespace", namespace).is_ok();
+                    if has_namespace {
+                        new.push(path)
+                    } else {
+                        imported.left_out.push(path)
+                    }
                 }
                 _ => imported.left_out.push(path),
             }
@@ -197,20 +297,40 @@ impl Registry {
         for (namespace, names) in by_namespace {
             let mut write = self.base.write();
             if !namespaces.contains_key(namespace) {
-                let made = NewNamespace::named(namespace).recorded(instance, self.base.now(), &*self.base.random);
+                let made = NewNamespace::named(namespace).recorded(
+                    instance,
+                    self.base.now(),
+                    &*self.base.random,
+                );
                 write = write.then(store::namespace::insert(&made, u32::MAX));
                 imported.namespaces.push(namespace.to_owned());
                 namespaces.insert(namespace.to_owned(), made);
             }
-            let Some(of) = namespaces.get(namespace) else { continue };
-            let repositories: Vec<Repository> = names.iter().map(|name| self.new_repository(of, name)).collect();
+            let Some(of) = namespaces.get(namespace) else {
+                continue;
+            };
+            let repositories: Vec<Repository> = names
+                .iter()
+                .map(|name| self.new_repository(of, name))
+                .collect();
             let paths: Vec<String> = repositories.iter().map(Repository::path).collect();
-            let event = event.clone().instance(instance).detail(json!({ "repositories": paths }));
-            let write = event.onto(write.then(store::repository::import(of, &repositories)), &*self.base.random);
+            let event = event
+                .clone()
+                .instance(instance)
+                .detail(json!({ "repositories": paths }));
+            let write = event.onto(
+                write.then(store::repository::import(of, &repositories)),
+                &*self.base.random,
+            );
             match self.ledger.apply(write).await {
                 Ok(()) => imported.paths.extend(paths),
                 // It was deleted, or made, meanwhile; the next time will tell.
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound { .. } | ErrorKind::AlreadyExists { .. }) => {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::NotFound { .. } | ErrorKind::AlreadyExists { .. }
+                    ) =>
+                {
                     imported.complete = false
                 }
                 Err(error) => return Err(error),

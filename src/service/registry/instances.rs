@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AccountId, CriId, InstanceId};
 use crate::domain::instance::{
-    Algorithm, DefaultMark, Instance, InstanceChange, KidFormat, OldRefreshTokens, Origin, RegistryKind, Specification,
-    UnrecordedNamespaces,
+    Algorithm, DefaultMark, Instance, InstanceChange, KidFormat, OldRefreshTokens, Origin,
+    RegistryKind, Specification, UnrecordedNamespaces,
 };
 use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
@@ -102,7 +102,10 @@ pub enum InstanceCriterion {
 }
 
 impl InstanceCriterion {
-    pub(in crate::service) fn is_met_by(&self, TaggedInstance { instance, tags }: &TaggedInstance) -> bool {
+    pub(in crate::service) fn is_met_by(
+        &self,
+        TaggedInstance { instance, tags }: &TaggedInstance,
+    ) -> bool {
         match self {
             Self::Any => true,
             Self::Id(ids) => ids.iter().any(|id| id == instance.id.as_str()),
@@ -110,7 +113,9 @@ impl InstanceCriterion {
             Self::Specification(specifications) => specifications.contains(&instance.specification),
             Self::Region(regions) => regions.contains(&instance.region),
             Self::TagKey(key) => tags.iter().any(|tag| tag.key == *key),
-            Self::Tag(key, values) => tags.iter().any(|tag| tag.key == *key && values.contains(&tag.value)),
+            Self::Tag(key, values) => tags
+                .iter()
+                .any(|tag| tag.key == *key && values.contains(&tag.value)),
         }
     }
 }
@@ -139,21 +144,36 @@ impl Registry {
         name::check_name("name", &new.name)?;
         name::check_region("region", &new.region)?;
         name::check_service(&new.service)?;
-        new.issuer.as_deref().map_or(Ok(()), |issuer| name::check_issuer("issuer", issuer))?;
+        new.issuer
+            .as_deref()
+            .map_or(Ok(()), |issuer| name::check_issuer("issuer", issuer))?;
         let ttls = Instance::MIN_TOKEN_TTL..=Instance::MAX_TOKEN_TTL;
-        let token_ttl_seconds = new.token_ttl_seconds.unwrap_or_else(|| new.kind.usual_token_ttl());
+        let token_ttl_seconds = new
+            .token_ttl_seconds
+            .unwrap_or_else(|| new.kind.usual_token_ttl());
         if !ttls.contains(&token_ttl_seconds) {
             return Err(Error::invalid_parameter(
                 "token-ttl",
-                format!("a token lives between {} and {} seconds", ttls.start(), ttls.end()),
+                format!(
+                    "a token lives between {} and {} seconds",
+                    ttls.start(),
+                    ttls.end()
+                ),
             ));
         }
-        new.registry_url.as_deref().map_or(Ok(()), |url| self.check_registry_url(url))?;
+        new.registry_url
+            .as_deref()
+            .map_or(Ok(()), |url| self.check_registry_url(url))?;
         if !new.kind.has_own_key() {
-            self.keys.ensure_signing_key(new.algorithm, call.request).await?;
+            self.keys
+                .ensure_signing_key(new.algorithm, call.request)
+                .await?;
         }
-        // Pulp has one setting for both: where it sends its clients, and what it compares as the issuer.
-        let issuer = new.issuer.or_else(|| (new.kind == RegistryKind::Pulp).then(|| self.base.realm()));
+        // Pulp has one setting for both: where it sends its clients, and what it compares as the
+        // issuer.
+        let issuer = new
+            .issuer
+            .or_else(|| (new.kind == RegistryKind::Pulp).then(|| self.base.realm()));
         let now = call.now;
         let instance = Instance {
             id: InstanceId::random(&*self.base.random),
@@ -181,14 +201,23 @@ impl Registry {
             created_at: now,
             modified_at: now,
         };
-        let event =
-            call.event(AuditAction::InstanceCreate).instance(&instance).detail(serde_json::json!({ "instance": instance.id.as_str() }));
-        self.memory.wrapping(|| self.insert_instance(&instance, &event, now)).await?;
+        let event = call
+            .event(AuditAction::InstanceCreate)
+            .instance(&instance)
+            .detail(serde_json::json!({ "instance": instance.id.as_str() }));
+        self.memory
+            .wrapping(|| self.insert_instance(&instance, &event, now))
+            .await?;
         Ok(instance)
     }
 
     /// Stores an instance, and its own key if its registry wants one.
-    async fn insert_instance(&self, instance: &Instance, event: &Event<'_>, now: Timestamp) -> Result<()> {
+    async fn insert_instance(
+        &self,
+        instance: &Instance,
+        event: &Event<'_>,
+        now: Timestamp,
+    ) -> Result<()> {
         let mut write = self.base.write().then(store::instance::insert(instance));
         if instance.kind.has_own_key() {
             let key = new_instance_key(
@@ -217,28 +246,46 @@ impl Registry {
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's.
-    pub async fn instance(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Arc<Instance>> {
+    pub async fn instance(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+    ) -> Result<Arc<Instance>> {
         self.rights.own_instance(call, choice).await
     }
 
     /// Makes an instance for a cloud API call, in the caller's own account.
     ///
-    /// Nobody gets in until it is told who may: as at the clouds, its public endpoint is closed and its allow list,
-    /// which is obeyed, empty.
+    /// Nobody gets in until it is told who may: as at the clouds, its public endpoint is closed and
+    /// its allow list, which is obeyed, empty.
     ///
     /// # Errors
     /// `AccessDenied` when policies don't allow it; `InvalidParameter` for a value that isn't
     /// allowed; those of the store.
-    pub async fn request_instance(&self, call: &Call<'_>, new: RequestedInstance) -> Result<Instance> {
+    pub async fn request_instance(
+        &self,
+        call: &Call<'_>,
+        new: RequestedInstance,
+    ) -> Result<Instance> {
         name::check_registry_name("RegistryName", &new.name)?;
         let account = account_of(call.caller)?;
-        let everything = Resource::Everything { account, region: &new.region };
+        let everything = Resource::Everything {
+            account,
+            region: &new.region,
+        };
         let tags = pairs(&new.tags);
-        let policy_context = Context { request_tags: &tags, ..call.policy_context() };
-        self.rights.authorize_with(call, Permission::CreateInstance, everything, policy_context).await?;
+        let policy_context = Context {
+            request_tags: &tags,
+            ..call.policy_context()
+        };
+        self.rights
+            .authorize_with(call, Permission::CreateInstance, everything, policy_context)
+            .await?;
         let service = self.service_for(&new.name)?;
         let algorithm = Algorithm::Es256;
-        self.keys.ensure_signing_key(algorithm, call.request).await?;
+        self.keys
+            .ensure_signing_key(algorithm, call.request)
+            .await?;
         let now = call.now;
         let instance = Instance {
             id: InstanceId::random(&*self.base.random),
@@ -272,8 +319,11 @@ impl Registry {
             .instance(&instance)
             .made(instance.id.as_str())
             .detail(serde_json::json!({ "instance": instance.id.as_str() }));
-        let mut write =
-            self.base.write().then(store::instance::insert(&instance)).then(quota::instances_within(account, self.quotas.instances));
+        let mut write = self
+            .base
+            .write()
+            .then(store::instance::insert(&instance))
+            .then(quota::instances_within(account, self.quotas.instances));
         if !new.tags.is_empty() {
             write = write.then(store::tag::set(Tagged::Instance(&instance.id), &new.tags));
         }
@@ -285,8 +335,9 @@ impl Registry {
     fn service_for(&self, name: &str) -> Result<String> {
         let domain = self.base_domain.as_ref().ok_or_else(|| {
             Error::unsupported(
-                "Instances can't be made by this API here: the operator has not set `base_domain`, the domain under which they get \
-                 their names. `transire instance create` makes one.",
+                "Instances can't be made by this API here: the operator has not set `base_domain`, \
+                 the domain under which they get their names. `transire instance create` makes \
+                 one.",
             )
         })?;
         Ok(format!("{name}.{domain}"))
@@ -297,23 +348,40 @@ impl Registry {
     /// # Errors
     /// `AccessDenied` when policies don't allow it; `InvalidParameter` for a value that isn't
     /// allowed; those of the store.
-    pub async fn check_instance_name(&self, call: &Call<'_>, name: &str, region: &str) -> Result<NameCheck> {
+    pub async fn check_instance_name(
+        &self,
+        call: &Call<'_>,
+        name: &str,
+        region: &str,
+    ) -> Result<NameCheck> {
         let account = account_of(call.caller)?;
-        self.rights.authorize(call, Permission::CheckInstanceName, Resource::Everything { account, region }).await?;
+        self.rights
+            .authorize(
+                call,
+                Permission::CheckInstanceName,
+                Resource::Everything { account, region },
+            )
+            .await?;
         if name::check_registry_name("RegistryName", name).is_err() {
             return Ok(NameCheck::Illegal);
         }
-        let filter = store::instance::InstanceFilter { name: Some(name), region: None };
-        let named = store::instance::list_page(&self.base.store, account, filter, Page::ALL).await?;
+        let filter = store::instance::InstanceFilter {
+            name: Some(name),
+            region: None,
+        };
+        let named =
+            store::instance::list_page(&self.base.store, account, filter, Page::ALL).await?;
         if named.total > 0 {
             return Ok(NameCheck::Taken);
         }
         Ok(match self.service_for(name) {
-            Ok(service) => match store::instance::service_owner(&self.base.store, &service).await? {
-                None => NameCheck::Free,
-                Some(store::instance::ServiceOwner::Live) => NameCheck::Taken,
-                Some(store::instance::ServiceOwner::Deleted) => NameCheck::Reserved,
-            },
+            Ok(service) => {
+                match store::instance::service_owner(&self.base.store, &service).await? {
+                    None => NameCheck::Free,
+                    Some(store::instance::ServiceOwner::Live) => NameCheck::Taken,
+                    Some(store::instance::ServiceOwner::Deleted) => NameCheck::Reserved,
+                }
+            }
             Err(_) => NameCheck::Free,
         })
     }
@@ -332,27 +400,47 @@ impl Registry {
         criteria: &[InstanceCriterion],
         page: Page,
     ) -> Result<Listed<TaggedInstance>> {
-        let own = self.own_instances(call, Permission::ListInstances, region).await?;
-        let is_meant = |one: &TaggedInstance| criteria.iter().all(|criterion| criterion.is_met_by(one));
-        Ok(Listed::page_of(own.into_iter().filter(is_meant).collect(), page))
+        let own = self
+            .own_instances(call, Permission::ListInstances, region)
+            .await?;
+        let is_meant =
+            |one: &TaggedInstance| criteria.iter().all(|criterion| criterion.is_met_by(one));
+        Ok(Listed::page_of(
+            own.into_iter().filter(is_meant).collect(),
+            page,
+        ))
     }
 
-    /// Lists the instances of the caller's account, the oldest first: all, or those that its policies let it see.
+    /// Lists the instances of the caller's account, the oldest first: all, or those that its
+    /// policies let it see.
     ///
     /// [`ErrorKind::AccessDenied`] when it may see none.
     ///
     /// # Errors
     /// `AccessDenied` when policies don't allow it; those of the store.
-    pub async fn own_instances(&self, call: &Call<'_>, permission: Permission, region: &str) -> Result<Vec<TaggedInstance>> {
+    pub async fn own_instances(
+        &self,
+        call: &Call<'_>,
+        permission: Permission,
+        region: &str,
+    ) -> Result<Vec<TaggedInstance>> {
         let account = account_of(call.caller)?;
-        let request = Request { permission, resource: Resource::Everything { account, region }, context: call.policy_context() };
+        let request = Request {
+            permission,
+            resource: Resource::Everything { account, region },
+            context: call.policy_context(),
+        };
         let outcome = self.rights.decide(call.caller.rights(), &request).await?;
         let mut visible = store::instance::list(&self.base.store, Some(account)).await?;
         if outcome != Outcome::Allowed {
             let mut allowed = Vec::new();
             for instance in visible {
                 let resource = Resource::Instance((&instance).into());
-                let request = Request { permission: Permission::DescribeInstance, resource, context: call.policy_context() };
+                let request = Request {
+                    permission: Permission::DescribeInstance,
+                    resource,
+                    context: call.policy_context(),
+                };
                 if self.rights.decide(call.caller.rights(), &request).await? == Outcome::Allowed {
                     allowed.push(instance);
                 }
@@ -363,22 +451,47 @@ impl Registry {
             visible = allowed;
         }
         let mut tags = store::tag::list_of_instances(&self.base.store, account).await?;
-        let mut tagged: Vec<TaggedInstance> = visible.into_iter().map(|instance| TaggedInstance { instance, tags: Vec::new() }).collect();
+        let mut tagged: Vec<TaggedInstance> = visible
+            .into_iter()
+            .map(|instance| TaggedInstance {
+                instance,
+                tags: Vec::new(),
+            })
+            .collect();
         for one in &mut tagged {
-            one.tags = tags.extract_if(.., |(id, _)| *id == one.instance.id).map(|(_, tag)| tag).collect();
+            one.tags = tags
+                .extract_if(.., |(id, _)| *id == one.instance.id)
+                .map(|(_, tag)| tag)
+                .collect();
         }
         Ok(tagged)
     }
 
-    /// Returns an instance of the caller's account, if it may do with it what it asks for: one of the permissions that read.
+    /// Returns an instance of the caller's account, if it may do with it what it asks for: one of
+    /// the permissions that read.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; those of the store.
-    pub async fn described_instance(&self, call: &Call<'_>, choice: &InstanceChoice, permission: Permission) -> Result<TaggedInstance> {
-        let instance = self.rights.permitted_instance(call, choice, permission).await?;
-        let tags = self.memory.cache.tags(&self.base.store, &instance.id).await?;
-        Ok(TaggedInstance { instance: (*instance).clone(), tags: tags.to_vec() })
+    pub async fn described_instance(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        permission: Permission,
+    ) -> Result<TaggedInstance> {
+        let instance = self
+            .rights
+            .permitted_instance(call, choice, permission)
+            .await?;
+        let tags = self
+            .memory
+            .cache
+            .tags(&self.base.store, &instance.id)
+            .await?;
+        Ok(TaggedInstance {
+            instance: (*instance).clone(),
+            tags: tags.to_vec(),
+        })
     }
 
     /// Counts what an instance has.
@@ -386,16 +499,28 @@ impl Registry {
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; those of the store.
-    pub async fn instance_usage(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<(Arc<Instance>, Usage)> {
-        let instance = self.rights.permitted_instance(call, choice, Permission::DescribeUsage).await?;
-        let usage = quota::usage(&self.base.store, &instance.id).await?.ok_or_else(Error::instance_not_found)?;
+    pub async fn instance_usage(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+    ) -> Result<(Arc<Instance>, Usage)> {
+        let instance = self
+            .rights
+            .permitted_instance(call, choice, Permission::DescribeUsage)
+            .await?;
+        let usage = quota::usage(&self.base.store, &instance.id)
+            .await?
+            .ok_or_else(Error::instance_not_found)?;
         Ok((instance, usage))
     }
 
     /// Returns how many namespaces, and how many repositories in all of them, an instance may have.
     pub fn quotas_of(&self, instance: &Instance) -> (u32, u32) {
         let quotas = &self.quotas;
-        (quotas.namespaces.of(instance.specification), quotas.repositories.of(instance.specification))
+        (
+            quotas.namespaces.of(instance.specification),
+            quotas.repositories.of(instance.specification),
+        )
     }
 
     /// Changes what an API may change of an instance.
@@ -403,13 +528,29 @@ impl Registry {
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; those of the store.
-    pub async fn modify_instance(&self, call: &Call<'_>, choice: &InstanceChoice, change: InstanceChange) -> Result<()> {
-        let instance = self.rights.permitted_instance(call, choice, Permission::ModifyInstance).await?;
-        let event = call.event(AuditAction::InstanceModify).instance(&instance).detail(serde_json::json!({
-            "specification": change.specification.map(Specification::name),
-            "deletion_protection": change.deletion_protection.map(Switch::is_on),
-        }));
-        self.ledger.change(store::instance::update(&instance.id, change, call.now), event).await
+    pub async fn modify_instance(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        change: InstanceChange,
+    ) -> Result<()> {
+        let instance = self
+            .rights
+            .permitted_instance(call, choice, Permission::ModifyInstance)
+            .await?;
+        let event = call
+            .event(AuditAction::InstanceModify)
+            .instance(&instance)
+            .detail(serde_json::json!({
+                "specification": change.specification.map(Specification::name),
+                "deletion_protection": change.deletion_protection.map(Switch::is_on),
+            }));
+        self.ledger
+            .change(
+                store::instance::update(&instance.id, change, call.now),
+                event,
+            )
+            .await
     }
 
     /// Says where an instance's registry answers, or that none does.
@@ -418,25 +559,52 @@ impl Registry {
     /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
     /// there, or is another account's; `InvalidParameter` for a value that isn't allowed; those of
     /// the store.
-    pub async fn set_registry_url(&self, call: &Call<'_>, choice: &InstanceChoice, url: Option<&str>) -> Result<()> {
+    pub async fn set_registry_url(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        url: Option<&str>,
+    ) -> Result<()> {
         call.caller.require_operator()?;
         url.map_or(Ok(()), |url| self.check_registry_url(url))?;
         let instance = self.rights.own_instance(call, choice).await?;
-        let event = call.event(AuditAction::InstanceSetRegistryUrl).instance(&instance);
-        self.ledger.change(store::instance::set_registry_url(&instance.id, url, call.now), event).await
+        let event = call
+            .event(AuditAction::InstanceSetRegistryUrl)
+            .instance(&instance);
+        self.ledger
+            .change(
+                store::instance::set_registry_url(&instance.id, url, call.now),
+                event,
+            )
+            .await
     }
 
-    /// Says whether an instance's clients get refresh tokens, and what becomes of those that were given out.
+    /// Says whether an instance's clients get refresh tokens, and what becomes of those that were
+    /// given out.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InstanceNotFound`].
-    pub async fn set_refresh_tokens(&self, call: &Call<'_>, choice: &InstanceChoice, switch: Switch, old: OldRefreshTokens) -> Result<()> {
+    pub async fn set_refresh_tokens(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        switch: Switch,
+        old: OldRefreshTokens,
+    ) -> Result<()> {
         call.caller.require_operator()?;
         let instance = self.rights.own_instance(call, choice).await?;
         let detail = serde_json::json!({ "on": switch.is_on(), "refuse_old": old == OldRefreshTokens::Refuse });
-        let event = call.event(AuditAction::InstanceSetRefreshTokens).instance(&instance).detail(detail);
-        self.ledger.change(store::instance::set_refresh_tokens(&instance.id, switch, old, call.now), event).await
+        let event = call
+            .event(AuditAction::InstanceSetRefreshTokens)
+            .instance(&instance)
+            .detail(detail);
+        self.ledger
+            .change(
+                store::instance::set_refresh_tokens(&instance.id, switch, old, call.now),
+                event,
+            )
+            .await
     }
 
     /// Deletes an instance for ever; with `contents` going too, whatever is in it.
@@ -444,13 +612,22 @@ impl Registry {
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; those of the store.
-    pub async fn delete_instance(&self, call: &Call<'_>, choice: &InstanceChoice, contents: Contents) -> Result<()> {
-        let instance = self.rights.permitted_instance(call, choice, Permission::DeleteInstance).await?;
+    pub async fn delete_instance(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        contents: Contents,
+    ) -> Result<()> {
+        let instance = self
+            .rights
+            .permitted_instance(call, choice, Permission::DeleteInstance)
+            .await?;
         let event = call
             .event(AuditAction::InstanceDelete)
             .instance(&instance)
             .detail(serde_json::json!({ "instance": instance.id.as_str(), "with_contents": contents == Contents::GoToo }));
-        let deletion = store::cascade::delete_instance(instance.account, &instance.id, contents, call.now);
+        let deletion =
+            store::cascade::delete_instance(instance.account, &instance.id, contents, call.now);
         self.ledger.change(deletion, event).await
     }
 
@@ -459,10 +636,22 @@ impl Registry {
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; those of the store.
-    pub async fn check_instance_deletion(&self, call: &Call<'_>, choice: &InstanceChoice, contents: Contents) -> Result<()> {
-        let instance = self.rights.permitted_instance(call, choice, Permission::DeleteInstance).await?;
-        let deletion = store::cascade::delete_instance(instance.account, &instance.id, contents, call.now);
-        self.base.store.dry_run(self.base.write().then(deletion)).await
+    pub async fn check_instance_deletion(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        contents: Contents,
+    ) -> Result<()> {
+        let instance = self
+            .rights
+            .permitted_instance(call, choice, Permission::DeleteInstance)
+            .await?;
+        let deletion =
+            store::cascade::delete_instance(instance.account, &instance.id, contents, call.now);
+        self.base
+            .store
+            .dry_run(self.base.write().then(deletion))
+            .await
     }
 }
 

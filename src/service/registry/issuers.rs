@@ -11,21 +11,42 @@ use crate::service::rights::instances::InstanceChoice;
 use crate::store;
 
 impl Registry {
-    /// Prepares another issuer for an instance, in the place of one that was prepared before; no token names it yet.
+    /// Prepares another issuer for an instance, in the place of one that was prepared before; no
+    /// token names it yet.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidParameter`], and [`ErrorKind::PreconditionFailed`] for the one that tokens name already.
-    pub async fn prepare_issuer(&self, call: &Call<'_>, choice: &InstanceChoice, issuer: &str) -> Result<()> {
+    /// [`ErrorKind::InvalidParameter`], and [`ErrorKind::PreconditionFailed`] for the one that
+    /// tokens name already.
+    pub async fn prepare_issuer(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        issuer: &str,
+    ) -> Result<()> {
         call.caller.require_operator()?;
         name::check_issuer("issuer", issuer)?;
         let instance = self.rights.own_instance(call, choice).await?;
         if self.base.issuer_of(&instance) == issuer {
-            return Err(Error::precondition_failed(Noun::Issuer, format!("The tokens of instance {} name {issuer} already.", instance.id)));
+            return Err(Error::precondition_failed(
+                Noun::Issuer,
+                format!(
+                    "The tokens of instance {} name {issuer} already.",
+                    instance.id
+                ),
+            ));
         }
         let detail = serde_json::json!({ "issuer": issuer });
-        let event = call.event(AuditAction::InstancePrepareIssuer).instance(&instance).detail(detail);
-        self.ledger.change(store::instance::set_next_issuer(&instance.id, issuer, call.now), event).await
+        let event = call
+            .event(AuditAction::InstancePrepareIssuer)
+            .instance(&instance)
+            .detail(detail);
+        self.ledger
+            .change(
+                store::instance::set_next_issuer(&instance.id, issuer, call.now),
+                event,
+            )
+            .await
     }
 
     /// Lets an instance's tokens name the issuer that is prepared, from the next exchange on.
@@ -36,8 +57,16 @@ impl Registry {
     pub async fn activate_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<()> {
         let (instance, next) = self.prepared_issuer(call, choice).await?;
         let detail = serde_json::json!({ "issuer": next });
-        let event = call.event(AuditAction::InstanceActivateIssuer).instance(&instance).detail(detail);
-        self.ledger.change(store::instance::activate_issuer(&instance.id, &next, call.now), event).await
+        let event = call
+            .event(AuditAction::InstanceActivateIssuer)
+            .instance(&instance)
+            .detail(detail);
+        self.ledger
+            .change(
+                store::instance::activate_issuer(&instance.id, &next, call.now),
+                event,
+            )
+            .await
     }
 
     /// Gives the issuer up that is prepared.
@@ -48,18 +77,31 @@ impl Registry {
     pub async fn cancel_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<()> {
         let (instance, next) = self.prepared_issuer(call, choice).await?;
         let detail = serde_json::json!({ "issuer": next });
-        let event = call.event(AuditAction::InstanceCancelIssuer).instance(&instance).detail(detail);
-        self.ledger.change(store::instance::cancel_issuer(&instance.id, &next, call.now), event).await
+        let event = call
+            .event(AuditAction::InstanceCancelIssuer)
+            .instance(&instance)
+            .detail(detail);
+        self.ledger
+            .change(
+                store::instance::cancel_issuer(&instance.id, &next, call.now),
+                event,
+            )
+            .await
     }
 
-    async fn prepared_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<(Arc<Instance>, String)> {
+    async fn prepared_issuer(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+    ) -> Result<(Arc<Instance>, String)> {
         call.caller.require_operator()?;
         let instance = self.rights.own_instance(call, choice).await?;
         let next = instance.next_issuer.clone().ok_or_else(|| {
             Error::precondition_failed(
                 Noun::Issuer,
                 format!(
-                    "No issuer of instance {id} is prepared; `transire instance update --instance {id} --issuer URL` prepares one.",
+                    "No issuer of instance {id} is prepared; `transire instance update --instance \
+                     {id} --issuer URL` prepares one.",
                     id = instance.id
                 ),
             )

@@ -1,7 +1,7 @@
 //! Namespaces as records, and what they mean to whoever pushes or comes without a credential.
 //!
-//! A record never makes or takes anything in a registry. At the exchange, of which this file has the rules
-//! ([`Service::unrecorded`], [`Service::is_public`]), only memory is read.
+//! A record never makes or takes anything in a registry. At the exchange, of which this file has
+//! the rules ([`Service::unrecorded`], [`Service::is_public`]), only memory is read.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -51,7 +51,8 @@ pub struct NewNamespace {
 }
 
 impl NewNamespace {
-    /// Returns what a namespace of this name is when nothing is said: private, and a push makes repositories in it.
+    /// Returns what a namespace of this name is when nothing is said: private, and a push makes
+    /// repositories in it.
     pub fn named(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -68,7 +69,12 @@ impl NewNamespace {
     }
 
     /// Returns the record of it, with ids of its own.
-    pub(in crate::service) fn recorded(&self, instance: &Instance, now: Timestamp, random: &dyn Random) -> Namespace {
+    pub(in crate::service) fn recorded(
+        &self,
+        instance: &Instance,
+        now: Timestamp,
+        random: &dyn Random,
+    ) -> Namespace {
         Namespace {
             id: NamespaceId::random(random),
             number: Namespace::random_number(random),
@@ -122,22 +128,36 @@ impl Registry {
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; `InvalidParameter` for a value that isn't allowed; those of
     /// the store.
-    pub async fn create_namespace(&self, call: &Call<'_>, choice: &InstanceChoice, new: NewNamespace) -> Result<Namespace> {
+    pub async fn create_namespace(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        new: NewNamespace,
+    ) -> Result<Namespace> {
         name::check_namespace("name", &new.name)?;
         check_cves(&new.allowed_cves)?;
         check_tags(&new.tags)?;
-        let instance = self.permitted_namespace(call, choice, &new.name, Permission::CreateNamespace).await?;
+        let instance = self
+            .permitted_namespace(call, choice, &new.name, Permission::CreateNamespace)
+            .await?;
         let namespace = new.recorded(&instance, call.now, &*self.base.random);
-        let mut write = self.base.write().then(stored::insert(&namespace, self.quotas.namespaces.of(instance.specification)));
+        let mut write = self.base.write().then(stored::insert(
+            &namespace,
+            self.quotas.namespaces.of(instance.specification),
+        ));
         if !new.tags.is_empty() {
             write = write.then(tag::set(Tagged::Namespace(&namespace), &new.tags));
         }
-        let event = call.event(AuditAction::NamespaceCreate).instance(&instance).made(namespace.id.as_str()).detail(json!({
-            "namespace": namespace.name,
-            "visibility": namespace.visibility.name(),
-            "auto_create_repository": namespace.auto_create_repository.is_on(),
-            "default_visibility": namespace.default_visibility.name(),
-        }));
+        let event = call
+            .event(AuditAction::NamespaceCreate)
+            .instance(&instance)
+            .made(namespace.id.as_str())
+            .detail(json!({
+                "namespace": namespace.name,
+                "visibility": namespace.visibility.name(),
+                "auto_create_repository": namespace.auto_create_repository.is_on(),
+                "default_visibility": namespace.default_visibility.name(),
+            }));
         self.ledger.record(write, event).await?;
         Ok(namespace)
     }
@@ -156,10 +176,15 @@ impl Registry {
     ) -> Result<Listed<TaggedNamespace>> {
         let instance = self.rights.own_instance(call, choice).await?;
         let resource = match &filter.name {
-            Some(name) => Resource::Namespace { instance: (&*instance).into(), name },
+            Some(name) => Resource::Namespace {
+                instance: (&*instance).into(),
+                name,
+            },
             None => Resource::Instance((&*instance).into()),
         };
-        self.rights.authorize(call, Permission::ListNamespaces, resource).await?;
+        self.rights
+            .authorize(call, Permission::ListNamespaces, resource)
+            .await?;
         let mut tags: HashMap<NamespaceId, Vec<Tag>> = HashMap::new();
         for (id, tag) in tag::list_of_namespaces(&self.base.store, &instance.id).await? {
             tags.entry(id).or_default().push(tag);
@@ -169,22 +194,51 @@ impl Registry {
             TaggedNamespace { namespace, tags }
         };
         if filter.tags.is_empty() {
-            let listed = stored::list(&self.base.store, &instance.id, filter.name.as_deref(), page).await?;
-            return Ok(Listed { items: listed.items.into_iter().map(tagged).collect(), total: listed.total });
+            let listed =
+                stored::list(&self.base.store, &instance.id, filter.name.as_deref(), page).await?;
+            return Ok(Listed {
+                items: listed.items.into_iter().map(tagged).collect(),
+                total: listed.total,
+            });
         }
-        let all = stored::list(&self.base.store, &instance.id, filter.name.as_deref(), Page::ALL).await?;
-        let has = |one: &TaggedNamespace| filter.tags.iter().all(|any| any.iter().any(|tag| one.tags.contains(tag)));
-        Ok(Listed::page_of(all.items.into_iter().map(&mut tagged).filter(has).collect(), page))
+        let all = stored::list(
+            &self.base.store,
+            &instance.id,
+            filter.name.as_deref(),
+            Page::ALL,
+        )
+        .await?;
+        let has = |one: &TaggedNamespace| {
+            filter
+                .tags
+                .iter()
+                .all(|any| any.iter().any(|tag| one.tags.contains(tag)))
+        };
+        Ok(Listed::page_of(
+            all.items.into_iter().map(&mut tagged).filter(has).collect(),
+            page,
+        ))
     }
 
-    /// Lists the names of all namespaces of an instance that are recorded, in order, for a caller who may do this to all
-    /// of them.
+    /// Lists the names of all namespaces of an instance that are recorded, in order, for a caller
+    /// who may do this to all of them.
     ///
     /// # Errors
     /// `InstanceNotFound` and `AccessDenied`.
-    pub async fn namespace_names(&self, call: &Call<'_>, choice: &InstanceChoice, permission: Permission) -> Result<Vec<String>> {
-        let instance = self.instance_with(call, choice, Within::Instance, permission).await?;
-        let namespaces = self.memory.cache.namespaces(&self.base.store, &instance.id).await?;
+    pub async fn namespace_names(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        permission: Permission,
+    ) -> Result<Vec<String>> {
+        let instance = self
+            .instance_with(call, choice, Within::Instance, permission)
+            .await?;
+        let namespaces = self
+            .memory
+            .cache
+            .namespaces(&self.base.store, &instance.id)
+            .await?;
         let mut names: Vec<String> = namespaces.0.keys().cloned().collect();
         names.sort_unstable();
         Ok(names)
@@ -195,11 +249,20 @@ impl Registry {
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; those of the store.
-    pub async fn namespace(&self, call: &Call<'_>, choice: &InstanceChoice, which: &NamespaceChoice) -> Result<Namespace> {
+    pub async fn namespace(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        which: &NamespaceChoice,
+    ) -> Result<Namespace> {
         let instance = self.rights.own_instance(call, choice).await?;
         let found = match which {
-            NamespaceChoice::Named(name) => stored::find(&self.base.store, &instance.id, name).await?,
-            NamespaceChoice::WithId(id) => stored::find_by_id(&self.base.store, &instance.id, id).await?,
+            NamespaceChoice::Named(name) => {
+                stored::find(&self.base.store, &instance.id, name).await?
+            }
+            NamespaceChoice::WithId(id) => {
+                stored::find_by_id(&self.base.store, &instance.id, id).await?
+            }
         };
         let name = match (which, &found) {
             (NamespaceChoice::Named(name), _) => Some(name),
@@ -207,17 +270,23 @@ impl Registry {
         };
         // Only who may see every namespace hears that there is none of an id.
         let resource = match name {
-            Some(name) => Resource::Namespace { instance: (&*instance).into(), name },
+            Some(name) => Resource::Namespace {
+                instance: (&*instance).into(),
+                name,
+            },
             None => Resource::Instance((&*instance).into()),
         };
-        self.rights.authorize(call, Permission::DescribeNamespace, resource).await?;
+        self.rights
+            .authorize(call, Permission::DescribeNamespace, resource)
+            .await?;
         found.ok_or_else(|| match which {
             NamespaceChoice::Named(name) => Error::not_found(Noun::Namespace, name),
             NamespaceChoice::WithId(id) => Error::not_found(Noun::Namespace, id),
         })
     }
 
-    /// Changes a namespace, and its tags when they are given: these take the place of all that it had.
+    /// Changes a namespace, and its tags when they are given: these take the place of all that it
+    /// had.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
@@ -233,18 +302,26 @@ impl Registry {
     ) -> Result<()> {
         check_cves(change.allowed_cves.as_deref().unwrap_or_default())?;
         check_tags(tags.unwrap_or_default())?;
-        let instance = self.permitted_namespace(call, choice, name, Permission::ModifyNamespace).await?;
+        let instance = self
+            .permitted_namespace(call, choice, name, Permission::ModifyNamespace)
+            .await?;
         let namespace = self.stored_namespace(&instance, name).await?;
-        let mut write = self.base.write().then(stored::update(&namespace, change, call.now));
+        let mut write = self
+            .base
+            .write()
+            .then(stored::update(&namespace, change, call.now));
         if let Some(tags) = tags {
             write = write.then(tag::replace(Tagged::Namespace(&namespace), tags));
         }
-        let event = call.event(AuditAction::NamespaceModify).instance(&instance).detail(json!({
-            "namespace": name,
-            "visibility": change.visibility.map(Visibility::name),
-            "auto_create_repository": change.auto_create_repository.map(Switch::is_on),
-            "default_visibility": change.default_visibility.map(Visibility::name),
-        }));
+        let event = call
+            .event(AuditAction::NamespaceModify)
+            .instance(&instance)
+            .detail(json!({
+                "namespace": name,
+                "visibility": change.visibility.map(Visibility::name),
+                "auto_create_repository": change.auto_create_repository.map(Switch::is_on),
+                "default_visibility": change.default_visibility.map(Visibility::name),
+            }));
         self.ledger.record(write, event).await
     }
 
@@ -255,11 +332,27 @@ impl Registry {
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; those of the store.
-    pub async fn delete_namespace(&self, call: &Call<'_>, choice: &InstanceChoice, name: &str, contents: Contents) -> Result<()> {
-        let instance = self.permitted_namespace(call, choice, name, Permission::DeleteNamespace).await?;
+    pub async fn delete_namespace(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        name: &str,
+        contents: Contents,
+    ) -> Result<()> {
+        let instance = self
+            .permitted_namespace(call, choice, name, Permission::DeleteNamespace)
+            .await?;
         let namespace = self.stored_namespace(&instance, name).await?;
-        let event = call.event(AuditAction::NamespaceDelete).instance(&instance).detail(json!({ "namespace": name }));
-        self.ledger.change(store::cascade::delete_namespace(&namespace, contents), event).await
+        let event = call
+            .event(AuditAction::NamespaceDelete)
+            .instance(&instance)
+            .detail(json!({ "namespace": name }));
+        self.ledger
+            .change(
+                store::cascade::delete_namespace(&namespace, contents),
+                event,
+            )
+            .await
     }
 
     /// Says what becomes of a push to a namespace of an instance that isn't recorded.
@@ -276,8 +369,16 @@ impl Registry {
         call.caller.require_operator()?;
         let instance = self.rights.own_instance(call, choice).await?;
         let detail = json!({ "unrecorded_namespaces": unrecorded.name() });
-        let event = call.event(AuditAction::InstanceModify).instance(&instance).detail(detail);
-        self.ledger.change(store::instance::set_unrecorded_namespaces(&instance.id, unrecorded, call.now), event).await
+        let event = call
+            .event(AuditAction::InstanceModify)
+            .instance(&instance)
+            .detail(detail);
+        self.ledger
+            .change(
+                store::instance::set_unrecorded_namespaces(&instance.id, unrecorded, call.now),
+                event,
+            )
+            .await
     }
 
     /// Returns the caller's own instance, if it may do this to the namespace of that name there.
@@ -289,22 +390,46 @@ impl Registry {
         permission: Permission,
     ) -> Result<Arc<Instance>> {
         let instance = self.rights.own_instance(call, choice).await?;
-        self.rights.authorize(call, permission, Resource::Namespace { instance: (&*instance).into(), name }).await?;
+        self.rights
+            .authorize(
+                call,
+                permission,
+                Resource::Namespace {
+                    instance: (&*instance).into(),
+                    name,
+                },
+            )
+            .await?;
         Ok(instance)
     }
 
     /// Returns a namespace by its name, for who may know of it.
-    pub(in crate::service) async fn stored_namespace(&self, instance: &Instance, name: &str) -> Result<Namespace> {
-        stored::find(&self.base.store, &instance.id, name).await?.ok_or_else(|| Error::not_found(Noun::Namespace, name))
+    pub(in crate::service) async fn stored_namespace(
+        &self,
+        instance: &Instance,
+        name: &str,
+    ) -> Result<Namespace> {
+        stored::find(&self.base.store, &instance.id, name)
+            .await?
+            .ok_or_else(|| Error::not_found(Noun::Namespace, name))
     }
 }
 
 fn check_cves(ids: &[String]) -> Result<()> {
-    ids.iter().try_for_each(|id| name::check_cve("allowed-cves", id))
+    ids.iter()
+        .try_for_each(|id| name::check_cve("allowed-cves", id))
 }
 
 fn check_tags(tags: &[Tag]) -> Result<()> {
-    tags.iter().try_for_each(|tag| name::check_tag("tags", &tag.key, &tag.value))?;
+    tags.iter()
+        .try_for_each(|tag| name::check_tag("tags", &tag.key, &tag.value))?;
     let keys: BTreeSet<&str> = tags.iter().map(|tag| tag.key.as_str()).collect();
-    if keys.len() == tags.len() { Ok(()) } else { Err(Error::invalid_parameter("tags", "a key comes once among the tags of a thing")) }
+    if keys.len() == tags.len() {
+        Ok(())
+    } else {
+        Err(Error::invalid_parameter(
+            "tags",
+            "a key comes once among the tags of a thing",
+        ))
+    }
 }

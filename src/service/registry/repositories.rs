@@ -1,4 +1,5 @@
-//! Repositories as records: made by API or imported, they say to what may be pushed and what is public.
+//! Repositories as records: made by API or imported, they say to what may be pushed and what is
+//! public.
 //!
 //! A record makes nothing in a registry: what a registry has is asked of it, not of these.
 
@@ -48,7 +49,8 @@ pub enum Images {
 /// Which repository of an instance is meant.
 #[derive(Clone, Debug)]
 pub enum RepositoryChoice {
-    /// The one of this name in this namespace; what only the registry knows is recorded when its images are asked for.
+    /// The one of this name in this namespace; what only the registry knows is recorded when its
+    /// images are asked for.
     Named {
         /// The namespace's name.
         namespace: String,
@@ -75,13 +77,19 @@ impl Registry {
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; `InvalidParameter` for a value that isn't allowed; those of
     /// the store.
-    pub async fn create_repository(&self, call: &Call<'_>, choice: &InstanceChoice, new: NewRepository) -> Result<Repository> {
+    pub async fn create_repository(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        new: NewRepository,
+    ) -> Result<Repository> {
         name::check_repository("name", &new.name)?;
         name::check_description("summary", &new.summary)?;
         name::check_detail("detail", &new.detail)?;
         let instance = self.rights.own_instance(call, choice).await?;
         let path = format!("{}/{}", new.namespace, new.name);
-        self.authorize_repository(call, &instance, Some(&path), Permission::CreateRepository).await?;
+        self.authorize_repository(call, &instance, Some(&path), Permission::CreateRepository)
+            .await?;
         let namespace = self.stored_namespace(&instance, &new.namespace).await?;
         refuse_in_public(&namespace, new.visibility)?;
         let now = call.now;
@@ -94,18 +102,27 @@ impl Registry {
             visibility: new.visibility.unwrap_or(namespace.default_visibility),
             summary: new.summary,
             detail: new.detail,
-            tag_immutability: new.tag_immutability.unwrap_or(namespace.default_tag_immutability),
+            tag_immutability: new
+                .tag_immutability
+                .unwrap_or(namespace.default_tag_immutability),
             created_at: now,
             modified_at: now,
         };
         let detail = json!({ "repository": path, "visibility": repository.visibility.name() });
-        let event = call.event(AuditAction::RepositoryCreate).instance(&instance).made(repository.id.as_str()).detail(detail);
+        let event = call
+            .event(AuditAction::RepositoryCreate)
+            .instance(&instance)
+            .made(repository.id.as_str())
+            .detail(detail);
         let most = self.quotas.repositories.of(instance.specification);
-        self.ledger.change(stored::insert(&namespace, &repository, most), event).await?;
+        self.ledger
+            .change(stored::insert(&namespace, &repository, most), event)
+            .await?;
         Ok(repository)
     }
 
-    /// Lists the repositories of an instance that are recorded; each is as visible as its namespace makes it.
+    /// Lists the repositories of an instance that are recorded; each is as visible as its namespace
+    /// makes it.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
@@ -118,17 +135,32 @@ impl Registry {
         page: Page,
     ) -> Result<Listed<Repository>> {
         let instance = self.rights.own_instance(call, choice).await?;
-        let path = filter.namespace.zip(filter.name).map(|(namespace, name)| format!("{namespace}/{name}"));
+        let path = filter
+            .namespace
+            .zip(filter.name)
+            .map(|(namespace, name)| format!("{namespace}/{name}"));
         let resource = match (&path, filter.namespace) {
-            (Some(path), _) => Resource::Repository { instance: (&*instance).into(), path },
-            (None, Some(name)) => Resource::Namespace { instance: (&*instance).into(), name },
+            (Some(path), _) => Resource::Repository {
+                instance: (&*instance).into(),
+                path,
+            },
+            (None, Some(name)) => Resource::Namespace {
+                instance: (&*instance).into(),
+                name,
+            },
             (None, None) => Resource::Instance((&*instance).into()),
         };
-        self.rights.authorize(call, Permission::ListRepositories, resource).await?;
+        self.rights
+            .authorize(call, Permission::ListRepositories, resource)
+            .await?;
         // What docker pushed is there without anybody having recorded it.
         Box::pin(self.import_catalog(&instance, call.request)).await;
         let mut listed = stored::list(&self.base.store, &instance.id, filter, page).await?;
-        let namespaces = self.memory.cache.namespaces(&self.base.store, &instance.id).await?;
+        let namespaces = self
+            .memory
+            .cache
+            .namespaces(&self.base.store, &instance.id)
+            .await?;
         for repository in &mut listed.items {
             if namespaces.visibility(&repository.namespace_name) == Visibility::Public {
                 repository.visibility = Visibility::Public;
@@ -142,9 +174,20 @@ impl Registry {
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
     /// when policies don't allow it; those of the store.
-    pub async fn repository(&self, call: &Call<'_>, choice: &InstanceChoice, which: &RepositoryChoice) -> Result<Repository> {
-        let (instance, mut repository) = self.permitted_repository(call, choice, which, Permission::DescribeRepository).await?;
-        let namespaces = self.memory.cache.namespaces(&self.base.store, &instance.id).await?;
+    pub async fn repository(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        which: &RepositoryChoice,
+    ) -> Result<Repository> {
+        let (instance, mut repository) = self
+            .permitted_repository(call, choice, which, Permission::DescribeRepository)
+            .await?;
+        let namespaces = self
+            .memory
+            .cache
+            .namespaces(&self.base.store, &instance.id)
+            .await?;
         if namespaces.visibility(&repository.namespace_name) == Visibility::Public {
             repository.visibility = Visibility::Public;
         }
@@ -166,13 +209,25 @@ impl Registry {
     ) -> Result<()> {
         name::check_description("summary", change.summary.as_deref().unwrap_or_default())?;
         name::check_detail("detail", change.detail.as_deref().unwrap_or_default())?;
-        let (instance, repository) = self.permitted_repository(call, choice, which, Permission::ModifyRepository).await?;
+        let (instance, repository) = self
+            .permitted_repository(call, choice, which, Permission::ModifyRepository)
+            .await?;
         if change.visibility.is_some() {
-            refuse_in_public(&self.stored_namespace(&instance, &repository.namespace_name).await?, change.visibility)?;
+            refuse_in_public(
+                &self
+                    .stored_namespace(&instance, &repository.namespace_name)
+                    .await?,
+                change.visibility,
+            )?;
         }
         let detail = json!({ "repository": path_of(&repository), "visibility": change.visibility.map(Visibility::name) });
-        let event = call.event(AuditAction::RepositoryModify).instance(&instance).detail(detail);
-        self.ledger.change(stored::update(&repository, change, call.now), event).await
+        let event = call
+            .event(AuditAction::RepositoryModify)
+            .instance(&instance)
+            .detail(detail);
+        self.ledger
+            .change(stored::update(&repository, change, call.now), event)
+            .await
     }
 
     /// Forgets a repository, and deletes its images or not, as `images` says.
@@ -189,27 +244,42 @@ impl Registry {
         which: &RepositoryChoice,
         images: Images,
     ) -> Result<()> {
-        let (instance, repository) = self.permitted_repository(call, choice, which, Permission::DeleteRepository).await?;
+        let (instance, repository) = self
+            .permitted_repository(call, choice, which, Permission::DeleteRepository)
+            .await?;
         match images {
             Images::Stay => {}
             Images::MustBeGone => self.refuse_unless_empty(&instance, &repository).await?,
-            Images::GoToo => Box::pin(self.delete_every_image(call, &instance, &repository)).await?,
+            Images::GoToo => {
+                Box::pin(self.delete_every_image(call, &instance, &repository)).await?
+            }
         }
         let detail = json!({ "repository": path_of(&repository) });
-        let event = call.event(AuditAction::RepositoryDelete).instance(&instance).detail(detail);
+        let event = call
+            .event(AuditAction::RepositoryDelete)
+            .instance(&instance)
+            .detail(detail);
         self.ledger.change(stored::delete(&repository), event).await
     }
 
     /// Refuses to forget a repository that has images, or of which that can't be told.
-    async fn refuse_unless_empty(&self, instance: &Instance, repository: &Repository) -> Result<()> {
+    async fn refuse_unless_empty(
+        &self,
+        instance: &Instance,
+        repository: &Repository,
+    ) -> Result<()> {
         let path = path_of(repository);
         if instance.registry_url.is_none() {
             return Err(Error::unsupported(format!(
-                "Whether {path} has images is not known here; to forget it whatever it has, delete it by force."
+                "Whether {path} has images is not known here; to forget it whatever it has, delete \
+                 it by force."
             )));
         }
         if Box::pin(self.has_tags(instance, &path)).await? {
-            return Err(Error::precondition_failed(Noun::Repository, format!("The repository {path} has images; delete them first.")));
+            return Err(Error::precondition_failed(
+                Noun::Repository,
+                format!("The repository {path} has images; delete them first."),
+            ));
         }
         Ok(())
     }
@@ -224,23 +294,40 @@ impl Registry {
     ) -> Result<(std::sync::Arc<Instance>, Repository)> {
         let instance = self.rights.own_instance(call, choice).await?;
         let found = match which {
-            RepositoryChoice::Named { namespace, name } => stored::find(&self.base.store, &instance.id, namespace, name).await?,
-            RepositoryChoice::WithId(id) => stored::find_by_id(&self.base.store, &instance.id, id).await?,
+            RepositoryChoice::Named { namespace, name } => {
+                stored::find(&self.base.store, &instance.id, namespace, name).await?
+            }
+            RepositoryChoice::WithId(id) => {
+                stored::find_by_id(&self.base.store, &instance.id, id).await?
+            }
         };
         let path = which.path().or_else(|| found.as_ref().map(path_of));
-        self.authorize_repository(call, &instance, path.as_deref(), permission).await?;
+        self.authorize_repository(call, &instance, path.as_deref(), permission)
+            .await?;
         match (found, which) {
             (Some(repository), _) => Ok((instance, repository)),
-            (None, RepositoryChoice::Named { namespace, name }) => Err(Error::not_found(Noun::Repository, format!("{namespace}/{name}"))),
+            (None, RepositoryChoice::Named { namespace, name }) => Err(Error::not_found(
+                Noun::Repository,
+                format!("{namespace}/{name}"),
+            )),
             (None, RepositoryChoice::WithId(id)) => Err(Error::not_found(Noun::Repository, id)),
         }
     }
 
-    /// Fails unless the caller may do this to a repository; without a path, which is of an id that there isn't, to all:
-    /// only who may see every repository hears that there is none of an id.
-    async fn authorize_repository(&self, call: &Call<'_>, instance: &Instance, path: Option<&str>, permission: Permission) -> Result<()> {
+    /// Fails unless the caller may do this to a repository; without a path, which is of an id that
+    /// there isn't, to all: only who may see every repository hears that there is none of an id.
+    async fn authorize_repository(
+        &self,
+        call: &Call<'_>,
+        instance: &Instance,
+        path: Option<&str>,
+        permission: Permission,
+    ) -> Result<()> {
         let resource = match path {
-            Some(path) => Resource::Repository { instance: instance.into(), path },
+            Some(path) => Resource::Repository {
+                instance: instance.into(),
+                path,
+            },
             None => Resource::Instance(instance.into()),
         };
         self.rights.authorize(call, permission, resource).await
@@ -254,7 +341,11 @@ fn path_of(repository: &Repository) -> String {
 /// Refuses to call a repository private that anyone can pull from.
 fn refuse_in_public(namespace: &Namespace, visibility: Option<Visibility>) -> Result<()> {
     if namespace.visibility == Visibility::Public && visibility == Some(Visibility::Private) {
-        let why = format!("The namespace {} is public, and so is all that is in it; make the namespace private first.", namespace.name);
+        let why = format!(
+            "The namespace {} is public, and so is all that is in it; make the namespace private \
+             first.",
+            namespace.name
+        );
         return Err(Error::precondition_failed(Noun::Repository, why));
     }
     Ok(())

@@ -27,10 +27,12 @@ pub enum Within<'a> {
 }
 
 impl Registry {
-    /// Returns the caller's own instance, if the caller may do this there, and the namespace or repository is recorded.
+    /// Returns the caller's own instance, if the caller may do this there, and the namespace or
+    /// repository is recorded.
     ///
     /// # Errors
-    /// `InstanceNotFound`, `AccessDenied`, and `NotFound` for a caller who may know which namespaces and repositories there are.
+    /// `InstanceNotFound`, `AccessDenied`, and `NotFound` for a caller who may know which
+    /// namespaces and repositories there are.
     pub async fn instance_with(
         &self,
         call: &Call<'_>,
@@ -41,15 +43,38 @@ impl Registry {
         let instance = self.rights.own_instance(call, choice).await?;
         let reference = (&*instance).into();
         match within {
-            Within::Instance => self.rights.authorize(call, permission, Resource::Instance(reference)).await?,
+            Within::Instance => {
+                self.rights
+                    .authorize(call, permission, Resource::Instance(reference))
+                    .await?
+            }
             Within::Namespace(name) => {
-                self.rights.authorize(call, permission, Resource::Namespace { instance: reference, name }).await?;
+                self.rights
+                    .authorize(
+                        call,
+                        permission,
+                        Resource::Namespace {
+                            instance: reference,
+                            name,
+                        },
+                    )
+                    .await?;
                 self.stored_namespace(&instance, name).await?;
             }
             Within::Repository { namespace, name } => {
                 let path = format!("{namespace}/{name}");
-                self.rights.authorize(call, permission, Resource::Repository { instance: reference, path: &path }).await?;
-                let found = repository::find(&self.base.store, &instance.id, namespace, name).await?;
+                self.rights
+                    .authorize(
+                        call,
+                        permission,
+                        Resource::Repository {
+                            instance: reference,
+                            path: &path,
+                        },
+                    )
+                    .await?;
+                let found =
+                    repository::find(&self.base.store, &instance.id, namespace, name).await?;
                 found.ok_or_else(|| Error::not_found(Noun::Repository, path))?;
             }
         }

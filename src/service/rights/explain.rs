@@ -1,7 +1,8 @@
-//! Whether somebody may do something, for the operator who asks: each step in the order in which the service decides.
+//! Whether somebody may do something, for the operator who asks: each step in the order in which
+//! the service decides.
 //!
-//! The steps are those that a request passes: they ask what requests ask ([`check_reach`], [`Rights::verdict`],
-//! [`Rights::decide`]), and have no rules of their own.
+//! The steps are those that a request passes: they ask what requests ask ([`check_reach`],
+//! [`Rights::verdict`], [`Rights::decide`]), and have no rules of their own.
 
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::identity::UserState;
@@ -68,22 +69,34 @@ struct Steps(Vec<Step>);
 
 impl Steps {
     fn pass(&mut self, about: &'static str, reason: impl Into<String>) {
-        self.0.push(Step { about, passes: true, reason: reason.into() });
+        self.0.push(Step {
+            about,
+            passes: true,
+            reason: reason.into(),
+        });
     }
 
     fn fail(&mut self, about: &'static str, reason: impl Into<String>) {
-        self.0.push(Step { about, passes: false, reason: reason.into() });
+        self.0.push(Step {
+            about,
+            passes: false,
+            reason: reason.into(),
+        });
     }
 
     /// Ends with the last step, which decides.
     fn end(self) -> Explained {
-        Explained { allowed: self.0.last().is_some_and(|step| step.passes), steps: self.0 }
+        Explained {
+            allowed: self.0.last().is_some_and(|step| step.passes),
+            steps: self.0,
+        }
     }
 }
 
 impl Rights {
-    /// Says whether a principal may do something, and which step decides. What registry clients ask for (pull, push,
-    /// delete, list-catalog) is decided as at the token exchange, everything else as at the clouds' doors.
+    /// Says whether a principal may do something, and which step decides. What registry clients ask
+    /// for (pull, push, delete, list-catalog) is decided as at the token exchange, everything else
+    /// as at the clouds' doors.
     ///
     /// # Errors
     ///
@@ -91,9 +104,15 @@ impl Rights {
     pub async fn explain(&self, call: &Call<'_>, question: &Question<'_>) -> Result<Explained> {
         call.caller.require_operator()?;
         let instance = self.own_instance(call, &question.instance).await?;
-        let session_policy = question.session_policy.map(read_session_policy).transpose()?;
+        let session_policy = question
+            .session_policy
+            .map(read_session_policy)
+            .transpose()?;
         let mut steps = Steps::default();
-        let at_registry = matches!(question.permission, Permission::Pull | Permission::Push | Permission::Delete | Permission::ListCatalog);
+        let at_registry = matches!(
+            question.permission,
+            Permission::Pull | Permission::Push | Permission::Delete | Permission::ListCatalog
+        );
         if at_registry && !self.explain_address(&mut steps, &instance, call).await? {
             return Ok(steps.end());
         }
@@ -102,7 +121,8 @@ impl Rights {
         let subject = match &resolved {
             Resolved::Operator => Subject::Operator,
             Resolved::Bearer => {
-                let reason = "the bearer of an OpenID Connect token may assume roles that trust it, and nothing else: ask about the role";
+                let reason = "the bearer of an OpenID Connect token may assume roles that trust \
+                              it, and nothing else: ask about the role";
                 steps.fail("principal", reason);
                 return Ok(steps.end());
             }
@@ -124,7 +144,10 @@ impl Rights {
                     return Ok(steps.end());
                 }
                 if of.id != instance.id {
-                    steps.fail("instance", "the service account logs in to another instance");
+                    steps.fail(
+                        "instance",
+                        "the service account logs in to another instance",
+                    );
                     return Ok(steps.end());
                 }
                 Subject::ServiceAccount(&account)
@@ -135,27 +158,46 @@ impl Rights {
         let resource = if question.path.is_empty() {
             Resource::Instance((&*instance).into())
         } else {
-            Resource::Repository { instance: (&*instance).into(), path: question.path }
+            Resource::Repository {
+                instance: (&*instance).into(),
+                path: question.path,
+            }
         };
         let owner = match question.owner {
             Some(owner) => Some(self.maker_number(owner).await?.to_string()),
             None => None,
         };
-        let context = Context { owner: owner.as_deref(), ..call.policy_context() };
-        let request = Request { permission: question.permission, resource, context };
+        let context = Context {
+            owner: owner.as_deref(),
+            ..call.policy_context()
+        };
+        let request = Request {
+            permission: question.permission,
+            resource,
+            context,
+        };
         if at_registry {
-            self.explain_verdict(&mut steps, subject, &instance, &request).await?;
+            self.explain_verdict(&mut steps, subject, &instance, &request)
+                .await?;
         } else {
             self.explain_call(&mut steps, subject, &request).await?;
-            self.explain_grant(&mut steps, subject, &instance, question.permission).await?;
+            self.explain_grant(&mut steps, subject, &instance, question.permission)
+                .await?;
         }
         Ok(steps.end())
     }
 
     /// Adds the step of the client's address; returns whether it passes.
-    async fn explain_address(&self, steps: &mut Steps, instance: &Instance, call: &Call<'_>) -> Result<bool> {
+    async fn explain_address(
+        &self,
+        steps: &mut Steps,
+        instance: &Instance,
+        call: &Call<'_>,
+    ) -> Result<bool> {
         match check_reach(&self.memory, instance, call.request).await {
-            Ok(()) if instance.is_open_to_all() => steps.pass("address", "the instance is open to every address"),
+            Ok(()) if instance.is_open_to_all() => {
+                steps.pass("address", "the instance is open to every address")
+            }
             Ok(()) => steps.pass("address", "the address is in the instance's allow list"),
             Err(refusal) if refusal.kind() == &ErrorKind::AddressRefused => {
                 steps.fail("address", why_unreachable(&refusal, call.request));
@@ -167,7 +209,13 @@ impl Rights {
     }
 
     /// Adds the steps of what a registry client asks for.
-    async fn explain_verdict(&self, steps: &mut Steps, subject: Subject<'_>, instance: &Instance, request: &Request<'_>) -> Result<()> {
+    async fn explain_verdict(
+        &self,
+        steps: &mut Steps,
+        subject: Subject<'_>,
+        instance: &Instance,
+        request: &Request<'_>,
+    ) -> Result<()> {
         let verdict = self.verdict(subject, instance, request).await?;
         let rights = self.reason_of_rights(subject, instance, request).await?;
         let reason = self.reason(subject, instance, request, verdict).await?;
@@ -175,7 +223,10 @@ impl Rights {
             Verdict::Allowed => {
                 steps.pass("rights", rights);
                 if request.permission == Permission::Push {
-                    steps.pass("records", "the records of namespaces let anyone push there whose rights do");
+                    steps.pass(
+                        "records",
+                        "the records of namespaces let anyone push there whose rights do",
+                    );
                 }
             }
             Verdict::Denied => steps.fail("rights", rights),
@@ -193,7 +244,12 @@ impl Rights {
     }
 
     /// Adds the step of a call of a cloud's API.
-    async fn explain_call(&self, steps: &mut Steps, subject: Subject<'_>, request: &Request<'_>) -> Result<()> {
+    async fn explain_call(
+        &self,
+        steps: &mut Steps,
+        subject: Subject<'_>,
+        request: &Request<'_>,
+    ) -> Result<()> {
         let reason = match subject {
             Subject::ServiceAccount(account) => why_of_account(account, request.permission, ""),
             Subject::Operator => "the operator may do everything".to_owned(),
@@ -206,23 +262,44 @@ impl Rights {
         Ok(())
     }
 
-    /// Adds the step that says how far a call that was allowed may give a service account something.
-    async fn explain_grant(&self, steps: &mut Steps, subject: Subject<'_>, instance: &Instance, permission: Permission) -> Result<()> {
-        let Subject::Principal(principal, _) = subject else { return Ok(()) };
-        if !gives_to_service_accounts(permission) || !steps.0.last().is_some_and(|step| step.passes) {
+    /// Adds the step that says how far a call that was allowed may give a service account
+    /// something.
+    async fn explain_grant(
+        &self,
+        steps: &mut Steps,
+        subject: Subject<'_>,
+        instance: &Instance,
+        permission: Permission,
+    ) -> Result<()> {
+        let Subject::Principal(principal, _) = subject else {
+            return Ok(());
+        };
+        if !gives_to_service_accounts(permission) || !steps.0.last().is_some_and(|step| step.passes)
+        {
             return Ok(());
         }
         match self.service_account_grant(instance.account).await? {
             _ if matches!(principal, Principal::Root(_)) => {}
-            ServiceAccountGrant::Vendor => steps.pass("grant", "service_accounts.grant is vendor: it gives anything"),
+            ServiceAccountGrant::Vendor => steps.pass(
+                "grant",
+                "service_accounts.grant is vendor: it gives anything",
+            ),
             ServiceAccountGrant::OwnRights if !principal.is_session() => steps.pass(
                 "grant",
-                "service_accounts.grant is own-rights: it gives what its policies allow without a condition; ask about pull and push",
+                "service_accounts.grant is own-rights: it gives what its policies allow without a \
+                 condition; ask about pull and push",
             ),
             ServiceAccountGrant::OwnRights if permission == Permission::ModifyServiceAccount => {
-                steps.pass("grant", "service_accounts.grant is own-rights: a session may take away and disable, and give nothing");
+                steps.pass(
+                    "grant",
+                    "service_accounts.grant is own-rights: a session may take away \
+                     and disable, and give nothing",
+                );
             }
-            ServiceAccountGrant::OwnRights => steps.fail("grant", "service_accounts.grant is own-rights: a session gives nothing"),
+            ServiceAccountGrant::OwnRights => steps.fail(
+                "grant",
+                "service_accounts.grant is own-rights: a session gives nothing",
+            ),
         }
         Ok(())
     }
@@ -237,7 +314,9 @@ impl Rights {
                     None => Err("the user is gone"),
                 }
             }
-            Principal::Root(_) | Principal::FederatedSession(_, None, _) | Principal::RoleSession(..) => Ok(()),
+            Principal::Root(_)
+            | Principal::FederatedSession(_, None, _)
+            | Principal::RoleSession(..) => Ok(()),
         })
     }
 
@@ -251,7 +330,12 @@ impl Rights {
 }
 
 fn gives_to_service_accounts(permission: Permission) -> bool {
-    matches!(permission, Permission::CreateServiceAccount | Permission::ModifyServiceAccount | Permission::SetServiceAccountPassword)
+    matches!(
+        permission,
+        Permission::CreateServiceAccount
+            | Permission::ModifyServiceAccount
+            | Permission::SetServiceAccountPassword
+    )
 }
 
 /// Says why an instance can't be reached, to who may not know which address is meant.

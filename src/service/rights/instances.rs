@@ -38,34 +38,51 @@ impl Rights {
         permission: Permission,
     ) -> Result<Arc<Instance>> {
         let instance = self.own_instance(call, choice).await?;
-        self.authorize(call, permission, Resource::Instance((&*instance).into())).await?;
+        self.authorize(call, permission, Resource::Instance((&*instance).into()))
+            .await?;
         Ok(instance)
     }
 
     /// Returns the instance that the caller means; what belongs to others does not exist for them.
-    pub(in crate::service) async fn own_instance(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Arc<Instance>> {
+    pub(in crate::service) async fn own_instance(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+    ) -> Result<Arc<Instance>> {
         let found = match choice {
             InstanceChoice::Tcr(id) => self.memory.cache.instance(&self.base.store, id).await?,
-            InstanceChoice::Cri(id) => self.memory.cache.instance_by_cri_id(&self.base.store, id).await?,
+            InstanceChoice::Cri(id) => {
+                self.memory
+                    .cache
+                    .instance_by_cri_id(&self.base.store, id)
+                    .await?
+            }
             InstanceChoice::Default => {
                 let account = call.caller.signer()?.principal.account();
-                let found = self.memory.cache.default_instance(&self.base.store, account).await?;
+                let found = self
+                    .memory
+                    .cache
+                    .default_instance(&self.base.store, account)
+                    .await?;
                 Some(found.ok_or_else(|| {
                     Error::new(
                         ErrorKind::NoDefaultInstance,
-                        "This call names no instance, and the account has no default one: \
-                         mark one with `transire instance create --default`, or call GetAuthorizationToken of version 2018-12-01 with an InstanceId.",
+                        "This call names no instance, and the account has no default one: mark one \
+                         with `transire instance create --default`, or call GetAuthorizationToken \
+                         of version 2018-12-01 with an InstanceId.",
                     )
                 })?)
             }
         };
-        found.filter(|instance| call.caller.is_of(instance.account)).ok_or_else(|| {
-            let error = Error::instance_not_found();
-            match choice {
-                InstanceChoice::Tcr(id) => error.caused_by(format!("asked for {id}")),
-                InstanceChoice::Cri(id) => error.caused_by(format!("asked for {id}")),
-                InstanceChoice::Default => error,
-            }
-        })
+        found
+            .filter(|instance| call.caller.is_of(instance.account))
+            .ok_or_else(|| {
+                let error = Error::instance_not_found();
+                match choice {
+                    InstanceChoice::Tcr(id) => error.caused_by(format!("asked for {id}")),
+                    InstanceChoice::Cri(id) => error.caused_by(format!("asked for {id}")),
+                    InstanceChoice::Default => error,
+                }
+            })
     }
 }

@@ -1,7 +1,8 @@
 //! Who may do what: every decision that a use case or a token exchange makes.
 //!
-//! An account's root may do everything on what the account owns. Anyone else may do what the policies
-//! attached to them, and to their groups, allow; a session, what its own policy allows too.
+//! An account's root may do everything on what the account owns. Anyone else may do what the
+//! policies attached to them, and to their groups, allow; a session, what its own policy allows
+//! too.
 
 pub(super) mod explain;
 pub(super) mod instances;
@@ -16,7 +17,10 @@ use crate::domain::principal::{Principal, PrincipalName};
 use crate::domain::service_account::{AccountAction, ServiceAccount, ServiceAccountGrant};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::policy::{self, Context, Decision, Document, Language, Missed, NamedDocument, Outcome, Permission, Request, Resource};
+use crate::policy::{
+    self, Context, Decision, Document, Language, Missed, NamedDocument, Outcome, Permission,
+    Request, Resource,
+};
 use crate::service::access::caller::{Caller, Subject};
 use crate::service::base::Base;
 use crate::service::call::Call;
@@ -40,8 +44,14 @@ pub struct Rights {
 
 impl Rights {
     /// Fails with [`ErrorKind::AccessDenied`] unless the caller may do this.
-    pub(in crate::service) async fn authorize(&self, call: &Call<'_>, permission: Permission, resource: Resource<'_>) -> Result<()> {
-        self.authorize_with(call, permission, resource, call.policy_context()).await
+    pub(in crate::service) async fn authorize(
+        &self,
+        call: &Call<'_>,
+        permission: Permission,
+        resource: Resource<'_>,
+    ) -> Result<()> {
+        self.authorize_with(call, permission, resource, call.policy_context())
+            .await
     }
 
     /// As [`Service::authorize`], with what else is known of the request.
@@ -52,7 +62,11 @@ impl Rights {
         resource: Resource<'_>,
         context: Context<'_>,
     ) -> Result<()> {
-        let request = Request { permission, resource, context };
+        let request = Request {
+            permission,
+            resource,
+            context,
+        };
         match self.decide(call.caller.rights(), &request).await? {
             Outcome::Allowed => Ok(()),
             outcome => Err(denied(call.caller, &request, outcome)),
@@ -60,54 +74,92 @@ impl Rights {
     }
 
     /// Decides for a caller; what has no policies and isn't root is denied.
-    pub(in crate::service) async fn decide(&self, subject: Subject<'_>, request: &Request<'_>) -> Result<Outcome> {
-        let weigh = |identity: Option<&[NamedDocument<'_>]>, session: Option<&[NamedDocument<'_>]>, request: &Request<'_>| match identity {
+    pub(in crate::service) async fn decide(
+        &self,
+        subject: Subject<'_>,
+        request: &Request<'_>,
+    ) -> Result<Outcome> {
+        let weigh = |identity: Option<&[NamedDocument<'_>]>,
+                     session: Option<&[NamedDocument<'_>]>,
+                     request: &Request<'_>| match identity {
             Some(identity) => policy::decide_session(identity, session, request).outcome,
             None => policy::decide(session.unwrap_or_default(), request).outcome,
         };
-        self.weigh(subject, request, Outcome::Allowed, Outcome::DeniedImplicitly, weigh).await
+        self.weigh(
+            subject,
+            request,
+            Outcome::Allowed,
+            Outcome::DeniedImplicitly,
+            weigh,
+        )
+        .await
     }
 
-    /// Says why a caller may or may not do something, in the words of the log and of `transire policy explain`.
-    pub(in crate::service) async fn why(&self, subject: Subject<'_>, request: &Request<'_>) -> Result<String> {
-        let weigh = |identity: Option<&[NamedDocument<'_>]>, session: Option<&[NamedDocument<'_>]>, request: &Request<'_>| match identity {
+    /// Says why a caller may or may not do something, in the words of the log and of `transire
+    /// policy explain`.
+    pub(in crate::service) async fn why(
+        &self,
+        subject: Subject<'_>,
+        request: &Request<'_>,
+    ) -> Result<String> {
+        let weigh = |identity: Option<&[NamedDocument<'_>]>,
+                     session: Option<&[NamedDocument<'_>]>,
+                     request: &Request<'_>| match identity {
             Some(identity) => reason(&policy::explain_session(identity, session, request)),
             None => reason(&policy::explain(session.unwrap_or_default(), request)),
         };
         let root = "the account's root may do everything on what the account owns".to_owned();
-        self.weigh(subject, request, root, "it has no policies".to_owned(), weigh).await
+        self.weigh(
+            subject,
+            request,
+            root,
+            "it has no policies".to_owned(),
+            weigh,
+        )
+        .await
     }
 
-    /// Returns the first of the requests that the principal's own policies don't allow in every circumstance, and how it was
-    /// decided; of the root's there is none. It isn't for sessions, which are narrower than this.
+    /// Returns the first of the requests that the principal's own policies don't allow in every
+    /// circumstance, and how it was decided; of the root's there is none. It isn't for sessions,
+    /// which are narrower than this.
     pub(in crate::service) async fn first_withheld<'r>(
         &self,
         principal: &Principal,
         mut requests: impl Iterator<Item = Request<'r>>,
     ) -> Result<Option<(Request<'r>, Outcome)>> {
-        let Holder::Policies(rights) = self.holder(principal).await? else { return Ok(None) };
+        let Holder::Policies(rights) = self.holder(principal).await? else {
+            return Ok(None);
+        };
         let documents = rights.named();
-        Ok(requests.find_map(|request| match policy::decide_unconditionally(&documents, &request).outcome {
-            Outcome::Allowed => None,
-            outcome => Some((request, outcome)),
+        Ok(requests.find_map(|request| {
+            match policy::decide_unconditionally(&documents, &request).outcome {
+                Outcome::Allowed => None,
+                outcome => Some((request, outcome)),
+            }
         }))
     }
 
-    /// Gathers what policies say of a caller, and lets `weigh` judge by them: those of its own (none of a root,
-    /// which may do everything), and its session's, if it has one.
+    /// Gathers what policies say of a caller, and lets `weigh` judge by them: those of its own
+    /// (none of a root, which may do everything), and its session's, if it has one.
     async fn weigh<T>(
         &self,
         subject: Subject<'_>,
         request: &Request<'_>,
         everything: T,
         nothing: T,
-        weigh: impl FnOnce(Option<&[NamedDocument<'_>]>, Option<&[NamedDocument<'_>]>, &Request<'_>) -> T,
+        weigh: impl FnOnce(
+            Option<&[NamedDocument<'_>]>,
+            Option<&[NamedDocument<'_>]>,
+            &Request<'_>,
+        ) -> T,
     ) -> Result<T> {
         match subject {
             Subject::Operator | Subject::Principal(Principal::Root(_), None) => Ok(everything),
             Subject::ServiceAccount(_) | Subject::Nobody => Ok(nothing),
             // Apart: it is large, and most calls are a root's.
-            Subject::Principal(principal, session) => Box::pin(self.weigh_policies(principal, session, request, weigh)).await,
+            Subject::Principal(principal, session) => {
+                Box::pin(self.weigh_policies(principal, session, request, weigh)).await
+            }
         }
     }
 
@@ -116,16 +168,34 @@ impl Rights {
         principal: &Principal,
         session: Option<&Document>,
         request: &Request<'_>,
-        weigh: impl FnOnce(Option<&[NamedDocument<'_>]>, Option<&[NamedDocument<'_>]>, &Request<'_>) -> T,
+        weigh: impl FnOnce(
+            Option<&[NamedDocument<'_>]>,
+            Option<&[NamedDocument<'_>]>,
+            &Request<'_>,
+        ) -> T,
     ) -> Result<T> {
         let holder = self.holder(principal).await?;
         let arn = self.principal_name(principal).await?.as_ref().map(ram_arn);
         let tags = self.tags_of(&request.resource).await?;
         let tags: Vec<(&str, &str)> = pairs(&tags);
         let id = principal.numeric_id();
-        let context = Context { principal_arn: arn.as_deref(), principal_id: Some(&id), resource_tags: &tags, ..request.context.clone() };
-        let request = &Request { context, ..request.clone() };
-        let session = session.map(|document| [NamedDocument { name: "session policy", owner: principal.account(), document }]);
+        let context = Context {
+            principal_arn: arn.as_deref(),
+            principal_id: Some(&id),
+            resource_tags: &tags,
+            ..request.context.clone()
+        };
+        let request = &Request {
+            context,
+            ..request.clone()
+        };
+        let session = session.map(|document| {
+            [NamedDocument {
+                name: "session policy",
+                owner: principal.account(),
+                document,
+            }]
+        });
         let session = session.as_ref().map(<[_; 1]>::as_slice);
         Ok(match &holder {
             Holder::Root => weigh(None, session, request),
@@ -133,7 +203,8 @@ impl Rights {
         })
     }
 
-    /// Returns the tags of the instance that a resource is or is in; what is in one has none of its own here.
+    /// Returns the tags of the instance that a resource is or is in; what is in one has none of its
+    /// own here.
     async fn tags_of(&self, resource: &Resource<'_>) -> Result<Arc<Vec<Tag>>> {
         match resource.instance() {
             Some(instance) => self.memory.cache.tags(&self.base.store, instance.id).await,
@@ -144,17 +215,25 @@ impl Rights {
     pub(in crate::service) async fn holder(&self, principal: &Principal) -> Result<Holder> {
         Ok(match principal {
             Principal::Root(_) | Principal::FederatedSession(_, None, _) => Holder::Root,
-            Principal::User(account, user) | Principal::FederatedSession(account, Some(user), _) => {
-                Holder::Policies(self.memory.cache.rights_of_user(&self.base.store, *account, *user).await?)
-            }
-            Principal::RoleSession(account, role, _) => {
-                Holder::Policies(self.memory.cache.rights_of_role(&self.base.store, *account, *role).await?)
-            }
+            Principal::User(account, user)
+            | Principal::FederatedSession(account, Some(user), _) => Holder::Policies(
+                self.memory
+                    .cache
+                    .rights_of_user(&self.base.store, *account, *user)
+                    .await?,
+            ),
+            Principal::RoleSession(account, role, _) => Holder::Policies(
+                self.memory
+                    .cache
+                    .rights_of_role(&self.base.store, *account, *role)
+                    .await?,
+            ),
         })
     }
 }
 
-/// Returns what a service account needs for a permission; for most, nothing that it can be given suffices.
+/// Returns what a service account needs for a permission; for most, nothing that it can be given
+/// suffices.
 pub(in crate::service) fn account_action(permission: Permission) -> Option<AccountAction> {
     match permission {
         Permission::Pull => Some(AccountAction::Pull),
@@ -164,12 +243,18 @@ pub(in crate::service) fn account_action(permission: Permission) -> Option<Accou
 }
 
 /// Says why the permissions of a service account that may log in allow something, or don't.
-pub(in crate::service) fn why_of_account(account: &ServiceAccount, permission: Permission, path: &str) -> String {
+pub(in crate::service) fn why_of_account(
+    account: &ServiceAccount,
+    permission: Permission,
+    path: &str,
+) -> String {
     let Some(needed) = account_action(permission) else {
         return "a service account may pull and push, and nothing else".to_owned();
     };
     let Some((namespace, _)) = path.split_once('/') else {
-        return "a service account's permissions are for repositories in namespaces, such as team/app".to_owned();
+        return "a service account's permissions are for repositories in namespaces, such as \
+                team/app"
+            .to_owned();
     };
     let action = permission.name(Language::Cam);
     if account.may(needed, path) {
@@ -183,7 +268,9 @@ pub(in crate::service) fn why_of_account(account: &ServiceAccount, permission: P
 
 /// Lays tags out as conditions ask for them.
 pub(in crate::service) fn pairs(tags: &[Tag]) -> Vec<(&str, &str)> {
-    tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect()
+    tags.iter()
+        .map(|tag| (tag.key.as_str(), tag.value.as_str()))
+        .collect()
 }
 
 fn reason(explanation: &policy::Explanation<'_>) -> String {
@@ -204,14 +291,30 @@ fn reason(explanation: &policy::Explanation<'_>) -> String {
 }
 
 /// Says that the caller may not do this.
-pub(in crate::service) fn denied(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Error {
+pub(in crate::service) fn denied(
+    caller: &Caller,
+    request: &Request<'_>,
+    outcome: Outcome,
+) -> Error {
     let denial = denial(caller, request, outcome);
-    Error::new(ErrorKind::AccessDenied(Box::new(denial)), "The caller may not do this; `transire policy explain` says why.")
+    Error::new(
+        ErrorKind::AccessDenied(Box::new(denial)),
+        "The caller may not do this; `transire policy explain` says why.",
+    )
 }
 
-/// Says that a rule of this service's own forbids it, whatever policies say; `rule` tells it, and how to go on.
-pub(in crate::service) fn forbidden(caller: &Caller, request: &Request<'_>, outcome: Outcome, rule: &'static str) -> Error {
-    let denial = Denial { rule: Some(rule), ..denial(caller, request, outcome) };
+/// Says that a rule of this service's own forbids it, whatever policies say; `rule` tells it, and
+/// how to go on.
+pub(in crate::service) fn forbidden(
+    caller: &Caller,
+    request: &Request<'_>,
+    outcome: Outcome,
+    rule: &'static str,
+) -> Error {
+    let denial = Denial {
+        rule: Some(rule),
+        ..denial(caller, request, outcome)
+    };
     Error::new(ErrorKind::AccessDenied(Box::new(denial)), rule)
 }
 
@@ -222,13 +325,24 @@ fn ram_arn(principal: &PrincipalName) -> String {
         PrincipalName::User(account, name) => format!("acs:ram::{account}:user/{name}"),
         PrincipalName::Role(account, name) => format!("acs:ram::{account}:role/{name}"),
         // RAM knows none, and no policy is asked about one.
-        PrincipalName::ServiceAccount(account, instance, name) => format!("acs:ram::{account}:service-account/{instance}/{name}"),
+        PrincipalName::ServiceAccount(account, instance, name) => {
+            format!("acs:ram::{account}:service-account/{instance}/{name}")
+        }
     }
 }
 
 /// Says what was denied to whom, in the words of both languages.
-pub(in crate::service) fn denial(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Denial {
-    let named = |language| (request.permission.name(language).to_owned(), request.resource_name(language));
+pub(in crate::service) fn denial(
+    caller: &Caller,
+    request: &Request<'_>,
+    outcome: Outcome,
+) -> Denial {
+    let named = |language| {
+        (
+            request.permission.name(language).to_owned(),
+            request.resource_name(language),
+        )
+    };
     Denial {
         cam: named(Language::Cam),
         ram: named(Language::Ram),

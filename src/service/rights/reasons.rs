@@ -9,8 +9,8 @@ use crate::service::rights::verdict::{Unrecorded, Verdict};
 use crate::service::rights::{Rights, Subject, why_of_account};
 
 /// Why nothing is granted on a name that no registry takes.
-const IMPOSSIBLE: &str = "no registry can have a repository of this name: it is at most 255 characters of a-z, 0-9 and, \
-                                     between them, '.', '_', '__', '-' or '/'";
+const IMPOSSIBLE: &str = "no registry can have a repository of this name: it is at most 255 \
+                          characters of a-z, 0-9 and, between them, '.', '_', '__', '-' or '/'";
 
 impl Rights {
     /// Says why a verdict came out as it did.
@@ -25,7 +25,9 @@ impl Rights {
             (Verdict::Unrecorded(lacking), _) => unrecorded(lacking).to_owned(),
             (Verdict::Impossible, _) => IMPOSSIBLE.to_owned(),
             (Verdict::Public, _) => "anyone may pull it: it is public".to_owned(),
-            (Verdict::Allowed | Verdict::Denied, subject) => self.reason_of_rights(subject, instance, request).await?,
+            (Verdict::Allowed | Verdict::Denied, subject) => {
+                self.reason_of_rights(subject, instance, request).await?
+            }
         })
     }
 
@@ -38,7 +40,11 @@ impl Rights {
     ) -> Result<String> {
         Ok(match subject {
             Subject::ServiceAccount(account) => {
-                let path = if let Resource::Repository { path, .. } = request.resource { path } else { "" };
+                let path = if let Resource::Repository { path, .. } = request.resource {
+                    path
+                } else {
+                    ""
+                };
                 why_of_account(account, request.permission, path)
             }
             Subject::Nobody => "nobody logged in, and it isn't public".to_owned(),
@@ -53,7 +59,11 @@ impl Rights {
 /// Says what lacks a record.
 fn unrecorded(lacking: Unrecorded) -> &'static str {
     match lacking {
-        Unrecorded::Namespace => "the namespace isn't recorded, and the instance is closed to pushes to such ones",
-        Unrecorded::Repository => "the repository isn't recorded, and its namespace's AutoCreateRepo is off",
+        Unrecorded::Namespace => {
+            "the namespace isn't recorded, and the instance is closed to pushes to such ones"
+        }
+        Unrecorded::Repository => {
+            "the repository isn't recorded, and its namespace's AutoCreateRepo is off"
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! The decision about what a registry client asks for; the token exchange and all explanations go by it.
+//! The decision about what a registry client asks for; the token exchange and all explanations go
+//! by it.
 
 use std::collections::BTreeSet;
 
@@ -55,32 +56,54 @@ impl Rights {
         instance: &'a Instance,
     ) -> Request<'a> {
         let resource = match asked.resource_type {
-            ResourceType::Repository if !asked.name.is_empty() => Resource::Repository { instance: instance.into(), path: &asked.name },
+            ResourceType::Repository if !asked.name.is_empty() => Resource::Repository {
+                instance: instance.into(),
+                path: &asked.name,
+            },
             _ => Resource::Instance(instance.into()),
         };
-        Request { permission: permission(action, asked), resource, context: call.policy_context() }
+        Request {
+            permission: permission(action, asked),
+            resource,
+            context: call.policy_context(),
+        }
     }
 
-    /// Decides what a registry client may do: everybody by rights of their own; what is public is everyone's unless a
-    /// policy denies it; a push is only to where records let anyone push; and nothing to what no registry can have.
+    /// Decides what a registry client may do: everybody by rights of their own; what is public is
+    /// everyone's unless a policy denies it; a push is only to where records let anyone push; and
+    /// nothing to what no registry can have.
     ///
     /// The token exchange goes by it, and so do all who say why.
-    pub(in crate::service) async fn verdict(&self, subject: Subject<'_>, instance: &Instance, request: &Request<'_>) -> Result<Verdict> {
-        // A policy about `secret/*` says nothing of `team/../secret/app`, and a registry might take the one for the other.
+    pub(in crate::service) async fn verdict(
+        &self,
+        subject: Subject<'_>,
+        instance: &Instance,
+        request: &Request<'_>,
+    ) -> Result<Verdict> {
+        // A policy about `secret/*` says nothing of `team/../secret/app`, and a registry might take
+        // the one for the other.
         if let Resource::Repository { path, .. } = request.resource
             && !name::is_repository_path(path)
         {
             return Ok(Verdict::Impossible);
         }
         let decided = match (subject, &request.resource) {
-            (Subject::ServiceAccount(account), Resource::Repository { path, .. }) => decide_account(account, request.permission, path),
-            (Subject::Principal(principal, _), _) if principal.account() != instance.account => Outcome::DeniedImplicitly,
-            (Subject::Operator | Subject::Principal(..), _) => self.decide(subject, request).await?,
+            (Subject::ServiceAccount(account), Resource::Repository { path, .. }) => {
+                decide_account(account, request.permission, path)
+            }
+            (Subject::Principal(principal, _), _) if principal.account() != instance.account => {
+                Outcome::DeniedImplicitly
+            }
+            (Subject::Operator | Subject::Principal(..), _) => {
+                self.decide(subject, request).await?
+            }
             (Subject::ServiceAccount(_) | Subject::Nobody, _) => Outcome::DeniedImplicitly,
         };
         Ok(match (decided, request.permission, &request.resource) {
             (Outcome::Allowed, Permission::Push, Resource::Repository { path, .. }) => {
-                Box::pin(self.unrecorded(instance, path)).await?.map_or(Verdict::Allowed, Verdict::Unrecorded)
+                Box::pin(self.unrecorded(instance, path))
+                    .await?
+                    .map_or(Verdict::Allowed, Verdict::Unrecorded)
             }
             (Outcome::DeniedImplicitly, Permission::Pull, Resource::Repository { path, .. })
                 if Box::pin(self.is_public(instance, path)).await? =>
@@ -92,28 +115,57 @@ impl Rights {
         })
     }
 
-    /// Returns what lacks a record before anyone may push to a path. Whether this caller may is for policies to say.
+    /// Returns what lacks a record before anyone may push to a path. Whether this caller may is for
+    /// policies to say.
     ///
-    /// In a namespace that is recorded, what is recorded there may be pushed to, and what isn't if its
-    /// `AutoCreateRepo` is on. Of a namespace that isn't, the instance says. A namespace is a path's first part.
-    pub(in crate::service) async fn unrecorded(&self, instance: &Instance, path: &str) -> Result<Option<Unrecorded>> {
-        let namespaces = self.memory.cache.namespaces(&self.base.store, &instance.id).await?;
-        Ok(match path.split_once('/').and_then(|(namespace, rest)| Some((namespaces.0.get(namespace)?, namespace, rest))) {
-            None => (instance.unrecorded_namespaces != UnrecordedNamespaces::Open).then_some(Unrecorded::Namespace),
-            Some((rule, ..)) if rule.auto_create_repository.is_on() => None,
-            Some((_, namespace, rest)) => {
-                let recorded = self.recorded_visibility(instance, namespace, rest).await?;
-                recorded.is_none().then_some(Unrecorded::Repository)
-            }
-        })
+    /// In a namespace that is recorded, what is recorded there may be pushed to, and what isn't if
+    /// its `AutoCreateRepo` is on. Of a namespace that isn't, the instance says. A namespace is a
+    /// path's first part.
+    pub(in crate::service) async fn unrecorded(
+        &self,
+        instance: &Instance,
+        path: &str,
+    ) -> Result<Option<Unrecorded>> {
+        let namespaces = self
+            .memory
+            .cache
+            .namespaces(&self.base.store, &instance.id)
+            .await?;
+        Ok(
+            match path
+                .split_once('/')
+                .and_then(|(namespace, rest)| Some((namespaces.0.get(namespace)?, namespace, rest)))
+            {
+                None => (instance.unrecorded_namespaces != UnrecordedNamespaces::Open)
+                    .then_some(Unrecorded::Namespace),
+                Some((rule, ..)) if rule.auto_create_repository.is_on() => None,
+                Some((_, namespace, rest)) => {
+                    let recorded = self.recorded_visibility(instance, namespace, rest).await?;
+                    recorded.is_none().then_some(Unrecorded::Repository)
+                }
+            },
+        )
     }
 
-    /// Tells whether anyone may pull from a path without logging in: its namespace is public, or the repository is, or
-    /// it isn't recorded and would be made public by a push.
-    pub(in crate::service) async fn is_public(&self, instance: &Instance, path: &str) -> Result<bool> {
-        let namespaces = self.memory.cache.namespaces(&self.base.store, &instance.id).await?;
-        let Some((namespace, rest)) = path.split_once('/').filter(|(_, rest)| !rest.is_empty()) else { return Ok(false) };
-        let Some(rule) = namespaces.0.get(namespace) else { return Ok(false) };
+    /// Tells whether anyone may pull from a path without logging in: its namespace is public, or
+    /// the repository is, or it isn't recorded and would be made public by a push.
+    pub(in crate::service) async fn is_public(
+        &self,
+        instance: &Instance,
+        path: &str,
+    ) -> Result<bool> {
+        let namespaces = self
+            .memory
+            .cache
+            .namespaces(&self.base.store, &instance.id)
+            .await?;
+        let Some((namespace, rest)) = path.split_once('/').filter(|(_, rest)| !rest.is_empty())
+        else {
+            return Ok(false);
+        };
+        let Some(rule) = namespaces.0.get(namespace) else {
+            return Ok(false);
+        };
         if rule.visibility == Visibility::Public {
             return Ok(true);
         }
@@ -125,13 +177,24 @@ impl Rights {
         Ok(visibility == Visibility::Public)
     }
 
-    /// Returns the visibility of a repository of a namespace that is recorded; nothing if the repository isn't.
-    async fn recorded_visibility(&self, instance: &Instance, namespace: &str, name: &str) -> Result<Option<Visibility>> {
+    /// Returns the visibility of a repository of a namespace that is recorded; nothing if the
+    /// repository isn't.
+    async fn recorded_visibility(
+        &self,
+        instance: &Instance,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Visibility>> {
         // Nothing else can be recorded, and what strangers make up must not fill the memory.
         if name::check_imported_repository("name", name).is_err() {
             return Ok(None);
         }
-        Ok(self.memory.cache.repository(&self.base.store, &instance.id, namespace, name).await?.0)
+        Ok(self
+            .memory
+            .cache
+            .repository(&self.base.store, &instance.id, namespace, name)
+            .await?
+            .0)
     }
 }
 

@@ -1,8 +1,8 @@
 //! STS: temporary identities, and who calls.
 //!
-//! A session is sealed into its token: its access key signs only together with the token, only at the door of the
-//! cloud that issued it, and only while all stands that it came from. Nothing of it is stored, but for a session policy
-//! that is too long for a log-in secret (decision 0013).
+//! A session is sealed into its token: its access key signs only together with the token, only at
+//! the door of the cloud that issued it, and only while all stands that it came from. Nothing of it
+//! is stored, but for a session policy that is too long for a log-in secret (decision 0013).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,10 @@ use crate::domain::ids::{AccountId, RoleId};
 use crate::domain::principal::{Principal, PrincipalName};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Noun, Result};
-use crate::policy::{Assumer, Context, Document, Limits, OidcClaims, Outcome, Permission, Request, Resource, TrustPolicy, trust};
+use crate::policy::{
+    Assumer, Context, Document, Limits, OidcClaims, Outcome, Permission, Request, Resource,
+    TrustPolicy, trust,
+};
 use crate::service::access::caller::{Bearer, Caller};
 use crate::service::base::Base;
 use crate::service::call::Call;
@@ -29,7 +32,8 @@ use crate::service::quotas::Quotas;
 use crate::service::rights::{Rights, denial, denied};
 use crate::store;
 use crate::token::{
-    Ground, MAX_SESSION_GROUNDS, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS, PolicyDigest, Session, SessionPolicy, WebIdentity,
+    Ground, MAX_SESSION_GROUNDS, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS,
+    PolicyDigest, Session, SessionPolicy, WebIdentity,
 };
 
 /// How long a federation token lives when nothing is said, in seconds.
@@ -74,9 +78,11 @@ pub struct AssumeRole<'a> {
     pub policy: Option<&'a str>,
     /// Whom the caller says to act for; the audit keeps it.
     pub source_identity: Option<&'a str>,
-    /// The tags that the call gives, key and value: policies may ask for them. The session has none.
+    /// The tags that the call gives, key and value: policies may ask for them. The session has
+    /// none.
     pub tags: &'a [(&'a str, &'a str)],
-    /// What the call is counted under, against its account, once a role trusts it: for one that nobody signed.
+    /// What the call is counted under, against its account, once a role trusts it: for one that
+    /// nobody signed.
     pub counted_as: Option<&'static str>,
 }
 
@@ -113,8 +119,8 @@ pub struct CallerIdentity {
     pub principal: Principal,
     /// The name of the user or the role; none for an account itself.
     pub name: Option<String>,
-    /// The numeric id of the user or the account whose permanent key it all began with; the account's where it
-    /// began without one.
+    /// The numeric id of the user or the account whose permanent key it all began with; the
+    /// account's where it began without one.
     pub key_owner: String,
 }
 
@@ -151,13 +157,16 @@ pub struct Sts {
 }
 
 impl Sts {
-    /// Opens a session of a role, for whom the role's trust policy and the caller's own policies let assume it.
+    /// Opens a session of a role, for whom the role's trust policy and the caller's own policies
+    /// let assume it.
     ///
     /// # Errors
     /// `InvalidParameter` for a value that isn't allowed; those of the store.
     pub async fn assume_role(&self, call: &Call<'_>, asked: &AssumeRole<'_>) -> Result<NewSession> {
         check_session_name("RoleSessionName", asked.session_name, asked.cloud)?;
-        asked.source_identity.map_or(Ok(()), |name| check_session_name("SourceIdentity", name, Cloud::Tencent))?;
+        asked.source_identity.map_or(Ok(()), |name| {
+            check_session_name("SourceIdentity", name, Cloud::Tencent)
+        })?;
         check_session_policy(asked.policy)?;
         let found = self.role(&asked.role).await?;
         let (id, name) = match (&found, &asked.role) {
@@ -168,18 +177,41 @@ impl Sts {
         let account = asked.role.account();
         let request = Request {
             permission: Permission::AssumeRole,
-            resource: Resource::Role { account, id: &id, name },
-            context: Context { request_tags: asked.tags, ..call.policy_context() },
+            resource: Resource::Role {
+                account,
+                id: &id,
+                name,
+            },
+            context: Context {
+                request_tags: asked.tags,
+                ..call.policy_context()
+            },
         };
-        // Whoever may not assume it doesn't hear whether it exists: a refusal says what the call said, and no more.
+        // Whoever may not assume it doesn't hear whether it exists: a refusal says what the call
+        // said, and no more.
         let said = match &asked.role {
-            RoleChoice::Id(..) => Resource::Role { account, id: &id, name: "" },
+            RoleChoice::Id(..) => Resource::Role {
+                account,
+                id: &id,
+                name: "",
+            },
             RoleChoice::Name(..) => request.resource,
         };
-        let shown = Request { resource: said, context: request.context.clone(), ..request };
+        let shown = Request {
+            resource: said,
+            context: request.context.clone(),
+            ..request
+        };
         let (role, grounds_of_caller) = match (call.caller.bearer(), &found) {
-            (None, found) => self.role_for_signer(call.caller, asked.cloud, found.as_ref(), &request, &shown).await?,
-            (Some(bearer), Some(role)) if trusts_bearer(role, bearer, &request)? == Outcome::Allowed => (role, Vec::new()),
+            (None, found) => {
+                self.role_for_signer(call.caller, asked.cloud, found.as_ref(), &request, &shown)
+                    .await?
+            }
+            (Some(bearer), Some(role))
+                if trusts_bearer(role, bearer, &request)? == Outcome::Allowed =>
+            {
+                (role, Vec::new())
+            }
             (Some(_), _) => {
                 let refusal = untrusted(call.caller, &shown, Outcome::DeniedImplicitly);
                 // Anybody has a token of a public issuer.
@@ -207,7 +239,8 @@ impl Sts {
         self.open_session(call, plan).await
     }
 
-    /// Returns the role if who signed the call may assume it, and what the call stands on; refusals show `shown`.
+    /// Returns the role if who signed the call may assume it, and what the call stands on; refusals
+    /// show `shown`.
     async fn role_for_signer<'r>(
         &self,
         caller: &Caller,
@@ -229,7 +262,9 @@ impl Sts {
         }
         let Some(role) = found else {
             return Err(match shown.resource {
-                Resource::Role { account, name, .. } if account == signer.principal.account() => Error::not_found(Noun::Role, name),
+                Resource::Role { account, name, .. } if account == signer.principal.account() => {
+                    Error::not_found(Noun::Role, name)
+                }
                 _ => untrusted(caller, shown, Outcome::DeniedImplicitly),
             });
         };
@@ -244,7 +279,11 @@ impl Sts {
     /// # Errors
     /// `AccessDenied` when policies don't allow it; `InvalidParameter` for a value that isn't
     /// allowed; those of the store.
-    pub async fn federation_token(&self, call: &Call<'_>, asked: &FederationToken<'_>) -> Result<NewSession> {
+    pub async fn federation_token(
+        &self,
+        call: &Call<'_>,
+        asked: &FederationToken<'_>,
+    ) -> Result<NewSession> {
         let signer = call.caller.signer()?;
         let cloud = Cloud::Tencent;
         check_session_name("Name", asked.name, cloud)?;
@@ -253,11 +292,18 @@ impl Sts {
             Principal::Root(account) => (*account, None, FEDERATION_LONGEST_OF_ROOT),
             Principal::User(account, user) => (*account, Some(*user), FEDERATION_LONGEST_OF_USER),
             Principal::RoleSession(..) | Principal::FederatedSession(..) => {
-                return Err(Error::unsupported("A session can't get a federation token; ask with a permanent access key."));
+                return Err(Error::unsupported(
+                    "A session can't get a federation token; ask with a permanent access key.",
+                ));
             }
         };
-        let everything = Resource::Everything { account, region: "" };
-        self.rights.authorize(call, Permission::GetFederationToken, everything).await?;
+        let everything = Resource::Everything {
+            account,
+            region: "",
+        };
+        self.rights
+            .authorize(call, Permission::GetFederationToken, everything)
+            .await?;
         let plan = Plan {
             cloud,
             principal: Principal::FederatedSession(account, user, asked.name.to_owned()),
@@ -280,20 +326,29 @@ impl Sts {
         let key_owner = signer.grounds.iter().find_map(|(ground, _)| match ground {
             Ground::Root(account) => Some(account.to_string()),
             Ground::User(user) => Some(user.to_string()),
-            Ground::Role(_) | Ground::AccessKey(_) | Ground::LongTerm(_) | Ground::Session(_) | Ground::RefreshTokens(_) => None,
+            Ground::Role(_)
+            | Ground::AccessKey(_)
+            | Ground::LongTerm(_)
+            | Ground::Session(_)
+            | Ground::RefreshTokens(_) => None,
         });
         let name = match self.rights.principal_name(&principal).await? {
             Some(PrincipalName::User(_, name) | PrincipalName::Role(_, name)) => Some(name),
             Some(PrincipalName::Root(_) | PrincipalName::ServiceAccount(..)) | None => None,
         };
         let key_owner = key_owner.unwrap_or_else(|| principal.account().to_string());
-        Ok(CallerIdentity { principal, name, key_owner })
+        Ok(CallerIdentity {
+            principal,
+            name,
+            key_owner,
+        })
     }
 
     async fn open_session(&self, call: &Call<'_>, plan: Plan<'_>) -> Result<NewSession> {
         if plan.grounds.len() > MAX_SESSION_GROUNDS {
             return Err(Error::unsupported(
-                "Roles were assumed by sessions of roles three times in a row, which is the most; begin with a permanent access key.",
+                "Roles were assumed by sessions of roles three times in a row, which is the most; \
+                 begin with a permanent access key.",
             ));
         }
         let permit = self.ledger.queue.reserve(Share::Done)?;
@@ -313,23 +368,47 @@ impl Sts {
         if let Some(document) = plan.policy {
             let policy = SessionPolicy::for_session(document, &session)?;
             if let SessionPolicy::Stored(digest) = policy {
-                // Before the session is given out: what it gets is refused wherever its policy can't be read.
-                Box::pin(self.store_session_policy(call.caller, &session, digest, document)).await?;
+                // Before the session is given out: what it gets is refused wherever its policy
+                // can't be read.
+                Box::pin(self.store_session_policy(call.caller, &session, digest, document))
+                    .await?;
             }
             session.session_policy = Some(policy);
         }
-        let token = self.memory.keys.keyring.load().seal_session(&session, &*self.base.random)?;
+        let token = self
+            .memory
+            .keys
+            .keyring
+            .load()
+            .seal_session(&session, &*self.base.random)?;
         let opened = Opened {
             session: session.principal.to_string(),
             access_key_id: &session.access_key_id,
             expires_at: session.expires_at,
             source_identity: plan.source_identity,
         };
-        permit.record(&call.event(plan.action).credential(&session.id).detail(opened));
-        Ok(NewSession { id: session.id, access_key, token, principal: session.principal, expires_at: session.expires_at })
+        permit.record(
+            &call
+                .event(plan.action)
+                .credential(&session.id)
+                .detail(opened),
+        );
+        Ok(NewSession {
+            id: session.id,
+            access_key,
+            token,
+            principal: session.principal,
+            expires_at: session.expires_at,
+        })
     }
 
-    async fn store_session_policy(&self, caller: &Caller, session: &Session, digest: PolicyDigest, document: &str) -> Result<()> {
+    async fn store_session_policy(
+        &self,
+        caller: &Caller,
+        session: &Session,
+        digest: PolicyDigest,
+        document: &str,
+    ) -> Result<()> {
         let account = session.principal.account();
         let policy = store::session_policy::SessionPolicy {
             account,
@@ -340,11 +419,19 @@ impl Sts {
         };
         let most = self.quotas.of_session_policies();
         // No cache can hold what wasn't there, so there is nothing to catch up with.
-        self.base.store.apply(self.base.write().then(store::session_policy::save(&policy, most, session.issued_at))).await
+        self.base
+            .store
+            .apply(self.base.write().then(store::session_policy::save(
+                &policy,
+                most,
+                session.issued_at,
+            )))
+            .await
     }
 
-    /// Returns against whose share a session policy counts: the OpenID Connect provider, the root, the user or the role
-    /// that the caller began with. Another account counts as one, however many users it makes.
+    /// Returns against whose share a session policy counts: the OpenID Connect provider, the root,
+    /// the user or the role that the caller began with. Another account counts as one, however many
+    /// users it makes.
     async fn charged_to(&self, caller: &Caller, account: AccountId) -> Result<String> {
         if let Some(bearer) = caller.bearer() {
             return Ok(format!("{account}:oidc-provider/{}", bearer.provider));
@@ -356,39 +443,81 @@ impl Sts {
             match ground {
                 Ground::Root(id) => beginning = Principal::Root(*id),
                 Ground::User(id) => {
-                    let user = self.memory.cache.user(&self.base.store, *id).await?.ok_or_else(Error::session_token_expired)?;
+                    let user = self
+                        .memory
+                        .cache
+                        .user(&self.base.store, *id)
+                        .await?
+                        .ok_or_else(Error::session_token_expired)?;
                     beginning = Principal::User(user.account, *id);
                 }
                 Ground::Role(id) => {
-                    let role = self.memory.cache.role(&self.base.store, *id).await?.ok_or_else(Error::session_token_expired)?;
+                    let role = self
+                        .memory
+                        .cache
+                        .role(&self.base.store, *id)
+                        .await?
+                        .ok_or_else(Error::session_token_expired)?;
                     beginning = Principal::RoleSession(role.account, *id, String::new());
                 }
-                Ground::AccessKey(_) | Ground::LongTerm(_) | Ground::Session(_) | Ground::RefreshTokens(_) => {}
+                Ground::AccessKey(_)
+                | Ground::LongTerm(_)
+                | Ground::Session(_)
+                | Ground::RefreshTokens(_) => {}
             }
         }
-        Ok(if beginning.account() == account { beginning.to_string() } else { beginning.account().to_string() })
+        Ok(if beginning.account() == account {
+            beginning.to_string()
+        } else {
+            beginning.account().to_string()
+        })
     }
 
     async fn role(&self, choice: &RoleChoice) -> Result<Option<Role>> {
         match choice {
-            RoleChoice::Id(account, id) => Ok(store::role::find(&self.base.store, *id).await?.filter(|role| role.account == *account)),
-            RoleChoice::Name(account, name) => store::role::find_by_name(&self.base.store, *account, name).await,
+            RoleChoice::Id(account, id) => Ok(store::role::find(&self.base.store, *id)
+                .await?
+                .filter(|role| role.account == *account)),
+            RoleChoice::Name(account, name) => {
+                store::role::find_by_name(&self.base.store, *account, name).await
+            }
         }
     }
 
     /// Asks the role's trust policy.
-    async fn trusts(&self, role: &Role, principal: &Principal, request: &Request<'_>) -> Result<Outcome> {
+    async fn trusts(
+        &self,
+        role: &Role,
+        principal: &Principal,
+        request: &Request<'_>,
+    ) -> Result<Outcome> {
         if matches!(principal, Principal::FederatedSession(..)) {
-            return Err(Error::unsupported("A federated session can't assume a role; ask with a permanent access key."));
+            return Err(Error::unsupported(
+                "A federated session can't assume a role; ask with a permanent access key.",
+            ));
         }
         let (account, id) = (principal.account(), principal.numeric_id());
         // Its own policies just let it assume the role, so it is there, or was a moment ago.
-        let named = self.rights.principal_name(principal).await?.ok_or_else(Error::session_token_expired)?;
+        let named = self
+            .rights
+            .principal_name(principal)
+            .await?
+            .ok_or_else(Error::session_token_expired)?;
         let assumer = match &named {
             PrincipalName::Root(account) => Assumer::Root(*account),
-            PrincipalName::User(_, name) => Assumer::User { account, id: &id, name },
-            PrincipalName::Role(_, name) => Assumer::Role { account, id: &id, name },
-            PrincipalName::ServiceAccount(..) => return Err(Error::unsupported("A service account can't assume a role.")),
+            PrincipalName::User(_, name) => Assumer::User {
+                account,
+                id: &id,
+                name,
+            },
+            PrincipalName::Role(_, name) => Assumer::Role {
+                account,
+                id: &id,
+                name,
+            },
+            PrincipalName::ServiceAccount(..) => {
+                return Err(Error::unsupported("A service account can't assume a role."));
+            }
         };
         decide_trust(role, &assumer, request)
     }
@@ -401,10 +530,27 @@ fn decide_trust(role: &Role, assumer: &Assumer<'_>, request: &Request<'_>) -> Re
 }
 
 fn trusts_bearer(role: &Role, bearer: &Bearer, request: &Request<'_>) -> Result<Outcome> {
-    let WebIdentity { issuer, subject, audiences, .. } = &bearer.identity;
+    let WebIdentity {
+        issuer,
+        subject,
+        audiences,
+        ..
+    } = &bearer.identity;
     let audiences: Vec<&str> = audiences.iter().map(String::as_str).collect();
-    let claims = OidcClaims { issuer, subject, audiences: &audiences };
-    decide_trust(role, &Assumer::Federated { account: bearer.account, provider: &bearer.provider, claims }, request)
+    let claims = OidcClaims {
+        issuer,
+        subject,
+        audiences: &audiences,
+    };
+    decide_trust(
+        role,
+        &Assumer::Federated {
+            account: bearer.account,
+            provider: &bearer.provider,
+            claims,
+        },
+        request,
+    )
 }
 
 fn untrusted(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Error {
@@ -414,39 +560,56 @@ fn untrusted(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Error 
     )
 }
 
-/// Checks a session's name: 2 to 128 of `[A-Za-z0-9_+=,.@-]` at Tencent, 2 to 64 of `[A-Za-z0-9_.@-]` at Alibaba.
+/// Checks a session's name: 2 to 128 of `[A-Za-z0-9_+=,.@-]` at Tencent, 2 to 64 of
+/// `[A-Za-z0-9_.@-]` at Alibaba.
 fn check_session_name(parameter: &'static str, name: &str, cloud: Cloud) -> Result<()> {
     let (longest, others) = match cloud {
         Cloud::Tencent => (128, "_+=,.@-"),
         Cloud::Alibaba => (64, "_.@-"),
     };
-    let letters = name.chars().all(|letter| letter.is_ascii_alphanumeric() || others.contains(letter));
+    let letters = name
+        .chars()
+        .all(|letter| letter.is_ascii_alphanumeric() || others.contains(letter));
     if letters && (2..=longest).contains(&name.len()) {
         return Ok(());
     }
-    Err(Error::invalid_parameter(parameter, format!("It is 2 to {longest} letters, digits or any of {others}")))
+    Err(Error::invalid_parameter(
+        parameter,
+        format!("It is 2 to {longest} letters, digits or any of {others}"),
+    ))
 }
 
 /// Checks a session policy now: what is sealed must be readable as long as the session lives.
 fn check_session_policy(policy: Option<&str>) -> Result<()> {
     let Some(text) = policy else { return Ok(()) };
-    if text.chars().count() > MAX_SESSION_POLICY_CHARACTERS || text.len() > MAX_SESSION_POLICY_BYTES {
+    if text.chars().count() > MAX_SESSION_POLICY_CHARACTERS || text.len() > MAX_SESSION_POLICY_BYTES
+    {
         return Err(Error::new(
             ErrorKind::SessionPolicyTooLong,
-            format!("A session's policy has at most {MAX_SESSION_POLICY_CHARACTERS} characters, and {MAX_SESSION_POLICY_BYTES} bytes."),
+            format!(
+                "A session's policy has at most {MAX_SESSION_POLICY_CHARACTERS} characters, and \
+                 {MAX_SESSION_POLICY_BYTES} bytes."
+            ),
         ));
     }
-    Document::parse(text, Limits::SESSION).map(drop).map_err(|error| Error::invalid_parameter("Policy", error.message()))
+    Document::parse(text, Limits::SESSION)
+        .map(drop)
+        .map_err(|error| Error::invalid_parameter("Policy", error.message()))
 }
 
-/// Returns the life of a role's session, in seconds: usually an hour at Alibaba and two at Tencent, but never
-/// longer than the role's sessions may be.
+/// Returns the life of a role's session, in seconds: usually an hour at Alibaba and two at Tencent,
+/// but never longer than the role's sessions may be.
 fn role_session_seconds(role: &Role, call: &AssumeRole<'_>) -> Result<u32> {
     let (usual, shortest) = match call.cloud {
         Cloud::Tencent => (7200, 1),
         Cloud::Alibaba => (3600, 900),
     };
-    seconds(call.duration_seconds, usual, shortest, role.max_session_seconds)
+    seconds(
+        call.duration_seconds,
+        usual,
+        shortest,
+        role.max_session_seconds,
+    )
 }
 
 fn seconds(asked: Option<i64>, usual: u32, shortest: u32, longest: u32) -> Result<u32> {
@@ -455,6 +618,11 @@ fn seconds(asked: Option<i64>, usual: u32, shortest: u32, longest: u32) -> Resul
         Some(asked) => u32::try_from(asked)
             .ok()
             .filter(|asked| (shortest..=longest).contains(asked))
-            .ok_or_else(|| Error::invalid_parameter("DurationSeconds", format!("It is {shortest} to {longest} seconds here."))),
+            .ok_or_else(|| {
+                Error::invalid_parameter(
+                    "DurationSeconds",
+                    format!("It is {shortest} to {longest} seconds here."),
+                )
+            }),
     }
 }

@@ -1,10 +1,11 @@
 //! Tencent Cloud's TC3-HMAC-SHA256: what its SDKs use unless told otherwise.
 //!
 //! Every SDK signs the headers `content-type` and `host`, the raw query and the body; nothing signs
-//! `X-TC-Action`, `X-TC-Version`, `X-TC-Region` and `X-TC-Token`. So a signature is bound to them when
-//! it is first seen ([`Replay::Bound`]). Not covered either, because clients disagree about it: the path
-//! (some sign `/` whatever they send), the host's port (one SDK leaves it out), and the case of header
-//! values (the documents lower-case them, the SDKs don't). Nothing may be decided by those.
+//! `X-TC-Action`, `X-TC-Version`, `X-TC-Region` and `X-TC-Token`. So a signature is bound to them
+//! when it is first seen ([`Replay::Bound`]). Not covered either, because clients disagree about
+//! it: the path (some sign `/` whatever they send), the host's port (one SDK leaves it out), and
+//! the case of header values (the documents lower-case them, the SDKs don't). Nothing may be
+//! decided by those.
 
 use aws_lc_rs::{digest, hmac};
 use http::HeaderMap;
@@ -13,8 +14,8 @@ use subtle::ConstantTimeEq;
 
 use super::headers::{self, Fields, Preview, name};
 use super::{
-    Method, Proof as AnyProof, Replay, Request, Signer, SigningSecret, Unverified, check_access_key_id, decode_hex_signature, hex_of,
-    parse_tencent_time, sha256,
+    Method, Proof as AnyProof, Replay, Request, Signer, SigningSecret, Unverified,
+    check_access_key_id, decode_hex_signature, hex_of, parse_tencent_time, sha256,
 };
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
@@ -33,8 +34,8 @@ const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 pub struct Read {
     /// The signature, to be verified before anything else here counts.
     pub unverified: Unverified,
-    /// The service of the credential scope: a product's name, or from some clients a piece of the host
-    /// (`127`, `localhost:8080`). It says nothing about what is asked.
+    /// The service of the credential scope: a product's name, or from some clients a piece of the
+    /// host (`127`, `localhost:8080`). It says nothing about what is asked.
     pub service: String,
     /// `X-TC-Action`.
     pub action: Option<String>,
@@ -63,8 +64,8 @@ pub(super) struct Proof {
 ///
 /// # Errors
 ///
-/// `MalformedRequest` for another method or a POST with a query; `MalformedAuthorization`, `SignatureMethodRefused`,
-/// `MissingParameter` or `MalformedTime` for headers that can't be read.
+/// `MalformedRequest` for another method or a POST with a query; `MalformedAuthorization`,
+/// `SignatureMethodRefused`, `MissingParameter` or `MalformedTime` for headers that can't be read.
 pub fn read(request: &Request<'_>) -> Result<Read> {
     read_previewed(request, None)
 }
@@ -73,14 +74,22 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
 ///
 /// # Errors
 ///
-/// `MalformedRequest` for another method or a POST with a query; `MalformedAuthorization`, `SignatureMethodRefused`,
-/// `MissingParameter` or `MalformedTime` for headers that can't be read.
+/// `MalformedRequest` for another method or a POST with a query; `MalformedAuthorization`,
+/// `SignatureMethodRefused`, `MissingParameter` or `MalformedTime` for headers that can't be read.
 pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -> Result<Read> {
     match request.method {
         "GET" => {}
         "POST" if request.query.is_empty() => {}
-        "POST" => return Err(Error::malformed_request("A POST request signed with TC3-HMAC-SHA256 has no query.")),
-        _ => return Err(Error::malformed_request("The request method must be GET or POST.")),
+        "POST" => {
+            return Err(Error::malformed_request(
+                "A POST request signed with TC3-HMAC-SHA256 has no query.",
+            ));
+        }
+        _ => {
+            return Err(Error::malformed_request(
+                "The request method must be GET or POST.",
+            ));
+        }
     }
     let headers = request.headers;
     let known = preview.and_then(|preview| preview.fields_of(Method::Tc3HmacSha256));
@@ -88,26 +97,47 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
     let credential = Credential::parse(fields.credential)?;
     let names = headers::signed_names(fields.signed_headers, &["content-type", "host"])?;
     let signature = decode_hex_signature(fields.signature)?;
-    let timestamp = headers::single(headers, &name::X_TC_TIMESTAMP)?.ok_or_else(|| Error::missing_parameter("Timestamp"))?;
+    let timestamp = headers::single(headers, &name::X_TC_TIMESTAMP)?
+        .ok_or_else(|| Error::missing_parameter("Timestamp"))?;
     let signed_at = parse_tencent_time(timestamp)?;
     if credential.date != signed_at.utc_date() {
         // The usual cause is a client that takes its local date.
-        return Err(Error::malformed_authorization("The date in Credential is not the UTC date of X-TC-Timestamp."));
+        return Err(Error::malformed_authorization(
+            "The date in Credential is not the UTC date of X-TC-Timestamp.",
+        ));
     }
-    let text = |name: &HeaderName| Ok::<_, Error>(headers::single(headers, name)?.map(str::to_owned));
-    let (action, version, region) = (text(&name::X_TC_ACTION)?, text(&name::X_TC_VERSION)?, text(&name::X_TC_REGION)?);
+    let text =
+        |name: &HeaderName| Ok::<_, Error>(headers::single(headers, name)?.map(str::to_owned));
+    let (action, version, region) = (
+        text(&name::X_TC_ACTION)?,
+        text(&name::X_TC_VERSION)?,
+        text(&name::X_TC_REGION)?,
+    );
     let (language, session_token) = (text(&name::X_TC_LANGUAGE)?, text(&name::X_TC_TOKEN)?);
 
-    let unsigned_payload = headers::single(headers, &name::X_TC_CONTENT_SHA256)? == Some(UNSIGNED_PAYLOAD);
-    let payload_hash = sha256(if unsigned_payload { UNSIGNED_PAYLOAD.as_bytes() } else { request.body });
-    let canonical = Canonical { request, names: &names, signed_headers: fields.signed_headers, payload_hash: hex_of(&payload_hash) };
+    let unsigned_payload =
+        headers::single(headers, &name::X_TC_CONTENT_SHA256)? == Some(UNSIGNED_PAYLOAD);
+    let payload_hash = sha256(if unsigned_payload {
+        UNSIGNED_PAYLOAD.as_bytes()
+    } else {
+        request.body
+    });
+    let canonical = Canonical {
+        request,
+        names: &names,
+        signed_headers: fields.signed_headers,
+        payload_hash: hex_of(&payload_hash),
+    };
     let proof = Proof {
         timestamp: timestamp.to_owned(),
         credential_scope: credential.scope.to_owned(),
         hashes: canonical.hashes()?,
         signature,
         // A body that the signature leaves out could be exchanged like a header.
-        bound: bound([&action, &version, &region, &session_token], unsigned_payload.then_some(request.body)),
+        bound: bound(
+            [&action, &version, &region, &session_token],
+            unsigned_payload.then_some(request.body),
+        ),
         covers_body: !unsigned_payload,
     };
     let unverified = Unverified {
@@ -117,21 +147,36 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
         signed_at,
         proof: AnyProof::Tc3(proof),
     };
-    Ok(Read { unverified, service: credential.service.to_owned(), action, version, region, language })
+    Ok(Read {
+        unverified,
+        service: credential.service.to_owned(),
+        action,
+        version,
+        region,
+        language,
+    })
 }
 
 /// Looks at a request before its body is read.
 pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
     let fields = fields(headers::authorization(headers).ok()?).ok()?;
     let credential = Credential::parse(fields.credential).ok()?;
-    let signed_at = parse_tencent_time(headers::single(headers, &name::X_TC_TIMESTAMP).ok()??).ok()?;
-    Preview::new(Method::Tc3HmacSha256, credential.access_key_id, signed_at, headers, Some(fields))
+    let signed_at =
+        parse_tencent_time(headers::single(headers, &name::X_TC_TIMESTAMP).ok()??).ok()?;
+    Preview::new(
+        Method::Tc3HmacSha256,
+        credential.access_key_id,
+        signed_at,
+        headers,
+        Some(fields),
+    )
 }
 
 /// Returns the value of the Authorization header for `request`, which must have the headers that
 /// `signed_headers` names, sorted: `content-type` and `host` at least.
 ///
-/// The headers `X-TC-Timestamp` (`signed_at` in unix seconds), `X-TC-Token` and the others are the caller's to set.
+/// The headers `X-TC-Timestamp` (`signed_at` in unix seconds), `X-TC-Token` and the others are the
+/// caller's to set.
 ///
 /// # Errors
 ///
@@ -144,19 +189,37 @@ pub fn authorization(
     signed_at: Timestamp,
 ) -> Result<String> {
     let names = headers::signed_names(signed_headers, &["content-type", "host"])?;
-    let unsigned_payload = headers::single(request.headers, &name::X_TC_CONTENT_SHA256)? == Some(UNSIGNED_PAYLOAD);
-    let payload_hash = hex_of(&sha256(if unsigned_payload { UNSIGNED_PAYLOAD.as_bytes() } else { request.body }));
-    let canonical = Canonical { request, names: &names, signed_headers, payload_hash };
+    let unsigned_payload =
+        headers::single(request.headers, &name::X_TC_CONTENT_SHA256)? == Some(UNSIGNED_PAYLOAD);
+    let payload_hash = hex_of(&sha256(if unsigned_payload {
+        UNSIGNED_PAYLOAD.as_bytes()
+    } else {
+        request.body
+    }));
+    let canonical = Canonical {
+        request,
+        names: &names,
+        signed_headers,
+        payload_hash,
+    };
     let mut text = Vec::new();
     canonical.write(Variant::AS_SENT, &mut text)?;
     let date = signed_at.utc_date();
     let credential_scope = format!("{date}/{service}/{TERMINATOR}");
-    let string = string_to_sign(&signed_at.unix_seconds().to_string(), &credential_scope, &sha256(&text));
-    let key = signer.secret.kept_tc3_key(&date, service).unwrap_or_else(|| signer.secret.derive_tc3_key(&date, service));
+    let string = string_to_sign(
+        &signed_at.unix_seconds().to_string(),
+        &credential_scope,
+        &sha256(&text),
+    );
+    let key = signer
+        .secret
+        .kept_tc3_key(&date, service)
+        .unwrap_or_else(|| signer.secret.derive_tc3_key(&date, service));
     let signature = hmac::sign(&key, &string);
     let access_key_id = signer.access_key_id;
     Ok(format!(
-        "{ALGORITHM} Credential={access_key_id}/{credential_scope}, SignedHeaders={signed_headers}, Signature={}",
+        "{ALGORITHM} Credential={access_key_id}/{credential_scope}, \
+         SignedHeaders={signed_headers}, Signature={}",
         hex::encode(signature.as_ref())
     ))
 }
@@ -168,9 +231,14 @@ impl Proof {
 
     pub(super) fn verify(&self, secret: &SigningSecret) -> Result<Replay> {
         let (date, rest) = self.credential_scope.split_once('/').unwrap_or_default();
-        let service = rest.strip_suffix(TERMINATOR).and_then(|rest| rest.strip_suffix('/')).unwrap_or_default();
+        let service = rest
+            .strip_suffix(TERMINATOR)
+            .and_then(|rest| rest.strip_suffix('/'))
+            .unwrap_or_default();
         let kept = secret.kept_tc3_key(date, service);
-        let key = kept.clone().unwrap_or_else(|| secret.derive_tc3_key(date, service));
+        let key = kept
+            .clone()
+            .unwrap_or_else(|| secret.derive_tc3_key(date, service));
         let fits = |hash| {
             let string = string_to_sign(&self.timestamp, &self.credential_scope, hash);
             bool::from(hmac::sign(&key, &string).as_ref().ct_eq(&self.signature))
@@ -179,16 +247,28 @@ impl Proof {
             if kept.is_none() {
                 secret.keep_tc3_key(date, service, &key);
             }
-            Ok(Replay::Bound { signature: self.signature, bound: self.bound, covers_body: self.covers_body })
+            Ok(Replay::Bound {
+                signature: self.signature,
+                bound: self.bound,
+                covers_body: self.covers_body,
+            })
         } else {
-            let likeliest = self.hashes.first().map(|hash| string_to_sign(&self.timestamp, &self.credential_scope, hash));
-            Err(Error::signature_mismatch(String::from_utf8_lossy(&likeliest.unwrap_or_default())))
+            let likeliest = self
+                .hashes
+                .first()
+                .map(|hash| string_to_sign(&self.timestamp, &self.credential_scope, hash));
+            Err(Error::signature_mismatch(String::from_utf8_lossy(
+                &likeliest.unwrap_or_default(),
+            )))
         }
     }
 
     #[cfg(test)]
     pub(super) fn strings_to_sign(&self) -> Vec<Vec<u8>> {
-        self.hashes.iter().map(|hash| string_to_sign(&self.timestamp, &self.credential_scope, hash)).collect()
+        self.hashes
+            .iter()
+            .map(|hash| string_to_sign(&self.timestamp, &self.credential_scope, hash))
+            .collect()
     }
 }
 
@@ -196,8 +276,12 @@ impl Proof {
 fn fields(authorization: &str) -> Result<Fields<'_>> {
     match authorization.split_once(' ') {
         Some((ALGORITHM, rest)) => Fields::parse(rest),
-        Some((other, _)) if other.starts_with("TC3-") => Err(Error::signature_method_refused(other)),
-        _ => Err(Error::malformed_authorization("The Authorization header does not begin with TC3-HMAC-SHA256.")),
+        Some((other, _)) if other.starts_with("TC3-") => {
+            Err(Error::signature_method_refused(other))
+        }
+        _ => Err(Error::malformed_authorization(
+            "The Authorization header does not begin with TC3-HMAC-SHA256.",
+        )),
     }
 }
 
@@ -216,17 +300,26 @@ impl<'a> Credential<'a> {
             let (access_key_id, scope) = text.split_once('/')?;
             let (date, rest) = scope.split_once('/')?;
             let (service, terminator) = rest.rsplit_once('/')?;
-            (terminator == TERMINATOR && !service.is_empty()).then_some(Self { access_key_id, scope, date, service })
+            (terminator == TERMINATOR && !service.is_empty()).then_some(Self {
+                access_key_id,
+                scope,
+                date,
+                service,
+            })
         };
-        let parsed =
-            parts().ok_or_else(|| Error::malformed_authorization("Credential is written SecretId/YYYY-MM-DD/service/tc3_request."))?;
+        let parsed = parts().ok_or_else(|| {
+            Error::malformed_authorization(
+                "Credential is written SecretId/YYYY-MM-DD/service/tc3_request.",
+            )
+        })?;
         check_access_key_id(parsed.access_key_id)?;
         Ok(parsed)
     }
 }
 
 fn string_to_sign(timestamp: &str, credential_scope: &str, hash: &[u8; 32]) -> Vec<u8> {
-    let mut string = Vec::with_capacity(ALGORITHM.len() + timestamp.len() + credential_scope.len() + 67);
+    let mut string =
+        Vec::with_capacity(ALGORITHM.len() + timestamp.len() + credential_scope.len() + 67);
     for line in [ALGORITHM, timestamp, credential_scope] {
         string.extend_from_slice(line.as_bytes());
         string.push(b'\n');
@@ -235,7 +328,8 @@ fn string_to_sign(timestamp: &str, credential_scope: &str, hash: &[u8; 32]) -> V
     string
 }
 
-/// Hashes what a signature is bound to; what isn't sent counts as empty. Lengths go before the parts, or one part could lend bytes to the next.
+/// Hashes what a signature is bound to; what isn't sent counts as empty. Lengths go before the
+/// parts, or one part could lend bytes to the next.
 fn bound(parts: [&Option<String>; 4], body: Option<&[u8]>) -> [u8; 32] {
     let mut text = Vec::with_capacity(128);
     for part in parts.map(|part| part.as_deref().unwrap_or_default()) {
@@ -272,7 +366,11 @@ struct Variant {
 }
 
 impl Variant {
-    const AS_SENT: Self = Self { without_port: false, own_path: false, lower_case: false };
+    const AS_SENT: Self = Self {
+        without_port: false,
+        own_path: false,
+        lower_case: false,
+    };
 }
 
 impl Canonical<'_> {
@@ -294,10 +392,17 @@ impl Canonical<'_> {
     fn variants(&self) -> Vec<Variant> {
         let own_path = !matches!(self.request.path, "/" | "");
         let has_port = without_port(self.request.host) != self.request.host;
-        let upper_case = |name: &&str| self.values(name).any(|value| value.iter().any(u8::is_ascii_uppercase));
+        let upper_case = |name: &&str| {
+            self.values(name)
+                .any(|value| value.iter().any(u8::is_ascii_uppercase))
+        };
         let lower_case = self.names.iter().any(upper_case);
         // A hint from a header that nobody signs: it only says what to try first.
-        let node = self.request.headers.get(&name::X_TC_REQUEST_CLIENT).is_some_and(|client| client.as_bytes().starts_with(b"SDK_NODEJS"));
+        let node = self
+            .request
+            .headers
+            .get(&name::X_TC_REQUEST_CLIENT)
+            .is_some_and(|client| client.as_bytes().starts_with(b"SDK_NODEJS"));
         let mut variants = vec![Variant::AS_SENT];
         let mut vary = |applies: bool, first: bool, change: fn(&mut Variant)| {
             if applies {
@@ -315,16 +420,27 @@ impl Canonical<'_> {
 
     fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         let host = (name == "host").then_some(self.request.host.as_bytes());
-        let headers = host.is_none().then(|| self.request.headers.get_all(name).iter().map(http::HeaderValue::as_bytes));
+        let headers = host.is_none().then(|| {
+            self.request
+                .headers
+                .get_all(name)
+                .iter()
+                .map(http::HeaderValue::as_bytes)
+        });
         host.into_iter().chain(headers.into_iter().flatten())
     }
 
-    /// Writes the canonical request. Its query is the raw one: SDKs sign their own order and escapes.
+    /// Writes the canonical request. Its query is the raw one: SDKs sign their own order and
+    /// escapes.
     fn write(&self, variant: Variant, text: &mut Vec<u8>) -> Result<()> {
         let request = self.request;
         text.extend_from_slice(request.method.as_bytes());
         text.push(b'\n');
-        text.extend_from_slice(if variant.own_path { request.path.as_bytes() } else { b"/" });
+        text.extend_from_slice(if variant.own_path {
+            request.path.as_bytes()
+        } else {
+            b"/"
+        });
         text.push(b'\n');
         text.extend_from_slice(request.query.as_bytes());
         text.push(b'\n');
@@ -332,10 +448,22 @@ impl Canonical<'_> {
             let mut values = self.values(name);
             let value = match (values.next(), values.next()) {
                 (Some(value), None) => value.trim_ascii(),
-                (None, _) => return Err(Error::malformed_authorization(format!("The signed header {name} is missing."))),
-                (Some(_), Some(_)) => return Err(Error::malformed_authorization(format!("The header {name} comes more than once."))),
+                (None, _) => {
+                    return Err(Error::malformed_authorization(format!(
+                        "The signed header {name} is missing."
+                    )));
+                }
+                (Some(_), Some(_)) => {
+                    return Err(Error::malformed_authorization(format!(
+                        "The header {name} comes more than once."
+                    )));
+                }
             };
-            let value = if *name == "host" && variant.without_port { without_port(request.host).as_bytes() } else { value };
+            let value = if *name == "host" && variant.without_port {
+                without_port(request.host).as_bytes()
+            } else {
+                value
+            };
             text.extend_from_slice(name.as_bytes());
             text.push(b':');
             let start = text.len();
@@ -356,7 +484,11 @@ impl Canonical<'_> {
 /// Cuts `:port` off.
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some((name, port))
+            if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            name
+        }
         _ => host,
     }
 }

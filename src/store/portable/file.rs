@@ -1,8 +1,9 @@
 //! A backup: one file.
 //!
-//! Text first, a line each: `transire backup 1`, `schema N`, `made-at TIME`, the tables, and an empty line. Then
-//! frames of a letter, a length (64 bits, big-endian) and so many bytes: `R` a row, `T` the end of a table (the
-//! number of its rows, its digest), `E` the end, with SHA-256 over everything before it.
+//! Text first, a line each: `transire backup 1`, `schema N`, `made-at TIME`, the tables, and an
+//! empty line. Then frames of a letter, a length (64 bits, big-endian) and so many bytes: `R` a
+//! row, `T` the end of a table (the number of its rows, its digest), `E` the end, with SHA-256 over
+//! everything before it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -18,7 +19,9 @@ use crate::domain::{Error, Result};
 use crate::store::migrate::{MIGRATIONS, Purpose};
 use crate::store::{Location, Open, Store};
 
-use super::{Hold, Piece, QUEUE, Reading, Sum, Table, TableSum, decode, fill, hexadecimal, identity, tables};
+use super::{
+    Hold, Piece, QUEUE, Reading, Sum, Table, TableSum, decode, fill, hexadecimal, identity, tables,
+};
 
 const FIRST_LINE: &str = "transire backup 1";
 /// The most bytes of a header's line.
@@ -26,14 +29,21 @@ const MAX_LINE: usize = 1 << 16;
 /// How many rows are handed on at a time.
 const ROWS: usize = 500;
 
-/// Writes everything of a store, as of one moment, into a file that must not be there yet; others go on meanwhile.
+/// Writes everything of a store, as of one moment, into a file that must not be there yet; others
+/// go on meanwhile.
 ///
 /// The file has its name only once it is whole and durable.
 ///
 /// # Errors
 ///
-/// `Misconfigured` when the store is empty, or the file is there already or can't be written; else those of reads.
-pub async fn backup(store: &Store, path: &Path, clock: &dyn Clock, random: &dyn Random) -> Result<Vec<TableSum>> {
+/// `Misconfigured` when the store is empty, or the file is there already or can't be written; else
+/// those of reads.
+pub async fn backup(
+    store: &Store,
+    path: &Path,
+    clock: &dyn Clock,
+    random: &dyn Random,
+) -> Result<Vec<TableSum>> {
     identity(store).await?;
     backup_of(&tables(), MIGRATIONS.len(), store, path, clock, random).await
 }
@@ -62,11 +72,17 @@ pub(in crate::store) async fn backup_of(
     writing.await.map_err(Error::internal)?
 }
 
-/// Writes everything of a store, as of one moment, to `out`, which messages call `name`; others go on meanwhile.
+/// Writes everything of a store, as of one moment, to `out`, which messages call `name`; others go
+/// on meanwhile.
 ///
 /// # Errors
 /// `Misconfigured` when `out` can't be written; what it was given by then is no backup.
-pub async fn backup_to(store: &Store, out: impl Write + Send + 'static, name: &'static str, clock: &dyn Clock) -> Result<Vec<TableSum>> {
+pub async fn backup_to(
+    store: &Store,
+    out: impl Write + Send + 'static,
+    name: &'static str,
+    clock: &dyn Clock,
+) -> Result<Vec<TableSum>> {
     identity(store).await?;
     let tables = tables();
     let reading = store.read_tables(&tables, Hold::Nothing);
@@ -82,21 +98,36 @@ pub async fn backup_to(store: &Store, out: impl Write + Send + 'static, name: &'
 
 /// Fills an empty store from a backup, and brings an older schema up to date.
 ///
-/// The whole file is checked before anything is written. A restore that was interrupted is continued.
+/// The whole file is checked before anything is written. A restore that was interrupted is
+/// continued.
 ///
 /// # Errors
 ///
-/// `Misconfigured` when the file is not what was once written, or the store has anything else in it; `StoreUnavailable`
-/// when the database doesn't answer.
-pub async fn restore(path: &Path, target: &Location, clock: &dyn Clock, random: &dyn Random) -> Result<Vec<TableSum>> {
+/// `Misconfigured` when the file is not what was once written, or the store has anything else in
+/// it; `StoreUnavailable` when the database doesn't answer.
+pub async fn restore(
+    path: &Path,
+    target: &Location,
+    clock: &dyn Clock,
+    random: &dyn Random,
+) -> Result<Vec<TableSum>> {
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(refused(path, "it is no file, and it has to be read twice: write it into one first"));
+        return Err(refused(
+            path,
+            "it is no file, and it has to be read twice: write it into one first",
+        ));
     }
     let checked = path.to_owned();
     let checking = tokio::task::spawn_blocking(move || read(&checked, |_| true));
     let backup = checking.await.map_err(Error::internal)??;
     let store = Store::open_for(target, Purpose::Fill(backup.schema), clock, random).await?;
-    let sums = fill(stream(path.to_owned(), &backup), &store, &backup.digest, clock.now()).await?;
+    let sums = fill(
+        stream(path.to_owned(), &backup),
+        &store,
+        &backup.digest,
+        clock.now(),
+    )
+    .await?;
     if backup.schema < MIGRATIONS.len() {
         drop(store);
         Store::open(target, Open::Serve, clock, random).await?;
@@ -114,25 +145,49 @@ fn unwritable(name: impl std::fmt::Display, error: &io::Error) -> Error {
     Error::misconfigured(format!("the backup {name} can't be written: {error}"))
 }
 
-fn write_file(draft: &Path, path: &Path, header: &Header, reading: Reading) -> Result<Vec<TableSum>> {
+fn write_file(
+    draft: &Path,
+    path: &Path,
+    header: &Header,
+    reading: Reading,
+) -> Result<Vec<TableSum>> {
     let unwritable = |error| unwritable(path.display(), &error);
     if path.try_exists().map_err(unwritable)? {
-        return Err(Error::misconfigured(format!("the backup {} is there already, and is not overwritten", path.display())));
+        return Err(Error::misconfigured(format!(
+            "the backup {} is there already, and is not overwritten",
+            path.display()
+        )));
     }
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft).map_err(unwritable)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(draft)
+        .map_err(unwritable)?;
     let (file, sums) = write(file, header, reading, unwritable)?;
     file.sync_all().map_err(unwritable)?;
     std::fs::rename(draft, path).map_err(unwritable)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(unwritable)?;
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(unwritable)?;
     Ok(sums)
 }
 
 /// Writes a whole backup, and returns where it was written to.
-fn write<W: Write>(out: W, header: &Header, mut reading: Reading, unwritable: impl Fn(io::Error) -> Error) -> Result<(W, Vec<TableSum>)> {
+fn write<W: Write>(
+    out: W,
+    header: &Header,
+    mut reading: Reading,
+    unwritable: impl Fn(io::Error) -> Error,
+) -> Result<(W, Vec<TableSum>)> {
     let unwritable = &unwritable;
     let mut out = Summed::new(BufWriter::new(out));
-    out.write_all(header.to_text().as_bytes()).map_err(unwritable)?;
+    out.write_all(header.to_text().as_bytes())
+        .map_err(unwritable)?;
     let mut sums = Vec::with_capacity(header.tables.len());
     for table in &header.tables {
         let mut sum = Sum::of(table);
@@ -148,7 +203,9 @@ fn write<W: Write>(out: W, header: &Header, mut reading: Reading, unwritable: im
     let digest = out.digest();
     let mut out = out.inner;
     frame(&mut out, b'E', &digest).map_err(unwritable)?;
-    let out = out.into_inner().map_err(|error| unwritable(error.into_error()))?;
+    let out = out
+        .into_inner()
+        .map_err(|error| unwritable(error.into_error()))?;
     Ok((out, sums))
 }
 
@@ -182,14 +239,21 @@ fn stream(path: PathBuf, backup: &Checked) -> Reading {
         // A receiver that is gone needs no answer.
         sender.blocking_send(Piece::Failed(end)).ok();
     });
-    Reading { tables: Arc::clone(&backup.tables), pieces }
+    Reading {
+        tables: Arc::clone(&backup.tables),
+        pieces,
+    }
 }
 
 fn refused(path: &Path, why: impl std::fmt::Display) -> Error {
-    Error::misconfigured(format!("the backup {} can't be used: {why}", path.display()))
+    Error::misconfigured(format!(
+        "the backup {} can't be used: {why}",
+        path.display()
+    ))
 }
 
-/// Reads a whole file and fails unless all of it is as it was written; hands on each piece until nobody wants more.
+/// Reads a whole file and fails unless all of it is as it was written; hands on each piece until
+/// nobody wants more.
 fn read(path: &Path, mut hand_on: impl FnMut(Piece) -> bool) -> Result<Checked> {
     let unreadable = |error: io::Error| match error.kind() {
         io::ErrorKind::UnexpectedEof => refused(path, "it was cut off"),
@@ -197,10 +261,19 @@ fn read(path: &Path, mut hand_on: impl FnMut(Piece) -> bool) -> Result<Checked> 
     };
     let file = File::open(path).map_err(unreadable)?;
     let mut input = Summed::new(BufReader::new(file));
-    let header = Header::read(&mut input).map_err(unreadable)?.ok_or_else(|| refused(path, "it is no backup of transire's"))?;
+    let header = Header::read(&mut input)
+        .map_err(unreadable)?
+        .ok_or_else(|| refused(path, "it is no backup of transire's"))?;
     if header.schema > MIGRATIONS.len() {
-        let why = format!("it has schema {} and this transire knows no more than {}", header.schema, MIGRATIONS.len());
-        return Err(refused(path, format!("{why}; use the newer transire that made it")));
+        let why = format!(
+            "it has schema {} and this transire knows no more than {}",
+            header.schema,
+            MIGRATIONS.len()
+        );
+        return Err(refused(
+            path,
+            format!("{why}; use the newer transire that made it"),
+        ));
     }
     if header.schema == MIGRATIONS.len() && !are_the_same(&header.tables, &tables()) {
         return Err(refused(path, "it was made by another build"));
@@ -213,7 +286,9 @@ fn read(path: &Path, mut hand_on: impl FnMut(Piece) -> bool) -> Result<Checked> 
             let (letter, bytes) = read_frame(&mut input).map_err(unreadable)?;
             match letter {
                 b'R' => {
-                    let row = decode(&bytes).filter(|row| table.check(row).is_ok()).ok_or_else(changed)?;
+                    let row = decode(&bytes)
+                        .filter(|row| table.check(row).is_ok())
+                        .ok_or_else(changed)?;
                     sum.add(&row);
                     rows.push(row);
                     if rows.len() == ROWS && !hand_on(Piece::Rows(std::mem::take(&mut rows))) {
@@ -235,7 +310,11 @@ fn read(path: &Path, mut hand_on: impl FnMut(Piece) -> bool) -> Result<Checked> 
     if letter != b'E' || bytes != digest || !nothing_more {
         return Err(changed());
     }
-    Ok(Checked { schema: header.schema, tables: header.tables.into(), digest: hexadecimal(&digest) })
+    Ok(Checked {
+        schema: header.schema,
+        tables: header.tables.into(),
+        digest: hexadecimal(&digest),
+    })
 }
 
 /// Compares tables, which earlier builds of one schema put into another order.
@@ -265,11 +344,18 @@ struct Header {
 
 impl Header {
     fn of(schema: usize, tables: &[Table], clock: &dyn Clock) -> Self {
-        Self { schema, made_at: clock.now().rfc3339(), tables: tables.to_vec() }
+        Self {
+            schema,
+            made_at: clock.now().rfc3339(),
+            tables: tables.to_vec(),
+        }
     }
 
     fn to_text(&self) -> String {
-        let mut text = format!("{FIRST_LINE}\nschema {}\nmade-at {}\n", self.schema, self.made_at);
+        let mut text = format!(
+            "{FIRST_LINE}\nschema {}\nmade-at {}\n",
+            self.schema, self.made_at
+        );
         for table in &self.tables {
             text.push_str(&table.to_line());
             text.push('\n');
@@ -284,7 +370,8 @@ impl Header {
             return Ok(None);
         }
         let schema = read_line(input)?.and_then(|line| line.strip_prefix("schema ")?.parse().ok());
-        let made_at = read_line(input)?.and_then(|line| line.strip_prefix("made-at ").map(str::to_owned));
+        let made_at =
+            read_line(input)?.and_then(|line| line.strip_prefix("made-at ").map(str::to_owned));
         let mut tables = Vec::new();
         loop {
             match read_line(input)? {
@@ -296,7 +383,11 @@ impl Header {
                 None => return Ok(None),
             }
         }
-        Ok(schema.zip(made_at).map(|(schema, made_at)| Self { schema, made_at, tables }))
+        Ok(schema.zip(made_at).map(|(schema, made_at)| Self {
+            schema,
+            made_at,
+            tables,
+        }))
     }
 }
 
@@ -322,7 +413,10 @@ struct Summed<T> {
 
 impl<T> Summed<T> {
     fn new(inner: T) -> Self {
-        Self { inner, context: digest::Context::new(&digest::SHA256) }
+        Self {
+            inner,
+            context: digest::Context::new(&digest::SHA256),
+        }
     }
 
     fn digest(&self) -> Vec<u8> {

@@ -1,8 +1,10 @@
-//! Everything that is in a store, in a form that either database takes: to move it, to back it up and to restore it.
+//! Everything that is in a store, in a form that either database takes: to move it, to back it up
+//! and to restore it.
 //!
-//! The list of nouns drives it all, and a test holds its tables equal to the schema of both databases. Rows are read
-//! as of one moment and in one order, so that a table's digest is the same wherever it is computed. Filling an empty
-//! store is done in batches; while it is under way the store can't be opened to be used, and it can be gone on with.
+//! The list of nouns drives it all, and a test holds its tables equal to the schema of both
+//! databases. Rows are read as of one moment and in one order, so that a table's digest is the same
+//! wherever it is computed. Filling an empty store is done in batches; while it is under way the
+//! store can't be opened to be used, and it can be gone on with.
 
 mod file;
 mod tables;
@@ -30,7 +32,8 @@ statements! { "schema_version";
     FIND_MARK = "SELECT number, checksum FROM schema_version WHERE number = $1";
 }
 
-const ADD_MARK: &str = "INSERT INTO schema_version (number, name, checksum, applied_at) VALUES ($1, 'filling', $2, $3)";
+const ADD_MARK: &str = "INSERT INTO schema_version (number, name, checksum, applied_at) VALUES \
+                        ($1, 'filling', $2, $3)";
 const REMOVE_MARK: &str = "DELETE FROM schema_version WHERE number = $1";
 /// How many rows are added in one transaction.
 pub(super) const BATCH: usize = 1000;
@@ -74,7 +77,8 @@ pub struct TableSum {
     pub table: String,
     /// How many rows it has.
     pub rows: u64,
-    /// SHA-256 over its name, its columns and its rows in their order, in hexadecimal; the same on every database.
+    /// SHA-256 over its name, its columns and its rows in their order, in hexadecimal; the same on
+    /// every database.
     pub digest: String,
 }
 
@@ -114,14 +118,19 @@ impl Sum {
     fn of(table: &Table) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(table.to_line().as_bytes());
-        Self { context, rows: 0, encoded: Vec::new() }
+        Self {
+            context,
+            rows: 0,
+            encoded: Vec::new(),
+        }
     }
 
     /// Adds a row, and returns it encoded.
     fn add(&mut self, row: &[Value]) -> &[u8] {
         self.encoded.clear();
         encode(row, &mut self.encoded);
-        self.context.update(&(self.encoded.len() as u64).to_be_bytes());
+        self.context
+            .update(&(self.encoded.len() as u64).to_be_bytes());
         self.context.update(&self.encoded);
         self.rows += 1;
         &self.encoded
@@ -134,7 +143,11 @@ impl Sum {
     }
 
     fn summary(&self, table: &Table) -> TableSum {
-        TableSum { table: table.name.clone(), rows: self.rows, digest: hexadecimal(&self.digest()) }
+        TableSum {
+            table: table.name.clone(),
+            rows: self.rows,
+            digest: hexadecimal(&self.digest()),
+        }
     }
 }
 
@@ -146,7 +159,8 @@ fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-/// Encodes a row: of each value a byte that says what it is, then the number, or the length and the bytes.
+/// Encodes a row: of each value a byte that says what it is, then the number, or the length and the
+/// bytes.
 fn encode(row: &[Value], out: &mut Vec<u8>) {
     for value in row {
         let (kind, bytes): (u8, &[u8]) = match value {
@@ -180,7 +194,8 @@ fn decode(mut bytes: &[u8]) -> Option<Vec<Value>> {
             }
             b't' | b'b' => {
                 let (length, rest) = rest.split_first_chunk()?;
-                let (bytes, rest) = rest.split_at_checked(usize::try_from(u64::from_be_bytes(*length)).ok()?)?;
+                let (bytes, rest) =
+                    rest.split_at_checked(usize::try_from(u64::from_be_bytes(*length)).ok()?)?;
                 let value = match kind {
                     b't' => Value::Text(String::from_utf8(bytes.to_vec()).ok()?),
                     _ => Value::Bytes(bytes.to_vec()),
@@ -201,12 +216,20 @@ impl Store {
         let (sender, pieces) = mpsc::channel(QUEUE);
         let (store, wanted) = (self.clone(), Arc::clone(tables));
         tokio::spawn(async move {
-            if let Err(error) = store.0.driver.read_tables(&wanted, hold, sender.clone()).await {
+            if let Err(error) = store
+                .0
+                .driver
+                .read_tables(&wanted, hold, sender.clone())
+                .await
+            {
                 // A receiver that is gone needs no answer.
                 sender.send(Piece::Failed(error)).await.ok();
             }
         });
-        Reading { tables: Arc::clone(tables), pieces }
+        Reading {
+            tables: Arc::clone(tables),
+            pieces,
+        }
     }
 
     /// Sums tables up, as of one moment.
@@ -239,13 +262,21 @@ impl Store {
         Ok(None)
     }
 
-    async fn fill(&self, before: Option<String>, text: String, rows: Vec<Vec<Value>>) -> Result<()> {
+    async fn fill(
+        &self,
+        before: Option<String>,
+        text: String,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<()> {
         self.0.driver.fill(Batch { before, text, rows }).await
     }
 
     /// Returns from where data is being filled in, if it is.
     async fn mark(&self) -> Result<Option<String>> {
-        self.find(FIND_MARK, vec![FILLING.into()]).await?.map(|row| row.text("checksum")).transpose()
+        self.find(FIND_MARK, vec![FILLING.into()])
+            .await?
+            .map(|row| row.text("checksum"))
+            .transpose()
     }
 }
 
@@ -255,43 +286,85 @@ impl Store {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn sums(store: &Store) -> Result<Vec<TableSum>> {
-    Ok(store.sums(&tables()).await?.into_iter().map(|(_, sum)| sum).collect())
+    Ok(store
+        .sums(&tables())
+        .await?
+        .into_iter()
+        .map(|(_, sum)| sum)
+        .collect())
 }
 
-/// Copies everything of one store into an empty one, and keeps the first from being written meanwhile.
+/// Copies everything of one store into an empty one, and keeps the first from being written
+/// meanwhile.
 ///
 /// Goes on where an earlier copying of the same store ended.
 ///
 /// # Errors
 ///
-/// `Misconfigured` when the target has anything else in it, or the source has changed since; `StoreUnavailable` when a
-/// database doesn't answer.
-pub async fn copy(source: &Store, target: &Location, clock: &dyn Clock, random: &dyn Random) -> Result<Vec<TableSum>> {
+/// `Misconfigured` when the target has anything else in it, or the source has changed since;
+/// `StoreUnavailable` when a database doesn't answer.
+pub async fn copy(
+    source: &Store,
+    target: &Location,
+    clock: &dyn Clock,
+    random: &dyn Random,
+) -> Result<Vec<TableSum>> {
     let mark = identity(source).await?;
     let target = Store::open_for(target, Purpose::Fill(MIGRATIONS.len()), clock, random).await?;
-    fill(source.read_tables(&tables(), Hold::Writers), &target, &mark, clock.now()).await
+    fill(
+        source.read_tables(&tables(), Hold::Writers),
+        &target,
+        &mark,
+        clock.now(),
+    )
+    .await
 }
 
-/// Names the data of a store: by the settings of its first start, of which the master key's check value is one.
+/// Names the data of a store: by the settings of its first start, of which the master key's check
+/// value is one.
 async fn identity(store: &Store) -> Result<String> {
-    let meta: Arc<[Table]> = tables().iter().filter(|table| table.name == "meta").cloned().collect();
+    let meta: Arc<[Table]> = tables()
+        .iter()
+        .filter(|table| table.name == "meta")
+        .cloned()
+        .collect();
     match store.sums(&meta).await?.pop() {
         Some((_, sum)) if sum.rows > 0 => Ok(sum.digest),
-        _ => Err(Error::misconfigured("there is no data: no service was ever started on this database")),
+        _ => Err(Error::misconfigured(
+            "there is no data: no service was ever started on this database",
+        )),
     }
 }
 
-/// Fills a store with everything that comes, and looks that all of it is there before the store can be used.
-pub(super) async fn fill(mut source: Reading, target: &Store, mark: &str, now: Timestamp) -> Result<Vec<TableSum>> {
+/// Fills a store with everything that comes, and looks that all of it is there before the store can
+/// be used.
+pub(super) async fn fill(
+    mut source: Reading,
+    target: &Store,
+    mark: &str,
+    now: Timestamp,
+) -> Result<Vec<TableSum>> {
     let tables = Arc::clone(&source.tables);
     match target.mark().await? {
         Some(begun) if begun == mark => tracing::info!("going on with what was begun"),
-        Some(_) => return Err(Error::misconfigured("other data was being brought into this database; begin again with an empty one")),
+        Some(_) => {
+            return Err(Error::misconfigured(
+                "other data was being brought into this database; begin again with an empty one",
+            ));
+        }
         None => {
             if let Some(table) = target.occupied(&tables).await? {
-                return Err(Error::misconfigured(format!("the database is not empty: there are rows in {table}")));
+                return Err(Error::misconfigured(format!(
+                    "the database is not empty: there are rows in {table}"
+                )));
             }
-            target.fill(None, ADD_MARK.to_owned(), vec![vec![FILLING.into(), mark.into(), now.into()]]).await?;
+            target
+                .fill(
+                    None,
+                    ADD_MARK.to_owned(),
+                    vec![vec![FILLING.into(), mark.into(), now.into()]],
+                )
+                .await?;
         }
     }
     let mut sums = Vec::with_capacity(tables.len());
@@ -299,10 +372,18 @@ pub(super) async fn fill(mut source: Reading, target: &Store, mark: &str, now: T
         sums.push(fill_table(&mut source, table, target).await?);
     }
     let found = target.sums(&tables).await?.into_iter().map(|(_, sum)| sum);
-    if let Some((wanted, found)) = sums.iter().zip(found).find(|(wanted, found)| *wanted != found) {
-        return Err(Error::internal(format!("the copy differs: {wanted:?} became {found:?}")));
+    if let Some((wanted, found)) = sums
+        .iter()
+        .zip(found)
+        .find(|(wanted, found)| *wanted != found)
+    {
+        return Err(Error::internal(format!(
+            "the copy differs: {wanted:?} became {found:?}"
+        )));
     }
-    target.fill(None, REMOVE_MARK.to_owned(), vec![vec![FILLING.into()]]).await?;
+    target
+        .fill(None, REMOVE_MARK.to_owned(), vec![vec![FILLING.into()]])
+        .await?;
     Ok(sums)
 }
 
@@ -310,7 +391,8 @@ pub(super) async fn fill(mut source: Reading, target: &Store, mark: &str, now: T
 async fn fill_table(source: &mut Reading, table: &Table, target: &Store) -> Result<TableSum> {
     let changed = || {
         Error::misconfigured(format!(
-            "table {}: the data has changed since it was begun with; begin again with an empty database",
+            "table {}: the data has changed since it was begun with; begin again with an empty \
+             database",
             table.name
         ))
     };
@@ -318,7 +400,11 @@ async fn fill_table(source: &mut Reading, table: &Table, target: &Store) -> Resu
     let mut before = table.seeded.then(|| table.delete());
     let there = match before {
         Some(_) => Sum::of(table),
-        None => target.sums(&Arc::from([table.clone()])).await?.pop().map_or_else(|| Sum::of(table), |(sum, _)| sum),
+        None => target
+            .sums(&Arc::from([table.clone()]))
+            .await?
+            .pop()
+            .map_or_else(|| Sum::of(table), |(sum, _)| sum),
     };
     let mut sum = Sum::of(table);
     let mut missing = Vec::new();
@@ -332,7 +418,9 @@ async fn fill_table(source: &mut Reading, table: &Table, target: &Store) -> Resu
                 return Err(changed());
             }
             if missing.len() == BATCH {
-                target.fill(before.take(), table.insert(), std::mem::take(&mut missing)).await?;
+                target
+                    .fill(before.take(), table.insert(), std::mem::take(&mut missing))
+                    .await?;
             }
         }
     }
@@ -362,7 +450,9 @@ mod tests {
         encode(&row, &mut encoded);
         assert_eq!(decode(&encoded).unwrap(), row);
         // Cut anywhere but between two values, it is none.
-        let ends: Vec<usize> = (0..encoded.len()).filter(|end| decode(&encoded[..*end]).is_some()).collect();
+        let ends: Vec<usize> = (0..encoded.len())
+            .filter(|end| decode(&encoded[..*end]).is_some())
+            .collect();
         assert_eq!(ends, [0, 1, 10, 26, 37]);
         assert_eq!(decode(b"x"), None);
         assert_eq!(decode(b"t\xff\xff\xff\xff\xff\xff\xff\xffabc"), None);

@@ -1,5 +1,6 @@
-//! Tables as a backup writes and reads them: `NAME key=… columns=NAME:KIND,…`, where `?` marks what may be null and
-//! `seeded` says that a migration itself puts rows there. This binary's own come from the list of nouns.
+//! Tables as a backup writes and reads them: `NAME key=… columns=NAME:KIND,…`, where `?` marks what
+//! may be null and `seeded` says that a migration itself puts rows there. This binary's own come
+//! from the list of nouns.
 
 use std::sync::Arc;
 
@@ -34,8 +35,18 @@ impl Table {
         let columns = declared.columns.iter();
         Self {
             name: declared.name.to_owned(),
-            key: declared.key.iter().map(|&column| column.to_owned()).collect(),
-            columns: columns.map(|column| Column { name: column.name.to_owned(), kind: column.kind, nullable: column.nullable }).collect(),
+            key: declared
+                .key
+                .iter()
+                .map(|&column| column.to_owned())
+                .collect(),
+            columns: columns
+                .map(|column| Column {
+                    name: column.name.to_owned(),
+                    kind: column.kind,
+                    nullable: column.nullable,
+                })
+                .collect(),
             seeded: declared.seeded,
         }
     }
@@ -44,46 +55,91 @@ impl Table {
     pub(in crate::store) fn parse(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
         let name = identifier(words.next()?)?;
-        let key = words.next()?.strip_prefix("key=")?.split(',').map(identifier).collect::<Option<Vec<_>>>()?;
-        let columns = words.next()?.strip_prefix("columns=")?.split(',').map(Column::parse).collect::<Option<Vec<_>>>()?;
+        let key = words
+            .next()?
+            .strip_prefix("key=")?
+            .split(',')
+            .map(identifier)
+            .collect::<Option<Vec<_>>>()?;
+        let columns = words
+            .next()?
+            .strip_prefix("columns=")?
+            .split(',')
+            .map(Column::parse)
+            .collect::<Option<Vec<_>>>()?;
         let seeded = match words.next() {
             None => false,
             Some("seeded") => true,
             Some(_) => return None,
         };
-        let known = key.iter().all(|name| columns.iter().any(|column| &column.name == name));
-        (known && words.next().is_none()).then_some(Self { name, key, columns, seeded })
+        let known = key
+            .iter()
+            .all(|name| columns.iter().any(|column| &column.name == name));
+        (known && words.next().is_none()).then_some(Self {
+            name,
+            key,
+            columns,
+            seeded,
+        })
     }
 
     /// Writes the line that [`Self::parse`] reads.
     pub(super) fn to_line(&self) -> String {
         let columns: Vec<String> = self.columns.iter().map(Column::to_text).collect();
         let seeded = if self.seeded { " seeded" } else { "" };
-        format!("{} key={} columns={}{seeded}", self.name, self.key.join(","), columns.join(","))
+        format!(
+            "{} key={} columns={}{seeded}",
+            self.name,
+            self.key.join(","),
+            columns.join(",")
+        )
     }
 
     fn names(&self) -> String {
-        self.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
+        self.columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
-    /// Returns the query for all rows in their order; `sortable` makes of a column what sorts by its bytes.
+    /// Returns the query for all rows in their order; `sortable` makes of a column what sorts by
+    /// its bytes.
     pub(in crate::store) fn select(&self, sortable: impl Fn(&str, Kind) -> String) -> String {
         let key = self.columns_of_key().map(|column| {
             let sorted = sortable(&column.name, column.kind);
             // Where nothing goes, the databases disagree.
-            if column.nullable { format!("{} IS NULL, {sorted}", column.name) } else { sorted }
+            if column.nullable {
+                format!("{} IS NULL, {sorted}", column.name)
+            } else {
+                sorted
+            }
         });
-        format!("SELECT {} FROM {} ORDER BY {}", self.names(), self.name, key.collect::<Vec<_>>().join(", "))
+        format!(
+            "SELECT {} FROM {} ORDER BY {}",
+            self.names(),
+            self.name,
+            key.collect::<Vec<_>>().join(", ")
+        )
     }
 
     fn columns_of_key(&self) -> impl Iterator<Item = &Column> {
-        self.key.iter().filter_map(|name| self.columns.iter().find(|column| &column.name == name))
+        self.key
+            .iter()
+            .filter_map(|name| self.columns.iter().find(|column| &column.name == name))
     }
 
     /// Returns the statement that adds a row.
     pub(super) fn insert(&self) -> String {
-        let places: Vec<String> = (1..=self.columns.len()).map(|number| format!("${number}")).collect();
-        format!("INSERT INTO {} ({}) VALUES ({})", self.name, self.names(), places.join(", "))
+        let places: Vec<String> = (1..=self.columns.len())
+            .map(|number| format!("${number}"))
+            .collect();
+        format!(
+            "INSERT INTO {} ({}) VALUES ({})",
+            self.name,
+            self.names(),
+            places.join(", ")
+        )
     }
 
     /// Returns the statement that takes all rows away.
@@ -100,12 +156,15 @@ impl Table {
             Value::Bytes(_) => column.kind == Kind::Bytes,
         };
         match self.columns.iter().zip(row).find(|pair| !fits(*pair)) {
-            Some((column, value)) => {
-                Err(Error::internal(format!("table {}, column {}: {value:?} is no {:?}", self.name, column.name, column.kind)))
-            }
-            None if row.len() != self.columns.len() => {
-                Err(Error::internal(format!("table {}: a row has {} columns", self.name, row.len())))
-            }
+            Some((column, value)) => Err(Error::internal(format!(
+                "table {}, column {}: {value:?} is no {:?}",
+                self.name, column.name, column.kind
+            ))),
+            None if row.len() != self.columns.len() => Err(Error::internal(format!(
+                "table {}: a row has {} columns",
+                self.name,
+                row.len()
+            ))),
             None => Ok(()),
         }
     }
@@ -114,14 +173,20 @@ impl Table {
 impl Column {
     fn parse(text: &str) -> Option<Self> {
         let (name, kind) = text.split_once(':')?;
-        let (kind, nullable) = kind.strip_suffix('?').map_or((kind, false), |kind| (kind, true));
+        let (kind, nullable) = kind
+            .strip_suffix('?')
+            .map_or((kind, false), |kind| (kind, true));
         let kind = match kind {
             "integer" => Kind::Integer,
             "text" => Kind::Text,
             "bytes" => Kind::Bytes,
             _ => return None,
         };
-        Some(Self { name: identifier(name)?, kind, nullable })
+        Some(Self {
+            name: identifier(name)?,
+            kind,
+            nullable,
+        })
     }
 
     fn to_text(&self) -> String {
@@ -130,13 +195,19 @@ impl Column {
             Kind::Text => "text",
             Kind::Bytes => "bytes",
         };
-        format!("{}:{kind}{}", self.name, if self.nullable { "?" } else { "" })
+        format!(
+            "{}:{kind}{}",
+            self.name,
+            if self.nullable { "?" } else { "" }
+        )
     }
 }
 
 fn identifier(text: &str) -> Option<String> {
     let fits = text.starts_with(|letter: char| letter.is_ascii_lowercase())
-        && text.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
+        && text
+            .chars()
+            .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
         && text.len() < 64;
     fits.then(|| text.to_owned())
 }
@@ -151,7 +222,8 @@ mod tests {
         for table in all().iter() {
             assert_eq!(Table::parse(&table.to_line()).as_ref(), Some(table));
         }
-        let line = "policy_attachment key=account_id,policy_name,policy_kind,user_id,group_name,role_id \
+        let line = "policy_attachment \
+                    key=account_id,policy_name,policy_kind,user_id,group_name,role_id \
                     columns=account_id:integer,policy_name:text,policy_kind:text,user_id:integer?,group_name:text?,role_id:integer?";
         assert!(all().iter().any(|table| table.to_line() == line));
         for bad in [
@@ -172,7 +244,10 @@ mod tests {
         let table = Table::parse("t key=a columns=a:integer,b:text?").unwrap();
         assert!(table.check(&[1.into(), Value::Null]).is_ok());
         for (row, expected) in [
-            (vec![Value::Null, Value::Null], "table t, column a: null is no Integer"),
+            (
+                vec![Value::Null, Value::Null],
+                "table t, column a: null is no Integer",
+            ),
             (vec![1.into(), 2.into()], "table t, column b: 2 is no Text"),
             (vec![1.into()], "table t: a row has 1 columns"),
         ] {

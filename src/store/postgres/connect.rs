@@ -24,7 +24,8 @@ use super::tls::{Mode, Tls};
 /// How strictly transactions are kept apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// The level that the guards of a write are written for: they hold the rows that they depend on.
+    /// The level that the guards of a write are written for: they hold the rows that they depend
+    /// on.
     ReadCommitted,
     /// The strictest level: more writes fail and are tried again.
     Serializable,
@@ -35,8 +36,8 @@ pub enum Isolation {
 pub enum Statements {
     /// Prepared once a connection, under a name.
     Prepared,
-    /// Without a name and without anything else that a session keeps: for poolers that give each transaction
-    /// another session.
+    /// Without a name and without anything else that a session keeps: for poolers that give each
+    /// transaction another session.
     Unnamed,
 }
 
@@ -75,17 +76,19 @@ impl Default for PostgresOptions {
 
 /// Bounds each wait for another transaction.
 ///
-/// The writes of a replica that is cut off get the lock one after the other, and each keeps it for [`IDLE_TIMEOUT`]. Those
-/// that still wait give up after this time, so that together they keep others from writing for three seconds.
+/// The writes of a replica that is cut off get the lock one after the other, and each keeps it for
+/// [`IDLE_TIMEOUT`]. Those that still wait give up after this time, so that together they keep
+/// others from writing for three seconds.
 pub(super) const LOCK_TIMEOUT: &str = "2s";
-/// Bounds how long a transaction may be open with nothing sent: it is of a process that stopped, or is cut off, and its
-/// locks keep all others from writing. Without it the server waits until TCP gives the connection up, which takes hours.
+/// Bounds how long a transaction may be open with nothing sent: it is of a process that stopped, or
+/// is cut off, and its locks keep all others from writing. Without it the server waits until TCP
+/// gives the connection up, which takes hours.
 pub(super) const IDLE_TIMEOUT: &str = "idle_in_transaction_session_timeout = '1s'";
 /// After so long a server that acknowledges nothing is gone.
 const SILENCE: Duration = Duration::from_secs(8);
 
-/// How long one host is tried alone before the next is tried beside it: a machine that vanished answers nothing, and
-/// after a failover it may be the first.
+/// How long one host is tried alone before the next is tried beside it: a machine that vanished
+/// answers nothing, and after a failover it may be the first.
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// The servers of one database, tried in their order.
@@ -108,21 +111,32 @@ pub(super) type Announced = Arc<OnceLock<watch::Sender<u64>>>;
 
 impl Servers {
     /// Reads the URL; errors quote nothing of it, for a password is in it.
-    pub(super) fn new(url: &Secret, options: &PostgresOptions, announced: &Announced) -> Result<Self> {
+    pub(super) fn new(
+        url: &Secret,
+        options: &PostgresOptions,
+        announced: &Announced,
+    ) -> Result<Self> {
         let parts = Parts::divide(url.expose()).ok_or_else(unreadable)?;
-        let mode = parts.ssl_mode.as_deref().map_or(Ok(Mode::Prefer), Mode::parse)?;
+        let mode = parts
+            .ssl_mode
+            .as_deref()
+            .map_or(Ok(Mode::Prefer), Mode::parse)?;
         let tls = Tls::new(mode, parts.root.as_deref())?;
-        // A bound for whole statements would also end the wait of a COMMIT for a synchronous standby, and the
-        // server then reports success: so a write lifts it again before it commits.
+        // A bound for whole statements would also end the wait of a COMMIT for a synchronous
+        // standby, and the server then reports success: so a write lifts it again before it
+        // commits.
         let session = match options.statements {
             Statements::Unnamed => None,
             Statements::Prepared => {
                 let mut session = format!(
-                    "SET lock_timeout = '{LOCK_TIMEOUT}'; SET {IDLE_TIMEOUT}; SET statement_timeout = {}",
+                    "SET lock_timeout = '{LOCK_TIMEOUT}'; SET {IDLE_TIMEOUT}; SET \
+                     statement_timeout = {}",
                     options.statement_timeout.as_millis()
                 );
                 if options.isolation == Isolation::Serializable {
-                    session.push_str("; SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE");
+                    session.push_str(
+                        "; SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+                    );
                 }
                 Some(session)
             }
@@ -130,8 +144,14 @@ impl Servers {
         let several = parts.hosts.len() > 1;
         let mut hosts = Vec::with_capacity(parts.hosts.len());
         for host in &parts.hosts {
-            let mut config: Config = format!("{}{host}{}", parts.before, parts.after).parse().map_err(|_| unreadable())?;
-            let over_tcp = config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_))) || !config.get_hostaddrs().is_empty();
+            let mut config: Config = format!("{}{host}{}", parts.before, parts.after)
+                .parse()
+                .map_err(|_| unreadable())?;
+            let over_tcp = config
+                .get_hosts()
+                .iter()
+                .any(|host| matches!(host, Host::Tcp(_)))
+                || !config.get_hostaddrs().is_empty();
             config.ssl_mode(match mode {
                 Mode::Disable => SslMode::Disable,
                 // A socket of this machine: PostgreSQL has no TLS there, and nobody listens in.
@@ -144,20 +164,37 @@ impl Servers {
                 config.target_session_attrs(TargetSessionAttrs::ReadWrite);
             }
             // Without these a server that vanished is noticed after two hours.
-            config.connect_timeout(options.connect_timeout).tcp_user_timeout(SILENCE).keepalives_idle(Duration::from_secs(30));
+            config
+                .connect_timeout(options.connect_timeout)
+                .tcp_user_timeout(SILENCE)
+                .keepalives_idle(Duration::from_secs(30));
             if config.get_application_name().is_none() {
                 config.application_name("transire");
             }
-            let name = if host.is_empty() { "the server".to_owned() } else { host.clone() };
+            let name = if host.is_empty() {
+                "the server".to_owned()
+            } else {
+                host.clone()
+            };
             let (tls, session, announced) = (tls.clone(), session.clone(), Arc::clone(announced));
-            hosts.push(Arc::new(Server { name, config, tls, session, announced }));
+            hosts.push(Arc::new(Server {
+                name,
+                config,
+                tls,
+                session,
+                announced,
+            }));
         }
-        Ok(Self { hosts, connect_timeout: options.connect_timeout })
+        Ok(Self {
+            hosts,
+            connect_timeout: options.connect_timeout,
+        })
     }
 
     /// Returns how long it may take until all servers were tried.
     pub(super) fn patience(&self) -> Duration {
-        self.connect_timeout * u32::try_from(self.hosts.len()).unwrap_or(u32::MAX) + Duration::from_secs(1)
+        self.connect_timeout * u32::try_from(self.hosts.len()).unwrap_or(u32::MAX)
+            + Duration::from_secs(1)
     }
 }
 
@@ -175,7 +212,9 @@ impl Server {
                     }
                     Some(Ok(_)) => {}
                     // The connection's user hears of it too, and reports it where it matters.
-                    Some(Err(error)) => return tracing::debug!("a connection to the database ended: {error}"),
+                    Some(Err(error)) => {
+                        return tracing::debug!("a connection to the database ended: {error}");
+                    }
                     None => return,
                 }
             }
@@ -218,16 +257,28 @@ impl managed::Manager for Servers {
                     // Those that are still being tried are dropped.
                     Some(Ok((_, Ok(client)))) => return Ok(client),
                     Some(Ok((place, Err(cause)))) => causes[place] = Some(cause),
-                    Some(Err(panic)) => tracing::error!("connecting to the database panicked: {panic}"),
+                    Some(Err(panic)) => tracing::error!("connecting to the database panicked: \
+                                                         {panic}"),
                     None => break,
                 },
                 () = sleep(STAGGER), if more => {}
             }
         }
-        let causes = self.hosts.iter().zip(causes).filter_map(|(server, cause)| cause.map(|cause| (server, cause)));
-        let mut unreachable = Unreachable { causes: String::new(), lasts: true };
+        let causes = self
+            .hosts
+            .iter()
+            .zip(causes)
+            .filter_map(|(server, cause)| cause.map(|cause| (server, cause)));
+        let mut unreachable = Unreachable {
+            causes: String::new(),
+            lasts: true,
+        };
         for (server, (cause, lasts)) in causes {
-            let divider = if unreachable.causes.is_empty() { "" } else { "; " };
+            let divider = if unreachable.causes.is_empty() {
+                ""
+            } else {
+                "; "
+            };
             unreachable.causes += &format!("{divider}{}: {cause}", server.name);
             unreachable.lasts &= lasts;
         }
@@ -235,7 +286,11 @@ impl managed::Manager for Servers {
     }
 
     async fn recycle(&self, client: &mut ClientWrapper, _: &Metrics) -> RecycleResult<Unreachable> {
-        if client.is_closed() { Err(RecycleError::message("the connection is closed")) } else { Ok(()) }
+        if client.is_closed() {
+            Err(RecycleError::message("the connection is closed"))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -276,11 +331,14 @@ fn is_lasting(error: &tokio_postgres::Error) -> bool {
         // 28: who are you. 3D: which database.
         return state.code().starts_with("28") || state.code().starts_with("3D");
     }
-    match error.source().map(|source| source.downcast_ref::<io::Error>()) {
+    match error
+        .source()
+        .map(|source| source.downcast_ref::<io::Error>())
+    {
         // The server hung up, or the certificate is not believed.
-        Some(Some(error)) => {
-            error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>() || inner.is::<rustls::pki_types::InvalidDnsNameError>())
-        }
+        Some(Some(error)) => error.get_ref().is_some_and(|inner| {
+            inner.is::<rustls::Error>() || inner.is::<rustls::pki_types::InvalidDnsNameError>()
+        }),
         // The server has no TLS, or wants a password that was not given.
         Some(None) => !error.is_closed(),
         None => false,
@@ -289,14 +347,17 @@ fn is_lasting(error: &tokio_postgres::Error) -> bool {
 
 /// Names a database for messages: its URL without user, password and parameters.
 pub(in crate::store) fn place(url: &Secret) -> String {
-    let Some(parts) = Parts::divide(url.expose()) else { return "the database".to_owned() };
+    let Some(parts) = Parts::divide(url.expose()) else {
+        return "the database".to_owned();
+    };
     let name = parts.after.split('?').next().unwrap_or_default();
     format!("the database postgres://{}{name}", parts.hosts.join(","))
 }
 
 fn unreadable() -> Error {
     Error::misconfigured(
-        "the PostgreSQL URL can't be read; it is written postgres://USER:PASSWORD@HOST:PORT/DATABASE, or with several HOST:PORT, divided by commas",
+        "the PostgreSQL URL can't be read; it is written \
+         postgres://USER:PASSWORD@HOST:PORT/DATABASE, or with several HOST:PORT, divided by commas",
     )
 }
 
@@ -314,9 +375,13 @@ struct Parts {
 
 impl Parts {
     fn divide(url: &str) -> Option<Self> {
-        let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "postgres" | "postgresql"))?;
+        let (scheme, rest) = url
+            .split_once("://")
+            .filter(|(scheme, _)| matches!(*scheme, "postgres" | "postgresql"))?;
         let (authority, after) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (credentials, hosts) = authority.rfind('@').map_or(("", authority), |at| authority.split_at(at + 1));
+        let (credentials, hosts) = authority
+            .rfind('@')
+            .map_or(("", authority), |at| authority.split_at(at + 1));
         let (path, query) = after.split_once('?').unwrap_or((after, ""));
         let (mut ssl_mode, mut root, mut others) = (None, None, Vec::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -329,7 +394,11 @@ impl Parts {
                 _ => others.push(pair),
             }
         }
-        let parameters = if others.is_empty() { String::new() } else { format!("?{}", others.join("&")) };
+        let parameters = if others.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", others.join("&"))
+        };
         Some(Self {
             before: format!("{scheme}://{credentials}"),
             hosts: hosts.split(',').map(str::to_owned).collect(),
@@ -345,23 +414,46 @@ mod tests {
     use super::*;
 
     fn servers(url: &str) -> Result<Servers> {
-        Servers::new(&Secret::new(url), &PostgresOptions::default(), &Announced::default())
+        Servers::new(
+            &Secret::new(url),
+            &PostgresOptions::default(),
+            &Announced::default(),
+        )
     }
 
     #[test]
     fn several_hosts_are_tried_in_their_order_and_only_the_primary_is_used() {
         let servers = servers("postgres://bob:a%40b@one.example.com:5433,two.example.com/db?application_name=x+y&sslmode=disable").unwrap();
-        let [one, two] = &servers.hosts[..] else { panic!("not two") };
-        assert_eq!((one.name.as_str(), one.config.get_ports()), ("one.example.com:5433", [5433].as_slice()));
-        assert_eq!(two.config.get_hosts(), [Host::Tcp("two.example.com".to_owned())]);
+        let [one, two] = &servers.hosts[..] else {
+            panic!("not two")
+        };
+        assert_eq!(
+            (one.name.as_str(), one.config.get_ports()),
+            ("one.example.com:5433", [5433].as_slice())
+        );
+        assert_eq!(
+            two.config.get_hosts(),
+            [Host::Tcp("two.example.com".to_owned())]
+        );
         for config in [&one.config, &two.config] {
             assert_eq!(config.get_password(), Some(b"a@b".as_slice()));
-            assert_eq!((config.get_user(), config.get_dbname()), (Some("bob"), Some("db")));
+            assert_eq!(
+                (config.get_user(), config.get_dbname()),
+                (Some("bob"), Some("db"))
+            );
             assert_eq!(config.get_application_name(), Some("x+y"));
-            assert_eq!((config.get_ssl_mode(), config.get_target_session_attrs()), (SslMode::Disable, TargetSessionAttrs::ReadWrite));
+            assert_eq!(
+                (config.get_ssl_mode(), config.get_target_session_attrs()),
+                (SslMode::Disable, TargetSessionAttrs::ReadWrite)
+            );
         }
         let standby = "postgres://bob@one.example.com,two.example.com/db?target_session_attrs=any";
-        assert_eq!(super::tests::servers(standby).unwrap().hosts[0].config.get_target_session_attrs(), TargetSessionAttrs::Any);
+        assert_eq!(
+            super::tests::servers(standby).unwrap().hosts[0]
+                .config
+                .get_target_session_attrs(),
+            TargetSessionAttrs::Any
+        );
     }
 
     #[test]
@@ -376,8 +468,15 @@ mod tests {
 
     #[test]
     fn a_socket_of_this_machine_has_no_tls() {
-        for url in ["postgres://bob@%2Frun%2Fpostgresql/db?sslmode=require", "postgres:///db?host=/run/postgresql&user=bob"] {
-            assert_eq!(servers(url).unwrap().hosts[0].config.get_ssl_mode(), SslMode::Disable, "{url}");
+        for url in [
+            "postgres://bob@%2Frun%2Fpostgresql/db?sslmode=require",
+            "postgres:///db?host=/run/postgresql&user=bob",
+        ] {
+            assert_eq!(
+                servers(url).unwrap().hosts[0].config.get_ssl_mode(),
+                SslMode::Disable,
+                "{url}"
+            );
         }
     }
 }

@@ -13,7 +13,9 @@ use super::connect::Unreachable;
 /// Makes the error for a pool that has no connection to give.
 pub(super) fn unreachable(error: PoolError<Unreachable>) -> Error {
     match error {
-        PoolError::Backend(refusal) if refusal.lasts => Error::misconfigured(format!("the database lets nobody in: {refusal}")),
+        PoolError::Backend(refusal) if refusal.lasts => {
+            Error::misconfigured(format!("the database lets nobody in: {refusal}"))
+        }
         error => no_connection(error),
     }
 }
@@ -52,29 +54,51 @@ impl From<tokio_postgres::Error> for Stop {
 
 /// Says whether another transaction was in the way.
 pub(super) fn is_conflict(error: &tokio_postgres::Error) -> bool {
-    matches!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::LOCK_NOT_AVAILABLE))
+    matches!(
+        error.code(),
+        Some(
+            &SqlState::T_R_SERIALIZATION_FAILURE
+                | &SqlState::T_R_DEADLOCK_DETECTED
+                | &SqlState::LOCK_NOT_AVAILABLE
+        )
+    )
 }
 
-/// Says whether the database doesn't know a command; any other refusal may be over soon, as a standby's of LISTEN is
-/// once it is the primary.
+/// Says whether the database doesn't know a command; any other refusal may be over soon, as a
+/// standby's of LISTEN is once it is the primary.
 pub(super) fn is_unknown(state: &SqlState) -> bool {
-    matches!(*state, SqlState::FEATURE_NOT_SUPPORTED | SqlState::SYNTAX_ERROR | SqlState::UNDEFINED_OBJECT)
+    matches!(
+        *state,
+        SqlState::FEATURE_NOT_SUPPORTED | SqlState::SYNTAX_ERROR | SqlState::UNDEFINED_OBJECT
+    )
 }
 
 /// Says whether the connection is gone or going.
 pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
     match error.code() {
-        // 08: connection exceptions. 57P: the server is stopping, starting or was told to hang up. 25P03: it hung up on
-        // a transaction in which nothing was sent for too long.
-        Some(state) => state.code().starts_with("08") || state.code().starts_with("57P") || state.code() == "25P03",
-        None => error.is_closed() || error.source().is_some_and(|source| source.is::<io::Error>()),
+        // 08: connection exceptions. 57P: the server is stopping, starting or was told to hang up.
+        // 25P03: it hung up on a transaction in which nothing was sent for too long.
+        Some(state) => {
+            state.code().starts_with("08")
+                || state.code().starts_with("57P")
+                || state.code() == "25P03"
+        }
+        None => {
+            error.is_closed()
+                || error
+                    .source()
+                    .is_some_and(|source| source.is::<io::Error>())
+        }
     }
 }
 
 pub(super) fn failure(error: tokio_postgres::Error) -> Error {
     // 53: out of disk, memory or connections. 25006: the primary became a standby.
     let state = error.code().map_or("", SqlState::code);
-    if is_lost(&error) || state.starts_with("53") || matches!(state, "25006" | "57014" | "40001" | "40P01" | "55P03") {
+    if is_lost(&error)
+        || state.starts_with("53")
+        || matches!(state, "25006" | "57014" | "40001" | "40P01" | "55P03")
+    {
         Error::store_unavailable(error)
     } else {
         Error::internal(error)
@@ -87,7 +111,14 @@ mod tests {
 
     #[test]
     fn a_command_is_given_up_only_where_the_database_does_not_know_it() {
-        for (state, unknown) in [("0A000", true), ("42601", true), ("42704", true), ("25006", false), ("53300", false), ("57P03", false)] {
+        for (state, unknown) in [
+            ("0A000", true),
+            ("42601", true),
+            ("42704", true),
+            ("25006", false),
+            ("53300", false),
+            ("57P03", false),
+        ] {
             assert_eq!(is_unknown(&SqlState::from_code(state)), unknown, "{state}");
         }
     }

@@ -1,4 +1,5 @@
-//! PostgreSQL, or a database that speaks its protocol: no advisory locks, no serials, no wait without an end.
+//! PostgreSQL, or a database that speaks its protocol: no advisory locks, no serials, no wait
+//! without an end.
 
 mod connect;
 mod error;
@@ -45,7 +46,8 @@ type Object = managed::Object<Servers>;
 const TRIP: Duration = Duration::from_secs(3);
 /// How often a read or a write is tried on a connection that breaks.
 const ATTEMPTS: u32 = 10;
-/// How often a server that does not answer is asked at the start, and how often the log hears of it.
+/// How often a server that does not answer is asked at the start, and how often the log hears of
+/// it.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 const REPORT: Duration = Duration::from_secs(5);
 
@@ -59,7 +61,8 @@ pub(super) struct Postgres {
     /// The connection that probes and listens, while nobody uses it.
     lookout: std::sync::Mutex<Option<Lookout>>,
     announced: Announced,
-    /// Whether the database knows LISTEN and NOTIFY, as far as was found out, and the settings want them.
+    /// Whether the database knows LISTEN and NOTIFY, as far as was found out, and the settings want
+    /// them.
     notifies: AtomicBool,
     /// How often the database came back: what was asked before may never be answered.
     renewals: watch::Sender<u64>,
@@ -67,11 +70,12 @@ pub(super) struct Postgres {
     turn: Mutex<()>,
 }
 
-/// Lifts the bound for statements: a COMMIT that waits for a synchronous standby must not be cut short, or the
-/// server reports success for what only it has.
+/// Lifts the bound for statements: a COMMIT that waits for a synchronous standby must not be cut
+/// short, or the server reports success for what only it has.
 const WITHOUT_TIMEOUT: &str = "SET LOCAL statement_timeout = 0";
 /// Lifts all bounds, for a copy of everything, which may wait in between for its reader.
-const WITHOUT_BOUNDS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+const WITHOUT_BOUNDS: &str =
+    "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
@@ -107,11 +111,21 @@ impl Postgres {
             .recycle_timeout(Some(patience))
             .build()
             .map_err(Error::internal)?;
-        // A pooler that gives each transaction another session gives the notifications to its next client.
-        let notifies = AtomicBool::new(options.notify && options.statements == Statements::Prepared);
+        // A pooler that gives each transaction another session gives the notifications to its next
+        // client.
+        let notifies =
+            AtomicBool::new(options.notify && options.statements == Statements::Prepared);
         let (options, lookout) = (options.clone(), std::sync::Mutex::default());
         let renewals = watch::Sender::new(0);
-        let postgres = Self { pool, options, lookout, announced, notifies, renewals, turn: Mutex::default() };
+        let postgres = Self {
+            pool,
+            options,
+            lookout,
+            announced,
+            notifies,
+            renewals,
+            turn: Mutex::default(),
+        };
         let place = place(url);
         let begun = Instant::now();
         let mut reported = None::<Instant>;
@@ -120,7 +134,8 @@ impl Postgres {
                 Ok(()) => return Ok(postgres),
                 Err(error) => error,
             };
-            let waits = purpose == Purpose::Open(Open::Serve) && error.kind() == &ErrorKind::StoreUnavailable;
+            let waits = purpose == Purpose::Open(Open::Serve)
+                && error.kind() == &ErrorKind::StoreUnavailable;
             let start_timeout = postgres.options.start_timeout;
             if !waits || begun.elapsed() + ASK_AGAIN > start_timeout {
                 return Err(error);
@@ -157,17 +172,32 @@ impl Postgres {
     /// Gives LISTEN and NOTIFY up where the database says that it doesn't know them.
     fn note_refusal(&self, error: &tokio_postgres::Error) {
         if error.code().is_some_and(is_unknown) && self.notifies.swap(false, Ordering::Relaxed) {
-            tracing::info!("the database has no LISTEN and NOTIFY: changes are looked for, and not announced ({error})");
+            tracing::info!(
+                "the database has no LISTEN and NOTIFY: changes are looked for, and not announced \
+                 ({error})"
+            );
         }
     }
 
     /// Reads on the connection that is kept for it, or on another when that one hangs or is gone.
     async fn look(&self, statement: Statement) -> Result<Vec<Row>> {
-        let kept = self.lookout.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let kept = self
+            .lookout
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let mut lookout = match kept.filter(|lookout| !lookout.client.is_closed()) {
             Some(lookout) => lookout,
             // Not one of the pool's: all of those may be busy, or hang.
-            None => Lookout { client: self.pool.manager().create().await.map_err(Error::store_unavailable)?, listens: false },
+            None => Lookout {
+                client: self
+                    .pool
+                    .manager()
+                    .create()
+                    .await
+                    .map_err(Error::store_unavailable)?,
+                listens: false,
+            },
         };
         // Again each time, until it is heard or known not to be.
         if !lookout.listens && self.notifies.load(Ordering::Relaxed) {
@@ -176,14 +206,18 @@ impl Postgres {
                 Err(error) => self.note_refusal(&error),
             }
         }
-        let rows = lookout.client.query_typed(statement.text, &[]).await.map_err(failure)?;
+        let rows = lookout
+            .client
+            .query_typed(statement.text, &[])
+            .await
+            .map_err(failure)?;
         // Had the caller given up, or the read failed, the connection would be gone with it.
         *self.lookout.lock().unwrap_or_else(PoisonError::into_inner) = Some(lookout);
         converted(statement, &rows)
     }
 
-    /// Waits for one try, unless it takes too long, or the database was away meanwhile: a connection from before may be
-    /// silent for ever, and would keep its place in the pool.
+    /// Waits for one try, unless it takes too long, or the database was away meanwhile: a
+    /// connection from before may be silent for ever, and would keep its place in the pool.
     async fn in_time<T>(&self, attempt: impl Future<Output = T>) -> Result<T, Cause> {
         let mut renewals = self.renewals.subscribe();
         tokio::select! {
@@ -197,7 +231,10 @@ impl Postgres {
         let mut attempt = 0;
         loop {
             let client = self.lease().await.map_err(no_connection)?;
-            let error = match self.in_time(self.select(&client, statement, parameters)).await {
+            let error = match self
+                .in_time(self.select(&client, statement, parameters))
+                .await
+            {
                 Ok(Ok(rows)) => {
                     client.give_back();
                     return converted(statement, &rows);
@@ -240,7 +277,12 @@ impl Postgres {
     #[cfg(test)]
     pub(super) async fn prepare(&self, statement: Statement) -> Result<usize> {
         let client = self.pool.get().await.map_err(no_connection)?;
-        Ok(client.prepare(statement.text).await.map_err(failure)?.params().len())
+        Ok(client
+            .prepare(statement.text)
+            .await
+            .map_err(failure)?
+            .params()
+            .len())
     }
 }
 
@@ -250,10 +292,19 @@ impl Driver for Postgres {
     }
 
     fn apply(&self, steps: Steps) -> Answer<'_, ()> {
-        Box::pin(async move { timeout(TRIES, self.write(&steps)).await.map_err(Error::store_unavailable)? })
+        Box::pin(async move {
+            timeout(TRIES, self.write(&steps))
+                .await
+                .map_err(Error::store_unavailable)?
+        })
     }
 
-    fn read_tables<'a>(&'a self, tables: &'a [Table], hold: Hold, pieces: mpsc::Sender<Piece>) -> Answer<'a, ()> {
+    fn read_tables<'a>(
+        &'a self,
+        tables: &'a [Table],
+        hold: Hold,
+        pieces: mpsc::Sender<Piece>,
+    ) -> Answer<'a, ()> {
         Box::pin(self.stream(tables, hold, pieces))
     }
 
@@ -262,7 +313,10 @@ impl Driver for Postgres {
     }
 
     fn check(&self) -> Answer<'_, ()> {
-        const ANY: Statement = Statement { table: "schema_version", text: "SELECT number FROM schema_version LIMIT 1" };
+        const ANY: Statement = Statement {
+            table: "schema_version",
+            text: "SELECT number FROM schema_version LIMIT 1",
+        };
         Box::pin(async move { self.read(ANY, &[]).await.map(drop) })
     }
 
@@ -271,7 +325,8 @@ impl Driver for Postgres {
     }
 
     fn renew(&self) {
-        // They may lead to a server that is gone or no longer the primary, and nothing says so until they are used.
+        // They may lead to a server that is gone or no longer the primary, and nothing says so
+        // until they are used.
         self.pool.retain(|_, _| false);
         self.renewals.send_modify(|count| *count += 1);
     }
@@ -288,8 +343,8 @@ struct Lookout {
     listens: bool,
 }
 
-/// A connection of the pool, closed when it is dropped before it is given back: a caller that gives up waiting leaves
-/// an answer on its way, or a transaction open.
+/// A connection of the pool, closed when it is dropped before it is given back: a caller that gives
+/// up waiting leaves an answer on its way, or a transaction open.
 struct Lease(Option<Object>);
 
 impl Lease {

@@ -15,27 +15,46 @@ use crate::store::row::Value;
 
 /// How many rows are fetched at a time, and how many are sent before their answers are waited for.
 const ROWS: usize = 500;
-/// Every write begins by adding its operation: this lets the writes under way end, and keeps further ones waiting.
+/// Every write begins by adding its operation: this lets the writes under way end, and keeps
+/// further ones waiting.
 const HOLD_WRITERS: &str = "LOCK TABLE operation IN SHARE MODE";
 
 impl Postgres {
-    pub(super) async fn stream(&self, tables: &[Table], hold: Hold, pieces: mpsc::Sender<Piece>) -> Result<()> {
+    pub(super) async fn stream(
+        &self,
+        tables: &[Table],
+        hold: Hold,
+        pieces: mpsc::Sender<Piece>,
+    ) -> Result<()> {
         let mut client = self.pool.get().await.map_err(unreachable)?;
         if hold == Hold::Writers {
             match stream_from(&mut client, tables, Some(HOLD_WRITERS), &pieces).await {
-                Err(error) if matches!(error.code(), Some(&SqlState::FEATURE_NOT_SUPPORTED | &SqlState::SYNTAX_ERROR)) => {
-                    tracing::warn!("this database can't keep writers waiting: see to it that nothing writes meanwhile");
+                Err(error)
+                    if matches!(
+                        error.code(),
+                        Some(&SqlState::FEATURE_NOT_SUPPORTED | &SqlState::SYNTAX_ERROR)
+                    ) =>
+                {
+                    tracing::warn!(
+                        "this database can't keep writers waiting: see to it that nothing writes \
+                         meanwhile"
+                    );
                 }
                 streamed => return streamed.map_err(failure),
             }
         }
-        stream_from(&mut client, tables, None, &pieces).await.map_err(failure)
+        stream_from(&mut client, tables, None, &pieces)
+            .await
+            .map_err(failure)
     }
 
     pub(super) async fn insert(&self, batch: Batch) -> Result<()> {
         let mut client = self.pool.get().await.map_err(unreachable)?;
         let transaction = client.transaction().await.map_err(failure)?;
-        transaction.batch_execute(WITHOUT_BOUNDS).await.map_err(failure)?;
+        transaction
+            .batch_execute(WITHOUT_BOUNDS)
+            .await
+            .map_err(failure)?;
         if let Some(before) = &batch.before {
             transaction.batch_execute(before).await.map_err(failure)?;
         }
@@ -70,7 +89,10 @@ async fn stream_from(
     pieces: &mpsc::Sender<Piece>,
 ) -> Result<(), tokio_postgres::Error> {
     // One moment for all tables: that of the first statement after this.
-    let builder = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(hold.is_none());
+    let builder = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(hold.is_none());
     let transaction = builder.start().await?;
     transaction.batch_execute(WITHOUT_BOUNDS).await?;
     if let Some(hold) = hold {
@@ -82,15 +104,25 @@ async fn stream_from(
             Kind::Text => format!("convert_to({name}, 'UTF8')"),
             Kind::Integer | Kind::Bytes => name.to_owned(),
         });
-        transaction.batch_execute(&format!("DECLARE all_rows NO SCROLL CURSOR FOR {text}")).await?;
+        transaction
+            .batch_execute(&format!("DECLARE all_rows NO SCROLL CURSOR FOR {text}"))
+            .await?;
         let fetch = format!("FETCH FORWARD {ROWS} FROM all_rows");
         loop {
             let rows = transaction.query_typed(&fetch, &[]).await?;
             if rows.is_empty() {
                 break;
             }
-            let rows = rows.iter().map(|row| (0..row.len()).map(|index| value(row, index)).collect::<Result<Vec<Value>, _>>());
-            if pieces.send(Piece::Rows(rows.collect::<Result<_, _>>()?)).await.is_err() {
+            let rows = rows.iter().map(|row| {
+                (0..row.len())
+                    .map(|index| value(row, index))
+                    .collect::<Result<Vec<Value>, _>>()
+            });
+            if pieces
+                .send(Piece::Rows(rows.collect::<Result<_, _>>()?))
+                .await
+                .is_err()
+            {
                 return Ok(());
             }
         }

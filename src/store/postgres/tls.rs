@@ -42,7 +42,11 @@ impl Mode {
             "require" => Self::Require,
             "verify-ca" => Self::VerifyCa,
             "verify-full" => Self::VerifyFull,
-            _ => return Err(Error::misconfigured("sslmode is one of disable, prefer, require, verify-ca and verify-full")),
+            _ => {
+                return Err(Error::misconfigured(
+                    "sslmode is one of disable, prefer, require, verify-ca and verify-full",
+                ));
+            }
         })
     }
 }
@@ -64,8 +68,9 @@ impl Tls {
         let trust = match (mode, root) {
             (Mode::VerifyFull | Mode::VerifyCa, None) => {
                 return Err(Error::misconfigured(
-                    "sslmode=verify-ca and verify-full need sslrootcert=FILE, the PEM file of the authority that signed the database's \
-                     certificate; where a public one did, that is the system's bundle, such as /etc/ssl/certs/ca-certificates.crt",
+                    "sslmode=verify-ca and verify-full need sslrootcert=FILE, the PEM file of the \
+                     authority that signed the database's certificate; where a public one did, \
+                     that is the system's bundle, such as /etc/ssl/certs/ca-certificates.crt",
                 ));
             }
             (Mode::VerifyFull, Some(root)) => Trust::SignedForTheHost(authorities(root)?),
@@ -73,17 +78,30 @@ impl Tls {
             (Mode::Disable | Mode::Prefer, _) | (Mode::Require, None) => Trust::Anyone,
         };
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder =
-            ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().map_err(Error::internal)?;
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(Error::internal)?;
         let verifier: Arc<dyn ServerCertVerifier> = match trust {
             Trust::SignedForTheHost(roots) => {
-                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(Error::internal)?
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+                    .build()
+                    .map_err(Error::internal)?
             }
-            Trust::Signed(roots) => Arc::new(AnyHost { roots: Some(roots), provider }),
-            Trust::Anyone => Arc::new(AnyHost { roots: None, provider }),
+            Trust::Signed(roots) => Arc::new(AnyHost {
+                roots: Some(roots),
+                provider,
+            }),
+            Trust::Anyone => Arc::new(AnyHost {
+                roots: None,
+                provider,
+            }),
         };
-        let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-        // Wanted by servers that speak TLS from the first byte (sslnegotiation=direct), and harmless to others.
+        let mut config = builder
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
+        // Wanted by servers that speak TLS from the first byte (sslnegotiation=direct), and
+        // harmless to others.
         config.alpn_protocols = vec![b"postgresql".to_vec()];
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
@@ -91,11 +109,20 @@ impl Tls {
 
 /// Reads the certificates of a PEM file.
 fn authorities(path: &Path) -> Result<RootCertStore> {
-    let unusable = |why: String| Error::misconfigured(format!("sslrootcert: {} can't be used: {why}", path.display()));
+    let unusable = |why: String| {
+        Error::misconfigured(format!(
+            "sslrootcert: {} can't be used: {why}",
+            path.display()
+        ))
+    };
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.to_string()))? {
+    for certificate in
+        CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.to_string()))?
+    {
         let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-        roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| unusable(error.to_string()))?;
     }
     if roots.is_empty() {
         return Err(unusable("there is no certificate in it".to_owned()));
@@ -122,7 +149,13 @@ impl ServerCertVerifier for AnyHost {
         if let Some(roots) = &self.roots {
             let certificate = ParsedCertificate::try_from(end_entity)?;
             let algorithms = self.provider.signature_verification_algorithms.all;
-            verify_server_cert_signed_by_trust_anchor(&certificate, roots, intermediates, now, algorithms)?;
+            verify_server_cert_signed_by_trust_anchor(
+                &certificate,
+                roots,
+                intermediates,
+                now,
+                algorithms,
+            )?;
         }
         Ok(ServerCertVerified::assertion())
     }
@@ -133,7 +166,12 @@ impl ServerCertVerifier for AnyHost {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -142,11 +180,18 @@ impl ServerCertVerifier for AnyHost {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
@@ -156,8 +201,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for T
     type Error = io::Error;
 
     fn make_tls_connect(&mut self, host: &str) -> io::Result<Handshake> {
-        let host = ServerName::try_from(host.to_owned()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        Ok(Handshake { connector: self.0.clone(), host })
+        let host = ServerName::try_from(host.to_owned())
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        Ok(Handshake {
+            connector: self.0.clone(),
+            host,
+        })
     }
 }
 
@@ -173,7 +222,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Hands
     type Future = Pin<Box<dyn Future<Output = io::Result<Encrypted<S>>> + Send>>;
 
     fn connect(self, stream: S) -> Self::Future {
-        Box::pin(async move { self.connector.connect(self.host, stream).await.map(Encrypted) })
+        Box::pin(async move {
+            self.connector
+                .connect(self.host, stream)
+                .await
+                .map(Encrypted)
+        })
     }
 }
 
@@ -187,13 +241,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Encrypted<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Encrypted<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(context, buffer)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Encrypted<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(context, bytes)
     }
 

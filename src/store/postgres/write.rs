@@ -1,4 +1,5 @@
-//! A write: its statements are pipelined, each count is read, then comes the COMMIT, and after some failures another try.
+//! A write: its statements are pipelined, each count is read, then comes the COMMIT, and after some
+//! failures another try.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -24,15 +25,18 @@ use super::{ATTEMPTS, Cause, Lease, Postgres, WITHOUT_TIMEOUT};
 pub(super) const TRIES: Duration = Duration::from_secs(20);
 /// The longest pause before a write is tried again.
 const MAX_PAUSE: Duration = Duration::from_millis(500);
-/// Tells the replicas that listen. It is a transaction of its own, after the write's: a database that doesn't know NOTIFY would fail the write
-/// by it, and PostgreSQL lets commits with a notification in them through one at a time. It is nothing that a disk or
-/// a standby must have before the write is acknowledged.
+/// Tells the replicas that listen. It is a transaction of its own, after the write's: a database
+/// that doesn't know NOTIFY would fail the write by it, and PostgreSQL lets commits with a
+/// notification in them through one at a time. It is nothing that a disk or a standby must have
+/// before the write is acknowledged.
 const NOTIFY: &str = "BEGIN; SET LOCAL synchronous_commit = off; NOTIFY transire_change; COMMIT";
 /// How long a write that is done waits for the notification; replicas that poll hear of it anyway.
 const NOTIFYING: Duration = Duration::from_millis(200);
 
-/// A statement that is sent when it is first polled; its answer is how many rows it touched or found.
-pub(super) type Sent<'s> = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send + 's>>;
+/// A statement that is sent when it is first polled; its answer is how many rows it touched or
+/// found.
+pub(super) type Sent<'s> =
+    Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send + 's>>;
 
 impl Postgres {
     pub(super) async fn write(&self, steps: &Steps) -> Result<()> {
@@ -41,9 +45,10 @@ impl Postgres {
         let name = format!("{:?}", steps.operation.parameters.first());
         let (mut attempt, mut broken) = (0, 0);
         loop {
-            // The guards are written for READ COMMITTED, and hold the rows that they rest on; at a stricter level
-            // each write that waits for the change counter fails and starts again. So there the writes of one
-            // process take turns, and only those of different replicas meet.
+            // The guards are written for READ COMMITTED, and hold the rows that they rest on; at a
+            // stricter level each write that waits for the change counter fails and starts again.
+            // So there the writes of one process take turns, and only those of different replicas
+            // meet.
             let turn = match self.options.isolation {
                 Isolation::Serializable if steps.announces => Some(self.turn.lock().await),
                 Isolation::Serializable | Isolation::ReadCommitted => None,
@@ -60,7 +65,8 @@ impl Postgres {
                         client.give_back();
                         return Err(error);
                     }
-                    // As often as the time allows: at the strictest level, concurrent writes are answered so.
+                    // As often as the time allows: at the strictest level, concurrent writes are
+                    // answered so.
                     Ok(Err(Stop::Conflict)) => {
                         client.give_back();
                         drop(turn);
@@ -70,8 +76,8 @@ impl Postgres {
                     }
                     // This server is the primary no more; a new connection looks for who is.
                     Ok(Err(Stop::ReadOnly(error))) => error.into(),
-                    // Perhaps it was applied. The next try's first statement says so, and if the server is
-                    // still at that commit, it waits there until it is decided.
+                    // Perhaps it was applied. The next try's first statement says so, and if the
+                    // server is still at that commit, it waits there until it is decided.
                     Ok(Err(Stop::Lost(error))) => {
                         in_doubt = true;
                         error.into()
@@ -96,18 +102,23 @@ impl Postgres {
 
     /// Tries a write: one trip to begin, one for all statements, one to commit.
     async fn transact(&self, client: &mut Lease, steps: &Steps) -> Result<(), Stop> {
-        // Begun before the rest is sent: if beginning failed, the statements would be committed one by one.
+        // Begun before the rest is sent: if beginning failed, the statements would be committed one
+        // by one.
         let transaction = self.begin(client).await?;
         let mut sends: Vec<Sent<'_>> = Vec::with_capacity(steps.rest.len() + 3);
         if let Some(limits) = self.limits() {
             let transaction = &transaction;
-            sends.push(Box::pin(async move { transaction.batch_execute(&limits).await.map(|()| 0) }));
+            sends.push(Box::pin(async move {
+                transaction.batch_execute(&limits).await.map(|()| 0)
+            }));
         }
         let before = sends.len();
         for guarded in std::iter::once(&steps.operation).chain(&steps.rest) {
             sends.push(self.send(&transaction, guarded).await?);
         }
-        sends.push(Box::pin(async { transaction.batch_execute(WITHOUT_TIMEOUT).await.map(|()| 0) }));
+        sends.push(Box::pin(async {
+            transaction.batch_execute(WITHOUT_TIMEOUT).await.map(|()| 0)
+        }));
         let mut counts = in_order(sends).await.into_iter();
         for limits in counts.by_ref().take(before) {
             limits?;
@@ -119,7 +130,9 @@ impl Postgres {
         for guarded in &steps.rest {
             match counts.next() {
                 Some(Ok(count)) => guarded.check(count).map_err(Stop::Refused)?,
-                Some(Err(error)) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => return Err(Stop::Refused(guarded.refusal())),
+                Some(Err(error)) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+                    return Err(Stop::Refused(guarded.refusal()));
+                }
                 Some(Err(error)) => return Err(error.into()),
                 None => return Err(Stop::Refused(Error::internal("a statement has no answer"))),
             }
@@ -131,35 +144,58 @@ impl Postgres {
     }
 
     /// Begins a transaction at the level that the settings ask for.
-    async fn begin<'c>(&self, client: &'c mut Lease) -> Result<Transaction<'c>, tokio_postgres::Error> {
+    async fn begin<'c>(
+        &self,
+        client: &'c mut Lease,
+    ) -> Result<Transaction<'c>, tokio_postgres::Error> {
         let level = match self.options.isolation {
             Isolation::ReadCommitted => IsolationLevel::ReadCommitted,
             Isolation::Serializable => IsolationLevel::Serializable,
         };
-        client.build_transaction().isolation_level(level).start().await
+        client
+            .build_transaction()
+            .isolation_level(level)
+            .start()
+            .await
     }
 
     /// Returns what bounds a transaction whose session was told nothing.
     fn limits(&self) -> Option<String> {
         let timeout = self.options.statement_timeout.as_millis();
         (self.options.statements == Statements::Unnamed).then(|| {
-            format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL {IDLE_TIMEOUT}; SET LOCAL statement_timeout = {timeout}")
+            format!(
+                "SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL {IDLE_TIMEOUT}; SET \
+                 LOCAL statement_timeout = {timeout}"
+            )
         })
     }
 
     /// Makes a statement ready to be sent; the answer is how many rows it touched or found.
-    async fn send<'s>(&self, transaction: &'s Transaction<'_>, guarded: &'s Guarded) -> Result<Sent<'s>, tokio_postgres::Error> {
+    async fn send<'s>(
+        &self,
+        transaction: &'s Transaction<'_>,
+        guarded: &'s Guarded,
+    ) -> Result<Sent<'s>, tokio_postgres::Error> {
         let text = guarded.statement.text;
         Ok(match self.options.statements {
             Statements::Prepared => {
                 let prepared = transaction.prepare_cached(text).await?;
-                Box::pin(async move { transaction.execute_raw(&prepared, &guarded.parameters).await })
+                Box::pin(async move {
+                    transaction
+                        .execute_raw(&prepared, &guarded.parameters)
+                        .await
+                })
             }
-            Statements::Unnamed => Box::pin(async move { transaction.execute_typed(text, &typed(&guarded.parameters)).await }),
+            Statements::Unnamed => Box::pin(async move {
+                transaction
+                    .execute_typed(text, &typed(&guarded.parameters))
+                    .await
+            }),
         })
     }
 
-    /// Tells the other replicas that the change feed grew. That it can't be told is nothing to fail by.
+    /// Tells the other replicas that the change feed grew. That it can't be told is nothing to fail
+    /// by.
     async fn notify(&self, client: Lease, steps: &Steps) {
         if !steps.announces || !self.notifies.load(Ordering::Relaxed) {
             return client.give_back();
@@ -176,7 +212,9 @@ impl Postgres {
 /// Returns how long to wait before another try, shorter or longer by what `name` gives.
 pub(super) fn pause(attempt: u32, name: &str) -> Duration {
     let longest = (Duration::from_millis(10) * attempt * attempt).min(MAX_PAUSE);
-    let hash = name.bytes().fold(attempt, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    let hash = name.bytes().fold(attempt, |hash, byte| {
+        hash.wrapping_mul(31).wrapping_add(u32::from(byte))
+    });
     longest / 2 + longest * (hash % 64) / 128
 }
 
@@ -191,7 +229,11 @@ pub(super) async fn in_order(mut sends: Vec<Sent<'_>>) -> Vec<Result<u64, tokio_
                 *slot = Some(output);
             }
         }
-        if done.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+        if done.iter().all(Option::is_some) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     })
     .await;
     done.into_iter().flatten().collect()

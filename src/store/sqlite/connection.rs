@@ -1,4 +1,5 @@
-//! Connections to the file, how long each waits for other processes, and what SQLite's failures mean.
+//! Connections to the file, how long each waits for other processes, and what SQLite's failures
+//! mean.
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -14,8 +15,9 @@ use crate::domain::Error;
 
 use super::WAIT;
 
-/// How long the service waits for another process to let go of the file: commands hold it for milliseconds, so whoever
-/// holds it longer may hold it for minutes, and a group waits for the one before it, too.
+/// How long the service waits for another process to let go of the file: commands hold it for
+/// milliseconds, so whoever holds it longer may hold it for minutes, and a group waits for the one
+/// before it, too.
 const SERVICE_WAIT: Duration = Duration::from_secs(2);
 /// How long it waits once it has waited in vain, until a write gets through again.
 const LOCKED_WAIT: Duration = Duration::from_millis(50);
@@ -36,7 +38,10 @@ pub(super) struct Patience {
 
 impl Patience {
     fn present(&self) -> Duration {
-        match (self.serving.load(Ordering::Relaxed), self.locked.load(Ordering::Relaxed)) {
+        match (
+            self.serving.load(Ordering::Relaxed),
+            self.locked.load(Ordering::Relaxed),
+        ) {
             (false, _) => WAIT,
             (true, false) => SERVICE_WAIT,
             (true, true) => LOCKED_WAIT,
@@ -45,7 +50,10 @@ impl Patience {
 }
 
 pub(super) fn open_writer(path: &Path, patience: &Arc<Patience>) -> rusqlite::Result<Connection> {
-    let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let mut connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
     let patience = Arc::clone(patience);
     wait_when_busy(&mut connection, move || patience.present())?;
     // WAL, so that reading never waits for writing; FULL, so that a commit outlives a power cut.
@@ -56,12 +64,18 @@ pub(super) fn open_writer(path: &Path, patience: &Arc<Patience>) -> rusqlite::Re
 }
 
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let mut connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
     wait_when_busy(&mut connection, || WAIT)?;
     Ok(connection)
 }
 
-pub(super) fn wait_when_busy(connection: &mut Connection, patience: impl Fn() -> Duration + Send + 'static) -> rusqlite::Result<()> {
+pub(super) fn wait_when_busy(
+    connection: &mut Connection,
+    patience: impl Fn() -> Duration + Send + 'static,
+) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     let mut waiting_since = Instant::now();
     connection.busy_handler(Some(move |looks| {
@@ -73,10 +87,19 @@ pub(super) fn wait_when_busy(connection: &mut Connection, patience: impl Fn() ->
     }))
 }
 
-/// Makes the directory and an empty file that nobody else can read; SQLite's own files beside it take on its mode.
+/// Makes the directory and an empty file that nobody else can read; SQLite's own files beside it
+/// take on its mode.
 pub(super) fn make_file(directory: &Path, path: &Path) -> std::io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
     // Or a crash could forget the file's name after what is in it was promised to last.
     fs::File::open(directory)?.sync_all()
 }
@@ -108,18 +131,32 @@ impl From<rusqlite::Error> for Failure {
                     | ErrorCode::OutOfMemory
             )
         );
-        let locked = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
-        Self { unavailable, locked, cause: error.to_string() }
+        let locked = matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        );
+        Self {
+            unavailable,
+            locked,
+            cause: error.to_string(),
+        }
     }
 }
 
 impl Failure {
     pub(super) fn error(&self) -> Error {
         let cause = self.cause.clone();
-        if self.unavailable { Error::store_unavailable(cause) } else { Error::internal(cause) }
+        if self.unavailable {
+            Error::store_unavailable(cause)
+        } else {
+            Error::internal(cause)
+        }
     }
 }
 
 pub(super) fn unusable(path: &Path, why: impl std::fmt::Display) -> Error {
-    Error::misconfigured(format!("the database {} can't be used: {why}", path.display()))
+    Error::misconfigured(format!(
+        "the database {} can't be used: {why}",
+        path.display()
+    ))
 }

@@ -1,4 +1,5 @@
-//! SQLite, built in: one writer thread that shares each fsync among all who wait, and connections that only read.
+//! SQLite, built in: one writer thread that shares each fsync among all who wait, and connections
+//! that only read.
 
 mod connection;
 mod portable;
@@ -44,7 +45,8 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens `directory/transire.db`, making both when they are missing, unless it is for a command.
+    /// Opens `directory/transire.db`, making both when they are missing, unless it is for a
+    /// command.
     pub(super) async fn open(directory: PathBuf, purpose: Purpose, now: Timestamp) -> Result<Self> {
         let opening = tokio::task::spawn_blocking(move || Self::open_now(&directory, purpose, now));
         opening.await.map_err(Error::internal)?
@@ -54,32 +56,72 @@ impl Sqlite {
         let path = directory.join(FILE);
         let unopened = |error: rusqlite::Error| {
             let failure = Failure::from(error);
-            if failure.unavailable { failure.error() } else { unusable(&path, failure.cause) }
+            if failure.unavailable {
+                failure.error()
+            } else {
+                unusable(&path, failure.cause)
+            }
         };
         let found = match purpose {
-            // A writer would change an empty file, and another program's: WAL is a mode of the file.
+            // A writer would change an empty file, and another program's: WAL is a mode of the
+            // file.
             Purpose::Open(Open::Command) => match fs::metadata(&path) {
                 Ok(_) if has_schema(&path).map_err(unopened)? => Ok(()),
                 Ok(_) => return Err(no_data(directory.display())),
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+                {
                     return Err(no_data(directory.display()));
                 }
                 Err(error) => Err(error),
             },
-            Purpose::Open(Open::Serve | Open::SetUp) | Purpose::Fill(_) => make_file(directory, &path),
+            Purpose::Open(Open::Serve | Open::SetUp) | Purpose::Fill(_) => {
+                make_file(directory, &path)
+            }
         };
-        found.map_err(|error| Error::misconfigured(format!("the data directory {} can't be used: {error}", directory.display())))?;
+        found.map_err(|error| {
+            Error::misconfigured(format!(
+                "the data directory {} can't be used: {error}",
+                directory.display()
+            ))
+        })?;
         let patience = Arc::<Patience>::default();
         let mut connection = open_writer(&path, &patience).map_err(unopened)?;
-        if connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0)).ok().as_deref() != Some("wal") {
-            return Err(unusable(&path, "its file system can't share memory between processes; use a local disk"));
+        if connection
+            .pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))
+            .ok()
+            .as_deref()
+            != Some("wal")
+        {
+            return Err(unusable(
+                &path,
+                "its file system can't share memory between processes; use a local disk",
+            ));
         }
-        bring_up_to_date(&mut connection, purpose, now, &directory.display().to_string())?;
-        patience.serving.store(purpose == Purpose::Open(Open::Serve), Ordering::Relaxed);
-        let readers = Arc::new(Readers { path: path.clone(), idle: Mutex::default(), free: Arc::new(Semaphore::new(READERS)) });
+        bring_up_to_date(
+            &mut connection,
+            purpose,
+            now,
+            &directory.display().to_string(),
+        )?;
+        patience
+            .serving
+            .store(purpose == Purpose::Open(Open::Serve), Ordering::Relaxed);
+        let readers = Arc::new(Readers {
+            path: path.clone(),
+            idle: Mutex::default(),
+            free: Arc::new(Semaphore::new(READERS)),
+        });
         let (writer, tasks) = mpsc::channel(QUEUE);
-        let writing = Writer { path, connection: Some(connection), patience };
-        thread::Builder::new().name("sqlite-writer".to_owned()).spawn(move || writing.run(tasks)).map_err(Error::internal)?;
+        let writing = Writer {
+            path,
+            connection: Some(connection),
+            patience,
+        };
+        thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || writing.run(tasks))
+            .map_err(Error::internal)?;
         Ok(Self { writer, readers })
     }
 
@@ -87,13 +129,18 @@ impl Sqlite {
         match timeout(WAIT, self.writer.send(task)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Error::store_unavailable("the SQLite writer has stopped")),
-            Err(_) => Err(Error::store_unavailable("too many writes wait for the disk")),
+            Err(_) => Err(Error::store_unavailable(
+                "too many writes wait for the disk",
+            )),
         }
     }
 
     /// Runs `look` on the writer's own connection, between groups.
     #[cfg(test)]
-    pub(super) async fn on_writer<T: Send + 'static>(&self, look: impl FnOnce(&Connection) -> T + Send + 'static) -> T {
+    pub(super) async fn on_writer<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Connection) -> T + Send + 'static,
+    ) -> T {
         let (answer, answered) = oneshot::channel();
         let look = move |connection: &Connection| drop(answer.send(look(connection)));
         self.send(Task::Look(Box::new(look))).await.unwrap();
@@ -111,7 +158,9 @@ impl Driver for Sqlite {
     fn query(&self, statement: Statement, parameters: Vec<Value>) -> Answer<'_, Vec<Row>> {
         Box::pin(async move {
             let free = timeout(WAIT, Arc::clone(&self.readers.free).acquire_owned()).await;
-            let permit = free.map_err(Error::store_unavailable)?.map_err(Error::internal)?;
+            let permit = free
+                .map_err(Error::store_unavailable)?
+                .map_err(Error::internal)?;
             let readers = Arc::clone(&self.readers);
             let reading = tokio::task::spawn_blocking(move || {
                 let rows = readers.query(statement, &parameters);
@@ -126,25 +175,41 @@ impl Driver for Sqlite {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
             self.send(Task::Write(Job { steps, answer })).await?;
-            answered.await.map_err(|_| Error::store_unavailable("the SQLite writer has stopped"))?
+            answered
+                .await
+                .map_err(|_| Error::store_unavailable("the SQLite writer has stopped"))?
         })
     }
 
-    fn read_tables<'a>(&'a self, tables: &'a [Table], hold: Hold, pieces: mpsc::Sender<Piece>) -> Answer<'a, ()> {
+    fn read_tables<'a>(
+        &'a self,
+        tables: &'a [Table],
+        hold: Hold,
+        pieces: mpsc::Sender<Piece>,
+    ) -> Answer<'a, ()> {
         let (path, tables) = (self.readers.path.clone(), tables.to_vec());
         Box::pin(async move {
-            let reading = tokio::task::spawn_blocking(move || portable::stream(&path, &tables, hold, &pieces));
+            let reading = tokio::task::spawn_blocking(move || {
+                portable::stream(&path, &tables, hold, &pieces)
+            });
             reading.await.map_err(Error::internal)?
         })
     }
 
     fn fill(&self, batch: Batch) -> Answer<'_, ()> {
         let path = self.readers.path.clone();
-        Box::pin(async move { tokio::task::spawn_blocking(move || portable::insert(&path, &batch)).await.map_err(Error::internal)? })
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || portable::insert(&path, &batch))
+                .await
+                .map_err(Error::internal)?
+        })
     }
 
     fn check(&self) -> Answer<'_, ()> {
-        const ANY: Statement = Statement { table: "schema_version", text: "SELECT number FROM schema_version LIMIT 1" };
+        const ANY: Statement = Statement {
+            table: "schema_version",
+            text: "SELECT number FROM schema_version LIMIT 1",
+        };
         Box::pin(async move { self.probe(ANY).await.map(drop) })
     }
 
@@ -167,23 +232,38 @@ struct Readers {
 
 impl Readers {
     fn query(&self, statement: Statement, parameters: &[Value]) -> Result<Vec<Row>> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let answer = idle.map_or_else(|| open_reader(&self.path), Ok).and_then(|connection| {
-            let rows = rows(&connection, statement, parameters);
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-            rows
-        });
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let answer = idle
+            .map_or_else(|| open_reader(&self.path), Ok)
+            .and_then(|connection| {
+                let rows = rows(&connection, statement, parameters);
+                self.idle
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(connection);
+                rows
+            });
         answer.map_err(|error| Failure::from(error).error())
     }
 }
 
-fn rows(connection: &Connection, statement: Statement, parameters: &[Value]) -> rusqlite::Result<Vec<Row>> {
+fn rows(
+    connection: &Connection,
+    statement: Statement,
+    parameters: &[Value],
+) -> rusqlite::Result<Vec<Row>> {
     let mut prepared = bound(connection, statement, parameters)?;
     let columns: Arc<[String]> = prepared.column_names().map(str::to_owned).collect();
     let mut cursor = prepared.raw_query();
     let mut rows = Vec::new();
     while let Some(row) = cursor.next()? {
-        let values = (0..columns.len()).map(|index| row.get_ref(index).map(value)).collect::<rusqlite::Result<_>>()?;
+        let values = (0..columns.len())
+            .map(|index| row.get_ref(index).map(value))
+            .collect::<rusqlite::Result<_>>()?;
         rows.push(Row::new(statement.table, Arc::clone(&columns), values));
     }
     Ok(rows)
@@ -193,7 +273,8 @@ fn value(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Integer(number),
-        // The tables are strict, so no float is in them; should one be, the row's reader says where.
+        // The tables are strict, so no float is in them; should one be, the row's reader says
+        // where.
         ValueRef::Real(float) => Value::Text(float.to_string()),
         ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => Value::Text(text.to_owned()),
@@ -215,11 +296,18 @@ impl rusqlite::ToSql for Value {
 }
 
 /// Prepares a statement, or takes it from the cache, and binds its parameters.
-fn bound<'c>(connection: &'c Connection, statement: Statement, parameters: &[Value]) -> rusqlite::Result<CachedStatement<'c>> {
+fn bound<'c>(
+    connection: &'c Connection,
+    statement: Statement,
+    parameters: &[Value],
+) -> rusqlite::Result<CachedStatement<'c>> {
     let mut prepared = connection.prepare_cached(statement.text)?;
     let expected = prepared.parameter_count();
     if expected != parameters.len() {
-        return Err(rusqlite::Error::InvalidParameterCount(parameters.len(), expected));
+        return Err(rusqlite::Error::InvalidParameterCount(
+            parameters.len(),
+            expected,
+        ));
     }
     for (number, parameter) in parameters.iter().enumerate() {
         // To SQLite `$1` is a name, and its place is where the text has it first.
@@ -229,33 +317,72 @@ fn bound<'c>(connection: &'c Connection, statement: Statement, parameters: &[Val
 }
 
 /// Takes the steps of the schema that are missing, in one transaction.
-fn bring_up_to_date(connection: &mut Connection, purpose: Purpose, now: Timestamp, place: &str) -> Result<()> {
+fn bring_up_to_date(
+    connection: &mut Connection,
+    purpose: Purpose,
+    now: Timestamp,
+    place: &str,
+) -> Result<()> {
     let failed = |error: rusqlite::Error| Failure::from(error).error();
     let script = |step: &migrate::Migration| step.sqlite;
     // Mostly there is nothing to do, and then nobody has to wait for the file.
-    if connection.table_exists(None, "schema_version").map_err(failed)?
-        && migrate::pending(MIGRATIONS, script, &applied(connection).map_err(failed)?, purpose, place)?.is_empty()
+    if connection
+        .table_exists(None, "schema_version")
+        .map_err(failed)?
+        && migrate::pending(
+            MIGRATIONS,
+            script,
+            &applied(connection).map_err(failed)?,
+            purpose,
+            place,
+        )?
+        .is_empty()
     {
         return Ok(());
     }
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    transaction.execute_batch(migrate::CREATE_VERSION).map_err(failed)?;
-    for step in migrate::pending(MIGRATIONS, script, &applied(&transaction).map_err(failed)?, purpose, place)? {
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed)?;
+    transaction
+        .execute_batch(migrate::CREATE_VERSION)
+        .map_err(failed)?;
+    for step in migrate::pending(
+        MIGRATIONS,
+        script,
+        &applied(&transaction).map_err(failed)?,
+        purpose,
+        place,
+    )? {
         transaction.execute_batch(step.sqlite).map_err(failed)?;
-        let parameters = (step.number, step.name, migrate::checksum(step.sqlite), now.unix_millis());
-        transaction.execute(migrate::ADD_VERSION, parameters).map_err(failed)?;
+        let parameters = (
+            step.number,
+            step.name,
+            migrate::checksum(step.sqlite),
+            now.unix_millis(),
+        );
+        transaction
+            .execute(migrate::ADD_VERSION, parameters)
+            .map_err(failed)?;
     }
     transaction.commit().map_err(failed)
 }
 
 fn applied(connection: &Connection) -> rusqlite::Result<Vec<Applied>> {
     let mut statement = connection.prepare(migrate::READ_VERSION)?;
-    let rows = statement.query_map((), |row| Ok(Applied { number: row.get(0)?, name: row.get(1)?, checksum: row.get(2)? }))?;
+    let rows = statement.query_map((), |row| {
+        Ok(Applied {
+            number: row.get(0)?,
+            name: row.get(1)?,
+            checksum: row.get(2)?,
+        })
+    })?;
     rows.collect()
 }
 
 /// Prepares a statement and says how many parameters it has.
 #[cfg(test)]
 pub(super) fn prepare(connection: &Connection, statement: Statement) -> rusqlite::Result<usize> {
-    connection.prepare(statement.text).map(|prepared| prepared.parameter_count())
+    connection
+        .prepare(statement.text)
+        .map(|prepared| prepared.parameter_count())
 }

@@ -15,18 +15,28 @@ use crate::store::row::Value;
 /// How many rows are sent at a time.
 const ROWS: usize = 500;
 
-pub(super) fn stream(path: &Path, tables: &[Table], hold: Hold, pieces: &mpsc::Sender<Piece>) -> Result<()> {
+pub(super) fn stream(
+    path: &Path,
+    tables: &[Table],
+    hold: Hold,
+    pieces: &mpsc::Sender<Piece>,
+) -> Result<()> {
     let streamed = match hold {
-        Hold::Nothing => open_reader(path).and_then(|connection| stream_from(&connection, "BEGIN", tables, pieces)),
+        Hold::Nothing => open_reader(path)
+            .and_then(|connection| stream_from(&connection, "BEGIN", tables, pieces)),
         // As a writer it is the only one.
-        Hold::Writers => {
-            open_writer(path, &Arc::default()).and_then(|connection| stream_from(&connection, "BEGIN IMMEDIATE", tables, pieces))
-        }
+        Hold::Writers => open_writer(path, &Arc::default())
+            .and_then(|connection| stream_from(&connection, "BEGIN IMMEDIATE", tables, pieces)),
     };
     streamed.map_err(|error| Failure::from(error).error())
 }
 
-fn stream_from(connection: &Connection, begin: &str, tables: &[Table], pieces: &mpsc::Sender<Piece>) -> rusqlite::Result<()> {
+fn stream_from(
+    connection: &Connection,
+    begin: &str,
+    tables: &[Table],
+    pieces: &mpsc::Sender<Piece>,
+) -> rusqlite::Result<()> {
     // One moment for all tables: that of the first row read after this.
     connection.execute_batch(begin)?;
     for table in tables {
@@ -44,7 +54,11 @@ fn stream_from(connection: &Connection, begin: &str, tables: &[Table], pieces: &
                 }
             }
             let Some(row) = next else { break };
-            rows.push((0..columns).map(|index| row.get_ref(index).map(value)).collect::<rusqlite::Result<_>>()?);
+            rows.push(
+                (0..columns)
+                    .map(|index| row.get_ref(index).map(value))
+                    .collect::<rusqlite::Result<_>>()?,
+            );
         }
         if pieces.blocking_send(Piece::EndOfTable).is_err() {
             return Ok(());
@@ -57,7 +71,9 @@ pub(super) fn insert(path: &Path, batch: &Batch) -> Result<()> {
     let failed = |error: rusqlite::Error| Failure::from(error).error();
     let connection = open_writer(path, &Arc::default()).map_err(failed)?;
     // Closing the connection rolls back what was not committed.
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+    connection
+        .execute_batch("BEGIN IMMEDIATE")
+        .map_err(failed)?;
     if let Some(before) = &batch.before {
         connection.execute_batch(before).map_err(failed)?;
     }

@@ -1,4 +1,5 @@
-//! The one writer: writes that wait together share one transaction and one fsync, each in a savepoint of its own.
+//! The one writer: writes that wait together share one transaction and one fsync, each in a
+//! savepoint of its own.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,13 +49,18 @@ impl Writer {
             let mut next = Some(task);
             while let Some(task) = next {
                 match task {
-                    // A caller that no longer waits was told that its write failed, so it should fail if it still can.
+                    // A caller that no longer waits was told that its write failed, so it should
+                    // fail if it still can.
                     Task::Write(job) if job.answer.is_closed() => {}
                     Task::Write(job) => group.push(job),
                     #[cfg(test)]
                     Task::Look(look) => look(self.connection.as_ref().unwrap()),
                 }
-                next = if group.len() < GROUP { tasks.try_recv().ok() } else { None };
+                next = if group.len() < GROUP {
+                    tasks.try_recv().ok()
+                } else {
+                    None
+                };
             }
             if !group.is_empty() {
                 self.write(group);
@@ -90,8 +96,8 @@ impl Writer {
         let outcome = commit_group(&connection, group);
         let locked = matches!(&outcome, Err(GroupFailed::RolledBack(failure) | GroupFailed::InDoubt(failure)) if failure.locked);
         self.patience.locked.store(locked, Ordering::Relaxed);
-        // Nothing that a connection believes about the file can be trusted after a COMMIT failed half-way.
-        // Closing it rolls back what is open, and the next group opens another.
+        // Nothing that a connection believes about the file can be trusted after a COMMIT failed
+        // half-way. Closing it rolls back what is open, and the next group opens another.
         if !matches!(outcome, Err(GroupFailed::InDoubt(_))) {
             self.connection = Some(connection);
         }
@@ -115,8 +121,8 @@ impl From<rusqlite::Error> for GroupFailed {
     }
 }
 
-/// Applies each write of a group in its own savepoint and commits once. The outcomes are for the callers
-/// only now: even a refusal may rest on what another write of the group did.
+/// Applies each write of a group in its own savepoint and commits once. The outcomes are for the
+/// callers only now: even a refusal may rest on what another write of the group did.
 fn commit_group(connection: &Connection, group: &[Job]) -> Result<Vec<Result<()>>, GroupFailed> {
     run(connection, "BEGIN IMMEDIATE").map_err(|error| GroupFailed::RolledBack(error.into()))?;
     let mut outcomes = Vec::with_capacity(group.len());
@@ -124,13 +130,15 @@ fn commit_group(connection: &Connection, group: &[Job]) -> Result<Vec<Result<()>
         run(connection, "SAVEPOINT one_write")?;
         let outcome = attempt(connection, &job.steps);
         if connection.is_autocommit() {
-            // A full disk takes back the whole transaction, savepoints and all. The statements after it would
-            // be committed one by one.
+            // A full disk takes back the whole transaction, savepoints and all. The statements
+            // after it would be committed one by one.
             return Err(GroupFailed::RolledBack(match outcome {
                 Err(Stop::Failed(failure)) => failure,
-                Err(Stop::Refused(_)) | Ok(()) => {
-                    Failure { unavailable: false, locked: false, cause: "the transaction ended by itself".to_owned() }
-                }
+                Err(Stop::Refused(_)) | Ok(()) => Failure {
+                    unavailable: false,
+                    locked: false,
+                    cause: "the transaction ended by itself".to_owned(),
+                },
             }));
         }
         if outcome.is_err() {
@@ -171,22 +179,32 @@ fn attempt(connection: &Connection, steps: &Steps) -> Result<(), Stop> {
 
 /// Runs one statement and returns how many rows it touched, or found when it only reads.
 fn step(connection: &Connection, guarded: &Guarded) -> Result<u64, Stop> {
-    let result = bound(connection, guarded.statement, &guarded.parameters).and_then(|mut prepared| {
-        if prepared.column_count() == 0 {
-            return prepared.raw_execute().map(|count| count as u64);
+    let result =
+        bound(connection, guarded.statement, &guarded.parameters).and_then(|mut prepared| {
+            if prepared.column_count() == 0 {
+                return prepared.raw_execute().map(|count| count as u64);
+            }
+            let mut cursor = prepared.raw_query();
+            let mut count = 0;
+            while cursor.next()?.is_some() {
+                count += 1;
+            }
+            Ok(count)
+        });
+    result.map_err(|error| {
+        if is_taken(&error) {
+            Stop::Refused(guarded.refusal())
+        } else {
+            Stop::Failed(error.into())
         }
-        let mut cursor = prepared.raw_query();
-        let mut count = 0;
-        while cursor.next()?.is_some() {
-            count += 1;
-        }
-        Ok(count)
-    });
-    result.map_err(|error| if is_taken(&error) { Stop::Refused(guarded.refusal()) } else { Stop::Failed(error.into()) })
+    })
 }
 
 fn is_taken(error: &rusqlite::Error) -> bool {
     use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
     let code = error.sqlite_error().map(|error| error.extended_code);
-    matches!(code, Some(SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE))
+    matches!(
+        code,
+        Some(SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE)
+    )
 }

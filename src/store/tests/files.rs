@@ -27,7 +27,12 @@ impl Driver for Shared {
         self.0.apply(steps)
     }
 
-    fn read_tables<'a>(&'a self, tables: &'a [Table], hold: Hold, pieces: mpsc::Sender<Piece>) -> Answer<'a, ()> {
+    fn read_tables<'a>(
+        &'a self,
+        tables: &'a [Table],
+        hold: Hold,
+        pieces: mpsc::Sender<Piece>,
+    ) -> Answer<'a, ()> {
         self.0.read_tables(tables, hold, pieces)
     }
 
@@ -42,8 +47,14 @@ impl Driver for Shared {
 
 pub(super) async fn open() -> (Place, Arc<Sqlite>, Store) {
     let place = Place::on_sqlite();
-    let Place::Sqlite(directory) = &place else { unreachable!() };
-    let sqlite = Arc::new(Sqlite::open(directory.clone(), Purpose::Open(Open::Serve), NOW).await.unwrap());
+    let Place::Sqlite(directory) = &place else {
+        unreachable!()
+    };
+    let sqlite = Arc::new(
+        Sqlite::open(directory.clone(), Purpose::Open(Open::Serve), NOW)
+            .await
+            .unwrap(),
+    );
     let store = Store::over(Shared(Arc::clone(&sqlite)));
     (place, sqlite, store)
 }
@@ -54,7 +65,8 @@ async fn every_statement_prepares_on_sqlite() {
     sqlite
         .on_writer(|connection| {
             for statement in crate::store::statements() {
-                let count = sqlite::prepare(connection, statement).unwrap_or_else(|error| panic!("{statement:?}: {error}"));
+                let count = sqlite::prepare(connection, statement)
+                    .unwrap_or_else(|error| panic!("{statement:?}: {error}"));
                 assert_eq!(count, parameters(statement.text), "{statement:?}");
             }
         })
@@ -64,7 +76,9 @@ async fn every_statement_prepares_on_sqlite() {
 
 /// Counts the different `$1` of a statement.
 pub(super) fn parameters(text: &str) -> usize {
-    (1..=30).take_while(|number| text.contains(&format!("${number}"))).count()
+    (1..=30)
+        .take_while(|number| text.contains(&format!("${number}")))
+        .count()
 }
 
 #[tokio::test]
@@ -72,8 +86,14 @@ async fn a_commit_waits_for_the_disk_and_references_are_kept() {
     let (place, sqlite, _store) = open().await;
     let pragmas = sqlite
         .on_writer(|connection| {
-            let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
-            let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+            let number = |name| {
+                connection
+                    .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+                    .unwrap()
+            };
+            let mode: String = connection
+                .pragma_query_value(None, "journal_mode", |row| row.get(0))
+                .unwrap();
             (mode, number("synchronous"), number("foreign_keys"))
         })
         .await;
@@ -85,10 +105,23 @@ async fn a_commit_waits_for_the_disk_and_references_are_kept() {
 async fn nobody_else_can_read_the_files() {
     let (place, _sqlite, store) = open().await;
     apply(&store, accounts::insert(&account(1))).await.unwrap();
-    let Place::Sqlite(directory) = &place else { unreachable!() };
-    assert_eq!(std::fs::metadata(directory).unwrap().permissions().mode() & 0o777, 0o700);
+    let Place::Sqlite(directory) = &place else {
+        unreachable!()
+    };
+    assert_eq!(
+        std::fs::metadata(directory).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
     for file in ["transire.db", "transire.db-wal", "transire.db-shm"] {
-        assert_eq!(std::fs::metadata(directory.join(file)).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+        assert_eq!(
+            std::fs::metadata(directory.join(file))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o600,
+            "{file}"
+        );
     }
     place.remove().await;
 }
@@ -96,18 +129,31 @@ async fn nobody_else_can_read_the_files() {
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let place = Place::on_sqlite();
-    let Place::Sqlite(directory) = &place else { unreachable!() };
+    let Place::Sqlite(directory) = &place else {
+        unreachable!()
+    };
     std::fs::create_dir(directory).unwrap();
     let file = directory.join("transire.db");
-    std::fs::write(&file, "a letter to my aunt, long enough to be no empty file at all".repeat(100)).unwrap();
+    std::fs::write(
+        &file,
+        "a letter to my aunt, long enough to be no empty file at all".repeat(100),
+    )
+    .unwrap();
     let refusal = place.try_open(Open::Serve).await.unwrap_err();
     assert_eq!(refusal.kind(), &ErrorKind::Misconfigured);
-    assert!(std::fs::read_to_string(&file).unwrap().starts_with("a letter"));
+    assert!(
+        std::fs::read_to_string(&file)
+            .unwrap()
+            .starts_with("a letter")
+    );
     place.remove().await;
 }
 
 /// Keeps the writer busy with `look`, which gets a function that returns when the test lets go.
-async fn hold(sqlite: &Arc<Sqlite>, look: impl FnOnce(&rusqlite::Connection, &dyn Fn()) + Send + 'static) -> impl AsyncFnOnce() {
+async fn hold(
+    sqlite: &Arc<Sqlite>,
+    look: impl FnOnce(&rusqlite::Connection, &dyn Fn()) + Send + 'static,
+) -> impl AsyncFnOnce() {
     let (release, released) = std::sync::mpsc::channel::<()>();
     let (begin, begun) = tokio::sync::oneshot::channel();
     let held = tokio::spawn({
@@ -118,7 +164,9 @@ async fn hold(sqlite: &Arc<Sqlite>, look: impl FnOnce(&rusqlite::Connection, &dy
                 begin.take().unwrap().send(()).unwrap();
                 released.recv().unwrap();
             };
-            sqlite.on_writer(move |connection| look(connection, &wait)).await;
+            sqlite
+                .on_writer(move |connection| look(connection, &wait))
+                .await;
         }
     });
     begun.await.unwrap();
@@ -130,7 +178,10 @@ async fn hold(sqlite: &Arc<Sqlite>, look: impl FnOnce(&rusqlite::Connection, &dy
 
 /// A write of one account whose name fills some pages.
 fn large(number: i64) -> Account {
-    Account { name: format!("{number}-{}", "x".repeat(40_000)), ..account(number) }
+    Account {
+        name: format!("{number}-{}", "x".repeat(40_000)),
+        ..account(number)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -138,11 +189,15 @@ async fn a_full_disk_fails_the_whole_group_and_half_applies_nothing() {
     let (place, sqlite, store) = open().await;
     apply(&store, accounts::insert(&account(1))).await.unwrap();
     let limit = |connection: &rusqlite::Connection, pages: i64| {
-        connection.pragma_update_and_check(None, "max_page_count", pages, |row| row.get::<_, i64>(0)).unwrap()
+        connection
+            .pragma_update_and_check(None, "max_page_count", pages, |row| row.get::<_, i64>(0))
+            .unwrap()
     };
     sqlite
         .on_writer(move |connection| {
-            let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+            let pages: i64 = connection
+                .pragma_query_value(None, "page_count", |row| row.get(0))
+                .unwrap();
             // Room for a few of the writes that follow, but not for all.
             limit(connection, pages + 30);
         })
@@ -163,18 +218,34 @@ async fn a_full_disk_fails_the_whole_group_and_half_applies_nothing() {
         assert_eq!(kind(result), ErrorKind::StoreUnavailable);
     }
     assert_eq!(accounts::list(&store).await.unwrap(), [account(1)]);
-    assert_eq!(count(&store, "SELECT COUNT(*) AS count FROM operation").await, 1);
-    assert_eq!(count(&store, "SELECT COUNT(*) AS count FROM change").await, 1);
+    assert_eq!(
+        count(&store, "SELECT COUNT(*) AS count FROM operation").await,
+        1
+    );
+    assert_eq!(
+        count(&store, "SELECT COUNT(*) AS count FROM change").await,
+        1
+    );
     assert!(store.is_healthy().await);
 
     // One alone that is too large fails as well, and small ones go on.
-    let too_large = Account { name: "x".repeat(400_000), ..account(2) };
-    assert_eq!(kind(apply(&store, accounts::insert(&too_large)).await), ErrorKind::StoreUnavailable);
+    let too_large = Account {
+        name: "x".repeat(400_000),
+        ..account(2)
+    };
+    assert_eq!(
+        kind(apply(&store, accounts::insert(&too_large)).await),
+        ErrorKind::StoreUnavailable
+    );
     apply(&store, accounts::insert(&account(2))).await.unwrap();
 
-    sqlite.on_writer(move |connection| assert_eq!(limit(connection, 1_000_000), 1_000_000)).await;
+    sqlite
+        .on_writer(move |connection| assert_eq!(limit(connection, 1_000_000), 1_000_000))
+        .await;
     for number in 3..=20 {
-        apply(&store, accounts::insert(&large(number))).await.unwrap();
+        apply(&store, accounts::insert(&large(number)))
+            .await
+            .unwrap();
     }
     assert_eq!(accounts::list(&store).await.unwrap().len(), 20);
     place.remove().await;
@@ -185,7 +256,9 @@ async fn reading_does_not_wait_for_a_writer() {
     let (place, sqlite, store) = open().await;
     apply(&store, accounts::insert(&account(1))).await.unwrap();
     let let_go = hold(&sqlite, |connection, wait| {
-        connection.execute_batch("BEGIN IMMEDIATE; DELETE FROM account").unwrap();
+        connection
+            .execute_batch("BEGIN IMMEDIATE; DELETE FROM account")
+            .unwrap();
         wait();
         connection.execute_batch("ROLLBACK").unwrap();
     })
@@ -198,8 +271,11 @@ async fn reading_does_not_wait_for_a_writer() {
 #[tokio::test]
 async fn reading_can_not_write() {
     let (place, _sqlite, store) = open().await;
-    let sneaky =
-        Statement { table: "account", text: "INSERT INTO account (id, name, generation, created_at) VALUES (1, 'a', 1, 1) RETURNING id" };
+    let sneaky = Statement {
+        table: "account",
+        text: "INSERT INTO account (id, name, generation, created_at) VALUES (1, 'a', 1, 1) \
+               RETURNING id",
+    };
     assert!(store.query(sneaky, Vec::new()).await.is_err());
     assert_eq!(accounts::list(&store).await.unwrap(), []);
     place.remove().await;

@@ -22,7 +22,10 @@ use std::time::Duration;
 use crate::domain::clock::{Clock, SystemRandom, Timestamp, random_bytes};
 use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
 use crate::domain::ids::{AccountId, CriId, InstanceId};
-use crate::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, Origin, RegistryKind, Specification, UnrecordedNamespaces};
+use crate::domain::instance::{
+    Algorithm, DefaultMark, Instance, KidFormat, Origin, RegistryKind, Specification,
+    UnrecordedNamespaces,
+};
 use crate::domain::principal::{Level, Principal};
 use crate::domain::switch::Switch;
 use crate::domain::wrapped::Wrapped;
@@ -36,7 +39,9 @@ use super::migrate;
 use super::nouns::Entity;
 use super::part::Guarded;
 use super::row::{Statement, Value};
-use super::{Isolation, Location, Open, Operation, Part, PostgresOptions, Statements, Store, Write};
+use super::{
+    Isolation, Location, Open, Operation, Part, PostgresOptions, Statements, Store, Write,
+};
 
 /// Makes a test of each named case on either database.
 macro_rules! on_both_databases {
@@ -108,7 +113,11 @@ impl Clock for Stopped {
 /// An empty database of a test's own.
 enum Place {
     Sqlite(PathBuf),
-    Postgres { server: String, name: String, location: Location },
+    Postgres {
+        server: String,
+        name: String,
+        location: Location,
+    },
 }
 
 impl Place {
@@ -116,17 +125,26 @@ impl Place {
         Self::Sqlite(std::env::temp_dir().join(unique("transire-store-test-")))
     }
 
-    /// Makes a database on the server that the environment names; without one, a test is skipped, but fails in CI.
+    /// Makes a database on the server that the environment names; without one, a test is skipped,
+    /// but fails in CI.
     async fn on_postgres() -> Option<Self> {
         Self::on_postgres_with(PostgresOptions::default()).await
     }
 
     async fn on_serializable_postgres() -> Option<Self> {
-        Self::on_postgres_with(PostgresOptions { isolation: Isolation::Serializable, ..PostgresOptions::default() }).await
+        Self::on_postgres_with(PostgresOptions {
+            isolation: Isolation::Serializable,
+            ..PostgresOptions::default()
+        })
+        .await
     }
 
     async fn on_postgres_without_sessions() -> Option<Self> {
-        Self::on_postgres_with(PostgresOptions { statements: Statements::Unnamed, ..PostgresOptions::default() }).await
+        Self::on_postgres_with(PostgresOptions {
+            statements: Statements::Unnamed,
+            ..PostgresOptions::default()
+        })
+        .await
     }
 
     async fn on_postgres_with(options: PostgresOptions) -> Option<Self> {
@@ -135,7 +153,11 @@ impl Place {
 
     /// Makes a database in which text sorts as people sort words, and not by its bytes.
     async fn on_postgres_that_sorts_by_language() -> Option<Self> {
-        Self::on_postgres_made(PostgresOptions::default(), "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'").await
+        Self::on_postgres_made(
+            PostgresOptions::default(),
+            "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'",
+        )
+        .await
     }
 
     async fn on_postgres_made(options: PostgresOptions, how: &str) -> Option<Self> {
@@ -144,9 +166,20 @@ impl Place {
         at_server(&server, &format!("CREATE DATABASE {name} {how}")).await;
         let mut url = url::Url::parse(&server).unwrap();
         url.set_path(&name);
-        let options = PostgresOptions { connections: 8, start_timeout: Duration::ZERO, ..options };
-        let location = Location::Postgres { url: crate::domain::secret::Secret::new(url), options };
-        Some(Self::Postgres { server, name, location })
+        let options = PostgresOptions {
+            connections: 8,
+            start_timeout: Duration::ZERO,
+            ..options
+        };
+        let location = Location::Postgres {
+            url: crate::domain::secret::Secret::new(url),
+            options,
+        };
+        Some(Self::Postgres {
+            server,
+            name,
+            location,
+        })
     }
 
     fn location(&self) -> Location {
@@ -167,21 +200,33 @@ impl Place {
     /// Sets the database up as far as step `newest`, as an older build did, and puts something in.
     async fn fill_older(&self, newest: i64, text: &str) {
         let mut script = format!("{};\n", migrate::CREATE_VERSION);
-        for step in migrate::MIGRATIONS.iter().filter(|step| step.number <= newest) {
+        for step in migrate::MIGRATIONS
+            .iter()
+            .filter(|step| step.number <= newest)
+        {
             let text = match self {
                 Self::Sqlite(_) => step.sqlite,
                 Self::Postgres { .. } => step.postgres,
             };
             let (number, name, checksum) = (step.number, step.name, migrate::checksum(text));
-            script += &format!("{text};\nINSERT INTO schema_version VALUES ({number}, '{name}', '{checksum}', 0);\n");
+            script += &format!(
+                "{text};\nINSERT INTO schema_version VALUES ({number}, '{name}', '{checksum}', \
+                 0);\n"
+            );
         }
         script += text;
         match self {
             Self::Sqlite(directory) => {
                 std::fs::create_dir(directory).unwrap();
-                rusqlite::Connection::open(directory.join("transire.db")).unwrap().execute_batch(&script).unwrap();
+                rusqlite::Connection::open(directory.join("transire.db"))
+                    .unwrap()
+                    .execute_batch(&script)
+                    .unwrap();
             }
-            Self::Postgres { location: Location::Postgres { url, .. }, .. } => at_server(url.expose(), &script).await,
+            Self::Postgres {
+                location: Location::Postgres { url, .. },
+                ..
+            } => at_server(url.expose(), &script).await,
             Self::Postgres { .. } => unreachable!(),
         }
     }
@@ -189,24 +234,34 @@ impl Place {
     async fn remove(self) {
         match self {
             Self::Sqlite(directory) => drop(std::fs::remove_dir_all(directory)),
-            Self::Postgres { server, name, .. } => at_server(&server, &format!("DROP DATABASE {name} WITH (FORCE)")).await,
+            Self::Postgres { server, name, .. } => {
+                at_server(&server, &format!("DROP DATABASE {name} WITH (FORCE)")).await
+            }
         }
     }
 }
 
 /// Returns the server that the environment names.
-#[expect(clippy::disallowed_methods, reason = "the tests' own server is no setting of the service")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests' own server is no setting of the service"
+)]
 fn server() -> Option<String> {
     let server = std::env::var("TRANSIRE_TEST_POSTGRES").ok();
     if server.is_none() {
-        assert!(std::env::var("CI").is_err(), "TRANSIRE_TEST_POSTGRES is missing: in CI the PostgreSQL half may not be skipped");
+        assert!(
+            std::env::var("CI").is_err(),
+            "TRANSIRE_TEST_POSTGRES is missing: in CI the PostgreSQL half may not be skipped"
+        );
         eprintln!("skipped: TRANSIRE_TEST_POSTGRES names no PostgreSQL server");
     }
     server
 }
 
 async fn at_server(server: &str, command: &str) {
-    let (client, connection) = tokio_postgres::connect(server, tokio_postgres::NoTls).await.unwrap();
+    let (client, connection) = tokio_postgres::connect(server, tokio_postgres::NoTls)
+        .await
+        .unwrap();
     let connection = tokio::spawn(connection);
     client.batch_execute(command).await.unwrap();
     drop(client);
@@ -214,7 +269,10 @@ async fn at_server(server: &str, command: &str) {
 }
 
 fn unique(prefix: &str) -> String {
-    format!("{prefix}{:032x}", u128::from_be_bytes(random_bytes(&SystemRandom)))
+    format!(
+        "{prefix}{:032x}",
+        u128::from_be_bytes(random_bytes(&SystemRandom))
+    )
 }
 
 fn write() -> Write {
@@ -231,7 +289,16 @@ fn raw(table: &'static str, text: &'static str) -> Part {
 }
 
 async fn count(store: &Store, text: &'static str) -> i64 {
-    let row = store.one(Statement { table: "a count", text }, Vec::<Value>::new()).await.unwrap();
+    let row = store
+        .one(
+            Statement {
+                table: "a count",
+                text,
+            },
+            Vec::<Value>::new(),
+        )
+        .await
+        .unwrap();
     row.integer("count").unwrap()
 }
 
@@ -241,15 +308,22 @@ fn kind(result: Result<()>) -> ErrorKind {
 
 /// Applies all parts in one write.
 async fn all(store: &Store, parts: impl IntoIterator<Item = Part>) {
-    store.apply(parts.into_iter().fold(write(), Write::then)).await.unwrap();
+    store
+        .apply(parts.into_iter().fold(write(), Write::then))
+        .await
+        .unwrap();
 }
 
 /// Applies a part, and returns what it announced.
 async fn announced(store: &Store, part: Part) -> Vec<(Entity, String)> {
     let before = change::position(store).await.unwrap();
     apply(store, part).await.unwrap();
-    let Changes::Next(next) = change::read(store, before, 100).await.unwrap() else { panic!("nothing was trimmed") };
-    next.into_iter().map(|change| (change.noun, change.id)).collect()
+    let Changes::Next(next) = change::read(store, before, 100).await.unwrap() else {
+        panic!("nothing was trimmed")
+    };
+    next.into_iter()
+        .map(|change| (change.noun, change.id))
+        .collect()
 }
 
 fn entry(noun: Entity, id: &str) -> (Entity, String) {
@@ -262,7 +336,10 @@ async fn refusal(store: &Store, part: Part) -> (ErrorKind, String) {
 }
 
 fn not_found(noun: Noun, which: &str) -> (ErrorKind, String) {
-    (ErrorKind::NotFound { noun }, format!("There is no {noun} {which}."))
+    (
+        ErrorKind::NotFound { noun },
+        format!("There is no {noun} {which}."),
+    )
 }
 
 fn unexpected() -> Error {

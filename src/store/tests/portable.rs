@@ -53,8 +53,17 @@ fn listed() -> Vec<String> {
                 Kind::Text => "text",
                 Kind::Bytes => "blob",
             };
-            let columns: Vec<_> =
-                table.columns.iter().map(|column| (column.name.clone(), kind(column.kind).to_owned(), column.nullable)).collect();
+            let columns: Vec<_> = table
+                .columns
+                .iter()
+                .map(|column| {
+                    (
+                        column.name.clone(),
+                        kind(column.kind).to_owned(),
+                        column.nullable,
+                    )
+                })
+                .collect();
             line(&table.name, &columns)
         })
         .collect();
@@ -62,7 +71,8 @@ fn listed() -> Vec<String> {
     lines
 }
 
-const ADVICE: &str = "a migration and the list of tables differ: change the list in src/store/nouns.rs with the migration";
+const ADVICE: &str = "a migration and the list of tables differ: change the list in \
+                      src/store/nouns.rs with the migration";
 
 #[tokio::test]
 async fn the_list_of_tables_is_the_schema_of_sqlite() {
@@ -75,7 +85,11 @@ async fn the_list_of_tables_is_the_schema_of_sqlite() {
                 let mut cursor = statement.query(()).unwrap();
                 let mut rows = Vec::new();
                 while let Some(row) = cursor.next().unwrap() {
-                    rows.push((0..count).map(|index| row.get::<_, String>(index).unwrap()).collect());
+                    rows.push(
+                        (0..count)
+                            .map(|index| row.get::<_, String>(index).unwrap())
+                            .collect(),
+                    );
                 }
                 rows
             };
@@ -83,17 +97,37 @@ async fn the_list_of_tables_is_the_schema_of_sqlite() {
             let mut keys = Vec::new();
             let mut references = Vec::new();
             let names = rows("SELECT name FROM sqlite_master WHERE type = 'table'").concat();
-            for name in names.into_iter().filter(|name| !OF_SCHEMA.contains(&name.as_str())) {
+            for name in names
+                .into_iter()
+                .filter(|name| !OF_SCHEMA.contains(&name.as_str()))
+            {
                 let columns = rows(&format!(
-                    "SELECT name, type, CAST(\"notnull\" AS TEXT), CAST(pk AS TEXT) FROM pragma_table_info('{name}') ORDER BY cid"
+                    "SELECT name, type, CAST(\"notnull\" AS TEXT), CAST(pk AS TEXT) FROM \
+                     pragma_table_info('{name}') ORDER BY cid"
                 ));
-                let typed: Vec<_> = columns.iter().map(|column| (column[0].clone(), column[1].clone(), column[2] == "0")).collect();
+                let typed: Vec<_> = columns
+                    .iter()
+                    .map(|column| (column[0].clone(), column[1].clone(), column[2] == "0"))
+                    .collect();
                 lines.push(line(&name, &typed));
                 let mut key: Vec<_> = columns.iter().filter(|column| column[3] != "0").collect();
                 key.sort_by_key(|column| column[3].parse::<u32>().unwrap());
-                keys.push((name.clone(), key.iter().map(|column| column[0].clone()).collect::<Vec<_>>()));
-                let referenced = rows(&format!("SELECT \"table\" FROM pragma_foreign_key_list('{name}')")).concat();
-                references.extend(referenced.into_iter().map(|referenced| (name.clone(), referenced)));
+                keys.push((
+                    name.clone(),
+                    key.iter()
+                        .map(|column| column[0].clone())
+                        .collect::<Vec<_>>(),
+                ));
+                let referenced = rows(&format!(
+                    "SELECT \"table\" FROM \
+                     pragma_foreign_key_list('{name}')"
+                ))
+                .concat();
+                references.extend(
+                    referenced
+                        .into_iter()
+                        .map(|referenced| (name.clone(), referenced)),
+                );
             }
             (lines, keys, references)
         })
@@ -106,7 +140,11 @@ async fn the_list_of_tables_is_the_schema_of_sqlite() {
     for (name, key) in keys {
         let table = &tables[place_of(&name)];
         if key.is_empty() {
-            assert_eq!(table.key.len(), table.columns.len(), "table {name} has no primary key: all its columns are to order it");
+            assert_eq!(
+                table.key.len(),
+                table.columns.len(),
+                "table {name} has no primary key: all its columns are to order it"
+            );
         } else {
             assert_eq!(table.key, key, "table {name}: {ADVICE}");
         }
@@ -119,19 +157,28 @@ async fn the_list_of_tables_is_the_schema_of_sqlite() {
     }
     for sum in portable::sums(&store).await.unwrap() {
         let seeded = tables[place_of(&sum.table)].seeded;
-        assert_eq!(seeded, sum.rows > 0, "table {}: `seeded` in the list says whether a migration puts rows there", sum.table);
+        assert_eq!(
+            seeded,
+            sum.rows > 0,
+            "table {}: `seeded` in the list says whether a migration puts rows there",
+            sum.table
+        );
     }
     place.remove().await;
 }
 
 #[tokio::test]
 async fn the_list_of_tables_is_the_schema_of_postgres() {
-    let Some(place) = Place::on_postgres().await else { return };
+    let Some(place) = Place::on_postgres().await else {
+        return;
+    };
     let store = place.store().await;
     let columns = Statement {
         table: "information_schema",
-        text: "SELECT table_name::text AS table_name, column_name::text AS column_name, data_type::text AS data_type, \
-               is_nullable::text AS is_nullable FROM information_schema.columns WHERE table_schema = 'public' \
+        text: "SELECT table_name::text AS table_name, column_name::text AS column_name, \
+               data_type::text AS data_type, \
+               is_nullable::text AS is_nullable FROM information_schema.columns WHERE table_schema \
+               = 'public' \
                ORDER BY table_name, ordinal_position",
     };
     let mut tables: Vec<(String, Vec<Declared>)> = Vec::new();
@@ -143,10 +190,17 @@ async fn the_list_of_tables_is_the_schema_of_postgres() {
         if tables.last().is_none_or(|(last, _)| *last != name) {
             tables.push((name, Vec::new()));
         }
-        let column = (row.text("column_name").unwrap(), row.text("data_type").unwrap(), row.text("is_nullable").unwrap() == "YES");
+        let column = (
+            row.text("column_name").unwrap(),
+            row.text("data_type").unwrap(),
+            row.text("is_nullable").unwrap() == "YES",
+        );
         tables.last_mut().unwrap().1.push(column);
     }
-    let mut found: Vec<String> = tables.iter().map(|(name, columns)| line(name, columns)).collect();
+    let mut found: Vec<String> = tables
+        .iter()
+        .map(|(name, columns)| line(name, columns))
+        .collect();
     found.sort();
     assert_eq!(found, listed(), "{ADVICE}");
     drop(store);
@@ -155,59 +209,103 @@ async fn the_list_of_tables_is_the_schema_of_postgres() {
 
 /// Rows of every table, with what databases could disagree about.
 const SAMPLE: &[&str] = &[
-    "INSERT INTO account (id, name, generation, created_at) VALUES (1, 'a', 1, 1), (3, 'B', 2, 2), (9007199254740993, '中', 3, 3), \
+    "INSERT INTO account (id, name, generation, created_at) VALUES (1, 'a', 1, 1), (3, 'B', 2, 2), \
+     (9007199254740993, '中', 3, 3), \
      (4, '_', 1, 1), (5, 'ä', 1, 1), (6, 'a b', 1, 1), (7, 'A', 1, 1), (8, '', 1, 1)",
-    "INSERT INTO access_key (id, account_id, principal, sealed_secret, state, generation, created_at) \
+    "INSERT INTO access_key (id, account_id, principal, sealed_secret, state, generation, \
+     created_at) \
      SELECT name, id, '1:root', $1, 'active', 1, 1 FROM account",
-    "INSERT INTO instance (id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, registry_url, \
-     default_mark, created_at, deleted_at) VALUES ('tcr-b', 'cri-b', 1, 'b', 'r', 's1', 'ES256', 'libtrust', 1, NULL, 0, 1, NULL), \
+    "INSERT INTO instance (id, cri_id, account_id, name, region, service, algorithm, kid_format, \
+     token_ttl_seconds, registry_url, \
+     default_mark, created_at, deleted_at) VALUES ('tcr-b', 'cri-b', 1, 'b', 'r', 's1', 'ES256', \
+     'libtrust', 1, NULL, 0, 1, NULL), \
      ('tcr-B', 'cri-B', 1, 'B', 'r', 's2', 'ES256', 'libtrust', 1, 'https://example.com', 1, 1, 2)",
-    "INSERT INTO credential (id, instance_id, principal, username, description, secret_hash, state, generation, created_at, \
-     expires_at) SELECT id, id, '1:root', 'numeric_id', 'x''y\n', $1, 'active', 0, 1, 2 FROM instance",
+    "INSERT INTO credential (id, instance_id, principal, username, description, secret_hash, \
+     state, generation, created_at, \
+     expires_at) SELECT id, id, '1:root', 'numeric_id', 'x''y\n', $1, 'active', 0, 1, 2 FROM \
+     instance",
     "INSERT INTO sealing_key (id, wrapped, created_at) VALUES ('k', $1, 1)",
-    "INSERT INTO signing_key (id, algorithm, wrapped_private, leaf_der, leaf_expires_at, created_at) VALUES ('k', 'ES256', $1, $1, 1, 1)",
-    "INSERT INTO instance_key (id, instance_id, algorithm, wrapped_private, state, created_at) VALUES ('k', 'tcr-b', 'ES256', $1, 'in-use', 1)",
-    "INSERT INTO authority (id, wrapped_private, certificate_der, created_at) VALUES ('k', $1, $1, 1)",
-    "INSERT INTO audit (id, happened_at, request_id, action, principal, account_id, credential_id, address, service, detail, outcome) \
-     VALUES ('1', 1, 'r', 'a', NULL, NULL, NULL, NULL, NULL, '{}', 'ok'), ('2', 1, 'r', 'a', 'p', -5, 'c', 'd', 's', '{}', 'ok')",
-    "INSERT INTO audit_page (id, first_at, last_at, lines, bytes, contents) VALUES ('1', 1, 1, '{}', 2, '')",
+    "INSERT INTO signing_key (id, algorithm, wrapped_private, leaf_der, leaf_expires_at, \
+     created_at) VALUES ('k', 'ES256', $1, $1, 1, 1)",
+    "INSERT INTO instance_key (id, instance_id, algorithm, wrapped_private, state, created_at) \
+     VALUES ('k', 'tcr-b', 'ES256', $1, 'in-use', 1)",
+    "INSERT INTO authority (id, wrapped_private, certificate_der, created_at) VALUES ('k', $1, $1, \
+     1)",
+    "INSERT INTO audit (id, happened_at, request_id, action, principal, account_id, credential_id, \
+     address, service, detail, outcome) \
+     VALUES ('1', 1, 'r', 'a', NULL, NULL, NULL, NULL, NULL, '{}', 'ok'), ('2', 1, 'r', 'a', 'p', \
+     -5, 'c', 'd', 's', '{}', 'ok')",
+    "INSERT INTO audit_page (id, first_at, last_at, lines, bytes, contents) VALUES ('1', 1, 1, \
+     '{}', 2, '')",
     "INSERT INTO principal_id (id) SELECT id FROM account",
-    "INSERT INTO account_user (id, account_id, name, state, generation, created_at) VALUES (4, 1, 'u', 'active', 1, 1)",
+    "INSERT INTO account_user (id, account_id, name, state, generation, created_at) VALUES (4, 1, \
+     'u', 'active', 1, 1)",
     "INSERT INTO account_group (account_id, name, created_at) VALUES (1, 'g', 1), (1, 'G', 1)",
     "INSERT INTO group_member (account_id, group_name, user_id) VALUES (1, 'g', 4), (1, 'G', 4)",
-    "INSERT INTO role (id, account_id, name, trust_policy, max_session_seconds, state, generation, created_at) \
+    "INSERT INTO role (id, account_id, name, trust_policy, max_session_seconds, state, generation, \
+     created_at) \
      VALUES (5, 1, 'r', '{}', 1, 'active', 1, 1)",
     "INSERT INTO policy (account_id, name, document, changed_at) VALUES (1, 'p', '{}', 1)",
-    "INSERT INTO policy_attachment (account_id, policy_name, policy_kind, user_id, group_name, role_id) VALUES \
-     (1, 'p', 'own', NULL, NULL, 5), (1, 'p', 'own', 4, NULL, NULL), (1, 'p', 'own', NULL, 'g', NULL), (1, 'p', 'own', NULL, 'G', NULL)",
-    "INSERT INTO oidc_provider (account_id, name, issuer, jwks, algorithms, created_at) VALUES (1, 'o', 'https://example.com', NULL, 'ES256', 1)",
-    "INSERT INTO oidc_audience (account_id, provider_name, place, audience) VALUES (1, 'o', 0, 'a')",
+    "INSERT INTO policy_attachment (account_id, policy_name, policy_kind, user_id, group_name, \
+     role_id) VALUES \
+     (1, 'p', 'own', NULL, NULL, 5), (1, 'p', 'own', 4, NULL, NULL), (1, 'p', 'own', NULL, 'g', \
+     NULL), (1, 'p', 'own', NULL, 'G', NULL)",
+    "INSERT INTO oidc_provider (account_id, name, issuer, jwks, algorithms, created_at) VALUES (1, \
+     'o', 'https://example.com', NULL, 'ES256', 1)",
+    "INSERT INTO oidc_audience (account_id, provider_name, place, audience) VALUES (1, 'o', 0, \
+     'a')",
     "INSERT INTO revocation (credential_id, revoked_at) VALUES ('c', 1)",
-    "INSERT INTO namespace (id, number, instance_id, name, visibility, auto_create_repository, default_visibility, default_tag_immutability, \
+    "INSERT INTO namespace (id, number, instance_id, name, visibility, auto_create_repository, \
+     default_visibility, default_tag_immutability, \
      auto_scan, prevent_vulnerable, severity, allowed_cves, created_at, modified_at) \
-     VALUES ('crn-b', 1, 'tcr-b', 'team', 'public', 1, 'private', 0, 0, 0, '', 'CVE-2026-0001', 1, 1)",
-    "INSERT INTO repository (id, instance_id, namespace_id, name, visibility, summary, detail, tag_immutability, created_at, modified_at) \
+     VALUES ('crn-b', 1, 'tcr-b', 'team', 'public', 1, 'private', 0, 0, 0, '', 'CVE-2026-0001', 1, \
+     1)",
+    "INSERT INTO repository (id, instance_id, namespace_id, name, visibility, summary, detail, \
+     tag_immutability, created_at, modified_at) \
      VALUES ('crr-b', 'tcr-b', 'crn-b', 'app', 'private', 's', '', 1, 1, 1)",
-    "INSERT INTO service_account (id, instance_id, name, description, made_hash, chosen_hash, state, generation, created_at, modified_at, \
-     expires_at) VALUES ('sa-a', 'tcr-b', 'a', '', $1, NULL, 'active', 1, 1, 1, 1), ('sa-b', 'tcr-b', 'b', '', NULL, 'h', 'active', 1, 1, 1, 1)",
-    "INSERT INTO service_account_permission (service_account_id, namespace, actions) VALUES ('sa-a', 'team', 'pull')",
-    "INSERT INTO fixed_password (instance_id, principal, hash, generation, changed_at) VALUES ('tcr-b', '1:root', NULL, 1, 1)",
-    "INSERT INTO allow_entry (instance_id, cidr, written, comment, place) VALUES ('tcr-b', '10.0.0.0/8', '10.0.0.0/8', '', 0)",
-    "INSERT INTO resource_tag (thing_id, instance_id, tag_key, tag_value) VALUES ('tcr-b', 'tcr-b', 'k', 'v')",
-    "INSERT INTO session_policy (account_id, digest, charged_to, created_at, ends_at, document) VALUES (1, 'd', '1:root', 1, 2, '{}')",
+    "INSERT INTO service_account (id, instance_id, name, description, made_hash, chosen_hash, \
+     state, generation, created_at, modified_at, \
+     expires_at) VALUES ('sa-a', 'tcr-b', 'a', '', $1, NULL, 'active', 1, 1, 1, 1), ('sa-b', \
+     'tcr-b', 'b', '', NULL, 'h', 'active', 1, 1, 1, 1)",
+    "INSERT INTO service_account_permission (service_account_id, namespace, actions) VALUES \
+     ('sa-a', 'team', 'pull')",
+    "INSERT INTO fixed_password (instance_id, principal, hash, generation, changed_at) VALUES \
+     ('tcr-b', '1:root', NULL, 1, 1)",
+    "INSERT INTO allow_entry (instance_id, cidr, written, comment, place) VALUES ('tcr-b', \
+     '10.0.0.0/8', '10.0.0.0/8', '', 0)",
+    "INSERT INTO resource_tag (thing_id, instance_id, tag_key, tag_value) VALUES ('tcr-b', \
+     'tcr-b', 'k', 'v')",
+    "INSERT INTO session_policy (account_id, digest, charged_to, created_at, ends_at, document) \
+     VALUES (1, 'd', '1:root', 1, 2, '{}')",
     "INSERT INTO signed_change (digest, request_id, made, ends_at) VALUES ('d', 'r', 'm', 2)",
 ];
 
 /// Puts some rows into every table.
 async fn put_sample(store: &Store) {
-    let mut all = write().then(meta::put(meta::ISSUER, b"https://example.com")).changes(Entity::Account, &1);
+    let mut all = write()
+        .then(meta::put(meta::ISSUER, b"https://example.com"))
+        .changes(Entity::Account, &1);
     for text in SAMPLE {
-        let bytes = if text.contains("$1") { vec![[0_u8, 255, 10].as_slice().into()] } else { Vec::new() };
-        all = all.then(Part::of([Guarded::unguarded(Statement { table: "sample", text }, bytes)]));
+        let bytes = if text.contains("$1") {
+            vec![[0_u8, 255, 10].as_slice().into()]
+        } else {
+            Vec::new()
+        };
+        all = all.then(Part::of([Guarded::unguarded(
+            Statement {
+                table: "sample",
+                text,
+            },
+            bytes,
+        )]));
     }
     store.apply(all).await.unwrap();
     for sum in portable::sums(store).await.unwrap() {
-        assert!(sum.rows > 0, "the sample has no row for table {}: add one to SAMPLE", sum.table);
+        assert!(
+            sum.rows > 0,
+            "the sample has no row for table {}: add one to SAMPLE",
+            sum.table
+        );
     }
 }
 
@@ -217,7 +315,9 @@ async fn copy(source: &Store, target: &Place) -> Result<Vec<TableSum>> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_moves_to_postgres_and_back_with_the_same_digests() {
-    let Some(server) = Place::on_postgres_that_sorts_by_language().await else { return };
+    let Some(server) = Place::on_postgres_that_sorts_by_language().await else {
+        return;
+    };
     let (before, after) = (Place::on_sqlite(), Place::on_sqlite());
     let source = before.store().await;
     put_sample(&source).await;
@@ -229,9 +329,15 @@ async fn everything_moves_to_postgres_and_back_with_the_same_digests() {
     let end = after.store().await;
     assert_eq!(portable::sums(&end).await.unwrap(), sums);
     // And it can be worked with: the feed goes on where it was.
-    let next = Account { name: "next".to_owned(), ..account(100) };
+    let next = Account {
+        name: "next".to_owned(),
+        ..account(100)
+    };
     apply(&end, accounts::insert(&next)).await.unwrap();
-    assert_eq!(change::position(&end).await.unwrap(), change::position(&source).await.unwrap() + 1);
+    assert_eq!(
+        change::position(&end).await.unwrap(),
+        change::position(&source).await.unwrap() + 1
+    );
     drop(between);
     for place in [server, before, after] {
         place.remove().await;
@@ -253,7 +359,12 @@ impl Driver for Failing {
         self.driver.apply(steps)
     }
 
-    fn read_tables<'a>(&'a self, tables: &'a [Table], hold: Hold, pieces: mpsc::Sender<Piece>) -> Answer<'a, ()> {
+    fn read_tables<'a>(
+        &'a self,
+        tables: &'a [Table],
+        hold: Hold,
+        pieces: mpsc::Sender<Piece>,
+    ) -> Answer<'a, ()> {
         self.driver.read_tables(tables, hold, pieces)
     }
 
@@ -275,15 +386,26 @@ impl Driver for Failing {
 async fn failing(place: &Place, batches: usize) -> Store {
     let purpose = Purpose::Fill(MIGRATIONS.len());
     let driver: Box<dyn Driver> = match place.location() {
-        Location::Directory(directory) => Box::new(Sqlite::open(directory, purpose, NOW).await.unwrap()),
-        Location::Postgres { url, options } => Box::new(Postgres::open(&url, &options, purpose, &Stopped, &SystemRandom).await.unwrap()),
+        Location::Directory(directory) => {
+            Box::new(Sqlite::open(directory, purpose, NOW).await.unwrap())
+        }
+        Location::Postgres { url, options } => Box::new(
+            Postgres::open(&url, &options, purpose, &Stopped, &SystemRandom)
+                .await
+                .unwrap(),
+        ),
     };
-    Store::over(Failing { driver, batches: AtomicUsize::new(batches) })
+    Store::over(Failing {
+        driver,
+        batches: AtomicUsize::new(batches),
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_interrupted_is_gone_on_with() {
-    let Some(server) = Place::on_postgres().await else { return };
+    let Some(server) = Place::on_postgres().await else {
+        return;
+    };
     let others = [server, Place::on_sqlite()];
     let home = Place::on_sqlite();
     let source = home.store().await;
@@ -309,22 +431,39 @@ async fn what_was_interrupted_is_gone_on_with() {
             if batches > 0 {
                 for open in [Open::Serve, Open::Command] {
                     let refusal = target.try_open(open).await.unwrap_err();
-                    assert!(refusal.message().contains("not all in this database yet"), "{refusal}");
+                    assert!(
+                        refusal.message().contains("not all in this database yet"),
+                        "{refusal}"
+                    );
                 }
             }
         }
         let store = failing(target, 1000).await;
         let begun = portable::sums(&store).await.unwrap();
-        let keys = begun.iter().find(|sum| sum.table == "access_key").unwrap().rows;
-        assert!(keys > BATCH as u64, "it never came to the second batch of a table: {keys}");
+        let keys = begun
+            .iter()
+            .find(|sum| sum.table == "access_key")
+            .unwrap()
+            .rows;
+        assert!(
+            keys > BATCH as u64,
+            "it never came to the second batch of a table: {keys}"
+        );
 
         // Data other than that of the beginning is refused.
         let reading = source.read_tables(&portable::tables(), Hold::Writers);
-        let refusal = portable::fill(reading, &store, "another source", NOW).await.unwrap_err();
+        let refusal = portable::fill(reading, &store, "another source", NOW)
+            .await
+            .unwrap_err();
         assert!(refusal.message().contains("other data"), "{refusal}");
 
         let reading = source.read_tables(&portable::tables(), Hold::Writers);
-        assert_eq!(portable::fill(reading, &store, "the source", NOW).await.unwrap(), sums);
+        assert_eq!(
+            portable::fill(reading, &store, "the source", NOW)
+                .await
+                .unwrap(),
+            sums
+        );
         drop(store);
         assert_eq!(portable::sums(&target.store().await).await.unwrap(), sums);
     }
@@ -340,10 +479,24 @@ async fn a_source_that_changed_meanwhile_is_found_out() {
     put_sample(&source).await;
     let begin = async |batches| {
         let store = failing(&target, batches).await;
-        portable::fill(source.read_tables(&portable::tables(), Hold::Writers), &store, "it", NOW).await
+        portable::fill(
+            source.read_tables(&portable::tables(), Hold::Writers),
+            &store,
+            "it",
+            NOW,
+        )
+        .await
     };
     begin(8).await.unwrap_err();
-    apply(&source, raw("account", "UPDATE account SET generation = generation + 1 WHERE id = 1")).await.unwrap();
+    apply(
+        &source,
+        raw(
+            "account",
+            "UPDATE account SET generation = generation + 1 WHERE id = 1",
+        ),
+    )
+    .await
+    .unwrap();
     let refusal = begin(1000).await.unwrap_err();
     assert!(refusal.message().contains("has changed since"), "{refusal}");
     home.remove().await;
@@ -359,9 +512,20 @@ async fn a_copy_that_differs_is_never_taken_for_done() {
     let store = failing(&target, 1000).await;
     // A row that the source does not have, in a table that comes late.
     let stray = "INSERT INTO meta (name, value) VALUES ('stray', $1)".to_owned();
-    store.0.driver.fill(Batch { before: None, text: stray, rows: vec![vec![b"x".as_slice().into()]] }).await.unwrap();
+    store
+        .0
+        .driver
+        .fill(Batch {
+            before: None,
+            text: stray,
+            rows: vec![vec![b"x".as_slice().into()]],
+        })
+        .await
+        .unwrap();
     let reading = source.read_tables(&portable::tables(), Hold::Writers);
-    let refusal = portable::fill(reading, &store, "it", NOW).await.unwrap_err();
+    let refusal = portable::fill(reading, &store, "it", NOW)
+        .await
+        .unwrap_err();
     assert!(refusal.message().contains("not empty"), "{refusal}");
     home.remove().await;
     target.remove().await;
@@ -374,7 +538,9 @@ async fn a_store_that_is_not_empty_is_not_filled(place: &Place) {
     let refusal = copy(&source, place).await.unwrap_err();
     assert!(refusal.message().contains("there is no data"), "{refusal}");
     put_sample(&source).await;
-    apply(&place.store().await, accounts::insert(&account(1))).await.unwrap();
+    apply(&place.store().await, accounts::insert(&account(1)))
+        .await
+        .unwrap();
     let refusal = copy(&source, place).await.unwrap_err();
     assert!(refusal.message().contains("not empty"), "{refusal}");
     assert_eq!(place.store().await.accounts().await, [account(1)]);
@@ -409,7 +575,13 @@ async fn what_keeps_writers_waiting_lets_them_go_on(place: &Place) {
             _ => {}
         }
     }
-    assert_eq!(Some(accounts), before.iter().find(|sum| sum.table == "account").map(|sum| sum.rows));
+    assert_eq!(
+        Some(accounts),
+        before
+            .iter()
+            .find(|sum| sum.table == "account")
+            .map(|sum| sum.rows)
+    );
     late.await.unwrap().unwrap();
     assert_eq!(store.accounts().await.len() as u64, accounts + 1);
 }
@@ -431,7 +603,9 @@ async fn a_backup_restores_into_this_database(place: &Place) {
     put_sample(&source).await;
     let folder = folder();
     let file = folder.join("backup");
-    let sums = portable::backup(&source, &file, &Stopped, &SystemRandom).await.unwrap();
+    let sums = portable::backup(&source, &file, &Stopped, &SystemRandom)
+        .await
+        .unwrap();
     assert_eq!(restore(&file, place).await.unwrap(), sums);
     assert_eq!(portable::sums(&place.store().await).await.unwrap(), sums);
     let refusal = restore(&file, place).await.unwrap_err();
@@ -439,8 +613,13 @@ async fn a_backup_restores_into_this_database(place: &Place) {
 
     // And from here it is the same file again.
     let again = folder.join("again");
-    portable::backup(&place.store().await, &again, &Stopped, &SystemRandom).await.unwrap();
-    assert_eq!(std::fs::read(&again).unwrap(), std::fs::read(&file).unwrap());
+    portable::backup(&place.store().await, &again, &Stopped, &SystemRandom)
+        .await
+        .unwrap();
+    assert_eq!(
+        std::fs::read(&again).unwrap(),
+        std::fs::read(&file).unwrap()
+    );
     std::fs::remove_dir_all(folder).unwrap();
     home.remove().await;
 }
@@ -455,7 +634,16 @@ async fn a_backup_with_its_tables_in_another_order_is_restored() {
     let file = folder.join("backup");
     let mut tables = portable::tables().to_vec();
     tables.sort_by_key(|table| table.name == "instance_key");
-    let sums = portable::backup_of(&tables.into(), MIGRATIONS.len(), &source, &file, &Stopped, &SystemRandom).await.unwrap();
+    let sums = portable::backup_of(
+        &tables.into(),
+        MIGRATIONS.len(),
+        &source,
+        &file,
+        &Stopped,
+        &SystemRandom,
+    )
+    .await
+    .unwrap();
     assert_eq!(sums.last().unwrap().table, "instance_key");
     assert_eq!(restore(&file, &target).await.unwrap(), sums);
     std::fs::remove_dir_all(folder).unwrap();
@@ -472,18 +660,37 @@ async fn a_backup_is_private_whole_and_overwrites_nothing() {
     let folder = folder();
     let file = folder.join("backup");
     let backup = async || portable::backup(&source, &file, &Stopped, &SystemRandom).await;
-    assert!(backup().await.unwrap_err().message().contains("there is no data"));
+    assert!(
+        backup()
+            .await
+            .unwrap_err()
+            .message()
+            .contains("there is no data")
+    );
     put_sample(&source).await;
     backup().await.unwrap();
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let text = std::fs::read(&file).unwrap();
     assert!(text.starts_with(b"transire backup 1\nschema "));
     let refusal = backup().await.unwrap_err();
     assert!(refusal.message().contains("is there already"), "{refusal}");
     assert_eq!(std::fs::read(&file).unwrap(), text);
-    let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(left, ["backup"], "a draft was left");
-    let refusal = portable::backup(&source, &folder.join("nowhere/backup"), &Stopped, &SystemRandom).await.unwrap_err();
+    let refusal = portable::backup(
+        &source,
+        &folder.join("nowhere/backup"),
+        &Stopped,
+        &SystemRandom,
+    )
+    .await
+    .unwrap_err();
     assert!(refusal.message().contains("can't be written"), "{refusal}");
     std::fs::remove_dir_all(folder).unwrap();
     home.remove().await;
@@ -496,16 +703,29 @@ async fn a_backup_that_was_cut_off_or_changed_is_refused_whole() {
     put_sample(&source).await;
     let folder = folder();
     let file = folder.join("backup");
-    portable::backup(&source, &file, &Stopped, &SystemRandom).await.unwrap();
+    portable::backup(&source, &file, &Stopped, &SystemRandom)
+        .await
+        .unwrap();
     let whole = std::fs::read(&file).unwrap();
     let damaged = folder.join("damaged");
     let refused = async |bytes: &[u8], what: &str| {
         std::fs::write(&damaged, bytes).unwrap();
         let refusal = restore(&damaged, &target).await.expect_err(what);
-        assert_eq!(refusal.kind(), &ErrorKind::Misconfigured, "{what}: {refusal}");
-        assert!(refusal.message().contains("can't be used"), "{what}: {refusal}");
+        assert_eq!(
+            refusal.kind(),
+            &ErrorKind::Misconfigured,
+            "{what}: {refusal}"
+        );
+        assert!(
+            refusal.message().contains("can't be used"),
+            "{what}: {refusal}"
+        );
     };
-    for length in (0..whole.len()).step_by(97).chain([whole.len() - 1, whole.len() - 33, whole.len() - 41]) {
+    for length in
+        (0..whole.len())
+            .step_by(97)
+            .chain([whole.len() - 1, whole.len() - 33, whole.len() - 41])
+    {
         refused(&whole[..length], &format!("cut at {length}")).await;
     }
     for place in (0..whole.len()).step_by(61).chain([whole.len() - 1]) {
@@ -515,14 +735,26 @@ async fn a_backup_that_was_cut_off_or_changed_is_refused_whole() {
     }
     refused(&[whole.as_slice(), b"x"].concat(), "more at the end").await;
     // Nothing was written, not even an empty database.
-    let Place::Sqlite(directory) = &target else { unreachable!() };
+    let Place::Sqlite(directory) = &target else {
+        unreachable!()
+    };
     assert!(!directory.exists());
 
     let ours = format!("schema {}\n", MIGRATIONS.len()).into_bytes();
-    let at = whole.windows(ours.len()).position(|part| part == ours).unwrap();
-    std::fs::write(&damaged, [&whole[..at], b"schema 99\n", &whole[at + ours.len()..]].concat()).unwrap();
+    let at = whole
+        .windows(ours.len())
+        .position(|part| part == ours)
+        .unwrap();
+    std::fs::write(
+        &damaged,
+        [&whole[..at], b"schema 99\n", &whole[at + ours.len()..]].concat(),
+    )
+    .unwrap();
     let refusal = restore(&damaged, &target).await.unwrap_err();
-    assert!(refusal.message().contains("use the newer transire"), "{refusal}");
+    assert!(
+        refusal.message().contains("use the newer transire"),
+        "{refusal}"
+    );
     assert!(!directory.exists());
 
     restore(&file, &target).await.unwrap();
@@ -538,12 +770,18 @@ async fn a_backup_taken_while_writes_go_on_has_what_was_acknowledged_before(plac
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let mut writers = JoinSet::new();
     for writer in 0..4 {
-        let (store, acknowledged, stop) = (store.clone(), Arc::clone(&acknowledged), Arc::clone(&stop));
+        let (store, acknowledged, stop) =
+            (store.clone(), Arc::clone(&acknowledged), Arc::clone(&stop));
         writers.spawn(async move {
             let mut number = 0;
             while !stop.load(Ordering::SeqCst) {
                 number += 1;
-                apply(&store, accounts::insert(&account(writer * 1_000_000 + number))).await.unwrap();
+                apply(
+                    &store,
+                    accounts::insert(&account(writer * 1_000_000 + number)),
+                )
+                .await
+                .unwrap();
                 acknowledged.fetch_add(1, Ordering::SeqCst);
             }
         });
@@ -558,7 +796,9 @@ async fn a_backup_taken_while_writes_go_on_has_what_was_acknowledged_before(plac
     let folder = folder();
     let file = folder.join("backup");
     let before = store.accounts().await;
-    portable::backup(&store, &file, &Stopped, &SystemRandom).await.unwrap();
+    portable::backup(&store, &file, &Stopped, &SystemRandom)
+        .await
+        .unwrap();
     so_many(10).await;
     stop.store(true, Ordering::SeqCst);
     writers.join_all().await;
@@ -568,14 +808,26 @@ async fn a_backup_taken_while_writes_go_on_has_what_was_acknowledged_before(plac
     let restored = target.store().await;
     let there = restored.accounts().await;
     for account in &before {
-        assert!(there.contains(account), "{account:?} was acknowledged before the backup");
+        assert!(
+            there.contains(account),
+            "{account:?} was acknowledged before the backup"
+        );
     }
     let after = store.accounts().await;
     assert!(there.len() < after.len(), "the writes did not go on");
     // One moment for all tables: each account came with one change and one operation.
-    assert_eq!(change::position(&restored).await.unwrap(), there.len() as i64);
-    assert_eq!(count(&restored, "SELECT COUNT(*) AS count FROM change").await, there.len() as i64);
-    assert_eq!(count(&restored, "SELECT COUNT(*) AS count FROM operation").await, there.len() as i64 + 1);
+    assert_eq!(
+        change::position(&restored).await.unwrap(),
+        there.len() as i64
+    );
+    assert_eq!(
+        count(&restored, "SELECT COUNT(*) AS count FROM change").await,
+        there.len() as i64
+    );
+    assert_eq!(
+        count(&restored, "SELECT COUNT(*) AS count FROM operation").await,
+        there.len() as i64 + 1
+    );
     std::fs::remove_dir_all(folder).unwrap();
     target.remove().await;
 }

@@ -6,7 +6,8 @@ use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
+    RSA_PKCS1_SHA256, RsaKeyPair,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,8 +31,8 @@ enum Pair {
 impl SigningKeyPair {
     /// Makes a new key pair: P-256 for ES256, RSA-2048 for RS256.
     ///
-    /// Both coordinates of a P-256 key are full-length: Distribution 3 forgets leading zeros when it computes
-    /// a thumbprint, and would not know about one key in 128 by its `kid`.
+    /// Both coordinates of a P-256 key are full-length: Distribution 3 forgets leading zeros when
+    /// it computes a thumbprint, and would not know about one key in 128 by its `kid`.
     ///
     /// # Errors
     ///
@@ -40,11 +41,18 @@ impl SigningKeyPair {
         let failed = |_| Error::internal("a signing key can't be generated");
         loop {
             let pair = match algorithm {
-                Algorithm::Es256 => Pair::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(failed)?),
-                Algorithm::Rs256 => Pair::Rs256(Box::new(RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?)),
+                Algorithm::Es256 => Pair::Es256(
+                    EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(failed)?,
+                ),
+                Algorithm::Rs256 => Pair::Rs256(Box::new(
+                    RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?,
+                )),
             };
             let pair = Self::new(pair)?;
-            if pair.coordinates().is_none_or(|(x, y)| x[0] != 0 && y[0] != 0) {
+            if pair
+                .coordinates()
+                .is_none_or(|(x, y)| x[0] != 0 && y[0] != 0)
+            {
                 return Ok(pair);
             }
         }
@@ -56,10 +64,20 @@ impl SigningKeyPair {
     ///
     /// `Internal` when it isn't a key of this algorithm in PKCS #8.
     pub fn from_pkcs8(algorithm: Algorithm, private_pkcs8: &[u8]) -> Result<Self> {
-        let rejected = |_| Error::internal(format!("the signing key is not an {} key in PKCS #8", algorithm.name()));
+        let rejected = |_| {
+            Error::internal(format!(
+                "the signing key is not an {} key in PKCS #8",
+                algorithm.name()
+            ))
+        };
         Self::new(match algorithm {
-            Algorithm::Es256 => Pair::Es256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, private_pkcs8).map_err(rejected)?),
-            Algorithm::Rs256 => Pair::Rs256(Box::new(RsaKeyPair::from_pkcs8(private_pkcs8).map_err(rejected)?)),
+            Algorithm::Es256 => Pair::Es256(
+                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, private_pkcs8)
+                    .map_err(rejected)?,
+            ),
+            Algorithm::Rs256 => Pair::Rs256(Box::new(
+                RsaKeyPair::from_pkcs8(private_pkcs8).map_err(rejected)?,
+            )),
         })
     }
 
@@ -68,7 +86,10 @@ impl SigningKeyPair {
             Pair::Es256(pair) => pair.public_key().as_der(),
             Pair::Rs256(pair) => pair.public_key().as_der(),
         };
-        let public_der = public_der.map_err(|_| Error::internal("a public key can't be written"))?.as_ref().to_vec();
+        let public_der = public_der
+            .map_err(|_| Error::internal("a public key can't be written"))?
+            .as_ref()
+            .to_vec();
         Ok(Self { pair, public_der })
     }
 
@@ -102,7 +123,11 @@ impl SigningKeyPair {
     pub(super) fn coordinates(&self) -> Option<(&[u8], &[u8])> {
         match &self.pair {
             // An uncompressed point: 4, x, y (SEC 1, 2.3.3).
-            Pair::Es256(pair) => pair.public_key().as_ref().get(1..65).map(|point| point.split_at(32)),
+            Pair::Es256(pair) => pair
+                .public_key()
+                .as_ref()
+                .get(1..65)
+                .map(|point| point.split_at(32)),
             Pair::Rs256(_) => None,
         }
     }
@@ -114,25 +139,41 @@ impl SigningKeyPair {
         match &self.pair {
             Pair::Es256(_) => {
                 let (x, y) = self.coordinates().ok_or_else(unreadable)?;
-                Ok(vec![("crv", "P-256".to_owned()), ("kty", "EC".to_owned()), ("x", text(x)), ("y", text(y))])
+                Ok(vec![
+                    ("crv", "P-256".to_owned()),
+                    ("kty", "EC".to_owned()),
+                    ("x", text(x)),
+                    ("y", text(y)),
+                ])
             }
             Pair::Rs256(pair) => {
-                let (modulus, exponent) = x509::rsa_components(pair.public_key().as_ref()).ok_or_else(unreadable)?;
-                Ok(vec![("e", text(exponent)), ("kty", "RSA".to_owned()), ("n", text(modulus))])
+                let (modulus, exponent) =
+                    x509::rsa_components(pair.public_key().as_ref()).ok_or_else(unreadable)?;
+                Ok(vec![
+                    ("e", text(exponent)),
+                    ("kty", "RSA".to_owned()),
+                    ("n", text(modulus)),
+                ])
             }
         }
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         let failed = |_| Error::internal("a token can't be signed");
-        // The library draws an ECDSA signature's secret number itself, and ignores what it is given here.
+        // The library draws an ECDSA signature's secret number itself, and ignores what it is given
+        // here.
         let random = SystemRandom::new();
         match &self.pair {
             // Of the fixed length: r and s, 32 bytes each, as RFC 7518 (3.4) has it.
-            Pair::Es256(pair) => Ok(pair.sign(&random, message).map_err(failed)?.as_ref().to_vec()),
+            Pair::Es256(pair) => Ok(pair
+                .sign(&random, message)
+                .map_err(failed)?
+                .as_ref()
+                .to_vec()),
             Pair::Rs256(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map_err(failed)?;
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+                    .map_err(failed)?;
                 Ok(signature)
             }
         }
@@ -159,20 +200,29 @@ impl rcgen::SigningKey for SigningKeyPair {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
         let failed = |_| rcgen::Error::RingUnspecified;
         match &self.pair {
-            // Certificates and requests have a signature in DER, and tokens one of the fixed length.
+            // Certificates and requests have a signature in DER, and tokens one of the fixed
+            // length.
             Pair::Es256(pair) => {
                 let private = Zeroizing::new(pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec());
-                let pair =
-                    EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &private).map_err(|_| rcgen::Error::RingUnspecified)?;
-                Ok(pair.sign(&SystemRandom::new(), message).map_err(failed)?.as_ref().to_vec())
+                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &private)
+                    .map_err(|_| rcgen::Error::RingUnspecified)?;
+                Ok(pair
+                    .sign(&SystemRandom::new(), message)
+                    .map_err(failed)?
+                    .as_ref()
+                    .to_vec())
             }
-            Pair::Rs256(_) => SigningKeyPair::sign(self, message).map_err(|_| rcgen::Error::RingUnspecified),
+            Pair::Rs256(_) => {
+                SigningKeyPair::sign(self, message).map_err(|_| rcgen::Error::RingUnspecified)
+            }
         }
     }
 }
 
 impl fmt::Debug for SigningKeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKeyPair").field("algorithm", &self.algorithm()).finish_non_exhaustive()
+        f.debug_struct("SigningKeyPair")
+            .field("algorithm", &self.algorithm())
+            .finish_non_exhaustive()
     }
 }

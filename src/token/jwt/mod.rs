@@ -1,12 +1,13 @@
 //! Registry tokens: signed JWTs (RFC 7515, RFC 7519) in the one shape that every registry takes.
 //!
-//! The header carries the leaf certificate (`x5c`), because key ids don't travel: Distribution 2 knows only
-//! libtrust fingerprints, Distribution 3 only RFC 7638 thumbprints, and both follow the certificate. The
-//! audience is a plain string, because Distribution 2 refuses any list. Times are integers and dated back,
-//! because zot allows no leeway.
+//! The header carries the leaf certificate (`x5c`), because key ids don't travel: Distribution 2
+//! knows only libtrust fingerprints, Distribution 3 only RFC 7638 thumbprints, and both follow the
+//! certificate. The audience is a plain string, because Distribution 2 refuses any list. Times are
+//! integers and dated back, because zot allows no leeway.
 //!
-//! The signer is written here, on a key that is parsed once: the usual JWT library parses it for every
-//! token, which took 1.6 times as long for ES256 when it was measured, and leaves less say over the header.
+//! The signer is written here, on a key that is parsed once: the usual JWT library parses it for
+//! every token, which took 1.6 times as long for ES256 when it was measured, and leaves less say
+//! over the header.
 
 mod key_pair;
 mod kid;
@@ -30,20 +31,24 @@ use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::instance::{Algorithm, KidFormat};
 use crate::domain::{Error, Result};
 
-/// How far `iat` and `nbf` are dated back: Distribution allows 60 seconds on `nbf`, zot none on either.
+/// How far `iat` and `nbf` are dated back: Distribution allows 60 seconds on `nbf`, zot none on
+/// either.
 pub const TOKEN_BACK_DATED: Duration = Duration::from_secs(60);
 /// When less than this is left of a leaf it must be renewed: half of its life.
 pub const LEAF_RENEWAL_LEFT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How long before its leaf's end a token ends at the latest: a leaf's end has no leeway at all.
 pub const LEAF_MARGIN: Duration = Duration::from_secs(60);
 
-/// The most bytes of a token: clients send it in a header, and registries and the proxies before them bound those.
+/// The most bytes of a token: clients send it in a header, and registries and the proxies before
+/// them bound those.
 pub const MAX_TOKEN_BYTES: usize = 64 << 10;
 
-/// The end that RFC 5280 (4.1.2.5) writes for a validity without one: that of a key without a certificate.
+/// The end that RFC 5280 (4.1.2.5) writes for a validity without one: that of a key without a
+/// certificate.
 const NO_END: Timestamp = Timestamp::from_unix_seconds(253_402_300_799);
 
-/// A key that signs tokens, with its leaf certificate: all that doesn't change from token to token is made once.
+/// A key that signs tokens, with its leaf certificate: all that doesn't change from token to token
+/// is made once.
 pub struct SigningKey {
     id: String,
     pair: SigningKeyPair,
@@ -62,7 +67,8 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// `Internal` when the parts can't be read, or the leaf is another key's or ends before `leaf_expires_at`.
+    /// `Internal` when the parts can't be read, or the leaf is another key's or ends before
+    /// `leaf_expires_at`.
     pub fn from_parts(
         id: impl Into<String>,
         algorithm: Algorithm,
@@ -70,7 +76,12 @@ impl SigningKey {
         leaf_der: &[u8],
         leaf_expires_at: Timestamp,
     ) -> Result<Self> {
-        Self::new(id.into(), SigningKeyPair::from_pkcs8(algorithm, private_pkcs8)?, leaf_der.to_vec(), leaf_expires_at)
+        Self::new(
+            id.into(),
+            SigningKeyPair::from_pkcs8(algorithm, private_pkcs8)?,
+            leaf_der.to_vec(),
+            leaf_expires_at,
+        )
     }
 
     /// Takes a signing key without a certificate back, for a registry that trusts the key itself.
@@ -80,31 +91,63 @@ impl SigningKey {
     /// # Errors
     ///
     /// `Internal` when it isn't a key of this algorithm in PKCS #8.
-    pub fn without_certificate(id: impl Into<String>, algorithm: Algorithm, private_pkcs8: &[u8]) -> Result<Self> {
-        Self::made(id.into(), SigningKeyPair::from_pkcs8(algorithm, private_pkcs8)?, Vec::new(), NO_END)
+    pub fn without_certificate(
+        id: impl Into<String>,
+        algorithm: Algorithm,
+        private_pkcs8: &[u8],
+    ) -> Result<Self> {
+        Self::made(
+            id.into(),
+            SigningKeyPair::from_pkcs8(algorithm, private_pkcs8)?,
+            Vec::new(),
+            NO_END,
+        )
     }
 
-    fn new(id: String, pair: SigningKeyPair, leaf_der: Vec<u8>, leaf_expires_at: Timestamp) -> Result<Self> {
-        let leaf = Certificate::parse(&leaf_der)
-            .ok_or_else(|| Error::internal(format!("the leaf certificate of signing key {id} can't be read")))?;
+    fn new(
+        id: String,
+        pair: SigningKeyPair,
+        leaf_der: Vec<u8>,
+        leaf_expires_at: Timestamp,
+    ) -> Result<Self> {
+        let leaf = Certificate::parse(&leaf_der).ok_or_else(|| {
+            Error::internal(format!(
+                "the leaf certificate of signing key {id} can't be read"
+            ))
+        })?;
         if leaf.public_key != pair.public_der() {
-            return Err(Error::internal(format!("the leaf certificate of signing key {id} is another key's")));
+            return Err(Error::internal(format!(
+                "the leaf certificate of signing key {id} is another key's"
+            )));
         }
         if leaf.expires_at < leaf_expires_at {
-            return Err(Error::internal(format!("the leaf certificate of signing key {id} ends earlier than is stored")));
+            return Err(Error::internal(format!(
+                "the leaf certificate of signing key {id} ends earlier than is stored"
+            )));
         }
         Self::made(id, pair, leaf_der, leaf_expires_at)
     }
 
-    fn made(id: String, pair: SigningKeyPair, leaf_der: Vec<u8>, leaf_expires_at: Timestamp) -> Result<Self> {
+    fn made(
+        id: String,
+        pair: SigningKeyPair,
+        leaf_der: Vec<u8>,
+        leaf_expires_at: Timestamp,
+    ) -> Result<Self> {
         let members = pair.jwk_members()?;
         let thumbprint = thumbprint(&members);
         let libtrust = libtrust_fingerprint(pair.public_der());
         let x5c = (!leaf_der.is_empty()).then(|| STANDARD.encode(&leaf_der));
         let algorithm = pair.algorithm().name();
         // Every value is of an alphabet that JSON needn't escape.
-        let chain = x5c.as_ref().map_or_else(String::new, |x5c| format!(r#","x5c":["{x5c}"]"#));
-        let header = |kid: &str| URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"JWT","alg":"{algorithm}","kid":"{kid}"{chain}}}"#)) + ".";
+        let chain = x5c
+            .as_ref()
+            .map_or_else(String::new, |x5c| format!(r#","x5c":["{x5c}"]"#));
+        let header = |kid: &str| {
+            URL_SAFE_NO_PAD.encode(format!(
+                r#"{{"typ":"JWT","alg":"{algorithm}","kid":"{kid}"{chain}}}"#
+            )) + "."
+        };
         let (thumbprint_header, libtrust_header) = (header(&thumbprint), header(&libtrust));
         let mut jwk = json!({"kid": thumbprint, "alg": algorithm, "use": "sig"});
         if let Some(x5c) = x5c {
@@ -113,7 +156,17 @@ impl SigningKey {
         for (name, value) in members {
             jwk[name] = Value::String(value);
         }
-        Ok(Self { id, pair, leaf_der, leaf_expires_at, thumbprint, libtrust, thumbprint_header, libtrust_header, jwk })
+        Ok(Self {
+            id,
+            pair,
+            leaf_der,
+            leaf_expires_at,
+            thumbprint,
+            libtrust,
+            thumbprint_header,
+            libtrust_header,
+            jwk,
+        })
     }
 
     /// Returns the id that the key was given.
@@ -156,7 +209,9 @@ impl SigningKey {
 
     /// Returns how long the leaf lives, from its beginning to its end.
     pub fn leaf_life(&self) -> Duration {
-        Certificate::parse(&self.leaf_der).map_or(Duration::ZERO, |leaf| leaf.starts_at.until(self.leaf_expires_at))
+        Certificate::parse(&self.leaf_der).map_or(Duration::ZERO, |leaf| {
+            leaf.starts_at.until(self.leaf_expires_at)
+        })
     }
 
     /// Returns when the leaf ends, and every token under it with it.
@@ -173,11 +228,13 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// `InvalidParameter` of `scope`, before anything is signed, when it would have more than [`MAX_TOKEN_BYTES`].
+    /// `InvalidParameter` of `scope`, before anything is signed, when it would have more than
+    /// [`MAX_TOKEN_BYTES`].
     ///
-    /// [`Error::misconfigured`] when it would end later than [`LEAF_MARGIN`] before the leaf does: registries would
-    /// refuse it while the client still took it for good. Long before that the leaf is renewed, by the running service
-    /// or, where the authority is kept elsewhere, by the operator.
+    /// [`Error::misconfigured`] when it would end later than [`LEAF_MARGIN`] before the leaf does:
+    /// registries would refuse it while the client still took it for good. Long before that the
+    /// leaf is renewed, by the running service or, where the authority is kept elsewhere, by the
+    /// operator.
     pub fn sign(&self, kid: KidFormat, claims: &Claims<'_>, random: &dyn Random) -> Result<Token> {
         let issued = claims.now.unix_seconds();
         let issued_at = Timestamp::from_unix_seconds(issued);
@@ -185,8 +242,9 @@ impl SigningKey {
         let expires_at = Timestamp::from_unix_seconds(expires);
         if expires_at > self.leaf_expires_at.minus(LEAF_MARGIN) {
             return Err(Error::misconfigured(format!(
-                "The certificate of signing key {} ends at {} and must be renewed before the key signs a token that ends at {}. \
-                 Where the certificate authority is kept elsewhere, `transire keys csr` and `transire keys import-leaf` renew it.",
+                "The certificate of signing key {} ends at {} and must be renewed before the key \
+                 signs a token that ends at {}. Where the certificate authority is kept elsewhere, \
+                 `transire keys csr` and `transire keys import-leaf` renew it.",
                 self.id,
                 self.leaf_expires_at.rfc3339(),
                 expires_at.rfc3339()
@@ -212,7 +270,10 @@ impl SigningKey {
         // An RSA-2048 signature takes 342 characters.
         let length = header.len() + body.len().div_ceil(3) * 4 + 1 + 344;
         if length > MAX_TOKEN_BYTES {
-            let message = format!("The token for these scopes would have more than {MAX_TOKEN_BYTES} bytes; ask for fewer scopes at once.");
+            let message = format!(
+                "The token for these scopes would have more than {MAX_TOKEN_BYTES} bytes; ask for \
+                 fewer scopes at once."
+            );
             return Err(Error::invalid_parameter("scope", message));
         }
         let mut text = String::with_capacity(length);
@@ -221,7 +282,12 @@ impl SigningKey {
         let signature = self.pair.sign(text.as_bytes())?;
         text.push('.');
         URL_SAFE_NO_PAD.encode_string(&signature, &mut text);
-        Ok(Token { text, id, issued_at, expires_at })
+        Ok(Token {
+            text,
+            id,
+            issued_at,
+            expires_at,
+        })
     }
 }
 

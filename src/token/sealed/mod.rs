@@ -1,8 +1,10 @@
-//! Sealed secrets: temporary credentials, refresh tokens and session tokens, which carry what they grant.
+//! Sealed secrets: temporary credentials, refresh tokens and session tokens, which carry what they
+//! grant.
 //!
-//! They are never stored. The opener of one learns from it who it acts for and what it depends on, and
-//! must still ask whether that is valid: the seal says what was granted, not that it is still good. One thing may be
-//! stored instead: the text of a session policy that is too long for a registry secret ([`session_policy`]).
+//! They are never stored. The opener of one learns from it who it acts for and what it depends on,
+//! and must still ask whether that is valid: the seal says what was granted, not that it is still
+//! good. One thing may be stored instead: the text of a session policy that is too long for a
+//! registry secret ([`session_policy`]).
 //!
 //! A body is base64url, without padding, of
 //!
@@ -10,8 +12,8 @@
 //! version (1) ‖ sealing key id (4) ‖ nonce (12) ‖ AES-256-GCM-SIV(payload) ‖ tag (16)
 //! ```
 //!
-//! and the associated data is prefix of the kind ‖ version ‖ sealing key id, so that no secret passes for
-//! another kind. The payload is in [`payload`].
+//! and the associated data is prefix of the kind ‖ version ‖ sealing key id, so that no secret
+//! passes for another kind. The payload is in [`payload`].
 
 mod payload;
 mod session_policy;
@@ -22,7 +24,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use self::payload::{MAX_WITHOUT_POLICY, grant_length, read_grant, read_session, write_grant, write_session};
+use self::payload::{
+    MAX_WITHOUT_POLICY, grant_length, read_grant, read_session, write_grant, write_session,
+};
 pub use self::session_policy::{PolicyDigest, SessionPolicy};
 use super::cipher::{Cipher, NONCE_LENGTH, TAG_LENGTH, derive};
 use crate::domain::clock::{Random, Timestamp, random_bytes};
@@ -44,13 +48,13 @@ pub const MAX_ACCESS_KEY_ID: usize = 128;
 pub const MAX_ACCESS_KEY_SECRET: usize = 128;
 /// The most dependencies of a session.
 pub const MAX_SESSION_GROUNDS: usize = 7;
-/// The most dependencies of a secret: a session's credential has the session besides, and its refresh token those of
-/// its instance.
+/// The most dependencies of a secret: a session's credential has the session besides, and its
+/// refresh token those of its instance.
 pub const MAX_GROUNDS: usize = MAX_SESSION_GROUNDS + 2;
 /// The most bytes of a session token, as Tencent's contract has it.
 pub const MAX_SESSION_TOKEN: usize = 4096;
-/// The most characters of a secret that logs in to a registry: credential stores of some tools take no more than 1,000,
-/// and Windows' takes 2,560 bytes.
+/// The most characters of a secret that logs in to a registry: credential stores of some tools take
+/// no more than 1,000, and Windows' takes 2,560 bytes.
 pub const MAX_REGISTRY_SECRET: usize = 1000;
 
 /// Nothing sealed with version 1 was ever released.
@@ -64,7 +68,8 @@ const MAX_BODY: usize = HEAD_LENGTH + MAX_WITHOUT_POLICY + MAX_SESSION_POLICY_BY
 /// More characters than any sealed secret has: a longer text isn't even read.
 const MAX_SECRET: usize = PREFIX_LENGTH + MAX_BODY.div_ceil(3) * 4 + SecretKind::CHECKSUM_LENGTH;
 
-/// Something that a sealed secret came from, and that must still be what it was when the secret is used.
+/// Something that a sealed secret came from, and that must still be what it was when the secret is
+/// used.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ground {
     /// The account's root.
@@ -79,7 +84,8 @@ pub enum Ground {
     LongTerm(CredentialId),
     /// A session, by its token's own id: its access key signed the call. It has no generation: 0.
     Session(CredentialId),
-    /// The refresh tokens of an instance, together; a refresh token without this dependency is of their generation 0.
+    /// The refresh tokens of an instance, together; a refresh token without this dependency is of
+    /// their generation 0.
     RefreshTokens(InstanceId),
 }
 
@@ -87,8 +93,12 @@ impl Ground {
     /// Returns the dependency that everything of a principal's has.
     pub fn of(principal: &Principal) -> Self {
         match principal {
-            Principal::Root(account) | Principal::FederatedSession(account, None, _) => Self::Root(*account),
-            Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => Self::User(*user),
+            Principal::Root(account) | Principal::FederatedSession(account, None, _) => {
+                Self::Root(*account)
+            }
+            Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => {
+                Self::User(*user)
+            }
             Principal::RoleSession(_, role, _) => Self::Role(*role),
         }
     }
@@ -115,7 +125,8 @@ pub struct Grant {
     pub expires_at: Timestamp,
 }
 
-/// The contents of a session token: one temporary identity got from STS, and the access key that signs for it.
+/// The contents of a session token: one temporary identity got from STS, and the access key that
+/// signs for it.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// The token's own id.
@@ -130,7 +141,8 @@ pub struct Session {
     pub principal: Principal,
     /// Its dependencies, each with its generation when the token was made: 1 to 9.
     pub grounds: Vec<(Ground, i64)>,
-    /// The policy that narrows the principal's rights: a document of at most 2048 characters and 4096 bytes.
+    /// The policy that narrows the principal's rights: a document of at most 2048 characters and
+    /// 4096 bytes.
     pub session_policy: Option<SessionPolicy>,
     /// When it was made, to the millisecond.
     pub issued_at: Timestamp,
@@ -169,7 +181,10 @@ impl SealingKey {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let mut secret = Zeroizing::new([0; 32]);
         if bytes.len() != secret.len() {
-            return Err(Error::internal(format!("a sealing key has 32 bytes, not {}", bytes.len())));
+            return Err(Error::internal(format!(
+                "a sealing key has 32 bytes, not {}",
+                bytes.len()
+            )));
         }
         secret.copy_from_slice(bytes);
         Ok(Self::new(secret))
@@ -179,7 +194,12 @@ impl SealingKey {
         let mut id_bytes = [0; KEY_ID_LENGTH];
         id_bytes.copy_from_slice(&derive(&secret, "transire sealing key: id")[..KEY_ID_LENGTH]);
         let cipher = Cipher::new(&derive(&secret, "transire sealing key: seal"));
-        Self { secret, cipher, id: hex::encode(id_bytes), id_bytes }
+        Self {
+            secret,
+            cipher,
+            id: hex::encode(id_bytes),
+            id_bytes,
+        }
     }
 
     /// Returns the key's 32 bytes, to be wrapped and stored.
@@ -204,7 +224,9 @@ impl SealingKey {
 
 impl fmt::Debug for SealingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SealingKey").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("SealingKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -224,8 +246,15 @@ impl Sealer {
     pub fn new(current: SealingKey, older: Vec<SealingKey>) -> Result<Self> {
         let sealer = Self { current, older };
         for (place, key) in sealer.keys().enumerate() {
-            if sealer.keys().take(place).any(|before| before.id_bytes == key.id_bytes) {
-                return Err(Error::internal(format!("two sealing keys have the id {}", key.id)));
+            if sealer
+                .keys()
+                .take(place)
+                .any(|before| before.id_bytes == key.id_bytes)
+            {
+                return Err(Error::internal(format!(
+                    "two sealing keys have the id {}",
+                    key.id
+                )));
             }
         }
         Ok(sealer)
@@ -240,23 +269,30 @@ impl Sealer {
         std::iter::once(&self.current).chain(&self.older)
     }
 
-    /// Seals a grant into a secret of this kind, [`SecretKind::Temporary`] or [`SecretKind::Refresh`].
+    /// Seals a grant into a secret of this kind, [`SecretKind::Temporary`] or
+    /// [`SecretKind::Refresh`].
     ///
-    /// Nothing is ever cut: a cut id would name something else, and a cut policy would say something else.
+    /// Nothing is ever cut: a cut id would name something else, and a cut policy would say
+    /// something else.
     ///
     /// # Errors
     ///
-    /// `Internal` for another kind, for a grant beyond the limits above, and for a secret of more than
-    /// [`MAX_REGISTRY_SECRET`] characters; a policy as written, from before that bound, may make a longer one.
+    /// `Internal` for another kind, for a grant beyond the limits above, and for a secret of more
+    /// than [`MAX_REGISTRY_SECRET`] characters; a policy as written, from before that bound, may
+    /// make a longer one.
     pub fn seal(&self, kind: SecretKind, grant: &Grant, random: &dyn Random) -> Result<Secret> {
         if !holds_grant(kind) {
             return Err(Error::internal(format!("no grant is sealed as {kind:?}")));
         }
         let policy = grant.session_policy.as_ref();
-        let secret = self.seal_payload(kind, policy, random, |bytes| write_grant(bytes, grant, random))?;
+        let secret = self.seal_payload(kind, policy, random, |bytes| {
+            write_grant(bytes, grant, random)
+        })?;
         let length = secret.expose().len();
         if length > MAX_REGISTRY_SECRET && !matches!(policy, Some(SessionPolicy::Written(_))) {
-            return Err(Error::internal(format!("a registry secret of {length} characters is too long")));
+            return Err(Error::internal(format!(
+                "a registry secret of {length} characters is too long"
+            )));
         }
         Ok(secret)
     }
@@ -265,13 +301,18 @@ impl Sealer {
     ///
     /// # Errors
     ///
-    /// `Internal` for a session beyond the limits above, and for a token beyond [`MAX_SESSION_TOKEN`].
+    /// `Internal` for a session beyond the limits above, and for a token beyond
+    /// [`MAX_SESSION_TOKEN`].
     pub fn seal_session(&self, session: &Session, random: &dyn Random) -> Result<Secret> {
         let policy = session.session_policy.as_ref();
-        let token = self.seal_payload(SecretKind::Session, policy, random, |bytes| write_session(bytes, session, random))?;
+        let token = self.seal_payload(SecretKind::Session, policy, random, |bytes| {
+            write_session(bytes, session, random)
+        })?;
         let length = token.expose().len();
         if length > MAX_SESSION_TOKEN {
-            return Err(Error::internal(format!("a session token of {length} bytes is too long")));
+            return Err(Error::internal(format!(
+                "a session token of {length} bytes is too long"
+            )));
         }
         Ok(token)
     }
@@ -286,13 +327,15 @@ impl Sealer {
         let key = &self.current;
         let nonce: [u8; NONCE_LENGTH] = random_bytes(random);
         // With room for everything: what grows leaves copies behind that nothing wipes.
-        let room = HEAD_LENGTH + MAX_WITHOUT_POLICY + policy.map_or(0, SessionPolicy::length) + TAG_LENGTH;
+        let room =
+            HEAD_LENGTH + MAX_WITHOUT_POLICY + policy.map_or(0, SessionPolicy::length) + TAG_LENGTH;
         let mut bytes = Zeroizing::new(Vec::with_capacity(room));
         bytes.push(VERSION);
         bytes.extend_from_slice(&key.id_bytes);
         bytes.extend_from_slice(&nonce);
         write(&mut bytes)?;
-        key.cipher.seal(nonce, &key.associated(kind), &mut bytes, HEAD_LENGTH);
+        key.cipher
+            .seal(nonce, &key.associated(kind), &mut bytes, HEAD_LENGTH);
         let mut body = Zeroizing::new(String::with_capacity(bytes.len().div_ceil(3) * 4));
         URL_SAFE_NO_PAD.encode_string(&*bytes, &mut body);
         Ok(kind.write(&body))
@@ -300,21 +343,26 @@ impl Sealer {
 
     /// Opens a secret of this kind; `None` for anything that a known key didn't seal as just this.
     ///
-    /// It doesn't look at the expiry, nor whether the grant's dependencies are valid: the caller must.
+    /// It doesn't look at the expiry, nor whether the grant's dependencies are valid: the caller
+    /// must.
     pub fn open(&self, kind: SecretKind, secret: &str) -> Option<Grant> {
-        if holds_grant(kind) { self.open_payload(kind, secret, read_grant) } else { None }
+        if holds_grant(kind) {
+            self.open_payload(kind, secret, read_grant)
+        } else {
+            None
+        }
     }
 
     /// Opens a session token; `None` for anything that a known key didn't seal as one.
     ///
-    /// It doesn't look at the expiry, at the door and the access key that the token came with, nor whether
-    /// the session's dependencies are valid: the caller must.
+    /// It doesn't look at the expiry, at the door and the access key that the token came with, nor
+    /// whether the session's dependencies are valid: the caller must.
     pub fn open_session(&self, token: &str) -> Option<Session> {
         self.open_payload(SecretKind::Session, token, read_session)
     }
 
-    /// Tells whether a secret of this kind, as far as that shows, is sealed with a key that isn't known here. Anybody can
-    /// make one up.
+    /// Tells whether a secret of this kind, as far as that shows, is sealed with a key that isn't
+    /// known here. Anybody can make one up.
     pub fn lacks_key_of(&self, kind: SecretKind, secret: &str) -> bool {
         const ENCODED: usize = (1 + KEY_ID_LENGTH).div_ceil(3) * 4;
         if secret.len() > MAX_SECRET {
@@ -322,17 +370,28 @@ impl Sealer {
         }
         let mut head = [0; ENCODED / 4 * 3];
         let text = kind.read(secret).and_then(|body| body.get(..ENCODED));
-        let is_read = text.is_some_and(|text| URL_SAFE_NO_PAD.decode_slice(text, &mut head).is_ok());
-        is_read && head[0] == VERSION && self.keys().all(|key| key.id_bytes != head[1..=KEY_ID_LENGTH])
+        let is_read =
+            text.is_some_and(|text| URL_SAFE_NO_PAD.decode_slice(text, &mut head).is_ok());
+        is_read
+            && head[0] == VERSION
+            && self
+                .keys()
+                .all(|key| key.id_bytes != head[1..=KEY_ID_LENGTH])
     }
 
-    fn open_payload<T>(&self, kind: SecretKind, secret: &str, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+    fn open_payload<T>(
+        &self,
+        kind: SecretKind,
+        secret: &str,
+        read: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Option<T> {
         // Before the checksum: strangers send what they like.
         if secret.len() > MAX_SECRET {
             return None;
         }
         let body = kind.read(secret)?;
-        // The decoder counts in whole groups of three bytes, and so asks for a little more than there is.
+        // The decoder counts in whole groups of three bytes, and so asks for a little more than
+        // there is.
         let needed = base64::decoded_len_estimate(body.len());
         let mut usual = Zeroizing::new([0; BODY_USUAL]);
         let mut long = Zeroizing::new(Vec::new());
@@ -350,11 +409,15 @@ impl Sealer {
             return None;
         }
         let key = self.keys().find(|key| key.id_bytes == key_id)?;
-        read(key.cipher.open(nonce.try_into().ok()?, &key.associated(kind), rest)?)
+        read(
+            key.cipher
+                .open(nonce.try_into().ok()?, &key.associated(kind), rest)?,
+        )
     }
 }
 
-/// Returns how many characters the longest registry secret has that a session gets with this policy.
+/// Returns how many characters the longest registry secret has that a session gets with this
+/// policy.
 fn registry_secret_length(session: &Session, policy: &SessionPolicy) -> Result<usize> {
     let body = HEAD_LENGTH + grant_length(session, policy)? + TAG_LENGTH;
     Ok(PREFIX_LENGTH + (body * 4).div_ceil(3) + SecretKind::CHECKSUM_LENGTH)

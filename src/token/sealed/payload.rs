@@ -45,8 +45,8 @@
 //! change does.
 
 use super::{
-    Grant, Ground, MAX_ACCESS_KEY_ID, MAX_ACCESS_KEY_SECRET, MAX_GROUNDS, MAX_SESSION_NAME, MAX_SESSION_POLICY_BYTES,
-    MAX_SESSION_POLICY_CHARACTERS, PolicyDigest, Session, SessionPolicy,
+    Grant, Ground, MAX_ACCESS_KEY_ID, MAX_ACCESS_KEY_SECRET, MAX_GROUNDS, MAX_SESSION_NAME,
+    MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS, PolicyDigest, Session, SessionPolicy,
 };
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::{Cloud, CredentialId, Username};
@@ -121,7 +121,9 @@ pub(super) fn write_grant(bytes: &mut Vec<u8>, grant: &Grant, random: &dyn Rando
     writer.session_policy(grant.session_policy.as_ref())?;
     writer.time(grant.issued_at);
     writer.time(grant.expires_at);
-    writer.0.extend_from_slice(grant.instance.as_str().as_bytes());
+    writer
+        .0
+        .extend_from_slice(grant.instance.as_str().as_bytes());
     writer.byte(match grant.username {
         Username::NumericId => tag::username::NUMERIC_ID,
         Username::CrTempUser => tag::username::CR_TEMP_USER,
@@ -129,8 +131,8 @@ pub(super) fn write_grant(bytes: &mut Vec<u8>, grant: &Grant, random: &dyn Rando
     Ok(())
 }
 
-/// Returns how many bytes the longest payload of a grant has that a session gets with this policy, a refresh token's;
-/// [`Error::internal`] when a part is too long.
+/// Returns how many bytes the longest payload of a grant has that a session gets with this policy,
+/// a refresh token's; [`Error::internal`] when a part is too long.
 pub(super) fn grant_length(session: &Session, policy: &SessionPolicy) -> Result<usize> {
     let mut bytes = Vec::new();
     let mut writer = Writer(&mut bytes);
@@ -144,10 +146,16 @@ pub(super) fn grant_length(session: &Session, policy: &SessionPolicy) -> Result<
 }
 
 /// Writes a session's payload; [`Error::internal`] when a part is too long.
-pub(super) fn write_session(bytes: &mut Vec<u8>, session: &Session, random: &dyn Random) -> Result<()> {
+pub(super) fn write_session(
+    bytes: &mut Vec<u8>,
+    session: &Session,
+    random: &dyn Random,
+) -> Result<()> {
     let policy = session.session_policy.as_ref();
     if !fits_session(policy) {
-        return Err(Error::internal(format!("a session's policy has at most {MAX_SESSION_POLICY_CHARACTERS} characters")));
+        return Err(Error::internal(format!(
+            "a session's policy has at most {MAX_SESSION_POLICY_CHARACTERS} characters"
+        )));
     }
     let mut writer = Writer(bytes);
     writer.salt(random);
@@ -161,8 +169,16 @@ pub(super) fn write_session(bytes: &mut Vec<u8>, session: &Session, random: &dyn
         Cloud::Tencent => tag::cloud::TENCENT,
         Cloud::Alibaba => tag::cloud::ALIBABA,
     });
-    writer.text("an access key's id", &session.access_key_id, MAX_ACCESS_KEY_ID)?;
-    writer.text("an access key's secret", session.secret.expose(), MAX_ACCESS_KEY_SECRET)
+    writer.text(
+        "an access key's id",
+        &session.access_key_id,
+        MAX_ACCESS_KEY_ID,
+    )?;
+    writer.text(
+        "an access key's secret",
+        session.secret.expose(),
+        MAX_ACCESS_KEY_SECRET,
+    )
 }
 
 /// Reads a grant's payload; `None` for anything that [`write_grant`] doesn't write.
@@ -208,10 +224,13 @@ pub(super) fn read_session(payload: &[u8]) -> Option<Session> {
     (reader.0.is_empty() && fits_session(session.session_policy.as_ref())).then_some(session)
 }
 
-/// Tells whether a policy is short enough for a session, as far as that shows; the clouds count characters, and so do we.
+/// Tells whether a policy is short enough for a session, as far as that shows; the clouds count
+/// characters, and so do we.
 fn fits_session(policy: Option<&SessionPolicy>) -> bool {
     match policy {
-        Some(SessionPolicy::Written(document)) => document.chars().count() <= MAX_SESSION_POLICY_CHARACTERS,
+        Some(SessionPolicy::Written(document)) => {
+            document.chars().count() <= MAX_SESSION_POLICY_CHARACTERS
+        }
         Some(SessionPolicy::Deflated(_) | SessionPolicy::Stored(_)) | None => true,
     }
 }
@@ -220,10 +239,11 @@ fn fits_session(policy: Option<&SessionPolicy>) -> bool {
 struct Writer<'a>(&'a mut Vec<u8>);
 
 impl Writer<'_> {
-    /// Writes 128 random bits, which are in every secret, whatever ids and nonces are made of: no two are
-    /// ever the same.
+    /// Writes 128 random bits, which are in every secret, whatever ids and nonces are made of: no
+    /// two are ever the same.
     fn salt(&mut self, random: &dyn Random) {
-        self.0.extend_from_slice(&random_bytes::<SALT_LENGTH>(random));
+        self.0
+            .extend_from_slice(&random_bytes::<SALT_LENGTH>(random));
     }
 
     fn byte(&mut self, byte: u8) {
@@ -255,23 +275,34 @@ impl Writer<'_> {
             Principal::Root(_) => (tag::principal::ROOT, None),
             Principal::User(..) => (tag::principal::USER, None),
             Principal::RoleSession(.., name) => (tag::principal::ROLE_SESSION, Some(name)),
-            Principal::FederatedSession(_, None, name) => (tag::principal::FEDERATED_ROOT, Some(name)),
-            Principal::FederatedSession(_, Some(_), name) => (tag::principal::FEDERATED_USER, Some(name)),
+            Principal::FederatedSession(_, None, name) => {
+                (tag::principal::FEDERATED_ROOT, Some(name))
+            }
+            Principal::FederatedSession(_, Some(_), name) => {
+                (tag::principal::FEDERATED_USER, Some(name))
+            }
         };
         self.byte(tag);
         self.integer(principal.account().number());
         match principal {
-            Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => self.integer(user.number()),
+            Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => {
+                self.integer(user.number())
+            }
             Principal::RoleSession(_, role, _) => self.integer(role.number()),
             Principal::Root(_) | Principal::FederatedSession(_, None, _) => {}
         }
-        name.map_or(Ok(()), |name| self.text("a session's name", name, MAX_SESSION_NAME))
+        name.map_or(Ok(()), |name| {
+            self.text("a session's name", name, MAX_SESSION_NAME)
+        })
     }
 
     fn grounds(&mut self, grounds: &[(Ground, i64)]) -> Result<()> {
         // A secret without dependencies could never be stopped.
         if !(1..=MAX_GROUNDS).contains(&grounds.len()) {
-            return Err(Error::internal(format!("a secret stands on 1 to {MAX_GROUNDS} grounds, not {}", grounds.len())));
+            return Err(Error::internal(format!(
+                "a secret stands on 1 to {MAX_GROUNDS} grounds, not {}",
+                grounds.len()
+            )));
         }
         self.byte(grounds.len() as u8);
         for (ground, generation) in grounds {
@@ -313,8 +344,12 @@ impl Writer<'_> {
     fn session_policy(&mut self, policy: Option<&SessionPolicy>) -> Result<()> {
         match policy {
             None => self.byte(tag::policy::NONE),
-            Some(SessionPolicy::Written(document)) => self.policy_bytes(tag::policy::WRITTEN, document.as_bytes())?,
-            Some(SessionPolicy::Deflated(bytes)) => self.policy_bytes(tag::policy::DEFLATED, bytes)?,
+            Some(SessionPolicy::Written(document)) => {
+                self.policy_bytes(tag::policy::WRITTEN, document.as_bytes())?
+            }
+            Some(SessionPolicy::Deflated(bytes)) => {
+                self.policy_bytes(tag::policy::DEFLATED, bytes)?
+            }
             Some(SessionPolicy::Stored(digest)) => {
                 self.byte(tag::policy::STORED);
                 self.0.extend_from_slice(digest.as_bytes());
@@ -326,7 +361,8 @@ impl Writer<'_> {
     fn policy_bytes(&mut self, tag: u8, bytes: &[u8]) -> Result<()> {
         check_length("a session policy", bytes, MAX_SESSION_POLICY_BYTES)?;
         self.byte(tag);
-        self.0.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
+        self.0
+            .extend_from_slice(&(bytes.len() as u16).to_be_bytes());
         self.0.extend_from_slice(bytes);
         Ok(())
     }
@@ -334,7 +370,13 @@ impl Writer<'_> {
 
 fn check_length(what: &'static str, bytes: &[u8], longest: usize) -> Result<()> {
     let length = bytes.len();
-    if length <= longest { Ok(()) } else { Err(Error::internal(format!("{what} has at most {longest} bytes, not {length}"))) }
+    if length <= longest {
+        Ok(())
+    } else {
+        Err(Error::internal(format!(
+            "{what} has at most {longest} bytes, not {length}"
+        )))
+    }
 }
 
 /// The rest of a payload.
@@ -367,7 +409,11 @@ impl<'a> Reader<'a> {
 
     fn text(&mut self, longest: usize) -> Option<&'a str> {
         let length = usize::from(self.byte()?);
-        if length <= longest { self.text_of(length) } else { None }
+        if length <= longest {
+            self.text_of(length)
+        } else {
+            None
+        }
     }
 
     fn credential_id(&mut self) -> Option<CredentialId> {
@@ -400,9 +446,15 @@ impl<'a> Reader<'a> {
         Some(match tag {
             tag::principal::ROOT => Principal::Root(account),
             tag::principal::USER => Principal::User(account, self.user()?),
-            tag::principal::ROLE_SESSION => Principal::RoleSession(account, self.role()?, self.session_name()?),
-            tag::principal::FEDERATED_ROOT => Principal::FederatedSession(account, None, self.session_name()?),
-            tag::principal::FEDERATED_USER => Principal::FederatedSession(account, Some(self.user()?), self.session_name()?),
+            tag::principal::ROLE_SESSION => {
+                Principal::RoleSession(account, self.role()?, self.session_name()?)
+            }
+            tag::principal::FEDERATED_ROOT => {
+                Principal::FederatedSession(account, None, self.session_name()?)
+            }
+            tag::principal::FEDERATED_USER => {
+                Principal::FederatedSession(account, Some(self.user()?), self.session_name()?)
+            }
             _ => return None,
         })
     }
@@ -412,7 +464,9 @@ impl<'a> Reader<'a> {
         if !(1..=MAX_GROUNDS).contains(&count) {
             return None;
         }
-        (0..count).map(|_| Some((self.ground()?, self.integer()?))).collect()
+        (0..count)
+            .map(|_| Some((self.ground()?, self.integer()?)))
+            .collect()
     }
 
     fn ground(&mut self) -> Option<Ground> {
@@ -432,17 +486,23 @@ impl<'a> Reader<'a> {
     fn session_policy(&mut self) -> Option<Option<SessionPolicy>> {
         Some(match self.byte()? {
             tag::policy::NONE => None,
-            tag::policy::WRITTEN => Some(SessionPolicy::Written(std::str::from_utf8(self.policy_bytes()?).ok()?.to_owned())),
+            tag::policy::WRITTEN => Some(SessionPolicy::Written(
+                std::str::from_utf8(self.policy_bytes()?).ok()?.to_owned(),
+            )),
             tag::policy::DEFLATED => Some(SessionPolicy::Deflated(self.policy_bytes()?.to_owned())),
-            tag::policy::STORED => {
-                Some(SessionPolicy::Stored(PolicyDigest::from_bytes(self.bytes(PolicyDigest::LENGTH)?.try_into().ok()?)))
-            }
+            tag::policy::STORED => Some(SessionPolicy::Stored(PolicyDigest::from_bytes(
+                self.bytes(PolicyDigest::LENGTH)?.try_into().ok()?,
+            ))),
             _ => return None,
         })
     }
 
     fn policy_bytes(&mut self) -> Option<&'a [u8]> {
         let length = usize::from(u16::from_be_bytes(self.bytes(2)?.try_into().ok()?));
-        if length <= MAX_SESSION_POLICY_BYTES { self.bytes(length) } else { None }
+        if length <= MAX_SESSION_POLICY_BYTES {
+            self.bytes(length)
+        } else {
+            None
+        }
     }
 }

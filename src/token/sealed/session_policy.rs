@@ -62,13 +62,16 @@ pub enum SessionPolicy {
 }
 
 impl SessionPolicy {
-    /// Chooses how the secrets of a session carry its policy: as written, deflated, or by its digest, the first with
-    /// which no registry secret that the session gets has more than [`MAX_REGISTRY_SECRET`] characters.
+    /// Chooses how the secrets of a session carry its policy: as written, deflated, or by its
+    /// digest, the first with which no registry secret that the session gets has more than
+    /// [`MAX_REGISTRY_SECRET`] characters.
     ///
     /// # Errors
     /// [`Error::internal`] for a session beyond the limits of [`sealed`](super).
     pub fn for_session(document: &str, session: &Session) -> Result<Self> {
-        let fits = |policy: &Self| registry_secret_length(session, policy).map(|length| length <= MAX_REGISTRY_SECRET);
+        let fits = |policy: &Self| {
+            registry_secret_length(session, policy).map(|length| length <= MAX_REGISTRY_SECRET)
+        };
         let written = Self::Written(document.to_owned());
         if fits(&written)? {
             return Ok(written);
@@ -83,14 +86,22 @@ impl SessionPolicy {
     /// Returns the document; `None` when it is in the store.
     ///
     /// # Errors
-    /// [`Error::internal`] for what was deflated and isn't the text of a policy, or one beyond 4096 bytes.
+    /// [`Error::internal`] for what was deflated and isn't the text of a policy, or one beyond 4096
+    /// bytes.
     pub fn document(&self) -> Result<Option<Cow<'_, str>>> {
         match self {
             Self::Written(document) => Ok(Some(document.into())),
             Self::Deflated(bytes) => {
-                let bytes = decompress_to_vec_with_limit(bytes, MAX_SESSION_POLICY_BYTES)
-                    .map_err(|error| Error::internal(format!("a sealed session policy can't be inflated: {error}")))?;
-                String::from_utf8(bytes).map(|document| Some(document.into())).map_err(Error::internal)
+                let bytes = decompress_to_vec_with_limit(bytes, MAX_SESSION_POLICY_BYTES).map_err(
+                    |error| {
+                        Error::internal(format!(
+                            "a sealed session policy can't be inflated: {error}"
+                        ))
+                    },
+                )?;
+                String::from_utf8(bytes)
+                    .map(|document| Some(document.into()))
+                    .map_err(Error::internal)
             }
             Self::Stored(_) => Ok(None),
         }

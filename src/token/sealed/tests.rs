@@ -56,27 +56,55 @@ fn session() -> Session {
         access_key_id: "STS.NEXAMPLE0123456789".to_owned(),
         secret: Secret::new("hunter2EXAMPLE"),
         principal: Principal::FederatedSession(account(), Some(user()), "ci".to_owned()),
-        grounds: vec![(Ground::Root(account()), 3), (Ground::User(user()), 5), (access_key(), 7)],
+        grounds: vec![
+            (Ground::Root(account()), 3),
+            (Ground::User(user()), 5),
+            (access_key(), 7),
+        ],
         session_policy: Some(written(POLICY)),
         issued_at: Timestamp::from_unix_millis(1_735_787_045_123),
         expires_at: Timestamp::from_unix_millis(1_735_790_645_123),
     }
 }
 
-/// Tells whether two sessions say the same; a secret can't be compared with `==`, so a session can't.
+/// Tells whether two sessions say the same; a secret can't be compared with `==`, so a session
+/// can't.
 fn same(one: &Session, other: &Session) -> bool {
     // Written out, so that a new field doesn't compile until it is compared.
-    let Session { id, cloud, access_key_id, secret, principal, grounds, session_policy, issued_at, expires_at } = one;
+    let Session {
+        id,
+        cloud,
+        access_key_id,
+        secret,
+        principal,
+        grounds,
+        session_policy,
+        issued_at,
+        expires_at,
+    } = one;
     (id, cloud, access_key_id, secret.expose(), principal)
-        == (&other.id, &other.cloud, &other.access_key_id, other.secret.expose(), &other.principal)
-        && (grounds, session_policy, issued_at, expires_at) == (&other.grounds, &other.session_policy, &other.issued_at, &other.expires_at)
+        == (
+            &other.id,
+            &other.cloud,
+            &other.access_key_id,
+            other.secret.expose(),
+            &other.principal,
+        )
+        && (grounds, session_policy, issued_at, expires_at)
+            == (
+                &other.grounds,
+                &other.session_policy,
+                &other.issued_at,
+                &other.expires_at,
+            )
 }
 
 /// Seals bytes of the test's choice as the payload.
 fn seal_bytes(key: &SealingKey, kind: SecretKind, payload: &[u8]) -> Secret {
     let nonce: [u8; NONCE_LENGTH] = random_bytes(&SystemRandom);
     let mut bytes = [&[VERSION][..], &key.id_bytes, &nonce, payload].concat();
-    key.cipher.seal(nonce, &key.associated(kind), &mut bytes, HEAD_LENGTH);
+    key.cipher
+        .seal(nonce, &key.associated(kind), &mut bytes, HEAD_LENGTH);
     kind.write(&URL_SAFE_NO_PAD.encode(bytes))
 }
 
@@ -125,7 +153,8 @@ fn principals() -> impl Strategy<Value = Principal> {
     prop_oneof![
         accounts().prop_map(Principal::Root),
         (accounts(), users()).prop_map(|(account, user)| Principal::User(account, user)),
-        (accounts(), roles, names()).prop_map(|(account, role, name)| Principal::RoleSession(account, role, name)),
+        (accounts(), roles, names())
+            .prop_map(|(account, role, name)| Principal::RoleSession(account, role, name)),
         (accounts(), proptest::option::of(users()), names())
             .prop_map(|(account, user, name)| Principal::FederatedSession(account, user, name)),
     ]
@@ -162,36 +191,74 @@ fn times() -> impl Strategy<Value = Timestamp> {
 fn grants() -> impl Strategy<Value = Grant> {
     let instances = "tcr-[a-z0-9]{8}".prop_map(|text| text.parse::<InstanceId>().unwrap());
     let usernames = prop_oneof![Just(Username::NumericId), Just(Username::CrTempUser)];
-    (ids(), principals(), grounds(MAX_GROUNDS), instances, usernames, policies(MAX_SESSION_POLICY_BYTES), times(), times()).prop_map(
-        |(id, principal, grounds, instance, username, session_policy, issued_at, expires_at)| Grant {
-            id,
-            principal,
-            grounds,
-            instance,
-            username,
-            session_policy,
-            issued_at,
-            expires_at,
-        },
+    (
+        ids(),
+        principals(),
+        grounds(MAX_GROUNDS),
+        instances,
+        usernames,
+        policies(MAX_SESSION_POLICY_BYTES),
+        times(),
+        times(),
     )
+        .prop_map(
+            |(
+                id,
+                principal,
+                grounds,
+                instance,
+                username,
+                session_policy,
+                issued_at,
+                expires_at,
+            )| Grant {
+                id,
+                principal,
+                grounds,
+                instance,
+                username,
+                session_policy,
+                issued_at,
+                expires_at,
+            },
+        )
 }
 
 fn sessions() -> impl Strategy<Value = Session> {
     let clouds = proptest::sample::select(&Cloud::ALL[..]);
     let keys = ("[!-~]{0,64}", "[!-~]{0,64}");
-    (ids(), clouds, keys, principals(), grounds(MAX_SESSION_GROUNDS), policies(MAX_SESSION_POLICY_CHARACTERS), times(), times()).prop_map(
-        |(id, cloud, (access_key_id, secret), principal, grounds, session_policy, issued_at, expires_at)| Session {
-            id,
-            cloud,
-            access_key_id,
-            secret: Secret::new(secret),
-            principal,
-            grounds,
-            session_policy,
-            issued_at,
-            expires_at,
-        },
+    (
+        ids(),
+        clouds,
+        keys,
+        principals(),
+        grounds(MAX_SESSION_GROUNDS),
+        policies(MAX_SESSION_POLICY_CHARACTERS),
+        times(),
+        times(),
     )
+        .prop_map(
+            |(
+                id,
+                cloud,
+                (access_key_id, secret),
+                principal,
+                grounds,
+                session_policy,
+                issued_at,
+                expires_at,
+            )| Session {
+                id,
+                cloud,
+                access_key_id,
+                secret: Secret::new(secret),
+                principal,
+                grounds,
+                session_policy,
+                issued_at,
+                expires_at,
+            },
+        )
 }
 
 proptest! {
@@ -274,14 +341,28 @@ fn every_principal_ground_and_policy_opens_again() {
     for principal in principals {
         for ground in &grounds {
             // No policy and an empty one are not the same: an empty one allows nothing.
-            for policy in [None, Some(written("")), Some(written(POLICY)), Some(SessionPolicy::Stored(PolicyDigest::of("")))] {
+            for policy in [
+                None,
+                Some(written("")),
+                Some(written(POLICY)),
+                Some(SessionPolicy::Stored(PolicyDigest::of(""))),
+            ] {
                 for generation in [0, 1, i64::MIN, i64::MAX] {
                     let (principal, session_policy) = (principal.clone(), policy.clone());
                     let grounds = vec![(ground.clone(), generation)];
-                    let grant =
-                        Grant { principal: principal.clone(), grounds: grounds.clone(), session_policy: session_policy.clone(), ..grant() };
-                    let secret = sealer.seal(SecretKind::Refresh, &grant, &SystemRandom).unwrap();
-                    assert_eq!(sealer.open(SecretKind::Refresh, secret.expose()), Some(grant));
+                    let grant = Grant {
+                        principal: principal.clone(),
+                        grounds: grounds.clone(),
+                        session_policy: session_policy.clone(),
+                        ..grant()
+                    };
+                    let secret = sealer
+                        .seal(SecretKind::Refresh, &grant, &SystemRandom)
+                        .unwrap();
+                    assert_eq!(
+                        sealer.open(SecretKind::Refresh, secret.expose()),
+                        Some(grant)
+                    );
                     for cloud in Cloud::ALL {
                         let session = Session {
                             principal: principal.clone(),
@@ -291,7 +372,10 @@ fn every_principal_ground_and_policy_opens_again() {
                             ..session()
                         };
                         let token = sealer.seal_session(&session, &SystemRandom).unwrap();
-                        assert!(same(&sealer.open_session(token.expose()).unwrap(), &session));
+                        assert!(same(
+                            &sealer.open_session(token.expose()).unwrap(),
+                            &session
+                        ));
                     }
                 }
             }
@@ -303,18 +387,38 @@ fn every_principal_ground_and_policy_opens_again() {
 fn a_secret_rewritten_with_the_prefix_of_another_kind_does_not_open() {
     let sealer = new_sealer();
     let secrets = [
-        (SecretKind::Temporary, sealer.seal(SecretKind::Temporary, &grant(), &SystemRandom).unwrap()),
-        (SecretKind::Refresh, sealer.seal(SecretKind::Refresh, &grant(), &SystemRandom).unwrap()),
-        (SecretKind::Session, sealer.seal_session(&session(), &SystemRandom).unwrap()),
+        (
+            SecretKind::Temporary,
+            sealer
+                .seal(SecretKind::Temporary, &grant(), &SystemRandom)
+                .unwrap(),
+        ),
+        (
+            SecretKind::Refresh,
+            sealer
+                .seal(SecretKind::Refresh, &grant(), &SystemRandom)
+                .unwrap(),
+        ),
+        (
+            SecretKind::Session,
+            sealer.seal_session(&session(), &SystemRandom).unwrap(),
+        ),
     ];
     for (kind, secret) in secrets {
         let body = kind.read(secret.expose()).unwrap();
         for other in SecretKind::ALL.into_iter().filter(|other| *other != kind) {
             let rewritten = other.write(body);
             for opened_as in SecretKind::ALL {
-                assert_eq!(sealer.open(opened_as, rewritten.expose()), None, "{kind:?} passed for {other:?}");
+                assert_eq!(
+                    sealer.open(opened_as, rewritten.expose()),
+                    None,
+                    "{kind:?} passed for {other:?}"
+                );
             }
-            assert!(sealer.open_session(rewritten.expose()).is_none(), "{kind:?} passed for {other:?}");
+            assert!(
+                sealer.open_session(rewritten.expose()).is_none(),
+                "{kind:?} passed for {other:?}"
+            );
         }
     }
 }
@@ -325,7 +429,13 @@ fn a_grant_is_sealed_as_a_kind_that_holds_grants() {
         assert!(is_refused(new_sealer().seal(kind, &grant(), &SystemRandom)));
         // And is refused as one, should it be sealed all the same.
         let sealer = new_sealer();
-        assert_eq!(sealer.open(kind, seal_bytes(&sealer.current, kind, &payload_of(&grant())).expose()), None);
+        assert_eq!(
+            sealer.open(
+                kind,
+                seal_bytes(&sealer.current, kind, &payload_of(&grant())).expose()
+            ),
+            None
+        );
     }
 }
 
@@ -334,13 +444,17 @@ fn for_each_change_of_text(text: &str, check: impl Fn(&str) -> bool) {
     for place in 0..text.len() {
         let mut changed = text.as_bytes().to_vec();
         changed[place] = if changed[place] == b'x' { b'y' } else { b'x' };
-        assert!(check(&String::from_utf8(changed).unwrap()), "a change at {place} went unseen");
+        assert!(
+            check(&String::from_utf8(changed).unwrap()),
+            "a change at {place} went unseen"
+        );
         assert!(check(&text[..place]), "a cut at {place} went unseen");
     }
     assert!(check(&format!("{text}x")));
 }
 
-/// Calls `check` with every change of one bit of a sealed body, and every cut, under a right checksum.
+/// Calls `check` with every change of one bit of a sealed body, and every cut, under a right
+/// checksum.
 fn for_each_change_of_body(kind: SecretKind, text: &str, check: impl Fn(&str) -> bool) {
     let bytes = URL_SAFE_NO_PAD.decode(kind.read(text).unwrap()).unwrap();
     let check = |bytes: &[u8]| check(kind.write(&URL_SAFE_NO_PAD.encode(bytes)).expose());
@@ -360,7 +474,10 @@ fn for_each_change_of_body(kind: SecretKind, text: &str, check: impl Fn(&str) ->
 fn any_changed_byte_and_any_cut_of_a_grant_is_refused() {
     let sealer = new_sealer();
     let kind = SecretKind::Temporary;
-    let long = Grant { session_policy: Some(written(&POLICY.repeat(4))), ..grant() };
+    let long = Grant {
+        session_policy: Some(written(&POLICY.repeat(4))),
+        ..grant()
+    };
     for grant in [grant(), long] {
         let secret = sealer.seal(kind, &grant, &SystemRandom).unwrap();
         let refused = |text: &str| sealer.open(kind, text).is_none();
@@ -373,7 +490,10 @@ fn any_changed_byte_and_any_cut_of_a_grant_is_refused() {
 fn any_changed_byte_and_any_cut_of_a_session_token_is_refused() {
     let sealer = new_sealer();
     for policy in [None, Some(written(&POLICY.repeat(4)))] {
-        let session = Session { session_policy: policy, ..session() };
+        let session = Session {
+            session_policy: policy,
+            ..session()
+        };
         let token = sealer.seal_session(&session, &SystemRandom).unwrap();
         let refused = |text: &str| sealer.open_session(text).is_none();
         for_each_change_of_text(token.expose(), refused);
@@ -387,12 +507,23 @@ fn a_body_has_one_spelling() {
     let sealer = new_sealer();
     let kind = SecretKind::Temporary;
     for length in 0..3 {
-        let grant = Grant { grounds: vec![(Ground::AccessKey("a".repeat(length)), 1)], ..grant() };
+        let grant = Grant {
+            grounds: vec![(Ground::AccessKey("a".repeat(length)), 1)],
+            ..grant()
+        };
         let secret = sealer.seal(kind, &grant, &SystemRandom).unwrap();
         let body = kind.read(secret.expose()).unwrap();
         let spellings = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_="
             .chars()
-            .filter(|last| sealer.open(kind, kind.write(&format!("{}{last}", &body[..body.len() - 1])).expose()).is_some());
+            .filter(|last| {
+                sealer
+                    .open(
+                        kind,
+                        kind.write(&format!("{}{last}", &body[..body.len() - 1]))
+                            .expose(),
+                    )
+                    .is_some()
+            });
         assert_eq!(spellings.count(), 1);
     }
 }
@@ -401,32 +532,63 @@ fn a_body_has_one_spelling() {
 fn the_reader_refuses_what_the_writer_never_writes() {
     let sealer = new_sealer();
     let kind = SecretKind::Refresh;
-    let open = |payload: &[u8]| sealer.open(kind, seal_bytes(&sealer.current, kind, payload).expose());
+    let open =
+        |payload: &[u8]| sealer.open(kind, seal_bytes(&sealer.current, kind, payload).expose());
     let payload = payload_of(&grant());
     assert_eq!(open(&payload), Some(grant()));
     for cut in 0..payload.len() {
-        assert_eq!(open(&payload[..cut]), None, "a payload of {cut} bytes was taken");
+        assert_eq!(
+            open(&payload[..cut]),
+            None,
+            "a payload of {cut} bytes was taken"
+        );
     }
-    assert_eq!(open(&[&payload[..], &[0]].concat()), None, "a trailing byte was taken");
+    assert_eq!(
+        open(&[&payload[..], &[0]].concat()),
+        None,
+        "a trailing byte was taken"
+    );
     let (principal, ground_count) = (16 + 20, 16 + 20 + 9);
     let (ground, username) = (ground_count + 1, payload.len() - 1);
     let policy = username - 12 - 16 - 1;
-    for (place, known) in [(principal, 1..=5), (ground_count, 2..=2), (ground, 1..=5), (policy, 0..=3), (username, 1..=2)] {
+    for (place, known) in [
+        (principal, 1..=5),
+        (ground_count, 2..=2),
+        (ground, 1..=5),
+        (policy, 0..=3),
+        (username, 1..=2),
+    ] {
         for unknown in (0..=255).filter(|tag| !known.contains(tag)) {
             let mut changed = payload.clone();
             changed[place] = unknown;
-            assert_eq!(open(&changed), None, "the tag {unknown} at {place} was taken");
+            assert_eq!(
+                open(&changed),
+                None,
+                "the tag {unknown} at {place} was taken"
+            );
         }
     }
-    let read = |payload: &[u8]| sealer.open_session(seal_bytes(&sealer.current, SecretKind::Session, payload).expose());
-    let session = Session { session_policy: None, ..session() };
+    let read = |payload: &[u8]| {
+        sealer.open_session(seal_bytes(&sealer.current, SecretKind::Session, payload).expose())
+    };
+    let session = Session {
+        session_policy: None,
+        ..session()
+    };
     let payload = payload_of_session(&session);
     assert!(same(&read(&payload).unwrap(), &session));
     for cut in 0..payload.len() {
-        assert!(read(&payload[..cut]).is_none(), "a payload of {cut} bytes was taken");
+        assert!(
+            read(&payload[..cut]).is_none(),
+            "a payload of {cut} bytes was taken"
+        );
     }
-    assert!(read(&[&payload[..], &[0]].concat()).is_none(), "a trailing byte was taken");
-    let cloud = payload.len() - 1 - session.access_key_id.len() - 1 - session.secret.expose().len() - 1;
+    assert!(
+        read(&[&payload[..], &[0]].concat()).is_none(),
+        "a trailing byte was taken"
+    );
+    let cloud =
+        payload.len() - 1 - session.access_key_id.len() - 1 - session.secret.expose().len() - 1;
     for unknown in (3..=255).chain([0]) {
         let mut changed = payload.clone();
         changed[cloud] = unknown;
@@ -437,7 +599,10 @@ fn the_reader_refuses_what_the_writer_never_writes() {
 #[test]
 fn a_payload_beyond_the_limits_is_not_read() {
     let key_place = 16 + 20 + 9 + 1 + 1;
-    let mut payload = payload_of(&Grant { grounds: vec![(Ground::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), 1)], ..grant() });
+    let mut payload = payload_of(&Grant {
+        grounds: vec![(Ground::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), 1)],
+        ..grant()
+    });
     assert!(read_grant(&payload).is_some());
     payload[key_place] += 1;
     payload.insert(key_place + 1, b'a');
@@ -445,14 +610,20 @@ fn a_payload_beyond_the_limits_is_not_read() {
 
     let named = |length| Principal::RoleSession(account(), role(), "a".repeat(length));
     let name_place = 16 + 20 + 17;
-    let mut payload = payload_of(&Grant { principal: named(MAX_SESSION_NAME), ..grant() });
+    let mut payload = payload_of(&Grant {
+        principal: named(MAX_SESSION_NAME),
+        ..grant()
+    });
     assert!(read_grant(&payload).is_some());
     payload[name_place] += 1;
     payload.insert(name_place + 1, b'a');
     assert_eq!(read_grant(&payload), None, "an over-long name was taken");
 
     let ground = [&[1][..], &account().number().to_be_bytes(), &[0; 8]].concat();
-    let mut payload = payload_of(&Grant { grounds: vec![(Ground::Root(account()), 0); MAX_GROUNDS], ..grant() });
+    let mut payload = payload_of(&Grant {
+        grounds: vec![(Ground::Root(account()), 0); MAX_GROUNDS],
+        ..grant()
+    });
     assert!(read_grant(&payload).is_some());
     let count_place = 16 + 20 + 9;
     payload[count_place] += 1;
@@ -460,16 +631,29 @@ fn a_payload_beyond_the_limits_is_not_read() {
     assert_eq!(read_grant(&payload), None, "too many grounds were taken");
     payload[count_place] = 0;
     payload.drain(count_place + 1..count_place + 1 + (MAX_GROUNDS + 1) * ground.len());
-    assert_eq!(read_grant(&payload), None, "a secret that stands on nothing was taken");
+    assert_eq!(
+        read_grant(&payload),
+        None,
+        "a secret that stands on nothing was taken"
+    );
 
     // A policy that a grant may have, but a session not.
     let policy = "a".repeat(MAX_SESSION_POLICY_CHARACTERS);
-    let mut payload = payload_of_session(&Session { session_policy: Some(written(&policy)), ..session() });
+    let mut payload = payload_of_session(&Session {
+        session_policy: Some(written(&policy)),
+        ..session()
+    });
     assert!(read_session(&payload).is_some());
-    let place = payload.windows(policy.len()).position(|bytes| bytes == policy.as_bytes()).unwrap();
+    let place = payload
+        .windows(policy.len())
+        .position(|bytes| bytes == policy.as_bytes())
+        .unwrap();
     payload[place - 2..place].copy_from_slice(&(policy.len() as u16 + 1).to_be_bytes());
     payload.insert(place, b'a');
-    assert!(read_session(&payload).is_none(), "an over-long policy was taken");
+    assert!(
+        read_session(&payload).is_none(),
+        "an over-long policy was taken"
+    );
 }
 
 #[test]
@@ -477,7 +661,10 @@ fn what_is_beyond_the_limits_is_not_sealed() {
     let sealer = new_sealer();
     let seal = |grant: Grant| {
         let secret = sealer.seal(SecretKind::Temporary, &grant, &SystemRandom)?;
-        assert_eq!(sealer.open(SecretKind::Temporary, secret.expose()), Some(grant));
+        assert_eq!(
+            sealer.open(SecretKind::Temporary, secret.expose()),
+            Some(grant)
+        );
         Ok(secret)
     };
     let roots = |count| vec![(Ground::Root(account()), 1); count];
@@ -486,31 +673,151 @@ fn what_is_beyond_the_limits_is_not_sealed() {
     let keyed = |length| vec![(Ground::AccessKey("a".repeat(length)), 1)];
     let policy = |length| Some(written(&"a".repeat(length)));
     for (fits, over) in [
-        (Grant { grounds: roots(9), ..grant() }, Grant { grounds: roots(10), ..grant() }),
-        (Grant { grounds: roots(1), ..grant() }, Grant { grounds: roots(0), ..grant() }),
-        (Grant { principal: named(128), ..grant() }, Grant { principal: named(129), ..grant() }),
-        (Grant { principal: federated(128), ..grant() }, Grant { principal: federated(129), ..grant() }),
-        (Grant { grounds: keyed(128), ..grant() }, Grant { grounds: keyed(129), ..grant() }),
-        (Grant { session_policy: policy(4096), ..grant() }, Grant { session_policy: policy(4097), ..grant() }),
-        (Grant { session_policy: policy(0), ..grant() }, Grant { session_policy: policy(65_536), ..grant() }),
+        (
+            Grant {
+                grounds: roots(9),
+                ..grant()
+            },
+            Grant {
+                grounds: roots(10),
+                ..grant()
+            },
+        ),
+        (
+            Grant {
+                grounds: roots(1),
+                ..grant()
+            },
+            Grant {
+                grounds: roots(0),
+                ..grant()
+            },
+        ),
+        (
+            Grant {
+                principal: named(128),
+                ..grant()
+            },
+            Grant {
+                principal: named(129),
+                ..grant()
+            },
+        ),
+        (
+            Grant {
+                principal: federated(128),
+                ..grant()
+            },
+            Grant {
+                principal: federated(129),
+                ..grant()
+            },
+        ),
+        (
+            Grant {
+                grounds: keyed(128),
+                ..grant()
+            },
+            Grant {
+                grounds: keyed(129),
+                ..grant()
+            },
+        ),
+        (
+            Grant {
+                session_policy: policy(4096),
+                ..grant()
+            },
+            Grant {
+                session_policy: policy(4097),
+                ..grant()
+            },
+        ),
+        (
+            Grant {
+                session_policy: policy(0),
+                ..grant()
+            },
+            Grant {
+                session_policy: policy(65_536),
+                ..grant()
+            },
+        ),
     ] {
         assert!(seal(fits).is_ok());
         assert!(is_refused(seal(over.clone())), "{over:?} was sealed");
     }
     let seal = |session: Session| {
         let token = sealer.seal_session(&session, &SystemRandom)?;
-        assert!(same(&sealer.open_session(token.expose()).unwrap(), &session));
+        assert!(same(
+            &sealer.open_session(token.expose()).unwrap(),
+            &session
+        ));
         Ok(token)
     };
     let secret = |length| Secret::new("a".repeat(length));
     let letters = |letter: &str, count| Some(written(&letter.repeat(count)));
     for (fits, over) in [
-        (Session { grounds: roots(9), ..session() }, Session { grounds: roots(10), ..session() }),
-        (Session { grounds: roots(1), ..session() }, Session { grounds: roots(0), ..session() }),
-        (Session { principal: named(128), ..session() }, Session { principal: named(129), ..session() }),
-        (Session { access_key_id: "a".repeat(128), ..session() }, Session { access_key_id: "a".repeat(129), ..session() }),
-        (Session { secret: secret(128), ..session() }, Session { secret: secret(129), ..session() }),
-        (Session { session_policy: letters("a", 2048), ..session() }, Session { session_policy: letters("a", 2049), ..session() }),
+        (
+            Session {
+                grounds: roots(9),
+                ..session()
+            },
+            Session {
+                grounds: roots(10),
+                ..session()
+            },
+        ),
+        (
+            Session {
+                grounds: roots(1),
+                ..session()
+            },
+            Session {
+                grounds: roots(0),
+                ..session()
+            },
+        ),
+        (
+            Session {
+                principal: named(128),
+                ..session()
+            },
+            Session {
+                principal: named(129),
+                ..session()
+            },
+        ),
+        (
+            Session {
+                access_key_id: "a".repeat(128),
+                ..session()
+            },
+            Session {
+                access_key_id: "a".repeat(129),
+                ..session()
+            },
+        ),
+        (
+            Session {
+                secret: secret(128),
+                ..session()
+            },
+            Session {
+                secret: secret(129),
+                ..session()
+            },
+        ),
+        (
+            Session {
+                session_policy: letters("a", 2048),
+                ..session()
+            },
+            Session {
+                session_policy: letters("a", 2049),
+                ..session()
+            },
+        ),
     ] {
         assert!(seal(fits).is_ok());
         assert!(is_refused(seal(over.clone())), "{over:?} was sealed");
@@ -520,19 +827,34 @@ fn what_is_beyond_the_limits_is_not_sealed() {
 #[test]
 fn a_session_token_keeps_to_tencents_contract() {
     let sealer = new_sealer();
-    // More than any session of ours has: a chain of roles, each ground there is, the longest name and policy.
+    // More than any session of ours has: a chain of roles, each ground there is, the longest name
+    // and policy.
     let full = Session {
         access_key_id: "a".repeat(64),
         secret: Secret::new("a".repeat(64)),
-        principal: Principal::FederatedSession(account(), Some(user()), "a".repeat(MAX_SESSION_NAME)),
-        grounds: (0..8).map(|number| (Ground::AccessKey("a".repeat(64)), number)).collect(),
+        principal: Principal::FederatedSession(
+            account(),
+            Some(user()),
+            "a".repeat(MAX_SESSION_NAME),
+        ),
+        grounds: (0..8)
+            .map(|number| (Ground::AccessKey("a".repeat(64)), number))
+            .collect(),
         session_policy: Some(written(&"a".repeat(MAX_SESSION_POLICY_CHARACTERS))),
         ..session()
     };
-    let length = sealer.seal_session(&full, &SystemRandom).unwrap().expose().len();
+    let length = sealer
+        .seal_session(&full, &SystemRandom)
+        .unwrap()
+        .expose()
+        .len();
     assert!((3900..=MAX_SESSION_TOKEN).contains(&length), "{length}");
-    let grounds = (0..8).map(|number| (Ground::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), number)).collect();
-    assert!(is_refused(sealer.seal_session(&Session { grounds, ..full }, &SystemRandom)));
+    let grounds = (0..8)
+        .map(|number| (Ground::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), number))
+        .collect();
+    assert!(is_refused(
+        sealer.seal_session(&Session { grounds, ..full }, &SystemRandom)
+    ));
 }
 
 #[test]
@@ -541,7 +863,11 @@ fn the_longest_secret_opens_and_a_longer_text_is_not_even_read() {
     let session = Session {
         access_key_id: "a".repeat(MAX_ACCESS_KEY_ID),
         secret: Secret::new("a".repeat(MAX_ACCESS_KEY_SECRET)),
-        principal: Principal::FederatedSession(account(), Some(user()), "a".repeat(MAX_SESSION_NAME)),
+        principal: Principal::FederatedSession(
+            account(),
+            Some(user()),
+            "a".repeat(MAX_SESSION_NAME),
+        ),
         grounds: vec![(Ground::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), 1); MAX_GROUNDS],
         session_policy: Some(written(&"é".repeat(MAX_SESSION_POLICY_CHARACTERS))),
         ..session()
@@ -550,7 +876,10 @@ fn the_longest_secret_opens_and_a_longer_text_is_not_even_read() {
     assert_eq!(payload.len(), MAX_WITHOUT_POLICY + MAX_SESSION_POLICY_BYTES);
     // Releases before the bound on registry secrets sealed such ones.
     let token = seal_bytes(&sealer.current, SecretKind::Session, &payload);
-    assert!(same(&sealer.open_session(token.expose()).unwrap(), &session));
+    assert!(same(
+        &sealer.open_session(token.expose()).unwrap(),
+        &session
+    ));
     assert!((MAX_SECRET - 2..=MAX_SECRET).contains(&token.expose().len()));
     for length in [MAX_SECRET, 1 << 20] {
         let absurd = SecretKind::Session.write(&"A".repeat(length));
@@ -570,10 +899,21 @@ fn incompressible(letters: usize) -> String {
 fn longest_session() -> Session {
     let session_ground = || (Ground::Session("vvvvvvvvvv0000000000".parse().unwrap()), 0);
     let role_ground = || (Ground::Role(role()), i64::MAX);
-    let mut grounds = vec![role_ground(), role_ground(), role_ground(), (Ground::User(user()), i64::MAX), (access_key(), i64::MAX)];
+    let mut grounds = vec![
+        role_ground(),
+        role_ground(),
+        role_ground(),
+        (Ground::User(user()), i64::MAX),
+        (access_key(), i64::MAX),
+    ];
     grounds.extend([session_ground(), session_ground()]);
     let principal = Principal::RoleSession(account(), role(), "a".repeat(MAX_SESSION_NAME));
-    Session { principal, grounds, session_policy: None, ..session() }
+    Session {
+        principal,
+        grounds,
+        session_policy: None,
+        ..session()
+    }
 }
 
 #[test]
@@ -583,7 +923,11 @@ fn no_session_policy_makes_a_registry_secret_longer_than_1000_characters() {
     for session in [session(), longest_session()] {
         let mut forms = [0; 3];
         for letters in (0..MAX_SESSION_POLICY_CHARACTERS).step_by(7) {
-            for document in [incompressible(letters), "ab".repeat(letters / 2), "日".repeat(letters * 2 / 3)] {
+            for document in [
+                incompressible(letters),
+                "ab".repeat(letters / 2),
+                "日".repeat(letters * 2 / 3),
+            ] {
                 let policy = SessionPolicy::for_session(&document, &session).unwrap();
                 match &policy {
                     SessionPolicy::Written(_) => forms[0] += 1,
@@ -599,13 +943,37 @@ fn no_session_policy_makes_a_registry_secret_longer_than_1000_characters() {
                 let mut grounds = session.grounds_of_calls();
                 grounds.push((Ground::RefreshTokens(grant().instance), i64::MAX));
                 let session_policy = Some(policy.clone());
-                let grant = Grant { principal: session.principal.clone(), grounds, session_policy, ..grant() };
-                let secret = sealer.seal(SecretKind::Refresh, &grant, &SystemRandom).unwrap();
-                assert!(secret.expose().len() <= MAX_REGISTRY_SECRET, "{}", secret.expose().len());
-                assert_eq!(secret.expose().len(), registry_secret_length(&session, &policy).unwrap());
-                let session = Session { session_policy: Some(policy), ..session.clone() };
+                let grant = Grant {
+                    principal: session.principal.clone(),
+                    grounds,
+                    session_policy,
+                    ..grant()
+                };
+                let secret = sealer
+                    .seal(SecretKind::Refresh, &grant, &SystemRandom)
+                    .unwrap();
+                assert!(
+                    secret.expose().len() <= MAX_REGISTRY_SECRET,
+                    "{}",
+                    secret.expose().len()
+                );
+                assert_eq!(
+                    secret.expose().len(),
+                    registry_secret_length(&session, &policy).unwrap()
+                );
+                let session = Session {
+                    session_policy: Some(policy),
+                    ..session.clone()
+                };
                 // As docs/compatibility.md says.
-                assert!(sealer.seal_session(&session, &SystemRandom).unwrap().expose().len() <= 1040);
+                assert!(
+                    sealer
+                        .seal_session(&session, &SystemRandom)
+                        .unwrap()
+                        .expose()
+                        .len()
+                        <= 1040
+                );
             }
         }
         assert!(forms.iter().all(|count| *count > 0), "{forms:?}");
@@ -616,7 +984,14 @@ fn no_session_policy_makes_a_registry_secret_longer_than_1000_characters() {
 fn what_inflates_to_more_than_a_policy_has_or_to_no_text_is_an_error() {
     let bomb = miniz_oxide::deflate::compress_to_vec(&[b'a'; MAX_SESSION_POLICY_BYTES + 1], 9);
     let whole = miniz_oxide::deflate::compress_to_vec(&[b'a'; MAX_SESSION_POLICY_BYTES], 9);
-    assert_eq!(SessionPolicy::Deflated(whole).document().unwrap().unwrap().len(), MAX_SESSION_POLICY_BYTES);
+    assert_eq!(
+        SessionPolicy::Deflated(whole)
+            .document()
+            .unwrap()
+            .unwrap()
+            .len(),
+        MAX_SESSION_POLICY_BYTES
+    );
     let no_text = miniz_oxide::deflate::compress_to_vec(&[0xff; 10], 9);
     for bytes in [bomb, no_text, b"nonsense".to_vec(), Vec::new()] {
         assert!(is_refused(SessionPolicy::Deflated(bytes).document()));
@@ -630,13 +1005,27 @@ fn a_registry_secret_of_more_than_1000_characters_is_not_sealed() {
     for session_policy in [None, Some(SessionPolicy::Stored(PolicyDigest::of(POLICY)))] {
         assert!(is_refused(sealer.seal(
             SecretKind::Temporary,
-            &Grant { grounds: grounds.clone(), session_policy, ..grant() },
+            &Grant {
+                grounds: grounds.clone(),
+                session_policy,
+                ..grant()
+            },
             &SystemRandom
         )));
     }
     // But for what a session of an earlier release got, which has its policy as written.
-    let grant = Grant { session_policy: Some(written(&incompressible(2048))), ..grant() };
-    assert!(sealer.seal(SecretKind::Temporary, &grant, &SystemRandom).unwrap().expose().len() > MAX_REGISTRY_SECRET);
+    let grant = Grant {
+        session_policy: Some(written(&incompressible(2048))),
+        ..grant()
+    };
+    assert!(
+        sealer
+            .seal(SecretKind::Temporary, &grant, &SystemRandom)
+            .unwrap()
+            .expose()
+            .len()
+            > MAX_REGISTRY_SECRET
+    );
 }
 
 #[test]
@@ -644,28 +1033,48 @@ fn bodies_around_the_usual_length_open() {
     // Up to the usual length a body is opened without an allocation, beyond with one.
     let sealer = new_sealer();
     for length in 250..420 {
-        let grant = Grant { session_policy: Some(written(&"a".repeat(length))), ..grant() };
-        let secret = sealer.seal(SecretKind::Temporary, &grant, &SystemRandom).unwrap();
-        assert_eq!(sealer.open(SecretKind::Temporary, secret.expose()), Some(grant));
+        let grant = Grant {
+            session_policy: Some(written(&"a".repeat(length))),
+            ..grant()
+        };
+        let secret = sealer
+            .seal(SecretKind::Temporary, &grant, &SystemRandom)
+            .unwrap();
+        assert_eq!(
+            sealer.open(SecretKind::Temporary, secret.expose()),
+            Some(grant)
+        );
     }
 }
 
 #[test]
 fn an_older_key_still_opens_and_an_unknown_one_does_not() {
-    let (old, new) = (SealingKey::generate(&SystemRandom), SealingKey::generate(&SystemRandom));
+    let (old, new) = (
+        SealingKey::generate(&SystemRandom),
+        SealingKey::generate(&SystemRandom),
+    );
     let old_bytes = old.to_bytes();
     let old = sealer(old);
-    let secret = old.seal(SecretKind::Temporary, &grant(), &SystemRandom).unwrap();
+    let secret = old
+        .seal(SecretKind::Temporary, &grant(), &SystemRandom)
+        .unwrap();
     let token = old.seal_session(&session(), &SystemRandom).unwrap();
     let new_bytes = new.to_bytes();
     let new = sealer(new);
     assert_eq!(new.open(SecretKind::Temporary, secret.expose()), None);
     assert!(new.open_session(token.expose()).is_none());
-    let [old, new] = [old_bytes, new_bytes].map(|bytes| SealingKey::from_bytes(bytes.as_slice()).unwrap());
+    let [old, new] =
+        [old_bytes, new_bytes].map(|bytes| SealingKey::from_bytes(bytes.as_slice()).unwrap());
     let current = new.id().to_owned();
     let both = Sealer::new(new, vec![old]).unwrap();
-    assert_eq!(both.open(SecretKind::Temporary, secret.expose()), Some(grant()));
-    assert!(same(&both.open_session(token.expose()).unwrap(), &session()));
+    assert_eq!(
+        both.open(SecretKind::Temporary, secret.expose()),
+        Some(grant())
+    );
+    assert!(same(
+        &both.open_session(token.expose()).unwrap(),
+        &session()
+    ));
     assert_eq!(both.current.id(), current);
 }
 
@@ -683,8 +1092,8 @@ fn a_key_comes_back_from_its_bytes_and_is_there_once() {
 
 #[test]
 fn a_format_change_is_noticed() {
-    // Made by tests/vectors/sealed.py, which shares no code with this: they must open for as long as
-    // version 2 is read.
+    // Made by tests/vectors/sealed.py, which shares no code with this: they must open for as long
+    // as version 2 is read.
     const TEMPORARY: &str = "trst_AkYO0tZ4OCWCKm-eYtohkOjy3iSBUttOz_httDnHCxA9O9qQ7mh5wOnTSqQ9Llw6YoNTDE_DNab3-zcTMEaKvu9rTqIshG3DD8IBmu_N9kO6SoD_7hHIVKpn8UTR6ga7fkFYmT6XJltMK8q90XOCtPDOi2YDeyX8RmZrLgYY92A3tkmbPYNF4bVS--vt-QcwhfutstMXCxWmNtgM9Bkmuknyx6S5eXV520EatQ15pwKO";
     const REFRESH: &str = "trsr_AkYO0tYTCaw_TkFRKCD78lnXkQZX4359cY0jwRt9cGZsLZ3SvvxwT3dOuA_-qdicczQ1WHR6aFlzff2zXA9g0mudJZabh1cJrV0SLT5Qxm2vLaecoNEemYwL5pS8J-6A-DmkXPJJsoUPrSWSX7MofO-ubtz4LEdts5hC_OhzDbQmN7LLggdaksHESn8Zwk_HtdEX1unF5z1YxecjPuDxDnySO5GcaHcXAJ-2QHhDJt46kHFkJY-zD34tP50lnKcvv86GU4rkookpG-FVytLCC936uPZyg9FqhYDvcK1Fh2pi2pwMt2mPa6rVp2b-08fdT4R-4ZhGZ4oj7CZ4h7hPB0twkT_r5PQkcOC7xE344prqZ8-DaanNx55DKstGJX984Hb5R6iOFu6TP9yf4A1ou5bn";
     const SESSION: &str = "trss_AkYO0tYrfr5sJjncGBrkK-Q3UN6meaWe-Fzz2q9y7DTQmtEVbpaq3fNBm5jZ35Ig4gWmDsgofotTyq9H5xBLMJjAAs3tUnKOXXhlbsItE4FGLuCf_An48CPfU3w_6oc2zwVe9rHGIyFyxgKzwJAe6TuguB-Qgm9jykiawjOZ3te4nlD56T8U6LreG_DDVe0GVVvTHkb04-YJQANLqZlbgbPv5OCC14Ob0_NaVjQErqI6BvVerWW4eDZipJNU6gsOF8e9C2jwZAdSF1ye-7s6m4txWQAce2dZg6IPaLOhCkfvIVqhsVFsdXzVK7LL4y8oqKp-nEkRMFKpyqS4siU1F6UtDRTCXglicIvhz5wAVo-MVQP-wh9oMOkUkTiP4l67vhxtmR84kJ7ZMFgYEoQYDFvqOjFwrgfio2OoGtICuTk2KpY9E";
@@ -706,17 +1115,37 @@ fn a_format_change_is_noticed() {
     // As zlib compresses it; other compressors may write the same text otherwise.
     let deflated = SessionPolicy::Deflated(hex::decode("ab560a4b2d2acecccf53b2523254d2510a2e492c49cd4dcd2b51b28aae56724d4b4b4d0632951c7372f2cb81d28ec92510b5c9455601a5393941a905f9c59925f9459540c9a0d4e2fcd2a2e454a0b496526d6c2d00").unwrap());
     assert_eq!(deflated.document().unwrap().unwrap(), POLICY);
-    let with_policy = |policy| Grant { session_policy: Some(policy), ..grant() };
+    let with_policy = |policy| Grant {
+        session_policy: Some(policy),
+        ..grant()
+    };
     for (kind, golden, grant, seed) in [
         (SecretKind::Temporary, TEMPORARY, grant(), 1),
         (SecretKind::Refresh, REFRESH, of_role, 2),
         (SecretKind::Temporary, DEFLATED, with_policy(deflated), 4),
-        (SecretKind::Refresh, STORED, with_policy(SessionPolicy::Stored(PolicyDigest::of(POLICY))), 5),
+        (
+            SecretKind::Refresh,
+            STORED,
+            with_policy(SessionPolicy::Stored(PolicyDigest::of(POLICY))),
+            5,
+        ),
     ] {
-        assert_eq!(sealer.seal(kind, &grant, &Seeded::new(seed)).unwrap().expose(), golden);
+        assert_eq!(
+            sealer
+                .seal(kind, &grant, &Seeded::new(seed))
+                .unwrap()
+                .expose(),
+            golden
+        );
         assert_eq!(sealer.open(kind, golden), Some(grant));
     }
-    assert_eq!(sealer.seal_session(&session(), &Seeded::new(3)).unwrap().expose(), SESSION);
+    assert_eq!(
+        sealer
+            .seal_session(&session(), &Seeded::new(3))
+            .unwrap()
+            .expose(),
+        SESSION
+    );
     assert!(same(&sealer.open_session(SESSION).unwrap(), &session()));
 }
 
@@ -736,15 +1165,32 @@ fn a_secret_has_the_published_shape_and_is_new_each_time() {
         SecretKind::Session => sealer.seal_session(&session(), &SystemRandom).unwrap(),
         _ => sealer.seal(kind, &grant(), &SystemRandom).unwrap(),
     };
-    for kind in [SecretKind::Temporary, SecretKind::Refresh, SecretKind::Session] {
+    for kind in [
+        SecretKind::Temporary,
+        SecretKind::Refresh,
+        SecretKind::Session,
+    ] {
         let (one, two) = (seal(kind), seal(kind));
         assert!(!one.matches(two.expose()));
         // `domain::credential::SECRET_PATTERN`: \btrs[tlrs]_[A-Za-z0-9_-]{48,}
         let body = one.expose().strip_prefix(kind.prefix()).unwrap();
         assert!(["trst_", "trsr_", "trss_"].contains(&kind.prefix()));
         // A registry's password of a usual grant stays short.
-        assert!(body.len() >= 48 && body.len() < if kind == SecretKind::Session { 600 } else { 300 }, "{}", body.len());
-        assert!(body.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'));
+        assert!(
+            body.len() >= 48
+                && body.len()
+                    < if kind == SecretKind::Session {
+                        600
+                    } else {
+                        300
+                    },
+            "{}",
+            body.len()
+        );
+        assert!(
+            body.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        );
     }
 }
 
@@ -752,7 +1198,10 @@ fn a_secret_has_the_published_shape_and_is_new_each_time() {
 fn a_key_never_prints_its_secret() {
     let sealer = sealer(SealingKey::from_bytes(&[7; 32]).unwrap());
     let id = sealer.current.id();
-    assert_eq!(format!("{sealer:?}"), format!("Sealer {{ current: SealingKey {{ id: {id:?}, .. }}, older: [] }}"));
+    assert_eq!(
+        format!("{sealer:?}"),
+        format!("Sealer {{ current: SealingKey {{ id: {id:?}, .. }}, older: [] }}")
+    );
 }
 
 #[test]
@@ -760,11 +1209,19 @@ fn a_session_never_prints_its_secret() {
     let sealer = new_sealer();
     let token = sealer.seal_session(&session(), &SystemRandom).unwrap();
     let opened = sealer.open_session(token.expose()).unwrap();
-    for printed in [format!("{:?}", session()), format!("{opened:?}"), format!("{opened:#?}"), format!("{token:?}")] {
+    for printed in [
+        format!("{:?}", session()),
+        format!("{opened:?}"),
+        format!("{opened:#?}"),
+        format!("{token:?}"),
+    ] {
         assert!(!printed.contains("hunter2"), "{printed}");
         assert!(printed.contains("[secret]"), "{printed}");
     }
     // Nor does the refusal of one.
-    let long = Session { secret: Secret::new("hunter2".repeat(50)), ..session() };
+    let long = Session {
+        secret: Secret::new("hunter2".repeat(50)),
+        ..session()
+    };
     assert!(!format!("{:?}", sealer.seal_session(&long, &SystemRandom)).contains("hunter2"));
 }

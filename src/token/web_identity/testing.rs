@@ -3,8 +3,9 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
-    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+    KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256,
+    RSA_PSS_SHA384, RSA_PSS_SHA512, RsaKeyPair,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,12 +28,20 @@ impl TestKey {
     /// Makes a key for an algorithm, by its name in a token's header.
     pub(crate) fn generate(algorithm: &'static str, kid: &str) -> Self {
         let pair = match algorithm {
-            "ES256" => Pair::Ecdsa(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap()),
-            "ES384" => Pair::Ecdsa(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap()),
+            "ES256" => {
+                Pair::Ecdsa(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
+            }
+            "ES384" => {
+                Pair::Ecdsa(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap())
+            }
             "EdDSA" => Pair::Ed25519(Ed25519KeyPair::generate().unwrap()),
             _ => Pair::Rsa(Box::new(RsaKeyPair::generate(KeySize::Rsa2048).unwrap())),
         };
-        Self { algorithm, kid: kid.to_owned(), pair }
+        Self {
+            algorithm,
+            kid: kid.to_owned(),
+            pair,
+        }
     }
 
     /// Returns the public key as a JWK.
@@ -40,7 +49,8 @@ impl TestKey {
         let text = |bytes: &[u8]| Value::String(URL_SAFE_NO_PAD.encode(bytes));
         let mut jwk = match &self.pair {
             Pair::Rsa(pair) => {
-                // PKCS #1 in DER: of 2048 bits the modulus, behind a zero, is always at the same place.
+                // PKCS #1 in DER: of 2048 bits the modulus, behind a zero, is always at the same
+                // place.
                 let der = pair.public_key().as_ref();
                 json!({ "kty": "RSA", "n": text(&der[9..265]), "e": text(&der[267..]) })
             }
@@ -49,7 +59,9 @@ impl TestKey {
                 let (x, y) = point.split_at(point.len() / 2);
                 json!({ "kty": "EC", "crv": if x.len() == 32 { "P-256" } else { "P-384" }, "x": text(x), "y": text(y) })
             }
-            Pair::Ed25519(pair) => json!({ "kty": "OKP", "crv": "Ed25519", "x": text(pair.public_key().as_ref()) }),
+            Pair::Ed25519(pair) => {
+                json!({ "kty": "OKP", "crv": "Ed25519", "x": text(pair.public_key().as_ref()) })
+            }
         };
         jwk["kid"] = json!(self.kid);
         jwk["alg"] = json!(self.algorithm);
@@ -65,7 +77,11 @@ impl TestKey {
 
     /// Signs a header and claims as they are given.
     pub(crate) fn sign(&self, header: &str, claims: &str) -> String {
-        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let signed = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode(claims)
+        );
         let (message, random) = (signed.as_bytes(), SystemRandom::new());
         let signature = match &self.pair {
             Pair::Rsa(pair) => {
@@ -78,7 +94,8 @@ impl TestKey {
                     "PS512" => &RSA_PSS_SHA512,
                     _ => &RSA_PKCS1_SHA256,
                 };
-                pair.sign(padding, &random, message, &mut signature).unwrap();
+                pair.sign(padding, &random, message, &mut signature)
+                    .unwrap();
                 signature
             }
             Pair::Ecdsa(pair) => pair.sign(&random, message).unwrap().as_ref().to_vec(),

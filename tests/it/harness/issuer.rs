@@ -44,11 +44,19 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn json(body: &Value) -> Self {
-        Self { status: StatusCode::OK, headers: Vec::new(), body: body.to_string() }
+        Self {
+            status: StatusCode::OK,
+            headers: Vec::new(),
+            body: body.to_string(),
+        }
     }
 
     pub(crate) fn status(status: u16) -> Self {
-        Self { status: StatusCode::from_u16(status).unwrap(), headers: Vec::new(), body: "{}".to_owned() }
+        Self {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: Vec::new(),
+            body: "{}".to_owned(),
+        }
     }
 
     pub(crate) fn header(mut self, name: header::HeaderName, value: &str) -> Self {
@@ -90,22 +98,35 @@ impl Issuer {
     /// Starts an issuer with these keys, called `localhost`, with TLS.
     pub(crate) async fn start_tls(keys: &[&TestKey]) -> Self {
         let pair = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&pair).unwrap();
-        let key = PrivateKeyDer::Pkcs8(pair.serialize_der().into());
-        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
+        let certificate = CertificateParams::new(vec!["localhost".to_owned()])
             .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
+            .self_signed(&pair)
             .unwrap();
-        Self::listen(keys, Some((TlsAcceptor::from(Arc::new(config)), certificate.pem()))).await
+        let key = PrivateKeyDer::Pkcs8(pair.serialize_der().into());
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(
+            rustls::crypto::aws_lc_rs::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+        Self::listen(
+            keys,
+            Some((TlsAcceptor::from(Arc::new(config)), certificate.pem())),
+        )
+        .await
     }
 
     async fn listen(keys: &[&TestKey], tls: Option<(TlsAcceptor, String)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (acceptor, certificate) = tls.unzip();
-        let url = if acceptor.is_some() { format!("https://localhost:{port}") } else { format!("http://127.0.0.1:{port}") };
+        let url = if acceptor.is_some() {
+            format!("https://localhost:{port}")
+        } else {
+            format!("http://127.0.0.1:{port}")
+        };
         let state = Arc::new(State {
             replies: Mutex::default(),
             asked: Mutex::default(),
@@ -132,8 +153,18 @@ impl Issuer {
                 });
             }
         });
-        let issuer = Self { url, certificate, state, task };
-        issuer.reply(DESCRIPTION, Reply::json(&json!({ "issuer": issuer.url, "jwks_uri": format!("{}{KEYS}", issuer.url) })));
+        let issuer = Self {
+            url,
+            certificate,
+            state,
+            task,
+        };
+        issuer.reply(
+            DESCRIPTION,
+            Reply::json(
+                &json!({ "issuer": issuer.url, "jwks_uri": format!("{}{KEYS}", issuer.url) }),
+            ),
+        );
         issuer.publish(keys);
         issuer
     }
@@ -145,12 +176,22 @@ impl Issuer {
 
     /// Answers a path, or a path with its query, otherwise from now on.
     pub(crate) fn reply(&self, path: &str, reply: Reply) {
-        self.state.replies.lock().unwrap().insert(path.to_owned(), reply);
+        self.state
+            .replies
+            .lock()
+            .unwrap()
+            .insert(path.to_owned(), reply);
     }
 
     /// Returns how often a path was asked for.
     pub(crate) fn asked(&self, path: &str) -> u32 {
-        self.state.asked.lock().unwrap().get(path).copied().unwrap_or(0)
+        self.state
+            .asked
+            .lock()
+            .unwrap()
+            .get(path)
+            .copied()
+            .unwrap_or(0)
     }
 
     /// Returns how often somebody connected.
@@ -192,7 +233,12 @@ pub(crate) fn jwks(keys: &[&TestKey]) -> Value {
 
 /// What lets a service ask an issuer on loopback.
 pub(crate) fn outgoing_to_loopback() -> Outgoing {
-    Outgoing { allow_http: true, allow_private_addresses: true, ca_file: None::<PathBuf>, timeout: Duration::from_secs(5) }
+    Outgoing {
+        allow_http: true,
+        allow_private_addresses: true,
+        ca_file: None::<PathBuf>,
+        timeout: Duration::from_secs(5),
+    }
 }
 
 async fn serve(state: Arc<State>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
@@ -205,7 +251,11 @@ async fn serve(state: Arc<State>, stream: impl AsyncRead + AsyncWrite + Unpin + 
             state.open.subscribe().wait_for(|open| *open).await.unwrap();
             let whole = request.uri().to_string();
             let replies = state.replies.lock().unwrap();
-            let reply = replies.get(&whole).or_else(|| replies.get(&path)).cloned().unwrap_or_else(|| Reply::status(404));
+            let reply = replies
+                .get(&whole)
+                .or_else(|| replies.get(&path))
+                .cloned()
+                .unwrap_or_else(|| Reply::status(404));
             drop(replies);
             let mut response = Response::new(Full::new(Bytes::from(reply.body)));
             *response.status_mut() = reply.status;
@@ -216,5 +266,8 @@ async fn serve(state: Arc<State>, stream: impl AsyncRead + AsyncWrite + Unpin + 
         }
     });
     // A client that breaks off is part of some tests.
-    http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await.ok();
+    http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), answer)
+        .await
+        .ok();
 }

@@ -1,4 +1,5 @@
-//! The true server over a fresh store, with a clock that stands still and the same chance in every run.
+//! The true server over a fresh store, with a clock that stands still and the same chance in every
+//! run.
 
 pub(crate) mod alibaba;
 pub(crate) mod issuer;
@@ -84,10 +85,17 @@ impl Options {
                 public_url: format!("http://{HOST}"),
                 base_domain: None,
                 service_account_grant: service::ServiceAccountGrant::OwnRights,
-                audit: service::AuditSettings { mode: AuditMode::BestEffort, days: 90, queue: 1000 },
+                audit: service::AuditSettings {
+                    mode: AuditMode::BestEffort,
+                    days: 90,
+                    queue: 1000,
+                },
                 max_staleness: Duration::from_mins(5),
                 database_patience: Duration::from_secs(5),
-                signatures: service::Signatures { methods: sign::Method::ALL.to_vec(), window: Duration::from_mins(15) },
+                signatures: service::Signatures {
+                    methods: sign::Method::ALL.to_vec(),
+                    window: Duration::from_mins(15),
+                },
                 shared: None,
                 limits: service::LimitSettings {
                     requests_per_second: 100,
@@ -102,7 +110,10 @@ impl Options {
                     token_requests_burst: 1000,
                     nonces_per_access_key: 1000,
                 },
-                passwords: service::PasswordSettings { threads: 2, queue: 100 },
+                passwords: service::PasswordSettings {
+                    threads: 2,
+                    queue: 100,
+                },
                 outgoing: service::Outgoing::default(),
                 keys: service::KeySchedule::NEVER,
             },
@@ -112,7 +123,8 @@ impl Options {
     }
 }
 
-/// A whole service with two accounts: one with a key and two instances, one whose instance is a stranger's.
+/// A whole service with two accounts: one with a key and two instances, one whose instance is a
+/// stranger's.
 pub(crate) struct App {
     pub(crate) service: Arc<Service>,
     pub(crate) instance: Instance,
@@ -146,15 +158,24 @@ impl Replica {
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
 async fn answer(server: &Server, request: Request<Body>) -> Answer {
-    let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let peer = request
+        .extensions()
+        .get::<Peer>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     let served = Box::pin(server.serve(request, peer, Transport::Plain)).await;
     let (mut parts, body) = served.response.into_parts();
     // As the listener writes it.
     if let Some(length) = axum::body::HttpBody::size_hint(&body).exact() {
-        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        parts
+            .headers
+            .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     let body = to_bytes(body, 1 << 20).await.unwrap();
-    Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    }
 }
 
 /// An access key with its secret, and the token that goes with a session's.
@@ -166,11 +187,19 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn permanent(key: NewAccessKey) -> Self {
-        Self { id: key.id, secret: SigningSecret::new(key.secret), token: None }
+        Self {
+            id: key.id,
+            secret: SigningSecret::new(key.secret),
+            token: None,
+        }
     }
 
     pub(crate) fn signer(&self) -> Signer<'_> {
-        Signer { access_key_id: &self.id, secret: &self.secret, session_token: self.token.as_deref() }
+        Signer {
+            access_key_id: &self.id,
+            secret: &self.secret,
+            session_token: self.token.as_deref(),
+        }
     }
 }
 
@@ -210,14 +239,20 @@ impl App {
     pub(crate) async fn at(location: Option<Location>, change: impl FnOnce(&mut Options)) -> Self {
         static APPS: AtomicU64 = AtomicU64::new(0);
         let number = APPS.fetch_add(1, Ordering::Relaxed);
-        let directory = std::env::temp_dir().join(format!("transire-it-{}-{number}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("transire-it-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
-        let clock = Arc::new(StandingClock { now: AtomicI64::new(NOW.unix_millis()), ..StandingClock::default() });
+        let clock = Arc::new(StandingClock {
+            now: AtomicI64::new(NOW.unix_millis()),
+            ..StandingClock::default()
+        });
         let random = Arc::new(SeededRandom(AtomicU64::new(1)));
         let mut options = Options::usual();
         change(&mut options);
         let location = location.unwrap_or_else(|| Location::Directory(directory.clone()));
-        let store = Store::open(&location, Open::Serve, &*clock, &*random).await.unwrap();
+        let store = Store::open(&location, Open::Serve, &*clock, &*random)
+            .await
+            .unwrap();
         let (master, master_text) = match options.master.take() {
             Some(given) => (given, None),
             None => {
@@ -229,18 +264,43 @@ impl App {
         let random: Arc<dyn Random> = random;
         let shared: Arc<dyn Clock> = Arc::<StandingClock>::clone(&clock);
         let settings = options.service.clone();
-        let opened = Service::open(store, master, options.service, shared, random).await.unwrap();
+        let opened = Service::open(store, master, options.service, shared, random)
+            .await
+            .unwrap();
         let service = Arc::new(opened);
 
         let account: AccountId = ACCOUNT.parse().unwrap();
         let stranger: AccountId = "100000000002".parse().unwrap();
         for (id, name) in [(account, "acme"), (stranger, "stranger")] {
-            service.identity.create_account(&operator_call(&service), Some(id), name, None).await.unwrap();
+            service
+                .identity
+                .create_account(&operator_call(&service), Some(id), name, None)
+                .await
+                .unwrap();
         }
-        let key = service.identity.create_access_key(&operator_call(&service), account, None).await.unwrap();
-        let instance = create_instance(&service, account, "demo", SERVICE, DefaultMark::Marked).await;
-        let other_instance = create_instance(&service, account, "other", "other.example.com", DefaultMark::Unmarked).await;
-        let foreign_instance = create_instance(&service, stranger, "demo", "stranger.example.com", DefaultMark::Unmarked).await;
+        let key = service
+            .identity
+            .create_access_key(&operator_call(&service), account, None)
+            .await
+            .unwrap();
+        let instance =
+            create_instance(&service, account, "demo", SERVICE, DefaultMark::Marked).await;
+        let other_instance = create_instance(
+            &service,
+            account,
+            "other",
+            "other.example.com",
+            DefaultMark::Unmarked,
+        )
+        .await;
+        let foreign_instance = create_instance(
+            &service,
+            stranger,
+            "demo",
+            "stranger.example.com",
+            DefaultMark::Unmarked,
+        )
+        .await;
         Self {
             server: Arc::new(Server::new(Arc::clone(&service), options.http)),
             service,
@@ -258,16 +318,29 @@ impl App {
 
     /// Makes another replica of `first`, whose database is at `location`.
     pub(crate) async fn beside(first: &Self, location: Location) -> Self {
-        let clock = Arc::new(StandingClock { now: AtomicI64::new(first.now().unix_millis()), ..StandingClock::default() });
+        let clock = Arc::new(StandingClock {
+            now: AtomicI64::new(first.now().unix_millis()),
+            ..StandingClock::default()
+        });
         // Far from the other's.
         let random: Arc<dyn Random> = Arc::new(SeededRandom(AtomicU64::new(1 << 40)));
         let options = Options::usual();
         let settings = options.service.clone();
-        let store = Store::open(&location, Open::Serve, &*clock, &*random).await.unwrap();
+        let store = Store::open(&location, Open::Serve, &*clock, &*random)
+            .await
+            .unwrap();
         let master = first.master_key();
         let shared: Arc<dyn Clock> = Arc::<StandingClock>::clone(&clock);
-        let service = Arc::new(Service::open(store, master, options.service, shared, random).await.unwrap());
-        let key = service.identity.create_access_key(&operator_call(&service), first.instance.account, None).await.unwrap();
+        let service = Arc::new(
+            Service::open(store, master, options.service, shared, random)
+                .await
+                .unwrap(),
+        );
+        let key = service
+            .identity
+            .create_access_key(&operator_call(&service), first.instance.account, None)
+            .await
+            .unwrap();
         Self {
             server: Arc::new(Server::new(Arc::clone(&service), options.http)),
             service,
@@ -286,7 +359,13 @@ impl App {
     /// Opens another service over the same store, by the same clock, with doors of its own.
     pub(crate) async fn replica(&self) -> Replica {
         let service = self.another(self.master_key()).await.unwrap();
-        Replica { server: Arc::new(Server::new(Arc::clone(&service), transire::http::Settings::default())), service }
+        Replica {
+            server: Arc::new(Server::new(
+                Arc::clone(&service),
+                transire::http::Settings::default(),
+            )),
+            service,
+        }
     }
 
     fn master_key(&self) -> MasterKey {
@@ -295,33 +374,72 @@ impl App {
 
     /// Returns what seals and opens credentials here.
     pub(crate) async fn sealer(&self) -> Sealer {
-        let store = Store::open(&Location::Directory(self.directory.clone()), Open::Command, &*self.clock, &SystemRandom).await.unwrap();
+        let store = Store::open(
+            &Location::Directory(self.directory.clone()),
+            Open::Command,
+            &*self.clock,
+            &SystemRandom,
+        )
+        .await
+        .unwrap();
         let row = key::list_sealing(&store).await.unwrap().remove(0);
-        let plain = self.master_key().unwrap("sealing-key", &row.id, row.wrapped.as_bytes()).unwrap();
+        let plain = self
+            .master_key()
+            .unwrap("sealing-key", &row.id, row.wrapped.as_bytes())
+            .unwrap();
         Sealer::new(SealingKey::from_bytes(&plain).unwrap(), Vec::new()).unwrap()
     }
 
     /// Opens another service over the same data, by the same clock: another replica, or a command.
-    pub(crate) async fn another(&self, master: impl Into<service::MasterKeys>) -> transire::domain::Result<Arc<Service>> {
+    pub(crate) async fn another(
+        &self,
+        master: impl Into<service::MasterKeys>,
+    ) -> transire::domain::Result<Arc<Service>> {
         static SEEDS: AtomicU64 = AtomicU64::new(0x1000_0000);
         // Its own chance: two processes make no id twice.
-        let random: Arc<dyn Random> = Arc::new(SeededRandom(AtomicU64::new(SEEDS.fetch_add(1, Ordering::Relaxed))));
+        let random: Arc<dyn Random> = Arc::new(SeededRandom(AtomicU64::new(
+            SEEDS.fetch_add(1, Ordering::Relaxed),
+        )));
         let clock: Arc<dyn Clock> = Arc::<StandingClock>::clone(&self.clock);
-        let store = Store::open(&Location::Directory(self.directory.clone()), Open::Command, &*clock, &*random).await?;
-        Ok(Arc::new(Service::open(store, master, self.settings.clone(), clock, random).await?))
+        let store = Store::open(
+            &Location::Directory(self.directory.clone()),
+            Open::Command,
+            &*clock,
+            &*random,
+        )
+        .await?;
+        Ok(Arc::new(
+            Service::open(store, master, self.settings.clone(), clock, random).await?,
+        ))
     }
 
-    /// Opens another service over the same data as `transire serve` does, which brings an older schema up to date.
+    /// Opens another service over the same data as `transire serve` does, which brings an older
+    /// schema up to date.
     pub(crate) async fn upgraded(&self) -> Arc<Service> {
         let place = Location::Directory(self.directory.clone());
-        let store = Store::open(&place, Open::Serve, &*self.clock, &SystemRandom).await.unwrap();
+        let store = Store::open(&place, Open::Serve, &*self.clock, &SystemRandom)
+            .await
+            .unwrap();
         let clock: Arc<dyn Clock> = Arc::<StandingClock>::clone(&self.clock);
-        Arc::new(Service::open(store, self.master_key(), self.settings.clone(), clock, Arc::new(SystemRandom)).await.unwrap())
+        Arc::new(
+            Service::open(
+                store,
+                self.master_key(),
+                self.settings.clone(),
+                clock,
+                Arc::new(SystemRandom),
+            )
+            .await
+            .unwrap(),
+        )
     }
 
     /// Goes on with another service in the place of the one that was: it was restarted.
     pub(crate) fn go_on_with(&mut self, service: Arc<Service>) {
-        self.server = Arc::new(Server::new(Arc::clone(&service), transire::http::Settings::default()));
+        self.server = Arc::new(Server::new(
+            Arc::clone(&service),
+            transire::http::Settings::default(),
+        ));
         self.service = service;
     }
 
@@ -338,12 +456,16 @@ impl App {
 
     /// Sets the wall clock back.
     pub(crate) fn set_back(&self, time: Duration) {
-        self.clock.now.fetch_sub(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+        self.clock
+            .now
+            .fetch_sub(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
     }
 
     /// Lets the process's own time pass, which nobody can set.
     pub(crate) fn run_on(&self, time: Duration) {
-        self.clock.uptime_seconds.fetch_add(time.as_secs(), Ordering::Relaxed);
+        self.clock
+            .uptime_seconds
+            .fetch_add(time.as_secs(), Ordering::Relaxed);
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -352,7 +474,10 @@ impl App {
 
     /// Reads every file of the data, one after the other.
     pub(crate) fn files(&self) -> Vec<u8> {
-        std::fs::read_dir(&self.directory).unwrap().flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+        std::fs::read_dir(&self.directory)
+            .unwrap()
+            .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
+            .collect()
     }
 
     /// Sends a request as it is.
@@ -370,28 +495,47 @@ impl App {
 
     /// Makes one whose instances have names below a domain of the service.
     pub(crate) async fn with_base_domain() -> Self {
-        Self::with(|options| options.service.base_domain = Some("registry.example.com".to_owned())).await
+        Self::with(|options| options.service.base_domain = Some("registry.example.com".to_owned()))
+            .await
     }
 
     /// Makes a service that lets an address fail twice.
     pub(crate) async fn of_short_patience() -> Self {
         Self::with(|options| {
-            (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 2);
+            (
+                options.service.limits.refusals_per_second,
+                options.service.limits.refusals_burst,
+            ) = (1, 2);
             options.service.limits.requests_per_second = 100_000;
             options.service.limits.nonces_per_access_key = 100_000;
         })
         .await
     }
 
-    /// Calls by each door and each way of signing, with the app's key or what its id and another secret make.
+    /// Calls by each door and each way of signing, with the app's key or what its id and another
+    /// secret make.
     pub(crate) fn calls(&self, key: &Key) -> Vec<Request<Body>> {
         let form = |request: Request<Body>| {
             // What the form says is signed by the app's key: a neighbour's is spoilt.
-            if key.id == self.key.id && std::ptr::eq(key, &raw const self.key) { request } else { spoilt(request) }
+            if key.id == self.key.id && std::ptr::eq(key, &raw const self.key) {
+                request
+            } else {
+                spoilt(request)
+            }
         };
         vec![
-            self.tencent("CreateInstanceToken", &json!({ "RegistryId": self.instance.id.as_str() })).by(key).request(),
-            self.alibaba("GetAuthorizationToken", &[("InstanceId", self.instance.cri_id.as_str())]).by(key).request(),
+            self.tencent(
+                "CreateInstanceToken",
+                &json!({ "RegistryId": self.instance.id.as_str() }),
+            )
+            .by(key)
+            .request(),
+            self.alibaba(
+                "GetAuthorizationToken",
+                &[("InstanceId", self.instance.cri_id.as_str())],
+            )
+            .by(key)
+            .request(),
             form(self.v1(&Method::POST, sign::Method::TencentHmacSha256, |_| {})),
             form(self.v1(&Method::GET, sign::Method::TencentHmacSha1, |_| {})),
             form(self.rpc(Method::POST, Place::Form, &[])),
@@ -404,7 +548,13 @@ impl App {
     pub(crate) async fn code(&self, request: Request<Body>) -> String {
         let answer = self.send(request).await;
         let body = answer.json();
-        let code = [&body["Response"]["Error"]["Code"], &body["Code"], &body["code"]].into_iter().find_map(|code| code.as_str());
+        let code = [
+            &body["Response"]["Error"]["Code"],
+            &body["Code"],
+            &body["code"],
+        ]
+        .into_iter()
+        .find_map(|code| code.as_str());
         match code {
             Some(code) if code != "success" => code.to_owned(),
             _ => {
@@ -417,7 +567,15 @@ impl App {
 
 /// Builds headers.
 pub(crate) fn headers(pairs: &[(&'static str, String)]) -> HeaderMap {
-    pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_str(value).unwrap(),
+            )
+        })
+        .collect()
 }
 
 /// A body that stops after its beginning.
@@ -430,7 +588,8 @@ impl axum::body::HttpBody for Stalled {
     fn poll_frame(
         mut self: std::pin::Pin<&mut Self>,
         _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, std::convert::Infallible>>> {
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, std::convert::Infallible>>>
+    {
         match self.0.take() {
             Some(bytes) => std::task::Poll::Ready(Some(Ok(hyper::body::Frame::data(bytes)))),
             None => std::task::Poll::Pending,
@@ -441,7 +600,10 @@ impl axum::body::HttpBody for Stalled {
 /// Returns what a future has at once.
 fn futures_now<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
-    match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+    match future
+        .as_mut()
+        .poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+    {
         std::task::Poll::Ready(output) => output,
         std::task::Poll::Pending => panic!("it has to wait"),
     }
@@ -452,12 +614,19 @@ pub(crate) fn spoilt(mut request: Request<Body>) -> Request<Body> {
     if let Some(line) = request.headers_mut().get_mut("authorization") {
         let text = line.to_str().unwrap().to_owned();
         let (id, _) = text.rsplit_once(':').unwrap();
-        *line = format!("{id}:AAAAAAAAAAAAAAAAAAAAAAAAAAA=").parse().unwrap();
+        *line = format!("{id}:AAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+            .parse()
+            .unwrap();
         return request;
     }
     let wrong = |text: &str| {
-        let pairs =
-            text.split('&').map(|pair| if pair.starts_with("Signature=") { "Signature=AAAAAAAAAAAAAAAAAAAAAAAAAAA%3D" } else { pair });
+        let pairs = text.split('&').map(|pair| {
+            if pair.starts_with("Signature=") {
+                "Signature=AAAAAAAAAAAAAAAAAAAAAAAAAAA%3D"
+            } else {
+                pair
+            }
+        });
         pairs.collect::<Vec<_>>().join("&")
     };
     if let Some(query) = request.uri().query() {
@@ -467,14 +636,20 @@ pub(crate) fn spoilt(mut request: Request<Body>) -> Request<Body> {
     }
     let (parts, body) = request.into_parts();
     let bytes = futures_now(axum::body::to_bytes(body, 1 << 20)).unwrap();
-    Request::from_parts(parts, Body::from(wrong(std::str::from_utf8(&bytes).unwrap())))
+    Request::from_parts(
+        parts,
+        Body::from(wrong(std::str::from_utf8(&bytes).unwrap())),
+    )
 }
 
 /// Waits until it is so, and returns how long that took.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
     let begun = Instant::now();
     while !is_so().await {
-        assert!(begun.elapsed() < Duration::from_secs(20), "waited 20 s for: {what}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "waited 20 s for: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     begun.elapsed()
@@ -491,14 +666,32 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn of_tencent(answer: &Answer) -> Self {
         let body = answer.json();
-        let text = |name: &str| body["Response"]["Credentials"][name].as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
-        Self { id: text("TmpSecretId"), secret: text("TmpSecretKey"), token: text("Token") }
+        let text = |name: &str| {
+            body["Response"]["Credentials"][name]
+                .as_str()
+                .unwrap_or_else(|| panic!("{body}"))
+                .to_owned()
+        };
+        Self {
+            id: text("TmpSecretId"),
+            secret: text("TmpSecretKey"),
+            token: text("Token"),
+        }
     }
 
     pub(crate) fn of_alibaba(answer: &Answer) -> Self {
         let body = answer.json();
-        let text = |name: &str| body["Credentials"][name].as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
-        Self { id: text("AccessKeyId"), secret: text("AccessKeySecret"), token: text("SecurityToken") }
+        let text = |name: &str| {
+            body["Credentials"][name]
+                .as_str()
+                .unwrap_or_else(|| panic!("{body}"))
+                .to_owned()
+        };
+        Self {
+            id: text("AccessKeyId"),
+            secret: text("AccessKeySecret"),
+            token: text("SecurityToken"),
+        }
     }
 
     pub(crate) fn key(&self) -> Key {
@@ -506,6 +699,10 @@ impl Session {
     }
 
     pub(crate) fn with_token(&self, token: Option<&str>) -> Key {
-        Key { id: self.id.clone(), secret: SigningSecret::new(Secret::new(&self.secret)), token: token.map(str::to_owned) }
+        Key {
+            id: self.id.clone(),
+            secret: SigningSecret::new(Secret::new(&self.secret)),
+            token: token.map(str::to_owned),
+        }
     }
 }

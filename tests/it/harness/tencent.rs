@@ -32,7 +32,8 @@ impl<'a> TencentCall<'a> {
     /// Replaces a header, or takes it away.
     pub(crate) fn header(mut self, name: &'static str, value: Option<&str>) -> Self {
         self.headers.retain(|(known, _)| *known != name);
-        self.headers.extend(value.map(|value| (name, value.to_owned())));
+        self.headers
+            .extend(value.map(|value| (name, value.to_owned())));
         self
     }
 
@@ -45,7 +46,10 @@ impl<'a> TencentCall<'a> {
     pub(crate) fn request(&self) -> Request<Body> {
         let uri: http::Uri = self.uri.parse().unwrap();
         let mut all = headers(&self.headers);
-        all.insert("x-tc-timestamp", HeaderValue::from(self.signed_at.unix_seconds()));
+        all.insert(
+            "x-tc-timestamp",
+            HeaderValue::from(self.signed_at.unix_seconds()),
+        );
         if let Some(token) = &self.key.token {
             all.insert("x-tc-token", HeaderValue::from_str(token).unwrap());
         }
@@ -57,9 +61,20 @@ impl<'a> TencentCall<'a> {
             headers: &all,
             body: self.body.as_bytes(),
         };
-        let line = sign::tc3::authorization(&signed, "content-type;host", self.scope, &self.key.signer(), self.signed_at).unwrap();
+        let line = sign::tc3::authorization(
+            &signed,
+            "content-type;host",
+            self.scope,
+            &self.key.signer(),
+            self.signed_at,
+        )
+        .unwrap();
         all.insert(header::AUTHORIZATION, HeaderValue::from_str(&line).unwrap());
-        let mut request = Request::builder().method(self.method.clone()).uri(uri).body(Body::from(self.body.clone())).unwrap();
+        let mut request = Request::builder()
+            .method(self.method.clone())
+            .uri(uri)
+            .body(Body::from(self.body.clone()))
+            .unwrap();
         *request.headers_mut() = all;
         request
     }
@@ -83,7 +98,10 @@ pub(crate) fn puller() -> Value {
 /// Returns a credential that was issued at Tencent's door.
 pub(crate) fn credential(answer: &Answer) -> (String, Secret) {
     let output = served(answer);
-    (output["Username"].as_str().unwrap().to_owned(), Secret::new(output["Token"].as_str().unwrap()))
+    (
+        output["Username"].as_str().unwrap().to_owned(),
+        Secret::new(output["Token"].as_str().unwrap()),
+    )
 }
 
 /// Checks the envelope and returns the error's code and message.
@@ -92,8 +110,17 @@ pub(crate) fn refused(answer: &Answer) -> (String, String) {
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let body = answer.json();
     let response = &body["Response"];
-    assert_eq!(response["RequestId"].as_str().map(str::len), Some(36), "{body}");
-    let text = |name: &str| response["Error"][name].as_str().unwrap_or_else(|| panic!("no error: {body}")).to_owned();
+    assert_eq!(
+        response["RequestId"].as_str().map(str::len),
+        Some(36),
+        "{body}"
+    );
+    let text = |name: &str| {
+        response["Error"][name]
+            .as_str()
+            .unwrap_or_else(|| panic!("no error: {body}"))
+            .to_owned()
+    };
     (text("Code"), text("Message"))
 }
 
@@ -108,8 +135,17 @@ pub(crate) fn served(answer: &Answer) -> Value {
     let body = answer.json();
     let response = body["Response"].clone();
     assert!(response.get("Error").is_none(), "{body}");
-    assert_eq!(response["RequestId"].as_str().map(str::len), Some(36), "{body}");
-    assert!(response["Token"].is_string() && response["TokenId"].is_string() && response["ExpTime"].is_i64(), "{body}");
+    assert_eq!(
+        response["RequestId"].as_str().map(str::len),
+        Some(36),
+        "{body}"
+    );
+    assert!(
+        response["Token"].is_string()
+            && response["TokenId"].is_string()
+            && response["ExpTime"].is_i64(),
+        "{body}"
+    );
     response
 }
 
@@ -118,8 +154,15 @@ pub(crate) async fn done(app: &App, action: &str, body: &Value) -> Value {
     let answer = app.tencent(action, body).send().await;
     let mut output = answer.json()["Response"].clone();
     let fields = output.as_object_mut().unwrap();
-    assert!(fields.get("Error").is_none(), "{action} {body}: {}", answer.body);
-    assert_eq!(fields.remove("RequestId").unwrap().as_str().map(str::len), Some(36));
+    assert!(
+        fields.get("Error").is_none(),
+        "{action} {body}: {}",
+        answer.body
+    );
+    assert_eq!(
+        fields.remove("RequestId").unwrap().as_str().map(str::len),
+        Some(36)
+    );
     output
 }
 
@@ -141,7 +184,8 @@ pub(crate) fn with(body: &Value, more: &Value) -> Value {
 }
 
 impl App {
-    /// Calls an action at the Tencent door, as the SDKs do; what they send is there to be changed first.
+    /// Calls an action at the Tencent door, as the SDKs do; what they send is there to be changed
+    /// first.
     pub(crate) fn tencent(&self, action: &str, body: &Value) -> TencentCall<'_> {
         TencentCall {
             app: self,
@@ -164,32 +208,64 @@ impl App {
 
     /// Calls an action of Tencent's STS, which has no region.
     pub(crate) fn tencent_sts(&self, action: &str, body: &Value) -> TencentCall<'_> {
-        let mut call = self.tencent(action, body).header("x-tc-version", Some("2018-08-13")).header("x-tc-region", None);
+        let mut call = self
+            .tencent(action, body)
+            .header("x-tc-version", Some("2018-08-13"))
+            .header("x-tc-region", None);
         call.scope = "sts";
         call
     }
 
     /// Gets a temporary credential of the Tencent door.
     pub(crate) async fn temporary(&self) -> (String, Secret) {
-        let answer =
-            self.tencent("CreateInstanceToken", &serde_json::json!({ "RegistryId": self.instance.id.as_str() })).send().await.json();
-        let text = |name: &str| answer["Response"][name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+        let answer = self
+            .tencent(
+                "CreateInstanceToken",
+                &serde_json::json!({ "RegistryId": self.instance.id.as_str() }),
+            )
+            .send()
+            .await
+            .json();
+        let text = |name: &str| {
+            answer["Response"][name]
+                .as_str()
+                .unwrap_or_else(|| panic!("{answer}"))
+                .to_owned()
+        };
         (text("Username"), Secret::new(text("Token")))
     }
 
     pub(crate) async fn temporary_of(&self, registry: &str) -> (String, Secret) {
         self.wait(Duration::from_secs(1));
-        let answer = self.tencent("CreateInstanceToken", &json!({ "RegistryId": registry })).send().await.json();
-        let text = |name: &str| answer["Response"][name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+        let answer = self
+            .tencent("CreateInstanceToken", &json!({ "RegistryId": registry }))
+            .send()
+            .await
+            .json();
+        let text = |name: &str| {
+            answer["Response"][name]
+                .as_str()
+                .unwrap_or_else(|| panic!("{answer}"))
+                .to_owned()
+        };
         (text("Username"), Secret::new(text("Token")))
     }
 
     pub(crate) fn make_credential(&self) -> Request<Body> {
-        self.tencent("CreateInstanceToken", &json!({ "RegistryId": self.instance.id.as_str(), "TokenType": "longterm" })).request()
+        self.tencent(
+            "CreateInstanceToken",
+            &json!({ "RegistryId": self.instance.id.as_str(), "TokenType": "longterm" }),
+        )
+        .request()
     }
 
     pub(crate) async fn credentials(&self) -> Vec<Value> {
-        let listed = self.tcr("DescribeInstanceToken", json!({ "RegistryId": self.instance.id.as_str() })).await;
+        let listed = self
+            .tcr(
+                "DescribeInstanceToken",
+                json!({ "RegistryId": self.instance.id.as_str() }),
+            )
+            .await;
         listed["Tokens"].as_array().unwrap().clone()
     }
 
@@ -200,7 +276,16 @@ impl App {
         let answer = self.tencent(action, &body).send().await.json();
         let mut output = answer["Response"].clone();
         assert!(output.get("Error").is_none(), "{action} {body}: {answer}");
-        assert_eq!(output.as_object_mut().unwrap().remove("RequestId").unwrap().as_str().map(str::len), Some(36));
+        assert_eq!(
+            output
+                .as_object_mut()
+                .unwrap()
+                .remove("RequestId")
+                .unwrap()
+                .as_str()
+                .map(str::len),
+            Some(36)
+        );
         output
     }
 
@@ -212,24 +297,39 @@ impl App {
 
     /// Makes an instance at Tencent's door, and returns its two ids.
     pub(crate) async fn made(&self, name: &str) -> (String, String) {
-        let output = self.tcr("CreateInstance", json!({ "RegistryName": name, "RegistryType": "standard" })).await;
+        let output = self
+            .tcr(
+                "CreateInstance",
+                json!({ "RegistryName": name, "RegistryType": "standard" }),
+            )
+            .await;
         let tcr = output["RegistryId"].as_str().unwrap().to_owned();
         let listed = self.cr("ListInstance", &[("InstanceName", name)]).await;
-        (tcr, listed["Instances"][0]["InstanceId"].as_str().unwrap().to_owned())
+        (
+            tcr,
+            listed["Instances"][0]["InstanceId"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        )
     }
 
     /// Calls an action about the instance at Tencent's door.
     pub(crate) async fn ask(&self, action: &str, parameters: &Value) -> Answer {
         let mut body = json!({ "RegistryId": self.instance.id.as_str() });
-        body.as_object_mut().unwrap().extend(parameters.as_object().unwrap().clone());
+        body.as_object_mut()
+            .unwrap()
+            .extend(parameters.as_object().unwrap().clone());
         self.call(action, &body).await
     }
 
-    /// Calls an action at Tencent's door in a second of its own: two actions of the same body and the same second have
-    /// the same signature, and the second one is refused.
+    /// Calls an action at Tencent's door in a second of its own: two actions of the same body and
+    /// the same second have the same signature, and the second one is refused.
     pub(crate) async fn call(&self, action: &str, body: &Value) -> Answer {
         let mut call = self.tencent(action, body);
-        call.signed_at = call.signed_at.minus(std::time::Duration::from_secs(self.nonce() % 250));
+        call.signed_at = call
+            .signed_at
+            .minus(std::time::Duration::from_secs(self.nonce() % 250));
         call.send().await
     }
 
@@ -238,7 +338,13 @@ impl App {
         let answer = self.ask(action, &parameters).await;
         let mut said = answer.json()["Response"].take();
         assert!(said.get("Error").is_none(), "{action} {parameters}: {said}");
-        assert!(said.as_object_mut().unwrap().remove("RequestId").is_some_and(|id| id.is_string()), "{said}");
+        assert!(
+            said.as_object_mut()
+                .unwrap()
+                .remove("RequestId")
+                .is_some_and(|id| id.is_string()),
+            "{said}"
+        );
         said
     }
 
@@ -250,43 +356,79 @@ impl App {
     pub(crate) async fn of_robot(&self, key: &Key, action: &str, more: &Value) -> Answer {
         // A second later: two calls with one body would share a signature.
         self.wait(Duration::from_secs(1));
-        let body = with(&json!({ "RegistryId": self.instance.id.as_str(), "Name": "robot" }), more);
+        let body = with(
+            &json!({ "RegistryId": self.instance.id.as_str(), "Name": "robot" }),
+            more,
+        );
         self.tencent(action, &body).by(key).send().await
     }
 
     /// Makes `robot` anew with these permissions; returns its password.
     pub(crate) async fn robot_of(&self, key: &Key, permissions: &Value) -> String {
-        let made = succeeded(&self.of_robot(key, "CreateServiceAccount", &json!({ "Permissions": permissions })).await);
+        let made = succeeded(
+            &self
+                .of_robot(
+                    key,
+                    "CreateServiceAccount",
+                    &json!({ "Permissions": permissions }),
+                )
+                .await,
+        );
         made["Password"].as_str().unwrap().to_owned()
     }
 
     pub(crate) async fn long_term_of(&self, key: &Key) -> (String, String) {
         self.wait(Duration::from_secs(1));
         let body = json!({ "RegistryId": self.instance.id.as_str(), "TokenType": "longterm" });
-        let made = succeeded(&self.tencent("CreateInstanceToken", &body).by(key).send().await);
-        (made["TokenId"].as_str().unwrap().to_owned(), made["Token"].as_str().unwrap().to_owned())
+        let made = succeeded(
+            &self
+                .tencent("CreateInstanceToken", &body)
+                .by(key)
+                .send()
+                .await,
+        );
+        (
+            made["TokenId"].as_str().unwrap().to_owned(),
+            made["Token"].as_str().unwrap().to_owned(),
+        )
     }
 
     pub(crate) async fn of_token(&self, key: &Key, action: &str, id: &str, more: &Value) -> Answer {
         self.wait(Duration::from_secs(1));
-        let body = with(&json!({ "RegistryId": self.instance.id.as_str(), "TokenId": id }), more);
+        let body = with(
+            &json!({ "RegistryId": self.instance.id.as_str(), "TokenId": id }),
+            more,
+        );
         self.tencent(action, &body).by(key).send().await
     }
 
     /// Says which service account of the instance is meant, and more.
     pub(crate) fn robot(&self, more: &Value) -> Value {
-        with(&json!({ "RegistryId": self.instance.id.as_str(), "Name": "robot" }), more)
+        with(
+            &json!({ "RegistryId": self.instance.id.as_str(), "Name": "robot" }),
+            more,
+        )
     }
 
     /// Makes the service account `robot`, which may pull from `team`; returns its password.
     pub(crate) async fn create_robot(&self, more: &Value) -> String {
-        let created = done(self, "CreateServiceAccount", &with(&self.robot(&json!({ "Permissions": puller() })), more)).await;
+        let created = done(
+            self,
+            "CreateServiceAccount",
+            &with(&self.robot(&json!({ "Permissions": puller() })), more),
+        )
+        .await;
         created["Password"].as_str().unwrap().to_owned()
     }
 
     /// Returns the list of service accounts.
     pub(crate) async fn accounts(&self, more: &Value) -> Value {
-        done(self, "DescribeServiceAccounts", &with(&self.registry_id(), more)).await
+        done(
+            self,
+            "DescribeServiceAccounts",
+            &with(&self.registry_id(), more),
+        )
+        .await
     }
 
     /// Assumes a role at Tencent's door.
@@ -296,17 +438,30 @@ impl App {
 
     pub(crate) async fn assume_at_tencent(&self, key: &Key, role: &str, more: &Value) -> Answer {
         let mut body = json!({ "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:roleName/{role}"), "RoleSessionName": "test" });
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         self.tencent_sts("AssumeRole", &body).by(key).send().await
     }
 
     /// Asks for a temporary credential at Tencent's door.
     pub(crate) async fn tencent_credential(&self, key: &Key) -> Answer {
-        self.tencent("CreateInstanceToken", &json!({ "RegistryId": self.instance.id.as_str() })).by(key).send().await
+        self.tencent(
+            "CreateInstanceToken",
+            &json!({ "RegistryId": self.instance.id.as_str() }),
+        )
+        .by(key)
+        .send()
+        .await
     }
 
     /// Calls `CreateInstanceToken` with v1 parameters.
-    pub(crate) fn v1(&self, method: &Method, signature: sign::Method, change: impl FnOnce(&mut Parameters)) -> Request<Body> {
+    pub(crate) fn v1(
+        &self,
+        method: &Method,
+        signature: sign::Method,
+        change: impl FnOnce(&mut Parameters),
+    ) -> Request<Body> {
         let mut parameters = Parameters::default();
         for (name, value) in [
             ("Action", "CreateInstanceToken"),
@@ -320,14 +475,33 @@ impl App {
         }
         change(&mut parameters);
         let empty = http::HeaderMap::new();
-        let request = sign::Request { method: method.as_str(), path: "/", query: "", host: HOST, headers: &empty, body: b"" };
-        let signed = sign::tencent_v1::sign(&request, parameters, signature, &self.signer(), self.now(), self.nonce()).unwrap().encode();
+        let request = sign::Request {
+            method: method.as_str(),
+            path: "/",
+            query: "",
+            host: HOST,
+            headers: &empty,
+            body: b"",
+        };
+        let signed = sign::tencent_v1::sign(
+            &request,
+            parameters,
+            signature,
+            &self.signer(),
+            self.now(),
+            self.nonce(),
+        )
+        .unwrap()
+        .encode();
         let request = Request::builder()
             .method(method.clone())
             .header(header::HOST, HOST)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         if *method == Method::GET {
-            request.uri(format!("/?{signed}")).body(Body::empty()).unwrap()
+            request
+                .uri(format!("/?{signed}"))
+                .body(Body::empty())
+                .unwrap()
         } else {
             request.uri("/").body(Body::from(signed)).unwrap()
         }
@@ -339,8 +513,15 @@ impl App {
 
     /// Makes a long-term credential; returns its id and its secret.
     pub(crate) async fn long_term(&self, description: &str) -> (String, String) {
-        let made =
-            done(self, "CreateInstanceToken", &with(&self.registry_id(), &json!({ "TokenType": "longterm", "Desc": description }))).await;
+        let made = done(
+            self,
+            "CreateInstanceToken",
+            &with(
+                &self.registry_id(),
+                &json!({ "TokenType": "longterm", "Desc": description }),
+            ),
+        )
+        .await;
         let text = |name: &str| made[name].as_str().unwrap().to_owned();
         (text("TokenId"), text("Token"))
     }

@@ -1,4 +1,5 @@
-//! Policy decisions: the cases of `tests/policies/`, and random ones against a slow, obvious evaluator.
+//! Policy decisions: the cases of `tests/policies/`, and random ones against a slow, obvious
+//! evaluator.
 
 use std::fs;
 use std::net::IpAddr;
@@ -10,8 +11,8 @@ use transire::domain::clock::Timestamp;
 use transire::domain::ids::{AccountId, CriId, InstanceId};
 use transire::policy::trust::decide_trust;
 use transire::policy::{
-    Assumer, Context, Document, InstanceRef, Language, Limits, Missed, NamedDocument, OidcClaims, Outcome, Permission, Request, Resource,
-    TrustPolicy, explain_session,
+    Assumer, Context, Document, InstanceRef, Language, Limits, Missed, NamedDocument, OidcClaims,
+    Outcome, Permission, Request, Resource, TrustPolicy, explain_session,
 };
 
 mod random;
@@ -20,8 +21,10 @@ mod reference;
 pub(crate) const OWNER: i64 = 100_000_000_001;
 pub(crate) const REGION: &str = "ap-guangzhou";
 /// The instances that cases speak of: name, `tcr-` id, `cri-` id.
-pub(crate) const INSTANCES: [(&str, &str, &str); 2] =
-    [("demo", "tcr-abcd1234", "cri-abcdefgh12345678"), ("other", "tcr-zyxw9876", "cri-zyxwvuts87654321")];
+pub(crate) const INSTANCES: [(&str, &str, &str); 2] = [
+    ("demo", "tcr-abcd1234", "cri-abcdefgh12345678"),
+    ("other", "tcr-zyxw9876", "cri-zyxwvuts87654321"),
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -91,12 +94,22 @@ pub(crate) fn owner() -> AccountId {
 }
 
 fn files(folder: &str) -> Vec<(String, String)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/policies").join(folder);
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/policies")
+        .join(folder);
     let mut files: Vec<(String, String)> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap()))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_string_lossy().into_owned(),
+                fs::read_to_string(&path).unwrap(),
+            )
+        })
         .collect();
     files.sort();
     assert!(!files.is_empty(), "there are no cases");
@@ -106,16 +119,30 @@ fn files(folder: &str) -> Vec<(String, String)> {
 #[test]
 fn the_cases_are_decided_as_they_say() {
     for (file, text) in files("decisions") {
-        let cases: File<'_> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let cases: File<'_> =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
         let parse = |named: &Named<'_>, limits| {
-            Document::parse(named.document.get(), limits).unwrap_or_else(|error| panic!("{file}: {}: {error}", named.name)).document
+            Document::parse(named.document.get(), limits)
+                .unwrap_or_else(|error| panic!("{file}: {}: {error}", named.name))
+                .document
         };
-        let documents: Vec<Document> = cases.documents.iter().map(|named| parse(named, Limits::POLICY)).collect();
-        let session_documents: Option<Vec<Document>> =
-            cases.session.as_ref().map(|session| session.iter().map(|named| parse(named, Limits::SESSION)).collect());
+        let documents: Vec<Document> = cases
+            .documents
+            .iter()
+            .map(|named| parse(named, Limits::POLICY))
+            .collect();
+        let session_documents: Option<Vec<Document>> = cases.session.as_ref().map(|session| {
+            session
+                .iter()
+                .map(|named| parse(named, Limits::SESSION))
+                .collect()
+        });
         let named: Vec<NamedDocument<'_>> = name(&cases.documents, &documents);
-        let session: Option<Vec<NamedDocument<'_>>> =
-            cases.session.as_ref().zip(session_documents.as_ref()).map(|(names, documents)| name(names, documents));
+        let session: Option<Vec<NamedDocument<'_>>> = cases
+            .session
+            .as_ref()
+            .zip(session_documents.as_ref())
+            .map(|(names, documents)| name(names, documents));
         for (place, case) in cases.cases.iter().enumerate() {
             let explanation = case.request.with(|request| {
                 let found = explain_session(&named, session.as_deref(), request);
@@ -132,34 +159,71 @@ fn the_cases_are_decided_as_they_say() {
                 Missed::Resource => format!("{statement}: resource"),
                 Missed::Condition(place) => format!("{statement}: condition {place}"),
             });
-            let found = (outcome.to_owned(), decision.statement.map(|statement| statement.to_string()), closest);
-            let expected = (case.decision.clone(), case.statement.clone(), case.closest.clone());
+            let found = (
+                outcome.to_owned(),
+                decision.statement.map(|statement| statement.to_string()),
+                closest,
+            );
+            let expected = (
+                case.decision.clone(),
+                case.statement.clone(),
+                case.closest.clone(),
+            );
             // A case need not say what came closest.
-            let found = if expected.2.is_none() { (found.0, found.1, None) } else { found };
+            let found = if expected.2.is_none() {
+                (found.0, found.1, None)
+            } else {
+                found
+            };
             assert_eq!(found, expected, "{file}: case {place}");
         }
     }
 }
 
 fn name<'a>(names: &'a [Named<'_>], documents: &'a [Document]) -> Vec<NamedDocument<'a>> {
-    names.iter().zip(documents).map(|(named, document)| NamedDocument { name: &named.name, owner: owner(), document }).collect()
+    names
+        .iter()
+        .zip(documents)
+        .map(|(named, document)| NamedDocument {
+            name: &named.name,
+            owner: owner(),
+            document,
+        })
+        .collect()
 }
 
 impl Asked {
     fn with<T>(&self, ask: impl FnOnce(&Request<'_>) -> T) -> T {
-        let (_, id, cri_id) = INSTANCES.into_iter().find(|(name, ..)| *name == self.instance).expect("an instance of that name");
+        let (_, id, cri_id) = INSTANCES
+            .into_iter()
+            .find(|(name, ..)| *name == self.instance)
+            .expect("an instance of that name");
         let (id, cri_id): (InstanceId, CriId) = (id.parse().unwrap(), cri_id.parse().unwrap());
-        let instance = InstanceRef { account: owner(), region: REGION, id: &id, cri_id: &cri_id };
+        let instance = InstanceRef {
+            account: owner(),
+            region: REGION,
+            id: &id,
+            cri_id: &cri_id,
+        };
         let resource = match (&self.repository, &self.namespace, &self.role) {
             (Some(path), None, None) => Resource::Repository { instance, path },
             (None, Some(name), None) => Resource::Namespace { instance, name },
-            (None, None, Some(name)) => Resource::Role { account: owner(), id: "4611686018427397919", name },
-            (None, None, None) if self.everything => Resource::Everything { account: owner(), region: REGION },
+            (None, None, Some(name)) => Resource::Role {
+                account: owner(),
+                id: "4611686018427397919",
+                name,
+            },
+            (None, None, None) if self.everything => Resource::Everything {
+                account: owner(),
+                region: REGION,
+            },
             (None, None, None) => Resource::Instance(instance),
             _ => panic!("a request has one resource"),
         };
         fn tags(tags: &[(String, String)]) -> Vec<(&str, &str)> {
-            tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+            tags.iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect()
         }
         let (resource_tags, request_tags) = (tags(&self.resource_tags), tags(&self.request_tags));
         let at = self.at.as_deref().unwrap_or("2026-01-02T03:04:05Z");
@@ -207,7 +271,8 @@ struct Saved<'a> {
 #[test]
 fn documents_are_refused_and_warned_of_as_the_cases_say() {
     for (file, text) in files("saved") {
-        let cases: SavedFile<'_> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let cases: SavedFile<'_> =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
         for case in cases.cases {
             let document = case.document.get();
             let read = if file.starts_with("trust") {
@@ -216,13 +281,25 @@ fn documents_are_refused_and_warned_of_as_the_cases_say() {
                 Document::parse(document, Limits::POLICY).map(|checked| checked.warnings)
             };
             match (read, case.refused) {
-                (Err(error), Some(refused)) => assert!(error.message().starts_with(&refused), "{file}: {document}: {error}"),
+                (Err(error), Some(refused)) => assert!(
+                    error.message().starts_with(&refused),
+                    "{file}: {document}: {error}"
+                ),
                 (Err(error), None) => panic!("{file}: {document}: {error}"),
-                (Ok(_), Some(refused)) => panic!("{file}: {document} was taken; it should say {refused}"),
+                (Ok(_), Some(refused)) => {
+                    panic!("{file}: {document} was taken; it should say {refused}")
+                }
                 (Ok(warnings), None) => {
-                    assert_eq!(warnings.len(), case.warnings.len(), "{file}: {document}: {warnings:#?}");
+                    assert_eq!(
+                        warnings.len(),
+                        case.warnings.len(),
+                        "{file}: {document}: {warnings:#?}"
+                    );
                     for (warning, expected) in warnings.iter().zip(&case.warnings) {
-                        assert!(warning.starts_with(expected.as_str()), "{file}: {document}: {warning}");
+                        assert!(
+                            warning.starts_with(expected.as_str()),
+                            "{file}: {document}: {warning}"
+                        );
                     }
                 }
             }
@@ -254,27 +331,57 @@ enum TrustAssumer {
     Root(i64),
     User(i64, String, String),
     Role(i64, String, String),
-    Federated { account: i64, provider: String, issuer: String, subject: String, audiences: Vec<String> },
+    Federated {
+        account: i64,
+        provider: String,
+        issuer: String,
+        subject: String,
+        audiences: Vec<String>,
+    },
 }
 
 #[test]
 fn roles_trust_whom_their_cases_say() {
     for (file, text) in files("trust") {
-        let cases: TrustFile<'_> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let checked = TrustPolicy::parse(cases.policy.get(), Limits::POLICY).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let cases: TrustFile<'_> =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let checked = TrustPolicy::parse(cases.policy.get(), Limits::POLICY)
+            .unwrap_or_else(|error| panic!("{file}: {error}"));
         for (place, case) in cases.cases.iter().enumerate() {
             let account = |number: &i64| AccountId::new(*number).unwrap();
             let audiences: Vec<&str> = match &case.assumer {
-                TrustAssumer::Federated { audiences, .. } => audiences.iter().map(String::as_str).collect(),
+                TrustAssumer::Federated { audiences, .. } => {
+                    audiences.iter().map(String::as_str).collect()
+                }
                 _ => Vec::new(),
             };
             let assumer = match &case.assumer {
                 TrustAssumer::Root(number) => Assumer::Root(account(number)),
-                TrustAssumer::User(number, id, name) => Assumer::User { account: account(number), id, name },
-                TrustAssumer::Role(number, id, name) => Assumer::Role { account: account(number), id, name },
-                TrustAssumer::Federated { account: number, provider, issuer, subject, .. } => {
-                    Assumer::Federated { account: account(number), provider, claims: OidcClaims { issuer, subject, audiences: &audiences } }
-                }
+                TrustAssumer::User(number, id, name) => Assumer::User {
+                    account: account(number),
+                    id,
+                    name,
+                },
+                TrustAssumer::Role(number, id, name) => Assumer::Role {
+                    account: account(number),
+                    id,
+                    name,
+                },
+                TrustAssumer::Federated {
+                    account: number,
+                    provider,
+                    issuer,
+                    subject,
+                    ..
+                } => Assumer::Federated {
+                    account: account(number),
+                    provider,
+                    claims: OidcClaims {
+                        issuer,
+                        subject,
+                        audiences: &audiences,
+                    },
+                },
             };
             let decision = decide_trust("trust", &checked.policy, &assumer, &Context::default());
             let outcome = match decision.outcome {
@@ -282,29 +389,53 @@ fn roles_trust_whom_their_cases_say() {
                 Outcome::DeniedExplicitly => "denied",
                 Outcome::DeniedImplicitly => "not allowed",
             };
-            let found = (outcome, decision.statement.map(|statement| statement.to_string()));
-            assert_eq!(found, (case.decision.as_str(), case.statement.clone()), "{file}: case {place}");
+            let found = (
+                outcome,
+                decision.statement.map(|statement| statement.to_string()),
+            );
+            assert_eq!(
+                found,
+                (case.decision.as_str(), case.statement.clone()),
+                "{file}: case {place}"
+            );
         }
     }
 }
 
 /// Returns the JSON examples of a page.
 fn examples(page: &str) -> Vec<&str> {
-    page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+    page.split("```json\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect()
 }
 
 /// Tells whether a trust policy lets a job of GitHub Actions in.
 fn trusts_job(policy: &str, subject: &str) -> bool {
-    let policy = TrustPolicy::parse(policy, Limits::POLICY).unwrap_or_else(|error| panic!("{policy}: {error}")).policy;
-    let claims = OidcClaims { issuer: "https://token.actions.githubusercontent.com", subject, audiences: &["sts.example.com"] };
-    let assumer = Assumer::Federated { account: AccountId::new(100_000_000_001).unwrap(), provider: "actions", claims };
+    let policy = TrustPolicy::parse(policy, Limits::POLICY)
+        .unwrap_or_else(|error| panic!("{policy}: {error}"))
+        .policy;
+    let claims = OidcClaims {
+        issuer: "https://token.actions.githubusercontent.com",
+        subject,
+        audiences: &["sts.example.com"],
+    };
+    let assumer = Assumer::Federated {
+        account: AccountId::new(100_000_000_001).unwrap(),
+        provider: "actions",
+        claims,
+    };
     decide_trust("trust", &policy, &assumer, &Context::default()).outcome == Outcome::Allowed
 }
 
 #[test]
 fn the_documented_trust_policies_take_both_of_githubs_subjects() {
-    // Subjects with the numbers of owner and repository were refused (as in aws-actions/configure-aws-credentials#1888).
-    let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/openid-connect.md")).unwrap();
+    // Subjects with the numbers of owner and repository were refused (as in
+    // aws-actions/configure-aws-credentials#1888).
+    let page = fs::read_to_string(
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/openid-connect.md"),
+    )
+    .unwrap();
     let policies = examples(&page);
     assert_eq!(policies.len(), 2);
     for policy in policies {
@@ -329,20 +460,33 @@ fn the_documented_trust_policies_take_both_of_githubs_subjects() {
 
 #[test]
 fn what_the_page_warns_of_gets_past_loose_patterns_and_not_past_the_documented_policies() {
-    let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/openid-connect.md")).unwrap();
+    let page = fs::read_to_string(
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/openid-connect.md"),
+    )
+    .unwrap();
     let (_, table) = page.split_once("| lets in as well |").unwrap();
     let rows: Vec<[&str; 2]> = table
         .lines()
         .skip(2)
         .take_while(|line| line.starts_with("| `"))
-        .map(|line| line.split('`').skip(1).step_by(2).collect::<Vec<_>>().try_into().unwrap())
+        .map(|line| {
+            line.split('`')
+                .skip(1)
+                .step_by(2)
+                .collect::<Vec<_>>()
+                .try_into()
+                .unwrap()
+        })
         .collect();
     assert_eq!(rows.len(), 5);
     for [pattern, subject] in rows {
         let loose = serde_json::json!({ "Version": "1", "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": { "Federated": "acs:ram::100000000001:oidc-provider/actions" },
             "Condition": { "StringEquals": { "oidc:aud": "sts.example.com" }, "StringLike": { "oidc:sub": pattern } } }] });
-        assert!(trusts_job(&loose.to_string(), subject), "{pattern} does not let {subject} in");
+        assert!(
+            trusts_job(&loose.to_string(), subject),
+            "{pattern} does not let {subject} in"
+        );
         for policy in examples(&page) {
             assert!(!trusts_job(policy, subject), "{subject}");
         }
@@ -351,7 +495,9 @@ fn what_the_page_warns_of_gets_past_loose_patterns_and_not_past_the_documented_p
 
 #[test]
 fn the_page_on_policies_lists_the_vocabulary_and_nothing_else() {
-    let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md")).unwrap();
+    let page =
+        fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md"))
+            .unwrap();
     let (_, table) = page.split_once("## The vocabulary").unwrap();
     let rows: Vec<String> = table
         .lines()
@@ -361,21 +507,37 @@ fn the_page_on_policies_lists_the_vocabulary_and_nothing_else() {
             [cells[0].trim_start_matches("| "), cells[1], cells[3]].join(" ")
         })
         .collect();
-    let quoted = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let quoted = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let expected: Vec<String> = Permission::all()
-        .map(|permission| format!("`{permission}` {} {}", quoted(permission.names(Language::Cam)), quoted(permission.names(Language::Ram))))
+        .map(|permission| {
+            format!(
+                "`{permission}` {} {}",
+                quoted(permission.names(Language::Cam)),
+                quoted(permission.names(Language::Ram))
+            )
+        })
         .collect();
     assert_eq!(rows, expected);
 }
 
 #[test]
 fn the_examples_on_the_page_save_without_a_warning() {
-    let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md")).unwrap();
+    let page =
+        fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md"))
+            .unwrap();
     let examples = examples(&page);
     assert_eq!(examples.len(), 5);
     for example in examples {
         let warnings = if example.to_lowercase().contains("\"principal\"") {
-            TrustPolicy::parse(example, Limits::POLICY).unwrap().warnings
+            TrustPolicy::parse(example, Limits::POLICY)
+                .unwrap()
+                .warnings
         } else {
             Document::parse(example, Limits::POLICY).unwrap().warnings
         };

@@ -1,10 +1,12 @@
-//! Random documents and requests: the engine against the reference, and what must hold of every decision.
+//! Random documents and requests: the engine against the reference, and what must hold of every
+//! decision.
 
 use serde_json::{Map, Value, json};
 use transire::domain::clock::Timestamp;
 use transire::domain::ids::{CriId, InstanceId};
 use transire::policy::{
-    Context, Document, InstanceRef, Limits, NamedDocument, Outcome, Request, Resource, decide, decide_session, decide_unconditionally,
+    Context, Document, InstanceRef, Limits, NamedDocument, Outcome, Request, Resource, decide,
+    decide_session, decide_unconditionally,
 };
 
 use super::reference::{self, PERMISSIONS, Plain};
@@ -135,8 +137,13 @@ fn resource(dice: &mut Dice, ram: bool) -> String {
     let (_, other_tcr, other_cri) = INSTANCES[1];
     if ram {
         let service = *dice.one(&["cr", "cr", "cr", "*", "c*", "oss", "sts"]);
-        let account = dice.one(&[OWNER.to_string(), "*".to_owned(), "200000000002".to_owned()]).clone();
-        format!("acs:{service}:{region}:{account}:{}", path.replace("ID", cri).replace("OTHER", other_cri))
+        let account = dice
+            .one(&[OWNER.to_string(), "*".to_owned(), "200000000002".to_owned()])
+            .clone();
+        format!(
+            "acs:{service}:{region}:{account}:{}",
+            path.replace("ID", cri).replace("OTHER", other_cri)
+        )
     } else {
         let service = *dice.one(&["tcr", "tcr", "tcr", "", "*", "t*", "cos", "sts"]);
         let account = match dice.throw(6) {
@@ -147,19 +154,59 @@ fn resource(dice: &mut Dice, ram: bool) -> String {
             4 => "uin/*".to_owned(),
             _ => String::new(),
         };
-        format!("qcs::{service}:{region}:{account}:{}", path.replace("ID", tcr).replace("OTHER", other_tcr))
+        format!(
+            "qcs::{service}:{region}:{account}:{}",
+            path.replace("ID", tcr).replace("OTHER", other_tcr)
+        )
     }
 }
 
-const TIMES: &[&str] =
-    &["2026-01-01T00:00:00Z", "2026-01-02T03:04:05Z", "2026-01-02T11:04:05+08:00", "2026-01-02T03:04:06Z", "2027-01-01T00:00:00Z"];
-const TEXTS: &[&str] =
-    &["", "self", "blue", "Blue", "red", "env&blue", "env&5", "Env&Blue", "5", "4.5", "-1", "true", "2026-01-02T03:04:05Z", "中文"];
-const GLOBS: &[&str] = &["*", "b*", "B?ue", "*e", "env&*", "e?v&*", "*&b*u*", "5", "", "中?"];
+const TIMES: &[&str] = &[
+    "2026-01-01T00:00:00Z",
+    "2026-01-02T03:04:05Z",
+    "2026-01-02T11:04:05+08:00",
+    "2026-01-02T03:04:06Z",
+    "2027-01-01T00:00:00Z",
+];
+const TEXTS: &[&str] = &[
+    "",
+    "self",
+    "blue",
+    "Blue",
+    "red",
+    "env&blue",
+    "env&5",
+    "Env&Blue",
+    "5",
+    "4.5",
+    "-1",
+    "true",
+    "2026-01-02T03:04:05Z",
+    "中文",
+];
+const GLOBS: &[&str] = &[
+    "*", "b*", "B?ue", "*e", "env&*", "e?v&*", "*&b*u*", "5", "", "中?",
+];
 const NUMBERS: &[&str] = &["5", "5.0", "4.5", "-1", "0", "100"];
-const NETWORKS: &[&str] =
-    &["10.0.0.0/8", "10.1.2.3", "10.1.2.3/32", "10.1.0.0/15", "0.0.0.0/0", "192.168.1.0/24", "2001:db8::/32", "2001:db8::1", "::/0"];
-const ADDRESSES: &[&str] = &["10.1.2.3", "10.0.0.1", "192.168.1.77", "172.16.0.1", "2001:db8::1", "2001:db9::1"];
+const NETWORKS: &[&str] = &[
+    "10.0.0.0/8",
+    "10.1.2.3",
+    "10.1.2.3/32",
+    "10.1.0.0/15",
+    "0.0.0.0/0",
+    "192.168.1.0/24",
+    "2001:db8::/32",
+    "2001:db8::1",
+    "::/0",
+];
+const ADDRESSES: &[&str] = &[
+    "10.1.2.3",
+    "10.0.0.1",
+    "192.168.1.77",
+    "172.16.0.1",
+    "2001:db8::1",
+    "2001:db9::1",
+];
 const ORDERS: &[(&str, &str)] = &[
     ("_equal", "Equals"),
     ("_not_equal", "NotEquals"),
@@ -178,66 +225,147 @@ const STRINGS: &[(&str, &str)] = &[
 /// Draws one operator with its key and values.
 fn clause(dice: &mut Dice, ram: bool) -> (String, &'static str, Vec<String>) {
     let text_keys: &[&str] = if ram {
-        &["acs:ResourceTag/env", "acs:ResourceTag/none", "acs:SourceVpc", "acs:PrincipalARN", "cr:Owner"]
+        &[
+            "acs:ResourceTag/env",
+            "acs:ResourceTag/none",
+            "acs:SourceVpc",
+            "acs:PrincipalARN",
+            "cr:Owner",
+        ]
     } else {
-        &["qcs:resource_tag", "qcs:tag", "qcs:request_tag", "tcr:owner"]
+        &[
+            "qcs:resource_tag",
+            "qcs:tag",
+            "qcs:request_tag",
+            "tcr:owner",
+        ]
     };
     let pick = |(cam, of_ram): (&str, &str)| if ram { of_ram } else { cam }.to_owned();
     let order = |dice: &mut Dice, cam: &str, of_ram: &str| {
         let (cam_order, ram_order) = *dice.one(ORDERS);
-        if ram { format!("{of_ram}{ram_order}") } else { format!("{cam}{cam_order}") }
+        if ram {
+            format!("{of_ram}{ram_order}")
+        } else {
+            format!("{cam}{cam_order}")
+        }
     };
     let text_key = *dice.one(text_keys);
-    let (operator, key, pool): (String, &str, &[&str]) = match dice.throw(if ram { 8 } else { 10 }) {
-        0 => (order(dice, "date", "Date"), if ram { "acs:CurrentTime" } else { "qcs:current_time" }, TIMES),
+    let (operator, key, pool): (String, &str, &[&str]) = match dice.throw(if ram { 8 } else { 10 })
+    {
+        0 => (
+            order(dice, "date", "Date"),
+            if ram {
+                "acs:CurrentTime"
+            } else {
+                "qcs:current_time"
+            },
+            TIMES,
+        ),
         1 => {
-            let operator = pick(*dice.one(&[("ip_equal", "IpAddress"), ("ip_not_equal", "NotIpAddress")]));
-            (operator, if ram { "acs:SourceIp" } else { "qcs:ip" }, NETWORKS)
+            let operator =
+                pick(*dice.one(&[("ip_equal", "IpAddress"), ("ip_not_equal", "NotIpAddress")]));
+            (
+                operator,
+                if ram { "acs:SourceIp" } else { "qcs:ip" },
+                NETWORKS,
+            )
         }
         2 | 3 => (pick(*dice.one(STRINGS)), text_key, TEXTS),
-        4 => (pick(*dice.one(&[("string_like", "StringLike"), ("string_not_like", "StringNotLike")])), text_key, GLOBS),
+        4 => (
+            pick(*dice.one(&[
+                ("string_like", "StringLike"),
+                ("string_not_like", "StringNotLike"),
+            ])),
+            text_key,
+            GLOBS,
+        ),
         5 => (order(dice, "numeric", "Numeric"), text_key, NUMBERS),
         6 => {
-            let keys: &[&str] =
-                if ram { &["acs:SecureTransport", "acs:MFAPresent", "acs:RAMMFAPresent", "acs:ResourceTag/env"] } else { text_keys };
-            (pick(("bool_equal", "Bool")), *dice.one(keys), &["true", "false"])
+            let keys: &[&str] = if ram {
+                &[
+                    "acs:SecureTransport",
+                    "acs:MFAPresent",
+                    "acs:RAMMFAPresent",
+                    "acs:ResourceTag/env",
+                ]
+            } else {
+                text_keys
+            };
+            (
+                pick(("bool_equal", "Bool")),
+                *dice.one(keys),
+                &["true", "false"],
+            )
         }
         7 => (order(dice, "date", "Date"), text_key, TIMES),
-        8 => ("binary_equal".to_owned(), text_key, &["ZW52JmJsdWU=", "ZW52JjU=", "YmxhY2s="]),
+        8 => (
+            "binary_equal".to_owned(),
+            text_key,
+            &["ZW52JmJsdWU=", "ZW52JjU=", "YmxhY2s="],
+        ),
         _ => {
             let key = *dice.one(&["qcs:ip", "qcs:tag", "qcs:request_tag", "qcs:current_time"]);
-            return ("null_equal".to_owned(), key, vec![dice.one(&["true", "false"]).to_string()]);
+            return (
+                "null_equal".to_owned(),
+                key,
+                vec![dice.one(&["true", "false"]).to_string()],
+            );
         }
     };
     let operator = match dice.throw(if ram { 1 } else { 5 }) {
         1 => format!("for_any_value:{operator}"),
         2 => format!("for_all_value:{operator}"),
         3 => format!("{operator}_if_exist"),
-        4 => format!("{}:{operator}_if_exist", dice.one(&["for_any_value", "for_all_value"])),
+        4 => format!(
+            "{}:{operator}_if_exist",
+            dice.one(&["for_any_value", "for_all_value"])
+        ),
         _ => operator,
     };
-    let values = (0..=dice.throw(2)).map(|_| dice.one(pool).to_string()).collect();
+    let values = (0..=dice.throw(2))
+        .map(|_| dice.one(pool).to_string())
+        .collect();
     (operator, key, values)
 }
 
 fn one_or_list(dice: &mut Dice, mut texts: Vec<String>) -> Value {
-    if texts.len() == 1 && dice.in_ten(5) { Value::String(texts.remove(0)) } else { json!(texts) }
+    if texts.len() == 1 && dice.in_ten(5) {
+        Value::String(texts.remove(0))
+    } else {
+        json!(texts)
+    }
 }
 
 fn statement(dice: &mut Dice, ram: bool, effect: Option<bool>) -> Value {
     let mut fields = Map::new();
     let deny = effect.unwrap_or_else(|| dice.in_ten(3));
     let pool = if ram { RAM_ACTIONS } else { CAM_ACTIONS };
-    let actions = (0..=dice.throw(3)).map(|_| dice.one(pool).to_string()).collect();
+    let actions = (0..=dice.throw(3))
+        .map(|_| dice.one(pool).to_string())
+        .collect();
     let actions = one_or_list(dice, actions);
     let resources = (0..=dice.throw(3)).map(|_| resource(dice, ram)).collect();
     let resources = one_or_list(dice, resources);
     if ram {
-        fields.insert("Effect".to_owned(), json!(if deny { "Deny" } else { "Allow" }));
-        fields.insert(if dice.in_ten(2) { "NotAction" } else { "Action" }.to_owned(), actions);
+        fields.insert(
+            "Effect".to_owned(),
+            json!(if deny { "Deny" } else { "Allow" }),
+        );
+        fields.insert(
+            if dice.in_ten(2) {
+                "NotAction"
+            } else {
+                "Action"
+            }
+            .to_owned(),
+            actions,
+        );
         fields.insert("Resource".to_owned(), resources);
     } else {
-        fields.insert("effect".to_owned(), json!(if deny { "deny" } else { "allow" }));
+        fields.insert(
+            "effect".to_owned(),
+            json!(if deny { "deny" } else { "allow" }),
+        );
         fields.insert("action".to_owned(), actions);
         fields.insert("resource".to_owned(), resources);
     }
@@ -249,19 +377,35 @@ fn statement(dice: &mut Dice, ram: bool, effect: Option<bool>) -> Value {
             let values = one_or_list(dice, values);
             keys.as_object_mut().unwrap().insert(key.to_owned(), values);
         }
-        fields.insert(if ram { "Condition" } else { "condition" }.to_owned(), Value::Object(condition));
+        fields.insert(
+            if ram { "Condition" } else { "condition" }.to_owned(),
+            Value::Object(condition),
+        );
     }
     Value::Object(fields)
 }
 
 fn document(dice: &mut Dice, effect: Option<bool>) -> Value {
     let ram = dice.in_ten(5);
-    let statements: Vec<Value> = (0..=dice.throw(3)).map(|_| statement(dice, ram, effect)).collect();
-    if ram { json!({"Version": "1", "Statement": statements}) } else { json!({"version": "2.0", "statement": statements}) }
+    let statements: Vec<Value> = (0..=dice.throw(3))
+        .map(|_| statement(dice, ram, effect))
+        .collect();
+    if ram {
+        json!({"Version": "1", "Statement": statements})
+    } else {
+        json!({"version": "2.0", "statement": statements})
+    }
 }
 
 fn tags(dice: &mut Dice) -> Vec<(String, String)> {
-    (0..dice.throw(3)).map(|_| (dice.one(&["env", "Env", "zone"]).to_string(), dice.one(TEXTS).to_string())).collect()
+    (0..dice.throw(3))
+        .map(|_| {
+            (
+                dice.one(&["env", "Env", "zone"]).to_string(),
+                dice.one(TEXTS).to_string(),
+            )
+        })
+        .collect()
 }
 
 fn request(dice: &mut Dice) -> Plain {
@@ -269,8 +413,19 @@ fn request(dice: &mut Dice) -> Plain {
     Plain {
         permission: dice.one(PERMISSIONS).0,
         instance: dice.throw(INSTANCES.len()),
-        path: dice.one(&["team/app", "team/app", "team/apple", "other/app", "team/sub/app", "teams/app"]).to_string(),
-        unix_seconds: Timestamp::parse_rfc3339(dice.one::<&str>(TIMES)).unwrap().unix_seconds(),
+        path: dice
+            .one(&[
+                "team/app",
+                "team/app",
+                "team/apple",
+                "other/app",
+                "team/sub/app",
+                "teams/app",
+            ])
+            .to_string(),
+        unix_seconds: Timestamp::parse_rfc3339(dice.one::<&str>(TIMES))
+            .unwrap()
+            .unix_seconds(),
         source_ip: dice.in_ten(8).then(|| dice.one(ADDRESSES).parse().unwrap()),
         secure_transport: dice.in_ten(5),
         mfa_present: dice.in_ten(5),
@@ -285,15 +440,25 @@ fn request(dice: &mut Dice) -> Plain {
 
 fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
     fn borrow(tags: &[(String, String)]) -> Vec<(&str, &str)> {
-        tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+        tags.iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect()
     }
     let (_, id, cri_id) = INSTANCES[plain.instance];
     let (id, cri_id): (InstanceId, CriId) = (id.parse().unwrap(), cri_id.parse().unwrap());
-    let instance = InstanceRef { account: owner(), region: REGION, id: &id, cri_id: &cri_id };
+    let instance = InstanceRef {
+        account: owner(),
+        region: REGION,
+        id: &id,
+        cri_id: &cri_id,
+    };
     let (resource_tags, request_tags) = (borrow(&plain.resource_tags), borrow(&plain.request_tags));
     ask(&Request {
         permission: plain.permission.parse().unwrap(),
-        resource: Resource::Repository { instance, path: &plain.path },
+        resource: Resource::Repository {
+            instance,
+            path: &plain.path,
+        },
         context: Context {
             now: Timestamp::from_unix_seconds(plain.unix_seconds),
             source_ip: plain.source_ip,
@@ -312,16 +477,38 @@ fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
 
 fn compile(document: &Value) -> Document {
     let text = document.to_string();
-    Document::parse(&text, Limits { cam: usize::MAX - 1, ram: usize::MAX - 1 }).unwrap_or_else(|error| panic!("{error}: {text}")).document
+    Document::parse(
+        &text,
+        Limits {
+            cam: usize::MAX - 1,
+            ram: usize::MAX - 1,
+        },
+    )
+    .unwrap_or_else(|error| panic!("{error}: {text}"))
+    .document
 }
 
 fn name(documents: &[Document]) -> Vec<NamedDocument<'_>> {
-    documents.iter().map(|document| NamedDocument { name: "random", owner: owner(), document }).collect()
+    documents
+        .iter()
+        .map(|document| NamedDocument {
+            name: "random",
+            owner: owner(),
+            document,
+        })
+        .collect()
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a test runs is no setting of the service")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a test runs is no setting of the service"
+)]
 fn cases() -> usize {
-    std::env::var("TRANSIRE_TEST_POLICY_CASES").map_or(20_000, |cases| cases.parse().expect("TRANSIRE_TEST_POLICY_CASES is a number"))
+    std::env::var("TRANSIRE_TEST_POLICY_CASES").map_or(20_000, |cases| {
+        cases
+            .parse()
+            .expect("TRANSIRE_TEST_POLICY_CASES is a number")
+    })
 }
 
 #[test]
@@ -329,7 +516,9 @@ fn the_engine_decides_as_the_obvious_reference() {
     let mut outcomes = [0_usize; 3];
     for seed in 0..cases().div_ceil(REQUESTS) {
         let mut dice = Dice(seed as u64);
-        let values: Vec<Value> = (0..=dice.throw(2)).map(|_| document(&mut dice, None)).collect();
+        let values: Vec<Value> = (0..=dice.throw(2))
+            .map(|_| document(&mut dice, None))
+            .collect();
         let compiled: Vec<Document> = values.iter().map(compile).collect();
         let named = name(&compiled);
         for _ in 0..REQUESTS {
@@ -340,28 +529,54 @@ fn the_engine_decides_as_the_obvious_reference() {
                 (true, false) => Outcome::Allowed,
                 (false, false) => Outcome::DeniedImplicitly,
             };
-            assert_eq!(outcome, expected, "seed {seed}: {plain:#?}\n{}", serde_json::to_string_pretty(&values).unwrap());
+            assert_eq!(
+                outcome,
+                expected,
+                "seed {seed}: {plain:#?}\n{}",
+                serde_json::to_string_pretty(&values).unwrap()
+            );
             outcomes[outcome as usize] += 1;
         }
     }
     // A comparison of nothing but denials would show little.
-    assert!(outcomes.iter().all(|count| count * 20 > outcomes.iter().sum()), "{outcomes:?}");
+    assert!(
+        outcomes
+            .iter()
+            .all(|count| count * 20 > outcomes.iter().sum()),
+        "{outcomes:?}"
+    );
 }
 
 #[test]
 fn adding_a_deny_never_widens_and_adding_an_allow_never_narrows() {
     for seed in 0..2_000 {
         let mut dice = Dice(seed + 1_000_000_000);
-        let mut documents: Vec<Document> = (0..=dice.throw(2)).map(|_| compile(&document(&mut dice, None))).collect();
+        let mut documents: Vec<Document> = (0..=dice.throw(2))
+            .map(|_| compile(&document(&mut dice, None)))
+            .collect();
         let asked: Vec<Plain> = (0..REQUESTS).map(|_| request(&mut dice)).collect();
         let deny = dice.in_ten(5);
         let all = |documents: &[Document]| -> Vec<bool> {
-            asked.iter().map(|plain| ask(plain, |request| decide(&name(documents), request).is_allowed())).collect()
+            asked
+                .iter()
+                .map(|plain| {
+                    ask(plain, |request| {
+                        decide(&name(documents), request).is_allowed()
+                    })
+                })
+                .collect()
         };
         let before = all(&documents);
         documents.push(compile(&document(&mut dice, Some(deny))));
         for (before, after) in before.into_iter().zip(all(&documents)) {
-            assert!(if deny { before || !after } else { after || !before }, "seed {seed}: {before} became {after}, deny: {deny}");
+            assert!(
+                if deny {
+                    before || !after
+                } else {
+                    after || !before
+                },
+                "seed {seed}: {before} became {after}, deny: {deny}"
+            );
         }
     }
 }
@@ -371,14 +586,23 @@ fn what_is_decided_in_every_circumstance_takes_no_allow_for_met_and_every_deny()
     let mut allowed = 0;
     for seed in 0..2_000 {
         let mut dice = Dice(seed + 4_000_000_000);
-        let values: Vec<Value> = (0..=dice.throw(2)).map(|_| document(&mut dice, None)).collect();
+        let values: Vec<Value> = (0..=dice.throw(2))
+            .map(|_| document(&mut dice, None))
+            .collect();
         let compiled: Vec<Document> = values.iter().map(compile).collect();
         let bare: Vec<Value> = values.iter().map(without_conditions).collect();
         for _ in 0..REQUESTS {
             let plain = request(&mut dice);
-            let decide = |request: &Request<'_>| decide_unconditionally(&name(&compiled), request).is_allowed();
+            let decide = |request: &Request<'_>| {
+                decide_unconditionally(&name(&compiled), request).is_allowed()
+            };
             let (allows, denies) = reference::decide(&bare, &plain);
-            assert_eq!(ask(&plain, decide), allows && !denies, "seed {seed}: {plain:#?}\n{}", json!(values));
+            assert_eq!(
+                ask(&plain, decide),
+                allows && !denies,
+                "seed {seed}: {plain:#?}\n{}",
+                json!(values)
+            );
             allowed += usize::from(allows && !denies);
         }
     }
@@ -388,10 +612,15 @@ fn what_is_decided_in_every_circumstance_takes_no_allow_for_met_and_every_deny()
 /// Takes the statements away that allow under a condition, and the conditions of those that deny.
 fn without_conditions(document: &Value) -> Value {
     let mut document = document.clone();
-    let name = if document.get("Version").is_some() { "Statement" } else { "statement" };
+    let name = if document.get("Version").is_some() {
+        "Statement"
+    } else {
+        "statement"
+    };
     let statements = document[name].as_array_mut().unwrap();
     statements.retain(|statement| {
-        let denies = [statement.get("effect"), statement.get("Effect")].contains(&Some(&json!("deny")))
+        let denies = [statement.get("effect"), statement.get("Effect")]
+            .contains(&Some(&json!("deny")))
             || statement.get("Effect") == Some(&json!("Deny"));
         denies || statement.get("condition").is_none() && statement.get("Condition").is_none()
     });
@@ -408,17 +637,35 @@ fn what_is_allowed_in_every_circumstance_is_allowed_in_each() {
     let mut allowed = 0;
     for seed in 0..2_000 {
         let mut dice = Dice(seed + 5_000_000_000);
-        let compiled: Vec<Document> = (0..=dice.throw(2)).map(|_| compile(&document(&mut dice, None))).collect();
+        let compiled: Vec<Document> = (0..=dice.throw(2))
+            .map(|_| compile(&document(&mut dice, None)))
+            .collect();
         for _ in 0..REQUESTS {
             let plain = request(&mut dice);
-            if !ask(&plain, |request| decide_unconditionally(&name(&compiled), request).is_allowed()) {
+            if !ask(&plain, |request| {
+                decide_unconditionally(&name(&compiled), request).is_allowed()
+            }) {
                 continue;
             }
             allowed += 1;
             for _ in 0..5 {
-                let Plain { permission, instance, path, .. } = plain.clone();
-                let elsewhere = Plain { permission, instance, path, ..request(&mut dice) };
-                assert!(ask(&elsewhere, |request| decide(&name(&compiled), request).is_allowed()), "seed {seed}: {elsewhere:#?}");
+                let Plain {
+                    permission,
+                    instance,
+                    path,
+                    ..
+                } = plain.clone();
+                let elsewhere = Plain {
+                    permission,
+                    instance,
+                    path,
+                    ..request(&mut dice)
+                };
+                assert!(
+                    ask(&elsewhere, |request| decide(&name(&compiled), request)
+                        .is_allowed()),
+                    "seed {seed}: {elsewhere:#?}"
+                );
             }
         }
     }
@@ -433,13 +680,22 @@ fn order_never_matters() {
         let mut turned: Vec<Value> = values.clone();
         turned.reverse();
         for document in &mut turned {
-            let name = if document.get("Version").is_some() { "Statement" } else { "statement" };
+            let name = if document.get("Version").is_some() {
+                "Statement"
+            } else {
+                "statement"
+            };
             document[name].as_array_mut().unwrap().reverse();
         }
-        let (first, second): (Vec<Document>, Vec<Document>) = (values.iter().map(compile).collect(), turned.iter().map(compile).collect());
+        let (first, second): (Vec<Document>, Vec<Document>) = (
+            values.iter().map(compile).collect(),
+            turned.iter().map(compile).collect(),
+        );
         for _ in 0..REQUESTS {
             let plain = request(&mut dice);
-            let outcome = |documents: &[Document]| ask(&plain, |request| decide(&name(documents), request).outcome);
+            let outcome = |documents: &[Document]| {
+                ask(&plain, |request| decide(&name(documents), request).outcome)
+            };
             assert_eq!(outcome(&first), outcome(&second), "seed {seed}");
         }
     }
@@ -449,14 +705,26 @@ fn order_never_matters() {
 fn a_session_may_do_what_both_its_sides_allow() {
     for seed in 0..2_000 {
         let mut dice = Dice(seed + 3_000_000_000);
-        let [role, session] = [compile(&document(&mut dice, None)), compile(&document(&mut dice, None))];
+        let [role, session] = [
+            compile(&document(&mut dice, None)),
+            compile(&document(&mut dice, None)),
+        ];
         let (role, session) = ([role], [session]);
         let (role, session) = (name(&role), name(&session));
         for _ in 0..REQUESTS {
             ask(&request(&mut dice), |request| {
-                let [first, second] = [&role, &session].map(|documents| decide(documents, request).is_allowed());
-                assert_eq!(decide_session(&role, Some(&session), request).is_allowed(), first && second, "seed {seed}");
-                assert_eq!(decide_session(&role, None, request).is_allowed(), first, "seed {seed}");
+                let [first, second] =
+                    [&role, &session].map(|documents| decide(documents, request).is_allowed());
+                assert_eq!(
+                    decide_session(&role, Some(&session), request).is_allowed(),
+                    first && second,
+                    "seed {seed}"
+                );
+                assert_eq!(
+                    decide_session(&role, None, request).is_allowed(),
+                    first,
+                    "seed {seed}"
+                );
             });
         }
     }

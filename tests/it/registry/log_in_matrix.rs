@@ -1,4 +1,5 @@
-//! Every kind of secret with every name at every service: the right three log in, and nothing else does.
+//! Every kind of secret with every name at every service: the right three log in, and nothing else
+//! does.
 
 use std::collections::BTreeSet;
 
@@ -21,17 +22,27 @@ struct Kind {
 
 impl Kind {
     fn new(name: &'static str, secret: &str, usernames: &[&str]) -> Self {
-        Self { name, secret: secret.to_owned(), usernames: usernames.iter().map(|&name| name.to_owned()).collect() }
+        Self {
+            name,
+            secret: secret.to_owned(),
+            usernames: usernames.iter().map(|&name| name.to_owned()).collect(),
+        }
     }
 }
 
 async fn app() -> App {
     App::with(|options| {
         // A thousand log-ins fail in one moment of a clock that stands still.
-        for limit in [&mut options.service.limits.refusals_per_second, &mut options.service.limits.refusals_burst] {
+        for limit in [
+            &mut options.service.limits.refusals_per_second,
+            &mut options.service.limits.refusals_burst,
+        ] {
             *limit = 1_000_000;
         }
-        for limit in [&mut options.service.limits.failed_log_ins, &mut options.service.limits.failed_log_ins_per_minute] {
+        for limit in [
+            &mut options.service.limits.failed_log_ins,
+            &mut options.service.limits.failed_log_ins_per_minute,
+        ] {
             *limit = 1_000_000;
         }
     })
@@ -42,10 +53,27 @@ async fn app() -> App {
 async fn kinds(app: &App) -> Vec<Kind> {
     app.give_refresh_tokens().await;
     let (username, temporary) = app.temporary().await;
-    let alibaba = app.cr("GetAuthorizationToken", &[("InstanceId", app.instance.cri_id.as_str())]).await;
-    let long = app.tcr("CreateInstanceToken", json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" })).await;
+    let alibaba = app
+        .cr(
+            "GetAuthorizationToken",
+            &[("InstanceId", app.instance.cri_id.as_str())],
+        )
+        .await;
+    let long = app
+        .tcr(
+            "CreateInstanceToken",
+            json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" }),
+        )
+        .await;
     let robot = app.create_robot(&json!({})).await;
-    app.cr("ResetLoginPassword", &[("InstanceId", app.instance.cri_id.as_str()), ("Password", PASSWORD)]).await;
+    app.cr(
+        "ResetLoginPassword",
+        &[
+            ("InstanceId", app.instance.cri_id.as_str()),
+            ("Password", PASSWORD),
+        ],
+    )
+    .await;
     let chosen = app.create_robot(&json!({ "Name": "chosen" })).await;
     assert_ne!(chosen, PASSWORD);
     let given = json!({ "RegistryId": app.instance.id.as_str(), "Name": "chosen", "Random": false, "Password": "R0bot-EXAMPLE" });
@@ -53,14 +81,24 @@ async fn kinds(app: &App) -> Vec<Kind> {
 
     let user = app.user("ci", &everything()).await;
     let of_user = app.tencent_credential(&user).await.json();
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_else(|| panic!("{value}")).to_owned();
+    let text = |value: &serde_json::Value| {
+        value
+            .as_str()
+            .unwrap_or_else(|| panic!("{value}"))
+            .to_owned()
+    };
     app.role("puller", &everything()).await;
     let session = app.tencent_session(&user, "puller", &json!({})).await;
     let at_alibaba = app.alibaba_session(&user, "puller", &[]).await;
     let of_session = app.tencent_credential(&session.key()).await.json();
 
-    let asked = format!("service={SERVICE}&offline_token=true&client_id=docker&scope=repository:team/app:pull");
-    let token = app.registry(Some((&username, temporary.expose())), &asked).await.json();
+    let asked = format!(
+        "service={SERVICE}&offline_token=true&client_id=docker&scope=repository:team/app:pull"
+    );
+    let token = app
+        .registry(Some((&username, temporary.expose())), &asked)
+        .await
+        .json();
     let key = TestKey::generate("ES256", "one");
     let provider = NewOidcProvider {
         account: account(),
@@ -70,16 +108,42 @@ async fn kinds(app: &App) -> Vec<Kind> {
         jwks: Some(jwks(&[&key]).to_string()),
         algorithms: Vec::new(),
     };
-    app.service.identity.create_oidc_provider(&app.operator(), provider).await.unwrap();
-    let oidc = key.token(&claims("https://issuer.example.com", "acme", SERVICE, app.now()));
+    app.service
+        .identity
+        .create_oidc_provider(&app.operator(), provider)
+        .await
+        .unwrap();
+    let oidc = key.token(&claims(
+        "https://issuer.example.com",
+        "acme",
+        SERVICE,
+        app.now(),
+    ));
 
-    let operator = app.service.identity.create_access_key(&app.operator(), account(), None).await.unwrap();
+    let operator = app
+        .service
+        .identity
+        .create_access_key(&app.operator(), account(), None)
+        .await
+        .unwrap();
     let key_id = operator.id.clone();
     vec![
         Kind::new("temporary, Tencent", temporary.expose(), &[ACCOUNT]),
-        Kind::new("temporary, Alibaba", &text(&alibaba["AuthorizationToken"]), &["cr_temp_user"]),
-        Kind::new("temporary, of a user", &text(&of_user["Response"]["Token"]), &[&text(&of_user["Response"]["Username"])]),
-        Kind::new("temporary, of a session", &text(&of_session["Response"]["Token"]), &[&text(&of_session["Response"]["Username"])]),
+        Kind::new(
+            "temporary, Alibaba",
+            &text(&alibaba["AuthorizationToken"]),
+            &["cr_temp_user"],
+        ),
+        Kind::new(
+            "temporary, of a user",
+            &text(&of_user["Response"]["Token"]),
+            &[&text(&of_user["Response"]["Username"])],
+        ),
+        Kind::new(
+            "temporary, of a session",
+            &text(&of_session["Response"]["Token"]),
+            &[&text(&of_session["Response"]["Username"])],
+        ),
         Kind::new("long-term", &text(&long["Token"]), &[ACCOUNT]),
         Kind::new("service account", &robot, &["tcr$robot"]),
         Kind::new("service account, chosen", "R0bot-EXAMPLE", &["tcr$chosen"]),
@@ -100,7 +164,10 @@ async fn kinds(app: &App) -> Vec<Kind> {
 
 /// Returns names that a client could give: every right one, and forms of them.
 fn usernames(app: &App, kinds: &[Kind]) -> BTreeSet<String> {
-    let mut names: BTreeSet<String> = kinds.iter().flat_map(|kind| kind.usernames.iter().cloned()).collect();
+    let mut names: BTreeSet<String> = kinds
+        .iter()
+        .flat_map(|kind| kind.usernames.iter().cloned())
+        .collect();
     let more = [
         "",
         "robot",
@@ -134,15 +201,23 @@ fn services(app: &App) -> Vec<String> {
         app.instance.cri_id.as_str(),
         app.instance.id.as_str(),
     ];
-    [upper.as_str(), &format!("{SERVICE}."), &format!("{SERVICE}:443"), &format!("https://{SERVICE}"), &format!(" {SERVICE}")]
-        .into_iter()
-        .chain(more)
-        .map(ToOwned::to_owned)
-        .collect()
+    [
+        upper.as_str(),
+        &format!("{SERVICE}."),
+        &format!("{SERVICE}:443"),
+        &format!("https://{SERVICE}"),
+        &format!(" {SERVICE}"),
+    ]
+    .into_iter()
+    .chain(more)
+    .map(ToOwned::to_owned)
+    .collect()
 }
 
 fn query(pairs: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish()
 }
 
 #[tokio::test]
@@ -152,9 +227,18 @@ async fn a_secret_logs_in_with_its_own_usernames_and_no_other() {
     let names = usernames(&app, &kinds);
     let (mut right, mut logged_in) = (BTreeSet::new(), BTreeSet::new());
     for kind in &kinds {
-        right.extend(kind.usernames.iter().map(|username| (kind.name, username.clone())));
+        right.extend(
+            kind.usernames
+                .iter()
+                .map(|username| (kind.name, username.clone())),
+        );
         for username in &names {
-            let answer = app.registry(Some((username, &kind.secret)), &query(&[("service", SERVICE)])).await;
+            let answer = app
+                .registry(
+                    Some((username, &kind.secret)),
+                    &query(&[("service", SERVICE)]),
+                )
+                .await;
             match answer.status.as_u16() {
                 200 => drop(logged_in.insert((kind.name, username.clone()))),
                 401 => {}
@@ -169,12 +253,29 @@ async fn a_secret_logs_in_with_its_own_usernames_and_no_other() {
 async fn a_secret_logs_in_at_its_own_service_and_no_other() {
     let app = app().await;
     for kind in kinds(&app).await {
-        let Some(username) = kind.usernames.first() else { continue };
+        let Some(username) = kind.usernames.first() else {
+            continue;
+        };
         for service in services(&app) {
-            let by_get = app.registry(Some((username, &kind.secret)), &query(&[("service", &service)])).await;
-            let form = [("grant_type", "password"), ("service", &service), ("username", username), ("password", &kind.secret)];
+            let by_get = app
+                .registry(
+                    Some((username, &kind.secret)),
+                    &query(&[("service", &service)]),
+                )
+                .await;
+            let form = [
+                ("grant_type", "password"),
+                ("service", &service),
+                ("username", username),
+                ("password", &kind.secret),
+            ];
             let by_post = app.registry_form(&query(&form)).await;
-            assert_eq!((by_get.status.as_u16(), by_post.status.as_u16()), (401, 401), "{} at {service:?}", kind.name);
+            assert_eq!(
+                (by_get.status.as_u16(), by_post.status.as_u16()),
+                (401, 401),
+                "{} at {service:?}",
+                kind.name
+            );
         }
     }
 }
@@ -183,11 +284,25 @@ async fn a_secret_logs_in_at_its_own_service_and_no_other() {
 async fn only_a_refresh_token_is_taken_for_one() {
     let app = app().await;
     for kind in kinds(&app).await {
-        let form =
-            [("grant_type", "refresh_token"), ("service", SERVICE), ("client_id", "docker"), ("refresh_token", kind.secret.as_str())];
-        let expected = if kind.name == "refresh token" { 200 } else { 401 };
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("service", SERVICE),
+            ("client_id", "docker"),
+            ("refresh_token", kind.secret.as_str()),
+        ];
+        let expected = if kind.name == "refresh token" {
+            200
+        } else {
+            401
+        };
         let answer = app.registry_form(&query(&form)).await;
-        assert_eq!(answer.status.as_u16(), expected, "{}: {}", kind.name, answer.body);
+        assert_eq!(
+            answer.status.as_u16(),
+            expected,
+            "{}: {}",
+            kind.name,
+            answer.body
+        );
     }
 }
 
@@ -198,16 +313,35 @@ async fn what_logs_in_signs_no_call() {
         // Under the id of a key that there is, and under its own name.
         for id in [app.key.id.as_str(), ACCOUNT, "acme"] {
             let secret = transire::sign::SigningSecret::new(Secret::new(&kind.secret));
-            let key = crate::harness::Key { id: id.to_owned(), secret, token: None };
-            let at_tencent = app.tencent("CreateInstanceToken", &json!({ "RegistryId": app.instance.id.as_str() })).by(&key).send().await;
+            let key = crate::harness::Key {
+                id: id.to_owned(),
+                secret,
+                token: None,
+            };
+            let at_tencent = app
+                .tencent(
+                    "CreateInstanceToken",
+                    &json!({ "RegistryId": app.instance.id.as_str() }),
+                )
+                .by(&key)
+                .send()
+                .await;
             assert!(
-                at_tencent.json()["Response"]["Error"]["Code"].as_str().unwrap().starts_with("AuthFailure."),
+                at_tencent.json()["Response"]["Error"]["Code"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with("AuthFailure."),
                 "{}: {}",
                 kind.name,
                 at_tencent.body
             );
             let at_alibaba = app.get_token().by(&key).send().await;
-            assert!(matches!(at_alibaba.status.as_u16(), 400 | 403 | 404), "{}: {}", kind.name, at_alibaba.body);
+            assert!(
+                matches!(at_alibaba.status.as_u16(), 400 | 403 | 404),
+                "{}: {}",
+                kind.name,
+                at_alibaba.body
+            );
         }
     }
 }

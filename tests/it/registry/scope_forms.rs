@@ -97,7 +97,9 @@ const FORMS: &[&str] = &[
 fn query(scopes: &[&str]) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("service", SERVICE);
-    query.extend_pairs(scopes.iter().map(|scope| ("scope", scope))).finish()
+    query
+        .extend_pairs(scopes.iter().map(|scope| ("scope", scope)))
+        .finish()
 }
 
 /// Returns what the token of an answer allows, or the refusal.
@@ -105,16 +107,39 @@ fn outcome(answer: &crate::harness::Answer) -> String {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     if answer.status != 200 {
-        return format!("{} {}", answer.status.as_u16(), answer.json()["errors"][0]["code"].as_str().unwrap());
+        return format!(
+            "{} {}",
+            answer.status.as_u16(),
+            answer.json()["errors"][0]["code"].as_str().unwrap()
+        );
     }
     let token = answer.json()["token"].as_str().unwrap().to_owned();
-    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(
+        &URL_SAFE_NO_PAD
+            .decode(token.split('.').nth(1).unwrap())
+            .unwrap(),
+    )
+    .unwrap();
     let access = claims["access"].as_array().unwrap().iter().map(|one| {
-        let actions: Vec<&str> = one["actions"].as_array().unwrap().iter().map(|action| action.as_str().unwrap()).collect();
-        format!("{}:{}:{}", one["type"].as_str().unwrap(), one["name"].as_str().unwrap(), actions.join(","))
+        let actions: Vec<&str> = one["actions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|action| action.as_str().unwrap())
+            .collect();
+        format!(
+            "{}:{}:{}",
+            one["type"].as_str().unwrap(),
+            one["name"].as_str().unwrap(),
+            actions.join(",")
+        )
     });
     let access: Vec<String> = access.collect();
-    if access.is_empty() { "nothing".to_owned() } else { access.join(" ") }
+    if access.is_empty() {
+        "nothing".to_owned()
+    } else {
+        access.join(" ")
+    }
 }
 
 #[tokio::test]
@@ -122,17 +147,32 @@ async fn every_form_of_a_scope_gets_what_its_caller_may_and_no_more() {
     let app = App::new().await;
     let id = app.instance.id.as_str();
     for (name, is_public) in [("team", false), ("open", true)] {
-        app.tcr("CreateNamespace", json!({ "RegistryId": id, "NamespaceName": name, "IsPublic": is_public })).await;
+        app.tcr(
+            "CreateNamespace",
+            json!({ "RegistryId": id, "NamespaceName": name, "IsPublic": is_public }),
+        )
+        .await;
     }
     let (username, secret) = app.temporary().await;
     let robot = app.create_robot(&json!({})).await;
     let mut table = String::new();
     let public = FORMS.iter().map(|form| form.replace("team", "open"));
     for (form, public) in FORMS.iter().zip(public) {
-        let root = outcome(&app.registry(Some((&username, secret.expose())), &query(&[form])).await);
-        let puller = outcome(&app.registry(Some(("tcr$robot", &robot)), &query(&[form])).await);
+        let root = outcome(
+            &app.registry(Some((&username, secret.expose())), &query(&[form]))
+                .await,
+        );
+        let puller = outcome(
+            &app.registry(Some(("tcr$robot", &robot)), &query(&[form]))
+                .await,
+        );
         let nobody = outcome(&app.registry(None, &query(&[&public])).await);
-        writeln!(table, "{form:?}\n    root: {root}\n    may pull from team: {puller}\n    nobody, of open: {nobody}").unwrap();
+        writeln!(
+            table,
+            "{form:?}\n    root: {root}\n    may pull from team: {puller}\n    nobody, \
+             of open: {nobody}"
+        )
+        .unwrap();
     }
     insta::assert_snapshot!("scope_forms", table);
 }
@@ -142,10 +182,23 @@ async fn scopes_by_get_and_by_post_get_the_same() {
     let app = App::new().await;
     let (username, secret) = app.temporary().await;
     for form in FORMS {
-        let by_get = outcome(&app.registry(Some((&username, secret.expose())), &query(&[form])).await);
-        let fields = [("grant_type", "password"), ("username", username.as_str()), ("password", secret.expose())];
-        let fields = form_urlencoded::Serializer::new(query(&[form])).extend_pairs(fields).finish();
-        assert_eq!(by_get, outcome(&app.registry_form(&fields).await), "{form:?}");
+        let by_get = outcome(
+            &app.registry(Some((&username, secret.expose())), &query(&[form]))
+                .await,
+        );
+        let fields = [
+            ("grant_type", "password"),
+            ("username", username.as_str()),
+            ("password", secret.expose()),
+        ];
+        let fields = form_urlencoded::Serializer::new(query(&[form]))
+            .extend_pairs(fields)
+            .finish();
+        assert_eq!(
+            by_get,
+            outcome(&app.registry_form(&fields).await),
+            "{form:?}"
+        );
     }
 }
 
@@ -155,7 +208,10 @@ async fn a_repeated_scope_is_one_and_too_many_or_too_long_ones_are_none() {
     let (username, secret) = app.temporary().await;
     let credential = Some((username.as_str(), secret.expose()));
     let one = "repository:team/app:pull";
-    assert_eq!(outcome(&app.registry(credential, &query(&[one; 300])).await), one);
+    assert_eq!(
+        outcome(&app.registry(credential, &query(&[one; 300])).await),
+        one
+    );
     // A name that a registry can have is at most 255 characters long.
     for (length, granted) in [(255, true), (256, false), (2000, false)] {
         let scope = format!("repository:{}:pull", "a".repeat(length));
@@ -164,8 +220,16 @@ async fn a_repeated_scope_is_one_and_too_many_or_too_long_ones_are_none() {
         assert!(answer.ends_with(one), "{length}: {answer}");
     }
     // Without a log-in 64 are the most, those that are one counted as one.
-    let many: Vec<String> = (0..65).map(|number| format!("repository:team/app-{number}:pull")).collect();
+    let many: Vec<String> = (0..65)
+        .map(|number| format!("repository:team/app-{number}:pull"))
+        .collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    assert_eq!(outcome(&app.registry(None, &query(&many[..64])).await), "nothing");
-    assert_eq!(outcome(&app.registry(None, &query(&many)).await), "400 INVALID_REQUEST");
+    assert_eq!(
+        outcome(&app.registry(None, &query(&many[..64])).await),
+        "nothing"
+    );
+    assert_eq!(
+        outcome(&app.registry(None, &query(&many)).await),
+        "400 INVALID_REQUEST"
+    );
 }

@@ -1,4 +1,5 @@
-//! Who may reach an instance: endpoints and allow lists at both doors, obeyed where a credential becomes a token.
+//! Who may reach an instance: endpoints and allow lists at both doors, obeyed where a credential
+//! becomes a token.
 
 use http::{Request, header};
 use serde_json::{Value, json};
@@ -10,18 +11,29 @@ use transire::service::{AuditFilter, InstanceChoice};
 use crate::harness::{Answer, App};
 
 /// Asks for a token from an address, with a temporary credential or none.
-async fn from(app: &App, service: &str, credential: Option<(&str, &str)>, peer: &str, forwarded: Option<&str>) -> Answer {
+async fn from(
+    app: &App,
+    service: &str,
+    credential: Option<(&str, &str)>,
+    peer: &str,
+    forwarded: Option<&str>,
+) -> Answer {
     use base64::Engine;
-    let mut request = Request::get(format!("/token?service={service}&scope=repository:team/app:pull"));
+    let mut request = Request::get(format!(
+        "/token?service={service}&scope=repository:team/app:pull"
+    ));
     if let Some((username, secret)) = credential {
-        let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{secret}"));
+        let encoded =
+            base64::engine::general_purpose::STANDARD.encode(format!("{username}:{secret}"));
         request = request.header(header::AUTHORIZATION, format!("Basic {encoded}"));
     }
     if let Some(forwarded) = forwarded {
         request = request.header("x-forwarded-for", forwarded);
     }
     let mut request = request.body(axum::body::Body::empty()).unwrap();
-    request.extensions_mut().insert(crate::harness::Peer(peer.parse().unwrap()));
+    request
+        .extensions_mut()
+        .insert(crate::harness::Peer(peer.parse().unwrap()));
     app.send(request).await
 }
 
@@ -38,13 +50,31 @@ impl Made {
     async fn new() -> Self {
         let app = App::with_base_domain().await;
         let (id, cri) = app.made("team-registry").await;
-        let token = app.tcr("CreateInstanceToken", json!({ "RegistryId": id, "TokenType": "longterm" })).await;
+        let token = app
+            .tcr(
+                "CreateInstanceToken",
+                json!({ "RegistryId": id, "TokenType": "longterm" }),
+            )
+            .await;
         let text = |name: &str| token[name].as_str().unwrap().to_owned();
-        Self { id, cri, username: text("Username"), secret: text("Token"), app }
+        Self {
+            id,
+            cri,
+            username: text("Username"),
+            secret: text("Token"),
+            app,
+        }
     }
 
     async fn from(&self, peer: &str) -> Answer {
-        from(&self.app, "team-registry.registry.example.com", Some((&self.username, &self.secret)), peer, None).await
+        from(
+            &self.app,
+            "team-registry.registry.example.com",
+            Some((&self.username, &self.secret)),
+            peer,
+            None,
+        )
+        .await
     }
 
     async fn statuses<const N: usize>(&self, peers: [&str; N]) -> [u16; N] {
@@ -71,27 +101,53 @@ impl Made {
 
     async fn open(&self) {
         assert_eq!(
-            self.app.cr("UpdateInstanceEndpointStatus", &self.with(&[("Enable", "true"), ("ModuleName", "Registry")])).await,
+            self.app
+                .cr(
+                    "UpdateInstanceEndpointStatus",
+                    &self.with(&[("Enable", "true"), ("ModuleName", "Registry")])
+                )
+                .await,
             json!({})
         );
     }
 
-    /// Lets the addresses of an office and of a laboratory in, by one call with one entry and one with two.
+    /// Lets the addresses of an office and of a laboratory in, by one call with one entry and one
+    /// with two.
     async fn let_in(&self) {
         let office = self.with(&[("Entry", "192.0.2.0/24"), ("Comment", "office")]);
-        assert_eq!(self.app.cr("CreateInstanceEndpointAclPolicy", &office).await, json!({}));
+        assert_eq!(
+            self.app
+                .cr("CreateInstanceEndpointAclPolicy", &office)
+                .await,
+            json!({})
+        );
         let two = r#"[{"Entry":"198.51.100.0/24","Comment":"lab"},{"Entry":"2001:db8::1"}]"#;
-        assert_eq!(self.app.cr("CreateInstanceEndpointAclPolicy", &self.with(&[("Entries", two)])).await, json!({}));
+        assert_eq!(
+            self.app
+                .cr(
+                    "CreateInstanceEndpointAclPolicy",
+                    &self.with(&[("Entries", two)])
+                )
+                .await,
+            json!({})
+        );
     }
 
     async fn policies(&self) -> Value {
-        self.app.tcr("DescribeSecurityPolicies", json!({ "RegistryId": self.id })).await["SecurityPolicySet"].clone()
+        self.app
+            .tcr("DescribeSecurityPolicies", json!({ "RegistryId": self.id }))
+            .await["SecurityPolicySet"]
+            .clone()
     }
 }
 
 /// Checks that a client was sent away for its address, and returns what it hears.
 fn sent_away(answer: &Answer) -> String {
-    assert_eq!(answer.status.as_u16(), 403, "a 401 would make clients throw a good credential away");
+    assert_eq!(
+        answer.status.as_u16(),
+        403,
+        "a 401 would make clients throw a good credential away"
+    );
     let body = answer.json();
     assert_eq!(body["errors"][0]["code"], "DENIED");
     body["errors"][0]["message"].as_str().unwrap().to_owned()
@@ -101,28 +157,65 @@ fn sent_away(answer: &Answer) -> String {
 async fn terraforms_sequence_opens_an_instance_to_whom_it_names() {
     let made = Made::new().await;
     let (app, id) = (&made.app, &made.id);
-    assert!(sent_away(&made.from("192.0.2.7:1").await).contains("closed"), "an instance of an API begins closed");
-    let status = async || app.tcr("DescribeExternalEndpointStatus", json!({ "RegistryId": id })).await;
+    assert!(
+        sent_away(&made.from("192.0.2.7:1").await).contains("closed"),
+        "an instance of an API begins closed"
+    );
+    let status = async || {
+        app.tcr(
+            "DescribeExternalEndpointStatus",
+            json!({ "RegistryId": id }),
+        )
+        .await
+    };
     assert_eq!(status().await, json!({ "Status": "Closed", "Reason": "" }));
 
-    let opened = app.tcr("ManageExternalEndpoint", json!({ "RegistryId": id, "Operation": "Create" })).await;
+    let opened = app
+        .tcr(
+            "ManageExternalEndpoint",
+            json!({ "RegistryId": id, "Operation": "Create" }),
+        )
+        .await;
     assert_eq!(opened, json!({ "RegistryId": id }));
     assert_eq!(status().await, json!({ "Status": "Opened", "Reason": "" }));
     let message = sent_away(&made.from("192.0.2.7:1").await);
-    assert!(message.contains("192.0.2.7") && message.contains("allow list"), "{message}");
+    assert!(
+        message.contains("192.0.2.7") && message.contains("allow list"),
+        "{message}"
+    );
 
     let entries = json!([{ "CidrBlock": "192.0.2.0/24", "Description": "office" }, { "CidrBlock": "2001:db8::/32" }]);
-    let added = app.tcr("CreateMultipleSecurityPolicy", json!({ "RegistryId": id, "SecurityGroupPolicySet": entries })).await;
+    let added = app
+        .tcr(
+            "CreateMultipleSecurityPolicy",
+            json!({ "RegistryId": id, "SecurityGroupPolicySet": entries }),
+        )
+        .await;
     assert_eq!(added, json!({ "RegistryId": id }));
     assert_eq!(
-        made.statuses(["192.0.2.7:1", "198.51.100.7:1", "[2001:db8::1]:1", "[2001:db9::1]:1", "[::ffff:192.0.2.7]:1"]).await,
+        made.statuses([
+            "192.0.2.7:1",
+            "198.51.100.7:1",
+            "[2001:db8::1]:1",
+            "[2001:db9::1]:1",
+            "[::ffff:192.0.2.7]:1"
+        ])
+        .await,
         [200, 403, 200, 403, 200]
     );
     let gone = json!({ "RegistryId": id, "SecurityGroupPolicySet": entries });
     app.tcr("DeleteMultipleSecurityPolicy", gone).await;
     assert_eq!(made.policies().await, json!([]));
-    assert_eq!(made.statuses(["192.0.2.7:1"]).await, [403], "an empty list lets nobody in");
-    app.tcr("ManageExternalEndpoint", json!({ "RegistryId": id, "Operation": "Delete" })).await;
+    assert_eq!(
+        made.statuses(["192.0.2.7:1"]).await,
+        [403],
+        "an empty list lets nobody in"
+    );
+    app.tcr(
+        "ManageExternalEndpoint",
+        json!({ "RegistryId": id, "Operation": "Delete" }),
+    )
+    .await;
     assert_eq!(status().await["Status"], "Closed");
 }
 
@@ -131,50 +224,128 @@ async fn security_policies_are_kept_in_order_with_a_version() {
     let made = Made::new().await;
     let (app, id) = (&made.app, &made.id);
     let create = async |cidr: &str, description: &str| {
-        app.tcr("CreateSecurityPolicy", json!({ "RegistryId": id, "CidrBlock": cidr, "Description": description })).await
+        app.tcr(
+            "CreateSecurityPolicy",
+            json!({ "RegistryId": id, "CidrBlock": cidr, "Description": description }),
+        )
+        .await
     };
-    for (cidr, description) in [("3.3.3.3", "one"), ("192.168.0.77/24", "two"), ("10.0.0.0/8", "")] {
+    for (cidr, description) in [
+        ("3.3.3.3", "one"),
+        ("192.168.0.77/24", "two"),
+        ("10.0.0.0/8", ""),
+    ] {
         assert_eq!(create(cidr, description).await, json!({ "RegistryId": id }));
     }
     let listed = made.policies().await;
     let version = listed[0]["PolicyVersion"].as_str().unwrap().to_owned();
     let entry = |index: usize, description: &str, cidr: &str, version: &str| json!({ "PolicyIndex": index, "Description": description, "CidrBlock": cidr, "PolicyVersion": version });
     // As it was written: Terraform compares it.
-    let expected =
-        json!([entry(0, "one", "3.3.3.3", &version), entry(1, "two", "192.168.0.77/24", &version), entry(2, "", "10.0.0.0/8", &version)]);
+    let expected = json!([
+        entry(0, "one", "3.3.3.3", &version),
+        entry(1, "two", "192.168.0.77/24", &version),
+        entry(2, "", "10.0.0.0/8", &version)
+    ]);
     assert_eq!(listed, expected);
     let other_door = app.cr("GetInstanceEndpoint", &made.endpoint()).await;
-    assert_eq!(other_door["AclEntries"][1], json!({ "Entry": "192.168.0.77/24", "Comment": "two" }));
+    assert_eq!(
+        other_door["AclEntries"][1],
+        json!({ "Entry": "192.168.0.77/24", "Comment": "two" })
+    );
 
     let modify = json!({ "RegistryId": id, "PolicyIndex": 1, "CidrBlock": "198.51.100.0/24", "Description": "new" });
-    assert_eq!(app.tcr("ModifySecurityPolicy", modify).await, json!({ "RegistryId": id }));
+    assert_eq!(
+        app.tcr("ModifySecurityPolicy", modify).await,
+        json!({ "RegistryId": id })
+    );
     let listed = made.policies().await;
-    assert_eq!((&listed[1]["CidrBlock"], &listed[1]["Description"]), (&json!("198.51.100.0/24"), &json!("new")));
+    assert_eq!(
+        (&listed[1]["CidrBlock"], &listed[1]["Description"]),
+        (&json!("198.51.100.0/24"), &json!("new"))
+    );
     assert_ne!(listed[0]["PolicyVersion"], json!(version));
     let old = json!({ "RegistryId": id, "PolicyIndex": 0, "PolicyVersion": version });
-    assert_eq!(app.tcr_refused("DeleteSecurityPolicy", old).await, "FailedOperation.PreconditionFailed");
+    assert_eq!(
+        app.tcr_refused("DeleteSecurityPolicy", old).await,
+        "FailedOperation.PreconditionFailed"
+    );
     let now = listed[0]["PolicyVersion"].clone();
-    app.tcr("DeleteSecurityPolicy", json!({ "RegistryId": id, "PolicyIndex": 0, "PolicyVersion": now })).await;
+    app.tcr(
+        "DeleteSecurityPolicy",
+        json!({ "RegistryId": id, "PolicyIndex": 0, "PolicyVersion": now }),
+    )
+    .await;
     // The range wins over the place.
-    app.tcr("DeleteSecurityPolicy", json!({ "RegistryId": id, "PolicyIndex": 0, "CidrBlock": "10.0.0.0/8" })).await;
+    app.tcr(
+        "DeleteSecurityPolicy",
+        json!({ "RegistryId": id, "PolicyIndex": 0, "CidrBlock": "10.0.0.0/8" }),
+    )
+    .await;
     let left = made.policies().await;
-    assert_eq!((left.as_array().unwrap().len(), &left[0]["CidrBlock"]), (1, &json!("198.51.100.0/24")));
+    assert_eq!(
+        (left.as_array().unwrap().len(), &left[0]["CidrBlock"]),
+        (1, &json!("198.51.100.0/24"))
+    );
 
     let new = |cidr: Value| json!({ "RegistryId": id, "CidrBlock": cidr, "Description": "x" });
     let set = |entries: Value| json!({ "RegistryId": id, "SecurityGroupPolicySet": entries });
     let cases = [
-        ("CreateSecurityPolicy", new(json!("198.51.100.9/24")), "ResourceInUse"),
-        ("CreateSecurityPolicy", new(json!("1.2.3.4/33")), "InvalidParameterValue"),
-        ("CreateSecurityPolicy", new(json!("example.com")), "InvalidParameterValue"),
+        (
+            "CreateSecurityPolicy",
+            new(json!("198.51.100.9/24")),
+            "ResourceInUse",
+        ),
+        (
+            "CreateSecurityPolicy",
+            new(json!("1.2.3.4/33")),
+            "InvalidParameterValue",
+        ),
+        (
+            "CreateSecurityPolicy",
+            new(json!("example.com")),
+            "InvalidParameterValue",
+        ),
         ("CreateSecurityPolicy", new(json!(7)), "InvalidParameter"),
-        ("CreateSecurityPolicy", json!({ "RegistryId": id, "CidrBlock": "1.2.3.4" }), "MissingParameter"),
-        ("CreateSecurityPolicy", json!({ "RegistryId": id, "CidrBlock": "1.2.3.4", "Description": "a\nb" }), "InvalidParameterValue"),
-        ("CreateSecurityPolicy", json!({ "RegistryId": id, "CidrBlock": "1.2.3.4", "Description": "", "Port": 1 }), "UnknownParameter"),
-        ("CreateMultipleSecurityPolicy", set(json!([])), "MissingParameter"),
-        ("CreateMultipleSecurityPolicy", set(json!([{ "Description": "x" }])), "MissingParameter"),
-        ("CreateMultipleSecurityPolicy", set(json!(["1.2.3.4"])), "InvalidParameter"),
-        ("CreateMultipleSecurityPolicy", set(json!([{ "CidrBlock": "1.2.3.4" }, { "CidrBlock": "1.2.3.4/32" }])), "ResourceInUse"),
-        ("ModifySecurityPolicy", json!({ "RegistryId": id, "CidrBlock": "1.2.3.4", "Description": "" }), "MissingParameter"),
+        (
+            "CreateSecurityPolicy",
+            json!({ "RegistryId": id, "CidrBlock": "1.2.3.4" }),
+            "MissingParameter",
+        ),
+        (
+            "CreateSecurityPolicy",
+            json!({ "RegistryId": id, "CidrBlock": "1.2.3.4", "Description": "a\nb" }),
+            "InvalidParameterValue",
+        ),
+        (
+            "CreateSecurityPolicy",
+            json!({ "RegistryId": id, "CidrBlock": "1.2.3.4", "Description": "", "Port": 1 }),
+            "UnknownParameter",
+        ),
+        (
+            "CreateMultipleSecurityPolicy",
+            set(json!([])),
+            "MissingParameter",
+        ),
+        (
+            "CreateMultipleSecurityPolicy",
+            set(json!([{ "Description": "x" }])),
+            "MissingParameter",
+        ),
+        (
+            "CreateMultipleSecurityPolicy",
+            set(json!(["1.2.3.4"])),
+            "InvalidParameter",
+        ),
+        (
+            "CreateMultipleSecurityPolicy",
+            set(json!([{ "CidrBlock": "1.2.3.4" }, { "CidrBlock": "1.2.3.4/32" }])),
+            "ResourceInUse",
+        ),
+        (
+            "ModifySecurityPolicy",
+            json!({ "RegistryId": id, "CidrBlock": "1.2.3.4", "Description": "" }),
+            "MissingParameter",
+        ),
         (
             "ModifySecurityPolicy",
             json!({ "RegistryId": id, "PolicyIndex": 7, "CidrBlock": "1.2.3.4", "Description": "" }),
@@ -185,14 +356,42 @@ async fn security_policies_are_kept_in_order_with_a_version() {
             json!({ "RegistryId": id, "PolicyIndex": -1, "CidrBlock": "1.2.3.4", "Description": "" }),
             "InvalidParameterValue",
         ),
-        ("DeleteSecurityPolicy", json!({ "RegistryId": id }), "MissingParameter"),
-        ("DeleteSecurityPolicy", json!({ "RegistryId": id, "CidrBlock": "9.9.9.9" }), "ResourceNotFound"),
-        ("DeleteSecurityPolicy", json!({ "RegistryId": id, "PolicyIndex": 0, "PolicyVersion": "x" }), "InvalidParameterValue"),
-        ("DeleteMultipleSecurityPolicy", set(json!([{ "CidrBlock": "198.51.100.0/24" }, { "CidrBlock": "9.9.9.9" }])), "ResourceNotFound"),
-        ("ManageExternalEndpoint", json!({ "RegistryId": id, "Operation": "Open" }), "InvalidParameterValue"),
-        ("ManageExternalEndpoint", json!({ "RegistryId": id }), "MissingParameter"),
+        (
+            "DeleteSecurityPolicy",
+            json!({ "RegistryId": id }),
+            "MissingParameter",
+        ),
+        (
+            "DeleteSecurityPolicy",
+            json!({ "RegistryId": id, "CidrBlock": "9.9.9.9" }),
+            "ResourceNotFound",
+        ),
+        (
+            "DeleteSecurityPolicy",
+            json!({ "RegistryId": id, "PolicyIndex": 0, "PolicyVersion": "x" }),
+            "InvalidParameterValue",
+        ),
+        (
+            "DeleteMultipleSecurityPolicy",
+            set(json!([{ "CidrBlock": "198.51.100.0/24" }, { "CidrBlock": "9.9.9.9" }])),
+            "ResourceNotFound",
+        ),
+        (
+            "ManageExternalEndpoint",
+            json!({ "RegistryId": id, "Operation": "Open" }),
+            "InvalidParameterValue",
+        ),
+        (
+            "ManageExternalEndpoint",
+            json!({ "RegistryId": id }),
+            "MissingParameter",
+        ),
         ("DescribeSecurityPolicies", json!({}), "MissingParameter"),
-        ("DescribeSecurityPolicies", json!({ "RegistryId": "tcr-zzzzzzzz" }), "ResourceNotFound.TcrResourceNotFound"),
+        (
+            "DescribeSecurityPolicies",
+            json!({ "RegistryId": "tcr-zzzzzzzz" }),
+            "ResourceNotFound.TcrResourceNotFound",
+        ),
         (
             "DescribeExternalEndpointStatus",
             json!({ "RegistryId": app.foreign_instance.id.as_str() }),
@@ -200,7 +399,11 @@ async fn security_policies_are_kept_in_order_with_a_version() {
         ),
     ];
     for (action, body, code) in cases {
-        assert_eq!(app.tcr_refused(action, body.clone()).await, code, "{action} {body}");
+        assert_eq!(
+            app.tcr_refused(action, body.clone()).await,
+            code,
+            "{action} {body}"
+        );
     }
     assert_eq!(made.policies().await, left, "nothing was half done");
 }
@@ -211,12 +414,28 @@ async fn a_list_has_a_quota() {
     let id = app.instance.id.as_str();
     let three = json!([{ "CidrBlock": "10.0.0.1" }, { "CidrBlock": "10.0.0.2" }, { "CidrBlock": "10.0.0.3" }]);
     let wanted = json!({ "RegistryId": id, "SecurityGroupPolicySet": three });
-    assert_eq!(app.tcr_refused("CreateMultipleSecurityPolicy", wanted).await, "LimitExceeded");
+    assert_eq!(
+        app.tcr_refused("CreateMultipleSecurityPolicy", wanted)
+            .await,
+        "LimitExceeded"
+    );
     let cri = app.instance.cri_id.as_str();
     let entries = r#"[{"Entry":"10.0.0.1"},{"Entry":"10.0.0.2"},{"Entry":"10.0.0.3"}]"#;
-    let wanted = [("InstanceId", cri), ("EndpointType", "internet"), ("Entries", entries)];
-    assert_eq!(app.cr_refused("CreateInstanceEndpointAclPolicy", &wanted).await, (400, "QuotaExceeded".to_owned()));
-    assert_eq!(app.cr("GetInstanceEndpoint", &wanted[..2]).await["AclEnable"], false, "what is refused closes nothing");
+    let wanted = [
+        ("InstanceId", cri),
+        ("EndpointType", "internet"),
+        ("Entries", entries),
+    ];
+    assert_eq!(
+        app.cr_refused("CreateInstanceEndpointAclPolicy", &wanted)
+            .await,
+        (400, "QuotaExceeded".to_owned())
+    );
+    assert_eq!(
+        app.cr("GetInstanceEndpoint", &wanted[..2]).await["AclEnable"],
+        false,
+        "what is refused closes nothing"
+    );
 }
 
 #[tokio::test]
@@ -230,12 +449,32 @@ async fn alibabas_sequence_opens_an_instance_to_whom_it_names() {
     let local = json!({ "Entry": "127.0.0.1/32", "Comment": "" });
     let open = json!({ "Status": "RUNNING", "Enable": true, "AclEnable": true, "Domains": domains, "AclEntries": [local] });
     assert_eq!(made.shown().await, open);
-    assert_eq!(made.statuses(["127.0.0.1:1", "192.0.2.7:1"]).await, [200, 403]);
+    assert_eq!(
+        made.statuses(["127.0.0.1:1", "192.0.2.7:1"]).await,
+        [200, 403]
+    );
 
     made.let_in().await;
-    assert_eq!(made.statuses(["192.0.2.7:1", "198.51.100.1:1", "[2001:db8::1]:1", "203.0.113.1:1"]).await, [200, 200, 200, 403]);
-    let listed = app.cr("ListInstanceEndpoint", &[("InstanceId", &made.cri)]).await;
-    let entries = ["127.0.0.1/32", "192.0.2.0/24", "198.51.100.0/24", "2001:db8::1"].map(|entry| json!({ "Entry": entry }));
+    assert_eq!(
+        made.statuses([
+            "192.0.2.7:1",
+            "198.51.100.1:1",
+            "[2001:db8::1]:1",
+            "203.0.113.1:1"
+        ])
+        .await,
+        [200, 200, 200, 403]
+    );
+    let listed = app
+        .cr("ListInstanceEndpoint", &[("InstanceId", &made.cri)])
+        .await;
+    let entries = [
+        "127.0.0.1/32",
+        "192.0.2.0/24",
+        "198.51.100.0/24",
+        "2001:db8::1",
+    ]
+    .map(|entry| json!({ "Entry": entry }));
     assert_eq!(
         listed,
         json!({ "Endpoints": [{
@@ -243,9 +482,18 @@ async fn alibabas_sequence_opens_an_instance_to_whom_it_names() {
             "AclEntries": entries,
         }] })
     );
-    let summary = app.cr("ListInstanceEndpoint", &[("InstanceId", &made.cri), ("Summary", "true")]).await;
+    let summary = app
+        .cr(
+            "ListInstanceEndpoint",
+            &[("InstanceId", &made.cri), ("Summary", "true")],
+        )
+        .await;
     assert_eq!(summary["Endpoints"][0]["AclEntries"], json!([]));
-    assert_eq!(made.policies().await[1]["CidrBlock"], "192.0.2.0/24", "Tencent's door shows the same list");
+    assert_eq!(
+        made.policies().await[1]["CidrBlock"],
+        "192.0.2.0/24",
+        "Tencent's door shows the same list"
+    );
 }
 
 #[tokio::test]
@@ -255,13 +503,44 @@ async fn alibabas_entries_are_removed_and_those_that_stay_outlast_the_closing() 
     made.open().await;
     made.let_in().await;
     let gone = r#"[{"Entry":"198.51.100.0/24"},{"Entry":"2001:db8::1","Comment":"x"}]"#;
-    assert_eq!(app.cr("DeleteInstanceEndpointAclPolicy", &made.with(&[("Entries", gone)])).await, json!({}));
-    assert_eq!(app.cr("DeleteInstanceEndpointAclPolicy", &made.with(&[("Entry", "192.0.2.0/24")])).await, json!({}));
-    assert_eq!(made.shown().await["AclEntries"], json!([{ "Entry": "127.0.0.1/32", "Comment": "" }]));
+    assert_eq!(
+        app.cr(
+            "DeleteInstanceEndpointAclPolicy",
+            &made.with(&[("Entries", gone)])
+        )
+        .await,
+        json!({})
+    );
+    assert_eq!(
+        app.cr(
+            "DeleteInstanceEndpointAclPolicy",
+            &made.with(&[("Entry", "192.0.2.0/24")])
+        )
+        .await,
+        json!({})
+    );
+    assert_eq!(
+        made.shown().await["AclEntries"],
+        json!([{ "Entry": "127.0.0.1/32", "Comment": "" }])
+    );
     // Opened again, it is as it was: the list is not touched.
-    app.cr("UpdateInstanceEndpointStatus", &made.with(&[("Enable", "true")])).await;
-    app.cr("UpdateInstanceEndpointStatus", &made.with(&[("Enable", "false")])).await;
-    assert_eq!((made.statuses(["127.0.0.1:1"]).await, made.shown().await["Enable"].clone()), ([403], json!(false)));
+    app.cr(
+        "UpdateInstanceEndpointStatus",
+        &made.with(&[("Enable", "true")]),
+    )
+    .await;
+    app.cr(
+        "UpdateInstanceEndpointStatus",
+        &made.with(&[("Enable", "false")]),
+    )
+    .await;
+    assert_eq!(
+        (
+            made.statuses(["127.0.0.1:1"]).await,
+            made.shown().await["Enable"].clone()
+        ),
+        ([403], json!(false))
+    );
 }
 
 #[tokio::test]
@@ -270,55 +549,152 @@ async fn each_fault_of_alibabas_endpoint_calls_has_its_code() {
     let app = &made.app;
     made.open().await;
     let with = |more: &[(&'static str, &'static str)]| made.with(more);
-    let refused = async |action: &str, query: Vec<(&'static str, &str)>| app.cr_refused(action, &query).await;
+    let refused =
+        async |action: &str, query: Vec<(&'static str, &str)>| app.cr_refused(action, &query).await;
     let create = "CreateInstanceEndpointAclPolicy";
     let bad = |code: &str| (400, code.to_owned());
-    assert_eq!(refused(create, with(&[("Entry", "127.0.0.1")])).await, bad("ALLOW_LIST_ENTRY_ALREADY_EXIST"));
-    assert_eq!(refused(create, with(&[("Entry", "1.2.3.4/33")])).await, bad("InvalidEntry"));
+    assert_eq!(
+        refused(create, with(&[("Entry", "127.0.0.1")])).await,
+        bad("ALLOW_LIST_ENTRY_ALREADY_EXIST")
+    );
+    assert_eq!(
+        refused(create, with(&[("Entry", "1.2.3.4/33")])).await,
+        bad("InvalidEntry")
+    );
     assert_eq!(refused(create, with(&[])).await, bad("MissingEntry"));
-    for entries in ["", "x", "[]", "{}", r#"[{"Comment":"x"}]"#, r#"["1.2.3.4"]"#] {
-        let code = if entries.is_empty() { "MissingEntry" } else { "InvalidEntries" };
-        assert_eq!(refused(create, with(&[("Entries", entries)])).await, bad(code), "{entries}");
+    for entries in [
+        "",
+        "x",
+        "[]",
+        "{}",
+        r#"[{"Comment":"x"}]"#,
+        r#"["1.2.3.4"]"#,
+    ] {
+        let code = if entries.is_empty() {
+            "MissingEntry"
+        } else {
+            "InvalidEntries"
+        };
+        assert_eq!(
+            refused(create, with(&[("Entries", entries)])).await,
+            bad(code),
+            "{entries}"
+        );
     }
-    assert_eq!(refused(create, with(&[("Entries", "[]"), ("Entry", "1.2.3.4")])).await, bad("InvalidEntries"));
+    assert_eq!(
+        refused(create, with(&[("Entries", "[]"), ("Entry", "1.2.3.4")])).await,
+        bad("InvalidEntries")
+    );
     let delete = "DeleteInstanceEndpointAclPolicy";
-    assert_eq!(refused(delete, with(&[("Entry", "9.9.9.9")])).await, (404, "ALLOW_LIST_ENTRY_NOT_EXIST".to_owned()));
-    assert_eq!(refused("UpdateInstanceEndpointStatus", with(&[])).await, bad("MissingEnable"));
-    assert_eq!(refused("UpdateInstanceEndpointStatus", with(&[("Enable", "yes")])).await, bad("InvalidEnable"));
-    assert_eq!(refused("GetInstanceEndpoint", vec![("InstanceId", &made.cri)]).await, bad("MissingEndpointType"));
+    assert_eq!(
+        refused(delete, with(&[("Entry", "9.9.9.9")])).await,
+        (404, "ALLOW_LIST_ENTRY_NOT_EXIST".to_owned())
+    );
+    assert_eq!(
+        refused("UpdateInstanceEndpointStatus", with(&[])).await,
+        bad("MissingEnable")
+    );
+    assert_eq!(
+        refused("UpdateInstanceEndpointStatus", with(&[("Enable", "yes")])).await,
+        bad("InvalidEnable")
+    );
+    assert_eq!(
+        refused("GetInstanceEndpoint", vec![("InstanceId", &made.cri)]).await,
+        bad("MissingEndpointType")
+    );
     let kind = |kind: &'static str| vec![("InstanceId", made.cri.as_str()), ("EndpointType", kind)];
-    assert_eq!(refused("GetInstanceEndpoint", kind("VPC")).await, bad("UnsupportedOperation"));
-    assert_eq!(refused("GetInstanceEndpoint", kind("moon")).await, bad("InvalidEndpointType"));
-    assert_eq!(app.cr("GetInstanceEndpoint", &kind("Internet")).await["Status"], "RUNNING");
-    assert_eq!(refused("GetInstanceEndpoint", with(&[("ModuleName", "Chart")])).await, bad("UnsupportedOperation"));
-    assert_eq!(refused("ListInstanceEndpoint", vec![("InstanceId", "cri-zzzzzzzzzzzzzzzz")]).await.0, 404);
+    assert_eq!(
+        refused("GetInstanceEndpoint", kind("VPC")).await,
+        bad("UnsupportedOperation")
+    );
+    assert_eq!(
+        refused("GetInstanceEndpoint", kind("moon")).await,
+        bad("InvalidEndpointType")
+    );
+    assert_eq!(
+        app.cr("GetInstanceEndpoint", &kind("Internet")).await["Status"],
+        "RUNNING"
+    );
+    assert_eq!(
+        refused("GetInstanceEndpoint", with(&[("ModuleName", "Chart")])).await,
+        bad("UnsupportedOperation")
+    );
+    assert_eq!(
+        refused(
+            "ListInstanceEndpoint",
+            vec![("InstanceId", "cri-zzzzzzzzzzzzzzzz")]
+        )
+        .await
+        .0,
+        404
+    );
 }
 
 #[tokio::test]
 async fn an_instance_of_the_operators_is_open_until_its_list_has_an_entry() {
     let app = App::new().await;
     let (username, secret) = app.temporary().await;
-    let status =
-        async |peer: &str| from(&app, crate::harness::SERVICE, Some((&username, secret.expose())), peer, None).await.status.as_u16();
+    let status = async |peer: &str| {
+        from(
+            &app,
+            crate::harness::SERVICE,
+            Some((&username, secret.expose())),
+            peer,
+            None,
+        )
+        .await
+        .status
+        .as_u16()
+    };
     assert_eq!(status("203.0.113.1:1").await, 200);
     let id = app.instance.id.as_str();
-    app.tcr("CreateSecurityPolicy", json!({ "RegistryId": id, "CidrBlock": "192.0.2.0/24", "Description": "" })).await;
-    assert_eq!((status("203.0.113.1:1").await, status("192.0.2.1:1").await), (403, 200));
+    app.tcr(
+        "CreateSecurityPolicy",
+        json!({ "RegistryId": id, "CidrBlock": "192.0.2.0/24", "Description": "" }),
+    )
+    .await;
+    assert_eq!(
+        (status("203.0.113.1:1").await, status("192.0.2.1:1").await),
+        (403, 200)
+    );
     let choice = InstanceChoice::Tcr(app.instance.id.clone());
-    app.service.registry.set_allow_list(&app.operator(), &choice, Switch::Off).await.unwrap();
+    app.service
+        .registry
+        .set_allow_list(&app.operator(), &choice, Switch::Off)
+        .await
+        .unwrap();
     assert_eq!(status("203.0.113.1:1").await, 200);
-    app.service.registry.set_allow_list(&app.operator(), &choice, Switch::On).await.unwrap();
+    app.service
+        .registry
+        .set_allow_list(&app.operator(), &choice, Switch::On)
+        .await
+        .unwrap();
     assert_eq!(status("203.0.113.1:1").await, 403);
 }
 
 #[tokio::test]
 async fn a_trusted_proxy_says_who_comes_and_a_stranger_does_not() {
-    let app = App::with(|options| options.http.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()]).await;
+    let app =
+        App::with(|options| options.http.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()])
+            .await;
     let (username, secret) = app.temporary().await;
     let id = app.instance.id.as_str();
-    app.tcr("CreateSecurityPolicy", json!({ "RegistryId": id, "CidrBlock": "192.0.2.0/24", "Description": "" })).await;
+    app.tcr(
+        "CreateSecurityPolicy",
+        json!({ "RegistryId": id, "CidrBlock": "192.0.2.0/24", "Description": "" }),
+    )
+    .await;
     let status = async |peer: &str, forwarded: &str| {
-        from(&app, crate::harness::SERVICE, Some((&username, secret.expose())), peer, Some(forwarded)).await.status.as_u16()
+        from(
+            &app,
+            crate::harness::SERVICE,
+            Some((&username, secret.expose())),
+            peer,
+            Some(forwarded),
+        )
+        .await
+        .status
+        .as_u16()
     };
     assert_eq!(status("10.0.0.1:1", "192.0.2.7").await, 200);
     assert_eq!(status("10.0.0.1:1", "198.51.100.7").await, 403);
@@ -330,30 +706,77 @@ async fn whoever_may_not_come_in_learns_nothing_of_credentials_and_is_written_do
     let made = Made::new().await;
     let app = &made.app;
     let service = "team-registry.registry.example.com";
-    let right = from(app, service, Some((&made.username, &made.secret)), "192.0.2.7:1", None).await;
-    let wrong = from(app, service, Some((&made.username, "wrong")), "192.0.2.7:1", None).await;
+    let right = from(
+        app,
+        service,
+        Some((&made.username, &made.secret)),
+        "192.0.2.7:1",
+        None,
+    )
+    .await;
+    let wrong = from(
+        app,
+        service,
+        Some((&made.username, "wrong")),
+        "192.0.2.7:1",
+        None,
+    )
+    .await;
     let nobody = from(app, service, None, "192.0.2.7:1", None).await;
     assert_eq!(sent_away(&right), sent_away(&wrong));
     assert_eq!(sent_away(&right), sent_away(&nobody));
     // A refresh token is no way around.
-    app.tcr("ManageExternalEndpoint", json!({ "RegistryId": made.id, "Operation": "Create" })).await;
-    app.tcr("CreateSecurityPolicy", json!({ "RegistryId": made.id, "CidrBlock": "0.0.0.0/0", "Description": "" })).await;
+    app.tcr(
+        "ManageExternalEndpoint",
+        json!({ "RegistryId": made.id, "Operation": "Create" }),
+    )
+    .await;
+    app.tcr(
+        "CreateSecurityPolicy",
+        json!({ "RegistryId": made.id, "CidrBlock": "0.0.0.0/0", "Description": "" }),
+    )
+    .await;
     let form = format!(
         "grant_type=password&service={service}&client_id=test&access_type=offline&username={}&password={}",
         made.username, made.secret
     );
-    app.set_refresh_tokens(&made.id.parse().unwrap(), Switch::On, OldRefreshTokens::Keep).await;
-    let refresh = app.registry_form(&form).await.json()["refresh_token"].as_str().unwrap().to_owned();
-    app.tcr("DeleteSecurityPolicy", json!({ "RegistryId": made.id, "PolicyIndex": 0 })).await;
-    let form = format!("grant_type=refresh_token&service={service}&client_id=test&refresh_token={refresh}");
+    app.set_refresh_tokens(
+        &made.id.parse().unwrap(),
+        Switch::On,
+        OldRefreshTokens::Keep,
+    )
+    .await;
+    let refresh = app.registry_form(&form).await.json()["refresh_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    app.tcr(
+        "DeleteSecurityPolicy",
+        json!({ "RegistryId": made.id, "PolicyIndex": 0 }),
+    )
+    .await;
+    let form = format!(
+        "grant_type=refresh_token&service={service}&client_id=test&refresh_token={refresh}"
+    );
     sent_away(&app.registry_form(&form).await);
 
     app.service.ledger.close().await;
     let end = Timestamp::from_unix_millis(i64::MAX);
-    let lines = crate::harness::operator::listed(&app.service, &AuditFilter::between(Timestamp::from_unix_seconds(0), end)).await;
-    let refused: Vec<_> = lines.iter().filter(|line| line.action == "registry.log-in" && line.outcome == "refused").collect();
+    let lines = crate::harness::operator::listed(
+        &app.service,
+        &AuditFilter::between(Timestamp::from_unix_seconds(0), end),
+    )
+    .await;
+    let refused: Vec<_> = lines
+        .iter()
+        .filter(|line| line.action == "registry.log-in" && line.outcome == "refused")
+        .collect();
     assert_eq!(refused.len(), 4, "{refused:?}");
-    assert!(refused.iter().all(|line| line.service.as_deref() == Some(service)));
+    assert!(
+        refused
+            .iter()
+            .all(|line| line.service.as_deref() == Some(service))
+    );
     assert_eq!(refused[0].address.as_deref(), Some("192.0.2.7"));
     assert!(refused[0].credential_id.is_some() && refused[2].credential_id.is_none());
 }

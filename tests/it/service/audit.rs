@@ -15,11 +15,30 @@ async fn issuing_exchanging_and_refusing_leave_a_line_each_without_a_secret() {
     let before = lines(&app, 6).await.len();
     let (username, secret) = app.temporary().await;
     let scope = "service=registry.example.com&scope=repository:team/app:pull,push";
-    assert_eq!(app.registry(Some((&username, secret.expose())), scope).await.status, 200);
-    assert_eq!(app.registry(Some((&username, "wrong-EXAMPLE")), scope).await.status, 401);
+    assert_eq!(
+        app.registry(Some((&username, secret.expose())), scope)
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        app.registry(Some((&username, "wrong-EXAMPLE")), scope)
+            .await
+            .status,
+        401
+    );
     let lines = lines(&app, before + 3).await;
-    let of = |action: &str| lines.iter().find(|line| line.action == action).unwrap_or_else(|| panic!("no {action} in {lines:?}"));
-    let (issued, exchanged, refused) = (of("credential.issue-temporary"), of("token.exchange"), of("registry.log-in"));
+    let of = |action: &str| {
+        lines
+            .iter()
+            .find(|line| line.action == action)
+            .unwrap_or_else(|| panic!("no {action} in {lines:?}"))
+    };
+    let (issued, exchanged, refused) = (
+        of("credential.issue-temporary"),
+        of("token.exchange"),
+        of("registry.log-in"),
+    );
     for line in [issued, exchanged] {
         assert_eq!(line.principal.as_deref(), Some(&*format!("{ACCOUNT}:root")));
         assert_eq!(line.service.as_deref(), Some(SERVICE));
@@ -30,25 +49,50 @@ async fn issuing_exchanging_and_refusing_leave_a_line_each_without_a_secret() {
         exchanged.detail,
         json!({ "asked": ["repository:team/app:pull,push"], "granted": ["repository:team/app:pull,push"] }).to_string()
     );
-    assert_eq!((refused.outcome.as_str(), refused.principal.as_deref()), ("refused", None));
+    assert_eq!(
+        (refused.outcome.as_str(), refused.principal.as_deref()),
+        ("refused", None)
+    );
     let expected = json!({ "asked": ["repository:team/app:pull,push"], "cause": "no-password", "claimed": username });
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&refused.detail).unwrap(), expected);
-    assert!(issued.detail.contains(&app.key.id), "which key issued it: {}", issued.detail);
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&refused.detail).unwrap(),
+        expected
+    );
+    assert!(
+        issued.detail.contains(&app.key.id),
+        "which key issued it: {}",
+        issued.detail
+    );
     let all = format!("{lines:?}");
-    assert!(!all.contains(secret.expose()) && !all.contains("wrong-EXAMPLE"), "{all}");
+    assert!(
+        !all.contains(secret.expose()) && !all.contains("wrong-EXAMPLE"),
+        "{all}"
+    );
 }
 
 #[tokio::test]
 async fn a_change_and_its_line_are_one_write() {
     let app = App::new().await;
     let before = lines(&app, 6).await.len();
-    let made =
-        app.tencent("CreateInstanceToken", &json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" })).send().await.json();
+    let made = app
+        .tencent(
+            "CreateInstanceToken",
+            &json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" }),
+        )
+        .send()
+        .await
+        .json();
     // No waiting: the line was durable before the answer.
     let lines = lines(&app, 0).await;
     assert_eq!(lines.len(), before + 1);
-    let line = lines.iter().find(|line| line.action == "credential.issue-long-term").unwrap_or_else(|| panic!("{lines:?}"));
-    assert_eq!(line.credential_id.as_deref(), made["Response"]["TokenId"].as_str());
+    let line = lines
+        .iter()
+        .find(|line| line.action == "credential.issue-long-term")
+        .unwrap_or_else(|| panic!("{lines:?}"));
+    assert_eq!(
+        line.credential_id.as_deref(),
+        made["Response"]["TokenId"].as_str()
+    );
 }
 
 /// Actions that are called otherwise than the functions that write them, but what these do.
@@ -109,16 +153,29 @@ fn named_actions() -> BTreeMap<String, BTreeSet<String>> {
                     function = rest.split(['(', '<']).next().unwrap().to_owned();
                 }
                 for rest in code.split("AuditAction::").skip(1) {
-                    let variant = rest.split(|letter: char| !letter.is_alphanumeric()).next().unwrap();
-                    let action = AuditAction::ALL.iter().find(|action| format!("{action:?}") == variant);
-                    let name = action.map(|action| action.name()).filter(|name| name.contains('.'));
-                    found.entry(name.unwrap_or_default().to_owned()).or_default().insert(function.clone());
+                    let variant = rest
+                        .split(|letter: char| !letter.is_alphanumeric())
+                        .next()
+                        .unwrap();
+                    let action = AuditAction::ALL
+                        .iter()
+                        .find(|action| format!("{action:?}") == variant);
+                    let name = action
+                        .map(|action| action.name())
+                        .filter(|name| name.contains('.'));
+                    found
+                        .entry(name.unwrap_or_default().to_owned())
+                        .or_default()
+                        .insert(function.clone());
                 }
             }
         }
     }
     let mut found = BTreeMap::new();
-    read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/service")), &mut found);
+    read(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/service")),
+        &mut found,
+    );
     // The name for refusals of several actions, and methods of the type.
     found.remove("");
     found
@@ -126,22 +183,30 @@ fn named_actions() -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn every_action_is_called_what_its_function_does() {
-    // A credential's new description was written down as `credential.describe`, the clouds' word for reading.
+    // A credential's new description was written down as `credential.describe`, the clouds' word
+    // for reading.
     let named = named_actions();
     assert!(named.len() > 70, "{named:?}");
     let mut otherwise = Vec::new();
     for (action, functions) in &named {
         let verb = action.split(['.', '-']).collect::<Vec<_>>();
         let noun_words = action.split('.').next().unwrap().split('-').count();
-        let others = functions.iter().filter(|function| !function.contains(verb[noun_words]));
+        let others = functions
+            .iter()
+            .filter(|function| !function.contains(verb[noun_words]));
         otherwise.extend(others.map(|function| (action.as_str(), function.as_str())));
     }
-    assert_eq!(otherwise, CALLED_OTHERWISE, "an action has the verb of the function that writes it, or is listed here");
+    assert_eq!(
+        otherwise, CALLED_OTHERWISE,
+        "an action has the verb of the function that writes it, or is listed here"
+    );
 }
 
 /// Sixty-one scopes, which fill what a request may have in its head.
 fn many_scopes() -> String {
-    let scopes: Vec<String> = (0..61).map(|number| format!("scope=repository:team/{}{number}:pull", "x".repeat(950))).collect();
+    let scopes: Vec<String> = (0..61)
+        .map(|number| format!("scope=repository:team/{}{number}:pull", "x".repeat(950)))
+        .collect();
     format!("service={SERVICE}&{}", scopes.join("&"))
 }
 
@@ -157,10 +222,24 @@ async fn exchanges(app: &App) -> Vec<AuditRow> {
 async fn a_flood_of_long_scopes_without_a_log_in_stores_one_line_for_each_address() {
     // Every such request stored 65,480 bytes: ten addresses filled memory, and then the disk.
     let app = App::new().await;
-    let (addresses, each) = (["192.0.2.1", "192.0.2.2", "[2001:db8::1]", "[2001:db8::2]", "[2001:db8:0:1::1]"], 40);
+    let (addresses, each) = (
+        [
+            "192.0.2.1",
+            "192.0.2.2",
+            "[2001:db8::1]",
+            "[2001:db8::2]",
+            "[2001:db8:0:1::1]",
+        ],
+        40,
+    );
     for _ in 0..each {
         for address in addresses {
-            assert_eq!(app.registry_from(address, None, &many_scopes()).await.status, 200);
+            assert_eq!(
+                app.registry_from(address, None, &many_scopes())
+                    .await
+                    .status,
+                200
+            );
         }
     }
     let lines = exchanges(&app).await;
@@ -168,16 +247,31 @@ async fn a_flood_of_long_scopes_without_a_log_in_stores_one_line_for_each_addres
         .iter()
         .map(|line| {
             assert_eq!(
-                (line.action.as_str(), line.outcome.as_str(), line.service.as_deref()),
+                (
+                    line.action.as_str(),
+                    line.outcome.as_str(),
+                    line.service.as_deref()
+                ),
                 ("token.exchange", "reduced", Some(SERVICE))
             );
-            assert_eq!((line.account, &line.principal), (Some(app.instance.account.number()), &None));
+            assert_eq!(
+                (line.account, &line.principal),
+                (Some(app.instance.account.number()), &None)
+            );
             let detail: serde_json::Value = serde_json::from_str(&line.detail).unwrap();
             assert_eq!(detail["cause"], "nothing-granted");
-            (line.address.as_deref().unwrap(), detail["exchanges"].as_u64().unwrap())
+            (
+                line.address.as_deref().unwrap(),
+                detail["exchanges"].as_u64().unwrap(),
+            )
         })
         .collect();
-    let expected = [("192.0.2.1", 40), ("192.0.2.2", 40), ("2001:db8::", 80), ("2001:db8:0:1::", 40)];
+    let expected = [
+        ("192.0.2.1", 40),
+        ("192.0.2.2", 40),
+        ("2001:db8::", 80),
+        ("2001:db8:0:1::", 40),
+    ];
     assert_eq!((lines.len(), told), (4, BTreeMap::from(expected)));
 }
 
@@ -186,11 +280,20 @@ async fn an_exchange_of_long_scopes_stores_a_bounded_line() {
     let app = App::new().await;
     let (username, secret) = app.temporary().await;
     for _ in 0..20 {
-        assert_eq!(app.registry(Some((&username, secret.expose())), &many_scopes()).await.status, 200);
+        assert_eq!(
+            app.registry(Some((&username, secret.expose())), &many_scopes())
+                .await
+                .status,
+            200
+        );
     }
     let lines = exchanges(&app).await;
     let details: BTreeSet<&str> = lines.iter().map(|line| line.detail.as_str()).collect();
-    assert_eq!((lines.len(), details.len()), (20, 1), "who asks for the same again is told by the digest");
+    assert_eq!(
+        (lines.len(), details.len()),
+        (20, 1),
+        "who asks for the same again is told by the digest"
+    );
     assert!(lines[0].detail.len() <= 1024, "{}", lines[0].detail.len());
     let detail: serde_json::Value = serde_json::from_str(&lines[0].detail).unwrap();
     assert_eq!(detail["cut"]["left_out"], json!({ "asked": 61 }));
@@ -203,21 +306,54 @@ async fn an_exchange_without_a_log_in_that_is_granted_something_has_its_line() {
         .tencent("CreateNamespace", &json!({ "RegistryId": app.instance.id.as_str(), "NamespaceName": "team", "IsPublic": true }))
         .send()
         .await;
-    assert!(made.json()["Response"].get("Error").is_none(), "{}", made.body);
-    let answer = app.registry_from("192.0.2.1", None, &format!("service={SERVICE}&scope=repository:team/app:pull")).await;
+    assert!(
+        made.json()["Response"].get("Error").is_none(),
+        "{}",
+        made.body
+    );
+    let answer = app
+        .registry_from(
+            "192.0.2.1",
+            None,
+            &format!("service={SERVICE}&scope=repository:team/app:pull"),
+        )
+        .await;
     let lines = exchanges(&app).await;
-    let line = lines.iter().find(|line| Some(line.request_id.as_str()) == answer.header("x-request-id"));
-    assert_eq!(line.map(|line| line.address.as_deref()), Some(Some("192.0.2.1")));
+    let line = lines
+        .iter()
+        .find(|line| Some(line.request_id.as_str()) == answer.header("x-request-id"));
+    assert_eq!(
+        line.map(|line| line.address.as_deref()),
+        Some(Some("192.0.2.1"))
+    );
 }
 
 #[tokio::test]
 async fn a_stop_writes_all_that_was_counted_however_short_the_queue_and_nobody_waited_for_it() {
-    let app = App::with(|options| (options.service.audit.mode, options.service.audit.queue) = (AuditMode::Required, 8)).await;
+    let app = App::with(|options| {
+        (options.service.audit.mode, options.service.audit.queue) = (AuditMode::Required, 8)
+    })
+    .await;
     for number in 0..300 {
         let peer = format!("192.0.{}.{}", number / 100, number % 100);
-        let answer = app.registry_from(&peer, None, &format!("service={SERVICE}&scope=repository:team/app:pull")).await;
-        assert_eq!(answer.status, 200, "with audit = \"required\" it waits for no place in the queue");
+        let answer = app
+            .registry_from(
+                &peer,
+                None,
+                &format!("service={SERVICE}&scope=repository:team/app:pull"),
+            )
+            .await;
+        assert_eq!(
+            answer.status, 200,
+            "with audit = \"required\" it waits for no place in the queue"
+        );
     }
     let lines = exchanges(&app).await;
-    assert!(lines.len() == 300 && lines.iter().all(|line| line.detail.contains(r#""exchanges":1"#)), "{lines:?}");
+    assert!(
+        lines.len() == 300
+            && lines
+                .iter()
+                .all(|line| line.detail.contains(r#""exchanges":1"#)),
+        "{lines:?}"
+    );
 }

@@ -23,12 +23,25 @@ struct Pages {
 impl Pages {
     async fn of(app: &App) -> Self {
         let directory = app.database().parent().unwrap().to_owned();
-        let store = Store::open(&Location::Directory(directory), Open::Command, &SystemClock, &SystemRandom).await.unwrap();
+        let store = Store::open(
+            &Location::Directory(directory),
+            Open::Command,
+            &SystemClock,
+            &SystemRandom,
+        )
+        .await
+        .unwrap();
         Self { store, count: 0 }
     }
 
     /// Stores a page whose lines happened so many milliseconds after the test began.
-    async fn add(&mut self, milliseconds: impl IntoIterator<Item = u64>, action: &str, principal: &str, known: bool) {
+    async fn add(
+        &mut self,
+        milliseconds: impl IntoIterator<Item = u64>,
+        action: &str,
+        principal: &str,
+        known: bool,
+    ) {
         let at = |milliseconds| NOW.plus(Duration::from_millis(milliseconds));
         let milliseconds: Vec<u64> = milliseconds.into_iter().collect();
         let lines: Vec<String> = milliseconds
@@ -43,7 +56,9 @@ impl Pages {
                 .to_string()
             })
             .collect();
-        let contents = format!("\naction={action}\n\noutcome=ok\n\noutcome=reduced\n\nprincipal={principal}\n");
+        let contents = format!(
+            "\naction={action}\n\noutcome=ok\n\noutcome=reduced\n\nprincipal={principal}\n"
+        );
         let page = AuditPage {
             id: format!("{:020}", self.count),
             first_at: at(*milliseconds.iter().min().unwrap()),
@@ -52,7 +67,10 @@ impl Pages {
             contents: if known { contents } else { String::new() },
         };
         self.count += 1;
-        self.store.apply(Write::new(Operation::new(&SystemRandom, NOW)).then(insert_page(&page))).await.unwrap();
+        self.store
+            .apply(Write::new(Operation::new(&SystemRandom, NOW)).then(insert_page(&page)))
+            .await
+            .unwrap();
     }
 }
 
@@ -63,23 +81,47 @@ fn everything() -> AuditFilter {
 }
 
 fn is_in_order(lines: &[AuditRow]) -> bool {
-    lines.windows(2).all(|pair| (pair[0].at, &pair[0].id) < (pair[1].at, &pair[1].id))
+    lines
+        .windows(2)
+        .all(|pair| (pair[0].at, &pair[0].id) < (pair[1].at, &pair[1].id))
 }
 
 #[tokio::test]
 async fn more_than_a_hundred_thousand_lines_are_listed_in_batches_of_bounded_size() {
-    // `audit list` refused to list more than 100,000 lines, and held them all: who wrote enough blinded the operator.
+    // `audit list` refused to list more than 100,000 lines, and held them all: who wrote enough
+    // blinded the operator.
     let app = App::new().await;
     let mut pages = Pages::of(&app).await;
     for number in 0..26 {
-        pages.add(number * 4000..(number + 1) * 4000, "token.exchange", "1:root", true).await;
+        pages
+            .add(
+                number * 4000..(number + 1) * 4000,
+                "token.exchange",
+                "1:root",
+                true,
+            )
+            .await;
     }
     let (mut count, mut batches, mut after, mut last) = (0, 0, None, None);
     loop {
-        let batch = app.service.operations.audit_lines(&app.operator(), &everything(), after.as_ref()).await.unwrap();
-        let bytes: usize = batch.rows.iter().map(|row| size_of_val(row) + row.request_id.len() + row.action.len() + row.detail.len()).sum();
+        let batch = app
+            .service
+            .operations
+            .audit_lines(&app.operator(), &everything(), after.as_ref())
+            .await
+            .unwrap();
+        let bytes: usize = batch
+            .rows
+            .iter()
+            .map(|row| {
+                size_of_val(row) + row.request_id.len() + row.action.len() + row.detail.len()
+            })
+            .sum();
         assert!(bytes <= BATCH_BYTES && is_in_order(&batch.rows), "{bytes}");
-        assert!(last < batch.rows.first().map(|row| row.at), "one batch follows the other");
+        assert!(
+            last < batch.rows.first().map(|row| row.at),
+            "one batch follows the other"
+        );
         last = batch.rows.last().map(|row| row.at);
         (count, batches) = (count + batch.rows.len(), batches + 1);
         match batch.next {
@@ -99,23 +141,57 @@ async fn rows_and_pages_that_overlap_are_one_list_in_the_order_of_time() {
     for number in 0..60_u64 {
         for replica in 0..2 {
             let lines = (0..200).map(|line| number * 100 + (line * 7 + replica) % 100);
-            pages.add(lines, "token.exchange", &format!("1:user#{replica}"), replica == 0).await;
+            pages
+                .add(
+                    lines,
+                    "token.exchange",
+                    &format!("1:user#{replica}"),
+                    replica == 0,
+                )
+                .await;
         }
     }
-    // What two others held back in an outage reaches over all of that, and what one clock that jumped wrote over more.
-    pages.add((0..3000).map(|line| line * 20), "credential.issue-temporary", "1:role#5/session", true).await;
-    pages.add((0..3000).map(|line| line * 30 + 1), "credential.issue-temporary", "1:role#51/session", false).await;
-    pages.add([0, 3_600_000], "registry.log-in", "1:root", true).await;
+    // What two others held back in an outage reaches over all of that, and what one clock that
+    // jumped wrote over more.
+    pages
+        .add(
+            (0..3000).map(|line| line * 20),
+            "credential.issue-temporary",
+            "1:role#5/session",
+            true,
+        )
+        .await;
+    pages
+        .add(
+            (0..3000).map(|line| line * 30 + 1),
+            "credential.issue-temporary",
+            "1:role#51/session",
+            false,
+        )
+        .await;
+    pages
+        .add([0, 3_600_000], "registry.log-in", "1:root", true)
+        .await;
     // And changes, which are rows.
     for _ in 0..50 {
         app.wait(Duration::from_millis(90));
-        app.service.identity.create_access_key(&app.operator(), app.instance.account, None).await.unwrap();
+        app.service
+            .identity
+            .create_access_key(&app.operator(), app.instance.account, None)
+            .await
+            .unwrap();
     }
 
     let all = listed(&app.service, &everything()).await;
     assert!(is_in_order(&all));
     let of = |action: &str| all.iter().filter(|line| line.action == action).count();
-    let counts = ["token.exchange", "credential.issue-temporary", "registry.log-in", "access-key.create"].map(of);
+    let counts = [
+        "token.exchange",
+        "credential.issue-temporary",
+        "registry.log-in",
+        "access-key.create",
+    ]
+    .map(of);
     assert_eq!(counts, [2 * 60 * 200, 6000, 2, 51]);
 
     let filter = |change: fn(&mut AuditFilter)| {
@@ -124,23 +200,49 @@ async fn rows_and_pages_that_overlap_are_one_list_in_the_order_of_time() {
         filter
     };
     let some: [(AuditFilter, IsWanted); 7] = [
-        (filter(|filter| filter.action = Some("credential.*".to_owned())), |line| line.action.starts_with("credential.")),
-        (filter(|filter| filter.action = Some("access-key.create".to_owned())), |line| line.action == "access-key.create"),
-        (filter(|filter| filter.outcome = Some("reduced".to_owned())), |line| line.outcome == "reduced"),
-        (filter(|filter| filter.principal = Some("1:user#1".to_owned())), |line| line.principal.as_deref() == Some("1:user#1")),
-        (filter(|filter| filter.principal = Some("1:role#5/".to_owned())), |line| line.principal.as_deref() == Some("1:role#5/session")),
-        (filter(|filter| filter.since = NOW.plus(Duration::from_millis(2050))), |line| line.at >= NOW.plus(Duration::from_millis(2050))),
+        (
+            filter(|filter| filter.action = Some("credential.*".to_owned())),
+            |line| line.action.starts_with("credential."),
+        ),
+        (
+            filter(|filter| filter.action = Some("access-key.create".to_owned())),
+            |line| line.action == "access-key.create",
+        ),
+        (
+            filter(|filter| filter.outcome = Some("reduced".to_owned())),
+            |line| line.outcome == "reduced",
+        ),
+        (
+            filter(|filter| filter.principal = Some("1:user#1".to_owned())),
+            |line| line.principal.as_deref() == Some("1:user#1"),
+        ),
+        (
+            filter(|filter| filter.principal = Some("1:role#5/".to_owned())),
+            |line| line.principal.as_deref() == Some("1:role#5/session"),
+        ),
+        (
+            filter(|filter| filter.since = NOW.plus(Duration::from_millis(2050))),
+            |line| line.at >= NOW.plus(Duration::from_millis(2050)),
+        ),
         (
             filter(|filter| {
                 filter.until = NOW.plus(Duration::from_millis(4321));
                 filter.principal = Some("operator".to_owned());
             }),
-            |line| line.at < NOW.plus(Duration::from_millis(4321)) && line.principal.as_deref() == Some("operator"),
+            |line| {
+                line.at < NOW.plus(Duration::from_millis(4321))
+                    && line.principal.as_deref() == Some("operator")
+            },
         ),
     ];
     for (filter, is_wanted) in &some {
         let expected: Vec<&AuditRow> = all.iter().filter(|line| is_wanted(line)).collect();
         let lines = listed(&app.service, filter).await;
-        assert!(!expected.is_empty() && lines.iter().eq(expected.iter().copied()), "{filter:?}: {} of {}", lines.len(), expected.len());
+        assert!(
+            !expected.is_empty() && lines.iter().eq(expected.iter().copied()),
+            "{filter:?}: {} of {}",
+            lines.len(),
+            expected.len()
+        );
     }
 }

@@ -16,7 +16,13 @@ use crate::harness::{ACCOUNT, App, NOW, SERVICE, Session};
 
 /// Writes the steps, each as what was looked at and whether it passes.
 fn steps(explained: &Explained) -> String {
-    let steps = explained.steps.iter().map(|step| format!("{} {}", step.about, if step.passes { "passes" } else { "stops" }));
+    let steps = explained.steps.iter().map(|step| {
+        format!(
+            "{} {}",
+            step.about,
+            if step.passes { "passes" } else { "stops" }
+        )
+    });
     steps.collect::<Vec<_>>().join(", ")
 }
 
@@ -34,29 +40,81 @@ async fn it_says_of_every_right_what_the_exchange_does() {
         ])),
     ];
     let app = app_of_user(&documents).await;
-    app.record_namespace("team", Visibility::Private, Switch::On).await;
-    app.record_namespace("open", Visibility::Public, Switch::On).await;
-    app.record_namespace("closed", Visibility::Private, Switch::Off).await;
+    app.record_namespace("team", Visibility::Private, Switch::On)
+        .await;
+    app.record_namespace("open", Visibility::Public, Switch::On)
+        .await;
+    app.record_namespace("closed", Visibility::Private, Switch::Off)
+        .await;
     let choice = InstanceChoice::Tcr(app.instance.id.clone());
     let closed = UnrecordedNamespaces::Closed;
-    app.service.registry.set_unrecorded_namespaces(&app.operator(), &choice, closed).await.unwrap();
+    app.service
+        .registry
+        .set_unrecorded_namespaces(&app.operator(), &choice, closed)
+        .await
+        .unwrap();
     let (username, secret) = app.temporary().await;
     let principal = format!("{ACCOUNT}:user/ci").parse().unwrap();
     for (path, action, expected) in [
-        ("team/app", "pull", "address passes, principal passes, instance passes, rights passes"),
-        ("team/app", "push", "address passes, principal passes, instance passes, rights passes, records passes"),
-        ("team/app", "delete", "address passes, principal passes, instance passes, rights stops"),
-        ("open/app", "pull", "address passes, principal passes, instance passes, rights stops, public passes"),
-        ("open/app", "push", "address passes, principal passes, instance passes, rights stops"),
-        ("open/secret", "pull", "address passes, principal passes, instance passes, rights stops"),
-        ("closed/app", "push", "address passes, principal passes, instance passes, rights passes, records stops"),
-        ("nowhere/app", "push", "address passes, principal passes, instance passes, rights passes, records stops"),
+        (
+            "team/app",
+            "pull",
+            "address passes, principal passes, instance passes, rights passes",
+        ),
+        (
+            "team/app",
+            "push",
+            "address passes, principal passes, instance passes, rights passes, records passes",
+        ),
+        (
+            "team/app",
+            "delete",
+            "address passes, principal passes, instance passes, rights stops",
+        ),
+        (
+            "open/app",
+            "pull",
+            "address passes, principal passes, instance passes, rights stops, public passes",
+        ),
+        (
+            "open/app",
+            "push",
+            "address passes, principal passes, instance passes, rights stops",
+        ),
+        (
+            "open/secret",
+            "pull",
+            "address passes, principal passes, instance passes, rights stops",
+        ),
+        (
+            "closed/app",
+            "push",
+            "address passes, principal passes, instance passes, rights passes, records stops",
+        ),
+        (
+            "nowhere/app",
+            "push",
+            "address passes, principal passes, instance passes, rights passes, records stops",
+        ),
     ] {
-        let explained = app.explain(&principal, action, &app.instance, path, &context()).await.unwrap();
+        let explained = app
+            .explain(&principal, action, &app.instance, path, &context())
+            .await
+            .unwrap();
         assert_eq!(steps(&explained), expected, "{action} {path}");
-        let token = granted(&app, &username, &Secret::new(secret.expose()), &format!("repository:{path}:{action}")).await;
+        let token = granted(
+            &app,
+            &username,
+            &Secret::new(secret.expose()),
+            &format!("repository:{path}:{action}"),
+        )
+        .await;
         let actions = token.rsplit_once(':').map_or("", |(_, actions)| actions);
-        assert_eq!(explained.allowed, actions.split(',').any(|granted| granted == action), "{action} {path}: {token}");
+        assert_eq!(
+            explained.allowed,
+            actions.split(',').any(|granted| granted == action),
+            "{action} {path}: {token}"
+        );
     }
 }
 
@@ -65,40 +123,121 @@ async fn an_allow_list_and_a_closed_endpoint_come_first() {
     // It said "allowed" for what they refuse.
     let app = App::new().await;
     let choice = InstanceChoice::Tcr(app.instance.id.clone());
-    let entry = AllowEntry { cidr: "192.0.2.0/24".parse().unwrap(), written: "192.0.2.0/24".to_owned(), comment: String::new() };
-    app.service.registry.add_to_allow_list(&app.operator(), &choice, &[entry]).await.unwrap();
+    let entry = AllowEntry {
+        cidr: "192.0.2.0/24".parse().unwrap(),
+        written: "192.0.2.0/24".to_owned(),
+        comment: String::new(),
+    };
+    app.service
+        .registry
+        .add_to_allow_list(&app.operator(), &choice, &[entry])
+        .await
+        .unwrap();
     let root = AnyPrincipal::Root(account());
     let at = async |address: Option<&str>| {
-        let context = RequestContext { address: address.map(|address| address.parse().unwrap()), ..context() };
-        let explained = app.explain(&root, "pull", &app.instance, "team/app", &context).await.unwrap();
-        (explained.allowed, explained.deciding().unwrap().reason.clone())
+        let context = RequestContext {
+            address: address.map(|address| address.parse().unwrap()),
+            ..context()
+        };
+        let explained = app
+            .explain(&root, "pull", &app.instance, "team/app", &context)
+            .await
+            .unwrap();
+        (
+            explained.allowed,
+            explained.deciding().unwrap().reason.clone(),
+        )
     };
     assert!(at(Some("192.0.2.7")).await.0);
-    assert_eq!(at(Some("198.51.100.7")).await, (false, "the instance obeys an allow list, and 198.51.100.7 is not in it".to_owned()));
-    assert_eq!(at(None).await, (false, "the instance obeys an allow list: say by --ip where the client is".to_owned()));
-    app.service.registry.set_public_endpoint(&app.operator(), &choice, Switch::Off, None).await.unwrap();
-    assert_eq!(at(Some("192.0.2.7")).await, (false, "the instance's public endpoint is closed".to_owned()));
+    assert_eq!(
+        at(Some("198.51.100.7")).await,
+        (
+            false,
+            "the instance obeys an allow list, and 198.51.100.7 is not in it".to_owned()
+        )
+    );
+    assert_eq!(
+        at(None).await,
+        (
+            false,
+            "the instance obeys an allow list: say by --ip where the client is".to_owned()
+        )
+    );
+    app.service
+        .registry
+        .set_public_endpoint(&app.operator(), &choice, Switch::Off, None)
+        .await
+        .unwrap();
+    assert_eq!(
+        at(Some("192.0.2.7")).await,
+        (false, "the instance's public endpoint is closed".to_owned())
+    );
     // A cloud's API is called from anywhere.
-    let issue = app.explain(&root, "tcr:CreateInstanceToken", &app.instance, "", &context()).await.unwrap();
-    assert_eq!(steps(&issue), "principal passes, instance passes, rights passes");
+    let issue = app
+        .explain(
+            &root,
+            "tcr:CreateInstanceToken",
+            &app.instance,
+            "",
+            &context(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        steps(&issue),
+        "principal passes, instance passes, rights passes"
+    );
 }
 
 #[tokio::test]
 async fn a_principal_that_may_do_nothing_is_said_so_before_its_policies() {
-    let app = app_of_user(&[cam(&json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]))]).await;
+    let app = app_of_user(&[cam(
+        &json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]),
+    )])
+    .await;
     let principal = format!("{ACCOUNT}:user/ci").parse().unwrap();
-    let foreign = app.explain(&principal, "pull", &app.foreign_instance, "team/app", &context()).await.unwrap();
-    assert_eq!(foreign.deciding().unwrap().reason, "the instance belongs to another account");
-    app.service.identity.set_user_state(&app.operator(), account(), "ci", UserState::Disabled).await.unwrap();
-    let disabled = app.explain(&principal, "pull", &app.instance, "team/app", &context()).await.unwrap();
-    assert_eq!((disabled.allowed, disabled.deciding().unwrap().reason.as_str()), (false, "the user is disabled"));
+    let foreign = app
+        .explain(
+            &principal,
+            "pull",
+            &app.foreign_instance,
+            "team/app",
+            &context(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        foreign.deciding().unwrap().reason,
+        "the instance belongs to another account"
+    );
+    app.service
+        .identity
+        .set_user_state(&app.operator(), account(), "ci", UserState::Disabled)
+        .await
+        .unwrap();
+    let disabled = app
+        .explain(&principal, "pull", &app.instance, "team/app", &context())
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            disabled.allowed,
+            disabled.deciding().unwrap().reason.as_str()
+        ),
+        (false, "the user is disabled")
+    );
 }
 
 #[tokio::test]
 async fn a_session_policy_narrows_what_is_asked_about() {
-    let app = app_of_user(&[cam(&json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]))]).await;
+    let app = app_of_user(&[cam(
+        &json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]),
+    )])
+    .await;
     let principal = format!("{ACCOUNT}:user/ci").parse().unwrap();
-    let pull_only = cam(&json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "*" }])).to_string();
+    let pull_only =
+        cam(&json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "*" }]))
+            .to_string();
     for (action, allowed) in [("pull", true), ("push", false)] {
         let question = Question {
             principal: &principal,
@@ -108,8 +247,18 @@ async fn a_session_policy_narrows_what_is_asked_about() {
             session_policy: Some(&pull_only),
             owner: None,
         };
-        let explained = app.service.rights.explain(&app.operator(), &question).await.unwrap();
-        assert_eq!(explained.allowed, allowed, "{action}: {:?}", explained.deciding());
+        let explained = app
+            .service
+            .rights
+            .explain(&app.operator(), &question)
+            .await
+            .unwrap();
+        assert_eq!(
+            explained.allowed,
+            allowed,
+            "{action}: {:?}",
+            explained.deciding()
+        );
     }
 }
 
@@ -117,34 +266,94 @@ async fn a_session_policy_narrows_what_is_asked_about() {
 async fn a_principal_is_taken_as_the_audit_and_the_clouds_write_it() {
     // Lists print `…role#ID`, and neither `policy explain` nor `revoke` took it.
     let app = App::new().await;
-    let everything = cam(&json!([{ "effect": "allow", "action": ["tcr:*", "sts:*"], "resource": "*" }]));
+    let everything =
+        cam(&json!([{ "effect": "allow", "action": ["tcr:*", "sts:*"], "resource": "*" }]));
     let user = app.user("ci", &everything).await;
     app.role("puller", &everything).await;
     let arn = format!("acs:ram::{ACCOUNT}:role/puller");
     let assume = [("RoleArn", arn.as_str()), ("RoleSessionName", "test")];
-    let session = Session::of_alibaba(&app.alibaba_sts("AssumeRole", &assume).by(&user).send().await);
-    let credential = app.alibaba("GetAuthorizationToken", &[("InstanceId", app.instance.cri_id.as_str())]).by(&session.key()).send().await;
-    let secret = credential.json()["AuthorizationToken"].as_str().unwrap().to_owned();
-    let identity = app.alibaba_sts("GetCallerIdentity", &[]).by(&session.key()).send().await.json();
-    app.tencent("CreateInstanceToken", &json!({ "RegistryId": app.instance.id.as_str() })).by(&user).send().await;
+    let session = Session::of_alibaba(
+        &app.alibaba_sts("AssumeRole", &assume)
+            .by(&user)
+            .send()
+            .await,
+    );
+    let credential = app
+        .alibaba(
+            "GetAuthorizationToken",
+            &[("InstanceId", app.instance.cri_id.as_str())],
+        )
+        .by(&session.key())
+        .send()
+        .await;
+    let secret = credential.json()["AuthorizationToken"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let identity = app
+        .alibaba_sts("GetCallerIdentity", &[])
+        .by(&session.key())
+        .send()
+        .await
+        .json();
+    app.tencent(
+        "CreateInstanceToken",
+        &json!({ "RegistryId": app.instance.id.as_str() }),
+    )
+    .by(&user)
+    .send()
+    .await;
 
-    let logs_in = async || app.registry(Some(("cr_temp_user", &secret)), &format!("service={SERVICE}")).await.status == 200;
+    let logs_in = async || {
+        app.registry(
+            Some(("cr_temp_user", &secret)),
+            &format!("service={SERVICE}"),
+        )
+        .await
+        .status
+            == 200
+    };
     assert!(logs_in().await);
     app.service.ledger.close().await;
-    let lines =
-        crate::harness::operator::listed(&app.service, &AuditFilter::between(NOW, app.now().plus(std::time::Duration::from_secs(1)))).await;
-    let mut written: Vec<String> = lines.into_iter().filter_map(|line| line.principal).collect();
+    let lines = crate::harness::operator::listed(
+        &app.service,
+        &AuditFilter::between(NOW, app.now().plus(std::time::Duration::from_secs(1))),
+    )
+    .await;
+    let mut written: Vec<String> = lines
+        .into_iter()
+        .filter_map(|line| line.principal)
+        .collect();
     written.push(identity["Arn"].as_str().unwrap().to_owned());
     assert!(
-        ["role#", "user#", "operator", "assumed-role/"].iter().all(|part| written.iter().any(|text| text.contains(part))),
+        ["role#", "user#", "operator", "assumed-role/"]
+            .iter()
+            .all(|part| written.iter().any(|text| text.contains(part))),
         "{written:?}"
     );
     for text in &written {
-        let explained = app.explain(&text.parse().unwrap(), "pull", &app.instance, "team/app", &context()).await.unwrap();
+        let explained = app
+            .explain(
+                &text.parse().unwrap(),
+                "pull",
+                &app.instance,
+                "team/app",
+                &context(),
+            )
+            .await
+            .unwrap();
         assert!(explained.allowed, "{text}: {explained:?}");
     }
     let of_session = written.iter().find(|text| text.contains("role#")).unwrap();
-    let revoked = app.service.identity.revoke(&app.operator(), &of_session.parse().unwrap()).await.unwrap();
-    assert_eq!(Some(revoked.principal.to_string().as_str()), of_session.split_once('/').map(|(role, _)| role));
+    let revoked = app
+        .service
+        .identity
+        .revoke(&app.operator(), &of_session.parse().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(
+        Some(revoked.principal.to_string().as_str()),
+        of_session.split_once('/').map(|(role, _)| role)
+    );
     assert!(!logs_in().await);
 }

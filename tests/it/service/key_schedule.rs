@@ -42,15 +42,35 @@ async fn keys_are_replaced_when_they_are_old_and_not_a_moment_earlier() {
     for _ in 0..3 {
         app.service.keys.rotate_on_schedule().await.unwrap();
     }
-    assert_eq!(app.states(ES256).await, [KeyState::Next, KeyState::InUse, KeyState::Old]);
-    assert_eq!(app.states(KeyKind::Sealing).await, [KeyState::Next, KeyState::InUse]);
-    let lines = crate::harness::operator::listed(&app.service, &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY))).await;
-    let mut made: Vec<_> = lines.iter().filter(|line| line.detail.contains("schedule")).map(|line| line.action.as_str()).collect();
+    assert_eq!(
+        app.states(ES256).await,
+        [KeyState::Next, KeyState::InUse, KeyState::Old]
+    );
+    assert_eq!(
+        app.states(KeyKind::Sealing).await,
+        [KeyState::Next, KeyState::InUse]
+    );
+    let lines = crate::harness::operator::listed(
+        &app.service,
+        &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY)),
+    )
+    .await;
+    let mut made: Vec<_> = lines
+        .iter()
+        .filter(|line| line.detail.contains("schedule"))
+        .map(|line| line.action.as_str())
+        .collect();
     // They are of one moment.
     made.sort_unstable();
     assert_eq!(made, ["sealing-key.create", "signing-key.create"]);
-    // What was sealed by the key before is still opened; it expired long ago, and is refused for that alone.
-    let answer = app.registry(Some((&credential.0, credential.1.expose())), "service=registry.example.com").await;
+    // What was sealed by the key before is still opened; it expired long ago, and is refused for
+    // that alone.
+    let answer = app
+        .registry(
+            Some((&credential.0, credential.1.expose())),
+            "service=registry.example.com",
+        )
+        .await;
     assert_eq!(answer.status, 401);
 }
 
@@ -59,11 +79,17 @@ async fn of_many_replicas_one_makes_the_next_key() {
     let (app, master) = app(30, 30).await;
     let mut replicas = vec![std::sync::Arc::clone(&app.service)];
     for _ in 0..3 {
-        replicas.push(app.another(MasterKey::parse(&master).unwrap()).await.unwrap());
+        replicas.push(
+            app.another(MasterKey::parse(&master).unwrap())
+                .await
+                .unwrap(),
+        );
     }
     for round in 2..4 {
         app.wait(DAY * 30);
-        let [one, two, three, four] = &replicas[..] else { unreachable!() };
+        let [one, two, three, four] = &replicas[..] else {
+            unreachable!()
+        };
         let (one, two, three, four) = tokio::join!(
             one.keys.rotate_on_schedule(),
             two.keys.rotate_on_schedule(),
@@ -76,8 +102,18 @@ async fn of_many_replicas_one_makes_the_next_key() {
         assert_eq!(app.states(ES256).await.len(), round);
         assert_eq!(app.states(KeyKind::Sealing).await.len(), round);
     }
-    let lines = crate::harness::operator::listed(&app.service, &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY))).await;
-    assert_eq!(lines.iter().filter(|line| line.detail.contains("schedule")).count(), 2);
+    let lines = crate::harness::operator::listed(
+        &app.service,
+        &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY)),
+    )
+    .await;
+    assert_eq!(
+        lines
+            .iter()
+            .filter(|line| line.detail.contains("schedule"))
+            .count(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -94,11 +130,22 @@ async fn a_rotation_that_fails_raises_an_alarm_until_it_succeeds() {
     let (app, _) = app(30, 0).await;
     app.wait(DAY * 30);
     let database = Connection::open(app.database()).unwrap();
-    database.execute("UPDATE authority SET wrapped_private = CAST(wrapped_private || x'00' AS BLOB)", []).unwrap();
+    database
+        .execute(
+            "UPDATE authority SET wrapped_private = CAST(wrapped_private || x'00' AS BLOB)",
+            [],
+        )
+        .unwrap();
     let failed = app.service.keys.rotate_on_schedule().await.unwrap_err();
     assert_eq!(failed.kind(), &ErrorKind::Internal);
     assert!(app.warned().await.contains(&WarningKind::RotationFailed));
-    database.execute("UPDATE authority SET wrapped_private = substr(wrapped_private, 1, length(wrapped_private) - 1)", []).unwrap();
+    database
+        .execute(
+            "UPDATE authority SET wrapped_private = substr(wrapped_private, 1, \
+             length(wrapped_private) - 1)",
+            [],
+        )
+        .unwrap();
     app.service.keys.rotate_on_schedule().await.unwrap();
     assert!(!app.warned().await.contains(&WarningKind::RotationFailed));
 }
@@ -110,11 +157,23 @@ async fn the_end_of_the_authority_and_of_a_leaf_is_announced_in_time() {
     // The leaf has fourteen days, and nothing renews it here.
     app.wait(DAY * 9);
     assert_eq!(app.warned().await, [WarningKind::LeafCertificateEnds]);
-    let ready = app.send(http::Request::get("/readyz").body(axum::body::Body::empty()).unwrap()).await;
+    let ready = app
+        .send(
+            http::Request::get("/readyz")
+                .body(axum::body::Body::empty())
+                .unwrap(),
+        )
+        .await;
     assert_eq!(ready.status, 200, "it can still serve");
     let ready = ready.json();
-    assert_eq!((&ready["ready"], &ready["missing"]), (&true.into(), &serde_json::json!([])));
-    assert_eq!(ready["warnings"], serde_json::json!([WarningKind::LeafCertificateEnds.notice()]));
+    assert_eq!(
+        (&ready["ready"], &ready["missing"]),
+        (&true.into(), &serde_json::json!([]))
+    );
+    assert_eq!(
+        ready["warnings"],
+        serde_json::json!([WarningKind::LeafCertificateEnds.notice()])
+    );
     app.service.keys.renew_leaf_certificates().await.unwrap();
     assert_eq!(app.warned().await, []);
     app.wait(DAY * (19 * 365 - 10));
@@ -129,9 +188,20 @@ async fn the_end_of_the_authority_and_of_a_leaf_is_announced_in_time() {
 async fn a_master_key_that_stays_half_rotated_is_reported() {
     let (app, text) = app(0, 0).await;
     let new = MasterKey::generate(&transire::domain::clock::SystemRandom);
-    let both = transire::service::MasterKeys::read(Box::new(crate::harness::operator::Place::of([&text, new.to_text().expose()]))).unwrap();
+    let both =
+        transire::service::MasterKeys::read(Box::new(crate::harness::operator::Place::of([
+            &text,
+            new.to_text().expose(),
+        ])))
+        .unwrap();
     let command = app.another(both).await.unwrap();
-    let step = async || command.keys.rotate_master_key(&operator_call(&command), None).await.unwrap();
+    let step = async || {
+        command
+            .keys
+            .rotate_master_key(&operator_call(&command), None)
+            .await
+            .unwrap()
+    };
     step().await;
     app.service.memory.catch_up().await.unwrap();
     // This one doesn't have the new key at all.
@@ -148,7 +218,11 @@ async fn a_master_key_that_stays_half_rotated_is_reported() {
     command.keys.renew_leaf_certificates().await.unwrap();
     command.keys.refresh_warnings().await.unwrap();
     assert!(command.keys.warnings()[0].text.contains("--finish"));
-    command.keys.finish_master_key(&operator_call(&command)).await.unwrap();
+    command
+        .keys
+        .finish_master_key(&operator_call(&command))
+        .await
+        .unwrap();
     command.keys.refresh_warnings().await.unwrap();
     assert!(command.keys.warnings().is_empty());
 }

@@ -1,4 +1,5 @@
-//! Nobody needs an access key who has an OpenID Connect token: what a provider's token opens, and what it doesn't.
+//! Nobody needs an access key who has an OpenID Connect token: what a provider's token opens, and
+//! what it doesn't.
 
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ const GITHUB_NUMBERED: &str = "repo:example-org@123456/app@456789:ref:refs/heads
 /// What Kubernetes calls a service account.
 const KUBERNETES: &str = "system:serviceaccount:ci:builder";
 
-/// A service that knows one provider, and roles that trust it: `builder` the jobs of one repository and one service
-/// account of a cluster, `nobody` none of these.
+/// A service that knows one provider, and roles that trust it: `builder` the jobs of one repository
+/// and one service account of a cluster, `nobody` none of these.
 struct Keyless {
     app: App,
     issuer: Issuer,
@@ -53,14 +54,47 @@ impl Keyless {
             jwks: None,
             algorithms: Vec::new(),
         };
-        app.service.identity.create_oidc_provider(&app.operator(), provider).await.unwrap();
+        app.service
+            .identity
+            .create_oidc_provider(&app.operator(), provider)
+            .await
+            .unwrap();
         let rights = json!({ "version": "2.0", "statement": [
             { "effect": "allow", "action": ["tcr:CreateInstanceToken", "tcr:PullRepository", "tcr:PushRepository"], "resource": "*" } ] });
-        app.service.identity.save_policy(&app.operator(), account(), "build", &rights.to_string(), Save::Create).await.unwrap();
+        app.service
+            .identity
+            .save_policy(
+                &app.operator(),
+                account(),
+                "build",
+                &rights.to_string(),
+                Save::Create,
+            )
+            .await
+            .unwrap();
         let ram = json!({ "Version": "1", "Statement": [{ "Effect": "Allow", "Action": "cr:GetAuthorizationToken", "Resource": "*" }] });
-        app.service.identity.save_policy(&app.operator(), account(), "issue", &ram.to_string(), Save::Create).await.unwrap();
+        app.service
+            .identity
+            .save_policy(
+                &app.operator(),
+                account(),
+                "issue",
+                &ram.to_string(),
+                Save::Create,
+            )
+            .await
+            .unwrap();
         let keyless = Self { app, issuer, key };
-        keyless.role("builder", &["repo:example-org/app:*", "repo:example-org@123456/app@456789:*", KUBERNETES]).await;
+        keyless
+            .role(
+                "builder",
+                &[
+                    "repo:example-org/app:*",
+                    "repo:example-org@123456/app@456789:*",
+                    KUBERNETES,
+                ],
+            )
+            .await;
         keyless.role("nobody", &["repo:example-org/other:*"]).await;
         keyless
     }
@@ -70,16 +104,39 @@ impl Keyless {
             "Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": { "Federated": [format!("acs:ram::{ACCOUNT}:oidc-provider/ci")] },
             "Condition": { "StringEquals": { "oidc:aud": AUDIENCE }, "StringLike": { "oidc:sub": subjects } } }] });
-        self.app.service.identity.create_role(&self.app.operator(), account(), name, &trust.to_string(), 7200).await.unwrap();
+        self.app
+            .service
+            .identity
+            .create_role(
+                &self.app.operator(),
+                account(),
+                name,
+                &trust.to_string(),
+                7200,
+            )
+            .await
+            .unwrap();
         let target = Target::Role(name.to_owned());
         for policy in ["build", "issue"] {
-            self.app.service.identity.set_attached(&self.app.operator(), account(), policy, &target, Attached::Yes).await.unwrap();
+            self.app
+                .service
+                .identity
+                .set_attached(
+                    &self.app.operator(),
+                    account(),
+                    policy,
+                    &target,
+                    Attached::Yes,
+                )
+                .await
+                .unwrap();
         }
     }
 
     /// Returns a token of the provider's for a subject.
     fn token(&self, subject: &str) -> String {
-        self.key.token(&self.issuer.claims(subject, AUDIENCE, self.app.now()))
+        self.key
+            .token(&self.issuer.claims(subject, AUDIENCE, self.app.now()))
     }
 
     /// Asks for a session as Alibaba's credential libraries do.
@@ -89,11 +146,21 @@ impl Keyless {
             .append_pair("Format", "JSON")
             .append_pair("Version", "2015-04-01")
             .append_pair("RoleArn", &format!("acs:ram::{ACCOUNT}:role/{role}"))
-            .append_pair("OIDCProviderArn", &format!("acs:ram::{ACCOUNT}:oidc-provider/ci"))
+            .append_pair(
+                "OIDCProviderArn",
+                &format!("acs:ram::{ACCOUNT}:oidc-provider/ci"),
+            )
             .append_pair("OIDCToken", token)
             .append_pair("RoleSessionName", "build-7")
             .finish();
-        self.app.send(Request::get(format!("/?{query}")).header("host", HOST).body("".into()).unwrap()).await
+        self.app
+            .send(
+                Request::get(format!("/?{query}"))
+                    .header("host", HOST)
+                    .body("".into())
+                    .unwrap(),
+            )
+            .await
     }
 
     /// Asks for a session as Tencent's SDKs do.
@@ -115,7 +182,9 @@ impl Keyless {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        self.app.send(request.body(body.to_string().into()).unwrap()).await
+        self.app
+            .send(request.body(body.to_string().into()).unwrap())
+            .await
     }
 }
 
@@ -129,12 +198,37 @@ async fn a_job_of_github_actions_logs_in_through_alibabas_door() {
         let info = &answer.json()["OIDCTokenInfo"];
         assert_eq!(
             (&info["Subject"], &info["Issuer"], &info["ClientIds"]),
-            (&json!(subject), &json!(keyless.issuer.url), &json!(AUDIENCE))
+            (
+                &json!(subject),
+                &json!(keyless.issuer.url),
+                &json!(AUDIENCE)
+            )
         );
         let session = Session::of_alibaba(&answer).key();
-        let issued = app.alibaba("GetAuthorizationToken", &[("InstanceId", app.instance.cri_id.as_str())]).by(&session).send().await.json();
-        let secret = Secret::new(issued["AuthorizationToken"].as_str().unwrap_or_else(|| panic!("{issued}")));
-        assert_eq!(granted(app, "cr_temp_user", &secret, "repository:team/app:pull,push").await, "repository:team/app:pull,push");
+        let issued = app
+            .alibaba(
+                "GetAuthorizationToken",
+                &[("InstanceId", app.instance.cri_id.as_str())],
+            )
+            .by(&session)
+            .send()
+            .await
+            .json();
+        let secret = Secret::new(
+            issued["AuthorizationToken"]
+                .as_str()
+                .unwrap_or_else(|| panic!("{issued}")),
+        );
+        assert_eq!(
+            granted(
+                app,
+                "cr_temp_user",
+                &secret,
+                "repository:team/app:pull,push"
+            )
+            .await,
+            "repository:team/app:pull,push"
+        );
     }
 }
 
@@ -142,18 +236,51 @@ async fn a_job_of_github_actions_logs_in_through_alibabas_door() {
 async fn a_service_account_of_kubernetes_logs_in_through_tencents_door() {
     let keyless = Keyless::new().await;
     let app = &keyless.app;
-    let answer = keyless.at_tencent(&keyless.token(KUBERNETES), "builder").await;
-    assert_eq!(answer.json()["Response"]["ExpiredTime"], json!(app.now().unix_seconds() + 3600));
+    let answer = keyless
+        .at_tencent(&keyless.token(KUBERNETES), "builder")
+        .await;
+    assert_eq!(
+        answer.json()["Response"]["ExpiredTime"],
+        json!(app.now().unix_seconds() + 3600)
+    );
     let session = Session::of_tencent(&answer).key();
     let call = json!({ "RegistryId": app.instance.id.as_str() });
-    let issued = served(&app.tencent("CreateInstanceToken", &call).by(&session).send().await);
+    let issued = served(
+        &app.tencent("CreateInstanceToken", &call)
+            .by(&session)
+            .send()
+            .await,
+    );
     let secret = Secret::new(issued["Token"].as_str().unwrap());
     let username = issued["Username"].as_str().unwrap();
-    assert_eq!(granted(app, username, &secret, "repository:team/app:pull").await, "repository:team/app:pull");
+    assert_eq!(
+        granted(app, username, &secret, "repository:team/app:pull").await,
+        "repository:team/app:pull"
+    );
     // It goes with its role, though there is no key to delete.
-    app.service.identity.delete_role(&app.operator(), account(), "builder").await.unwrap();
-    assert_eq!(app.registry(Some((username, secret.expose())), &format!("service={SERVICE}")).await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(code(&app.tencent("CreateInstanceToken", &call).by(&session).send().await), "AuthFailure.TokenFailure");
+    app.service
+        .identity
+        .delete_role(&app.operator(), account(), "builder")
+        .await
+        .unwrap();
+    assert_eq!(
+        app.registry(
+            Some((username, secret.expose())),
+            &format!("service={SERVICE}")
+        )
+        .await
+        .status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(
+        code(
+            &app.tencent("CreateInstanceToken", &call)
+                .by(&session)
+                .send()
+                .await
+        ),
+        "AuthFailure.TokenFailure"
+    );
 }
 
 #[tokio::test]
@@ -162,9 +289,22 @@ async fn a_token_opens_no_role_that_does_not_trust_its_subject_nor_says_which_ro
     let strange = keyless.token("repo:example-org/application:ref:refs/heads/main");
     let next_owner = keyless.token("repo:example-org@999999/app@456789:ref:refs/heads/main");
     let job = keyless.token(GITHUB);
-    for (token, role) in [(&job, "nobody"), (&job, "missing"), (&strange, "builder"), (&next_owner, "builder")] {
-        assert_eq!(alibaba_code(&keyless.at_alibaba(token, role).await), (401, "AuthenticationFail.NoPermission".to_owned()), "{role}");
-        assert_eq!(code(&keyless.at_tencent(token, role).await), "AuthFailure.UnauthorizedOperation", "{role}");
+    for (token, role) in [
+        (&job, "nobody"),
+        (&job, "missing"),
+        (&strange, "builder"),
+        (&next_owner, "builder"),
+    ] {
+        assert_eq!(
+            alibaba_code(&keyless.at_alibaba(token, role).await),
+            (401, "AuthenticationFail.NoPermission".to_owned()),
+            "{role}"
+        );
+        assert_eq!(
+            code(&keyless.at_tencent(token, role).await),
+            "AuthFailure.UnauthorizedOperation",
+            "{role}"
+        );
     }
 }
 
@@ -180,13 +320,26 @@ async fn a_token_that_is_not_good_is_refused_by_both_doors_with_the_reason() {
     let now = keyless.app.now().unix_seconds();
     let forged = TestKey::generate("ES256", "one").token(&claims);
     for (token, at_alibaba) in [
-        (with("exp", json!(now - 600)), "AuthenticationFail.OIDCToken.Expired"),
-        (with("aud", json!("sts.example.org")), "AuthenticationFail.OIDCToken.AudienceNotMatch"),
+        (
+            with("exp", json!(now - 600)),
+            "AuthenticationFail.OIDCToken.Expired",
+        ),
+        (
+            with("aud", json!("sts.example.org")),
+            "AuthenticationFail.OIDCToken.AudienceNotMatch",
+        ),
         (forged, "AuthenticationFail.OIDCToken.InvalidSignature"),
         ("a.b.c".to_owned(), "AuthenticationFail.OIDCToken.Invalid"),
     ] {
-        assert_eq!(alibaba_code(&keyless.at_alibaba(&token, "builder").await), (401, at_alibaba.to_owned()));
-        assert_eq!(code(&keyless.at_tencent(&token, "builder").await), "InvalidParameter.WebIdentityTokenError", "{at_alibaba}");
+        assert_eq!(
+            alibaba_code(&keyless.at_alibaba(&token, "builder").await),
+            (401, at_alibaba.to_owned())
+        );
+        assert_eq!(
+            code(&keyless.at_tencent(&token, "builder").await),
+            "InvalidParameter.WebIdentityTokenError",
+            "{at_alibaba}"
+        );
     }
 }
 
@@ -194,19 +347,36 @@ async fn a_token_that_is_not_good_is_refused_by_both_doors_with_the_reason() {
 async fn a_token_out_of_its_time_is_refused_with_its_times_and_the_servers() {
     let keyless = Keyless::new().await;
     let now = keyless.app.now();
-    let (before, after) = (now.minus(Duration::from_mins(10)), now.plus(Duration::from_mins(10)));
+    let (before, after) = (
+        now.minus(Duration::from_mins(10)),
+        now.plus(Duration::from_mins(10)),
+    );
     for (issued_at, expires_at, code) in [(before, before, "Expired"), (after, after, "Invalid")] {
         let mut claims = keyless.issuer.claims(GITHUB, AUDIENCE, now);
-        (claims["iat"], claims["nbf"]) = (json!(issued_at.unix_seconds()), json!(issued_at.unix_seconds()));
+        (claims["iat"], claims["nbf"]) = (
+            json!(issued_at.unix_seconds()),
+            json!(issued_at.unix_seconds()),
+        );
         claims["exp"] = json!(expires_at.unix_seconds());
         let token = keyless.key.token(&claims);
         let times = [issued_at, expires_at, now].map(Timestamp::rfc3339);
-        let figures = format!("from {} to {}, and the server's time is {}", times[0], times[1], times[2]);
-        for (answer, place) in
-            [(keyless.at_alibaba(&token, "builder").await, "alibaba"), (keyless.at_tencent(&token, "builder").await, "tencent")]
-        {
+        let figures = format!(
+            "from {} to {}, and the server's time is {}",
+            times[0], times[1], times[2]
+        );
+        for (answer, place) in [
+            (keyless.at_alibaba(&token, "builder").await, "alibaba"),
+            (keyless.at_tencent(&token, "builder").await, "tencent"),
+        ] {
             assert!(answer.body.contains(&figures), "{place}: {}", answer.body);
-            assert!(answer.body.contains(&format!("AuthenticationFail.OIDCToken.{code}")) || place == "tencent", "{}", answer.body);
+            assert!(
+                answer
+                    .body
+                    .contains(&format!("AuthenticationFail.OIDCToken.{code}"))
+                    || place == "tencent",
+                "{}",
+                answer.body
+            );
         }
     }
 }
@@ -217,22 +387,39 @@ async fn the_bearer_of_a_token_is_named_in_the_audit() {
     let before = crate::harness::operator::lines(&keyless.app, 0).await.len();
     keyless.at_alibaba(&keyless.token(GITHUB), "builder").await;
     let lines = crate::harness::operator::lines(&keyless.app, before + 1).await;
-    let line = lines.iter().find(|line| line.action == "session.assume-role").expect("a line");
-    assert_eq!(line.principal.as_deref(), Some(format!("{ACCOUNT}:oidc-provider/ci/{GITHUB}").as_str()));
+    let line = lines
+        .iter()
+        .find(|line| line.action == "session.assume-role")
+        .expect("a line");
+    assert_eq!(
+        line.principal.as_deref(),
+        Some(format!("{ACCOUNT}:oidc-provider/ci/{GITHUB}").as_str())
+    );
     assert_eq!(line.account, Some(account().number()));
 }
 
 #[tokio::test]
 async fn a_right_token_is_served_beside_calls_that_fail_at_its_address() {
     // An address that was refused too often had every unsigned call refused unread.
-    let keyless =
-        Keyless::with(|options| (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 2)).await;
+    let keyless = Keyless::with(|options| {
+        (
+            options.service.limits.refusals_per_second,
+            options.service.limits.refusals_burst,
+        ) = (1, 2)
+    })
+    .await;
     for _ in 0..5 {
         keyless.at_alibaba("a.b.c", "builder").await;
         keyless.at_tencent("a.b.c", "builder").await;
     }
-    assert_eq!(code(&keyless.at_tencent("a.b.c", "builder").await), "RequestLimitExceeded");
-    assert_eq!(alibaba_code(&keyless.at_alibaba("a.b.c", "builder").await).1, "Throttling");
+    assert_eq!(
+        code(&keyless.at_tencent("a.b.c", "builder").await),
+        "RequestLimitExceeded"
+    );
+    assert_eq!(
+        alibaba_code(&keyless.at_alibaba("a.b.c", "builder").await).1,
+        "Throttling"
+    );
     for _ in 0..5 {
         let answer = keyless.at_alibaba(&keyless.token(GITHUB), "builder").await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
@@ -242,19 +429,39 @@ async fn a_right_token_is_served_beside_calls_that_fail_at_its_address() {
 
 #[tokio::test]
 async fn a_token_that_no_role_trusts_uses_up_none_of_the_accounts_calls() {
-    // Anybody has tokens of a public issuer: with one of its own, a stranger used the account's calls up.
+    // Anybody has tokens of a public issuer: with one of its own, a stranger used the account's
+    // calls up.
     let keyless = Keyless::with(|options| {
         for action in ["sts:AssumeRoleWithOIDC", "sts:AssumeRoleWithWebIdentity"] {
-            options.service.limits.requests_per_second_by_action.insert(action.to_owned(), 1);
+            options
+                .service
+                .limits
+                .requests_per_second_by_action
+                .insert(action.to_owned(), 1);
         }
     })
     .await;
     let strange = keyless.token("repo:example-org/application:ref:refs/heads/main");
     for _ in 0..3 {
-        assert_eq!(alibaba_code(&keyless.at_alibaba(&strange, "builder").await).1, "AuthenticationFail.NoPermission");
-        assert_eq!(code(&keyless.at_tencent(&strange, "builder").await), "AuthFailure.UnauthorizedOperation");
+        assert_eq!(
+            alibaba_code(&keyless.at_alibaba(&strange, "builder").await).1,
+            "AuthenticationFail.NoPermission"
+        );
+        assert_eq!(
+            code(&keyless.at_tencent(&strange, "builder").await),
+            "AuthFailure.UnauthorizedOperation"
+        );
     }
-    assert_eq!(keyless.at_alibaba(&keyless.token(GITHUB), "builder").await.status, StatusCode::OK);
+    assert_eq!(
+        keyless
+            .at_alibaba(&keyless.token(GITHUB), "builder")
+            .await
+            .status,
+        StatusCode::OK
+    );
     Session::of_tencent(&keyless.at_tencent(&keyless.token(GITHUB), "builder").await);
-    assert_eq!(alibaba_code(&keyless.at_alibaba(&keyless.token(GITHUB), "builder").await).1, "Throttling.User");
+    assert_eq!(
+        alibaba_code(&keyless.at_alibaba(&keyless.token(GITHUB), "builder").await).1,
+        "Throttling.User"
+    );
 }

@@ -22,7 +22,11 @@ async fn a_new_signing_key_is_published_before_it_signs_and_the_old_one_after() 
     assert_eq!(app.states(ES256).await, [KeyState::Next, KeyState::InUse]);
     assert_eq!(app.keys(ES256).await[0].id, id);
     app.later(Duration::from_secs(29)).await;
-    assert_eq!(app.kid(&credential).await, first, "a replica may not know the new one yet");
+    assert_eq!(
+        app.kid(&credential).await,
+        first,
+        "a replica may not know the new one yet"
+    );
     assert_eq!(app.published().len(), 2);
     app.later(Duration::from_secs(1)).await;
     let second = app.kid(&credential).await;
@@ -38,7 +42,10 @@ async fn what_an_old_sealing_key_sealed_still_opens() {
     let before = app.temporary().await;
     app.rotate(KeyKind::Sealing).await;
     app.later(Duration::from_secs(31)).await;
-    assert_eq!(app.states(KeyKind::Sealing).await, [KeyState::InUse, KeyState::Old]);
+    assert_eq!(
+        app.states(KeyKind::Sealing).await,
+        [KeyState::InUse, KeyState::Old]
+    );
     let after = app.temporary().await;
     // The id of the sealing key stands at the beginning of what it sealed, after the version.
     let key_id = |secret: &Secret| secret.expose()[5..12].to_owned();
@@ -56,16 +63,35 @@ async fn two_rotations_in_a_moment_leave_the_newest_in_use() {
         app.rotate(ES256).await;
         app.wait(Duration::from_secs(1));
     }
-    assert_eq!(app.states(ES256).await, [KeyState::Next, KeyState::Next, KeyState::InUse]);
+    assert_eq!(
+        app.states(ES256).await,
+        [KeyState::Next, KeyState::Next, KeyState::InUse]
+    );
     app.later(Duration::from_secs(28)).await;
-    assert_eq!(app.states(ES256).await, [KeyState::Next, KeyState::InUse, KeyState::Old]);
+    assert_eq!(
+        app.states(ES256).await,
+        [KeyState::Next, KeyState::InUse, KeyState::Old]
+    );
     app.later(Duration::from_secs(1)).await;
-    assert_eq!(app.states(ES256).await, [KeyState::InUse, KeyState::Old, KeyState::Old]);
+    assert_eq!(
+        app.states(ES256).await,
+        [KeyState::InUse, KeyState::Old, KeyState::Old]
+    );
 }
 
 #[tokio::test]
 async fn a_key_is_rotated_for_an_algorithm_that_is_used() {
     let app = App::new().await;
-    let refused = app.service.keys.rotate_key(&app.operator(), KeyKind::Signing(Algorithm::Rs256)).await.unwrap_err();
-    assert_eq!(refused.kind(), &ErrorKind::NotFound { noun: Noun::SigningKey });
+    let refused = app
+        .service
+        .keys
+        .rotate_key(&app.operator(), KeyKind::Signing(Algorithm::Rs256))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.kind(),
+        &ErrorKind::NotFound {
+            noun: Noun::SigningKey
+        }
+    );
 }

@@ -11,7 +11,9 @@ use transire::domain::secret::Secret;
 use transire::domain::{Error, ErrorKind, Noun, Result};
 use transire::service::{LogIn, NewOidcProvider, Outgoing, RequestContext, WebIdentity};
 
-use crate::harness::issuer::{DESCRIPTION, Issuer, KEYS, Reply, TestKey, claims, jwks, outgoing_to_loopback};
+use crate::harness::issuer::{
+    DESCRIPTION, Issuer, KEYS, Reply, TestKey, claims, jwks, outgoing_to_loopback,
+};
 use crate::harness::operator::context;
 use crate::harness::{ACCOUNT, App, SERVICE};
 
@@ -35,15 +37,31 @@ fn new_provider(issuer: &str) -> NewOidcProvider {
 }
 
 async fn create(app: &App, new: NewOidcProvider) {
-    app.service.identity.create_oidc_provider(&app.operator(), new).await.unwrap();
+    app.service
+        .identity
+        .create_oidc_provider(&app.operator(), new)
+        .await
+        .unwrap();
 }
 
 async fn delete(app: &App) {
-    app.service.identity.delete_oidc_provider(&app.operator(), ACCOUNT.parse().unwrap(), "issuer").await.unwrap();
+    app.service
+        .identity
+        .delete_oidc_provider(&app.operator(), ACCOUNT.parse().unwrap(), "issuer")
+        .await
+        .unwrap();
 }
 
 async fn check(app: &App, token: &str) -> Result<WebIdentity> {
-    app.service.identity.check_web_identity(&app.operator(), ACCOUNT.parse().unwrap(), "issuer", &Secret::new(token)).await
+    app.service
+        .identity
+        .check_web_identity(
+            &app.operator(),
+            ACCOUNT.parse().unwrap(),
+            "issuer",
+            &Secret::new(token),
+        )
+        .await
 }
 
 fn fault<T: std::fmt::Debug>(result: Result<T>) -> WebIdentityFault {
@@ -56,8 +74,17 @@ fn fault<T: std::fmt::Debug>(result: Result<T>) -> WebIdentityFault {
 /// Checks a token that must fail for want of keys, and returns why, as the log has it.
 async fn cause(app: &App, token: &str) -> String {
     let error = check(app, token).await.unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::WebIdentity { fault: WebIdentityFault::KeysUnavailable });
-    assert_eq!(error.message(), Error::web_identity(WebIdentityFault::KeysUnavailable).message(), "a stranger learns something");
+    assert_eq!(
+        error.kind(),
+        &ErrorKind::WebIdentity {
+            fault: WebIdentityFault::KeysUnavailable
+        }
+    );
+    assert_eq!(
+        error.message(),
+        Error::web_identity(WebIdentityFault::KeysUnavailable).message(),
+        "a stranger learns something"
+    );
     error.cause().unwrap_or_default()
 }
 
@@ -67,7 +94,10 @@ fn seconds(seconds: u64) -> Duration {
 
 #[tokio::test]
 async fn a_token_of_github_actions_is_believed_with_keys_that_are_fetched_once() {
-    let (app, key) = (app().await, TestKey::generate("RS256", "38826b17-6a30-5f9b-b169-8beb8202f723"));
+    let (app, key) = (
+        app().await,
+        TestKey::generate("RS256", "38826b17-6a30-5f9b-b169-8beb8202f723"),
+    );
     let issuer = Issuer::start(&[&key]).await;
     create(&app, new_provider(&issuer.url)).await;
     let subject = "repo:example-org/app:ref:refs/heads/main";
@@ -79,23 +109,49 @@ async fn a_token_of_github_actions_is_believed_with_keys_that_are_fetched_once()
         "run_attempt": "1",
         "job_workflow_ref": "example-org/app/.github/workflows/push.yml@refs/heads/main",
     });
-    claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    claims
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     for _ in 0..3 {
         let identity = check(&app, &key.token(&claims)).await.unwrap();
-        assert_eq!((identity.issuer.as_str(), identity.subject.as_str()), (issuer.url.as_str(), subject));
+        assert_eq!(
+            (identity.issuer.as_str(), identity.subject.as_str()),
+            (issuer.url.as_str(), subject)
+        );
         assert_eq!(identity.audiences, [AUDIENCE]);
-        assert_eq!((identity.issued_at, identity.expires_at), (app.now(), app.now().plus(seconds(600))));
+        assert_eq!(
+            (identity.issued_at, identity.expires_at),
+            (app.now(), app.now().plus(seconds(600)))
+        );
     }
-    assert_eq!((issuer.asked(DESCRIPTION), issuer.asked(KEYS), issuer.connections()), (1, 1, 2));
+    assert_eq!(
+        (
+            issuer.asked(DESCRIPTION),
+            issuer.asked(KEYS),
+            issuer.connections()
+        ),
+        (1, 1, 2)
+    );
 }
 
 #[tokio::test]
 async fn a_token_of_a_cluster_is_believed_by_keys_that_were_given_and_nobody_is_asked() {
-    let (app, key) = (App::new().await, TestKey::generate("RS256", "dgrYF7DBVRCM9zqfsXkvmyfWmMsBmZQ0rpqjpfOJEXA"));
+    let (app, key) = (
+        App::new().await,
+        TestKey::generate("RS256", "dgrYF7DBVRCM9zqfsXkvmyfWmMsBmZQ0rpqjpfOJEXA"),
+    );
     let issuer = Issuer::start(&[]).await;
     // Plain http is not taken, given keys or not; a private address is.
     let place = issuer.url.replace("http://", "https://");
-    create(&app, NewOidcProvider { jwks: Some(jwks(&[&key]).to_string()), ..new_provider(&place) }).await;
+    create(
+        &app,
+        NewOidcProvider {
+            jwks: Some(jwks(&[&key]).to_string()),
+            ..new_provider(&place)
+        },
+    )
+    .await;
     let (now, subject) = (app.now().unix_seconds(), "system:serviceaccount:ci:builder");
     let claims = json!({
         "aud": [AUDIENCE],
@@ -108,10 +164,20 @@ async fn a_token_of_a_cluster_is_believed_by_keys_that_were_given_and_nobody_is_
         "sub": subject,
     });
     // A cluster writes no type into the header.
-    let header = json!({ "alg": "RS256", "kid": "dgrYF7DBVRCM9zqfsXkvmyfWmMsBmZQ0rpqjpfOJEXA" }).to_string();
-    assert_eq!(check(&app, &key.sign(&header, &claims.to_string())).await.unwrap().subject, subject);
+    let header =
+        json!({ "alg": "RS256", "kid": "dgrYF7DBVRCM9zqfsXkvmyfWmMsBmZQ0rpqjpfOJEXA" }).to_string();
+    assert_eq!(
+        check(&app, &key.sign(&header, &claims.to_string()))
+            .await
+            .unwrap()
+            .subject,
+        subject
+    );
     let unknown = TestKey::generate("RS256", "another");
-    assert_eq!(fault(check(&app, &unknown.token(&claims)).await), WebIdentityFault::BadSignature);
+    assert_eq!(
+        fault(check(&app, &unknown.token(&claims)).await),
+        WebIdentityFault::BadSignature
+    );
     app.wait(seconds(3000));
     assert!(check(&app, &key.token(&claims)).await.is_ok());
     assert_eq!(issuer.connections(), 0);
@@ -124,9 +190,22 @@ async fn an_issuer_with_a_path_is_described_below_it() {
     for path in ["/realms/a", "/realms/a/"] {
         let url = format!("{}{path}", issuer.url);
         let description = format!("/realms/a{DESCRIPTION}");
-        issuer.reply(&description, Reply::json(&json!({ "issuer": url, "jwks_uri": format!("{}{KEYS}?of=a", issuer.url) })));
+        issuer.reply(
+            &description,
+            Reply::json(
+                &json!({ "issuer": url, "jwks_uri": format!("{}{KEYS}?of=a", issuer.url) }),
+            ),
+        );
         create(&app, new_provider(&url)).await;
-        assert!(check(&app, &key.token(&claims(&url, "builder", AUDIENCE, app.now()))).await.is_ok(), "{url}");
+        assert!(
+            check(
+                &app,
+                &key.token(&claims(&url, "builder", AUDIENCE, app.now()))
+            )
+            .await
+            .is_ok(),
+            "{url}"
+        );
         delete(&app).await;
     }
     assert_eq!((issuer.asked(DESCRIPTION), issuer.asked(KEYS)), (0, 2));
@@ -134,12 +213,21 @@ async fn an_issuer_with_a_path_is_described_below_it() {
 
 #[tokio::test]
 async fn each_fault_of_a_token_is_told_and_asks_nobody_in_vain() {
-    use WebIdentityFault::{AudienceNotMatched, BadSignature, Expired, Malformed, NoSuchProvider, NotYetValid};
+    use WebIdentityFault::{
+        AudienceNotMatched, BadSignature, Expired, Malformed, NoSuchProvider, NotYetValid,
+    };
     let (app, key) = (app().await, TestKey::generate("ES256", "one"));
     let issuer = Issuer::start(&[&key]).await;
     let usual = issuer.claims("builder", AUDIENCE, app.now());
     assert_eq!(fault(check(&app, &key.token(&usual)).await), NoSuchProvider);
-    create(&app, NewOidcProvider { algorithms: vec![OidcAlgorithm::Es256], ..new_provider(&issuer.url) }).await;
+    create(
+        &app,
+        NewOidcProvider {
+            algorithms: vec![OidcAlgorithm::Es256],
+            ..new_provider(&issuer.url)
+        },
+    )
+    .await;
     let with = |name: &str, value: Value| {
         let mut claims = usual.clone();
         claims[name] = value;
@@ -158,23 +246,41 @@ async fn each_fault_of_a_token_is_told_and_asks_nobody_in_vain() {
     ] {
         assert_eq!(fault(check(&app, &token).await), expected, "{token}");
     }
-    assert_eq!(issuer.connections(), 0, "the issuer was asked for keys that could help nobody");
+    assert_eq!(
+        issuer.connections(),
+        0,
+        "the issuer was asked for keys that could help nobody"
+    );
     assert!(check(&app, &key.token(&usual)).await.is_ok());
-    assert_eq!(fault(check(&app, &TestKey::generate("ES256", "one").token(&usual)).await), BadSignature);
+    assert_eq!(
+        fault(check(&app, &TestKey::generate("ES256", "one").token(&usual)).await),
+        BadSignature
+    );
 }
 
 #[tokio::test]
 async fn a_rotated_key_is_found_and_the_old_one_forgotten() {
-    let (app, old, new) = (app().await, TestKey::generate("ES256", "old"), TestKey::generate("ES384", "new"));
+    let (app, old, new) = (
+        app().await,
+        TestKey::generate("ES256", "old"),
+        TestKey::generate("ES384", "new"),
+    );
     let issuer = Issuer::start(&[&old]).await;
     create(&app, new_provider(&issuer.url)).await;
     let claims = issuer.claims("builder", AUDIENCE, app.now());
     assert!(check(&app, &old.token(&claims)).await.is_ok());
     issuer.publish(&[&new]);
-    assert_eq!(fault(check(&app, &new.token(&claims)).await), WebIdentityFault::BadSignature, "it was asked again within a minute");
+    assert_eq!(
+        fault(check(&app, &new.token(&claims)).await),
+        WebIdentityFault::BadSignature,
+        "it was asked again within a minute"
+    );
     app.wait(seconds(60));
     assert!(check(&app, &new.token(&claims)).await.is_ok());
-    assert_eq!(fault(check(&app, &old.token(&claims)).await), WebIdentityFault::BadSignature);
+    assert_eq!(
+        fault(check(&app, &old.token(&claims)).await),
+        WebIdentityFault::BadSignature
+    );
     assert_eq!(issuer.asked(KEYS), 2);
 }
 
@@ -185,12 +291,29 @@ async fn a_stranger_with_made_up_kids_asks_the_issuer_once_a_minute() {
     create(&app, new_provider(&issuer.url)).await;
     for minute in 1..=3 {
         for number in 0..100 {
-            let header = json!({ "alg": "EdDSA", "kid": format!("kid-{minute}-{number}") }).to_string();
-            let token = key.sign(&header, &issuer.claims("builder", AUDIENCE, app.now()).to_string());
-            assert_eq!(fault(check(&app, &token).await), WebIdentityFault::BadSignature);
+            let header =
+                json!({ "alg": "EdDSA", "kid": format!("kid-{minute}-{number}") }).to_string();
+            let token = key.sign(
+                &header,
+                &issuer.claims("builder", AUDIENCE, app.now()).to_string(),
+            );
+            assert_eq!(
+                fault(check(&app, &token).await),
+                WebIdentityFault::BadSignature
+            );
         }
-        assert_eq!((issuer.asked(DESCRIPTION), issuer.asked(KEYS)), (minute, minute));
-        assert!(check(&app, &key.token(&issuer.claims("builder", AUDIENCE, app.now()))).await.is_ok());
+        assert_eq!(
+            (issuer.asked(DESCRIPTION), issuer.asked(KEYS)),
+            (minute, minute)
+        );
+        assert!(
+            check(
+                &app,
+                &key.token(&issuer.claims("builder", AUDIENCE, app.now()))
+            )
+            .await
+            .is_ok()
+        );
         app.wait(seconds(60));
     }
 }
@@ -241,28 +364,83 @@ async fn a_caller_who_breaks_off_neither_stops_nor_repeats_the_asking() {
 async fn whatever_an_issuer_answers_wrongly_is_refused_and_told_to_the_log_alone() {
     let elsewhere = TestKey::generate("ES256", "one");
     let trap = Issuer::start(&[&elsewhere]).await;
-    let to_trap = |path: &str| Reply::status(302).header(header::LOCATION, &format!("{}{path}", trap.url));
-    let large = |reply: Reply| Reply { body: reply.body + &" ".repeat(256 << 10), ..reply };
-    let described = |issuer: &Issuer, jwks_uri: &str| Reply::json(&json!({ "issuer": issuer.url, "jwks_uri": jwks_uri }));
+    let to_trap =
+        |path: &str| Reply::status(302).header(header::LOCATION, &format!("{}{path}", trap.url));
+    let large = |reply: Reply| Reply {
+        body: reply.body + &" ".repeat(256 << 10),
+        ..reply
+    };
+    let described = |issuer: &Issuer, jwks_uri: &str| {
+        Reply::json(&json!({ "issuer": issuer.url, "jwks_uri": jwks_uri }))
+    };
     type Change<'a> = Box<dyn Fn(&Issuer) -> (&'static str, Reply) + 'a>;
     let cases: Vec<(Change<'_>, &str)> = vec![
         (Box::new(|_| (DESCRIPTION, to_trap(DESCRIPTION))), "302"),
         (Box::new(|_| (KEYS, to_trap(KEYS))), "302"),
         (Box::new(|_| (DESCRIPTION, Reply::status(404))), "404"),
         (Box::new(|_| (KEYS, Reply::status(500))), "500"),
-        (Box::new(|issuer| (DESCRIPTION, large(described(issuer, &format!("{}{KEYS}", issuer.url))))), "larger than 262144 bytes"),
-        (Box::new(|_| (KEYS, large(Reply::json(&jwks(&[&elsewhere]))))), "larger than 262144 bytes"),
-        (Box::new(|issuer| (DESCRIPTION, Reply::json(&json!({ "issuer": issuer.url })))), "jwks_uri"),
         (
             Box::new(|issuer| {
-                (DESCRIPTION, Reply::json(&json!({ "issuer": format!("{}/", issuer.url), "jwks_uri": format!("{}{KEYS}", issuer.url) })))
+                (
+                    DESCRIPTION,
+                    large(described(issuer, &format!("{}{KEYS}", issuer.url))),
+                )
+            }),
+            "larger than 262144 bytes",
+        ),
+        (
+            Box::new(|_| (KEYS, large(Reply::json(&jwks(&[&elsewhere]))))),
+            "larger than 262144 bytes",
+        ),
+        (
+            Box::new(|issuer| (DESCRIPTION, Reply::json(&json!({ "issuer": issuer.url })))),
+            "jwks_uri",
+        ),
+        (
+            Box::new(|issuer| {
+                (
+                    DESCRIPTION,
+                    Reply::json(
+                        &json!({ "issuer": format!("{}/", issuer.url), "jwks_uri": format!("{}{KEYS}", issuer.url) }),
+                    ),
+                )
             }),
             "another issuer",
         ),
-        (Box::new(|issuer| (DESCRIPTION, described(issuer, "file:///etc/passwd"))), "not https"),
-        (Box::new(|issuer| (DESCRIPTION, described(issuer, "https://user@issuer.example.com/keys"))), "username"),
-        (Box::new(|_| (KEYS, Reply { body: "<html>".to_owned(), ..Reply::status(200) })), "JWK set"),
-        (Box::new(|_| (KEYS, Reply::json(&json!({ "keys": [{ "kty": "EC", "d": "AAAA" }] })))), "private key"),
+        (
+            Box::new(|issuer| (DESCRIPTION, described(issuer, "file:///etc/passwd"))),
+            "not https",
+        ),
+        (
+            Box::new(|issuer| {
+                (
+                    DESCRIPTION,
+                    described(issuer, "https://user@issuer.example.com/keys"),
+                )
+            }),
+            "username",
+        ),
+        (
+            Box::new(|_| {
+                (
+                    KEYS,
+                    Reply {
+                        body: "<html>".to_owned(),
+                        ..Reply::status(200)
+                    },
+                )
+            }),
+            "JWK set",
+        ),
+        (
+            Box::new(|_| {
+                (
+                    KEYS,
+                    Reply::json(&json!({ "keys": [{ "kty": "EC", "d": "AAAA" }] })),
+                )
+            }),
+            "private key",
+        ),
     ];
     for (change, expected) in cases {
         let (app, key) = (app().await, TestKey::generate("ES256", "one"));
@@ -291,17 +469,30 @@ async fn an_issuer_that_fails_is_left_alone_for_longer_and_longer() {
         assert_eq!(issuer.asked(DESCRIPTION), asked);
         app.wait(seconds(pause - 1));
         cause(&app, &token(&app)).await;
-        assert_eq!(issuer.asked(DESCRIPTION), asked, "it was asked before {pause} seconds were over");
+        assert_eq!(
+            issuer.asked(DESCRIPTION),
+            asked,
+            "it was asked before {pause} seconds were over"
+        );
         app.wait(seconds(1));
     }
-    issuer.reply(DESCRIPTION, Reply::json(&json!({ "issuer": issuer.url, "jwks_uri": format!("{}{KEYS}", issuer.url) })));
+    issuer.reply(
+        DESCRIPTION,
+        Reply::json(&json!({ "issuer": issuer.url, "jwks_uri": format!("{}{KEYS}", issuer.url) })),
+    );
     assert!(check(&app, &token(&app)).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_silent_issuer_is_waited_for_no_longer_than_is_set() {
     let timeout = Duration::from_millis(200);
-    let app = App::with(|options| options.service.outgoing = Outgoing { timeout, ..outgoing_to_loopback() }).await;
+    let app = App::with(|options| {
+        options.service.outgoing = Outgoing {
+            timeout,
+            ..outgoing_to_loopback()
+        }
+    })
+    .await;
     let key = TestKey::generate("ES256", "one");
     let issuer = Issuer::start(&[&key]).await;
     create(&app, new_provider(&issuer.url)).await;
@@ -309,7 +500,10 @@ async fn a_silent_issuer_is_waited_for_no_longer_than_is_set() {
     let token = key.token(&issuer.claims("builder", AUDIENCE, app.now()));
     assert!(cause(&app, &token).await.contains("within 200ms"));
     issuer.open();
-    assert!(cause(&app, &token).await.contains("within 200ms"), "the failure was forgotten at once");
+    assert!(
+        cause(&app, &token).await.contains("within 200ms"),
+        "the failure was forgotten at once"
+    );
     app.wait(seconds(10));
     assert!(check(&app, &token).await.is_ok());
 }
@@ -319,7 +513,8 @@ async fn keys_are_used_on_for_hours_while_the_issuer_fails_and_then_no_more() {
     let (app, key) = (app().await, TestKey::generate("ES256", "one"));
     let issuer = Issuer::start(&[&key]).await;
     create(&app, new_provider(&issuer.url)).await;
-    let token = |key: &TestKey, app: &App| key.token(&issuer.claims("builder", AUDIENCE, app.now()));
+    let token =
+        |key: &TestKey, app: &App| key.token(&issuer.claims("builder", AUDIENCE, app.now()));
     assert!(check(&app, &token(&key, &app)).await.is_ok());
     issuer.reply(KEYS, Reply::status(503));
     app.wait(seconds(3599));
@@ -329,7 +524,11 @@ async fn keys_are_used_on_for_hours_while_the_issuer_fails_and_then_no_more() {
     assert!(check(&app, &token(&key, &app)).await.is_ok());
     assert_eq!(issuer.asked(KEYS), 2);
     // Another key may be one that the issuer would name if it answered.
-    assert!(cause(&app, &token(&TestKey::generate("ES256", "two"), &app)).await.contains("503"));
+    assert!(
+        cause(&app, &token(&TestKey::generate("ES256", "two"), &app))
+            .await
+            .contains("503")
+    );
     app.wait(seconds(5 * 3600 - 1));
     assert!(check(&app, &token(&key, &app)).await.is_ok());
     app.wait(seconds(1));
@@ -341,10 +540,18 @@ async fn keys_are_used_on_for_hours_while_the_issuer_fails_and_then_no_more() {
 
 #[tokio::test]
 async fn an_issuer_says_for_how_long_its_keys_are_kept_between_a_minute_and_an_hour() {
-    for (cache_control, kept) in [("max-age=600", 600), ("no-store", 60), ("max-age=1", 60), ("max-age=86400", 3600)] {
+    for (cache_control, kept) in [
+        ("max-age=600", 600),
+        ("no-store", 60),
+        ("max-age=1", 60),
+        ("max-age=86400", 3600),
+    ] {
         let (app, key) = (app().await, TestKey::generate("ES256", "one"));
         let issuer = Issuer::start(&[]).await;
-        issuer.reply(KEYS, Reply::json(&jwks(&[&key])).header(header::CACHE_CONTROL, cache_control));
+        issuer.reply(
+            KEYS,
+            Reply::json(&jwks(&[&key])).header(header::CACHE_CONTROL, cache_control),
+        );
         create(&app, new_provider(&issuer.url)).await;
         let mut claims = issuer.claims("builder", AUDIENCE, app.now());
         claims["exp"] = json!(app.now().unix_seconds() + 10_000);
@@ -352,7 +559,11 @@ async fn an_issuer_says_for_how_long_its_keys_are_kept_between_a_minute_and_an_h
         for (wait, asked) in [(0, 1), (kept - 1, 1), (1, 2)] {
             app.wait(seconds(wait));
             assert!(check(&app, &token).await.is_ok());
-            assert_eq!(issuer.asked(KEYS), asked, "{cache_control} after {wait} seconds");
+            assert_eq!(
+                issuer.asked(KEYS),
+                asked,
+                "{cache_control} after {wait} seconds"
+            );
         }
     }
 }
@@ -361,11 +572,27 @@ async fn an_issuer_says_for_how_long_its_keys_are_kept_between_a_minute_and_an_h
 async fn a_private_address_is_not_connected_to_unless_it_is_set() {
     let key = TestKey::generate("ES256", "one");
     let issuer = Issuer::start(&[&key]).await;
-    let strict = Outgoing { allow_private_addresses: false, ..outgoing_to_loopback() };
+    let strict = Outgoing {
+        allow_private_addresses: false,
+        ..outgoing_to_loopback()
+    };
     let app = App::with(|options| options.service.outgoing = strict).await;
-    let refused = app.service.identity.create_oidc_provider(&app.operator(), new_provider(&issuer.url)).await.unwrap_err();
-    assert_eq!(refused.kind(), &ErrorKind::InvalidParameter { name: "issuer".to_owned() });
-    assert!(refused.message().contains("allow_private_addresses"), "{refused}");
+    let refused = app
+        .service
+        .identity
+        .create_oidc_provider(&app.operator(), new_provider(&issuer.url))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.kind(),
+        &ErrorKind::InvalidParameter {
+            name: "issuer".to_owned()
+        }
+    );
+    assert!(
+        refused.message().contains("allow_private_addresses"),
+        "{refused}"
+    );
     // A name is judged by what it resolves to, when it is connected to.
     let by_name = issuer.url.replace("127.0.0.1", "localhost");
     create(&app, new_provider(&by_name)).await;
@@ -377,11 +604,19 @@ async fn a_private_address_is_not_connected_to_unless_it_is_set() {
 #[tokio::test]
 async fn an_issuer_is_asked_by_https_and_must_prove_who_it_is() {
     let key = TestKey::generate("ES256", "one");
-    let (issuer, plain) = (Issuer::start_tls(&[&key]).await, Issuer::start(&[&key]).await);
+    let (issuer, plain) = (
+        Issuer::start_tls(&[&key]).await,
+        Issuer::start(&[&key]).await,
+    );
     let file = std::env::temp_dir().join(format!("transire-it-ca-{}.pem", std::process::id()));
     std::fs::write(&file, issuer.certificate.as_ref().unwrap()).unwrap();
-    let outgoing = |ca_file| Outgoing { allow_http: false, ca_file, ..outgoing_to_loopback() };
-    let trusting = App::with(|options| options.service.outgoing = outgoing(Some(file.clone()))).await;
+    let outgoing = |ca_file| Outgoing {
+        allow_http: false,
+        ca_file,
+        ..outgoing_to_loopback()
+    };
+    let trusting =
+        App::with(|options| options.service.outgoing = outgoing(Some(file.clone()))).await;
     let doubting = App::with(|options| options.service.outgoing = outgoing(None)).await;
     let token = key.token(&issuer.claims("builder", AUDIENCE, trusting.now()));
     for app in [&trusting, &doubting] {
@@ -390,16 +625,26 @@ async fn an_issuer_is_asked_by_https_and_must_prove_who_it_is() {
     assert!(check(&trusting, &token).await.is_ok());
     let why = cause(&doubting, &token).await;
     // Without the system's certificates there is nobody to trust at all.
-    assert!(why.contains("TLS with localhost failed") || why.contains("authority's certificates"), "{why}");
+    assert!(
+        why.contains("TLS with localhost failed") || why.contains("authority's certificates"),
+        "{why}"
+    );
     // The certificate is localhost's, whatever resolves to the same address.
     delete(&trusting).await;
     let by_address = issuer.url.replace("localhost", "127.0.0.1");
     create(&trusting, new_provider(&by_address)).await;
-    let why = cause(&trusting, &key.token(&claims(&by_address, "builder", AUDIENCE, trusting.now()))).await;
+    let why = cause(
+        &trusting,
+        &key.token(&claims(&by_address, "builder", AUDIENCE, trusting.now())),
+    )
+    .await;
     assert!(why.contains("TLS with 127.0.0.1 failed"), "{why}");
     // Nor does a description lead from https to http.
     delete(&trusting).await;
-    issuer.reply(DESCRIPTION, Reply::json(&json!({ "issuer": issuer.url, "jwks_uri": format!("{}{KEYS}", plain.url) })));
+    issuer.reply(
+        DESCRIPTION,
+        Reply::json(&json!({ "issuer": issuer.url, "jwks_uri": format!("{}{KEYS}", plain.url) })),
+    );
     create(&trusting, new_provider(&issuer.url)).await;
     assert!(cause(&trusting, &token).await.contains("allow_http"));
     assert_eq!(plain.connections(), 0);
@@ -408,33 +653,68 @@ async fn an_issuer_is_asked_by_https_and_must_prove_who_it_is() {
 
 #[tokio::test]
 async fn a_deleted_provider_is_obeyed_at_once_and_its_successor_is_heard_anew() {
-    let (app, first, second) = (app().await, TestKey::generate("ES256", "one"), TestKey::generate("ES256", "one"));
+    let (app, first, second) = (
+        app().await,
+        TestKey::generate("ES256", "one"),
+        TestKey::generate("ES256", "one"),
+    );
     let issuer = Issuer::start(&[&first]).await;
     create(&app, new_provider(&issuer.url)).await;
     let claims = issuer.claims("builder", AUDIENCE, app.now());
     assert!(check(&app, &first.token(&claims)).await.is_ok());
     delete(&app).await;
-    assert_eq!(fault(check(&app, &first.token(&claims)).await), WebIdentityFault::NoSuchProvider);
-    create(&app, NewOidcProvider { jwks: Some(jwks(&[&second]).to_string()), ..new_provider(&issuer.url) }).await;
+    assert_eq!(
+        fault(check(&app, &first.token(&claims)).await),
+        WebIdentityFault::NoSuchProvider
+    );
+    create(
+        &app,
+        NewOidcProvider {
+            jwks: Some(jwks(&[&second]).to_string()),
+            ..new_provider(&issuer.url)
+        },
+    )
+    .await;
     assert!(check(&app, &second.token(&claims)).await.is_ok());
-    assert_eq!(fault(check(&app, &first.token(&claims)).await), WebIdentityFault::BadSignature);
+    assert_eq!(
+        fault(check(&app, &first.token(&claims)).await),
+        WebIdentityFault::BadSignature
+    );
     // Another account's provider of the same name is another one.
-    let foreign =
-        NewOidcProvider { account: STRANGER.parse().unwrap(), jwks: Some(jwks(&[&first]).to_string()), ..new_provider(&issuer.url) };
+    let foreign = NewOidcProvider {
+        account: STRANGER.parse().unwrap(),
+        jwks: Some(jwks(&[&first]).to_string()),
+        ..new_provider(&issuer.url)
+    };
     create(&app, foreign).await;
-    assert_eq!(fault(check(&app, &first.token(&claims)).await), WebIdentityFault::BadSignature);
+    assert_eq!(
+        fault(check(&app, &first.token(&claims)).await),
+        WebIdentityFault::BadSignature
+    );
     let token = Secret::new(first.token(&claims));
-    let theirs = app.service.identity.check_web_identity(&app.operator(), STRANGER.parse().unwrap(), "issuer", &token).await;
+    let theirs = app
+        .service
+        .identity
+        .check_web_identity(&app.operator(), STRANGER.parse().unwrap(), "issuer", &token)
+        .await;
     assert!(theirs.is_ok());
 }
 
 #[tokio::test]
 async fn an_issuer_that_fails_is_not_its_clients_refusal() {
     let app = App::with(|options| options.service.limits.refusals_burst = 1).await;
-    let from = RequestContext { address: Some("192.0.2.1".parse().unwrap()), ..context() };
-    app.service.limits.count_refusal(&Error::web_identity(WebIdentityFault::KeysUnavailable), &from);
+    let from = RequestContext {
+        address: Some("192.0.2.1".parse().unwrap()),
+        ..context()
+    };
+    app.service.limits.count_refusal(
+        &Error::web_identity(WebIdentityFault::KeysUnavailable),
+        &from,
+    );
     assert!(!app.service.limits.is_slowed(&from));
-    app.service.limits.count_refusal(&Error::web_identity(WebIdentityFault::BadSignature), &from);
+    app.service
+        .limits
+        .count_refusal(&Error::web_identity(WebIdentityFault::BadSignature), &from);
     assert!(app.service.limits.is_slowed(&from));
 }
 
@@ -442,13 +722,34 @@ async fn an_issuer_that_fails_is_not_its_clients_refusal() {
 async fn providers_are_the_operators_affair() {
     let (app, account) = (app().await, ACCOUNT.parse().unwrap());
     let context = context();
-    let stranger = app.service.access.log_in(SERVICE, &LogIn::Anonymous, &context).await.unwrap();
+    let stranger = app
+        .service
+        .access
+        .log_in(SERVICE, &LogIn::Anonymous, &context)
+        .await
+        .unwrap();
     let call = app.service.call(&stranger, &context);
     let refusals = [
-        app.service.identity.create_oidc_provider(&call, new_provider("https://issuer.example.com")).await.unwrap_err(),
-        app.service.identity.oidc_providers(&call, account).await.unwrap_err(),
-        app.service.identity.check_web_identity(&call, account, "issuer", &Secret::new("token")).await.unwrap_err(),
-        app.service.identity.delete_oidc_provider(&call, account, "issuer").await.unwrap_err(),
+        app.service
+            .identity
+            .create_oidc_provider(&call, new_provider("https://issuer.example.com"))
+            .await
+            .unwrap_err(),
+        app.service
+            .identity
+            .oidc_providers(&call, account)
+            .await
+            .unwrap_err(),
+        app.service
+            .identity
+            .check_web_identity(&call, account, "issuer", &Secret::new("token"))
+            .await
+            .unwrap_err(),
+        app.service
+            .identity
+            .delete_oidc_provider(&call, account, "issuer")
+            .await
+            .unwrap_err(),
     ];
     for refusal in refusals {
         assert_eq!(refusal.kind(), &ErrorKind::Unsupported, "{refusal}");
@@ -458,25 +759,101 @@ async fn providers_are_the_operators_affair() {
 #[tokio::test]
 async fn a_provider_is_made_of_sound_parts_and_listed() {
     let (app, key) = (App::new().await, TestKey::generate("ES256", "one"));
-    let usual = || NewOidcProvider { jwks: Some(jwks(&[&key]).to_string()), ..new_provider("https://issuer.example.com") };
+    let usual = || NewOidcProvider {
+        jwks: Some(jwks(&[&key]).to_string()),
+        ..new_provider("https://issuer.example.com")
+    };
     let mut private = jwks(&[&key]);
     private["keys"][0]["d"] = json!("AAAA");
     for (new, parameter) in [
-        (NewOidcProvider { name: "a/b".to_owned(), ..usual() }, "name"),
-        (NewOidcProvider { issuer: "http://issuer.example.com".to_owned(), ..usual() }, "issuer"),
-        (NewOidcProvider { issuer: "https://issuer.example.com?a".to_owned(), ..usual() }, "issuer"),
-        (NewOidcProvider { audiences: Vec::new(), ..usual() }, "audience"),
-        (NewOidcProvider { jwks: Some("{}".to_owned()), ..usual() }, "jwks"),
-        (NewOidcProvider { jwks: Some(private.to_string()), ..usual() }, "jwks"),
-        (NewOidcProvider { algorithms: vec![OidcAlgorithm::Rs256], ..usual() }, "jwks"),
+        (
+            NewOidcProvider {
+                name: "a/b".to_owned(),
+                ..usual()
+            },
+            "name",
+        ),
+        (
+            NewOidcProvider {
+                issuer: "http://issuer.example.com".to_owned(),
+                ..usual()
+            },
+            "issuer",
+        ),
+        (
+            NewOidcProvider {
+                issuer: "https://issuer.example.com?a".to_owned(),
+                ..usual()
+            },
+            "issuer",
+        ),
+        (
+            NewOidcProvider {
+                audiences: Vec::new(),
+                ..usual()
+            },
+            "audience",
+        ),
+        (
+            NewOidcProvider {
+                jwks: Some("{}".to_owned()),
+                ..usual()
+            },
+            "jwks",
+        ),
+        (
+            NewOidcProvider {
+                jwks: Some(private.to_string()),
+                ..usual()
+            },
+            "jwks",
+        ),
+        (
+            NewOidcProvider {
+                algorithms: vec![OidcAlgorithm::Rs256],
+                ..usual()
+            },
+            "jwks",
+        ),
     ] {
-        let refused = app.service.identity.create_oidc_provider(&app.operator(), new).await.unwrap_err();
-        assert_eq!(refused.kind(), &ErrorKind::InvalidParameter { name: parameter.to_owned() }, "{refused}");
+        let refused = app
+            .service
+            .identity
+            .create_oidc_provider(&app.operator(), new)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            refused.kind(),
+            &ErrorKind::InvalidParameter {
+                name: parameter.to_owned()
+            },
+            "{refused}"
+        );
     }
     create(&app, usual()).await;
-    let twice = app.service.identity.create_oidc_provider(&app.operator(), usual()).await.unwrap_err();
-    assert_eq!(twice.kind(), &ErrorKind::AlreadyExists { noun: Noun::OidcProvider });
-    let listed = app.service.identity.oidc_providers(&app.operator(), ACCOUNT.parse().unwrap()).await.unwrap();
-    let [provider] = &listed[..] else { panic!("{listed:?}") };
-    assert_eq!((provider.name.as_str(), &provider.algorithms[..]), ("issuer", &OidcAlgorithm::ALL[..]));
+    let twice = app
+        .service
+        .identity
+        .create_oidc_provider(&app.operator(), usual())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        twice.kind(),
+        &ErrorKind::AlreadyExists {
+            noun: Noun::OidcProvider
+        }
+    );
+    let listed = app
+        .service
+        .identity
+        .oidc_providers(&app.operator(), ACCOUNT.parse().unwrap())
+        .await
+        .unwrap();
+    let [provider] = &listed[..] else {
+        panic!("{listed:?}")
+    };
+    assert_eq!(
+        (provider.name.as_str(), &provider.algorithms[..]),
+        ("issuer", &OidcAlgorithm::ALL[..])
+    );
 }

@@ -23,25 +23,64 @@ fn repository(id: &str) -> Result<RepositoryChoice> {
     Ok(RepositoryChoice::WithId(id.parse()?))
 }
 
-pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn list(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let (instance_id, repo_id) = place(parameters)?;
     let part = Tokens::IMAGES.read(parameters)?;
     let (instance, repository) = (instance(instance_id)?, repository(repo_id)?);
-    let listed = service.registry.images(call, &instance, &repository, ImageFilter::default(), part.page()).await?;
+    let listed = service
+        .registry
+        .images(
+            call,
+            &instance,
+            &repository,
+            ImageFilter::default(),
+            part.page(),
+        )
+        .await?;
     reply.success(List::of(&listed, part))
 }
 
-pub(crate) async fn get(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn get(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let (instance_id, repo_id) = place(parameters)?;
     let tag = required(parameters, "Tag")?;
-    let image = service.registry.image(call, &instance(instance_id)?, &repository(repo_id)?, tag).await?;
+    let image = service
+        .registry
+        .image(call, &instance(instance_id)?, &repository(repo_id)?, tag)
+        .await?;
     reply.success(Tag::of(&image, |millis| millis))
 }
 
-pub(crate) async fn delete(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn delete(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let (instance_id, repo_id) = place(parameters)?;
     let tags = BTreeSet::from([required(parameters, "Tag")?.to_owned()]);
-    service.registry.delete_images(call, &instance(instance_id)?, &repository(repo_id)?, &tags).await?;
+    service
+        .registry
+        .delete_images(call, &instance(instance_id)?, &repository(repo_id)?, &tags)
+        .await?;
     reply.success(Nothing {})
 }
 
@@ -54,8 +93,8 @@ struct Tag<'a, T> {
     digest: &'a str,
     image_id: &'a str,
     image_size: u64,
-    /// Unix milliseconds. Divergence: registries don't say when a tag was pushed; both times are when the image says
-    /// that it was made.
+    /// Unix milliseconds. Divergence: registries don't say when a tag was pushed; both times are
+    /// when the image says that it was made.
     image_create: T,
     image_update: T,
     status: &'static str,
@@ -98,7 +137,11 @@ impl<'a> List<'a> {
             max_results: part.size,
             next_token: Tokens::IMAGES.next(part, listed.total),
             total_count: listed.total.to_string(),
-            images: listed.items.iter().map(|image| Tag::of(image, |millis| millis.to_string())).collect(),
+            images: listed
+                .items
+                .iter()
+                .map(|image| Tag::of(image, |millis| millis.to_string()))
+                .collect(),
         }
     }
 }

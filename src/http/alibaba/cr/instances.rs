@@ -56,7 +56,12 @@ struct KeyAndValue {
 }
 
 fn shown(tags: Vec<Tag>) -> Vec<KeyAndValue> {
-    tags.into_iter().map(|tag| KeyAndValue { tag_key: tag.key, tag_value: tag.value }).collect()
+    tags.into_iter()
+        .map(|tag| KeyAndValue {
+            tag_key: tag.key,
+            tag_value: tag.value,
+        })
+        .collect()
 }
 
 impl From<TaggedInstance> for Listed {
@@ -76,18 +81,41 @@ impl From<TaggedInstance> for Listed {
     }
 }
 
-/// Divergence: instances of all regions, which the vendor tells apart by endpoint; a resource group has none.
-pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+/// Divergence: instances of all regions, which the vendor tells apart by endpoint; a resource group
+/// has none.
+pub(crate) async fn list(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let paging = Paging::read_of_instances(parameters)?;
-    let criteria: Vec<_> =
-        given(parameters, "InstanceName").map(|name| InstanceCriterion::Name(vec![name.to_owned()])).into_iter().collect();
-    let is_empty =
-        given(parameters, "InstanceStatus").is_some_and(|status| status != RUNNING) || given(parameters, "ResourceGroupId").is_some();
+    let criteria: Vec<_> = given(parameters, "InstanceName")
+        .map(|name| InstanceCriterion::Name(vec![name.to_owned()]))
+        .into_iter()
+        .collect();
+    let is_empty = given(parameters, "InstanceStatus").is_some_and(|status| status != RUNNING)
+        || given(parameters, "ResourceGroupId").is_some();
     // Asked for all the same: a caller who may not list hears that, and not that there are none.
-    let listed = service.registry.instance_page(call, "", &criteria, paging.page()).await?;
-    let (instances, total_count) = if is_empty { (Vec::new(), 0) } else { (listed.items, listed.total) };
+    let listed = service
+        .registry
+        .instance_page(call, "", &criteria, paging.page())
+        .await?;
+    let (instances, total_count) = if is_empty {
+        (Vec::new(), 0)
+    } else {
+        (listed.items, listed.total)
+    };
     let instances = instances.into_iter().map(Listed::from).collect();
-    reply.success(Instances { page_no: paging.number, page_size: paging.size, total_count, instances })
+    reply.success(Instances {
+        page_no: paging.number,
+        page_size: paging.size,
+        total_count,
+        instances,
+    })
 }
 
 #[derive(Serialize)]
@@ -105,9 +133,23 @@ struct Got {
     tags: Vec<KeyAndValue>,
 }
 
-pub(crate) async fn get(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
-    let TaggedInstance { instance, tags } =
-        service.registry.described_instance(call, &required_instance(parameters)?, Permission::DescribeInstance).await?;
+pub(crate) async fn get(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
+    let TaggedInstance { instance, tags } = service
+        .registry
+        .described_instance(
+            call,
+            &required_instance(parameters)?,
+            Permission::DescribeInstance,
+        )
+        .await?;
     reply.success(Got {
         instance_id: instance.cri_id.to_string(),
         instance_specification: specification(instance.specification),
@@ -127,8 +169,18 @@ struct Count {
     count: usize,
 }
 
-pub(crate) async fn count(Authenticated { service, call, reply, .. }: Authenticated<'_>) -> Result<Response> {
-    let own = service.registry.own_instances(call, Permission::CountInstances, "").await?;
+pub(crate) async fn count(
+    Authenticated {
+        service,
+        call,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
+    let own = service
+        .registry
+        .own_instances(call, Permission::CountInstances, "")
+        .await?;
     reply.success(Count { count: own.len() })
 }
 
@@ -149,8 +201,19 @@ struct UsageAndQuotas {
     performance_units: u32,
 }
 
-pub(crate) async fn usage(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
-    let (instance, usage) = service.registry.instance_usage(call, &required_instance(parameters)?).await?;
+pub(crate) async fn usage(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
+    let (instance, usage) = service
+        .registry
+        .instance_usage(call, &required_instance(parameters)?)
+        .await?;
     let (namespaces, repositories) = service.registry.quotas_of(&instance);
     reply.success(UsageAndQuotas {
         namespace_quota: namespaces.to_string(),
@@ -181,9 +244,29 @@ struct Region {
     local_name: String,
 }
 
-/// Divergence: the regions in which the account has instances, under no other name, whatever `Lang` says.
-pub(crate) async fn list_regions(Authenticated { service, call, reply, .. }: Authenticated<'_>) -> Result<Response> {
-    let own = service.registry.own_instances(call, Permission::ListRegions, "").await?;
-    let names: std::collections::BTreeSet<String> = own.into_iter().map(|one| one.instance.region).collect();
-    reply.success(Regions { regions: names.into_iter().map(|name| Region { region_id: name.clone(), local_name: name }).collect() })
+/// Divergence: the regions in which the account has instances, under no other name, whatever `Lang`
+/// says.
+pub(crate) async fn list_regions(
+    Authenticated {
+        service,
+        call,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
+    let own = service
+        .registry
+        .own_instances(call, Permission::ListRegions, "")
+        .await?;
+    let names: std::collections::BTreeSet<String> =
+        own.into_iter().map(|one| one.instance.region).collect();
+    reply.success(Regions {
+        regions: names
+            .into_iter()
+            .map(|name| Region {
+                region_id: name.clone(),
+                local_name: name,
+            })
+            .collect(),
+    })
 }

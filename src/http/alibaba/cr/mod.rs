@@ -1,5 +1,5 @@
-//! Product `cr`, version 2018-12-01, and of 2016-06-07 what gives out credentials: one file for each sort of thing that
-//! its actions are about.
+//! Product `cr`, version 2018-12-01, and of 2016-06-07 what gives out credentials: one file for
+//! each sort of thing that its actions are about.
 
 pub(super) mod charts;
 pub(super) mod endpoints;

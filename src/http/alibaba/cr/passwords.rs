@@ -7,9 +7,20 @@ use crate::domain::Result;
 use crate::domain::secret::Secret;
 use crate::http::alibaba::{Authenticated, Nothing, required};
 
-pub(crate) async fn reset_login_password(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn reset_login_password(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let password = required(parameters, "Password").map(Secret::new)?;
-    service.credentials.set_fixed_password(call, &instance(instance_id)?, &password).await?;
+    service
+        .credentials
+        .set_fixed_password(call, &instance(instance_id)?, &password)
+        .await?;
     reply.success(Nothing {})
 }

@@ -21,7 +21,8 @@ pub(super) fn instance_id(parameters: &Parameters) -> Result<&str> {
 ///
 /// # Errors
 ///
-/// `InstanceNotFound` for a malformed id: it can't name an instance, and is answered as one that isn't there.
+/// `InstanceNotFound` for a malformed id: it can't name an instance, and is answered as one that
+/// isn't there.
 pub(super) fn instance(id: &str) -> Result<InstanceChoice> {
     Ok(InstanceChoice::Cri(id.parse()?))
 }
@@ -39,14 +40,20 @@ pub(super) fn required_instance(parameters: &Parameters) -> Result<InstanceChoic
 ///
 /// # Errors
 ///
-/// `MissingParameter`, and `NotFound` for a malformed id: it can't name a repository, and is answered as one that isn't
-/// there.
+/// `MissingParameter`, and `NotFound` for a malformed id: it can't name a repository, and is
+/// answered as one that isn't there.
 pub(super) fn repository(parameters: &Parameters) -> Result<RepositoryChoice> {
     if let Some(id) = given(parameters, "RepoId") {
         return Ok(RepositoryChoice::WithId(id.parse()?));
     }
-    match (given(parameters, "RepoNamespaceName"), given(parameters, "RepoName")) {
-        (Some(namespace), Some(name)) => Ok(RepositoryChoice::Named { namespace: namespace.to_owned(), name: name.to_owned() }),
+    match (
+        given(parameters, "RepoNamespaceName"),
+        given(parameters, "RepoName"),
+    ) {
+        (Some(namespace), Some(name)) => Ok(RepositoryChoice::Named {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }),
         (None, Some(_)) => Err(Error::missing_parameter("RepoNamespaceName")),
         (Some(_), None) => Err(Error::missing_parameter("RepoName")),
         (None, None) => Err(Error::missing_parameter("RepoId")),

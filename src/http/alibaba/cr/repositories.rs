@@ -16,7 +16,11 @@ use crate::http::alibaba::parameters::boolean;
 use crate::http::alibaba::{Authenticated, Nothing, given, required};
 
 /// The parameters' names, by the use case's.
-const NAMES: [(&str, &str); 3] = [("name", "RepoName"), ("summary", "Summary"), ("detail", "Detail")];
+const NAMES: [(&str, &str); 3] = [
+    ("name", "RepoName"),
+    ("summary", "Summary"),
+    ("detail", "Detail"),
+];
 
 /// Reads `RepoType`, which is required.
 fn repo_type(parameters: &Parameters) -> Result<Visibility> {
@@ -29,7 +33,15 @@ struct Created<'a> {
     repo_id: &'a str,
 }
 
-pub(crate) async fn create(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn create(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let new = NewRepository {
         namespace: required(parameters, "RepoNamespaceName")?.to_owned(),
@@ -39,42 +51,92 @@ pub(crate) async fn create(Authenticated { service, call, parameters, reply, .. 
         detail: given(parameters, "Detail").unwrap_or_default().to_owned(),
         tag_immutability: boolean(parameters, "TagImmutability")?.map(Into::into),
     };
-    let made = service.registry.create_repository(call, &instance(instance_id)?, new).await;
+    let made = service
+        .registry
+        .create_repository(call, &instance(instance_id)?, new)
+        .await;
     let made = made.map_err(|error| error.naming(&NAMES))?;
-    reply.success(Created { repo_id: made.id.as_str() })
+    reply.success(Created {
+        repo_id: made.id.as_str(),
+    })
 }
 
-pub(crate) async fn update(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn update(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let which = repository(parameters)?;
     let change = RepositoryChange {
         visibility: Some(repo_type(parameters)?),
         summary: Some(required(parameters, "Summary")?.to_owned()),
-        // Sent and empty it takes the old text away; the empty parameter of other actions would be none.
+        // Sent and empty it takes the old text away; the empty parameter of other actions would be
+        // none.
         detail: parameters.get("Detail").map(ToOwned::to_owned),
         tag_immutability: boolean(parameters, "TagImmutability")?.map(Into::into),
     };
-    let modified = service.registry.modify_repository(call, &instance(instance_id)?, &which, &change).await;
+    let modified = service
+        .registry
+        .modify_repository(call, &instance(instance_id)?, &which, &change)
+        .await;
     modified.map_err(|error| error.naming(&NAMES))?;
     reply.success(Nothing {})
 }
 
-pub(crate) async fn delete(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn delete(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let which = repository(parameters)?;
-    service.registry.delete_repository(call, &instance(instance_id)?, &which, Images::GoToo).await?;
+    service
+        .registry
+        .delete_repository(call, &instance(instance_id)?, &which, Images::GoToo)
+        .await?;
     reply.success(Nothing {})
 }
 
-pub(crate) async fn get(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn get(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let which = repository(parameters)?;
-    let repository = service.registry.repository(call, &instance(instance_id)?, &which).await?;
-    let output = Got { info: RepositoryInfo::of(&repository, instance_id), detail: &repository.detail };
+    let repository = service
+        .registry
+        .repository(call, &instance(instance_id)?, &which)
+        .await?;
+    let output = Got {
+        info: RepositoryInfo::of(&repository, instance_id),
+        detail: &repository.detail,
+    };
     reply.success(output)
 }
 
-pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn list(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let filter = RepositoryFilter {
         namespace: given(parameters, "RepoNamespaceName"),
@@ -85,18 +147,33 @@ pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }:
     let none_is_so = match given(parameters, "RepoStatus") {
         None | Some("NORMAL" | "ALL") => false,
         Some("DELETING" | "DELETED") => true,
-        Some(_) => return Err(Error::invalid_parameter("RepoStatus", "It is NORMAL, DELETING, DELETED or ALL.")),
+        Some(_) => {
+            return Err(Error::invalid_parameter(
+                "RepoStatus",
+                "It is NORMAL, DELETING, DELETED or ALL.",
+            ));
+        }
     };
     // Asked for all the same: a caller who may not list hears that, and not that there are none.
-    let listed = service.registry.repositories(call, &instance(instance_id)?, filter, part.page()).await?;
-    let (repositories, total) = if none_is_so { (Vec::new(), 0) } else { (listed.items, listed.total) };
+    let listed = service
+        .registry
+        .repositories(call, &instance(instance_id)?, filter, part.page())
+        .await?;
+    let (repositories, total) = if none_is_so {
+        (Vec::new(), 0)
+    } else {
+        (listed.items, listed.total)
+    };
     let output = Repositories {
         page_no: part.number(),
         page_size: part.size,
         max_results: part.size,
         next_token: Tokens::REPOSITORIES.next(part, total),
         total_count: total.to_string(),
-        repositories: repositories.iter().map(|repository| RepositoryInfo::of(repository, instance_id)).collect(),
+        repositories: repositories
+            .iter()
+            .map(|repository| RepositoryInfo::of(repository, instance_id))
+            .collect(),
     };
     reply.success(output)
 }

@@ -1,5 +1,5 @@
-//! Tags of instances. These operations are the tag service's own form: repeated parameters, and an answer without
-//! `Code` and `IsSuccess`.
+//! Tags of instances. These operations are the tag service's own form: repeated parameters, and an
+//! answer without `Code` and `IsSuccess`.
 
 use axum::response::Response;
 use serde::Serialize;
@@ -24,13 +24,30 @@ struct Done<'a> {
 }
 
 /// Reads `NAME.1`, `NAME.2` and so on, in their order; one may be left out between others.
-fn repeated(parameters: &Parameters, name: &'static str, suffix: &str, most: usize) -> Result<Vec<String>> {
+fn repeated(
+    parameters: &Parameters,
+    name: &'static str,
+    suffix: &str,
+    most: usize,
+) -> Result<Vec<String>> {
     let mut numbered: Vec<(usize, String)> = Vec::new();
     for (full, value) in parameters.iter() {
-        let Some(rest) = full.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')) else { continue };
-        let Some(number) = rest.strip_suffix(suffix) else { continue };
-        let number = number.parse().ok().filter(|number| (1..=most).contains(number));
-        let number = number.ok_or_else(|| Error::invalid_parameter(name, format!("Its numbers are from 1 to {most}.")))?;
+        let Some(rest) = full
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix('.'))
+        else {
+            continue;
+        };
+        let Some(number) = rest.strip_suffix(suffix) else {
+            continue;
+        };
+        let number = number
+            .parse()
+            .ok()
+            .filter(|number| (1..=most).contains(number));
+        let number = number.ok_or_else(|| {
+            Error::invalid_parameter(name, format!("Its numbers are from 1 to {most}."))
+        })?;
         numbered.push((number, value.to_owned()));
     }
     numbered.sort_by_key(|(number, _)| *number);
@@ -62,7 +79,11 @@ fn choices(parameters: &Parameters) -> Result<Vec<InstanceChoice>> {
 
 fn required_choices(parameters: &Parameters) -> Result<Vec<InstanceChoice>> {
     let choices = choices(parameters)?;
-    if choices.is_empty() { Err(Error::missing_parameter("ResourceId")) } else { Ok(choices) }
+    if choices.is_empty() {
+        Err(Error::missing_parameter("ResourceId"))
+    } else {
+        Ok(choices)
+    }
 }
 
 /// Reads `Tag.N.Key` and `Tag.N.Value`; a value may be missing, a key not.
@@ -70,9 +91,17 @@ fn tags(parameters: &Parameters) -> Result<Vec<(String, Option<String>)>> {
     let mut tags: Vec<(String, Option<String>)> = Vec::new();
     for (number, key) in numbered_keys(parameters)? {
         if tags.iter().any(|(known, _)| *known == key) {
-            return Err(Error::invalid_parameter("Tag", format!("The key {key} comes twice.")));
+            return Err(Error::invalid_parameter(
+                "Tag",
+                format!("The key {key} comes twice."),
+            ));
         }
-        tags.push((key, parameters.get(&format!("Tag.{number}.Value")).map(str::to_owned)));
+        tags.push((
+            key,
+            parameters
+                .get(&format!("Tag.{number}.Value"))
+                .map(str::to_owned),
+        ));
     }
     Ok(tags)
 }
@@ -80,12 +109,25 @@ fn tags(parameters: &Parameters) -> Result<Vec<(String, Option<String>)>> {
 fn numbered_keys(parameters: &Parameters) -> Result<Vec<(usize, String)>> {
     let mut keys = Vec::new();
     for (full, _) in parameters.iter() {
-        let Some((number, part)) = full.strip_prefix("Tag.").and_then(|rest| rest.split_once('.')) else { continue };
-        let number = number.parse().ok().filter(|number| (1..=MAX_TAGS).contains(number) && matches!(part, "Key" | "Value"));
+        let Some((number, part)) = full
+            .strip_prefix("Tag.")
+            .and_then(|rest| rest.split_once('.'))
+        else {
+            continue;
+        };
+        let number = number
+            .parse()
+            .ok()
+            .filter(|number| (1..=MAX_TAGS).contains(number) && matches!(part, "Key" | "Value"));
         let number: usize = number.ok_or_else(|| {
-            Error::invalid_parameter("Tag", format!("Tags are given as Tag.N.Key and Tag.N.Value, N from 1 to {MAX_TAGS}."))
+            Error::invalid_parameter(
+                "Tag",
+                format!("Tags are given as Tag.N.Key and Tag.N.Value, N from 1 to {MAX_TAGS}."),
+            )
         })?;
-        let key = parameters.get(&format!("Tag.{number}.Key")).filter(|key| !key.is_empty());
+        let key = parameters
+            .get(&format!("Tag.{number}.Key"))
+            .filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| Error::missing_parameter(format!("Tag.{number}.Key")))?;
         if part == "Key" {
             keys.push((number, key.to_owned()));
@@ -95,30 +137,66 @@ fn numbered_keys(parameters: &Parameters) -> Result<Vec<(usize, String)>> {
     Ok(keys)
 }
 
-pub(crate) async fn tag(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn tag(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     check_type(parameters)?;
     let choices = required_choices(parameters)?;
-    let tags = tags(parameters)?.into_iter().map(|(key, value)| Tag { key, value: value.unwrap_or_default() });
+    let tags = tags(parameters)?.into_iter().map(|(key, value)| Tag {
+        key,
+        value: value.unwrap_or_default(),
+    });
     let tags: Vec<Tag> = tags.collect();
     if tags.is_empty() {
         return Err(Error::missing_parameter("Tag"));
     }
-    service.registry.tag_instances(call, &choices, &tags).await?;
-    reply.bare(&Done { request_id: reply.request_id })
+    service
+        .registry
+        .tag_instances(call, &choices, &tags)
+        .await?;
+    reply.bare(&Done {
+        request_id: reply.request_id,
+    })
 }
 
-pub(crate) async fn untag(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn untag(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     check_type(parameters)?;
     let choices = required_choices(parameters)?;
     let keys = repeated(parameters, "TagKey", "", MAX_TAGS)?;
     let all = boolean(parameters, "All")?.unwrap_or(false);
     match (keys.is_empty(), all) {
         // As the vendor has it: `All` counts where no key is given.
-        (true, true) => service.registry.untag_instances(call, &choices, None).await?,
+        (true, true) => {
+            service
+                .registry
+                .untag_instances(call, &choices, None)
+                .await?
+        }
         (true, false) => return Err(Error::missing_parameter("TagKey")),
-        (false, _) => service.registry.untag_instances(call, &choices, Some(&keys)).await?,
+        (false, _) => {
+            service
+                .registry
+                .untag_instances(call, &choices, Some(&keys))
+                .await?
+        }
     }
-    reply.bare(&Done { request_id: reply.request_id })
+    reply.bare(&Done {
+        request_id: reply.request_id,
+    })
 }
 
 #[derive(Serialize)]
@@ -145,8 +223,17 @@ struct TagResource {
     tag_value: String,
 }
 
-/// Lists the tags of the instances that are named, or of all, as far as they have every tag that is asked for.
-pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+/// Lists the tags of the instances that are named, or of all, as far as they have every tag that is
+/// asked for.
+pub(crate) async fn list(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     check_type(parameters)?;
     let choices = choices(parameters)?;
     let wanted = tags(parameters)?;
@@ -154,7 +241,10 @@ pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }:
         return Err(Error::missing_parameter("ResourceId"));
     }
     if given(parameters, "NextToken").is_some() {
-        return Err(Error::invalid_parameter("NextToken", "No list here has a next part."));
+        return Err(Error::invalid_parameter(
+            "NextToken",
+            "No list here has a next part.",
+        ));
     }
     let criteria: Vec<_> = wanted
         .into_iter()
@@ -163,15 +253,24 @@ pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }:
             None => InstanceCriterion::TagKey(key),
         })
         .collect();
-    let tagged = service.registry.tagged_instances(call, &choices, &criteria).await?;
-    let rows = tagged.into_iter().flat_map(|TaggedInstance { instance, tags }| {
-        tags.into_iter().map(move |tag| TagResource {
-            resource_id: instance.cri_id.to_string(),
-            resource_type: "instance",
-            tag_key: tag.key,
-            tag_value: tag.value,
-        })
-    });
+    let tagged = service
+        .registry
+        .tagged_instances(call, &choices, &criteria)
+        .await?;
+    let rows = tagged
+        .into_iter()
+        .flat_map(|TaggedInstance { instance, tags }| {
+            tags.into_iter().map(move |tag| TagResource {
+                resource_id: instance.cri_id.to_string(),
+                resource_type: "instance",
+                tag_key: tag.key,
+                tag_value: tag.value,
+            })
+        });
     let tag_resource = rows.collect();
-    reply.bare(&Listed { request_id: reply.request_id, next_token: "", tag_resources: TagResources { tag_resource } })
+    reply.bare(&Listed {
+        request_id: reply.request_id,
+        next_token: "",
+        tag_resources: TagResources { tag_resource },
+    })
 }

@@ -1,4 +1,5 @@
-//! Rules by which the cloud copies, deletes or scans images by itself, and chains of such steps. There are none here.
+//! Rules by which the cloud copies, deletes or scans images by itself, and chains of such steps.
+//! There are none here.
 
 use axum::response::Response;
 use serde::Serialize;
@@ -15,7 +16,10 @@ pub(crate) async fn list_sync(call: Authenticated<'_>) -> Result<Response> {
     let (parameters, reply) = (call.parameters, call.reply);
     let within = within(parameters, "NamespaceName")?;
     let page = empty_page(call, within, Permission::ListSyncRules).await?;
-    reply.success(SyncRules { page, sync_rules: [] })
+    reply.success(SyncRules {
+        page,
+        sync_rules: [],
+    })
 }
 
 pub(crate) async fn list_lifecycle(call: Authenticated<'_>) -> Result<Response> {
@@ -31,7 +35,10 @@ pub(crate) async fn list_scan(call: Authenticated<'_>) -> Result<Response> {
         return Err(Error::invalid_parameter("ScanType", "It is VUL or SBOM."));
     }
     let page = empty_page(call, Within::Instance, Permission::ListScanRules).await?;
-    reply.success(ScanRules { page, scan_rules: [] })
+    reply.success(ScanRules {
+        page,
+        scan_rules: [],
+    })
 }
 
 pub(crate) async fn list_chains(call: Authenticated<'_>) -> Result<Response> {
@@ -43,7 +50,10 @@ pub(crate) async fn list_chains(call: Authenticated<'_>) -> Result<Response> {
 
 /// Reads where a list looks; a repository's name needs its namespace's.
 fn within<'a>(parameters: &'a Parameters, namespace_parameter: &'static str) -> Result<Within<'a>> {
-    match (given(parameters, namespace_parameter), given(parameters, "RepoName")) {
+    match (
+        given(parameters, namespace_parameter),
+        given(parameters, "RepoName"),
+    ) {
         (None, None) => Ok(Within::Instance),
         (Some(namespace), None) => Ok(Within::Namespace(namespace)),
         (Some(namespace), Some(name)) => Ok(Within::Repository { namespace, name }),
@@ -53,14 +63,26 @@ fn within<'a>(parameters: &'a Parameters, namespace_parameter: &'static str) -> 
 
 /// Returns the page that was asked for, once the caller may ask: nothing is on it.
 async fn empty_page(
-    Authenticated { service, call, parameters, .. }: Authenticated<'_>,
+    Authenticated {
+        service,
+        call,
+        parameters,
+        ..
+    }: Authenticated<'_>,
     within: Within<'_>,
     permission: Permission,
 ) -> Result<Page> {
     let instance_id = instance_id(parameters)?;
     let paging = Paging::read(parameters)?;
-    service.registry.instance_with(call, &instance(instance_id)?, within, permission).await?;
-    Ok(Page { page_no: paging.number, page_size: paging.size, total_count: 0 })
+    service
+        .registry
+        .instance_with(call, &instance(instance_id)?, within, permission)
+        .await?;
+    Ok(Page {
+        page_no: paging.number,
+        page_size: paging.size,
+        total_count: 0,
+    })
 }
 
 #[derive(Serialize)]

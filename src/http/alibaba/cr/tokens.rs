@@ -14,7 +14,8 @@ use super::place::{instance, instance_id};
 use crate::http::alibaba::call::SUCCESS;
 use crate::http::alibaba::{Authenticated, given};
 
-/// How long a credential lives when nothing is said: an hour, or as long as the STS token that asked for it.
+/// How long a credential lives when nothing is said: an hour, or as long as the STS token that
+/// asked for it.
 const DEFAULT_LIFETIME: Lifetime = Lifetime::OfSessionOr(Duration::from_hours(1));
 /// The most that may be asked for.
 const MAX_HOURS: u64 = 24;
@@ -27,7 +28,12 @@ fn lifetime(parameters: &Parameters) -> Result<Lifetime> {
             .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
             .and_then(|text| text.parse().ok())
             .filter(|hours| (1..=MAX_HOURS).contains(hours))
-            .ok_or_else(|| Error::invalid_parameter("ExpiresInHours", format!("It is a whole number of hours from 1 to {MAX_HOURS}.")))?,
+            .ok_or_else(|| {
+                Error::invalid_parameter(
+                    "ExpiresInHours",
+                    format!("It is a whole number of hours from 1 to {MAX_HOURS}."),
+                )
+            })?,
     };
     Ok(Lifetime::AtMost(Duration::from_hours(hours)))
 }
@@ -44,10 +50,26 @@ struct AuthorizationToken<'a> {
     authorization_token: &'a str,
 }
 
-pub(crate) async fn get_authorization_token(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn get_authorization_token(
+    Authenticated {
+        service,
+        call,
+        parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let lifetime = lifetime(parameters)?;
-    let issued = service.credentials.issue_temporary(call, &instance(instance_id)?, Username::CrTempUser, lifetime).await?;
+    let issued = service
+        .credentials
+        .issue_temporary(
+            call,
+            &instance(instance_id)?,
+            Username::CrTempUser,
+            lifetime,
+        )
+        .await?;
     let output = AuthorizationToken {
         request_id: reply.request_id,
         expire_time: issued.expires_at.unix_millis(),
@@ -75,8 +97,23 @@ struct TokensData<'a> {
     expire_date: i64,
 }
 
-pub(crate) async fn get_tokens(Authenticated { service, call, reply, .. }: Authenticated<'_>) -> Result<Response> {
-    let issued = service.credentials.issue_temporary(call, &InstanceChoice::Default, Username::CrTempUser, DEFAULT_LIFETIME).await?;
+pub(crate) async fn get_tokens(
+    Authenticated {
+        service,
+        call,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
+    let issued = service
+        .credentials
+        .issue_temporary(
+            call,
+            &InstanceChoice::Default,
+            Username::CrTempUser,
+            DEFAULT_LIFETIME,
+        )
+        .await?;
     let output = Tokens {
         data: TokensData {
             authorization_token: issued.secret.expose(),

@@ -1,4 +1,5 @@
-//! Ways to an instance beside its public endpoint: private networks, and domains of the customer's. There are none here.
+//! Ways to an instance beside its public endpoint: private networks, and domains of the customer's.
+//! There are none here.
 
 use std::net::IpAddr;
 
@@ -23,11 +24,30 @@ struct InternalEndpoints {
     total_count: u64,
 }
 
-pub(crate) async fn internal_endpoints(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn internal_endpoints(
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     parameters.finish()?;
-    service.registry.instance_with(call, &instance(&id)?, Within::Instance, Permission::DescribeInternalEndpoint).await?;
-    reply.with(&InternalEndpoints { access_vpc_set: [], total_count: 0 })
+    service
+        .registry
+        .instance_with(
+            call,
+            &instance(&id)?,
+            Within::Instance,
+            Permission::DescribeInternalEndpoint,
+        )
+        .await?;
+    reply.with(&InternalEndpoints {
+        access_vpc_set: [],
+        total_count: 0,
+    })
 }
 
 #[derive(Serialize)]
@@ -38,12 +58,31 @@ struct CustomizedDomains {
     total_count: u64,
 }
 
-pub(crate) async fn customized_domains(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn customized_domains(
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
-    service.registry.instance_with(call, &instance(&id)?, Within::Instance, Permission::DescribeCustomDomain).await?;
-    reply.with(&CustomizedDomains { domain_info_list: [], total_count: 0 })
+    service
+        .registry
+        .instance_with(
+            call,
+            &instance(&id)?,
+            Within::Instance,
+            Permission::DescribeCustomDomain,
+        )
+        .await?;
+    reply.with(&CustomizedDomains {
+        domain_info_list: [],
+        total_count: 0,
+    })
 }
 
 /// A private network that is asked about.
@@ -58,14 +97,21 @@ impl Vpc {
         let vpc = Self {
             instance_id: given.required_text("InstanceId")?,
             vpc_id: given.required_text("VpcId")?,
-            region: given.text("RegionName")?.filter(|region| !region.is_empty()),
+            region: given
+                .text("RegionName")?
+                .filter(|region| !region.is_empty()),
         };
         if given.required_text("EniLBIp")?.parse::<IpAddr>().is_err() {
-            return Err(Error::invalid_parameter("VpcSet.EniLBIp", "The parameter `VpcSet.EniLBIp` is an IP address."));
+            return Err(Error::invalid_parameter(
+                "VpcSet.EniLBIp",
+                "The parameter `VpcSet.EniLBIp` is an IP address.",
+            ));
         }
         given.boolean("UsePublicDomain")?;
         given.finish()?;
-        vpc.region.as_deref().map_or(Ok(()), |region| check_region("VpcSet.RegionName", region))?;
+        vpc.region
+            .as_deref()
+            .map_or(Ok(()), |region| check_region("VpcSet.RegionName", region))?;
         Ok(vpc)
     }
 }
@@ -84,21 +130,52 @@ struct DnsStatus {
     status: &'static str,
 }
 
-pub(crate) async fn dns_status(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn dns_status(
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let asked = parameters.structures("VpcSet")?;
     if asked.is_empty() {
         return Err(Error::missing_parameter("VpcSet"));
     }
     if asked.len() > MAX_VPCS {
-        return Err(Error::invalid_parameter("VpcSet", format!("The parameter `VpcSet` has at most {MAX_VPCS} networks.")));
+        return Err(Error::invalid_parameter(
+            "VpcSet",
+            format!("The parameter `VpcSet` has at most {MAX_VPCS} networks."),
+        ));
     }
-    let asked = asked.into_iter().map(Vpc::read).collect::<Result<Vec<_>>>()?;
+    let asked = asked
+        .into_iter()
+        .map(Vpc::read)
+        .collect::<Result<Vec<_>>>()?;
     parameters.finish()?;
     let mut vpc_set = Vec::with_capacity(asked.len());
-    for Vpc { instance_id, vpc_id, region } in asked {
+    for Vpc {
+        instance_id,
+        vpc_id,
+        region,
+    } in asked
+    {
         let choice = instance(&instance_id)?;
-        let found = service.registry.instance_with(call, &choice, Within::Instance, Permission::DescribeInternalDns).await?;
-        vpc_set.push(DnsStatus { region: region.unwrap_or_else(|| found.region.clone()), vpc_id, status: "DISABLE" });
+        let found = service
+            .registry
+            .instance_with(
+                call,
+                &choice,
+                Within::Instance,
+                Permission::DescribeInternalDns,
+            )
+            .await?;
+        vpc_set.push(DnsStatus {
+            region: region.unwrap_or_else(|| found.region.clone()),
+            vpc_id,
+            status: "DISABLE",
+        });
     }
     reply.with(&DnsStatuses { vpc_set })
 }

@@ -14,10 +14,18 @@ use crate::http::tencent::parameters::Parameters;
 use crate::http::tencent::{Authenticated, Nothing};
 
 /// The parameters' names, by the use case's.
-const NAMES: [(&str, &str); 3] = [("name", "NamespaceName"), ("tags", "TagSpecification.Tags"), ("allowed-cves", "CVEWhitelistItems")];
+const NAMES: [(&str, &str); 3] = [
+    ("name", "NamespaceName"),
+    ("tags", "TagSpecification.Tags"),
+    ("allowed-cves", "CVEWhitelistItems"),
+];
 
 fn visibility(is_public: bool) -> Visibility {
-    if is_public { Visibility::Public } else { Visibility::Private }
+    if is_public {
+        Visibility::Public
+    } else {
+        Visibility::Private
+    }
 }
 
 /// The parameters that `CreateNamespace` and `ModifyNamespace` share.
@@ -33,8 +41,12 @@ struct Said {
 impl Said {
     fn take(parameters: &mut Parameters) -> Result<Self> {
         let severity = parameters.text("Severity")?.map(|text| {
-            text.parse()
-                .map_err(|_| Error::invalid_parameter("Severity", "The parameter `Severity` is `low`, `medium` or `high`, or empty."))
+            text.parse().map_err(|_| {
+                Error::invalid_parameter(
+                    "Severity",
+                    "The parameter `Severity` is `low`, `medium` or `high`, or empty.",
+                )
+            })
         });
         Ok(Self {
             is_public: parameters.boolean("IsPublic")?,
@@ -48,7 +60,9 @@ impl Said {
 }
 
 fn cves(parameters: &mut Parameters) -> Result<Option<Vec<String>>> {
-    let Some(items) = parameters.given_structures("CVEWhitelistItems")? else { return Ok(None) };
+    let Some(items) = parameters.given_structures("CVEWhitelistItems")? else {
+        return Ok(None);
+    };
     let read = |mut item: Parameters| {
         let id = item.required_text("CVEID")?;
         item.finish().map(|()| id)
@@ -57,25 +71,50 @@ fn cves(parameters: &mut Parameters) -> Result<Option<Vec<String>>> {
 }
 
 fn tags(parameters: &mut Parameters) -> Result<Option<Vec<Tag>>> {
-    let Some(mut specification) = parameters.structure("TagSpecification")? else { return Ok(None) };
+    let Some(mut specification) = parameters.structure("TagSpecification")? else {
+        return Ok(None);
+    };
     // The model calls `instance` the default; these tags are the namespace's, whatever is said.
-    if specification.text("ResourceType")?.is_some_and(|sort| !matches!(sort.as_str(), "namespace" | "instance")) {
-        return Err(Error::invalid_parameter("TagSpecification.ResourceType", "A namespace's tags have the ResourceType `namespace`."));
+    if specification
+        .text("ResourceType")?
+        .is_some_and(|sort| !matches!(sort.as_str(), "namespace" | "instance"))
+    {
+        return Err(Error::invalid_parameter(
+            "TagSpecification.ResourceType",
+            "A namespace's tags have the ResourceType `namespace`.",
+        ));
     }
     let read = |mut tag: Parameters| {
-        let (key, value) = (tag.required_text("Key")?, tag.text("Value")?.unwrap_or_default());
+        let (key, value) = (
+            tag.required_text("Key")?,
+            tag.text("Value")?.unwrap_or_default(),
+        );
         tag.finish().map(|()| Tag { key, value })
     };
-    let tags = specification.structures("Tags")?.into_iter().map(read).collect::<Result<_>>()?;
+    let tags = specification
+        .structures("Tags")?
+        .into_iter()
+        .map(read)
+        .collect::<Result<_>>()?;
     specification.finish()?;
     Ok(Some(tags))
 }
 
-pub(crate) async fn create(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn create(
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     let said = Said::take(&mut parameters)?;
-    let is_public = said.is_public.ok_or_else(|| Error::missing_parameter("IsPublic"))?;
+    let is_public = said
+        .is_public
+        .ok_or_else(|| Error::missing_parameter("IsPublic"))?;
     parameters.finish()?;
     let new = NewNamespace {
         visibility: visibility(is_public),
@@ -87,12 +126,23 @@ pub(crate) async fn create(Authenticated { service, call, mut parameters, reply,
         tags: said.tags.unwrap_or_default(),
         ..NewNamespace::named(name)
     };
-    let made = service.registry.create_namespace(call, &instance(&registry_id)?, new).await;
+    let made = service
+        .registry
+        .create_namespace(call, &instance(&registry_id)?, new)
+        .await;
     made.map_err(|error| error.naming(&NAMES))?;
     reply.with(&Nothing {})
 }
 
-pub(crate) async fn modify(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn modify(
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     let said = Said::take(&mut parameters)?;
@@ -108,35 +158,72 @@ pub(crate) async fn modify(Authenticated { service, call, mut parameters, reply,
         ..NamespaceChange::default()
     };
     let instance = instance(&registry_id)?;
-    let modified = service.registry.modify_namespace(call, &instance, &name, &change, said.tags.as_deref()).await;
+    let modified = service
+        .registry
+        .modify_namespace(call, &instance, &name, &change, said.tags.as_deref())
+        .await;
     modified.map_err(|error| error.naming(&NAMES))?;
     reply.with(&Nothing {})
 }
 
-pub(crate) async fn delete(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn delete(
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     parameters.finish()?;
-    service.registry.delete_namespace(call, &instance(&registry_id)?, &name, Contents::MustBeGone).await?;
+    service
+        .registry
+        .delete_namespace(call, &instance(&registry_id)?, &name, Contents::MustBeGone)
+        .await?;
     reply.with(&Nothing {})
 }
 
-pub(crate) async fn describe(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn describe(
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
-    let name = parameters.text("NamespaceName")?.filter(|name| !name.is_empty());
+    let name = parameters
+        .text("NamespaceName")?
+        .filter(|name| !name.is_empty());
     let page = Pager::PAGES_FROM_0.take(&mut parameters)?;
-    let page = if parameters.boolean("All")?.unwrap_or_default() { Page::ALL } else { page };
+    let page = if parameters.boolean("All")?.unwrap_or_default() {
+        Page::ALL
+    } else {
+        page
+    };
     let filters = parameters.structures("Filters")?;
     let tags = filters.into_iter().map(tag_filter).collect::<Result<_>>()?;
     let with_kms = parameters.boolean("KmsSignPolicy")?.unwrap_or_default();
     parameters.finish()?;
     let filter = NamespaceFilter { name, tags };
     // Asked for all the same: a caller who may not list hears that, and not that there are none.
-    let listed = service.registry.namespaces(call, &instance(&registry_id)?, &filter, page).await?;
+    let listed = service
+        .registry
+        .namespaces(call, &instance(&registry_id)?, &filter, page)
+        .await?;
     let output = match with_kms {
         // Nothing is signed by a key management service here.
-        true => Namespaces { namespace_list: Vec::new(), total_count: 0 },
-        false => Namespaces { namespace_list: listed.items.iter().map(NamespaceInfo::of).collect(), total_count: listed.total },
+        true => Namespaces {
+            namespace_list: Vec::new(),
+            total_count: 0,
+        },
+        false => Namespaces {
+            namespace_list: listed.items.iter().map(NamespaceInfo::of).collect(),
+            total_count: listed.total,
+        },
     };
     reply.with(&output)
 }
@@ -147,12 +234,19 @@ fn tag_filter(mut filter: Parameters) -> Result<Vec<Tag>> {
     let values = filter.texts("Values")?;
     filter.finish()?;
     if name != "Tags" {
-        return Err(Error::invalid_parameter("Filters.Name", "The only filter is `Tags`."));
+        return Err(Error::invalid_parameter(
+            "Filters.Name",
+            "The only filter is `Tags`.",
+        ));
     }
     let read = |value: String| {
-        let (key, value) =
-            value.split_once(':').ok_or_else(|| Error::invalid_parameter("Filters.Values", "A tag is written `tagKey:tagVal`."))?;
-        Ok(Tag { key: key.to_owned(), value: value.to_owned() })
+        let (key, value) = value.split_once(':').ok_or_else(|| {
+            Error::invalid_parameter("Filters.Values", "A tag is written `tagKey:tagVal`.")
+        })?;
+        Ok(Tag {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        })
     };
     values.into_iter().map(read).collect()
 }
@@ -214,7 +308,10 @@ impl<'a> NamespaceInfo<'a> {
     fn of(one: &'a TaggedNamespace) -> Self {
         let TaggedNamespace { namespace, tags } = one;
         let text = |on: bool| if on { "true" } else { "false" };
-        let (auto_scan, prevent_vul) = (namespace.auto_scan.is_on(), namespace.prevent_vulnerable.is_on());
+        let (auto_scan, prevent_vul) = (
+            namespace.auto_scan.is_on(),
+            namespace.prevent_vulnerable.is_on(),
+        );
         Self {
             name: &namespace.name,
             creation_time: namespace.created_at.rfc3339(),
@@ -222,10 +319,29 @@ impl<'a> NamespaceInfo<'a> {
             namespace_id: namespace.number,
             tag_specification: TagSpecification {
                 resource_type: "namespace",
-                tags: tags.iter().map(|tag| TagInfo { key: &tag.key, value: &tag.value }).collect(),
+                tags: tags
+                    .iter()
+                    .map(|tag| TagInfo {
+                        key: &tag.key,
+                        value: &tag.value,
+                    })
+                    .collect(),
             },
-            metadata: [KeyValue { key: "auto_scan", value: text(auto_scan) }, KeyValue { key: "prevent_vul", value: text(prevent_vul) }],
-            cve_whitelist_items: namespace.allowed_cves.iter().map(|id| CveItem { id }).collect(),
+            metadata: [
+                KeyValue {
+                    key: "auto_scan",
+                    value: text(auto_scan),
+                },
+                KeyValue {
+                    key: "prevent_vul",
+                    value: text(prevent_vul),
+                },
+            ],
+            cve_whitelist_items: namespace
+                .allowed_cves
+                .iter()
+                .map(|id| CveItem { id })
+                .collect(),
             auto_scan,
             prevent_vul,
             severity: namespace.severity.name(),

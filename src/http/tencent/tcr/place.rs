@@ -17,7 +17,8 @@ pub(super) fn registry_id(parameters: &mut Parameters) -> Result<String> {
 ///
 /// # Errors
 ///
-/// `InstanceNotFound` for a malformed id: it can't name an instance, and is answered as one that isn't there.
+/// `InstanceNotFound` for a malformed id: it can't name an instance, and is answered as one that
+/// isn't there.
 pub(super) fn instance(registry_id: &str) -> Result<InstanceChoice> {
     Ok(InstanceChoice::Tcr(registry_id.parse()?))
 }
@@ -35,5 +36,7 @@ pub(super) fn repository(parameters: &mut Parameters) -> Result<RepositoryChoice
 
 /// Returns where a list looks; an empty name counts as absent.
 pub(super) fn within(namespace: Option<&str>) -> Within<'_> {
-    namespace.filter(|name| !name.is_empty()).map_or(Within::Instance, Within::Namespace)
+    namespace
+        .filter(|name| !name.is_empty())
+        .map_or(Within::Instance, Within::Namespace)
 }

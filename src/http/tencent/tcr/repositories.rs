@@ -14,9 +14,21 @@ use crate::http::tencent::pager::Pager;
 use crate::http::tencent::{Authenticated, Nothing};
 
 /// The parameters' names, by the use case's.
-const NAMES: [(&str, &str); 3] = [("name", "RepositoryName"), ("summary", "BriefDescription"), ("detail", "Description")];
+const NAMES: [(&str, &str); 3] = [
+    ("name", "RepositoryName"),
+    ("summary", "BriefDescription"),
+    ("detail", "Description"),
+];
 
-pub(crate) async fn create(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn create(
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let new = NewRepository {
         namespace: parameters.required_text("NamespaceName")?,
@@ -27,12 +39,23 @@ pub(crate) async fn create(Authenticated { service, call, mut parameters, reply,
         tag_immutability: None,
     };
     parameters.finish()?;
-    let made = service.registry.create_repository(call, &instance(&registry_id)?, new).await;
+    let made = service
+        .registry
+        .create_repository(call, &instance(&registry_id)?, new)
+        .await;
     made.map_err(|error| error.naming(&NAMES))?;
     reply.with(&Nothing {})
 }
 
-pub(crate) async fn modify(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn modify(
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let which = repository(&mut parameters)?;
     let change = RepositoryChange {
@@ -41,30 +64,70 @@ pub(crate) async fn modify(Authenticated { service, call, mut parameters, reply,
         ..RepositoryChange::default()
     };
     parameters.finish()?;
-    let modified = service.registry.modify_repository(call, &instance(&registry_id)?, &which, &change).await;
+    let modified = service
+        .registry
+        .modify_repository(call, &instance(&registry_id)?, &which, &change)
+        .await;
     modified.map_err(|error| error.naming(&NAMES))?;
     reply.with(&Nothing {})
 }
 
-pub(crate) async fn delete(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn delete(
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let which = repository(&mut parameters)?;
-    let images = if parameters.boolean("ForceDelete")?.unwrap_or(true) { Images::GoToo } else { Images::MustBeGone };
+    let images = if parameters.boolean("ForceDelete")?.unwrap_or(true) {
+        Images::GoToo
+    } else {
+        Images::MustBeGone
+    };
     parameters.finish()?;
-    service.registry.delete_repository(call, &instance(&registry_id)?, &which, images).await?;
+    service
+        .registry
+        .delete_repository(call, &instance(&registry_id)?, &which, images)
+        .await?;
     reply.with(&Nothing {})
 }
 
-pub(crate) async fn describe(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn describe(
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
-    let namespace = parameters.text("NamespaceName")?.filter(|name| !name.is_empty());
-    let name = parameters.text("RepositoryName")?.filter(|name| !name.is_empty());
+    let namespace = parameters
+        .text("NamespaceName")?
+        .filter(|name| !name.is_empty());
+    let name = parameters
+        .text("RepositoryName")?
+        .filter(|name| !name.is_empty());
     let page = Pager::PAGES_FROM_1.take(&mut parameters)?;
     let order = order(parameters.text("SortBy")?.as_deref())?;
     parameters.finish()?;
-    let filter = RepositoryFilter { namespace: namespace.as_deref(), name: name.as_deref(), order };
-    let listed = service.registry.repositories(call, &instance(&registry_id)?, filter, page).await?;
-    let output = Repositories { repository_list: listed.items.iter().map(RepositoryInfo::of).collect(), total_count: listed.total };
+    let filter = RepositoryFilter {
+        namespace: namespace.as_deref(),
+        name: name.as_deref(),
+        order,
+    };
+    let listed = service
+        .registry
+        .repositories(call, &instance(&registry_id)?, filter, page)
+        .await?;
+    let output = Repositories {
+        repository_list: listed.items.iter().map(RepositoryInfo::of).collect(),
+        total_count: listed.total,
+    };
     reply.with(&output)
 }
 
@@ -77,7 +140,12 @@ fn order(sort_by: Option<&str>) -> Result<RepositoryOrder> {
         "-name" => RepositoryOrder::ByNameDescending,
         "update_time" => RepositoryOrder::EarliestChangeFirst,
         "-update_time" => RepositoryOrder::LatestChangeFirst,
-        _ => return Err(Error::invalid_parameter("SortBy", "The parameter `SortBy` is `-creation_time`, `-name` or `-update_time`.")),
+        _ => {
+            return Err(Error::invalid_parameter(
+                "SortBy",
+                "The parameter `SortBy` is `-creation_time`, `-name` or `-update_time`.",
+            ));
+        }
     })
 }
 
@@ -115,7 +183,8 @@ impl<'a> RepositoryInfo<'a> {
     }
 }
 
-/// Writes a time as Go prints it: `2024-12-10 14:30:36.806 +0000 UTC`, without the zeros that end a fraction.
+/// Writes a time as Go prints it: `2024-12-10 14:30:36.806 +0000 UTC`, without the zeros that end a
+/// fraction.
 fn go_time(at: Timestamp) -> String {
     let whole = at.rfc3339().replace('T', " ").replace('Z', "");
     let fraction = format!(".{:03}", at.unix_millis().rem_euclid(1000));

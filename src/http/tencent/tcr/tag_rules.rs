@@ -1,4 +1,5 @@
-//! Rules that keep tags from being overwritten, or delete old ones. There are none here: the registry would have to obey them.
+//! Rules that keep tags from being overwritten, or delete old ones. There are none here: the
+//! registry would have to obey them.
 
 use axum::response::Response;
 use serde::Serialize;
@@ -18,12 +19,27 @@ struct Immutability {
     total: u64,
 }
 
-pub(crate) async fn immutability(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn immutability(
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     check_numbered_page(&mut parameters)?;
     parameters.finish()?;
-    let empty_ns = service.registry.namespace_names(call, &instance(&id)?, Permission::ListImmutabilityRules).await?;
-    reply.with(&Immutability { rules: [], empty_ns, total: 0 })
+    let empty_ns = service
+        .registry
+        .namespace_names(call, &instance(&id)?, Permission::ListImmutabilityRules)
+        .await?;
+    reply.with(&Immutability {
+        rules: [],
+        empty_ns,
+        total: 0,
+    })
 }
 
 #[derive(Serialize)]
@@ -33,12 +49,31 @@ struct Retention {
     total_count: u64,
 }
 
-pub(crate) async fn retention(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn retention(
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let namespace = parameters.text("NamespaceName")?;
     Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
     let within = within(namespace.as_deref());
-    service.registry.instance_with(call, &instance(&id)?, within, Permission::ListRetentionRules).await?;
-    reply.with(&Retention { retention_policy_list: [], total_count: 0 })
+    service
+        .registry
+        .instance_with(
+            call,
+            &instance(&id)?,
+            within,
+            Permission::ListRetentionRules,
+        )
+        .await?;
+    reply.with(&Retention {
+        retention_policy_list: [],
+        total_count: 0,
+    })
 }

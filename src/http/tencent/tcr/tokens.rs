@@ -1,4 +1,5 @@
-//! Instance tokens: temporary and long-term credentials, of which only the long-term ones can be listed and changed.
+//! Instance tokens: temporary and long-term credentials, of which only the long-term ones can be
+//! listed and changed.
 
 use std::time::Duration;
 
@@ -25,13 +26,24 @@ enum TokenType {
 }
 
 pub(crate) async fn create_instance_token(
-    Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>,
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
 ) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let token_type = match parameters.text("TokenType")?.as_deref() {
         None | Some("temp") => TokenType::Temporary,
         Some("longterm") => TokenType::LongTerm,
-        Some(_) => return Err(Error::invalid_parameter("TokenType", "The parameter `TokenType` is `temp` or `longterm`.")),
+        Some(_) => {
+            return Err(Error::invalid_parameter(
+                "TokenType",
+                "The parameter `TokenType` is `temp` or `longterm`.",
+            ));
+        }
     };
     let description = parameters.text("Desc")?.unwrap_or_default();
     if token_type == TokenType::LongTerm {
@@ -40,15 +52,25 @@ pub(crate) async fn create_instance_token(
     parameters.finish()?;
     let instance = instance(&registry_id)?;
     let issued = match token_type {
-        TokenType::Temporary => service.credentials.issue_temporary(call, &instance, Username::NumericId, TEMPORARY).await?,
-        TokenType::LongTerm => service.credentials.issue_long_term(call, &instance, &description).await?,
+        TokenType::Temporary => {
+            service
+                .credentials
+                .issue_temporary(call, &instance, Username::NumericId, TEMPORARY)
+                .await?
+        }
+        TokenType::LongTerm => {
+            service
+                .credentials
+                .issue_long_term(call, &instance, &description)
+                .await?
+        }
     };
     reply.with(&InstanceToken::of(&issued, token_type))
 }
 
-/// The output of `CreateInstanceToken`. Divergence: the vendor's token is a JWT, ours is sealed or random; clients
-/// take it as it is. No field may be missing or null: Harbor and Terraform take them
-/// without a look.
+/// The output of `CreateInstanceToken`. Divergence: the vendor's token is a JWT, ours is sealed or
+/// random; clients take it as it is. No field may be missing or null: Harbor and Terraform take
+/// them without a look.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct InstanceToken<'a> {
@@ -94,12 +116,21 @@ struct TcrInstanceToken<'a> {
 }
 
 pub(crate) async fn describe_instance_token(
-    Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>,
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
 ) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let page = Pager::CREDENTIALS.take(&mut parameters)?;
     parameters.finish()?;
-    let listed = service.credentials.credential_page(call, &instance(&registry_id)?, page).await?;
+    let listed = service
+        .credentials
+        .credential_page(call, &instance(&registry_id)?, page)
+        .await?;
     let tokens = listed.items.iter().map(|credential| TcrInstanceToken {
         id: credential.id.as_str(),
         desc: &credential.description,
@@ -108,19 +139,32 @@ pub(crate) async fn describe_instance_token(
         created_at: beijing(credential.created_at),
         expired_at: credential.expires_at.unix_millis(),
     });
-    reply.with(&InstanceTokens { total_count: listed.total, tokens: tokens.collect() })
+    reply.with(&InstanceTokens {
+        total_count: listed.total,
+        tokens: tokens.collect(),
+    })
 }
 
-/// The change of `ModifyInstanceToken`; the other one's field is ignored, as the vendor's own example sends it.
+/// The change of `ModifyInstanceToken`; the other one's field is ignored, as the vendor's own
+/// example sends it.
 enum TokenChange {
     Description(String),
     State(CredentialState),
 }
 
 pub(crate) async fn modify_instance_token(
-    Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>,
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
 ) -> Result<Response> {
-    let (registry_id, token_id) = (registry_id(&mut parameters)?, parameters.required_text("TokenId")?);
+    let (registry_id, token_id) = (
+        registry_id(&mut parameters)?,
+        parameters.required_text("TokenId")?,
+    );
     let (enable, description) = (parameters.boolean("Enable")?, parameters.text("Desc")?);
     let change = match parameters.integer("ModifyFlag")? {
         Some(1) => {
@@ -134,32 +178,60 @@ pub(crate) async fn modify_instance_token(
             None => return Err(Error::missing_parameter("Enable")),
         },
         Some(_) => {
-            return Err(Error::invalid_parameter("ModifyFlag", "The parameter `ModifyFlag` is 1 (description) or 2 (enable or disable)."));
+            return Err(Error::invalid_parameter(
+                "ModifyFlag",
+                "The parameter `ModifyFlag` is 1 (description) or 2 (enable or disable).",
+            ));
         }
     };
     parameters.finish()?;
     let (instance, id) = token(&registry_id, &token_id)?;
     match change {
-        TokenChange::Description(text) => service.credentials.set_credential_description(call, &instance, &id, &text).await?,
-        TokenChange::State(state) => service.credentials.set_credential_state(call, &instance, &id, state).await?,
+        TokenChange::Description(text) => {
+            service
+                .credentials
+                .set_credential_description(call, &instance, &id, &text)
+                .await?
+        }
+        TokenChange::State(state) => {
+            service
+                .credentials
+                .set_credential_state(call, &instance, &id, state)
+                .await?
+        }
     }
     reply.with(&Nothing {})
 }
 
 pub(crate) async fn delete_instance_token(
-    Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>,
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
 ) -> Result<Response> {
-    let (registry_id, token_id) = (registry_id(&mut parameters)?, parameters.required_text("TokenId")?);
+    let (registry_id, token_id) = (
+        registry_id(&mut parameters)?,
+        parameters.required_text("TokenId")?,
+    );
     parameters.finish()?;
     let (instance, id) = token(&registry_id, &token_id)?;
-    service.credentials.delete_credential(call, &instance, &id).await?;
+    service
+        .credentials
+        .delete_credential(call, &instance, &id)
+        .await?;
     reply.with(&Nothing {})
 }
 
 /// Reads the ids of an instance and of a credential in it.
 fn token(registry_id: &str, token_id: &str) -> Result<(InstanceChoice, CredentialId)> {
     let instance = instance(registry_id)?;
-    // A malformed id can't name a credential. It is refused before any policy is asked: it is seen to be none.
-    let id = token_id.parse().map_err(|_| Error::invalid_parameter("TokenId", "A TokenId has 20 characters of 0-9 and a-v."))?;
+    // A malformed id can't name a credential. It is refused before any policy is asked: it is seen
+    // to be none.
+    let id = token_id.parse().map_err(|_| {
+        Error::invalid_parameter("TokenId", "A TokenId has 20 characters of 0-9 and a-v.")
+    })?;
     Ok((instance, id))
 }

@@ -16,12 +16,26 @@ struct Triggers {
     triggers: [(); 0],
 }
 
-pub(crate) async fn triggers(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn triggers(
+    Authenticated {
+        service,
+        call,
+        mut parameters,
+        reply,
+        ..
+    }: Authenticated<'_>,
+) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let namespace = parameters.text("Namespace")?;
     Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
     let within = within(namespace.as_deref());
-    service.registry.instance_with(call, &instance(&id)?, within, Permission::ListWebhooks).await?;
-    reply.with(&Triggers { total_count: 0, triggers: [] })
+    service
+        .registry
+        .instance_with(call, &instance(&id)?, within, Permission::ListWebhooks)
+        .await?;
+    reply.with(&Triggers {
+        total_count: 0,
+        triggers: [],
+    })
 }

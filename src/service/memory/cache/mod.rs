@@ -1,7 +1,9 @@
-//! The nouns that hot paths know without asking the database: accounts, access keys, instances, credentials.
+//! The nouns that hot paths know without asking the database: accounts, access keys, instances,
+//! credentials.
 //!
-//! Entries are filled when they are first asked for, and [`tables`] says which entities of the change feed invalidate them. A fill
-//! that a change overtook is used once and not kept: it may have read what was before the change.
+//! Entries are filled when they are first asked for, and [`tables`] says which entities of the
+//! change feed invalidate them. A fill that a change overtook is used once and not kept: it may
+//! have read what was before the change.
 
 mod nouns;
 mod tables;
@@ -38,8 +40,8 @@ pub(in crate::service) struct AccessKey {
     pub(in crate::service) signing_secret: SigningSecret,
 }
 
-/// A repository as the exchange sees it; what isn't recorded is remembered as such, because only names in namespaces
-/// that are recorded are looked for.
+/// A repository as the exchange sees it; what isn't recorded is remembered as such, because only
+/// names in namespaces that are recorded are looked for.
 pub(in crate::service) struct KnownRepository(pub(in crate::service) Option<Visibility>);
 
 /// Whose policies they are.
@@ -52,7 +54,8 @@ enum Holder {
 /// The ids that exist, so that made-up ones ask the database nothing.
 struct KnownIdSets {
     access_keys: KnownIds,
-    /// The change feed doesn't tell of new ones: those that others made are among them once they logged in here.
+    /// The change feed doesn't tell of new ones: those that others made are among them once they
+    /// logged in here.
     credentials: KnownIds,
     /// By the id that the feed has.
     service_accounts: KnownIds,
@@ -62,7 +65,8 @@ struct KnownIdSets {
 pub(in crate::service) struct NounCache {
     caches: Caches,
     ids: KnownIdSets,
-    /// How often something was invalidated; a fill is kept only while it is what it was before the fill.
+    /// How often something was invalidated; a fill is kept only while it is what it was before the
+    /// fill.
     epoch: Mutex<u64>,
     /// The position in the change feed up to which this process obeys.
     position: AtomicI64,
@@ -79,7 +83,11 @@ impl NounCache {
     pub(in crate::service) fn new(position: i64) -> Self {
         Self {
             caches: Caches::new(),
-            ids: KnownIdSets { access_keys: KnownIds::new(), credentials: KnownIds::new(), service_accounts: KnownIds::new() },
+            ids: KnownIdSets {
+                access_keys: KnownIds::new(),
+                credentials: KnownIds::new(),
+                service_accounts: KnownIds::new(),
+            },
             epoch: Mutex::new(0),
             position: AtomicI64::new(position),
             key_changes: AtomicU64::new(0),
@@ -88,8 +96,8 @@ impl NounCache {
         }
     }
 
-    /// Returns what is known under `key`, or reads it. What isn't there is not remembered: a stranger who
-    /// asks for made-up names would fill the memory.
+    /// Returns what is known under `key`, or reads it. What isn't there is not remembered: a
+    /// stranger who asks for made-up names would fill the memory.
     async fn entry<K, V, Q>(
         &self,
         cache: &Cache<K, Arc<V>>,
@@ -104,7 +112,9 @@ impl NounCache {
             return Ok(Some(known));
         }
         let before = *self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(read) = fill().await?.map(Arc::new) else { return Ok(None) };
+        let Some(read) = fill().await?.map(Arc::new) else {
+            return Ok(None);
+        };
         let epoch = self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
         if *epoch == before {
             cache.insert(key.to_owned(), Arc::clone(&read));
@@ -112,12 +122,14 @@ impl NounCache {
         Ok(Some(read))
     }
 
-    /// Returns how often the keys changed: who holds keys that were read at another count reads them again.
+    /// Returns how often the keys changed: who holds keys that were read at another count reads
+    /// them again.
     pub(in crate::service) fn key_changes(&self) -> u64 {
         self.key_changes.load(Ordering::Acquire)
     }
 
-    /// Returns how often something was revoked by itself: who holds the list of another count reads it again.
+    /// Returns how often something was revoked by itself: who holds the list of another count reads
+    /// it again.
     pub(in crate::service) fn revocations(&self) -> u64 {
         self.revocations.load(Ordering::Acquire)
     }
@@ -141,14 +153,23 @@ impl NounCache {
         let _reading = self.reading.lock().await;
         loop {
             let position = self.position.load(Ordering::Acquire);
-            let (changes, position): (Vec<_>, _) = match change::read(store, position, BATCH).await? {
-                Changes::Next(changes) => match changes.last() {
-                    Some(last) => (changes.iter().map(|change| (change.noun, change.id.clone())).collect(), last.position),
-                    None => return Ok(()),
-                },
-                // The missed changes may have been anything.
-                Changes::FellBehind { position } => (vec![(Entity::Unknown, String::new())], position),
-            };
+            let (changes, position): (Vec<_>, _) =
+                match change::read(store, position, BATCH).await? {
+                    Changes::Next(changes) => match changes.last() {
+                        Some(last) => (
+                            changes
+                                .iter()
+                                .map(|change| (change.noun, change.id.clone()))
+                                .collect(),
+                            last.position,
+                        ),
+                        None => return Ok(()),
+                    },
+                    // The missed changes may have been anything.
+                    Changes::FellBehind { position } => {
+                        (vec![(Entity::Unknown, String::new())], position)
+                    }
+                };
             self.invalidate(&changes);
             self.position.store(position, Ordering::Release);
         }
@@ -161,9 +182,15 @@ impl NounCache {
             Entity::AccessKey => self.ids.access_keys.add(id),
             Entity::ServiceAccount => self.ids.service_accounts.add(id),
             Entity::Revocation => self.revoked(),
-            Entity::SealingKey | Entity::SigningKey | Entity::Authority | Entity::MasterKey => self.keys_changed(),
+            Entity::SealingKey | Entity::SigningKey | Entity::Authority | Entity::MasterKey => {
+                self.keys_changed()
+            }
             Entity::Unknown => {
-                for ids in [&self.ids.access_keys, &self.ids.credentials, &self.ids.service_accounts] {
+                for ids in [
+                    &self.ids.access_keys,
+                    &self.ids.credentials,
+                    &self.ids.service_accounts,
+                ] {
                     ids.want();
                 }
                 self.keys_changed();

@@ -22,20 +22,39 @@ use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
 use crate::store::{
-    Store, allow_list, credential, fixed_password, instance, oidc_provider, repository, role, service_account, session_policy, tag, user,
+    Store, allow_list, credential, fixed_password, instance, oidc_provider, repository, role,
+    service_account, session_policy, tag, user,
 };
 use crate::token::PolicyDigest;
 
 impl NounCache {
-    pub(in crate::service) async fn account(&self, store: &Store, id: AccountId) -> Result<Option<Arc<Account>>> {
-        self.entry(&self.caches.accounts, &id, async || account::find(store, id).await).await
+    pub(in crate::service) async fn account(
+        &self,
+        store: &Store,
+        id: AccountId,
+    ) -> Result<Option<Arc<Account>>> {
+        self.entry(&self.caches.accounts, &id, async || {
+            account::find(store, id).await
+        })
+        .await
     }
 
-    pub(in crate::service) async fn access_key(&self, store: &Store, master: &MasterKeys, id: &str) -> Result<Option<Arc<AccessKey>>> {
+    pub(in crate::service) async fn access_key(
+        &self,
+        store: &Store,
+        master: &MasterKeys,
+        id: &str,
+    ) -> Result<Option<Arc<AccessKey>>> {
         let fill = async || {
-            let Some(row) = access_key::find(store, id).await? else { return Ok(None) };
+            let Some(row) = access_key::find(store, id).await? else {
+                return Ok(None);
+            };
             // Its principal is gone: the key went with it, or is about to.
-            let Some((principal_generation, principal_state)) = validity_of(store, &row.principal).await? else { return Ok(None) };
+            let Some((principal_generation, principal_state)) =
+                validity_of(store, &row.principal).await?
+            else {
+                return Ok(None);
+            };
             let secret = match row.state {
                 AccessKeyState::Deleted => Secret::new(""),
                 AccessKeyState::Active | AccessKeyState::Disabled => {
@@ -58,36 +77,73 @@ impl NounCache {
         self.entry(&self.caches.access_keys, id, fill).await
     }
 
-    pub(in crate::service) async fn instance(&self, store: &Store, id: &InstanceId) -> Result<Option<Arc<Instance>>> {
-        self.entry(&self.caches.instances, id, async || instance::find(store, id).await).await
+    pub(in crate::service) async fn instance(
+        &self,
+        store: &Store,
+        id: &InstanceId,
+    ) -> Result<Option<Arc<Instance>>> {
+        self.entry(&self.caches.instances, id, async || {
+            instance::find(store, id).await
+        })
+        .await
     }
 
-    pub(in crate::service) async fn instance_by_cri_id(&self, store: &Store, id: &CriId) -> Result<Option<Arc<Instance>>> {
-        self.entry(&self.caches.instances_by_cri_id, id, async || instance::find_by_cri_id(store, id).await).await
+    pub(in crate::service) async fn instance_by_cri_id(
+        &self,
+        store: &Store,
+        id: &CriId,
+    ) -> Result<Option<Arc<Instance>>> {
+        self.entry(&self.caches.instances_by_cri_id, id, async || {
+            instance::find_by_cri_id(store, id).await
+        })
+        .await
     }
 
-    pub(in crate::service) async fn instance_by_service(&self, store: &Store, service: &str) -> Result<Option<Arc<Instance>>> {
-        self.entry(&self.caches.instances_by_service, service, async || instance::find_by_service(store, service).await).await
+    pub(in crate::service) async fn instance_by_service(
+        &self,
+        store: &Store,
+        service: &str,
+    ) -> Result<Option<Arc<Instance>>> {
+        self.entry(&self.caches.instances_by_service, service, async || {
+            instance::find_by_service(store, service).await
+        })
+        .await
     }
 
     /// Returns the account's default instance: the marked one, or else its only one.
-    pub(in crate::service) async fn default_instance(&self, store: &Store, account: AccountId) -> Result<Option<Arc<Instance>>> {
+    pub(in crate::service) async fn default_instance(
+        &self,
+        store: &Store,
+        account: AccountId,
+    ) -> Result<Option<Arc<Instance>>> {
         let fill = async || {
             let mut instances = instance::list(store, Some(account)).await?;
-            let marked = instances.iter().position(|instance| instance.default == crate::domain::instance::DefaultMark::Marked);
+            let marked = instances.iter().position(|instance| {
+                instance.default == crate::domain::instance::DefaultMark::Marked
+            });
             let place = marked.or_else(|| (instances.len() == 1).then_some(0));
             Ok(place.map(|place| instances.swap_remove(place)))
         };
-        self.entry(&self.caches.default_instances, &account, fill).await
+        self.entry(&self.caches.default_instances, &account, fill)
+            .await
     }
 
     /// Returns all namespaces that are recorded of an instance.
-    pub(in crate::service) async fn namespaces(&self, store: &Store, id: &InstanceId) -> Result<Arc<Namespaces>> {
-        let found = self.entry(&self.caches.namespaces, id, async || namespace_rules::rules(store, id).await.map(Some)).await?;
+    pub(in crate::service) async fn namespaces(
+        &self,
+        store: &Store,
+        id: &InstanceId,
+    ) -> Result<Arc<Namespaces>> {
+        let found = self
+            .entry(&self.caches.namespaces, id, async || {
+                namespace_rules::rules(store, id).await.map(Some)
+            })
+            .await?;
         found.ok_or_else(|| Error::internal("namespaces that were just read"))
     }
 
-    /// Returns what is recorded of a repository in a namespace that is; `name` is one that a repository can have.
+    /// Returns what is recorded of a repository in a namespace that is; `name` is one that a
+    /// repository can have.
     pub(in crate::service) async fn repository(
         &self,
         store: &Store,
@@ -97,30 +153,71 @@ impl NounCache {
     ) -> Result<Arc<KnownRepository>> {
         let fill = async || {
             let found = repository::find(store, id, namespace, name).await?;
-            Ok(Some(KnownRepository(found.map(|repository| repository.visibility))))
+            Ok(Some(KnownRepository(
+                found.map(|repository| repository.visibility),
+            )))
         };
-        let found = self.entry(&self.caches.repositories, format!("{id}/{namespace}/{name}").as_str(), fill).await?;
+        let found = self
+            .entry(
+                &self.caches.repositories,
+                format!("{id}/{namespace}/{name}").as_str(),
+                fill,
+            )
+            .await?;
         found.ok_or_else(|| Error::internal("a repository that was just looked for"))
     }
 
     /// Returns the allow list of an instance, whether it is obeyed or not.
-    pub(in crate::service) async fn allow_list(&self, store: &Store, instance: &InstanceId) -> Result<Option<Arc<AllowList>>> {
-        self.entry(&self.caches.allow_lists, instance, async || allow_list::find(store, instance).await).await
+    pub(in crate::service) async fn allow_list(
+        &self,
+        store: &Store,
+        instance: &InstanceId,
+    ) -> Result<Option<Arc<AllowList>>> {
+        self.entry(&self.caches.allow_lists, instance, async || {
+            allow_list::find(store, instance).await
+        })
+        .await
     }
 
     /// Returns the tags of an instance.
-    pub(in crate::service) async fn tags(&self, store: &Store, instance: &InstanceId) -> Result<Arc<Vec<Tag>>> {
-        let fill = async || tag::list(store, tag::Tagged::Instance(instance)).await.map(Some);
-        Ok(self.entry(&self.caches.tags, instance, fill).await?.unwrap_or_default())
+    pub(in crate::service) async fn tags(
+        &self,
+        store: &Store,
+        instance: &InstanceId,
+    ) -> Result<Arc<Vec<Tag>>> {
+        let fill = async || {
+            tag::list(store, tag::Tagged::Instance(instance))
+                .await
+                .map(Some)
+        };
+        Ok(self
+            .entry(&self.caches.tags, instance, fill)
+            .await?
+            .unwrap_or_default())
     }
 
-    pub(in crate::service) async fn user(&self, store: &Store, id: UserId) -> Result<Option<Arc<User>>> {
-        self.entry(&self.caches.users, &id, async || user::find(store, id).await).await
+    pub(in crate::service) async fn user(
+        &self,
+        store: &Store,
+        id: UserId,
+    ) -> Result<Option<Arc<User>>> {
+        self.entry(&self.caches.users, &id, async || {
+            user::find(store, id).await
+        })
+        .await
     }
 
-    pub(in crate::service) async fn user_by_name(&self, store: &Store, account: AccountId, name: &str) -> Result<Option<Arc<User>>> {
+    pub(in crate::service) async fn user_by_name(
+        &self,
+        store: &Store,
+        account: AccountId,
+        name: &str,
+    ) -> Result<Option<Arc<User>>> {
         let key = format!("{account}/{name}");
-        self.entry(&self.caches.users_by_name, key.as_str(), async || user::find_by_name(store, account, name).await).await
+        self.entry(&self.caches.users_by_name, key.as_str(), async || {
+            user::find_by_name(store, account, name).await
+        })
+        .await
     }
 
     /// Returns a service account by its name, without the prefix.
@@ -131,7 +228,10 @@ impl NounCache {
         name: &str,
     ) -> Result<Option<Arc<ServiceAccount>>> {
         let id = format!("{instance}/{name}");
-        self.entry(&self.caches.service_accounts, id.as_str(), async || service_account::find(store, instance, name).await).await
+        self.entry(&self.caches.service_accounts, id.as_str(), async || {
+            service_account::find(store, instance, name).await
+        })
+        .await
     }
 
     pub(in crate::service) async fn fixed_password(
@@ -141,11 +241,21 @@ impl NounCache {
         principal: &Principal,
     ) -> Result<Option<Arc<FixedPassword>>> {
         let id = format!("{instance}/{principal}");
-        self.entry(&self.caches.fixed_passwords, id.as_str(), async || fixed_password::find(store, instance, principal).await).await
+        self.entry(&self.caches.fixed_passwords, id.as_str(), async || {
+            fixed_password::find(store, instance, principal).await
+        })
+        .await
     }
 
-    pub(in crate::service) async fn role(&self, store: &Store, id: RoleId) -> Result<Option<Arc<Role>>> {
-        self.entry(&self.caches.roles, &id, async || role::find(store, id).await).await
+    pub(in crate::service) async fn role(
+        &self,
+        store: &Store,
+        id: RoleId,
+    ) -> Result<Option<Arc<Role>>> {
+        self.entry(&self.caches.roles, &id, async || {
+            role::find(store, id).await
+        })
+        .await
     }
 
     /// Returns the text of a session policy that is stored; `None` when it isn't there.
@@ -160,29 +270,61 @@ impl NounCache {
     ) -> Result<Option<Arc<String>>> {
         let fill = async || match session_policy::find(store, account, &digest.to_string()).await? {
             Some(document) if PolicyDigest::of(&document) != digest => {
-                Err(Error::internal(format!("table session_policy, account {account}, digest {digest}: the text has another digest")))
+                Err(Error::internal(format!(
+                    "table session_policy, account {account}, digest {digest}: the text has \
+                     another digest"
+                )))
             }
             found => Ok(found),
         };
-        self.entry(&self.caches.session_policies, &(account, digest), fill).await
+        self.entry(&self.caches.session_policies, &(account, digest), fill)
+            .await
     }
 
     /// Returns the policies of a user; those of a user that isn't there allow nothing.
-    pub(in crate::service) async fn rights_of_user(&self, store: &Store, account: AccountId, id: UserId) -> Result<Arc<AttachedPolicies>> {
-        self.rights(Holder::User(id), async || attached_policies::rights_of_user(store, account, id).await).await
+    pub(in crate::service) async fn rights_of_user(
+        &self,
+        store: &Store,
+        account: AccountId,
+        id: UserId,
+    ) -> Result<Arc<AttachedPolicies>> {
+        self.rights(Holder::User(id), async || {
+            attached_policies::rights_of_user(store, account, id).await
+        })
+        .await
     }
 
     /// Returns the policies of a role; those of a role that isn't there allow nothing.
-    pub(in crate::service) async fn rights_of_role(&self, store: &Store, account: AccountId, id: RoleId) -> Result<Arc<AttachedPolicies>> {
-        self.rights(Holder::Role(id), async || attached_policies::rights_of_role(store, account, id).await).await
+    pub(in crate::service) async fn rights_of_role(
+        &self,
+        store: &Store,
+        account: AccountId,
+        id: RoleId,
+    ) -> Result<Arc<AttachedPolicies>> {
+        self.rights(Holder::Role(id), async || {
+            attached_policies::rights_of_role(store, account, id).await
+        })
+        .await
     }
 
-    async fn rights(&self, holder: Holder, fill: impl AsyncFnOnce() -> Result<AttachedPolicies>) -> Result<Arc<AttachedPolicies>> {
-        let found = self.entry(&self.caches.policies, &holder, async || fill().await.map(Some)).await?;
+    async fn rights(
+        &self,
+        holder: Holder,
+        fill: impl AsyncFnOnce() -> Result<AttachedPolicies>,
+    ) -> Result<Arc<AttachedPolicies>> {
+        let found = self
+            .entry(&self.caches.policies, &holder, async || {
+                fill().await.map(Some)
+            })
+            .await?;
         found.ok_or_else(|| Error::internal("policies that were just read"))
     }
 
-    pub(in crate::service) async fn credential(&self, store: &Store, id: &CredentialId) -> Result<Option<Arc<LongTermCredential>>> {
+    pub(in crate::service) async fn credential(
+        &self,
+        store: &Store,
+        id: &CredentialId,
+    ) -> Result<Option<Arc<LongTermCredential>>> {
         let fill = async || {
             let found = credential::find(store, id).await?;
             if found.is_some() {
@@ -193,8 +335,8 @@ impl NounCache {
         self.entry(&self.caches.credentials, id, fill).await
     }
 
-    /// Tells whether there is an access key of that id, as far as changes were heard of. Whoever makes ids up asks the
-    /// database nothing by it.
+    /// Tells whether there is an access key of that id, as far as changes were heard of. Whoever
+    /// makes ids up asks the database nothing by it.
     pub(in crate::service) async fn has_access_key(&self, store: &Store, id: &str) -> Result<bool> {
         if !self.ids.access_keys.has(id) {
             self.learn_access_key_ids(store).await?;
@@ -202,16 +344,27 @@ impl NounCache {
         Ok(self.ids.access_keys.has(id))
     }
 
-    /// Tells whether there surely is a long-term credential of that id; one that another process made may be unknown.
-    pub(in crate::service) async fn has_credential(&self, store: &Store, id: &CredentialId) -> Result<bool> {
+    /// Tells whether there surely is a long-term credential of that id; one that another process
+    /// made may be unknown.
+    pub(in crate::service) async fn has_credential(
+        &self,
+        store: &Store,
+        id: &CredentialId,
+    ) -> Result<bool> {
         if !self.ids.credentials.has(id.as_str()) {
             self.learn_credential_ids(store).await?;
         }
         Ok(self.ids.credentials.has(id.as_str()))
     }
 
-    /// Tells whether there surely is a service account of that name; one that was just made may be unknown.
-    pub(in crate::service) async fn has_service_account(&self, store: &Store, instance: &InstanceId, name: &str) -> Result<bool> {
+    /// Tells whether there surely is a service account of that name; one that was just made may be
+    /// unknown.
+    pub(in crate::service) async fn has_service_account(
+        &self,
+        store: &Store,
+        instance: &InstanceId,
+        name: &str,
+    ) -> Result<bool> {
         let id = format!("{instance}/{name}");
         if !self.ids.service_accounts.has(&id) {
             self.learn_service_account_ids(store).await?;
@@ -229,19 +382,32 @@ impl NounCache {
     async fn learn_access_key_ids(&self, store: &Store) -> Result<()> {
         self.ids
             .access_keys
-            .read_all(|after| async move { access_key::ids_after(store, &after, known_ids::PAGE).await.map(in_place) })
+            .read_all(|after| async move {
+                access_key::ids_after(store, &after, known_ids::PAGE)
+                    .await
+                    .map(in_place)
+            })
             .await
     }
 
     async fn learn_credential_ids(&self, store: &Store) -> Result<()> {
         self.ids
             .credentials
-            .read_all(|after| async move { credential::ids_after(store, &after, known_ids::PAGE).await.map(in_place) })
+            .read_all(|after| async move {
+                credential::ids_after(store, &after, known_ids::PAGE)
+                    .await
+                    .map(in_place)
+            })
             .await
     }
 
     async fn learn_service_account_ids(&self, store: &Store) -> Result<()> {
-        self.ids.service_accounts.read_all(|after| async move { service_account::ids_after(store, &after, known_ids::PAGE).await }).await
+        self.ids
+            .service_accounts
+            .read_all(|after| async move {
+                service_account::ids_after(store, &after, known_ids::PAGE).await
+            })
+            .await
     }
 
     /// Notes that there is a long-term credential of that id.
@@ -253,33 +419,64 @@ impl NounCache {
         self.caches.access_keys.get(id)
     }
 
-    /// Returns an instance if memory has it, as the next do: for those who may not make the database work.
-    pub(in crate::service) fn known_instance_by_service(&self, service: &str) -> Option<Arc<Instance>> {
+    /// Returns an instance if memory has it, as the next do: for those who may not make the
+    /// database work.
+    pub(in crate::service) fn known_instance_by_service(
+        &self,
+        service: &str,
+    ) -> Option<Arc<Instance>> {
         self.caches.instances_by_service.get(service)
     }
 
-    pub(in crate::service) fn known_credential(&self, id: &CredentialId) -> Option<Arc<LongTermCredential>> {
+    pub(in crate::service) fn known_credential(
+        &self,
+        id: &CredentialId,
+    ) -> Option<Arc<LongTermCredential>> {
         self.caches.credentials.get(id)
     }
 
-    pub(in crate::service) fn known_service_account(&self, instance: &InstanceId, name: &str) -> Option<Arc<ServiceAccount>> {
-        self.caches.service_accounts.get(format!("{instance}/{name}").as_str())
+    pub(in crate::service) fn known_service_account(
+        &self,
+        instance: &InstanceId,
+        name: &str,
+    ) -> Option<Arc<ServiceAccount>> {
+        self.caches
+            .service_accounts
+            .get(format!("{instance}/{name}").as_str())
     }
 
     pub(in crate::service) fn known_account(&self, id: AccountId) -> Option<Arc<Account>> {
         self.caches.accounts.get(&id)
     }
 
-    pub(in crate::service) fn known_user_by_name(&self, account: AccountId, name: &str) -> Option<Arc<User>> {
-        self.caches.users_by_name.get(format!("{account}/{name}").as_str())
+    pub(in crate::service) fn known_user_by_name(
+        &self,
+        account: AccountId,
+        name: &str,
+    ) -> Option<Arc<User>> {
+        self.caches
+            .users_by_name
+            .get(format!("{account}/{name}").as_str())
     }
 
-    pub(in crate::service) fn known_fixed_password(&self, instance: &InstanceId, principal: &Principal) -> Option<Arc<FixedPassword>> {
-        self.caches.fixed_passwords.get(format!("{instance}/{principal}").as_str())
+    pub(in crate::service) fn known_fixed_password(
+        &self,
+        instance: &InstanceId,
+        principal: &Principal,
+    ) -> Option<Arc<FixedPassword>> {
+        self.caches
+            .fixed_passwords
+            .get(format!("{instance}/{principal}").as_str())
     }
 
-    pub(in crate::service) fn known_oidc_provider(&self, account: AccountId, name: &str) -> Option<Arc<OidcProvider>> {
-        self.caches.oidc_providers.get(oidc_provider::thing_id(account, name).as_str())
+    pub(in crate::service) fn known_oidc_provider(
+        &self,
+        account: AccountId,
+        name: &str,
+    ) -> Option<Arc<OidcProvider>> {
+        self.caches
+            .oidc_providers
+            .get(oidc_provider::thing_id(account, name).as_str())
     }
 
     pub(in crate::service) async fn oidc_provider(
@@ -289,7 +486,10 @@ impl NounCache {
         name: &str,
     ) -> Result<Option<Arc<OidcProvider>>> {
         let id = oidc_provider::thing_id(account, name);
-        self.entry(&self.caches.oidc_providers, id.as_str(), async || oidc_provider::find(store, account, name).await).await
+        self.entry(&self.caches.oidc_providers, id.as_str(), async || {
+            oidc_provider::find(store, account, name).await
+        })
+        .await
     }
 }
 
@@ -298,15 +498,22 @@ fn in_place(ids: Vec<String>) -> Vec<(String, String)> {
     ids.into_iter().map(|id| (id.clone(), id)).collect()
 }
 
-/// Returns the generation and the state of whom an access key signs for; `None` when there is no such one.
+/// Returns the generation and the state of whom an access key signs for; `None` when there is no
+/// such one.
 async fn validity_of(store: &Store, principal: &Principal) -> Result<Option<(i64, UserState)>> {
     Ok(match principal {
         Principal::Root(account) | Principal::FederatedSession(account, None, _) => {
-            account::find(store, *account).await?.map(|account| (account.generation, UserState::Active))
+            account::find(store, *account)
+                .await?
+                .map(|account| (account.generation, UserState::Active))
         }
         Principal::User(_, id) | Principal::FederatedSession(_, Some(id), _) => {
-            user::find(store, *id).await?.map(|user| (user.generation, user.state))
+            user::find(store, *id)
+                .await?
+                .map(|user| (user.generation, user.state))
         }
-        Principal::RoleSession(_, id, _) => role::find(store, *id).await?.map(|role| (role.generation, UserState::Active)),
+        Principal::RoleSession(_, id, _) => role::find(store, *id)
+            .await?
+            .map(|role| (role.generation, UserState::Active)),
     })
 }

@@ -28,7 +28,8 @@ const MAX_OIDC_PROVIDERS: usize = 1000;
 /// The most stored session policies: at most 4096 bytes each, so 20 MB.
 const MAX_SESSION_POLICIES: usize = 5000;
 
-/// Declares the caches: key, value, capacity, and for each entity that invalidates entries, the rule that finds them.
+/// Declares the caches: key, value, capacity, and for each entity that invalidates entries, the
+/// rule that finds them.
 macro_rules! caches {
     ($($(#[doc = $doc:literal])* $cache:ident: $key:ty => $value:ty, $capacity:expr, [$($entity:ident: $rule:expr),*];)+) => {
         /// One cache a noun and key.
@@ -41,7 +42,8 @@ macro_rules! caches {
                 Self { $($cache: Cache::new($capacity)),+ }
             }
 
-            /// Drops the entries that a change of an entity makes wrong; of an entity that only a newer version knows, all.
+            /// Drops the entries that a change of an entity makes wrong; of an entity that only a
+            /// newer version knows, all.
             pub(super) fn invalidate(&self, entity: Entity, id: &str) {
                 $($(if entity == Entity::$entity {
                     let rule: fn(&Cache<$key, Arc<$value>>, &str) = $rule;
@@ -89,7 +91,8 @@ caches! {
     session_policies: (AccountId, PolicyDigest) => String, MAX_SESSION_POLICIES, [];
     /// By the id that the feed has.
     oidc_providers: String => OidcProvider, MAX_OIDC_PROVIDERS, [OidcProvider: by_id];
-    /// By the id that the feed has: `INSTANCE/NAME`. A deleted namespace takes the permissions in it along.
+    /// By the id that the feed has: `INSTANCE/NAME`. A deleted namespace takes the permissions in
+    /// it along.
     service_accounts: String => ServiceAccount, CAPACITY, [ServiceAccount: by_id, Instance: below, Namespace: below_instance];
     /// By the id that the feed has: `INSTANCE/PRINCIPAL`.
     fixed_passwords: String => FixedPassword, CAPACITY, [FixedPassword: by_id, Instance: below, User: of_user];
@@ -112,7 +115,10 @@ fn by_instance<V>(cache: &Cache<InstanceId, Arc<V>>, id: &str) {
 
 /// Drops the entries below a place, such as the repositories of an instance or a namespace.
 fn below<V>(cache: &Cache<String, Arc<V>>, place: &str) {
-    cache.retain(|key, _| key.strip_prefix(place).is_none_or(|rest| !rest.starts_with('/')));
+    cache.retain(|key, _| {
+        key.strip_prefix(place)
+            .is_none_or(|rest| !rest.starts_with('/'))
+    });
 }
 
 /// Drops the entries below the instance that an id begins with.
@@ -140,11 +146,16 @@ mod tests {
 
     #[test]
     fn a_cache_is_invalidated_by_each_delete_that_takes_its_entries_along() {
-        // Credentials of a deleted instance stayed in memory; they were refused for want of the instance alone.
+        // Credentials of a deleted instance stayed in memory; they were refused for want of the
+        // instance alone.
         for entity in Entity::KNOWN {
             for taken in entity.takes_along() {
                 for (cache, by) in INVALIDATED_BY.iter().filter(|(_, by)| by.contains(taken)) {
-                    assert!(by.contains(entity), "{cache} is invalidated by {taken:?}, which a delete of {entity:?} takes along");
+                    assert!(
+                        by.contains(entity),
+                        "{cache} is invalidated by {taken:?}, which a delete of {entity:?} takes \
+                         along"
+                    );
                 }
             }
         }
@@ -152,7 +163,11 @@ mod tests {
 
     #[test]
     fn only_texts_under_their_digest_are_never_invalidated() {
-        let never: Vec<_> = INVALIDATED_BY.iter().filter(|(_, by)| by.is_empty()).map(|(cache, _)| *cache).collect();
+        let never: Vec<_> = INVALIDATED_BY
+            .iter()
+            .filter(|(_, by)| by.is_empty())
+            .map(|(cache, _)| *cache)
+            .collect();
         assert_eq!(never, ["session_policies"]);
     }
 }

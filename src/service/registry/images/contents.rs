@@ -1,4 +1,5 @@
-//! What a digest says of an image: its manifest, its configuration, and for an index the images that it names.
+//! What a digest says of an image: its manifest, its configuration, and for an index the images
+//! that it names.
 
 use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use quick_cache::sync::Cache;
@@ -12,12 +13,14 @@ use crate::domain::{Error, Result};
 use crate::remote::registry::{Manifest, RegistryClient};
 use crate::service::registry::images::failed;
 
-/// The most images of an index that are looked at; the others count with the size of their manifest alone.
+/// The most images of an index that are looked at; the others count with the size of their manifest
+/// alone.
 const IMAGES_OF_AN_INDEX: usize = 32;
 /// Digests whose contents are remembered: some 250 bytes each.
 const REMEMBERED: usize = 20_000;
 
-/// Contents by digest, which never change. By instance as well: what a registry says counts for itself alone.
+/// Contents by digest, which never change. By instance as well: what a registry says counts for
+/// itself alone.
 pub(super) struct Remembered(Cache<(InstanceId, String), ImageContents>);
 
 impl Default for Remembered {
@@ -58,17 +61,24 @@ struct Settings {
 
 impl Document {
     fn read(manifest: &Manifest) -> Result<Self> {
-        serde_json::from_slice(&manifest.body).map_err(|error| useless(format!("a manifest can't be read: {error}")))
+        serde_json::from_slice(&manifest.body)
+            .map_err(|error| useless(format!("a manifest can't be read: {error}")))
     }
 
     /// Returns the sizes of configuration and layers together.
     fn own_size(&self) -> u64 {
         let layers = self.layers.iter().flatten();
-        self.config.iter().chain(layers).fold(0, |sum, part| sum.saturating_add(part.size))
+        self.config
+            .iter()
+            .chain(layers)
+            .fold(0, |sum, part| sum.saturating_add(part.size))
     }
 
     fn images(&self) -> impl Iterator<Item = &Descriptor> {
-        self.manifests.iter().flatten().filter(|part| is_digest(&part.digest))
+        self.manifests
+            .iter()
+            .flatten()
+            .filter(|part| is_digest(&part.digest))
     }
 }
 
@@ -84,7 +94,9 @@ pub(super) async fn contents(
     if let Some(known) = remembered.0.get(&key) {
         return Ok(Some(known));
     }
-    let Some(document) = document(registry, path, digest).await? else { return Ok(None) };
+    let Some(document) = document(registry, path, digest).await? else {
+        return Ok(None);
+    };
     let mut contents = of_image(registry, path, &document).await?;
     if document.manifests.is_some() {
         digest.clone_into(&mut contents.image_id);
@@ -109,7 +121,11 @@ pub(super) async fn contents(
     Ok(Some(contents))
 }
 
-async fn of_image(registry: &RegistryClient, path: &str, document: &Document) -> Result<ImageContents> {
+async fn of_image(
+    registry: &RegistryClient,
+    path: &str,
+    document: &Document,
+) -> Result<ImageContents> {
     let (image_id, created_at) = match &document.config {
         Some(config) if is_digest(&config.digest) => {
             let text = config_text(registry, path, config).await?;
@@ -117,7 +133,11 @@ async fn of_image(registry: &RegistryClient, path: &str, document: &Document) ->
         }
         _ => (String::new(), None),
     };
-    Ok(ImageContents { size: document.own_size(), image_id, created_at })
+    Ok(ImageContents {
+        size: document.own_size(),
+        image_id,
+        created_at,
+    })
 }
 
 /// Reads the documents of what a tag stands for; nothing when there is no such tag.
@@ -127,44 +147,76 @@ pub(super) async fn documents(
     digest: &str,
     contents: &ImageContents,
 ) -> Result<Option<ImageDocuments>> {
-    let Some(manifest) = verified(registry, path, digest).await? else { return Ok(None) };
+    let Some(manifest) = verified(registry, path, digest).await? else {
+        return Ok(None);
+    };
     let config = match Document::read(&manifest)?.config {
         Some(config) if is_digest(&config.digest) => config_text(registry, path, &config).await?,
         _ => None,
     };
-    let manifest = String::from_utf8(manifest.body.into()).map_err(|_| useless("a manifest is no text".to_owned()))?;
+    let manifest = String::from_utf8(manifest.body.into())
+        .map_err(|_| useless("a manifest is no text".to_owned()))?;
     let config = config.unwrap_or_default();
-    Ok(Some(ImageDocuments { manifest, labels: labels(&config), config, size: contents.size }))
+    Ok(Some(ImageDocuments {
+        manifest,
+        labels: labels(&config),
+        config,
+        size: contents.size,
+    }))
 }
 
 /// Returns the digests that an index names; none for an image.
-pub(super) async fn named_by(registry: &RegistryClient, path: &str, digest: &str) -> Result<Vec<String>> {
+pub(super) async fn named_by(
+    registry: &RegistryClient,
+    path: &str,
+    digest: &str,
+) -> Result<Vec<String>> {
     let document = document(registry, path, digest).await?;
-    Ok(document.iter().flat_map(Document::images).map(|part| part.digest.clone()).collect())
+    Ok(document
+        .iter()
+        .flat_map(Document::images)
+        .map(|part| part.digest.clone())
+        .collect())
 }
 
 async fn document(registry: &RegistryClient, path: &str, digest: &str) -> Result<Option<Document>> {
-    verified(registry, path, digest).await?.as_ref().map(Document::read).transpose()
+    verified(registry, path, digest)
+        .await?
+        .as_ref()
+        .map(Document::read)
+        .transpose()
 }
 
 /// Gets a manifest and checks that it is the one that was asked for.
 async fn verified(registry: &RegistryClient, path: &str, digest: &str) -> Result<Option<Manifest>> {
     let manifest = registry.manifest(path, digest).await.map_err(failed)?;
     match &manifest {
-        Some(manifest) if !is_of(digest, &manifest.body) => Err(useless(format!("the manifest {digest} has another digest"))),
+        Some(manifest) if !is_of(digest, &manifest.body) => {
+            Err(useless(format!("the manifest {digest} has another digest")))
+        }
         _ => Ok(manifest),
     }
 }
 
-/// Gets a configuration as text; nothing when it is missing, larger than is read, or no JSON object.
-async fn config_text(registry: &RegistryClient, path: &str, config: &Descriptor) -> Result<Option<String>> {
+/// Gets a configuration as text; nothing when it is missing, larger than is read, or no JSON
+/// object.
+async fn config_text(
+    registry: &RegistryClient,
+    path: &str,
+    config: &Descriptor,
+) -> Result<Option<String>> {
     const MOST: u64 = 4 << 20;
     if config.size > MOST {
         return Ok(None);
     }
-    let Some(blob) = registry.blob(path, &config.digest).await.map_err(failed)? else { return Ok(None) };
+    let Some(blob) = registry.blob(path, &config.digest).await.map_err(failed)? else {
+        return Ok(None);
+    };
     if !is_of(&config.digest, &blob) {
-        return Err(useless(format!("the configuration {} has another digest", config.digest)));
+        return Err(useless(format!(
+            "the configuration {} has another digest",
+            config.digest
+        )));
     }
     Ok(String::from_utf8(blob.into()).ok())
 }
@@ -192,12 +244,20 @@ fn created_at(config: &str) -> Option<Timestamp> {
 
 fn labels(config: &str) -> Vec<(String, String)> {
     let config: Config<'_> = serde_json::from_str(config).unwrap_or_default();
-    let settings = config.config.and_then(|settings| serde_json::from_str::<Option<Settings>>(settings.get()).ok()).flatten();
-    settings.and_then(|settings| settings.labels).unwrap_or_default().into_iter().collect()
+    let settings = config
+        .config
+        .and_then(|settings| serde_json::from_str::<Option<Settings>>(settings.get()).ok())
+        .flatten();
+    settings
+        .and_then(|settings| settings.labels)
+        .unwrap_or_default()
+        .into_iter()
+        .collect()
 }
 
 fn useless(what: String) -> Error {
-    Error::registry_unavailable("The registry behind the instance answers with what can't be used.").caused_by(what)
+    Error::registry_unavailable("The registry behind the instance answers with what can't be used.")
+        .caused_by(what)
 }
 
 #[cfg(test)]
@@ -207,7 +267,10 @@ mod tests {
     #[test]
     fn times_and_labels_are_read_where_they_are_what_they_should_be() {
         for (config, expected) in [
-            (r#"{"created":"2022-08-06T07:31:01.207374Z"}"#, Some(1_659_771_061_207)),
+            (
+                r#"{"created":"2022-08-06T07:31:01.207374Z"}"#,
+                Some(1_659_771_061_207),
+            ),
             (r#"{"created":"1970-01-01T00:00:00Z","other":1}"#, Some(0)),
             (r#"{"created":"yesterday"}"#, None),
             (r#"{"created":7}"#, None),
@@ -216,21 +279,45 @@ mod tests {
             ("[]", None),
             ("", None),
         ] {
-            assert_eq!(created_at(config).map(Timestamp::unix_millis), expected, "{config}");
+            assert_eq!(
+                created_at(config).map(Timestamp::unix_millis),
+                expected,
+                "{config}"
+            );
         }
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(labels(r#"{"config":{"Labels":{"b":"2","a":"1"}}}"#), [pair("a", "1"), pair("b", "2")]);
-        for config in [r#"{"config":{"Labels":null}}"#, r#"{"config":null}"#, r#"{"config":{"Labels":{"a":1}}}"#, "{}", "rubbish"] {
+        assert_eq!(
+            labels(r#"{"config":{"Labels":{"b":"2","a":"1"}}}"#),
+            [pair("a", "1"), pair("b", "2")]
+        );
+        for config in [
+            r#"{"config":{"Labels":null}}"#,
+            r#"{"config":null}"#,
+            r#"{"config":{"Labels":{"a":1}}}"#,
+            "{}",
+            "rubbish",
+        ] {
             assert_eq!(labels(config), [], "{config}");
         }
     }
 
     #[test]
     fn a_digest_is_checked_by_its_own_algorithm() {
-        let manifest = Manifest { media_type: String::new(), body: b"{}".as_slice().into() };
+        let manifest = Manifest {
+            media_type: String::new(),
+            body: b"{}".as_slice().into(),
+        };
         let sha256 = digest_of(&manifest);
-        assert_eq!(sha256, "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
+        assert_eq!(
+            sha256,
+            "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+        );
         assert!(is_of(&sha256, b"{}") && !is_of(&sha256, b"{ }"));
-        assert!(is_of(&format!("sha512:{}", hex::encode(digest(&SHA512, b"{}"))), b"{}") && !is_of("sha512:00", b"{}"));
+        assert!(
+            is_of(
+                &format!("sha512:{}", hex::encode(digest(&SHA512, b"{}"))),
+                b"{}"
+            ) && !is_of("sha512:00", b"{}")
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! What registries were asked lately: the tags of a repository, and what each stands for.
 //!
-//! One asks and the others wait for the answer, which is kept for ten seconds: pages that are read one after another
-//! are then pages of one list, and their total is true. Tags that turn out to be gone leave that list before their
-//! page is given out, so that whoever counts up to the total gets there.
+//! One asks and the others wait for the answer, which is kept for ten seconds: pages that are read
+//! one after another are then pages of one list, and their total is true. Tags that turn out to be
+//! gone leave that list before their page is given out, so that whoever counts up to the total gets
+//! there.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -97,10 +98,19 @@ impl Walks {
         if places.len() >= CAPACITY && !places.contains_key(key) {
             places.retain(|_, place| Arc::strong_count(place) > 1 || place.used_at(now) < KEPT);
             // What rests is kept for nobody who is sure to come back.
-            let resting = places.iter().filter(|(_, place)| Arc::strong_count(place) == 1 && place.known.try_lock().is_ok());
-            let oldest = resting.min_by_key(|(_, place)| place.used_at.load(Ordering::Relaxed)).map(|(key, _)| key.clone());
+            let resting = places.iter().filter(|(_, place)| {
+                Arc::strong_count(place) == 1 && place.known.try_lock().is_ok()
+            });
+            let oldest = resting
+                .min_by_key(|(_, place)| place.used_at.load(Ordering::Relaxed))
+                .map(|(key, _)| key.clone());
             if places.len() >= CAPACITY {
-                let full = || Error::new(ErrorKind::Overloaded, "Too many repositories are being asked for; try again in a moment.");
+                let full = || {
+                    Error::new(
+                        ErrorKind::Overloaded,
+                        "Too many repositories are being asked for; try again in a moment.",
+                    )
+                };
                 places.remove(&oldest.ok_or_else(full)?);
             }
         }
@@ -112,12 +122,17 @@ impl Walks {
     /// Waits until nobody else asks about a repository.
     pub(super) async fn hold(&self, key: &Key, now: Timestamp) -> Result<Held> {
         let place = self.place(key, now)?;
-        let known = timeout(PATIENCE, Arc::clone(&place.known).lock_owned()).await.map_err(|_| silent())?;
-        Ok(Held { known, _place: place })
+        let known = timeout(PATIENCE, Arc::clone(&place.known).lock_owned())
+            .await
+            .map_err(|_| silent())?;
+        Ok(Held {
+            known,
+            _place: place,
+        })
     }
 
-    /// Does something with the walk of a repository, which is made if there is none; a caller who breaks off
-    /// doesn't break it off.
+    /// Does something with the walk of a repository, which is made if there is none; a caller who
+    /// breaks off doesn't break it off.
     pub(super) async fn with<T, F>(
         &self,
         registry: Arc<RegistryClient>,
@@ -130,19 +145,28 @@ impl Walks {
         F: Future<Output = (Walker, Result<T>)> + Send + 'static,
     {
         let place = self.place(key, clock.now())?;
-        let (remembered, clock, key) = (Arc::clone(&self.remembered), Arc::clone(clock), key.clone());
+        let (remembered, clock, key) =
+            (Arc::clone(&self.remembered), Arc::clone(clock), key.clone());
         let whole = async move {
             let mut known = Arc::clone(&place.known).lock_owned().await;
             let task = tokio::spawn(async move {
                 let answer = async {
                     let walk = known.walk(&registry, &key.1, &*clock).await?;
-                    let (walker, answer) = work(Walker { walk, registry, remembered, key }).await;
+                    let (walker, answer) = work(Walker {
+                        walk,
+                        registry,
+                        remembered,
+                        key,
+                    })
+                    .await;
                     if answer.is_ok() {
                         *known = Known::Walk(walker.walk);
                     }
                     answer
                 };
-                let answer = timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(silent()));
+                let answer = timeout(PATIENCE, answer)
+                    .await
+                    .unwrap_or_else(|_| Err(silent()));
                 if let Err(error) = &answer {
                     known.note(error, clock.now());
                 }
@@ -150,7 +174,9 @@ impl Walks {
             });
             task.await.map_err(Error::internal)?
         };
-        timeout(PATIENCE, whole).await.unwrap_or_else(|_| Err(silent()))
+        timeout(PATIENCE, whole)
+            .await
+            .unwrap_or_else(|_| Err(silent()))
     }
 }
 
@@ -162,7 +188,12 @@ impl Place {
 
 impl Known {
     /// Takes the walk that is kept, or makes one; or fails as it failed a moment ago.
-    async fn walk(&mut self, registry: &RegistryClient, path: &str, clock: &dyn Clock) -> Result<Walk> {
+    async fn walk(
+        &mut self,
+        registry: &RegistryClient,
+        path: &str,
+        clock: &dyn Clock,
+    ) -> Result<Walk> {
         let now = clock.now();
         match std::mem::take(self) {
             Self::Walk(walk) if walk.at.distance(now) < KEPT => return Ok(walk),
@@ -176,10 +207,17 @@ impl Known {
         let exists = names.is_some();
         let names = names.unwrap_or_default();
         if exists && !names.complete {
-            return Err(Error::unsupported(format!("The repository has more than {MOST_TAGS} tags, and transire lists no more.")));
+            return Err(Error::unsupported(format!(
+                "The repository has more than {MOST_TAGS} tags, and transire lists no more."
+            )));
         }
         let tags = names.names.into_iter().filter(|tag| is_tag(tag)).collect();
-        Ok(Walk { at: clock.now(), exists, tags, heads: HashMap::new() })
+        Ok(Walk {
+            at: clock.now(),
+            exists,
+            tags,
+            heads: HashMap::new(),
+        })
     }
 
     fn note(&mut self, error: &Error, now: Timestamp) {
@@ -207,19 +245,43 @@ impl Walker {
     /// Returns a page of the tags, by name.
     pub(super) async fn page(&mut self, filter: &ImageFilter, page: Page) -> Result<Listed<Image>> {
         loop {
-            let mut tags: Vec<String> = self.walk.tags.iter().filter(|tag| filter.tag.takes(tag)).cloned().collect();
+            let mut tags: Vec<String> = self
+                .walk
+                .tags
+                .iter()
+                .filter(|tag| filter.tag.takes(tag))
+                .cloned()
+                .collect();
             if let Some(digest) = &filter.digest {
                 self.look(tags).await?;
                 let heads = &self.walk.heads;
-                let has_digest = |tag: &&String| heads.get(*tag).is_some_and(|head| head.digest.as_ref() == Some(digest));
-                tags = self.walk.tags.iter().filter(|tag| filter.tag.takes(tag)).filter(has_digest).cloned().collect();
+                let has_digest = |tag: &&String| {
+                    heads
+                        .get(*tag)
+                        .is_some_and(|head| head.digest.as_ref() == Some(digest))
+                };
+                tags = self
+                    .walk
+                    .tags
+                    .iter()
+                    .filter(|tag| filter.tag.takes(tag))
+                    .filter(has_digest)
+                    .cloned()
+                    .collect();
             }
             let total = tags.len();
             let most = page.limit.map_or(usize::MAX, |limit| limit as usize);
-            let wanted: Vec<String> = tags.into_iter().skip(page.offset as usize).take(most).collect();
+            let wanted: Vec<String> = tags
+                .into_iter()
+                .skip(page.offset as usize)
+                .take(most)
+                .collect();
             let images = self.images(wanted.clone()).await?;
             if images.len() == wanted.len() {
-                return Ok(Listed { items: images, total: total as u64 });
+                return Ok(Listed {
+                    items: images,
+                    total: total as u64,
+                });
             }
         }
     }
@@ -232,26 +294,46 @@ impl Walker {
     /// Returns the images of these tags in their order; tags that are gone leave the walk.
     async fn images(&mut self, tags: Vec<String>) -> Result<Vec<Image>> {
         self.look(tags.clone()).await?;
-        let heads = tags.iter().filter_map(|tag| Some((tag.clone(), self.walk.heads.get(tag)?.clone())));
+        let heads = tags
+            .iter()
+            .filter_map(|tag| Some((tag.clone(), self.walk.heads.get(tag)?.clone())));
         let questions: Vec<(String, Head)> = heads.collect();
         let (registry, remembered, key) = (&self.registry, &self.remembered, &self.key);
         let found = each(questions, |(tag, head)| {
-            let (registry, remembered, (instance, path)) = (Arc::clone(registry), Arc::clone(remembered), key.clone());
+            let (registry, remembered, (instance, path)) =
+                (Arc::clone(registry), Arc::clone(remembered), key.clone());
             async move {
                 let digest = head.digest.unwrap_or_default();
                 let contents = contents(&registry, &remembered, &instance, &path, &digest).await?;
-                Ok((tag.clone(), contents.map(|contents| Image { tag, digest, media_type: head.media_type, contents })))
+                Ok((
+                    tag.clone(),
+                    contents.map(|contents| Image {
+                        tag,
+                        digest,
+                        media_type: head.media_type,
+                        contents,
+                    }),
+                ))
             }
         });
-        let (found, gone): (Vec<_>, Vec<_>) = found.await?.into_iter().partition(|(_, image)| image.is_some());
+        let (found, gone): (Vec<_>, Vec<_>) = found
+            .await?
+            .into_iter()
+            .partition(|(_, image)| image.is_some());
         self.leave(&gone.into_iter().map(|(tag, _)| tag).collect());
         let mut found: HashMap<String, Option<Image>> = found.into_iter().collect();
-        Ok(tags.iter().filter_map(|tag| found.remove(tag).flatten()).collect())
+        Ok(tags
+            .iter()
+            .filter_map(|tag| found.remove(tag).flatten())
+            .collect())
     }
 
     /// Asks what these tags stand for, where that isn't known; those that are gone leave the walk.
     async fn look(&mut self, tags: Vec<String>) -> Result<()> {
-        let unknown: Vec<String> = tags.into_iter().filter(|tag| !self.walk.heads.contains_key(tag)).collect();
+        let unknown: Vec<String> = tags
+            .into_iter()
+            .filter(|tag| !self.walk.heads.contains_key(tag))
+            .collect();
         let heads = heads(&self.registry, &self.key.1, unknown).await?;
         let mut gone = HashSet::new();
         for (tag, head) in heads {
@@ -273,7 +355,11 @@ impl Walker {
 }
 
 /// Asks what tags stand for, a few at once; each head has a digest.
-pub(super) async fn heads(registry: &Arc<RegistryClient>, path: &str, tags: Vec<String>) -> Result<Vec<(String, Option<Head>)>> {
+pub(super) async fn heads(
+    registry: &Arc<RegistryClient>,
+    path: &str,
+    tags: Vec<String>,
+) -> Result<Vec<(String, Option<Head>)>> {
     each(tags, |tag| {
         let (registry, path) = (Arc::clone(registry), path.to_owned());
         async move {
@@ -282,7 +368,10 @@ pub(super) async fn heads(registry: &Arc<RegistryClient>, path: &str, tags: Vec<
                 && !known.digest.as_deref().is_some_and(is_digest)
             {
                 let manifest = registry.manifest(&path, &tag).await.map_err(failed)?;
-                head = manifest.map(|manifest| Head { digest: Some(digest_of(&manifest)), media_type: manifest.media_type });
+                head = manifest.map(|manifest| Head {
+                    digest: Some(digest_of(&manifest)),
+                    media_type: manifest.media_type,
+                });
             }
             Ok((tag, head))
         }
@@ -291,7 +380,10 @@ pub(super) async fn heads(registry: &Arc<RegistryClient>, path: &str, tags: Vec<
 }
 
 /// Asks several questions, a few at once; the first failure ends it.
-pub(in crate::service) async fn each<Q, A, F>(questions: Vec<Q>, ask: impl Fn(Q) -> F) -> Result<Vec<A>>
+pub(in crate::service) async fn each<Q, A, F>(
+    questions: Vec<Q>,
+    ask: impl Fn(Q) -> F,
+) -> Result<Vec<A>>
 where
     A: Send + 'static,
     F: Future<Output = Result<A>> + Send + 'static,
@@ -310,8 +402,10 @@ where
 
 /// The registry didn't answer in time.
 pub(super) fn silent() -> Error {
-    Error::registry_unavailable("The registry behind the instance does not answer; try again later.")
-        .caused_by(format!("there was no answer within {PATIENCE:?}"))
+    Error::registry_unavailable(
+        "The registry behind the instance does not answer; try again later.",
+    )
+    .caused_by(format!("there was no answer within {PATIENCE:?}"))
 }
 
 impl TagFilter {
