@@ -37,7 +37,7 @@ use crate::service::operations::Operations;
 use crate::service::quotas::Quotas;
 use crate::service::registry::catalog::Imports;
 use crate::service::registry::images::registries;
-use crate::service::registry::images::walks::Walks;
+use crate::service::registry::images::tag_listings::TagListings;
 use crate::service::registry::{Registry, Upstream};
 use crate::service::rights::Rights;
 use crate::service::settings::{AuditSettings, LimitSettings, Settings};
@@ -337,7 +337,7 @@ fn registry(shared: &Shared, keys: Arc<Keys>, settings: &Settings) -> Registry {
     let client = Arc::new(remote::Client::new(registries(&settings.outgoing)));
     let upstream = Upstream {
         client,
-        listings: Walks::default(),
+        listings: TagListings::default(),
         imports: Imports::default(),
     };
     Registry {

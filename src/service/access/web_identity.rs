@@ -6,8 +6,6 @@
 //! the others wait for the answer, and after a failure it is left alone for longer and longer.
 //! While it fails, keys that were good an hour ago are used on, for some hours.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +19,7 @@ use crate::remote;
 use crate::remote::oidc::{FetchedKeys, fetch_keys};
 use crate::service::access::Access;
 use crate::service::limits::attempt::Attempt;
+use crate::service::memory::single_flight::{Recent, RecentMap, SingleFlight, Turn};
 use crate::token::{JwkSet, UnverifiedToken, WebIdentity};
 
 /// How often at most an issuer is asked because a token names a key that it didn't give.
@@ -75,7 +74,7 @@ impl Access {
     /// Returns the keys among which the token's is, or the newest ones that may be had.
     async fn keys_for(
         &self,
-        issuer: &Arc<Issuer>,
+        issuer: &Arc<Recent<Issuer>>,
         token: &UnverifiedToken<'_>,
     ) -> Result<Arc<JwkSet>> {
         if let Some(decided) = issuer.decide(token, self.base.now()) {
@@ -83,11 +82,14 @@ impl Access {
         }
         let busy = |_| Error::web_identity(WebIdentityFault::KeysUnavailable);
         let _waiting = issuer.waiting.try_acquire().map_err(busy)?;
-        let asking = Arc::clone(&issuer.asking).lock_owned().await;
-        // Whoever asked meanwhile may have had the answer for all.
-        if let Some(decided) = issuer.decide(token, self.base.now()) {
-            return decided;
-        }
+        let leader = match issuer
+            .flight
+            .join(|| issuer.decide(token, self.base.now()))
+            .await
+        {
+            Turn::Known(decided) => return decided,
+            Turn::Leads(leader) => leader,
+        };
         let (remote, clock, asked) = (
             Arc::clone(&self.remote),
             Arc::clone(&self.base.clock),
@@ -96,7 +98,7 @@ impl Access {
         // A task of its own: a caller who breaks off would else undo the memory of having asked.
         let ask = tokio::spawn(async move {
             asked.ask(&remote, &*clock).await;
-            drop(asking);
+            drop(leader);
         });
         ask.await.map_err(Error::internal)?;
         // Undecided again only when the clock jumped meanwhile.
@@ -108,36 +110,25 @@ impl Access {
 
 /// The issuers that were asked for keys, by provider: two accounts don't share what they hear of
 /// one issuer.
-#[derive(Default)]
-pub(in crate::service) struct Issuers(Mutex<HashMap<(AccountId, String), Arc<Issuer>>>);
+pub(in crate::service) struct Issuers(RecentMap<(AccountId, String), Issuer>);
+
+impl Default for Issuers {
+    fn default() -> Self {
+        // Never one that was asked lately gives way: many providers would else have us ask all
+        // the time.
+        Self(RecentMap::new(CAPACITY, Issuer::rested))
+    }
+}
 
 impl Issuers {
     /// Returns the issuer of a provider; one of a provider that changed is new.
-    fn issuer(&self, provider: &Arc<OidcProvider>, now: Timestamp) -> Result<Arc<Issuer>> {
-        let mut issuers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn issuer(&self, provider: &Arc<OidcProvider>, now: Timestamp) -> Result<Arc<Recent<Issuer>>> {
         let key = (provider.account, provider.name.clone());
-        if let Some(known) = issuers.get(&key)
-            && (Arc::ptr_eq(&known.provider, provider) || known.provider == *provider)
-        {
-            known.used_at.store(now.unix_millis(), Ordering::Relaxed);
-            return Ok(Arc::clone(known));
-        }
-        if issuers.len() >= CAPACITY && !issuers.contains_key(&key) {
-            // Never one that was asked lately: whoever names many providers would make us ask all
-            // the time.
-            let idle = issuers
-                .iter()
-                .filter(|(_, issuer)| Arc::strong_count(issuer) == 1 && issuer.rested(now));
-            let oldest = idle
-                .min_by_key(|(_, issuer)| issuer.used_at.load(Ordering::Relaxed))
-                .map(|(key, _)| key.clone());
-            issuers.remove(
-                &oldest.ok_or_else(|| Error::web_identity(WebIdentityFault::KeysUnavailable))?,
-            );
-        }
-        let issuer = Arc::new(Issuer::new(Arc::clone(provider), now)?);
-        issuers.insert(key, Arc::clone(&issuer));
-        Ok(issuer)
+        let is_same =
+            |known: &Issuer| Arc::ptr_eq(&known.provider, provider) || known.provider == *provider;
+        self.0
+            .get_or_make(&key, now, is_same, || Issuer::new(Arc::clone(provider)))?
+            .ok_or_else(|| Error::web_identity(WebIdentityFault::KeysUnavailable))
     }
 }
 
@@ -145,11 +136,10 @@ impl Issuers {
 struct Issuer {
     provider: Arc<OidcProvider>,
     heard: Mutex<Heard>,
-    /// Held by who asks the issuer; the others wait for the answer.
-    asking: Arc<tokio::sync::Mutex<()>>,
+    /// Questions to the issuer.
+    flight: SingleFlight,
     /// Bounds those who wait: they are strangers, and each holds a request.
     waiting: tokio::sync::Semaphore,
-    used_at: AtomicI64,
 }
 
 #[derive(Default)]
@@ -168,7 +158,7 @@ struct FetchedSet {
 }
 
 impl Issuer {
-    fn new(provider: Arc<OidcProvider>, now: Timestamp) -> Result<Self> {
+    fn new(provider: Arc<OidcProvider>) -> Result<Self> {
         let given = provider.jwks.as_deref().map(JwkSet::parse).transpose();
         // It was checked when it was saved; a later version may be stricter.
         let given = given.map_err(|error| Error::internal(error.message().to_owned()))?;
@@ -182,9 +172,8 @@ impl Issuer {
                 keys,
                 ..Heard::default()
             }),
-            asking: Arc::default(),
+            flight: SingleFlight::default(),
             waiting: tokio::sync::Semaphore::new(MAX_WAITING),
-            used_at: AtomicI64::new(now.unix_millis()),
         })
     }
 
@@ -363,15 +352,10 @@ mod tests {
                 .is_err()
         );
         let busy = issuers.issuer(&provider("0"), NOW).unwrap();
-        issuers
-            .issuer(&provider("another"), NOW.plus(Duration::from_secs(60)))
-            .unwrap();
-        let known = issuers.0.lock().unwrap();
-        assert_eq!(known.len(), CAPACITY);
-        assert!(
-            known.values().any(|issuer| Arc::ptr_eq(issuer, &busy)),
-            "one in use was forgotten"
-        );
+        let minute_later = NOW.plus(Duration::from_secs(60));
+        issuers.issuer(&provider("another"), minute_later).unwrap();
+        let again = issuers.issuer(&provider("0"), minute_later).unwrap();
+        assert!(Arc::ptr_eq(&again, &busy), "one in use was forgotten");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(super) mod known_ids;
 pub(super) mod master_keys;
 pub(super) mod namespace_rules;
 pub(super) mod revocations;
+pub(super) mod single_flight;
 pub(super) mod staleness;
 
 use std::sync::Arc;

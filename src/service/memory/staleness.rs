@@ -7,11 +7,13 @@
 //! credential and try again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::domain::clock::Clock;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::memory::Memory;
+use crate::service::memory::single_flight::{SingleFlight, Turn};
 
 /// How soon the loss of the feed is noticed: no bound is held more exactly than this.
 const MIN_BOUND: Duration = Duration::from_secs(1);
@@ -36,15 +38,16 @@ pub(in crate::service) struct Staleness {
     read_at: AtomicU64,
     /// Whether the last look failed.
     cut_off: AtomicBool,
-    /// Held by the request that reads the feed because nobody else did.
-    reading: tokio::sync::Mutex<()>,
+    /// Reads of the feed for requests that came while the caches were beyond their bound.
+    reading: SingleFlight,
     refreshes: Refreshes,
 }
 
 /// Reads of the feed for requests that name something newer than what is known.
 struct Refreshes {
-    /// When the last one began; held while one goes on.
-    last_at: tokio::sync::Mutex<Option<Duration>>,
+    flight: SingleFlight,
+    /// When the last one began, by the process's own time.
+    last_at: Mutex<Option<Duration>>,
     /// How many began.
     begun: AtomicU64,
     /// The last one that succeeded.
@@ -72,9 +75,10 @@ impl Staleness {
             strict: max_staleness.is_zero(),
             read_at: AtomicU64::new(millis(clock.uptime())),
             cut_off: AtomicBool::new(false),
-            reading: tokio::sync::Mutex::default(),
+            reading: SingleFlight::default(),
             refreshes: Refreshes {
-                last_at: tokio::sync::Mutex::default(),
+                flight: SingleFlight::default(),
+                last_at: Mutex::default(),
                 begun: AtomicU64::new(0),
                 succeeded: AtomicU64::new(0),
                 usual: tokio::sync::Semaphore::new(MAX_WAITING),
@@ -121,6 +125,20 @@ impl Staleness {
     }
 }
 
+impl Refreshes {
+    fn since_last(&self, clock: &dyn Clock) -> Duration {
+        let last_at = *self.last_at.lock().unwrap_or_else(PoisonError::into_inner);
+        last_at.map_or(Duration::MAX, |last_at| {
+            clock.uptime().saturating_sub(last_at)
+        })
+    }
+
+    fn note_begin(&self, clock: &dyn Clock) {
+        let mut last_at = self.last_at.lock().unwrap_or_else(PoisonError::into_inner);
+        *last_at = Some(clock.uptime());
+    }
+}
+
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -147,12 +165,14 @@ impl Memory {
     /// only have been stopped for a while, or nobody reads the feed in it at all, as in a command.
     async fn refresh(&self) -> Result<()> {
         let reading = async {
-            let _reading = self.staleness.reading.lock().await;
-            // A request that waited finds it done.
-            if self.is_fresh() {
-                Ok(())
-            } else {
-                self.catch_up().await
+            match self
+                .staleness
+                .reading
+                .join(|| self.is_fresh().then_some(()))
+                .await
+            {
+                Turn::Known(()) => Ok(()),
+                Turn::Leads(_leader) => self.catch_up().await,
             }
         };
         let read = if self.base.store.is_away() {
@@ -196,44 +216,32 @@ impl Memory {
         if self.base.store.is_away() {
             return Err(unreadable_feed());
         }
-        let (came_at, begun) = (
-            millis(self.base.clock.uptime()),
-            self.staleness.refreshes.begun.load(Ordering::Acquire),
-        );
-        let refresh = async {
-            let mut last_at = self.staleness.refreshes.last_at.lock().await;
-            if self.staleness.was_read_since(came_at, begun) {
-                return Ok(());
-            }
-            if let Some(last_at) = *last_at {
-                tokio::time::sleep(
-                    MIN_REFRESH_INTERVAL
-                        .saturating_sub(self.base.clock.uptime().saturating_sub(last_at)),
-                )
-                .await;
-                if self.staleness.was_read_since(came_at, begun) {
-                    return Ok(());
-                }
-            }
-            *last_at = Some(self.base.clock.uptime());
-            let refresh = self
-                .staleness
-                .refreshes
-                .begun
-                .fetch_add(1, Ordering::AcqRel)
-                + 1;
-            self.catch_up()
-                .await
-                .map_err(|error| unreadable_feed().caused_by(error))?;
-            self.staleness
-                .refreshes
-                .succeeded
-                .store(refresh, Ordering::Release);
-            Ok(())
-        };
-        tokio::time::timeout(MAX_REFRESH, refresh)
+        tokio::time::timeout(MAX_REFRESH, self.share_refresh())
             .await
             .unwrap_or_else(|_| Err(unreadable_feed()))
+    }
+
+    /// Reads the feed, or waits for a read that began after this request came.
+    async fn share_refresh(&self) -> Result<()> {
+        let refreshes = &self.staleness.refreshes;
+        let came_at = millis(self.base.clock.uptime());
+        let begun = refreshes.begun.load(Ordering::Acquire);
+        let was_read = || self.staleness.was_read_since(came_at, begun).then_some(());
+        let Turn::Leads(_leader) = refreshes.flight.join(was_read).await else {
+            return Ok(());
+        };
+        let passed = refreshes.since_last(&*self.base.clock);
+        tokio::time::sleep(MIN_REFRESH_INTERVAL.saturating_sub(passed)).await;
+        if was_read().is_some() {
+            return Ok(());
+        }
+        refreshes.note_begin(&*self.base.clock);
+        let refresh = refreshes.begun.fetch_add(1, Ordering::AcqRel) + 1;
+        self.catch_up()
+            .await
+            .map_err(|error| unreadable_feed().caused_by(error))?;
+        refreshes.succeeded.store(refresh, Ordering::Release);
+        Ok(())
     }
 
     /// Tells whether a refusal may rest on a stale cache.

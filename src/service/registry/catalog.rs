@@ -3,12 +3,11 @@
 //! Only what has a tag is recorded: Distribution's catalog goes on naming repositories whose images
 //! are all deleted.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::Mutex as AsyncMutex;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::InstanceId;
@@ -20,8 +19,9 @@ use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::service::call::Call;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::ledger::event::Event;
+use crate::service::memory::single_flight::{Recent, RecentMap, SingleFlight, Turn};
 use crate::service::registry::Registry;
-use crate::service::registry::images::walks::each;
+use crate::service::registry::images::listing::each;
 use crate::service::registry::images::{failed, repository_access, within_patience};
 use crate::service::registry::namespaces::NewNamespace;
 use crate::service::request::RequestContext;
@@ -40,30 +40,47 @@ const MOST: usize = 10_000;
 /// The most that are recorded in one go; the next goes on.
 const MOST_AT_ONCE: usize = 1000;
 
-/// When each instance's catalog was last read; locked while it is.
+/// The instances whose catalog was asked for lately. The one unused for longest is forgotten first;
+/// its catalog is then read again early.
+const CAPACITY: usize = 10_000;
+
+/// When each instance's catalog was last read.
+pub(in crate::service) struct Imports(RecentMap<InstanceId, Import>);
+
+/// The last read of one catalog.
 #[derive(Default)]
-pub(in crate::service) struct Imports(
-    Mutex<HashMap<InstanceId, Arc<AsyncMutex<Option<Timestamp>>>>>,
-);
+struct Import {
+    flight: SingleFlight,
+    read_at: Mutex<Option<Timestamp>>,
+}
+
+impl Default for Imports {
+    fn default() -> Self {
+        Self(RecentMap::new(CAPACITY, |_, _| true))
+    }
+}
 
 impl Imports {
-    fn of(&self, id: &InstanceId) -> Arc<AsyncMutex<Option<Timestamp>>> {
-        Arc::clone(
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .entry(id.clone())
-                .or_default(),
-        )
+    fn of(&self, id: &InstanceId, now: Timestamp) -> Result<Arc<Recent<Import>>> {
+        let full = || Error::new(ErrorKind::Overloaded, "Too many catalogs are being read.");
+        self.0
+            .get_or_make(id, now, |_| true, || Ok(Import::default()))?
+            .ok_or_else(full)
     }
 
     /// Forgets the instances whose catalog nobody asked for lately.
     pub(in crate::service) fn forget(&self, now: Timestamp) {
-        let is_recent = |at: &Option<Timestamp>| at.is_some_and(|at| at.distance(now) < INTERVAL);
-        let mut instances = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        instances.retain(|_, at| {
-            Arc::strong_count(at) > 1 || at.try_lock().is_ok_and(|at| is_recent(&at))
-        });
+        self.0.forget_unused(INTERVAL, now);
+    }
+}
+
+impl Import {
+    fn read_at(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.read_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_recent(&self, now: Timestamp) -> bool {
+        self.read_at().is_some_and(|at| at.distance(now) < INTERVAL)
     }
 }
 
@@ -137,19 +154,19 @@ impl Registry {
         if instance.registry_url.is_none() {
             return;
         }
-        let place = self.upstream.imports.of(&instance.id);
         let reading = async {
-            let mut read_at = place.lock().await;
-            if read_at.is_some_and(|at| at.distance(self.base.now()) < INTERVAL) {
+            let last = self.upstream.imports.of(&instance.id, self.base.now())?;
+            let is_recent = || last.is_recent(self.base.now()).then_some(());
+            let Turn::Leads(_leader) = last.flight.join(is_recent).await else {
                 return Ok(Imported::default());
-            }
+            };
             // A failure counts too: a registry that is away would hold up every list.
-            *read_at = Some(self.base.now());
+            *last.read_at() = Some(self.base.now());
             let event = Event::new(AuditAction::RepositoryImport, self.base.now(), context);
             let imported = self
                 .import(instance, MissingNamespaces::LeaveOut, &event)
                 .await;
-            *read_at = Some(self.base.now());
+            *last.read_at() = Some(self.base.now());
             imported
         };
         let silent = || {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use self::catalog::Imports;
-use self::images::walks::Walks;
+use self::images::tag_listings::TagListings;
 use crate::remote;
 use crate::service::base::Base;
 use crate::service::keys::Keys;
@@ -37,6 +37,6 @@ pub struct Registry {
 /// The registries behind instances.
 pub(super) struct Upstream {
     pub(super) client: Arc<remote::Client>,
-    pub(super) listings: Walks,
+    pub(super) listings: TagListings,
     pub(super) imports: Imports,
 }

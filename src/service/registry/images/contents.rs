@@ -17,15 +17,15 @@ use crate::service::registry::images::failed;
 /// alone.
 const IMAGES_OF_AN_INDEX: usize = 32;
 /// Digests whose contents are remembered: some 250 bytes each.
-const REMEMBERED: usize = 20_000;
+const CAPACITY: usize = 20_000;
 
 /// Contents by digest, which never change. By instance as well: what a registry says counts for
 /// itself alone.
-pub(super) struct Remembered(Cache<(InstanceId, String), ImageContents>);
+pub(super) struct KnownContents(Cache<(InstanceId, String), ImageContents>);
 
-impl Default for Remembered {
+impl Default for KnownContents {
     fn default() -> Self {
-        Self(Cache::new(REMEMBERED))
+        Self(Cache::new(CAPACITY))
     }
 }
 
@@ -85,14 +85,14 @@ impl Document {
 /// Reads what a digest stands for; nothing when the registry has it no more.
 pub(super) async fn contents(
     registry: &RegistryClient,
-    remembered: &Remembered,
+    known: &KnownContents,
     instance: &InstanceId,
     path: &str,
     digest: &str,
 ) -> Result<Option<ImageContents>> {
     let key = (instance.clone(), digest.to_owned());
-    if let Some(known) = remembered.0.get(&key) {
-        return Ok(Some(known));
+    if let Some(contents) = known.0.get(&key) {
+        return Ok(Some(contents));
     }
     let Some(document) = document(registry, path, digest).await? else {
         return Ok(None);
@@ -117,7 +117,7 @@ pub(super) async fn contents(
             contents.created_at = contents.created_at.max(created_at);
         }
     }
-    remembered.0.insert(key, contents.clone());
+    known.0.insert(key, contents.clone());
     Ok(Some(contents))
 }
 

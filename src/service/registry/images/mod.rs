@@ -5,7 +5,8 @@
 //! as for everything else.
 
 mod contents;
-pub(in crate::service) mod walks;
+pub(in crate::service) mod listing;
+pub(in crate::service) mod tag_listings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use self::walks::{Key, MOST_TAGS, PATIENCE, heads};
+use self::listing::{Key, MAX_TAGS, Reader, heads};
+use self::tag_listings::PATIENCE;
 use crate::domain::image::{Image, ImageDocuments, is_tag};
 use crate::domain::instance::Instance;
 use crate::domain::repository::Repository;
@@ -85,13 +87,13 @@ impl Registry {
             .await?;
         let registry = self.registry(&instance, &[(&repository.path(), &["pull"])])?;
         let key = (instance.id.clone(), repository.path());
-        let page_of = async move |mut walker: walks::Walker| {
-            let listed = walker.page(&filter, page).await;
-            (walker, listed)
+        let page_of = async move |mut reader: Reader| {
+            let listed = reader.page(&filter, page).await;
+            (reader, listed)
         };
         self.upstream
             .listings
-            .with(registry, &key, &self.base.clock, page_of)
+            .read(registry, &key, &self.base.clock, page_of)
             .await
     }
 
@@ -147,14 +149,14 @@ impl Registry {
         }
         let registry = self.registry(instance, &[(path, &["pull"])])?;
         let wanted = tag.to_owned();
-        let image_of = async move |mut walker: walks::Walker| {
-            let image = walker.image(&wanted).await;
-            (walker, image)
+        let image_of = async move |mut reader: Reader| {
+            let image = reader.image(&wanted).await;
+            (reader, image)
         };
         let image = self
             .upstream
             .listings
-            .with(
+            .read(
                 registry,
                 &(instance.id.clone(), path.to_owned()),
                 &self.base.clock,
@@ -188,8 +190,8 @@ impl Registry {
         let path = repository.path();
         let registry = self.registry(&instance, &[(&path, &["pull", "delete"])])?;
         let key: Key = (instance.id.clone(), path);
-        let mut held = self.upstream.listings.hold(&key, call.now).await?;
-        held.forget();
+        let exclusive = self.upstream.listings.lock(&key, call.now).await?;
+        exclusive.forget();
         within_patience(async {
             let digests = digests_of(&registry, &key.1, tags).await?;
             self.delete_tags(
@@ -228,17 +230,17 @@ impl Registry {
         }
         let registry = self.registry(instance, &[(&path, &["pull", "delete"])])?;
         let key: Key = (instance.id.clone(), path);
-        let mut held = self.upstream.listings.hold(&key, call.now).await?;
-        held.forget();
+        let exclusive = self.upstream.listings.lock(&key, call.now).await?;
+        exclusive.forget();
         within_patience(async {
             let names = registry
-                .tags(&key.1, MOST_TAGS)
+                .tags(&key.1, MAX_TAGS)
                 .await
                 .map_err(failed)?
                 .unwrap_or_default();
-            if names.names.len() >= MOST_TAGS {
+            if names.names.len() >= MAX_TAGS {
                 return Err(Error::unsupported(format!(
-                    "The repository has {MOST_TAGS} tags or more; delete some of them first."
+                    "The repository has {MAX_TAGS} tags or more; delete some of them first."
                 )));
             }
             let tags = names.names.into_iter().filter(|tag| is_tag(tag)).collect();
@@ -396,15 +398,10 @@ impl Registry {
         let key = (instance.id.clone(), path.to_owned());
         self.upstream
             .listings
-            .with(
-                registry,
-                &key,
-                &self.base.clock,
-                async |walker: walks::Walker| {
-                    let has_tags = walker.has_tags();
-                    (walker, Ok(has_tags))
-                },
-            )
+            .read(registry, &key, &self.base.clock, async |reader: Reader| {
+                let has_tags = reader.has_tags();
+                (reader, Ok(has_tags))
+            })
             .await
     }
 }
@@ -434,7 +431,7 @@ pub(in crate::service) async fn within_patience<T>(
 ) -> Result<T> {
     tokio::time::timeout(PATIENCE, work)
         .await
-        .unwrap_or_else(|_| Err(walks::silent()))
+        .unwrap_or_else(|_| Err(tag_listings::silent()))
 }
 
 fn missing(tag: &str) -> Error {
@@ -487,13 +484,13 @@ async fn delete_manifests(
     digests: &BTreeMap<String, String>,
 ) -> Result<()> {
     let names = registry
-        .tags(path, MOST_TAGS)
+        .tags(path, MAX_TAGS)
         .await
         .map_err(failed)?
         .unwrap_or_default();
     if !names.complete {
         return Err(Error::unsupported(format!(
-            "The repository has more than {MOST_TAGS} tags; whether others need the image can't be \
+            "The repository has more than {MAX_TAGS} tags; whether others need the image can't be \
              told."
         )));
     }

@@ -1,0 +1,238 @@
+//! The tags of one repository, as its registry lists them, and their images.
+//!
+//! Tags that turn out to be gone leave the listing before their page is given out: a client that
+//! counts up to the total gets there.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::domain::ids::InstanceId;
+use crate::domain::image::{Image, is_digest, is_tag};
+use crate::domain::{Error, Result};
+use crate::remote::registry::{Head, RegistryClient};
+use crate::service::registry::images::contents::{KnownContents, contents, digest_of};
+use crate::service::registry::images::{ImageFilter, TagFilter, failed};
+use crate::store::page::{Listed, Page};
+
+/// A repository of an instance, by its whole path.
+pub(super) type Key = (InstanceId, String);
+
+/// The most tags of a repository that are listed.
+pub(super) const MAX_TAGS: usize = 10_000;
+/// How many questions are under way to one registry for one caller.
+const AT_ONCE: usize = 8;
+
+/// The tags of a repository at a time, and what the registry said of them since.
+pub(super) struct Listing {
+    /// Whether the registry knows the repository.
+    exists: bool,
+    tags: Vec<String>,
+    heads: HashMap<String, Head>,
+}
+
+impl Listing {
+    /// Asks the registry for the tags of a repository.
+    ///
+    /// # Errors
+    /// `Unsupported` when there are more than [`MAX_TAGS`]; those of the registry's answer.
+    pub(super) async fn read(registry: &RegistryClient, path: &str) -> Result<Self> {
+        let names = registry.tags(path, MAX_TAGS).await.map_err(failed)?;
+        let exists = names.is_some();
+        let names = names.unwrap_or_default();
+        if exists && !names.complete {
+            return Err(Error::unsupported(format!(
+                "The repository has more than {MAX_TAGS} tags, and transire lists no more."
+            )));
+        }
+        Ok(Self {
+            exists,
+            tags: names.names.into_iter().filter(|tag| is_tag(tag)).collect(),
+            heads: HashMap::new(),
+        })
+    }
+}
+
+/// A listing, and the means to ask for more.
+pub(super) struct Reader {
+    pub(super) listing: Listing,
+    pub(super) registry: Arc<RegistryClient>,
+    pub(super) contents: Arc<KnownContents>,
+    pub(super) key: Key,
+}
+
+impl Reader {
+    /// Tells whether the registry has anything of the repository.
+    pub(super) fn has_tags(&self) -> bool {
+        self.listing.exists && !self.listing.tags.is_empty()
+    }
+
+    /// Returns a page of the tags, by name.
+    pub(super) async fn page(&mut self, filter: &ImageFilter, page: Page) -> Result<Listed<Image>> {
+        loop {
+            let mut tags: Vec<String> = self
+                .listing
+                .tags
+                .iter()
+                .filter(|tag| filter.tag.takes(tag))
+                .cloned()
+                .collect();
+            if let Some(digest) = &filter.digest {
+                self.read_heads(tags).await?;
+                let heads = &self.listing.heads;
+                let has_digest = |tag: &&String| {
+                    heads
+                        .get(*tag)
+                        .is_some_and(|head| head.digest.as_ref() == Some(digest))
+                };
+                tags = self
+                    .listing
+                    .tags
+                    .iter()
+                    .filter(|tag| filter.tag.takes(tag))
+                    .filter(has_digest)
+                    .cloned()
+                    .collect();
+            }
+            let total = tags.len();
+            let limit = page.limit.map_or(usize::MAX, |limit| limit as usize);
+            let wanted: Vec<String> = tags
+                .into_iter()
+                .skip(page.offset as usize)
+                .take(limit)
+                .collect();
+            let images = self.images(wanted.clone()).await?;
+            if images.len() == wanted.len() {
+                return Ok(Listed {
+                    items: images,
+                    total: total as u64,
+                });
+            }
+        }
+    }
+
+    /// Returns the image of one tag.
+    pub(super) async fn image(&mut self, tag: &str) -> Result<Option<Image>> {
+        Ok(self.images(vec![tag.to_owned()]).await?.pop())
+    }
+
+    /// Returns the images of these tags in their order; tags that are gone leave the listing.
+    async fn images(&mut self, tags: Vec<String>) -> Result<Vec<Image>> {
+        self.read_heads(tags.clone()).await?;
+        let heads = tags
+            .iter()
+            .filter_map(|tag| Some((tag.clone(), self.listing.heads.get(tag)?.clone())));
+        let questions: Vec<(String, Head)> = heads.collect();
+        let (registry, known, key) = (&self.registry, &self.contents, &self.key);
+        let found = each(questions, |(tag, head)| {
+            let (registry, known, (instance, path)) =
+                (Arc::clone(registry), Arc::clone(known), key.clone());
+            async move {
+                let digest = head.digest.unwrap_or_default();
+                let contents = contents(&registry, &known, &instance, &path, &digest).await?;
+                Ok((
+                    tag.clone(),
+                    contents.map(|contents| Image {
+                        tag,
+                        digest,
+                        media_type: head.media_type,
+                        contents,
+                    }),
+                ))
+            }
+        });
+        let (found, gone): (Vec<_>, Vec<_>) = found
+            .await?
+            .into_iter()
+            .partition(|(_, image)| image.is_some());
+        self.remove(&gone.into_iter().map(|(tag, _)| tag).collect());
+        let mut found: HashMap<String, Option<Image>> = found.into_iter().collect();
+        Ok(tags
+            .iter()
+            .filter_map(|tag| found.remove(tag).flatten())
+            .collect())
+    }
+
+    /// Asks for the digests of these tags, where they aren't known; those that are gone leave the listing.
+    async fn read_heads(&mut self, tags: Vec<String>) -> Result<()> {
+        let unknown: Vec<String> = tags
+            .into_iter()
+            .filter(|tag| !self.listing.heads.contains_key(tag))
+            .collect();
+        let heads = heads(&self.registry, &self.key.1, unknown).await?;
+        let mut gone = HashSet::new();
+        for (tag, head) in heads {
+            match head {
+                Some(head) => drop(self.listing.heads.insert(tag, head)),
+                None => drop(gone.insert(tag)),
+            }
+        }
+        self.remove(&gone);
+        Ok(())
+    }
+
+    fn remove(&mut self, gone: &HashSet<String>) {
+        if !gone.is_empty() {
+            self.listing.tags.retain(|tag| !gone.contains(tag));
+            self.listing.heads.retain(|tag, _| !gone.contains(tag));
+        }
+    }
+}
+
+/// Asks for the heads of tags, [`AT_ONCE`] at a time; each head has a digest.
+pub(super) async fn heads(
+    registry: &Arc<RegistryClient>,
+    path: &str,
+    tags: Vec<String>,
+) -> Result<Vec<(String, Option<Head>)>> {
+    each(tags, |tag| {
+        let (registry, path) = (Arc::clone(registry), path.to_owned());
+        async move {
+            let mut head = registry.head(&path, &tag).await.map_err(failed)?;
+            if let Some(known) = &mut head
+                && !known.digest.as_deref().is_some_and(is_digest)
+            {
+                let manifest = registry.manifest(&path, &tag).await.map_err(failed)?;
+                head = manifest.map(|manifest| Head {
+                    digest: Some(digest_of(&manifest)),
+                    media_type: manifest.media_type,
+                });
+            }
+            Ok((tag, head))
+        }
+    })
+    .await
+}
+
+/// Asks several questions, [`AT_ONCE`] at a time; the first failure ends it.
+pub(in crate::service) async fn each<Q, A, F>(
+    questions: Vec<Q>,
+    ask: impl Fn(Q) -> F,
+) -> Result<Vec<A>>
+where
+    A: Send + 'static,
+    F: Future<Output = Result<A>> + Send + 'static,
+{
+    let mut answers = Vec::with_capacity(questions.len());
+    let mut questions = questions.into_iter();
+    let mut asked: JoinSet<Result<A>> = questions.by_ref().take(AT_ONCE).map(&ask).collect();
+    while let Some(answer) = asked.join_next().await {
+        answers.push(answer.map_err(Error::internal)??);
+        if let Some(question) = questions.next() {
+            asked.spawn(ask(question));
+        }
+    }
+    Ok(answers)
+}
+
+impl TagFilter {
+    fn takes(&self, tag: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exactly(wanted) => tag == wanted,
+            Self::Containing(part) => tag.contains(part.as_str()),
+        }
+    }
+}
