@@ -9,12 +9,26 @@ use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 use crate::http::request::Record;
-use crate::service::{AssumeRole, NewSession, RoleChoice, Service, WebIdentity};
+use crate::service::{
+    AssumeRole, Durations, NameRule, NewSession, RoleChoice, Service, SessionRules, WebIdentity,
+};
 use crate::sign::Parameters;
 
 use super::call::Reply;
 use super::{Authenticated, given, required};
 
+const RULES: SessionRules = SessionRules {
+    cloud: Cloud::Alibaba,
+    name: NameRule {
+        max_length: 64,
+        punctuation: "_.@-",
+    },
+    role_session: Durations {
+        default: 3600,
+        min: 900,
+    },
+    root_assumes_roles: false,
+};
 /// The fewest and the most characters of an OIDC token.
 const OIDC_TOKEN: std::ops::RangeInclusive<usize> = 4..=20_000;
 
@@ -38,7 +52,7 @@ impl<'a> Wanted<'a> {
             })
         });
         let call = AssumeRole {
-            cloud: Cloud::Alibaba,
+            rules: &RULES,
             role: RoleChoice::Name(account, role_name.to_owned()),
             session_name,
             duration_seconds: duration_seconds.transpose()?,

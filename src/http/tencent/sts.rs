@@ -11,13 +11,27 @@ use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 use crate::http::request::Record;
-use crate::service::{AssumeRole, FederationToken, NewSession, RoleChoice, Service};
+use crate::service::{
+    AssumeRole, Durations, FederationToken, NameRule, NewSession, RoleChoice, Service, SessionRules,
+};
 use crate::sign;
 
 use super::call::Reply;
 use super::parameters::Parameters;
 use crate::http::tencent::Authenticated;
 
+const RULES: SessionRules = SessionRules {
+    cloud: Cloud::Tencent,
+    name: NameRule {
+        max_length: 128,
+        punctuation: "_+=,.@-",
+    },
+    role_session: Durations {
+        default: 7200,
+        min: 1,
+    },
+    root_assumes_roles: true,
+};
 /// The most tags of a session.
 const MAX_TAGS: usize = 50;
 /// The most characters of a tag's key and of its value.
@@ -91,7 +105,7 @@ pub(crate) async fn assume_role(
         ));
     }
     let asked = AssumeRole {
-        cloud: Cloud::Tencent,
+        rules: &RULES,
         role,
         session_name: &session_name,
         duration_seconds,
@@ -148,7 +162,7 @@ pub(super) async fn assume_role_with_web_identity(
         .await?;
     record.note_caller(&bearer);
     let asked = AssumeRole {
-        cloud: Cloud::Tencent,
+        rules: &RULES,
         role,
         session_name: &session_name,
         duration_seconds,
@@ -181,6 +195,7 @@ pub(crate) async fn get_federation_token(
     let duration_seconds = parameters.integer("DurationSeconds")?;
     parameters.finish()?;
     let asked = FederationToken {
+        rules: &RULES,
         name: &name,
         duration_seconds,
         policy: &policy,

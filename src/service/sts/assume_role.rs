@@ -1,0 +1,267 @@
+//! Sessions of roles.
+
+use crate::domain::identity::Role;
+use crate::domain::ids::{AccountId, RoleId};
+use crate::domain::principal::{Principal, PrincipalName};
+use crate::domain::{Error, ErrorKind, Noun, Result};
+use crate::policy::{
+    Assumer, Context, Limits, OidcClaims, Outcome, Permission, Request, Resource, TrustPolicy,
+    trust,
+};
+use crate::service::access::caller::{Bearer, Caller};
+use crate::service::call::Call;
+use crate::service::ledger::actions::AuditAction;
+use crate::service::rights::{denial, denied};
+use crate::service::sts::Sts;
+use crate::service::sts::rules::SessionRules;
+use crate::service::sts::session::{NewSession, Plan, check_session_policy};
+use crate::store;
+use crate::token::{Ground, WebIdentity};
+
+/// The role that a call means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoleChoice {
+    /// The one with this id in the account.
+    Id(AccountId, RoleId),
+    /// The one with this name in the account.
+    Name(AccountId, String),
+}
+
+impl RoleChoice {
+    fn account(&self) -> AccountId {
+        match self {
+            Self::Id(account, _) | Self::Name(account, _) => *account,
+        }
+    }
+}
+
+/// A call to assume a role.
+#[derive(Clone, Debug)]
+pub struct AssumeRole<'a> {
+    /// The rules of the API that the call came through.
+    pub rules: &'static SessionRules,
+    /// The role.
+    pub role: RoleChoice,
+    /// The session's name.
+    pub session_name: &'a str,
+    /// How long it is to live, in seconds; the cloud's usual time where the call says nothing.
+    pub duration_seconds: Option<i64>,
+    /// The session policy that narrows it.
+    pub policy: Option<&'a str>,
+    /// The identity that the caller says to act for; the audit keeps it.
+    pub source_identity: Option<&'a str>,
+    /// The tags that the call gives, key and value: policies may ask for them. The session has
+    /// none.
+    pub tags: &'a [(&'a str, &'a str)],
+    /// The action that an unsigned call is counted as, against its account, once a role trusts it.
+    pub counted_as: Option<&'static str>,
+}
+
+impl Sts {
+    /// Opens a session of a role, if the role's trust policy and the caller's own policies let the
+    /// caller assume it.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a value that isn't allowed, `SessionPolicyTooLong`; `AccessDenied`
+    /// when one of the policies doesn't allow it; `NotFound` for a role of the caller's own account
+    /// that isn't there; `Unsupported` for callers that can't assume a role; those of the store.
+    pub async fn assume_role(&self, call: &Call<'_>, asked: &AssumeRole<'_>) -> Result<NewSession> {
+        let rules = asked.rules;
+        rules.name.check("RoleSessionName", asked.session_name)?;
+        if let Some(name) = asked.source_identity {
+            rules.name.check("SourceIdentity", name)?;
+        }
+        check_session_policy(asked.policy)?;
+        let found = self.role(&asked.role).await?;
+        let (role, grounds_of_caller) = self.trusting_role(call, asked, found.as_ref()).await?;
+        if let (Some(action), Some(bearer)) = (asked.counted_as, call.caller.bearer()) {
+            // Only now: before, a stranger could use the account's calls up.
+            Box::pin(self.limits.throttle_account(bearer.account, action)).await?;
+        }
+        let mut grounds = vec![(Ground::Role(role.id), role.generation)];
+        grounds.extend(grounds_of_caller);
+        let plan = Plan {
+            cloud: rules.cloud,
+            principal: Principal::RoleSession(role.account, role.id, asked.session_name.to_owned()),
+            grounds,
+            policy: asked.policy,
+            seconds: rules
+                .role_session
+                .choose(asked.duration_seconds, role.max_session_seconds)?,
+            source_identity: asked.source_identity,
+            action: AuditAction::SessionAssumeRole,
+        };
+        self.open_session(call, plan).await
+    }
+
+    /// Returns the role if the caller may assume it, and what the caller itself depends on.
+    async fn trusting_role<'r>(
+        &self,
+        call: &Call<'_>,
+        asked: &AssumeRole<'_>,
+        found: Option<&'r Role>,
+    ) -> Result<(&'r Role, Vec<(Ground, i64)>)> {
+        let (id, name) = match (found, &asked.role) {
+            (Some(role), _) => (role.id.to_string(), role.name.as_str()),
+            (None, RoleChoice::Id(_, id)) => (id.to_string(), ""),
+            (None, RoleChoice::Name(_, name)) => (String::new(), name.as_str()),
+        };
+        let resource = |name| Resource::Role {
+            account: asked.role.account(),
+            id: &id,
+            name,
+        };
+        let request = |name| Request {
+            permission: Permission::AssumeRole,
+            resource: resource(name),
+            context: Context {
+                request_tags: asked.tags,
+                ..call.policy_context()
+            },
+        };
+        // A caller that may not assume the role doesn't learn whether it exists: a refusal names
+        // it as the call did.
+        let shown = match &asked.role {
+            RoleChoice::Id(..) => request(""),
+            RoleChoice::Name(..) => request(name),
+        };
+        let request = request(name);
+        let Some(bearer) = call.caller.bearer() else {
+            return self
+                .role_for_signer(call.caller, asked.rules, found, &request, &shown)
+                .await;
+        };
+        if let Some(role) = found
+            && trusts_bearer(role, bearer, &request)? == Outcome::Allowed
+        {
+            return Ok((role, Vec::new()));
+        }
+        let refusal = untrusted(call.caller, &shown, Outcome::DeniedImplicitly);
+        // Anybody has a token of a public issuer.
+        if asked.counted_as.is_some() {
+            self.limits.count_refusal(&refusal, call.request);
+        }
+        Err(refusal)
+    }
+
+    /// Returns the role if the signer of the call may assume it, and what the signer depends on;
+    /// refusals show `shown`.
+    async fn role_for_signer<'r>(
+        &self,
+        caller: &Caller,
+        rules: &SessionRules,
+        found: Option<&'r Role>,
+        request: &Request<'_>,
+        shown: &Request<'_>,
+    ) -> Result<(&'r Role, Vec<(Ground, i64)>)> {
+        let signer = caller.signer()?;
+        let outcome = self.rights.decide(caller.rights(), request).await?;
+        if outcome != Outcome::Allowed {
+            return Err(denied(caller, shown, outcome));
+        }
+        if !rules.root_assumes_roles && matches!(signer.principal, Principal::Root(_)) {
+            return Err(Error::new(
+                ErrorKind::AccessDenied(Box::new(denial(caller, shown, Outcome::DeniedImplicitly))),
+                "Roles may not be assumed by root accounts.",
+            ));
+        }
+        let Some(role) = found else {
+            return Err(match shown.resource {
+                Resource::Role { account, name, .. } if account == signer.principal.account() => {
+                    Error::not_found(Noun::Role, name)
+                }
+                _ => untrusted(caller, shown, Outcome::DeniedImplicitly),
+            });
+        };
+        match self.trusts(role, signer.principal, request).await? {
+            Outcome::Allowed => Ok((role, signer.grounds)),
+            outcome => Err(untrusted(caller, shown, outcome)),
+        }
+    }
+
+    async fn role(&self, choice: &RoleChoice) -> Result<Option<Role>> {
+        match choice {
+            RoleChoice::Id(account, id) => Ok(store::role::find(&self.base.store, *id)
+                .await?
+                .filter(|role| role.account == *account)),
+            RoleChoice::Name(account, name) => {
+                store::role::find_by_name(&self.base.store, *account, name).await
+            }
+        }
+    }
+
+    /// Asks the role's trust policy.
+    async fn trusts(
+        &self,
+        role: &Role,
+        principal: &Principal,
+        request: &Request<'_>,
+    ) -> Result<Outcome> {
+        if matches!(principal, Principal::FederatedSession(..)) {
+            return Err(Error::unsupported(
+                "A federated session can't assume a role; ask with a permanent access key.",
+            ));
+        }
+        let (account, id) = (principal.account(), principal.numeric_id());
+        // Its own policies just let it assume the role, so it is there, or was a moment ago.
+        let named = self
+            .rights
+            .principal_name(principal)
+            .await?
+            .ok_or_else(Error::session_token_expired)?;
+        let assumer = match &named {
+            PrincipalName::Root(account) => Assumer::Root(*account),
+            PrincipalName::User(_, name) => Assumer::User {
+                account,
+                id: &id,
+                name,
+            },
+            PrincipalName::Role(_, name) => Assumer::Role {
+                account,
+                id: &id,
+                name,
+            },
+            PrincipalName::ServiceAccount(..) => {
+                return Err(Error::unsupported("A service account can't assume a role."));
+            }
+        };
+        decide_trust(role, &assumer, request)
+    }
+}
+
+fn decide_trust(role: &Role, assumer: &Assumer<'_>, request: &Request<'_>) -> Result<Outcome> {
+    let trusted = TrustPolicy::parse(&role.trust_policy, Limits::POLICY)
+        .map_err(|error| Error::internal("a stored trust policy can't be read").caused_by(error))?;
+    Ok(trust::decide_trust(&role.name, &trusted.policy, assumer, &request.context).outcome)
+}
+
+fn trusts_bearer(role: &Role, bearer: &Bearer, request: &Request<'_>) -> Result<Outcome> {
+    let WebIdentity {
+        issuer,
+        subject,
+        audiences,
+        ..
+    } = &bearer.identity;
+    let audiences: Vec<&str> = audiences.iter().map(String::as_str).collect();
+    let claims = OidcClaims {
+        issuer,
+        subject,
+        audiences: &audiences,
+    };
+    decide_trust(
+        role,
+        &Assumer::Federated {
+            account: bearer.account,
+            provider: &bearer.provider,
+            claims,
+        },
+        request,
+    )
+}
+
+fn untrusted(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Error {
+    Error::new(
+        ErrorKind::AccessDenied(Box::new(denial(caller, request, outcome))),
+        "The role's trust policy does not let the caller assume it.",
+    )
+}

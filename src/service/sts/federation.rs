@@ -1,0 +1,76 @@
+//! Federation tokens: a user's own rights, narrowed.
+
+use crate::domain::principal::Principal;
+use crate::domain::{Error, Result};
+use crate::policy::{Permission, Resource};
+use crate::service::call::Call;
+use crate::service::ledger::actions::AuditAction;
+use crate::service::sts::Sts;
+use crate::service::sts::rules::{Durations, SessionRules};
+use crate::service::sts::session::{NewSession, Plan, check_session_policy};
+
+/// How long a federation token lives.
+const DURATIONS: Durations = Durations {
+    default: 1800,
+    min: 1,
+};
+/// The longest that a federation token of the root lives, in seconds.
+const MAX_SECONDS_OF_ROOT: u32 = 7200;
+/// The longest that a federation token of a user lives, in seconds.
+const MAX_SECONDS_OF_USER: u32 = 129_600;
+
+/// A call for a federation token.
+#[derive(Clone, Debug)]
+pub struct FederationToken<'a> {
+    /// The rules of the API that the call came through.
+    pub rules: &'static SessionRules,
+    /// The session's name.
+    pub name: &'a str,
+    /// How long it is to live, in seconds; half an hour where the call says nothing.
+    pub duration_seconds: Option<i64>,
+    /// The session policy that narrows the caller's rights.
+    pub policy: &'a str,
+}
+
+impl Sts {
+    /// Opens a federated session: the caller's rights, as far as the session policy allows them too.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a value that isn't allowed, `SessionPolicyTooLong`; `AccessDenied`
+    /// when policies don't allow it; `Unsupported` for a session that asks; those of the store.
+    pub async fn federation_token(
+        &self,
+        call: &Call<'_>,
+        asked: &FederationToken<'_>,
+    ) -> Result<NewSession> {
+        let signer = call.caller.signer()?;
+        asked.rules.name.check("Name", asked.name)?;
+        check_session_policy(Some(asked.policy))?;
+        let (account, user, max) = match signer.principal {
+            Principal::Root(account) => (*account, None, MAX_SECONDS_OF_ROOT),
+            Principal::User(account, user) => (*account, Some(*user), MAX_SECONDS_OF_USER),
+            Principal::RoleSession(..) | Principal::FederatedSession(..) => {
+                return Err(Error::unsupported(
+                    "A session can't get a federation token; ask with a permanent access key.",
+                ));
+            }
+        };
+        let everything = Resource::Everything {
+            account,
+            region: "",
+        };
+        self.rights
+            .authorize(call, Permission::GetFederationToken, everything)
+            .await?;
+        let plan = Plan {
+            cloud: asked.rules.cloud,
+            principal: Principal::FederatedSession(account, user, asked.name.to_owned()),
+            grounds: signer.grounds,
+            policy: Some(asked.policy),
+            seconds: DURATIONS.choose(asked.duration_seconds, max)?,
+            source_identity: None,
+            action: AuditAction::SessionFederate,
+        };
+        self.open_session(call, plan).await
+    }
+}

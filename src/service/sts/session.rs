@@ -1,0 +1,210 @@
+//! Opens a session: its key, its token, its policy and its audit event.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::domain::access_key::NewAccessKey;
+use crate::domain::clock::Timestamp;
+use crate::domain::credential::{Cloud, CredentialId};
+use crate::domain::ids::AccountId;
+use crate::domain::principal::Principal;
+use crate::domain::secret::Secret;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::policy::{Document, Limits};
+use crate::service::access::caller::Caller;
+use crate::service::call::Call;
+use crate::service::ledger::actions::AuditAction;
+use crate::service::ledger::queue::Share;
+use crate::service::sts::Sts;
+use crate::store;
+use crate::token::{
+    Ground, MAX_SESSION_GROUNDS, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS,
+    PolicyDigest, Session, SessionPolicy,
+};
+
+/// A session just made; its secrets are shown this once.
+#[derive(Debug)]
+pub struct NewSession {
+    /// The session's own id.
+    pub id: CredentialId,
+    /// The access key that signs for it.
+    pub access_key: NewAccessKey,
+    /// The token that goes with the access key.
+    pub token: Secret,
+    /// The session's principal.
+    pub principal: Principal,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// The detail of a session's audit event.
+#[derive(Serialize)]
+struct Opened<'a> {
+    session: String,
+    access_key_id: &'a str,
+    expires_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_identity: Option<&'a str>,
+}
+
+/// A session, before it has a key.
+pub(super) struct Plan<'a> {
+    pub(super) cloud: Cloud,
+    pub(super) principal: Principal,
+    pub(super) grounds: Vec<(Ground, i64)>,
+    pub(super) policy: Option<&'a str>,
+    pub(super) seconds: u32,
+    pub(super) source_identity: Option<&'a str>,
+    /// Its action in the audit.
+    pub(super) action: AuditAction,
+}
+
+impl Sts {
+    pub(super) async fn open_session(&self, call: &Call<'_>, plan: Plan<'_>) -> Result<NewSession> {
+        if plan.grounds.len() > MAX_SESSION_GROUNDS {
+            return Err(Error::unsupported(
+                "Roles were assumed by sessions of roles three times in a row, which is the most; \
+                 begin with a permanent access key.",
+            ));
+        }
+        let permit = self.ledger.queue.reserve(Share::Done)?;
+        let now = call.now;
+        let access_key = NewAccessKey::of_session(plan.cloud, &*self.base.random);
+        let mut session = Session {
+            id: CredentialId::random(&*self.base.random),
+            cloud: plan.cloud,
+            access_key_id: access_key.id.clone(),
+            secret: access_key.secret.clone(),
+            principal: plan.principal,
+            grounds: plan.grounds,
+            session_policy: None,
+            issued_at: now,
+            expires_at: now.plus(Duration::from_secs(plan.seconds.into())),
+        };
+        if let Some(document) = plan.policy {
+            let policy = SessionPolicy::for_session(document, &session)?;
+            if let SessionPolicy::Stored(digest) = policy {
+                // Stored before the session is given out: its calls are refused wherever its policy
+                // can't be read.
+                Box::pin(self.store_session_policy(call.caller, &session, digest, document))
+                    .await?;
+            }
+            session.session_policy = Some(policy);
+        }
+        let token = self
+            .memory
+            .keys
+            .keyring
+            .load()
+            .seal_session(&session, &*self.base.random)?;
+        let opened = Opened {
+            session: session.principal.to_string(),
+            access_key_id: &session.access_key_id,
+            expires_at: session.expires_at,
+            source_identity: plan.source_identity,
+        };
+        permit.record(
+            &call
+                .event(plan.action)
+                .credential(&session.id)
+                .detail(opened),
+        );
+        Ok(NewSession {
+            id: session.id,
+            access_key,
+            token,
+            principal: session.principal,
+            expires_at: session.expires_at,
+        })
+    }
+
+    async fn store_session_policy(
+        &self,
+        caller: &Caller,
+        session: &Session,
+        digest: PolicyDigest,
+        document: &str,
+    ) -> Result<()> {
+        let account = session.principal.account();
+        let policy = store::session_policy::SessionPolicy {
+            account,
+            digest: &digest.to_string(),
+            document,
+            charged_to: &self.charged_to(caller, account).await?,
+            ends_at: session.expires_at,
+        };
+        let limit = self.quotas.of_session_policies();
+        // Caches hold nothing of a policy that is new, so there is nothing to catch up with.
+        self.base
+            .store
+            .apply(self.base.write().then(store::session_policy::save(
+                &policy,
+                limit,
+                session.issued_at,
+            )))
+            .await
+    }
+
+    /// Returns the share that a session policy counts against: that of the OpenID Connect provider,
+    /// the root, the user or the role that the caller began with. Another account counts as one, however many
+    /// users it makes.
+    async fn charged_to(&self, caller: &Caller, account: AccountId) -> Result<String> {
+        if let Some(bearer) = caller.bearer() {
+            return Ok(format!("{account}:oidc-provider/{}", bearer.provider));
+        }
+        let signer = caller.signer()?;
+        let mut beginning = signer.principal.clone();
+        // The last of a chain of roles comes first.
+        for (ground, _) in &signer.grounds {
+            match ground {
+                Ground::Root(id) => beginning = Principal::Root(*id),
+                Ground::User(id) => {
+                    let user = self
+                        .memory
+                        .cache
+                        .user(&self.base.store, *id)
+                        .await?
+                        .ok_or_else(Error::session_token_expired)?;
+                    beginning = Principal::User(user.account, *id);
+                }
+                Ground::Role(id) => {
+                    let role = self
+                        .memory
+                        .cache
+                        .role(&self.base.store, *id)
+                        .await?
+                        .ok_or_else(Error::session_token_expired)?;
+                    beginning = Principal::RoleSession(role.account, *id, String::new());
+                }
+                Ground::AccessKey(_)
+                | Ground::LongTerm(_)
+                | Ground::Session(_)
+                | Ground::RefreshTokens(_) => {}
+            }
+        }
+        Ok(if beginning.account() == account {
+            beginning.to_string()
+        } else {
+            beginning.account().to_string()
+        })
+    }
+}
+
+/// Checks a session policy before it is sealed: it must be readable as long as the session lives.
+pub(super) fn check_session_policy(policy: Option<&str>) -> Result<()> {
+    let Some(text) = policy else { return Ok(()) };
+    if text.chars().count() > MAX_SESSION_POLICY_CHARACTERS || text.len() > MAX_SESSION_POLICY_BYTES
+    {
+        return Err(Error::new(
+            ErrorKind::SessionPolicyTooLong,
+            format!(
+                "A session's policy has at most {MAX_SESSION_POLICY_CHARACTERS} characters, and \
+                 {MAX_SESSION_POLICY_BYTES} bytes."
+            ),
+        ));
+    }
+    Document::parse(text, Limits::SESSION)
+        .map(drop)
+        .map_err(|error| Error::invalid_parameter("Policy", error.message()))
+}
