@@ -56,7 +56,12 @@ fn with(app: &App, more: &Value) -> Value {
 }
 
 fn vpc(instance: &str) -> Value {
-    json!({ "InstanceId": instance, "VpcId": "vpc-9iazgkcl", "EniLBIp": "192.0.2.69", "UsePublicDomain": true })
+    json!({
+        "InstanceId": instance,
+        "VpcId": "vpc-9iazgkcl",
+        "EniLBIp": "192.0.2.69",
+        "UsePublicDomain": true,
+    })
 }
 
 #[tokio::test]
@@ -160,7 +165,14 @@ async fn no_private_network_resolves_an_instances_name() {
 #[tokio::test]
 async fn alibabas_lists_are_empty_and_have_the_documented_fields() {
     let app = stocked().await;
-    let page = |list: &str, total: Value| json!({ "PageNo": 1, "PageSize": 30, "TotalCount": total, list: [] });
+    let page = |list: &str, total: Value| {
+        json!({
+            "PageNo": 1,
+            "PageSize": 30,
+            "TotalCount": total,
+            list: [],
+        })
+    };
     for (action, answer) in [
         (
             "GetInstanceVpcEndpoint",
@@ -537,7 +549,7 @@ async fn each_empty_list_wants_its_own_permission() {
         .iter()
         .map(|action| format!("tcr:{action}"))
         .collect();
-    let by_cam = cam(&json!([{ "effect": "allow", "action": names, "resource": resource }]));
+    let by_cam = cam(&json!([allow(names, resource)]));
     let resource = [
         "acs:cr:*:*:instance/INSTANCE-CRI",
         "acs:cr:*:*:repository/INSTANCE-CRI/*",
@@ -546,7 +558,7 @@ async fn each_empty_list_wants_its_own_permission() {
         .iter()
         .map(|action| format!("cr:{}", action.replace("Chart", "")))
         .collect();
-    let by_ram = ram(&json!([{ "Effect": "Allow", "Action": names, "Resource": resource }]));
+    let by_ram = ram(&json!([ram_allow(names, resource)]));
     let reader = app_of_user(&[by_cam, by_ram]).await;
     for action in OF_TENCENT {
         reader.tcr(action, with(&reader, &json!({}))).await;
@@ -565,9 +577,10 @@ async fn who_may_look_into_one_namespace_hears_of_no_other() {
         "tcr:DescribeWebhookTrigger",
         "tcr:DescribeImmutableTagRules",
     ];
-    let one = cam(
-        &json!([{ "effect": "allow", "action": actions, "resource": "qcs::tcr:::repository/INSTANCE-TCR/team/*" }]),
-    );
+    let one = cam(&json!([allow(
+        actions,
+        "qcs::tcr:::repository/INSTANCE-TCR/team/*"
+    )]));
     let app = app_of_user(&[one]).await;
     for (action, namespace) in [
         ("DescribeTagRetentionRules", "NamespaceName"),

@@ -197,15 +197,22 @@ fn of_tcr(action: &str, ids: &Ids) -> Value {
         "ModifySecurityPolicy" => with(of(entry), &json!({ "PolicyIndex": 0 })),
         "DeleteSecurityPolicy" => of(json!({ "CidrBlock": ids.entry })),
         "CreateMultipleSecurityPolicy" | "DeleteMultipleSecurityPolicy" => of(set),
-        "CreateServiceAccount" => robot(
-            json!({ "Permissions": [{ "Resource": ids.namespace, "Actions": ["tcr:PullRepository"] }] }),
-        ),
+        "CreateServiceAccount" => robot(json!({
+            "Permissions": [{ "Resource": ids.namespace, "Actions": ["tcr:PullRepository"] }],
+        })),
         "DescribeServiceAccounts" => of(json!({ "EmbedPermission": true })),
         "ModifyServiceAccount" => robot(json!({ "Description": "x" })),
         "ModifyServiceAccountPassword" => robot(json!({ "Random": true })),
         "DeleteServiceAccount" => robot(json!({})),
         "DescribeInternalEndpointDnsStatus" => {
-            json!({ "VpcSet": [{ "InstanceId": ids.tcr, "VpcId": "vpc-9iazgkcl", "EniLBIp": "192.0.2.69", "UsePublicDomain": true }] })
+            json!({
+                "VpcSet": [{
+                    "InstanceId": ids.tcr,
+                    "VpcId": "vpc-9iazgkcl",
+                    "EniLBIp": "192.0.2.69",
+                    "UsePublicDomain": true,
+                }],
+            })
         }
         _ => panic!("say what {action} is called with"),
     }
@@ -238,9 +245,12 @@ fn of_cr(action: &str, ids: &Ids) -> Value {
         "GetNamespace" => of(json!({ "NamespaceId": ids.namespace_id })),
         "CreateNamespace" | "ListNamespace" | "DeleteNamespace" => namespace(json!({})),
         "UpdateNamespace" => namespace(json!({ "AutoCreateRepo": "true" })),
-        "CreateRepository" => of(
-            json!({ "RepoNamespaceName": ids.namespace, "RepoName": ids.repository, "RepoType": "PRIVATE", "Summary": "x" }),
-        ),
+        "CreateRepository" => of(json!({
+            "RepoNamespaceName": ids.namespace,
+            "RepoName": ids.repository,
+            "RepoType": "PRIVATE",
+            "Summary": "x",
+        })),
         "ListRepository" => {
             of(json!({ "RepoNamespaceName": ids.namespace, "RepoName": ids.repository }))
         }
@@ -270,7 +280,12 @@ fn of_sts(product: Product, action: &str, ids: &Ids) -> Value {
     match (product, action) {
         (Product::TencentSts, "AssumeRole") => json!({ "RoleArn": qcs, "RoleSessionName": "test" }),
         (Product::TencentSts, "AssumeRoleWithWebIdentity") => {
-            json!({ "ProviderId": ids.provider, "WebIdentityToken": "a.b.c", "RoleArn": qcs, "RoleSessionName": "test" })
+            json!({
+                "ProviderId": ids.provider,
+                "WebIdentityToken": "a.b.c",
+                "RoleArn": qcs,
+                "RoleSessionName": "test",
+            })
         }
         (Product::TencentSts, "GetFederationToken") => {
             json!({ "Name": "test", "Policy": everything().to_string() })
@@ -279,7 +294,12 @@ fn of_sts(product: Product, action: &str, ids: &Ids) -> Value {
         (Product::AlibabaSts, "AssumeRole") => json!({ "RoleArn": acs, "RoleSessionName": "test" }),
         (Product::AlibabaSts, "AssumeRoleWithOIDC") => {
             let provider = format!("acs:ram::{OWNER}:oidc-provider/{}", ids.provider);
-            json!({ "RoleArn": acs, "OIDCProviderArn": provider, "OIDCToken": "a.b.c", "RoleSessionName": "test" })
+            json!({
+                "RoleArn": acs,
+                "OIDCProviderArn": provider,
+                "OIDCToken": "a.b.c",
+                "RoleSessionName": "test",
+            })
         }
         _ => panic!("say what {action} is called with"),
     }
@@ -363,9 +383,11 @@ impl Other {
                 .await
                 .unwrap(),
         );
-        let trust = cam(
-            &json!([{ "effect": "allow", "action": "name/sts:AssumeRole", "principal": { "qcs": format!("qcs::cam::uin/{OWNER}:root") } }]),
-        );
+        let trust = cam(&json!([{
+            "effect": "allow",
+            "action": "name/sts:AssumeRole",
+            "principal": { "qcs": format!("qcs::cam::uin/{OWNER}:root") },
+        }]));
         app.service
             .identity
             .create_role(
@@ -396,7 +418,11 @@ impl Other {
         told(app, &key, Product::Tcr, "CreateRepository", &repository).await;
         let token = of(json!({ "TokenType": "longterm", "Desc": UNSEEN }));
         let token = told(app, &key, Product::Tcr, "CreateInstanceToken", &token).await;
-        let robot = json!({ "Name": "theirs-robot", "Description": UNSEEN, "Permissions": [{ "Resource": "theirs", "Actions": ["tcr:PullRepository"] }] });
+        let robot = json!({
+            "Name": "theirs-robot",
+            "Description": UNSEEN,
+            "Permissions": [{ "Resource": "theirs", "Actions": ["tcr:PullRepository"] }],
+        });
         told(app, &key, Product::Tcr, "CreateServiceAccount", &of(robot)).await;
         told(
             app,
@@ -408,7 +434,12 @@ impl Other {
         .await;
         let entry = json!({ "CidrBlock": "203.0.113.0/24", "Description": UNSEEN });
         told(app, &key, Product::Tcr, "CreateSecurityPolicy", &of(entry)).await;
-        let tags = json!({ "ResourceType": "instance", "ResourceId.1": cri, "Tag.1.Key": "team", "Tag.1.Value": UNSEEN });
+        let tags = json!({
+            "ResourceType": "instance",
+            "ResourceId.1": cri,
+            "Tag.1.Key": "team",
+            "Tag.1.Value": UNSEEN,
+        });
         told(app, &key, Product::Cr, "TagResources", &tags).await;
         let named =
             json!({ "InstanceId": cri, "RepoNamespaceName": "theirs", "RepoName": "hidden" });
@@ -485,15 +516,21 @@ impl Other {
 async fn all_powerful_user(app: &App, other: &Other) -> Key {
     let user = app.user("mighty", &everything()).await;
     let named = [
-        cam(
-            &json!([{ "effect": "allow", "action": "tcr:*", "resource": [
-            format!("qcs::tcr:::instance/{}", other.ids.tcr),
-            format!("qcs::tcr::uin/{OWNER}:repository/{}/*", other.ids.tcr),
-        ] }]),
-        ),
-        ram(
-            &json!([{ "Effect": "Allow", "Action": ["cr:*", "sts:*"], "Resource": ["*", format!("acs:cr:*:{OWNER}:*"), format!("acs:ram::{OWNER}:role/*")] }]),
-        ),
+        cam(&json!([allow(
+            "tcr:*",
+            json!([
+                format!("qcs::tcr:::instance/{}", other.ids.tcr),
+                format!("qcs::tcr::uin/{OWNER}:repository/{}/*", other.ids.tcr)
+            ]),
+        )])),
+        ram(&json!([ram_allow(
+            ["cr:*", "sts:*"],
+            json!([
+                "*",
+                format!("acs:cr:*:{OWNER}:*"),
+                format!("acs:ram::{OWNER}:role/*")
+            ]),
+        )])),
     ];
     for (number, document) in named.iter().enumerate() {
         let name = format!("mighty-{number}");

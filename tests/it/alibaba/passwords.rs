@@ -13,9 +13,10 @@ use crate::harness::{ACCOUNT, App, SERVICE};
 const PASSWORD: &str = "Passw0rd-EXAMPLE";
 
 fn may_set() -> Value {
-    ram(
-        &json!([{ "Effect": "Allow", "Action": "cr:ResetLoginPassword", "Resource": "acs:cr:*:*:instance/INSTANCE-CRI" }]),
-    )
+    ram(&json!([ram_allow(
+        "cr:ResetLoginPassword",
+        "acs:cr:*:*:instance/INSTANCE-CRI"
+    )]))
 }
 
 #[tokio::test]
@@ -81,8 +82,7 @@ async fn the_root_logs_in_by_its_name_or_its_id_with_the_password_it_set() {
 
 #[tokio::test]
 async fn a_user_logs_in_by_its_name_at_its_account() {
-    let pull =
-        cam(&json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "*" }]));
+    let pull = cam(&json!([allow("tcr:PullRepository", "*")]));
     let app = app_of_user(&[may_set(), pull]).await;
     assert_eq!(app.reset_login_password(PASSWORD).await.status, 200);
     for (username, status) in [
@@ -266,7 +266,11 @@ async fn what_is_asked_of_a_password_is_checked() {
 
 #[tokio::test]
 async fn a_user_needs_a_right_to_set_one_and_a_session_can_have_none() {
-    let app = app_of_user(&[ram(&json!([{ "Effect": "Allow", "Action": ["cr:Get*", "sts:GetFederationToken"], "Resource": "*" }]))]).await;
+    let app = app_of_user(&[ram(&json!([ram_allow(
+        ["cr:Get*", "sts:GetFederationToken"],
+        "*",
+    )]))])
+    .await;
     let denied = app.reset_login_password(PASSWORD).await;
     assert_eq!(
         (denied.status.as_u16(), denied.json()["Code"].clone()),
@@ -278,7 +282,7 @@ async fn a_user_needs_a_right_to_set_one_and_a_session_can_have_none() {
     );
 
     let app = App::new().await;
-    let everything = ram(&json!([{ "Effect": "Allow", "Action": "*", "Resource": "*" }]));
+    let everything = ram(&json!([ram_allow("*", "*")]));
     let user = app.user("ci", &everything).await;
     app.role("builder", &everything).await;
     let key = app.alibaba_session(&user, "builder", &[]).await.key();

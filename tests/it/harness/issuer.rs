@@ -223,7 +223,14 @@ impl Issuer {
 /// Returns the claims of an issuer's token.
 pub(crate) fn claims(issuer: &str, subject: &str, audience: &str, now: Timestamp) -> Value {
     let now = now.unix_seconds();
-    json!({ "iss": issuer, "sub": subject, "aud": audience, "iat": now, "nbf": now, "exp": now + 600 })
+    json!({
+        "iss": issuer,
+        "sub": subject,
+        "aud": audience,
+        "iat": now,
+        "nbf": now,
+        "exp": now + 600,
+    })
 }
 
 /// Returns the public keys as a JWK set.

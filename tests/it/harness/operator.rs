@@ -263,8 +263,11 @@ pub(crate) fn long_policy(seed: u64) -> String {
         .map(|_| format!("qcs::tcr:::repository/*/{}", word()))
         .collect();
     let policy = cam(&json!([
-        { "effect": "allow", "action": ["tcr:CreateInstanceToken", "tcr:PullRepository", "sts:*"], "resource": "*" },
-        { "effect": "allow", "action": "tcr:PushRepository", "resource": places },
+        allow(
+            ["tcr:CreateInstanceToken", "tcr:PullRepository", "sts:*"],
+            "*"
+        ),
+        allow("tcr:PushRepository", places),
     ]))
     .to_string();
     assert!((1700..=2048).contains(&policy.len()), "{}", policy.len());
@@ -273,7 +276,7 @@ pub(crate) fn long_policy(seed: u64) -> String {
 
 /// What a role lets its sessions do unless a test says otherwise.
 pub(crate) fn everything() -> Value {
-    cam(&json!([{ "effect": "allow", "action": ["tcr:*", "sts:*"], "resource": "*" }]))
+    cam(&json!([allow(["tcr:*", "sts:*"], "*")]))
 }
 
 impl App {
@@ -629,7 +632,11 @@ impl App {
 
     /// Makes a role with these rights whom everyone of the account may assume.
     pub(crate) async fn role(&self, name: &str, rights: &Value) {
-        let trust = json!([{ "effect": "allow", "action": "name/sts:AssumeRole", "principal": { "qcs": format!("qcs::cam::uin/{ACCOUNT}:root") } }]);
+        let trust = json!([{
+            "effect": "allow",
+            "action": "name/sts:AssumeRole",
+            "principal": { "qcs": format!("qcs::cam::uin/{ACCOUNT}:root") },
+        }]);
         self.role_trusting(name, &cam(&trust), rights).await;
     }
 

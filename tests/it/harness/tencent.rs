@@ -437,7 +437,10 @@ impl App {
     }
 
     pub(crate) async fn assume_at_tencent(&self, key: &Key, role: &str, more: &Value) -> Answer {
-        let mut body = json!({ "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:roleName/{role}"), "RoleSessionName": "test" });
+        let mut body = json!({
+            "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:roleName/{role}"),
+            "RoleSessionName": "test",
+        });
         body.as_object_mut()
             .unwrap()
             .extend(more.as_object().unwrap().clone());

@@ -480,9 +480,18 @@ fn what_the_page_warns_of_gets_past_loose_patterns_and_not_past_the_documented_p
         .collect();
     assert_eq!(rows.len(), 5);
     for [pattern, subject] in rows {
-        let loose = serde_json::json!({ "Version": "1", "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRole",
-            "Principal": { "Federated": "acs:ram::100000000001:oidc-provider/actions" },
-            "Condition": { "StringEquals": { "oidc:aud": "sts.example.com" }, "StringLike": { "oidc:sub": pattern } } }] });
+        let loose = serde_json::json!({
+            "Version": "1",
+            "Statement": [{
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": { "Federated": "acs:ram::100000000001:oidc-provider/actions" },
+                "Condition": {
+                    "StringEquals": { "oidc:aud": "sts.example.com" },
+                    "StringLike": { "oidc:sub": pattern },
+                },
+            }],
+        });
         assert!(
             trusts_job(&loose.to_string(), subject),
             "{pattern} does not let {subject} in"

@@ -76,7 +76,12 @@ async fn kinds(app: &App) -> Vec<Kind> {
     .await;
     let chosen = app.create_robot(&json!({ "Name": "chosen" })).await;
     assert_ne!(chosen, PASSWORD);
-    let given = json!({ "RegistryId": app.instance.id.as_str(), "Name": "chosen", "Random": false, "Password": "R0bot-EXAMPLE" });
+    let given = json!({
+        "RegistryId": app.instance.id.as_str(),
+        "Name": "chosen",
+        "Random": false,
+        "Password": "R0bot-EXAMPLE",
+    });
     app.tcr("ModifyServiceAccountPassword", given).await;
 
     let user = app.user("ci", &everything()).await;

@@ -184,7 +184,10 @@ async fn terraforms_sequence_opens_an_instance_to_whom_it_names() {
         "{message}"
     );
 
-    let entries = json!([{ "CidrBlock": "192.0.2.0/24", "Description": "office" }, { "CidrBlock": "2001:db8::/32" }]);
+    let entries = json!([
+        { "CidrBlock": "192.0.2.0/24", "Description": "office" },
+        { "CidrBlock": "2001:db8::/32" },
+    ]);
     let added = app
         .tcr(
             "CreateMultipleSecurityPolicy",
@@ -239,7 +242,14 @@ async fn security_policies_are_kept_in_order_with_a_version() {
     }
     let listed = made.policies().await;
     let version = listed[0]["PolicyVersion"].as_str().unwrap().to_owned();
-    let entry = |index: usize, description: &str, cidr: &str, version: &str| json!({ "PolicyIndex": index, "Description": description, "CidrBlock": cidr, "PolicyVersion": version });
+    let entry = |index: usize, description: &str, cidr: &str, version: &str| {
+        json!({
+            "PolicyIndex": index,
+            "Description": description,
+            "CidrBlock": cidr,
+            "PolicyVersion": version,
+        })
+    };
     // As it was written: Terraform compares it.
     let expected = json!([
         entry(0, "one", "3.3.3.3", &version),
@@ -253,7 +263,12 @@ async fn security_policies_are_kept_in_order_with_a_version() {
         json!({ "Entry": "192.168.0.77/24", "Comment": "two" })
     );
 
-    let modify = json!({ "RegistryId": id, "PolicyIndex": 1, "CidrBlock": "198.51.100.0/24", "Description": "new" });
+    let modify = json!({
+        "RegistryId": id,
+        "PolicyIndex": 1,
+        "CidrBlock": "198.51.100.0/24",
+        "Description": "new",
+    });
     assert_eq!(
         app.tcr("ModifySecurityPolicy", modify).await,
         json!({ "RegistryId": id })
@@ -348,12 +363,22 @@ async fn security_policies_are_kept_in_order_with_a_version() {
         ),
         (
             "ModifySecurityPolicy",
-            json!({ "RegistryId": id, "PolicyIndex": 7, "CidrBlock": "1.2.3.4", "Description": "" }),
+            json!({
+                "RegistryId": id,
+                "PolicyIndex": 7,
+                "CidrBlock": "1.2.3.4",
+                "Description": "",
+            }),
             "ResourceNotFound",
         ),
         (
             "ModifySecurityPolicy",
-            json!({ "RegistryId": id, "PolicyIndex": -1, "CidrBlock": "1.2.3.4", "Description": "" }),
+            json!({
+                "RegistryId": id,
+                "PolicyIndex": -1,
+                "CidrBlock": "1.2.3.4",
+                "Description": "",
+            }),
             "InvalidParameterValue",
         ),
         (
@@ -412,7 +437,11 @@ async fn security_policies_are_kept_in_order_with_a_version() {
 async fn a_list_has_a_quota() {
     let app = App::with(|options| options.service.quotas.allow_list_entries = 2).await;
     let id = app.instance.id.as_str();
-    let three = json!([{ "CidrBlock": "10.0.0.1" }, { "CidrBlock": "10.0.0.2" }, { "CidrBlock": "10.0.0.3" }]);
+    let three = json!([
+        { "CidrBlock": "10.0.0.1" },
+        { "CidrBlock": "10.0.0.2" },
+        { "CidrBlock": "10.0.0.3" },
+    ]);
     let wanted = json!({ "RegistryId": id, "SecurityGroupPolicySet": three });
     assert_eq!(
         app.tcr_refused("CreateMultipleSecurityPolicy", wanted)
@@ -443,11 +472,23 @@ async fn alibabas_sequence_opens_an_instance_to_whom_it_names() {
     let made = Made::new().await;
     let app = &made.app;
     let domains = json!([{ "Type": "SYSTEM", "Domain": "team-registry.registry.example.com" }]);
-    let closed = json!({ "Status": "RUNNING", "Enable": false, "AclEnable": true, "Domains": domains, "AclEntries": [] });
+    let closed = json!({
+        "Status": "RUNNING",
+        "Enable": false,
+        "AclEnable": true,
+        "Domains": domains,
+        "AclEntries": [],
+    });
     assert_eq!(made.shown().await, closed);
     made.open().await;
     let local = json!({ "Entry": "127.0.0.1/32", "Comment": "" });
-    let open = json!({ "Status": "RUNNING", "Enable": true, "AclEnable": true, "Domains": domains, "AclEntries": [local] });
+    let open = json!({
+        "Status": "RUNNING",
+        "Enable": true,
+        "AclEnable": true,
+        "Domains": domains,
+        "AclEntries": [local],
+    });
     assert_eq!(made.shown().await, open);
     assert_eq!(
         made.statuses(["127.0.0.1:1", "192.0.2.7:1"]).await,
@@ -477,10 +518,17 @@ async fn alibabas_sequence_opens_an_instance_to_whom_it_names() {
     .map(|entry| json!({ "Entry": entry }));
     assert_eq!(
         listed,
-        json!({ "Endpoints": [{
-            "EndpointType": "internet", "Status": "RUNNING", "Enable": true, "AclEnable": true, "Domains": domains, "LinkedVpcs": [],
-            "AclEntries": entries,
-        }] })
+        json!({
+            "Endpoints": [{
+                "EndpointType": "internet",
+                "Status": "RUNNING",
+                "Enable": true,
+                "AclEnable": true,
+                "Domains": domains,
+                "LinkedVpcs": [],
+                "AclEntries": entries,
+            }],
+        })
     );
     let summary = app
         .cr(

@@ -47,13 +47,21 @@ async fn issuing_exchanging_and_refusing_leave_a_line_each_without_a_secret() {
     assert_eq!(issued.credential_id, exchanged.credential_id);
     assert_eq!(
         exchanged.detail,
-        json!({ "asked": ["repository:team/app:pull,push"], "granted": ["repository:team/app:pull,push"] }).to_string()
+        json!({
+            "asked": ["repository:team/app:pull,push"],
+            "granted": ["repository:team/app:pull,push"],
+        })
+        .to_string()
     );
     assert_eq!(
         (refused.outcome.as_str(), refused.principal.as_deref()),
         ("refused", None)
     );
-    let expected = json!({ "asked": ["repository:team/app:pull,push"], "cause": "no-password", "claimed": username });
+    let expected = json!({
+        "asked": ["repository:team/app:pull,push"],
+        "cause": "no-password",
+        "claimed": username,
+    });
     assert_eq!(
         serde_json::from_str::<serde_json::Value>(&refused.detail).unwrap(),
         expected
@@ -303,7 +311,14 @@ async fn an_exchange_of_long_scopes_stores_a_bounded_line() {
 async fn an_exchange_without_a_log_in_that_is_granted_something_has_its_line() {
     let app = App::new().await;
     let made = app
-        .tencent("CreateNamespace", &json!({ "RegistryId": app.instance.id.as_str(), "NamespaceName": "team", "IsPublic": true }))
+        .tencent(
+            "CreateNamespace",
+            &json!({
+                "RegistryId": app.instance.id.as_str(),
+                "NamespaceName": "team",
+                "IsPublic": true,
+            }),
+        )
         .send()
         .await;
     assert!(

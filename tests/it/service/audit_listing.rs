@@ -47,10 +47,20 @@ impl Pages {
         let lines: Vec<String> = milliseconds
             .iter()
             .map(|after| {
-                let (request, outcome) = (format!("{}.{after}", self.count), if after % 100 == 0 { "reduced" } else { "ok" });
+                let (request, outcome) = (
+                    format!("{}.{after}", self.count),
+                    if after % 100 == 0 { "reduced" } else { "ok" },
+                );
                 json!({
-                    "at": at(*after).unix_millis(), "request_id": request, "action": action, "outcome": outcome, "principal": principal,
-                    "account": 1, "credential_id": null, "address": "192.0.2.1", "service": "registry.example.com",
+                    "at": at(*after).unix_millis(),
+                    "request_id": request,
+                    "action": action,
+                    "outcome": outcome,
+                    "principal": principal,
+                    "account": 1,
+                    "credential_id": null,
+                    "address": "192.0.2.1",
+                    "service": "registry.example.com",
                     "detail": { "asked": ["repository:team/app:pull"] },
                 })
                 .to_string()

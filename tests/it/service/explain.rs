@@ -30,13 +30,20 @@ fn steps(explained: &Explained) -> String {
 async fn it_says_of_every_right_what_the_exchange_does() {
     // It said "allowed" for pushes that the records of namespaces refuse.
     let documents = [
-        cam(&json!([{ "effect": "allow", "action": "tcr:CreateInstanceToken", "resource": "*" }])),
+        cam(&json!([allow("tcr:CreateInstanceToken", "*")])),
         cam(&json!([
-            { "effect": "allow", "action": ["tcr:PullRepository", "tcr:PushRepository"], "resource": [
-                "qcs::tcr:::repository/INSTANCE-TCR/team/*", "qcs::tcr:::repository/INSTANCE-TCR/closed/*",
-                "qcs::tcr:::repository/INSTANCE-TCR/nowhere/*",
-            ] },
-            { "effect": "deny", "action": "tcr:PullRepository", "resource": "qcs::tcr:::repository/INSTANCE-TCR/open/secret" },
+            allow(
+                ["tcr:PullRepository", "tcr:PushRepository"],
+                [
+                    "qcs::tcr:::repository/INSTANCE-TCR/team/*",
+                    "qcs::tcr:::repository/INSTANCE-TCR/closed/*",
+                    "qcs::tcr:::repository/INSTANCE-TCR/nowhere/*",
+                ],
+            ),
+            deny(
+                "tcr:PullRepository",
+                "qcs::tcr:::repository/INSTANCE-TCR/open/secret"
+            ),
         ])),
     ];
     let app = app_of_user(&documents).await;
@@ -191,10 +198,7 @@ async fn an_allow_list_and_a_closed_endpoint_come_first() {
 
 #[tokio::test]
 async fn a_principal_that_may_do_nothing_is_said_so_before_its_policies() {
-    let app = app_of_user(&[cam(
-        &json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]),
-    )])
-    .await;
+    let app = app_of_user(&[cam(&json!([allow("tcr:*", "*")]))]).await;
     let principal = format!("{ACCOUNT}:user/ci").parse().unwrap();
     let foreign = app
         .explain(
@@ -230,14 +234,9 @@ async fn a_principal_that_may_do_nothing_is_said_so_before_its_policies() {
 
 #[tokio::test]
 async fn a_session_policy_narrows_what_is_asked_about() {
-    let app = app_of_user(&[cam(
-        &json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]),
-    )])
-    .await;
+    let app = app_of_user(&[cam(&json!([allow("tcr:*", "*")]))]).await;
     let principal = format!("{ACCOUNT}:user/ci").parse().unwrap();
-    let pull_only =
-        cam(&json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "*" }]))
-            .to_string();
+    let pull_only = cam(&json!([allow("tcr:PullRepository", "*")])).to_string();
     for (action, allowed) in [("pull", true), ("push", false)] {
         let question = Question {
             principal: &principal,
@@ -266,8 +265,7 @@ async fn a_session_policy_narrows_what_is_asked_about() {
 async fn a_principal_is_taken_as_the_audit_and_the_clouds_write_it() {
     // Lists print `…role#ID`, and neither `policy explain` nor `revoke` took it.
     let app = App::new().await;
-    let everything =
-        cam(&json!([{ "effect": "allow", "action": ["tcr:*", "sts:*"], "resource": "*" }]));
+    let everything = cam(&json!([allow(["tcr:*", "sts:*"], "*")]));
     let user = app.user("ci", &everything).await;
     app.role("puller", &everything).await;
     let arn = format!("acs:ram::{ACCOUNT}:role/puller");

@@ -114,7 +114,11 @@ impl Stock {
     }
 
     async fn ask(&self, action: &str, more: Value) -> Value {
-        let mut body = json!({ "RegistryId": self.instance.id.as_str(), "NamespaceName": "team", "RepositoryName": "app" });
+        let mut body = json!({
+            "RegistryId": self.instance.id.as_str(),
+            "NamespaceName": "team",
+            "RepositoryName": "app",
+        });
         for (name, value) in more.as_object().unwrap() {
             body[name] = value.clone();
         }
@@ -510,7 +514,11 @@ async fn a_configuration_may_lie_in_an_object_store_and_a_digest_unsaid() {
     let stock = Stock::with(&["v1"]).await;
     let digest = |text: &str| format!("sha256:{}", hex::encode(digest(&SHA256, text.as_bytes())));
     let config = r#"{"created":"2022-08-06T07:31:01.2Z"}"#;
-    let body = json!({ "config": { "digest": digest(config), "size": 40 }, "layers": [{ "digest": EMPTY, "size": 2 }] }).to_string();
+    let body = json!({
+        "config": { "digest": digest(config), "size": 40 },
+        "layers": [{ "digest": EMPTY, "size": 2 }],
+    })
+    .to_string();
     for reference in ["v1", &digest(&body)] {
         let reply = Reply {
             body: body.clone(),

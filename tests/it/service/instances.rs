@@ -33,9 +33,17 @@ async fn what_tencents_door_makes_alibabas_lists_under_its_own_id() {
         .tcr(
             "CreateInstance",
             json!({
-                "RegistryName": "team-registry", "RegistryType": "basic", "RegistryChargeType": 0, "DeletionProtection": true,
-                "RegistryChargePrepaid": { "Period": 1, "RenewFlag": 0 }, "SyncTag": false, "EnableCosMAZ": false,
-                "TagSpecification": { "ResourceType": "instance", "Tags": [{ "Key": "team", "Value": "blue" }] },
+                "RegistryName": "team-registry",
+                "RegistryType": "basic",
+                "RegistryChargeType": 0,
+                "DeletionProtection": true,
+                "RegistryChargePrepaid": { "Period": 1, "RenewFlag": 0 },
+                "SyncTag": false,
+                "EnableCosMAZ": false,
+                "TagSpecification": {
+                    "ResourceType": "instance",
+                    "Tags": [{ "Key": "team", "Value": "blue" }],
+                },
             }),
         )
         .await;
@@ -46,14 +54,33 @@ async fn what_tencents_door_makes_alibabas_lists_under_its_own_id() {
         .await;
     assert_eq!(
         shown,
-        json!({ "TotalCount": 1, "Registries": [{
-            "RegistryId": id, "RegistryName": "team-registry", "RegistryType": "basic", "Status": "Running",
-            "PublicDomain": "team-registry.registry.example.com", "CreatedAt": "2025-01-03T12:04:18+08:00",
-            "RegionName": "ap-guangzhou", "RegionId": 1, "EnableAnonymous": true, "TokenValidTime": 87600, "InternalEndpoint": "",
-            "TagSpecification": { "ResourceType": "instance", "Tags": [{ "Key": "team", "Value": "blue" }] },
-            "ExpiredAt": "", "PayMod": 0, "RenewFlag": 0, "DeletionProtection": true, "AIFeature": false, "EnableCosMAZ": false,
-            "EnableCosVersioning": false,
-        }] })
+        json!({
+            "TotalCount": 1,
+            "Registries": [{
+                "RegistryId": id,
+                "RegistryName": "team-registry",
+                "RegistryType": "basic",
+                "Status": "Running",
+                "PublicDomain": "team-registry.registry.example.com",
+                "CreatedAt": "2025-01-03T12:04:18+08:00",
+                "RegionName": "ap-guangzhou",
+                "RegionId": 1,
+                "EnableAnonymous": true,
+                "TokenValidTime": 87600,
+                "InternalEndpoint": "",
+                "TagSpecification": {
+                    "ResourceType": "instance",
+                    "Tags": [{ "Key": "team", "Value": "blue" }],
+                },
+                "ExpiredAt": "",
+                "PayMod": 0,
+                "RenewFlag": 0,
+                "DeletionProtection": true,
+                "AIFeature": false,
+                "EnableCosMAZ": false,
+                "EnableCosVersioning": false,
+            }],
+        })
     );
     let at = NOW.plus(Duration::from_secs(1)).unix_millis();
     let listed = app
@@ -63,17 +90,36 @@ async fn what_tencents_door_makes_alibabas_lists_under_its_own_id() {
     let tags = json!([{ "TagKey": "team", "TagValue": "blue" }]);
     assert_eq!(
         listed,
-        json!({ "PageNo": 1, "PageSize": 30, "TotalCount": 1, "Instances": [{
-            "InstanceId": cri, "InstanceName": "team-registry", "InstanceSpecification": "Enterprise_Basic",
-            "InstanceStatus": "RUNNING", "InstanceIssue": "", "RegionId": "ap-guangzhou", "ResourceGroupId": "",
-            "CreateTime": at.to_string(), "ModifiedTime": at.to_string(), "Tags": tags,
-        }] })
+        json!({
+            "PageNo": 1,
+            "PageSize": 30,
+            "TotalCount": 1,
+            "Instances": [{
+                "InstanceId": cri,
+                "InstanceName": "team-registry",
+                "InstanceSpecification": "Enterprise_Basic",
+                "InstanceStatus": "RUNNING",
+                "InstanceIssue": "",
+                "RegionId": "ap-guangzhou",
+                "ResourceGroupId": "",
+                "CreateTime": at.to_string(),
+                "ModifiedTime": at.to_string(),
+                "Tags": tags,
+            }],
+        })
     );
     assert_eq!(
         app.cr("GetInstance", &[("InstanceId", cri)]).await,
         json!({
-            "InstanceId": cri, "InstanceName": "team-registry", "InstanceSpecification": "Enterprise_Basic",
-            "InstanceStatus": "RUNNING", "InstanceIssue": "", "ResourceGroupId": "", "CreateTime": at, "ModifiedTime": at, "Tags": tags,
+            "InstanceId": cri,
+            "InstanceName": "team-registry",
+            "InstanceSpecification": "Enterprise_Basic",
+            "InstanceStatus": "RUNNING",
+            "InstanceIssue": "",
+            "ResourceGroupId": "",
+            "CreateTime": at,
+            "ModifiedTime": at,
+            "Tags": tags,
         })
     );
     assert_eq!(app.cr("GetInstanceCount", &[]).await, json!({ "Count": 3 }));
@@ -91,7 +137,9 @@ async fn an_instance_is_changed_checked_and_deleted() {
         .await;
     assert_eq!(
         status,
-        json!({ "RegistryStatusSet": [{ "RegistryId": id, "Status": "Running", "Conditions": [] }] })
+        json!({
+            "RegistryStatusSet": [{ "RegistryId": id, "Status": "Running", "Conditions": [] }],
+        })
     );
     assert_eq!(
         app.tcr("CheckInstance", json!({ "RegistryId": id })).await,
@@ -523,7 +571,10 @@ async fn instances_are_filtered_and_paged_by_items() {
     );
 
     // Harbor's way to find its instance.
-    let harbor = json!({ "AllRegion": true, "Filters": [{ "Name": "RegistryName", "Values": ["bulk-07"] }] });
+    let harbor = json!({
+        "AllRegion": true,
+        "Filters": [{ "Name": "RegistryName", "Values": ["bulk-07"] }],
+    });
     let found = describe(harbor).await;
     assert_eq!(
         (listed(&found), &found["Registries"][0]["RegionId"]),
@@ -593,8 +644,14 @@ async fn instances_are_filtered_and_paged_by_items() {
     assert_eq!(
         regions["Regions"][0],
         json!({
-            "Alias": "ap-guangzhou", "RegionId": 1, "RegionName": "ap-guangzhou", "Status": "alluser", "Remark": "",
-            "CreatedAt": "2025-01-03T12:04:17+08:00", "UpdatedAt": "2025-01-03T12:04:17+08:00", "Id": 1,
+            "Alias": "ap-guangzhou",
+            "RegionId": 1,
+            "RegionName": "ap-guangzhou",
+            "Status": "alluser",
+            "Remark": "",
+            "CreatedAt": "2025-01-03T12:04:17+08:00",
+            "UpdatedAt": "2025-01-03T12:04:17+08:00",
+            "Id": 1,
         })
     );
 }
@@ -634,8 +691,16 @@ async fn usage_is_text_beside_its_quotas() {
     assert_eq!(
         usage,
         json!({
-            "NamespaceQuota": "500", "NamespaceUsage": "0", "RepoQuota": "5000", "RepoUsage": "0", "ChartNamespaceQuota": "0",
-            "ChartNamespaceUsage": "0", "ChartRepoQuota": "0", "ChartRepoUsage": "0", "VpcQuota": "0", "VpcUsage": "0",
+            "NamespaceQuota": "500",
+            "NamespaceUsage": "0",
+            "RepoQuota": "5000",
+            "RepoUsage": "0",
+            "ChartNamespaceQuota": "0",
+            "ChartNamespaceUsage": "0",
+            "ChartRepoQuota": "0",
+            "ChartRepoUsage": "0",
+            "VpcQuota": "0",
+            "VpcUsage": "0",
             "PerformanceUnits": 0,
         })
     );
@@ -649,9 +714,10 @@ async fn what_no_policy_allows_is_denied_and_lists_show_what_may_be_seen() {
     assert_eq!(app.foreign_instance.account, foreign);
     let id = app.instance.id.as_str().to_owned();
     let cri = app.instance.cri_id.as_str().to_owned();
-    let one = cam(
-        &json!([{ "effect": "allow", "action": ["tcr:DescribeInstances"], "resource": ["qcs::tcr:::instance/INSTANCE-TCR"] }]),
-    );
+    let one = cam(&json!([allow(
+        ["tcr:DescribeInstances"],
+        ["qcs::tcr:::instance/INSTANCE-TCR"]
+    )]));
     app.sign_as_user(&[one]).await;
     let output = app
         .tcr("DescribeInstances", json!({ "AllRegion": true }))
@@ -757,9 +823,19 @@ async fn tags_are_set_removed_and_listed_at_one_door_and_shown_at_the_other() {
         ("Tag.2.Key", "stage"),
     ]);
     assert_eq!(app.cr("TagResources", &set).await, json!({}));
-    let entry = |id: &str, key: &str, value: &str| json!({ "ResourceId": id, "ResourceType": "instance", "TagKey": key, "TagValue": value });
+    let entry = |id: &str, key: &str, value: &str| {
+        json!({
+            "ResourceId": id,
+            "ResourceType": "instance",
+            "TagKey": key,
+            "TagValue": value,
+        })
+    };
     let only = [("ResourceType", "instance"), ("ResourceId.1", one)];
-    let expected = json!({ "NextToken": "", "TagResources": { "TagResource": [entry(one, "stage", ""), entry(one, "team", "blue")] } });
+    let expected = json!({
+        "NextToken": "",
+        "TagResources": { "TagResource": [entry(one, "stage", ""), entry(one, "team", "blue")] },
+    });
     assert_eq!(app.cr("ListTagResources", &only).await, expected);
     let shown = app
         .tcr(
@@ -939,13 +1015,18 @@ async fn each_fault_of_tag_calls_has_its_code_and_nothing_is_half_done() {
 
 #[tokio::test]
 async fn policies_ask_for_the_tags_of_the_instance_in_both_languages() {
-    let issue =
-        ram(&json!([{ "Effect": "Allow", "Action": "cr:GetAuthorizationToken", "Resource": "*" }]));
+    let issue = ram(&json!([ram_allow("cr:GetAuthorizationToken", "*")]));
     let blue = ram(&json!([{
-        "Effect": "Allow", "Action": "cr:GetInstance", "Resource": "*", "Condition": { "StringEquals": { "acs:ResourceTag/team": "blue" } },
+        "Effect": "Allow",
+        "Action": "cr:GetInstance",
+        "Resource": "*",
+        "Condition": { "StringEquals": { "acs:ResourceTag/team": "blue" } },
     }]));
     let pull = cam(&json!([{
-        "effect": "allow", "action": "tcr:PullRepository", "resource": "*", "condition": { "for_any_value:string_equal": { "qcs:resource_tag": "team&blue" } },
+        "effect": "allow",
+        "action": "tcr:PullRepository",
+        "resource": "*",
+        "condition": { "for_any_value:string_equal": { "qcs:resource_tag": "team&blue" } },
     }]));
     let mut app = App::with_base_domain().await;
     let second = Key::permanent(
@@ -1011,7 +1092,13 @@ async fn policies_ask_for_the_tags_that_a_new_instance_gets() {
         "condition": { "for_any_value:string_equal": { "qcs:request_tag": "team&blue" } },
     }]));
     app.sign_as_user(&[blue]).await;
-    let wanted = |value: &str| json!({ "RegistryName": "team-registry", "RegistryType": "basic", "TagSpecification": { "Tags": [{ "Key": "team", "Value": value }] } });
+    let wanted = |value: &str| {
+        json!({
+            "RegistryName": "team-registry",
+            "RegistryType": "basic",
+            "TagSpecification": { "Tags": [{ "Key": "team", "Value": value }] },
+        })
+    };
     assert_eq!(
         app.tcr_refused("CreateInstance", wanted("red")).await,
         "AuthFailure.UnauthorizedOperation"

@@ -59,8 +59,13 @@ impl Keyless {
             .create_oidc_provider(&app.operator(), provider)
             .await
             .unwrap();
-        let rights = json!({ "version": "2.0", "statement": [
-            { "effect": "allow", "action": ["tcr:CreateInstanceToken", "tcr:PullRepository", "tcr:PushRepository"], "resource": "*" } ] });
+        let rights = json!({
+            "version": "2.0",
+            "statement": [allow(
+                ["tcr:CreateInstanceToken", "tcr:PullRepository", "tcr:PushRepository"],
+                "*",
+            )],
+        });
         app.service
             .identity
             .save_policy(
@@ -72,7 +77,10 @@ impl Keyless {
             )
             .await
             .unwrap();
-        let ram = json!({ "Version": "1", "Statement": [{ "Effect": "Allow", "Action": "cr:GetAuthorizationToken", "Resource": "*" }] });
+        let ram = json!({
+            "Version": "1",
+            "Statement": [ram_allow("cr:GetAuthorizationToken", "*")],
+        });
         app.service
             .identity
             .save_policy(
@@ -100,10 +108,18 @@ impl Keyless {
     }
 
     async fn role(&self, name: &str, subjects: &[&str]) {
-        let trust = json!({ "Version": "1", "Statement": [{
-            "Effect": "Allow", "Action": "sts:AssumeRole",
-            "Principal": { "Federated": [format!("acs:ram::{ACCOUNT}:oidc-provider/ci")] },
-            "Condition": { "StringEquals": { "oidc:aud": AUDIENCE }, "StringLike": { "oidc:sub": subjects } } }] });
+        let trust = json!({
+            "Version": "1",
+            "Statement": [{
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": { "Federated": [format!("acs:ram::{ACCOUNT}:oidc-provider/ci")] },
+                "Condition": {
+                    "StringEquals": { "oidc:aud": AUDIENCE },
+                    "StringLike": { "oidc:sub": subjects },
+                },
+            }],
+        });
         self.app
             .service
             .identity

@@ -27,9 +27,16 @@ fn names<'a>(said: &'a Value, list: &str, name: &str) -> Vec<&'a str> {
 async fn tencents_namespaces_have_the_documented_fields() {
     let app = App::new().await;
     let made = json!({
-        "NamespaceName": "team", "IsPublic": true, "IsAutoScan": true, "IsPreventVUL": false, "Severity": "high",
+        "NamespaceName": "team",
+        "IsPublic": true,
+        "IsAutoScan": true,
+        "IsPreventVUL": false,
+        "Severity": "high",
         "CVEWhitelistItems": [{ "CVEID": "CVE-2021-44228" }],
-        "TagSpecification": { "ResourceType": "namespace", "Tags": [{ "Key": "env", "Value": "ci" }, { "Key": "empty" }] },
+        "TagSpecification": {
+            "ResourceType": "namespace",
+            "Tags": [{ "Key": "env", "Value": "ci" }, { "Key": "empty" }],
+        },
     });
     assert_eq!(app.told("CreateNamespace", made).await, json!({}));
     let mut said = app
@@ -39,10 +46,22 @@ async fn tencents_namespaces_have_the_documented_fields() {
     assert!(number.as_i64().is_some_and(|number| number > 0));
     let expected = json!({
         "NamespaceList": [{
-            "Name": "team", "CreationTime": "2025-01-03T04:04:17Z", "Public": true, "NamespaceId": null,
-            "TagSpecification": { "ResourceType": "namespace", "Tags": [{ "Key": "empty", "Value": "" }, { "Key": "env", "Value": "ci" }] },
-            "Metadata": [{ "Key": "auto_scan", "Value": "true" }, { "Key": "prevent_vul", "Value": "false" }],
-            "CVEWhitelistItems": [{ "CVEID": "CVE-2021-44228" }], "AutoScan": true, "PreventVUL": false, "Severity": "high",
+            "Name": "team",
+            "CreationTime": "2025-01-03T04:04:17Z",
+            "Public": true,
+            "NamespaceId": null,
+            "TagSpecification": {
+                "ResourceType": "namespace",
+                "Tags": [{ "Key": "empty", "Value": "" }, { "Key": "env", "Value": "ci" }],
+            },
+            "Metadata": [
+                { "Key": "auto_scan", "Value": "true" },
+                { "Key": "prevent_vul", "Value": "false" },
+            ],
+            "CVEWhitelistItems": [{ "CVEID": "CVE-2021-44228" }],
+            "AutoScan": true,
+            "PreventVUL": false,
+            "Severity": "high",
         }],
         "TotalCount": 1,
     });
@@ -58,7 +77,12 @@ async fn tencents_namespaces_have_the_documented_fields() {
     said["NamespaceList"][0]["NamespaceId"].take();
     assert_eq!(said, expected);
     let change = json!({
-        "NamespaceName": "team", "IsPublic": false, "IsAutoScan": false, "IsPreventVUL": true, "Severity": "", "CVEWhitelistItems": [],
+        "NamespaceName": "team",
+        "IsPublic": false,
+        "IsAutoScan": false,
+        "IsPreventVUL": true,
+        "Severity": "",
+        "CVEWhitelistItems": [],
         "TagSpecification": { "ResourceType": "namespace", "Tags": [] },
     });
     app.told("ModifyNamespace", change).await;
@@ -198,7 +222,12 @@ async fn tencents_repositories_have_the_documented_fields_and_pages_that_begin_a
         json!({ "NamespaceName": "open", "IsPublic": true }),
     )
     .await;
-    let made = json!({ "NamespaceName": "team", "RepositoryName": "app", "BriefDescription": "short", "Description": "long\ntext" });
+    let made = json!({
+        "NamespaceName": "team",
+        "RepositoryName": "app",
+        "BriefDescription": "short",
+        "Description": "long\ntext",
+    });
     assert_eq!(app.told("CreateRepository", made).await, json!({}));
     app.wait(std::time::Duration::from_millis(1500));
     app.told(
@@ -207,12 +236,22 @@ async fn tencents_repositories_have_the_documented_fields_and_pages_that_begin_a
     )
     .await;
     let app_is = json!({
-        "Name": "team/app", "Namespace": "team", "CreationTime": "2025-01-03 04:04:17 +0000 UTC", "Public": false,
-        "Description": "long\ntext", "BriefDescription": "short", "UpdateTime": "2025-01-03 04:04:17 +0000 UTC",
+        "Name": "team/app",
+        "Namespace": "team",
+        "CreationTime": "2025-01-03 04:04:17 +0000 UTC",
+        "Public": false,
+        "Description": "long\ntext",
+        "BriefDescription": "short",
+        "UpdateTime": "2025-01-03 04:04:17 +0000 UTC",
     });
     let tool_is = json!({
-        "Name": "open/tool", "Namespace": "open", "CreationTime": "2025-01-03 04:04:18.5 +0000 UTC", "Public": true,
-        "Description": "", "BriefDescription": "", "UpdateTime": "2025-01-03 04:04:18.5 +0000 UTC",
+        "Name": "open/tool",
+        "Namespace": "open",
+        "CreationTime": "2025-01-03 04:04:18.5 +0000 UTC",
+        "Public": true,
+        "Description": "",
+        "BriefDescription": "",
+        "UpdateTime": "2025-01-03 04:04:18.5 +0000 UTC",
     });
     let list =
         |items: &[&Value], total: u64| json!({ "RepositoryList": items, "TotalCount": total });
@@ -262,7 +301,12 @@ async fn tencents_repositories_have_the_documented_fields_and_pages_that_begin_a
 
     app.wait(std::time::Duration::from_secs(1));
     let one = json!({ "NamespaceName": "team", "RepositoryName": "app" });
-    let change = json!({ "NamespaceName": "team", "RepositoryName": "app", "BriefDescription": "", "Description": "other" });
+    let change = json!({
+        "NamespaceName": "team",
+        "RepositoryName": "app",
+        "BriefDescription": "",
+        "Description": "other",
+    });
     assert_eq!(app.told("ModifyRepository", change).await, json!({}));
     let said = app
         .told("DescribeRepositories", json!({ "SortBy": "-update_time" }))
@@ -328,10 +372,17 @@ async fn alibabas_namespaces_have_the_documented_fields() {
     let id = said["NamespaceId"].as_str().unwrap().to_owned();
     assert!(id.starts_with("crn-") && id.len() == 20, "{id}");
     let team = json!({
-        "InstanceId": cri, "NamespaceId": id, "NamespaceName": "team", "NamespaceStatus": "NORMAL", "AutoCreateRepo": false,
-        "DefaultRepoType": "PUBLIC", "ResourceGroupId": "",
+        "InstanceId": cri,
+        "NamespaceId": id,
+        "NamespaceName": "team",
+        "NamespaceStatus": "NORMAL",
+        "AutoCreateRepo": false,
+        "DefaultRepoType": "PUBLIC",
+        "ResourceGroupId": "",
         "DefaultRepoConfiguration": {
-            "RepoType": "PUBLIC", "TagImmutability": false, "ArtifactBuildRuleParameters": { "ImageIndexOnly": false },
+            "RepoType": "PUBLIC",
+            "TagImmutability": false,
+            "ArtifactBuildRuleParameters": { "ImageIndexOnly": false },
         },
     });
     assert_eq!(said, team);
@@ -441,9 +492,19 @@ async fn alibabas_repositories_have_the_documented_fields_and_both_ways_to_page(
         "{made}"
     );
     let mut expected = json!({
-        "RepoId": id, "RepoName": "app", "RepoNamespaceName": "team", "InstanceId": app.instance.cri_id.as_str(), "RepoType": "PRIVATE",
-        "RepoStatus": "NORMAL", "RepoBuildType": "MANUAL", "Summary": "short", "Detail": "long", "TagImmutability": true,
-        "CreateTime": app.now().unix_millis(), "ModifiedTime": app.now().unix_millis(), "ResourceGroupId": "",
+        "RepoId": id,
+        "RepoName": "app",
+        "RepoNamespaceName": "team",
+        "InstanceId": app.instance.cri_id.as_str(),
+        "RepoType": "PRIVATE",
+        "RepoStatus": "NORMAL",
+        "RepoBuildType": "MANUAL",
+        "Summary": "short",
+        "Detail": "long",
+        "TagImmutability": true,
+        "CreateTime": app.now().unix_millis(),
+        "ModifiedTime": app.now().unix_millis(),
+        "ResourceGroupId": "",
     });
     assert_eq!(app.told_cr("GetRepository", &names_of_app).await, expected);
     assert_eq!(
@@ -454,7 +515,14 @@ async fn alibabas_repositories_have_the_documented_fields_and_both_ways_to_page(
     let listed = app
         .told_cr("ListRepository", &[("RepoStatus", "ALL")])
         .await;
-    let whole = json!({ "PageNo": 1, "PageSize": 30, "MaxResults": 30, "NextToken": "", "TotalCount": "1", "Repositories": [expected] });
+    let whole = json!({
+        "PageNo": 1,
+        "PageSize": 30,
+        "MaxResults": 30,
+        "NextToken": "",
+        "TotalCount": "1",
+        "Repositories": [expected],
+    });
     assert_eq!(listed, whole);
 
     for number in 1..5 {
@@ -854,7 +922,11 @@ async fn tencents_parameters_are_checked() {
         ),
         (
             "CreateRepository",
-            json!({ "NamespaceName": "team", "RepositoryName": "new", "Description": "a".repeat(2001) }),
+            json!({
+                "NamespaceName": "team",
+                "RepositoryName": "new",
+                "Description": "a".repeat(2001),
+            }),
             "InvalidParameterValue",
         ),
         (
@@ -864,7 +936,12 @@ async fn tencents_parameters_are_checked() {
         ),
         (
             "ModifyRepository",
-            json!({ "NamespaceName": "team", "RepositoryName": "new", "BriefDescription": "", "Description": "" }),
+            json!({
+                "NamespaceName": "team",
+                "RepositoryName": "new",
+                "BriefDescription": "",
+                "Description": "",
+            }),
             "ResourceNotFound",
         ),
         (
@@ -911,7 +988,12 @@ async fn tencents_parameters_are_checked() {
             "DescribeNamespaces" | "DescribeRepositories" => json!({}),
             "CreateNamespace" => namespace(json!({})),
             "ModifyRepository" => {
-                json!({ "NamespaceName": "team", "RepositoryName": "app", "BriefDescription": "", "Description": "" })
+                json!({
+                    "NamespaceName": "team",
+                    "RepositoryName": "app",
+                    "BriefDescription": "",
+                    "Description": "",
+                })
             }
             _ if repositories.contains(&action) => repository("app"),
             _ => json!({ "NamespaceName": "team" }),
@@ -1261,14 +1343,20 @@ async fn namespaces_and_repositories_have_quotas() {
 
 #[tokio::test]
 async fn who_may_manage_one_namespace_manages_no_other() {
-    let by_cam = cam(&json!([{
-        "effect": "allow", "action": ["tcr:*Namespace*", "tcr:*Repositor*"],
-        "resource": ["qcs::tcr:::repository/INSTANCE-TCR/team", "qcs::tcr:::repository/INSTANCE-TCR/team/*"],
-    }]));
-    let by_ram = ram(&json!([{
-        "Effect": "Allow", "Action": ["cr:GetNamespace", "cr:GetRepository"],
-        "Resource": ["acs:cr:*:*:repository/INSTANCE-CRI/ours", "acs:cr:*:*:repository/INSTANCE-CRI/ours/*"],
-    }]));
+    let by_cam = cam(&json!([allow(
+        ["tcr:*Namespace*", "tcr:*Repositor*"],
+        [
+            "qcs::tcr:::repository/INSTANCE-TCR/team",
+            "qcs::tcr:::repository/INSTANCE-TCR/team/*"
+        ],
+    )]));
+    let by_ram = ram(&json!([ram_allow(
+        ["cr:GetNamespace", "cr:GetRepository"],
+        [
+            "acs:cr:*:*:repository/INSTANCE-CRI/ours",
+            "acs:cr:*:*:repository/INSTANCE-CRI/ours/*"
+        ],
+    )]));
     let app = app_of_user(&[by_cam, by_ram]).await;
     for name in ["ours", "theirs"] {
         app.make_namespace(NewNamespace::named(name)).await;
@@ -1322,7 +1410,12 @@ async fn who_may_manage_one_namespace_manages_no_other() {
         ("DescribeRepositories", json!({ "RepositoryName": "app" })),
         (
             "ModifyRepository",
-            json!({ "NamespaceName": "theirs", "RepositoryName": "app", "BriefDescription": "", "Description": "" }),
+            json!({
+                "NamespaceName": "theirs",
+                "RepositoryName": "app",
+                "BriefDescription": "",
+                "Description": "",
+            }),
         ),
         ("DeleteRepository", both),
     ] {
@@ -1689,11 +1782,11 @@ async fn what_is_public_is_pulled_without_a_credential_and_nothing_else_is() {
 
 #[tokio::test]
 async fn what_is_public_is_everyones_but_whom_a_policy_denies_it() {
-    let issue =
-        cam(&json!([{ "effect": "allow", "action": "tcr:CreateInstanceToken", "resource": "*" }]));
-    let deny = cam(
-        &json!([{ "effect": "deny", "action": "tcr:PullRepository", "resource": "qcs::tcr:::repository/INSTANCE-TCR/open/banned" }]),
-    );
+    let issue = cam(&json!([allow("tcr:CreateInstanceToken", "*")]));
+    let deny = cam(&json!([deny(
+        "tcr:PullRepository",
+        "qcs::tcr:::repository/INSTANCE-TCR/open/banned"
+    )]));
     let app = app_of_user(&[issue, deny]).await;
     let credential = app.temporary().await;
     app.make_namespace(NewNamespace {
@@ -1759,16 +1852,32 @@ async fn every_change_of_a_namespace_or_a_repository_is_in_the_audit() {
     let expected = [
         (
             "namespace.create",
-            json!({ "namespace": "team", "visibility": "public", "auto_create_repository": true, "default_visibility": "public" }),
+            json!({
+                "namespace": "team",
+                "visibility": "public",
+                "auto_create_repository": true,
+                "default_visibility": "public",
+            }),
         ),
         ("namespace.delete", json!({ "namespace": "team" })),
         (
             "namespace.modify",
-            json!({ "namespace": "team", "visibility": "private", "auto_create_repository": null, "default_visibility": "private" }),
+            json!({
+                "namespace": "team",
+                "visibility": "private",
+                "auto_create_repository": null,
+                "default_visibility": "private",
+            }),
         ),
-        ("repository.create", json!({ "repository": "team/app", "visibility": "private" })),
+        (
+            "repository.create",
+            json!({ "repository": "team/app", "visibility": "private" }),
+        ),
         ("repository.delete", json!({ "repository": "team/app" })),
-        ("repository.modify", json!({ "repository": "team/app", "visibility": "public" })),
+        (
+            "repository.modify",
+            json!({ "repository": "team/app", "visibility": "public" }),
+        ),
     ]
     .map(|(action, detail)| (action.to_owned(), detail));
     assert_eq!(seen, expected);

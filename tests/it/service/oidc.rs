@@ -159,7 +159,10 @@ async fn a_token_of_a_cluster_is_believed_by_keys_that_were_given_and_nobody_is_
         "iat": now,
         "iss": place,
         "jti": "0b1fa3a8-0f0e-4e0a-8f3e-000000000001",
-        "kubernetes.io": { "namespace": "ci", "serviceaccount": { "name": "builder", "uid": "b0a3…" } },
+        "kubernetes.io": {
+            "namespace": "ci",
+            "serviceaccount": { "name": "builder", "uid": "b0a3…" },
+        },
         "nbf": now,
         "sub": subject,
     });
@@ -400,9 +403,10 @@ async fn whatever_an_issuer_answers_wrongly_is_refused_and_told_to_the_log_alone
             Box::new(|issuer| {
                 (
                     DESCRIPTION,
-                    Reply::json(
-                        &json!({ "issuer": format!("{}/", issuer.url), "jwks_uri": format!("{}{KEYS}", issuer.url) }),
-                    ),
+                    Reply::json(&json!({
+                        "issuer": format!("{}/", issuer.url),
+                        "jwks_uri": format!("{}{KEYS}", issuer.url),
+                    })),
                 )
             }),
             "another issuer",

@@ -32,12 +32,15 @@ fn push_and_pull() -> Value {
 
 /// Lets manage service accounts and long-term credentials, and nothing at the registry.
 fn manage() -> Value {
-    json!({ "effect": "allow", "action": ["tcr:*ServiceAccount*", "tcr:*InstanceToken"], "resource": "*" })
+    json!(allow(["tcr:*ServiceAccount*", "tcr:*InstanceToken"], "*"))
 }
 
 /// Lets pull from `team`.
 fn pull_team() -> Value {
-    json!({ "effect": "allow", "action": "tcr:PullRepository", "resource": "qcs::tcr:::repository/INSTANCE-TCR/team/*" })
+    json!(allow(
+        "tcr:PullRepository",
+        "qcs::tcr:::repository/INSTANCE-TCR/team/*"
+    ))
 }
 
 /// An app whose user manages service accounts and pulls from `team`, with a key of the root's.
@@ -77,7 +80,10 @@ async fn a_user_makes_a_service_account_that_may_what_its_own_policies_allow_and
     for (permissions, action, path) in [
         (push_and_pull(), "tcr:PushRepository", "team/*"),
         (
-            json!([{ "Resource": "team", "Actions": ["tcr:PullRepository"] }, { "Resource": "other", "Actions": ["tcr:PullRepository"] }]),
+            json!([
+                { "Resource": "team", "Actions": ["tcr:PullRepository"] },
+                { "Resource": "other", "Actions": ["tcr:PullRepository"] },
+            ]),
             "tcr:PullRepository",
             "other/*",
         ),
@@ -116,7 +122,14 @@ async fn a_user_makes_a_service_account_that_may_what_its_own_policies_allow_and
 async fn what_policies_allow_under_a_condition_or_deny_anywhere_in_the_namespace_is_not_given_on() {
     let anywhere = json!({ "ip_equal": { "qcs:ip": ["0.0.0.0/0", "::/0"] } });
     let later = json!({ "date_greater_than": { "qcs:current_time": "2020-01-01T00:00:00Z" } });
-    let at = |condition: &Value, effect: &str, resource: &str| json!({ "effect": effect, "action": "tcr:PullRepository", "resource": resource, "condition": condition });
+    let at = |condition: &Value, effect: &str, resource: &str| {
+        json!({
+            "effect": effect,
+            "action": "tcr:PullRepository",
+            "resource": resource,
+            "condition": condition,
+        })
+    };
     let ram_statement = |effect: &str, condition: Value| {
         let mut statement =
             json!({ "Effect": effect, "Action": "cr:PullRepository", "Resource": "*" });
@@ -186,16 +199,24 @@ async fn what_policies_allow_under_a_condition_or_deny_anywhere_in_the_namespace
             true,
         ),
         (
-            vec![cam(
-                &json!([manage(), { "effect": "allow", "action": "tcr:PullRepository", "resource": "*" },
-            { "effect": "deny", "action": "tcr:PullRepository", "resource": "qcs::tcr:::repository/INSTANCE-TCR/team/secret" }]),
-            )],
+            vec![cam(&json!([
+                manage(),
+                allow("tcr:PullRepository", "*"),
+                deny(
+                    "tcr:PullRepository",
+                    "qcs::tcr:::repository/INSTANCE-TCR/team/secret"
+                ),
+            ]))],
             false,
         ),
         (
-            vec![cam(
-                &json!([manage(), { "effect": "allow", "action": "tcr:PullRepository", "resource": "qcs::tcr:::repository/INSTANCE-TCR/team/app" }]),
-            )],
+            vec![cam(&json!([
+                manage(),
+                allow(
+                    "tcr:PullRepository",
+                    "qcs::tcr:::repository/INSTANCE-TCR/team/app"
+                ),
+            ]))],
             false,
         ),
     ] {
@@ -245,7 +266,9 @@ async fn the_root_gives_anything_and_a_session_of_it_or_of_a_role_nothing() {
             ),
             (
                 "ModifyServiceAccount",
-                json!({ "Permissions": [{ "Resource": "more", "Actions": ["tcr:PullRepository"] }] }),
+                json!({
+                    "Permissions": [{ "Resource": "more", "Actions": ["tcr:PullRepository"] }],
+                }),
             ),
             ("ModifyServiceAccount", json!({ "Duration": 36_500 })),
             (
@@ -770,16 +793,39 @@ async fn a_policy_restricts_changes_to_ones_own_in_either_language() {
     // Changing and deleting worked on everybody's in the instance, and no policy could say
     // otherwise.
     let others = json!({ "string_not_equal": { "tcr:owner": "self" } });
-    let own_in_cam = cam(
-        &json!([manage(), pull_team(), { "effect": "deny", "resource": "*", "condition": others, "action": [
-        "tcr:ModifyInstanceToken", "tcr:DeleteInstanceToken", "tcr:ModifyServiceAccount", "tcr:ModifyServiceAccountPassword", "tcr:DeleteServiceAccount",
-    ] }]),
-    );
-    let own_in_ram = ram(
-        &json!([{ "Effect": "Allow", "Resource": "*", "Condition": { "StringEquals": { "cr:Owner": "self" } }, "Action": [
-        "cr:UpdateInstanceToken", "cr:DeleteInstanceToken", "cr:UpdateServiceAccount", "cr:DeleteServiceAccount",
-    ] }, { "Effect": "Allow", "Resource": "*", "Action": ["cr:CreateInstanceToken", "cr:CreateServiceAccount", "cr:PullRepository"] }]),
-    );
+    let own_in_cam = cam(&json!([
+        manage(),
+        pull_team(),
+        {
+            "effect": "deny",
+            "resource": "*",
+            "condition": others,
+            "action": [
+                "tcr:ModifyInstanceToken",
+                "tcr:DeleteInstanceToken",
+                "tcr:ModifyServiceAccount",
+                "tcr:ModifyServiceAccountPassword",
+                "tcr:DeleteServiceAccount",
+            ],
+        },
+    ]));
+    let own_in_ram = ram(&json!([
+        {
+            "Effect": "Allow",
+            "Resource": "*",
+            "Condition": { "StringEquals": { "cr:Owner": "self" } },
+            "Action": [
+                "cr:UpdateInstanceToken",
+                "cr:DeleteInstanceToken",
+                "cr:UpdateServiceAccount",
+                "cr:DeleteServiceAccount",
+            ],
+        },
+        ram_allow(
+            ["cr:CreateInstanceToken", "cr:CreateServiceAccount", "cr:PullRepository"],
+            "*",
+        ),
+    ]));
     for policy in [own_in_cam, own_in_ram] {
         let (app, root) = app_of(&[policy]).await;
         app.robot_of(&app.key, &pull()).await;
@@ -830,8 +876,15 @@ async fn a_policy_restricts_changes_to_ones_own_in_either_language() {
 #[tokio::test]
 async fn a_session_of_a_user_owns_what_is_the_users() {
     let others = json!({ "string_not_equal": { "tcr:owner": "self" } });
-    let (app, root) = app_of(&[cam(&json!([{ "effect": "allow", "action": ["tcr:*", "sts:*"], "resource": "*" },
-        { "effect": "deny", "resource": "*", "condition": others, "action": "tcr:DeleteInstanceToken" }]))])
+    let (app, root) = app_of(&[cam(&json!([
+        allow(["tcr:*", "sts:*"], "*"),
+        {
+            "effect": "deny",
+            "resource": "*",
+            "condition": others,
+            "action": "tcr:DeleteInstanceToken",
+        },
+    ]))])
     .await;
     let (own, roots) = (
         app.long_term_of(&app.key).await.0,
@@ -857,9 +910,16 @@ async fn a_session_of_a_user_owns_what_is_the_users() {
 #[tokio::test]
 async fn an_explanation_knows_the_owner_and_what_a_session_may_not_give() {
     let others = json!({ "string_not_equal": { "tcr:owner": "self" } });
-    let (app, _) =
-        app_of(&[cam(&json!([manage(), { "effect": "deny", "resource": "*", "condition": others, "action": "tcr:DeleteInstanceToken" }]))])
-            .await;
+    let (app, _) = app_of(&[cam(&json!([
+        manage(),
+        {
+            "effect": "deny",
+            "resource": "*",
+            "condition": others,
+            "action": "tcr:DeleteInstanceToken",
+        },
+    ]))])
+    .await;
     app.role("manager", &cam(&json!([manage()]))).await;
     let explain = async |principal: &str, action: &str, owner: Option<&str>| {
         let principal = format!("{ACCOUNT}:{principal}").parse().unwrap();
@@ -993,10 +1053,7 @@ async fn a_user_who_lost_a_right_gives_it_no_more_and_what_it_made_keeps_it() {
 
 #[tokio::test]
 async fn a_store_of_an_earlier_release_has_the_new_rule_and_its_service_accounts_go_on() {
-    let (mut app, root) = app_of(&[cam(
-        &json!([manage(), { "effect": "allow", "action": "sts:*", "resource": "*" }]),
-    )])
-    .await;
+    let (mut app, root) = app_of(&[cam(&json!([manage(), allow("sts:*", "*")]))]).await;
     let password = app.robot_of(&root, &push_and_pull()).await;
     let (id, secret) = app.long_term_of(&root).await;
     succeeded(

@@ -38,7 +38,7 @@ fn detail(line: &AuditRow) -> Value {
 }
 
 fn everything() -> Value {
-    cam(&json!([{ "effect": "allow", "action": ["tcr:*", "sts:*"], "resource": "*" }]))
+    cam(&json!([allow(["tcr:*", "sts:*"], "*")]))
 }
 
 /// Log-ins that were refused, with the cause that each is to have.
@@ -214,7 +214,10 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
     let session = Session::of_tencent(
         &app.tencent_sts(
             "AssumeRole",
-            &json!({ "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:roleName/puller"), "RoleSessionName": "test" }),
+            &json!({
+                "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:roleName/puller"),
+                "RoleSessionName": "test",
+            }),
         )
         .by(&user)
         .send()
@@ -426,10 +429,7 @@ async fn a_refused_signed_call_is_in_the_audit_with_its_action_and_who_it_was() 
     // The audit had no refused signed call at all, though its help says so.
     let app = App::with(|options| options.service.quotas.long_term_credentials = 0).await;
     let poor = app
-        .user(
-            "poor",
-            &cam(&json!([{ "effect": "allow", "action": "sts:AssumeRole", "resource": "*" }])),
-        )
+        .user("poor", &cam(&json!([allow("sts:AssumeRole", "*")])))
         .await;
     app.role("closed", &everything()).await;
     app.service
@@ -447,7 +447,10 @@ async fn a_refused_signed_call_is_in_the_audit_with_its_action_and_who_it_was() 
     };
     let root = format!("{ACCOUNT}:root");
     let user = format!("{ACCOUNT}:user#");
-    let role = json!({ "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:roleName/closed"), "RoleSessionName": "test" });
+    let role = json!({
+        "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:roleName/closed"),
+        "RoleSessionName": "test",
+    });
     let long = with(&app.registry_id(), &json!({ "TokenType": "longterm" }));
     let by_id = [("InstanceId", app.instance.cri_id.as_str())];
 
@@ -801,12 +804,7 @@ async fn a_log_in_that_asks_for_what_it_lacks_and_calls_what_it_may_not_logs_les
     })
     .await;
     let password = app.create_robot(&json!({})).await;
-    let user = app
-        .user(
-            "ci",
-            &cam(&json!([{ "effect": "allow", "action": "sts:*", "resource": "*" }])),
-        )
-        .await;
+    let user = app.user("ci", &cam(&json!([allow("sts:*", "*")]))).await;
     let denied = denied_scopes();
     let busy = async || {
         for _ in 0..40 {
@@ -847,12 +845,7 @@ async fn a_log_in_that_asks_for_what_it_lacks_and_calls_what_it_may_not_logs_les
 async fn the_log_names_what_a_refused_call_was_about_and_cuts_it() {
     // The operator read that a call was denied, and not for which instance.
     let app = App::new().await;
-    let user = app
-        .user(
-            "ci",
-            &cam(&json!([{ "effect": "allow", "action": "sts:*", "resource": "*" }])),
-        )
-        .await;
+    let user = app.user("ci", &cam(&json!([allow("sts:*", "*")]))).await;
     let log = Logged::begin();
     app.tencent("CreateInstanceToken", &app.registry_id())
         .by(&user)

@@ -13,16 +13,18 @@ use crate::harness::{ACCOUNT, App, SERVICE};
 const REPOSITORY: &str = "repository:team/app:pull,push,delete";
 
 fn cam_issue() -> Value {
-    cam(
-        &json!([{ "effect": "allow", "action": ["tcr:CreateInstanceToken"], "resource": ["qcs::tcr:::instance/INSTANCE-TCR"] }]),
-    )
+    cam(&json!([allow(
+        ["tcr:CreateInstanceToken"],
+        ["qcs::tcr:::instance/INSTANCE-TCR"]
+    )]))
 }
 
 #[tokio::test]
 async fn a_user_logs_in_with_its_own_id_and_does_what_its_policies_allow() {
-    let pull = cam(
-        &json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "qcs::tcr:::repository/INSTANCE-TCR/team/*" }]),
-    );
+    let pull = cam(&json!([allow(
+        "tcr:PullRepository",
+        "qcs::tcr:::repository/INSTANCE-TCR/team/*"
+    )]));
     let app = app_of_user(&[cam_issue(), pull]).await;
     let (username, secret) = app.temporary().await;
     assert!(
@@ -94,11 +96,12 @@ async fn a_call_that_no_policy_allows_is_denied_in_each_clouds_form() {
 
 #[tokio::test]
 async fn a_deny_in_either_language_closes_both_doors() {
-    let allow = ram(&json!([{ "Effect": "Allow", "Action": "cr:*", "Resource": "*" }]));
-    let allow_cam = cam(&json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]));
-    let deny = ram(
-        &json!([{ "Effect": "Deny", "Action": "cr:PushRepository", "Resource": "acs:cr:*:*:repository/INSTANCE-CRI/team/*" }]),
-    );
+    let allow = ram(&json!([ram_allow("cr:*", "*")]));
+    let allow_cam = cam(&json!([allow("tcr:*", "*")]));
+    let deny = ram(&json!([ram_deny(
+        "cr:PushRepository",
+        "acs:cr:*:*:repository/INSTANCE-CRI/team/*"
+    )]));
     let app = app_of_user(&[allow, allow_cam, deny]).await;
     let (username, secret) = app.temporary().await;
     assert_eq!(
@@ -113,10 +116,7 @@ async fn a_deny_in_either_language_closes_both_doors() {
 
 #[tokio::test]
 async fn a_right_to_short_credentials_is_none_to_long_ones() {
-    let app = app_of_user(&[ram(
-        &json!([{ "Effect": "Allow", "Action": "cr:Get*", "Resource": "*" }]),
-    )])
-    .await;
+    let app = app_of_user(&[ram(&json!([ram_allow("cr:Get*", "*")]))]).await;
     app.temporary().await;
     let long = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
     let denied = app
@@ -132,17 +132,17 @@ async fn a_right_to_short_credentials_is_none_to_long_ones() {
 
 #[tokio::test]
 async fn a_changed_policy_is_obeyed_at_the_next_exchange() {
-    let pull =
-        cam(&json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "*" }]));
+    let pull = cam(&json!([allow("tcr:PullRepository", "*")]));
     let app = app_of_user(&[cam_issue(), pull]).await;
     let (username, secret) = app.temporary().await;
     assert_eq!(
         granted(&app, &username, &secret, REPOSITORY).await,
         "repository:team/app:pull"
     );
-    let push = cam(
-        &json!([{ "effect": "allow", "action": ["tcr:PullRepository", "tcr:PushRepository"], "resource": "*" }]),
-    );
+    let push = cam(&json!([allow(
+        ["tcr:PullRepository", "tcr:PushRepository"],
+        "*"
+    )]));
     app.service
         .identity
         .save_policy(
@@ -202,10 +202,7 @@ async fn a_group_gives_its_policies_and_takes_them_back() {
 
 #[tokio::test]
 async fn a_disabled_user_signs_no_more_and_what_it_got_stops() {
-    let app = app_of_user(&[cam(
-        &json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]),
-    )])
-    .await;
+    let app = app_of_user(&[cam(&json!([allow("tcr:*", "*")]))]).await;
     let (username, temporary) = app.temporary().await;
     let call = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
     let made = app
@@ -287,9 +284,14 @@ async fn the_kill_switch_stops_what_is_temporary_and_nothing_else() {
 #[tokio::test]
 async fn a_decision_says_which_statement_made_it() {
     let pull = cam(&json!([
-        { "effect": "allow", "action": "tcr:PullRepository", "resource": "*" },
-        { "effect": "deny", "action": "tcr:PullRepository", "resource": "qcs::tcr:::repository/INSTANCE-TCR/secret/*" },
-        { "effect": "allow", "action": "tcr:PushRepository", "resource": "*", "condition": { "ip_equal": { "qcs:ip": ["192.0.2.0/24"] } } },
+        allow("tcr:PullRepository", "*"),
+        deny("tcr:PullRepository", "qcs::tcr:::repository/INSTANCE-TCR/secret/*"),
+        {
+            "effect": "allow",
+            "action": "tcr:PushRepository",
+            "resource": "*",
+            "condition": { "ip_equal": { "qcs:ip": ["192.0.2.0/24"] } },
+        },
     ]));
     let app = app_of_user(&[pull]).await;
     let principal = format!("{ACCOUNT}:user/ci").parse().unwrap();
@@ -342,7 +344,11 @@ fn some_policy(seed: &mut u64) -> Value {
             "tcr:P*",
         ][pick(4)];
         let resource = format!("qcs::tcr:::repository/INSTANCE-TCR/{path}");
-        let mut statement = json!({ "effect": if deny { "deny" } else { "allow" }, "action": action, "resource": resource });
+        let mut statement = json!({
+            "effect": if deny { "deny" } else { "allow" },
+            "action": action,
+            "resource": resource,
+        });
         if narrow {
             statement["condition"] =
                 json!({ "date_less_than": { "qcs:current_time": "2020-01-01T00:00:00Z" } });
@@ -351,9 +357,15 @@ fn some_policy(seed: &mut u64) -> Value {
     } else {
         let action = ["cr:PullRepository", "cr:PushRepository", "cr:DeleteRepoTag"][pick(3)];
         let resource = format!("acs:cr:*:*:repository/INSTANCE-CRI/{path}");
-        let mut statement = json!({ "Effect": if deny { "Deny" } else { "Allow" }, "Action": action, "Resource": resource });
+        let mut statement = json!({
+            "Effect": if deny { "Deny" } else { "Allow" },
+            "Action": action,
+            "Resource": resource,
+        });
         if narrow {
-            statement["Condition"] = json!({ "StringEquals": { "acs:PrincipalARN": format!("acs:ram::{ACCOUNT}:user/ci") } });
+            statement["Condition"] = json!({
+                "StringEquals": { "acs:PrincipalARN": format!("acs:ram::{ACCOUNT}:user/ci") },
+            });
         }
         ram(&json!([statement]))
     }
@@ -366,9 +378,14 @@ async fn every_credential_of_a_principal_decides_alike() {
     for _ in 0..40 {
         let mut policies = vec![
             cam_issue(),
-            ram(
-                &json!([{ "Effect": "Allow", "Action": ["cr:GetAuthorizationToken", "cr:CreateInstanceToken", "cr:ResetLoginPassword"], "Resource": "*" }]),
-            ),
+            ram(&json!([ram_allow(
+                [
+                    "cr:GetAuthorizationToken",
+                    "cr:CreateInstanceToken",
+                    "cr:ResetLoginPassword"
+                ],
+                "*",
+            )])),
         ];
         policies.extend((0..4).map(|_| some_policy(&mut seed)));
         let app = app_of_user(&policies).await;
@@ -432,8 +449,8 @@ async fn every_credential_of_a_principal_decides_alike() {
 async fn nothing_is_granted_on_a_name_that_no_registry_can_have() {
     // A deny on `secret/*` said nothing of these, and a token for them was given out.
     let everything = cam(&json!([
-        { "effect": "allow", "action": ["*"], "resource": ["*"] },
-        { "effect": "deny", "action": ["*"], "resource": ["qcs::tcr:::repository/INSTANCE-TCR/secret/*"] },
+        allow(["*"], ["*"]),
+        deny(["*"], ["qcs::tcr:::repository/INSTANCE-TCR/secret/*"]),
     ]));
     let app = app_of_user(&[everything]).await;
     let (username, secret) = app.temporary().await;

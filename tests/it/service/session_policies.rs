@@ -159,10 +159,7 @@ async fn a_policy_is_stored_only_where_it_does_not_fit_and_once_until_its_last_s
     let narrow =
         |policy: &str, seconds: u32| json!({ "Policy": policy, "DurationSeconds": seconds });
     // As written, and deflated.
-    let repeated = cam(
-        &json!([{ "effect": "allow", "action": vec!["tcr:PullRepository"; 60], "resource": "*" }]),
-    )
-    .to_string();
+    let repeated = cam(&json!([allow(vec!["tcr:PullRepository"; 60], "*")])).to_string();
     for policy in [&everything().to_string(), &repeated] {
         app.tencent_session(&user, "open", &narrow(policy, 7200))
             .await;
@@ -254,9 +251,11 @@ async fn one_caller_takes_a_quarter_of_the_quota_and_others_the_rest() {
 async fn users_of_another_account_share_one_quarter() {
     let app = App::with(|options| options.service.quotas.session_policies = 4).await;
     let stranger = "100000000002".parse().unwrap();
-    let trust = cam(
-        &json!([{ "effect": "allow", "action": "name/sts:AssumeRole", "principal": { "qcs": "qcs::cam::uin/100000000002:root" } }]),
-    );
+    let trust = cam(&json!([{
+        "effect": "allow",
+        "action": "name/sts:AssumeRole",
+        "principal": { "qcs": "qcs::cam::uin/100000000002:root" },
+    }]));
     app.role_trusting("guest", &trust, &everything()).await;
     let mut keys = Vec::new();
     for name in ["a", "b"] {
@@ -265,8 +264,7 @@ async fn users_of_another_account_share_one_quarter() {
             .create_user(&app.operator(), stranger, name)
             .await
             .unwrap();
-        let assume =
-            cam(&json!([{ "effect": "allow", "action": "sts:*", "resource": "*" }])).to_string();
+        let assume = cam(&json!([allow("sts:*", "*")])).to_string();
         app.service
             .identity
             .save_policy(&app.operator(), stranger, name, &assume, Save::Create)

@@ -19,9 +19,10 @@ use crate::harness::tencent::{code, credential, refused};
 use crate::harness::{ACCOUNT, Answer, App, HOST, Key, NOW, Session};
 
 fn pull_only() -> Value {
-    cam(
-        &json!([{ "effect": "allow", "action": ["tcr:CreateInstanceToken", "tcr:PullRepository"], "resource": "*" }]),
-    )
+    cam(&json!([allow(
+        ["tcr:CreateInstanceToken", "tcr:PullRepository"],
+        "*"
+    )]))
 }
 
 /// Returns how many seconds are left.
@@ -147,7 +148,11 @@ async fn a_session_of_alibabas_has_the_documented_fields() {
 async fn a_role_is_meant_by_id_or_name_and_its_sessions_last_no_longer_than_it_says() {
     let app = App::new().await;
     app.role("long", &everything()).await;
-    let trust = json!([{ "effect": "allow", "action": "name/sts:AssumeRole", "principal": { "qcs": format!("qcs::cam::uin/{ACCOUNT}:root") } }]);
+    let trust = json!([{
+        "effect": "allow",
+        "action": "name/sts:AssumeRole",
+        "principal": { "qcs": format!("qcs::cam::uin/{ACCOUNT}:root") },
+    }]);
     let (short, _) = app
         .service
         .identity
@@ -371,9 +376,7 @@ async fn a_session_policy_narrows_at_issue_and_at_exchange() {
             "repository:team/app:pull"
         );
     }
-    let no_issue =
-        cam(&json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "*" }]))
-            .to_string();
+    let no_issue = cam(&json!([allow("tcr:PullRepository", "*")])).to_string();
     let narrow = app
         .tencent_session(&user, "all", &json!({ "Policy": no_issue }))
         .await;
@@ -382,8 +385,11 @@ async fn a_session_policy_narrows_at_issue_and_at_exchange() {
         "AuthFailure.UnauthorizedOperation"
     );
     // The other language, at the other door.
-    let policy =
-        ram(&json!([{ "Effect": "Allow", "Action": ["cr:GetAuthorizationToken", "cr:PullRepository"], "Resource": "*" }])).to_string();
+    let policy = ram(&json!([ram_allow(
+        ["cr:GetAuthorizationToken", "cr:PullRepository"],
+        "*",
+    )]))
+    .to_string();
     let narrow = app
         .alibaba_session(&user, "all", &[("Policy", &policy)])
         .await;
@@ -406,9 +412,11 @@ async fn a_session_policy_narrows_at_issue_and_at_exchange() {
 async fn a_role_is_assumed_by_whom_it_trusts_and_whose_policies_let_it() {
     let app = App::new().await;
     app.role("open", &everything()).await;
-    let other = cam(
-        &json!([{ "effect": "allow", "action": "name/sts:AssumeRole", "principal": { "qcs": format!("qcs::cam::uin/{ACCOUNT}:roleName/deployer") } }]),
-    );
+    let other = cam(&json!([{
+        "effect": "allow",
+        "action": "name/sts:AssumeRole",
+        "principal": { "qcs": format!("qcs::cam::uin/{ACCOUNT}:roleName/deployer") },
+    }]));
     app.role_trusting("closed", &other, &everything()).await;
     let (trusted, weak) = (
         app.user("trusted", &everything()).await,
@@ -466,7 +474,9 @@ async fn a_role_is_assumed_by_whom_it_trusts_and_whose_policies_let_it() {
             json!("The specified Role not exists.")
         )
     );
-    let service_role = json!({ "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:role/tencentcloudServiceRole/4611686018427397920") });
+    let service_role = json!({
+        "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:role/tencentcloudServiceRole/4611686018427397920"),
+    });
     assert_eq!(
         code(&app.assume_at_tencent(&trusted, "", &service_role).await),
         "ResourceNotFound.RoleNotFound"
@@ -702,9 +712,7 @@ async fn a_roles_changed_policy_is_obeyed_by_its_sessions() {
     let (name, secret) = credential(&app.tencent_credential(&session.key()).await);
     let scope = "repository:team/app:pull,push";
     assert_eq!(granted(&app, &name, &secret, scope).await, scope);
-    let pull =
-        cam(&json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "*" }]))
-            .to_string();
+    let pull = cam(&json!([allow("tcr:PullRepository", "*")])).to_string();
     app.service
         .identity
         .save_policy(
@@ -785,8 +793,12 @@ async fn a_federation_token_is_its_user_narrowed() {
         "AuthFailure.UnauthorizedOperation"
     );
     // What the user may not do, its guest may not, whatever the policy says.
-    let narrow =
-        app.user("narrow", &cam(&json!([{ "effect": "allow", "action": ["sts:*", "tcr:CreateInstanceToken"], "resource": "*" }]))).await;
+    let narrow = app
+        .user(
+            "narrow",
+            &cam(&json!([allow(["sts:*", "tcr:CreateInstanceToken"], "*")])),
+        )
+        .await;
     let session = Session::of_tencent(
         &federate(&narrow, json!({ "Policy": everything().to_string() })).await,
     );
@@ -828,7 +840,15 @@ async fn everyone_hears_who_they_are() {
             .expect("a request id");
         output
     };
-    let identity = |kind: &str, arn: String, user: &str, owner: &str| json!({ "Arn": arn, "AccountId": ACCOUNT, "UserId": user, "PrincipalId": owner, "Type": kind });
+    let identity = |kind: &str, arn: String, user: &str, owner: &str| {
+        json!({
+            "Arn": arn,
+            "AccountId": ACCOUNT,
+            "UserId": user,
+            "PrincipalId": owner,
+            "Type": kind,
+        })
+    };
     assert_eq!(
         ask_tencent(&app.key).await,
         identity(
@@ -893,16 +913,34 @@ async fn everyone_hears_who_they_are() {
         );
     }
 
-    let root = json!({ "IdentityType": "Account", "AccountId": ACCOUNT, "PrincipalId": ACCOUNT, "UserId": ACCOUNT, "Arn": format!("acs:ram::{ACCOUNT}:root") });
+    let root = json!({
+        "IdentityType": "Account",
+        "AccountId": ACCOUNT,
+        "PrincipalId": ACCOUNT,
+        "UserId": ACCOUNT,
+        "Arn": format!("acs:ram::{ACCOUNT}:root"),
+    });
     assert_eq!(ask_alibaba(&app.key).await, root);
     let arn = format!("acs:ram::{ACCOUNT}:user/ci");
     assert_eq!(
         ask_alibaba(&user).await,
-        json!({ "IdentityType": "RAMUser", "AccountId": ACCOUNT, "PrincipalId": uin, "UserId": uin, "Arn": arn })
+        json!({
+            "IdentityType": "RAMUser",
+            "AccountId": ACCOUNT,
+            "PrincipalId": uin,
+            "UserId": uin,
+            "Arn": arn,
+        })
     );
     let session = app.alibaba_session(&user, "open", &[]).await;
     let arn = format!("acs:ram::{ACCOUNT}:assumed-role/open/test");
-    let expected = json!({ "IdentityType": "AssumedRoleUser", "AccountId": ACCOUNT, "PrincipalId": format!("{role}:test"), "RoleId": role, "Arn": arn });
+    let expected = json!({
+        "IdentityType": "AssumedRoleUser",
+        "AccountId": ACCOUNT,
+        "PrincipalId": format!("{role}:test"),
+        "RoleId": role,
+        "Arn": arn,
+    });
     assert_eq!(ask_alibaba(&session.key()).await, expected);
 }
 
@@ -916,9 +954,7 @@ async fn tencents_parameters_are_checked() {
             .map(|number| json!({ "Key": format!("k{number}"), "Value": "" }))
             .collect::<Vec<_>>()
     };
-    let large =
-        cam(&json!([{ "effect": "allow", "action": "tcr:*", "resource": ["x".repeat(2048)] }]))
-            .to_string();
+    let large = cam(&json!([allow("tcr:*", ["x".repeat(2048)])])).to_string();
     let cases = [
         (json!({ "RoleArn": null }), "MissingParameter"),
         (json!({ "RoleSessionName": null }), "MissingParameter"),
@@ -1066,13 +1102,21 @@ async fn policies_ask_for_the_tags_that_a_call_gives() {
     let app = App::new().await;
     let tagged = |tag: &str| json!({ "for_any_value:string_equal": { "qcs:request_tag": [tag] } });
     let anyone = format!("qcs::cam::uin/{ACCOUNT}:root");
-    let trust = json!([
-        { "effect": "allow", "action": "name/sts:AssumeRole", "principal": { "qcs": anyone }, "condition": tagged("team&blue") },
-    ]);
+    let trust = json!([{
+        "effect": "allow",
+        "action": "name/sts:AssumeRole",
+        "principal": { "qcs": anyone },
+        "condition": tagged("team&blue"),
+    }]);
     app.role_trusting("open", &cam(&trust), &everything()).await;
     let rights = json!([
-        { "effect": "allow", "action": "sts:*", "resource": "*" },
-        { "effect": "deny", "action": "sts:AssumeRole", "resource": "*", "condition": tagged("stage&live") },
+        allow("sts:*", "*"),
+        {
+            "effect": "deny",
+            "action": "sts:AssumeRole",
+            "resource": "*",
+            "condition": tagged("stage&live"),
+        },
     ]);
     let user = app.user("ci", &cam(&rights)).await;
     let tags = |pairs: &[(&str, &str)]| {
@@ -1098,7 +1142,9 @@ async fn policies_ask_for_the_tags_that_a_call_gives() {
     // For what is taken and changes nothing, no policy can ask.
     for (key, words) in [("sts:ExternalId", "ext"), ("sts:SourceIdentity", "alice")] {
         let trust = json!([{
-            "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "RAM": [format!("acs:ram::{ACCOUNT}:root")] },
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": { "RAM": [format!("acs:ram::{ACCOUNT}:root")] },
             "Condition": { "StringEquals": { key: words } },
         }]);
         let refused = app
@@ -1177,9 +1223,7 @@ async fn alibabas_parameters_are_checked() {
     app.role("open", &everything()).await;
     app.key = app.user("ci", &everything()).await;
     let long = "x".repeat(65);
-    let large =
-        ram(&json!([{ "Effect": "Allow", "Action": "cr:*", "Resource": ["x".repeat(2048)] }]))
-            .to_string();
+    let large = ram(&json!([ram_allow("cr:*", ["x".repeat(2048)])])).to_string();
     let arn = format!("acs:ram::{ACCOUNT}:role/open");
     let cases = [
         ("RoleArn", "", "MissingRoleArn"),
@@ -1288,7 +1332,10 @@ async fn tencents_unsigned_action_needs_no_signature_but_its_parameters() {
             .await
     };
     let whole = json!({
-        "ProviderId": "ci", "WebIdentityToken": "a.b.c", "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:roleName/open"), "RoleSessionName": "test",
+        "ProviderId": "ci",
+        "WebIdentityToken": "a.b.c",
+        "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:roleName/open"),
+        "RoleSessionName": "test",
     });
     for name in [
         "ProviderId",

@@ -42,7 +42,11 @@ async fn a_temporary_credential_lives_an_hour_and_has_no_id() {
 #[tokio::test]
 async fn a_long_term_credential_lives_ten_years_and_has_an_id() {
     let app = App::new().await;
-    let body = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm", "Desc": "流水线" });
+    let body = json!({
+        "RegistryId": app.instance.id.as_str(),
+        "TokenType": "longterm",
+        "Desc": "流水线",
+    });
     let output = served(&app.tencent("CreateInstanceToken", &body).send().await);
     assert_eq!(
         output["ExpTime"],
@@ -439,7 +443,11 @@ async fn without_a_language_messages_are_english() {
 async fn a_description_is_one_line() {
     let app = App::new().await;
     let call = async |token_type: &str, description: &str| {
-        let body = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": token_type, "Desc": description });
+        let body = json!({
+            "RegistryId": app.instance.id.as_str(),
+            "TokenType": token_type,
+            "Desc": description,
+        });
         app.tencent("CreateInstanceToken", &body).send().await
     };
     for bad in ["a\nb", "\u{1b}[2J", "a\u{202e}b", &"中".repeat(256)] {

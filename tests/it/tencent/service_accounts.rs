@@ -103,7 +103,10 @@ async fn it_does_in_each_namespace_what_its_own_permissions_say_and_nothing_else
         { "Resource": "build", "Actions": ["tcr:PushRepository"] },
         { "Resource": "build", "Actions": ["tcr:PullRepository"] },
         { "Resource": "drop", "Actions": ["tcr:PushRepository"] },
-        { "Resource": "charts", "Actions": ["tcr:CreateRepository", "tcr:CreateHelmChart", "tcr:DescribeHelmCharts"] },
+        {
+            "Resource": "charts",
+            "Actions": ["tcr:CreateRepository", "tcr:CreateHelmChart", "tcr:DescribeHelmCharts"],
+        },
     ]);
     let password = Secret::new(
         app.create_robot(&json!({ "Permissions": permissions }))
@@ -135,7 +138,10 @@ async fn it_does_in_each_namespace_what_its_own_permissions_say_and_nothing_else
     // A change is obeyed at the next exchange; an empty list takes all away.
     for (permissions, expected) in [
         (
-            json!([{ "Resource": "other", "Actions": ["tcr:PullRepository", "tcr:PushRepository"] }]),
+            json!([{
+                "Resource": "other",
+                "Actions": ["tcr:PullRepository", "tcr:PushRepository"],
+            }]),
             "repository:other/app:pull,push",
         ),
         (json!([]), ""),
@@ -208,7 +214,11 @@ async fn every_refusal_is_the_same() {
     let foreign = done(
         &app,
         "CreateServiceAccount",
-        &json!({ "RegistryId": app.other_instance.id.as_str(), "Name": "robot", "Permissions": puller() }),
+        &json!({
+            "RegistryId": app.other_instance.id.as_str(),
+            "Name": "robot",
+            "Permissions": puller(),
+        }),
     )
     .await;
     let foreign = foreign["Password"].as_str().unwrap();
@@ -496,7 +506,11 @@ async fn the_parameters_of_service_account_operations_are_checked() {
     app.create_robot(&json!({ "Name": "taken" })).await;
     let new = app.robot(&json!({ "Permissions": puller() }));
     let taken = app.robot(&json!({ "Name": "taken" }));
-    let permission = |resource: Value, actions: Value| json!({ "Permissions": [{ "Resource": resource, "Actions": actions }] });
+    let permission = |resource: Value, actions: Value| {
+        json!({
+            "Permissions": [{ "Resource": resource, "Actions": actions }],
+        })
+    };
     let pull = json!(["tcr:PullRepository"]);
     let now = NOW.unix_millis();
     let mut cases = vec![];
@@ -680,8 +694,14 @@ async fn an_instance_has_no_more_service_accounts_than_its_quota() {
 #[tokio::test]
 async fn who_may_manage_them_is_for_policies_and_what_they_may_do_is_not() {
     let create = cam(&json!([
-        { "effect": "allow", "action": "tcr:CreateServiceAccount", "resource": "qcs::tcr:::instance/INSTANCE-TCR" },
-        { "effect": "allow", "action": "tcr:PullRepository", "resource": "qcs::tcr:::repository/INSTANCE-TCR/team/*" },
+        allow(
+            "tcr:CreateServiceAccount",
+            "qcs::tcr:::instance/INSTANCE-TCR"
+        ),
+        allow(
+            "tcr:PullRepository",
+            "qcs::tcr:::repository/INSTANCE-TCR/team/*"
+        ),
     ]));
     let app = app_of_user(&[create]).await;
     let password = Secret::new(app.create_robot(&json!({})).await);

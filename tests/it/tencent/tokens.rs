@@ -295,11 +295,7 @@ async fn the_parameters_of_token_operations_are_checked() {
 
 #[tokio::test]
 async fn what_a_user_sees_and_changes_is_for_policies_on_the_instance_to_say() {
-    let allow = |action: &str| {
-        cam(
-            &json!([{ "effect": "allow", "action": action, "resource": "qcs::tcr:::instance/INSTANCE-TCR" }]),
-        )
-    };
+    let allow = |action: &str| cam(&json!([allow(action, "qcs::tcr:::instance/INSTANCE-TCR")]));
     let mut app = app_of_user(&[allow("tcr:DescribeInstanceToken")]).await;
     let root = root_key(&app).await;
     let user = std::mem::replace(&mut app.key, root);
