@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use clap::CommandFactory;
+use serde_json::json;
 use transire::cli::Cli;
 use transire::domain::printable::escape;
 
-/// What Rust's own readers say, which names neither the argument nor what is right.
+use crate::harness::documents::{allow, cam, trusting};
+
+/// Messages of the standard library's parsers: they name neither the argument nor the right form.
 const RUST_TALK: [&str; 7] = [
     "invalid digit",
     "number too large",
@@ -68,10 +71,9 @@ impl Program {
             .as_str()
             .unwrap()
             .clone_into(&mut program.instance);
-        let document =
-            r#"{"version":"2.0","statement":[{"effect":"allow","action":"tcr:*","resource":"*"}]}"#;
+        let document = cam(&json!([allow("tcr:*", "*")])).to_string();
         fs::write(program.folder.join("document.json"), document).unwrap();
-        let trust = r#"{"version":"2.0","statement":[{"effect":"allow","action":"sts:AssumeRole","principal":{"qcs":["qcs::cam::uin/100000000001:root"]}}]}"#;
+        let trust = trusting("qcs::cam::uin/100000000001:root").to_string();
         fs::write(program.folder.join("trust.json"), trust).unwrap();
         program
     }

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::App;
-use crate::harness::operator::{app_of_user, cam, ram};
+use crate::harness::documents::{allow, cam, ram, ram_allow};
+use crate::harness::identity::app_of_user;
 
 /// The actions of Tencent's that say of an instance that there is nothing.
 const OF_TENCENT: [&str; 7] = [

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use transire::domain::identity::Target;
 use transire::service::{Attached, Save};
 
-use crate::harness::operator::{account, cam, everything, ram};
+use crate::harness::documents::{allow, cam, everything, ram, ram_allow, trusting};
+use crate::harness::operator::account;
 use crate::harness::{Answer, App, Key};
 
 /// The other account.
@@ -383,11 +384,7 @@ impl Other {
                 .await
                 .unwrap(),
         );
-        let trust = cam(&json!([{
-            "effect": "allow",
-            "action": "name/sts:AssumeRole",
-            "principal": { "qcs": format!("qcs::cam::uin/{OWNER}:root") },
-        }]));
+        let trust = trusting(&format!("qcs::cam::uin/{OWNER}:root"));
         app.service
             .identity
             .create_role(

@@ -1,4 +1,4 @@
-//! What docs/guarantees.md promises across the doors.
+//! Promises of docs/guarantees.md that hold at every door.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn a_long_term_credential_rests_while_it_is_disabled_and_its_refresh_token
         .await
         .unwrap();
     let choice = InstanceChoice::Tcr(app.instance.id.clone());
-    // Whoever stole the refresh token must not have it back with the owner's next log-in.
+    // A thief of the refresh token must not have it back with the owner's next log-in.
     for (state, works) in [
         (CredentialState::Disabled, false),
         (CredentialState::Active, true),
@@ -254,7 +254,7 @@ async fn what_waits_for_the_audit_is_written_at_the_end() {
     assert!(app.logs_in(&username, secret.expose()).await);
     assert!(!app.logs_in(&username, "wrong").await);
     app.service.ledger.close().await;
-    let lines = crate::harness::operator::listed(
+    let lines = crate::harness::audit::listed(
         &app.service,
         &AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX)),
     )

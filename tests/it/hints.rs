@@ -11,7 +11,7 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 use transire::cli::Cli;
 
-/// What `transire` is followed by where it is the subject of a sentence.
+/// Words after `transire` where it is the subject of a sentence.
 const VERBS: [&str; 5] = ["knows", "lists", "needs", "that", "was"];
 /// Names in certificates, derivations and files, which are no commands.
 const NAMES: [&str; 4] = ["token signer", "sealing key", "master key", "backup 1\""];
@@ -143,9 +143,9 @@ fn in_shell(line: &str) -> Vec<String> {
             .into_iter()
             .take_while(|word| !matches!(*word, ">" | "<" | "&" | ";"))
             .collect();
-        // What the quickstart prints ends with what came of it.
         (command.first() == Some(&"transire") && command.len() > 1).then(|| command.join(" "))
     });
+    // In the quickstart's output, a command's result stands behind it.
     commands
         .map(|command| command.split(": ").next().unwrap_or_default().to_owned())
         .collect()
@@ -210,7 +210,7 @@ fn fault(command: &str) -> Option<String> {
             .cloned()
             .unwrap_or_default();
         if option.is_empty() && word == "…" {
-            // What is left out.
+            // It stands for options that are left out.
             continue;
         }
         let is_option = word.starts_with("--");

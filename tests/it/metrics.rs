@@ -1,4 +1,4 @@
-//! What a monitoring system reads.
+//! The page of metrics, as a monitoring system reads it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,8 +160,8 @@ async fn actions_are_counted_by_their_names_and_what_is_not_served_without_one()
         counted,
         [
             "transire_requests_total{door=\"tencent\",action=\"\",outcome=\"refused\"} 1",
-            "transire_requests_total{door=\"tencent\",action=\"CreateInstanceToken\",outcome=\"refused\"} \
-             2",
+            "transire_requests_total{door=\"tencent\",action=\"CreateInstanceToken\",\
+             outcome=\"refused\"} 2",
         ]
     );
 }

@@ -1,4 +1,4 @@
-//! What others at the same address do keeps nobody out who is right. Counts alone, never times.
+//! Failures of others at one address never refuse a right request. The tests count, and never time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -385,7 +385,7 @@ async fn an_address_whose_bodies_never_come_has_more_of_them_refused_unread_for_
     assert_eq!(stalled(here, 5).await, codes(&[("InvalidRequest", 5)]));
 }
 
-/// What of many futures was done at once, and those that go on.
+/// The number of futures that were done at once, and those that go on.
 struct AtOnce<F> {
     done: usize,
     waiting: Vec<std::pin::Pin<Box<F>>>,

@@ -24,7 +24,7 @@ use transire::store::{Location, PostgresOptions};
 use crate::harness::operator::operator_call;
 use crate::harness::{ACCOUNT, App, Key, NOW, Options, SERVICE, until};
 
-/// What the proxy does.
+/// The proxy's treatment of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
     Open,
@@ -502,7 +502,7 @@ async fn chosen_passwords_are_guessed_no_faster_while_they_can_not_be_decided() 
         "{answers:?}"
     );
     assert_eq!(try_at("192.0.2.1", "Passw0rd-EXAMPLE").await, 200);
-    // What machines have isn't guessed, and may be good.
+    // Generated secrets aren't guessed, so one that can't be read may be good.
     for number in 0..5 {
         assert_eq!(
             try_at("192.0.2.3", &format!("trst_EXAMPLE{number}")).await,
@@ -596,7 +596,7 @@ async fn a_stored_session_policy_that_can_not_be_read_decides_nothing() {
     let replica = Replica::new(&far, |_| {}).await;
     replica
         .app
-        .role("open", &crate::harness::operator::everything())
+        .role("open", &crate::harness::documents::everything())
         .await;
     let other = App::beside(&replica.app, far.direct.clone()).await;
     let session = async |policy| {
@@ -616,12 +616,12 @@ async fn a_stored_session_policy_that_can_not_be_read_decides_nothing() {
         .status
     };
     let (short, long) = (
-        session(crate::harness::operator::everything().to_string()).await,
-        session(crate::harness::operator::long_policy(1)).await,
+        session(crate::harness::documents::everything().to_string()).await,
+        session(crate::harness::documents::long_policy(1)).await,
     );
     let (of_short, of_long) = (secret(&short).await, secret(&long).await);
-    // All else that the second rests on is known then. What the other made is heard of first:
-    // memory doesn't keep what was read while it changed.
+    // All else that the second depends on is cached then. The replica refreshes first, because a
+    // cache doesn't keep an entry that changed while it was read.
     replica.app.service.memory.catch_up().await.unwrap();
     assert_eq!(ask(&replica.app, &of_short).await, StatusCode::OK);
     replica.lose(&far, Line::Cut).await;
@@ -738,7 +738,7 @@ async fn the_last_audit_lines_are_stored_when_the_database_is_back_in_time() {
         listener,
         stopped,
     ));
-    // What is remembered is enough for another.
+    // The caches suffice for another one.
     app.temporary().await;
     until("readiness", async || {
         app.service.operations.missing().await.is_empty()
@@ -761,7 +761,7 @@ async fn the_last_audit_lines_are_stored_when_the_database_is_back_in_time() {
     far.set(Line::Open);
     running.await.unwrap();
     let direct = App::beside(&app, far.direct.clone()).await;
-    let lines = crate::harness::operator::listed(
+    let lines = crate::harness::audit::listed(
         &direct.service,
         &AuditFilter::between(NOW, NOW.plus(Duration::from_hours(1))),
     )

@@ -270,8 +270,7 @@ async fn a_signature_comes_again_at_another_replica_only_with_what_it_was_made_f
         changing["Response"]["Error"]["Code"], "AuthFailure.SignatureFailure",
         "{changing}"
     );
-    // What the replica saw of the signature itself is not what it was made for; the others know
-    // better.
+    // The replica itself saw the signature with another action, and the others know the true one.
     let again = replica.send(call().request()).await.json();
     assert!(
         again["Response"]["Token"].is_string(),

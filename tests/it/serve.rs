@@ -467,8 +467,8 @@ async fn before_the_end_probes_are_told_while_requests_are_still_served() {
 
 #[tokio::test]
 async fn a_connection_that_brings_no_request_is_cut_off() {
-    // Who sent nothing, or half of HTTP/2's preface, kept its place among `limits.connections` for
-    // ever.
+    // A client that sent nothing, or half of HTTP/2's preface, kept its place among
+    // `limits.connections` for ever.
     let app = App::new().await;
     let mut settings = Settings::default();
     settings.limits.header_seconds = 1;
@@ -526,7 +526,8 @@ async fn keys_that_could_not_be_read_again_are_tried_again() {
     let app = App::new().await;
     let other = Connection::open(app.database()).unwrap();
     let announce = "UPDATE change_counter SET position = position + 1;
-         INSERT INTO change (position, noun, thing_id, changed_at) SELECT position, 'sealing_key', 'x', 0 FROM change_counter;";
+         INSERT INTO change (position, noun, thing_id, changed_at)
+         SELECT position, 'sealing_key', 'x', 0 FROM change_counter;";
     other
         .execute_batch(&format!(
             "{announce} UPDATE sealing_key SET wrapped = CAST(wrapped || x'00' AS BLOB)"

@@ -293,7 +293,7 @@ async fn who_speaks_plain_http_to_it_is_cut_off() {
         .await
         .unwrap();
     let mut answer = Vec::new();
-    // What it gets is TLS's own alert, or the end.
+    // It gets TLS's own alert, or the end.
     timeout(Duration::from_secs(10), plain.read_to_end(&mut answer))
         .await
         .expect("it is still heard")

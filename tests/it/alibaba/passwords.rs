@@ -6,7 +6,9 @@ use transire::domain::identity::UserState;
 use transire::domain::secret::Secret;
 use transire::service::InstanceChoice;
 
-use crate::harness::operator::{account, app_of_user, cam, ram};
+use crate::harness::documents::{allow, cam, ram, ram_allow};
+use crate::harness::identity::app_of_user;
+use crate::harness::operator::account;
 use crate::harness::registry::granted;
 use crate::harness::{ACCOUNT, App, SERVICE};
 

@@ -9,7 +9,7 @@ use transire::sign;
 use transire::store::access_key::AccessKeyState;
 
 use crate::harness::alibaba::{Place, code, refused, served};
-use crate::harness::{App, HOST, NOW};
+use crate::harness::{App, HOST, NOW, headers, to_sign};
 
 fn after(hours: u64) -> i64 {
     NOW.plus(Duration::from_hours(hours)).unix_millis()
@@ -157,22 +157,14 @@ async fn a_request_without_a_default_instance_hears_what_to_do() {
         secret: &secret,
         session_token: None,
     };
-    let headers = http::HeaderMap::new();
-    let request = sign::Request {
-        method: "GET",
-        path: "/tokens",
-        query: "",
-        host: HOST,
-        headers: &headers,
-        body: b"",
-    };
+    let mut signed = headers(&[("host", HOST.to_owned())]);
+    let uri = http::Uri::from_static("/tokens");
+    let to_sign = to_sign(&Method::GET, &uri, &signed, b"");
     let added =
-        sign::alibaba_roa::sign(&request, "2016-06-07", &signer, app.now(), Some("n")).unwrap();
-    let mut request = Request::get("/tokens")
-        .header(header::HOST, HOST)
-        .body(Body::empty())
-        .unwrap();
-    request.headers_mut().extend(added);
+        sign::alibaba_roa::sign(&to_sign, "2016-06-07", &signer, app.now(), Some("n")).unwrap();
+    signed.extend(added);
+    let mut request = Request::get(uri).body(Body::empty()).unwrap();
+    *request.headers_mut() = signed;
     let (status, code, message) = refused(&app.send(request).await);
     assert_eq!((status, code.as_str()), (404, "INSTANCE_NOT_EXIST"));
     assert!(
@@ -544,7 +536,10 @@ async fn xml_is_for_who_asks_for_it() {
         Some("text/xml;charset=utf-8")
     );
     assert!(
-        answer.body.starts_with(r#"<?xml version="1.0" encoding="UTF-8"?><GetAuthorizationTokenResponse><AuthorizationToken>trst_"#),
+        answer.body.starts_with(concat!(
+            r#"<?xml version="1.0" encoding="UTF-8"?>"#,
+            "<GetAuthorizationTokenResponse><AuthorizationToken>trst_",
+        )),
         "{}",
         answer.body
     );

@@ -7,7 +7,7 @@ use transire::domain::clock::Timestamp;
 use transire::domain::credential::SecretKind;
 use transire::sign::{self, Parameters};
 
-use crate::harness::{ACCOUNT, Answer, App, HOST, Key, Session, headers};
+use crate::harness::{ACCOUNT, Answer, App, HOST, Key, Session, headers, to_sign};
 
 /// A call signed with ACS3 when it is sent.
 pub(crate) struct AlibabaCall<'a> {
@@ -40,14 +40,7 @@ impl<'a> AlibabaCall<'a> {
     pub(crate) fn request(&self) -> Request<Body> {
         let uri: http::Uri = self.uri.parse().unwrap();
         let mut all = headers(&self.headers);
-        let signed = sign::Request {
-            method: self.method.as_str(),
-            path: uri.path(),
-            query: uri.query().unwrap_or_default(),
-            host: all.get("host").map_or("", |host| host.to_str().unwrap()),
-            headers: &all,
-            body: self.body.as_bytes(),
-        };
+        let signed = to_sign(&self.method, &uri, &all, self.body.as_bytes());
         let added = sign::acs3::sign(
             &signed,
             &self.action,
@@ -266,25 +259,18 @@ impl App {
 
     /// Calls `GET /tokens` with ROA V1.
     pub(crate) fn roa(&self, path: &str, nonce: Option<&str>) -> Request<Body> {
-        let mut headers = http::HeaderMap::new();
-        headers.insert("accept", "application/json".parse().unwrap());
-        let request = sign::Request {
-            method: "GET",
-            path,
-            query: "",
-            host: HOST,
-            headers: &headers,
-            body: b"",
-        };
+        let mut headers = headers(&[
+            ("host", HOST.to_owned()),
+            ("accept", "application/json".to_owned()),
+        ]);
+        let uri: http::Uri = path.parse().unwrap();
+        let request = to_sign(&Method::GET, &uri, &headers, b"");
         let added =
             sign::alibaba_roa::sign(&request, "2016-06-07", &self.signer(), self.now(), nonce)
                 .unwrap();
-        let mut request = Request::get(path)
-            .header(header::HOST, HOST)
-            .body(Body::empty())
-            .unwrap();
-        request.headers_mut().extend(headers);
-        request.headers_mut().extend(added);
+        headers.extend(added);
+        let mut request = Request::get(uri).body(Body::empty()).unwrap();
+        *request.headers_mut() = headers;
         request
     }
 

@@ -238,7 +238,7 @@ pub(crate) fn jwks(keys: &[&TestKey]) -> Value {
     json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() })
 }
 
-/// What lets a service ask an issuer on loopback.
+/// Settings that let a service ask an issuer on loopback.
 pub(crate) fn outgoing_to_loopback() -> Outgoing {
     Outgoing {
         allow_http: true,

@@ -12,7 +12,8 @@ use crate::harness::{Answer, App, HOST, Key, Peer, SERVICE};
 /// Returns what a token for `scope` may do, as the exchange says it.
 pub(crate) async fn granted(app: &App, username: &str, secret: &Secret, scope: &str) -> String {
     let form = format!(
-        "grant_type=password&service={SERVICE}&client_id=test&username={username}&password={}&scope={scope}",
+        "grant_type=password&service={SERVICE}&client_id=test&username={username}&password={}\
+         &scope={scope}",
         secret.expose()
     );
     let answer = app.registry_form(&form).await;

@@ -9,7 +9,7 @@ use transire::domain::clock::Timestamp;
 use transire::domain::secret::Secret;
 use transire::sign::{self, Parameters};
 
-use crate::harness::{ACCOUNT, Answer, App, HOST, Key, Session, headers};
+use crate::harness::{ACCOUNT, Answer, App, HOST, Key, Session, headers, to_sign};
 
 /// A call signed with TC3 when it is sent.
 pub(crate) struct TencentCall<'a> {
@@ -53,14 +53,7 @@ impl<'a> TencentCall<'a> {
         if let Some(token) = &self.key.token {
             all.insert("x-tc-token", HeaderValue::from_str(token).unwrap());
         }
-        let signed = sign::Request {
-            method: self.method.as_str(),
-            path: uri.path(),
-            query: uri.query().unwrap_or_default(),
-            host: all.get("host").map_or("", |host| host.to_str().unwrap()),
-            headers: &all,
-            body: self.body.as_bytes(),
-        };
+        let signed = to_sign(&self.method, &uri, &all, self.body.as_bytes());
         let line = sign::tc3::authorization(
             &signed,
             "content-type;host",
@@ -477,15 +470,9 @@ impl App {
             parameters.set(name, value);
         }
         change(&mut parameters);
-        let empty = http::HeaderMap::new();
-        let request = sign::Request {
-            method: method.as_str(),
-            path: "/",
-            query: "",
-            host: HOST,
-            headers: &empty,
-            body: b"",
-        };
+        let host = headers(&[("host", HOST.to_owned())]);
+        let uri = http::Uri::from_static("/");
+        let request = to_sign(method, &uri, &host, b"");
         let signed = sign::tencent_v1::sign(
             &request,
             parameters,

@@ -29,7 +29,7 @@ pub(crate) const INSTANCES: [(&str, &str, &str); 2] = [
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File<'a> {
-    /// What the file shows, for its readers.
+    /// The file's subject, for its readers.
     #[serde(rename = "about")]
     _about: String,
     #[serde(borrow)]
@@ -54,7 +54,7 @@ struct Case {
     decision: String,
     /// The deciding statement, or nothing when none decided.
     statement: Option<String>,
-    /// What came closest when none decided, and why it didn't apply.
+    /// The closest statement when none decided, and why it didn't apply.
     closest: Option<String>,
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{INSTANCES, OWNER, REGION};
 
-/// What a random request says, in plain values.
+/// A random request in plain values.
 #[derive(Clone, Debug)]
 pub(crate) struct Plain {
     pub(crate) permission: &'static str,

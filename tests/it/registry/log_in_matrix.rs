@@ -7,8 +7,9 @@ use serde_json::json;
 use transire::domain::secret::Secret;
 use transire::service::NewOidcProvider;
 
+use crate::harness::documents::everything;
 use crate::harness::issuer::{TestKey, claims, jwks};
-use crate::harness::operator::{account, everything};
+use crate::harness::operator::account;
 use crate::harness::{ACCOUNT, App, SERVICE};
 
 const PASSWORD: &str = "Passw0rd-EXAMPLE";

@@ -201,7 +201,7 @@ async fn the_bytes_of_a_request_and_of_its_token_are_bounded_and_the_refusal_nam
         "{}",
         answer.body
     );
-    // What isn't granted takes no room in the token.
+    // Scopes that aren't granted take no room in the token.
     assert_eq!(
         claims(&ask(&pulls(1000).replace("repository:", "plugin:")).await)["access"],
         json!([])

@@ -1,5 +1,4 @@
-//! Who may reach an instance: endpoints and allow lists at both doors, obeyed where a credential
-//! becomes a token.
+//! Endpoints and allow lists: both cloud APIs manage them, and the token endpoint enforces them.
 
 use http::{Request, header};
 use serde_json::{Value, json};
@@ -785,7 +784,8 @@ async fn whoever_may_not_come_in_learns_nothing_of_credentials_and_is_written_do
     )
     .await;
     let form = format!(
-        "grant_type=password&service={service}&client_id=test&access_type=offline&username={}&password={}",
+        "grant_type=password&service={service}&client_id=test&access_type=offline&username={}\
+         &password={}",
         made.username, made.secret
     );
     app.set_refresh_tokens(
@@ -810,7 +810,7 @@ async fn whoever_may_not_come_in_learns_nothing_of_credentials_and_is_written_do
 
     app.service.ledger.close().await;
     let end = Timestamp::from_unix_millis(i64::MAX);
-    let lines = crate::harness::operator::listed(
+    let lines = crate::harness::audit::listed(
         &app.service,
         &AuditFilter::between(Timestamp::from_unix_seconds(0), end),
     )

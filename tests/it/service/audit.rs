@@ -1,4 +1,4 @@
-//! What is recorded, and what happens when it can't be.
+//! The audit's events, and the requests whose events can't be recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 use transire::service::{AuditAction, AuditMode, AuditRow};
 
-use crate::harness::operator::lines;
+use crate::harness::audit::lines;
 use crate::harness::{ACCOUNT, App, SERVICE};
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use transire::service::{AuditFilter, AuditRow};
 use transire::store::audit::{AuditPage, insert_page};
 use transire::store::{Location, Open, Operation, Store, Write};
 
-use crate::harness::operator::listed;
+use crate::harness::audit::listed;
 use crate::harness::{App, NOW};
 
 /// The most bytes of a batch, with some room for what a test can't see of it.
@@ -161,8 +161,8 @@ async fn rows_and_pages_that_overlap_are_one_list_in_the_order_of_time() {
                 .await;
         }
     }
-    // What two others held back in an outage reaches over all of that, and what one clock that
-    // jumped wrote over more.
+    // Batches that two others held back in an outage overlap all of these, and the batch of a clock
+    // that jumped overlaps more.
     pages
         .add(
             (0..3000).map(|line| line * 20),

@@ -453,8 +453,7 @@ async fn a_waiting_key_takes_its_turn_with_the_certificate_of_the_next_authority
 }
 
 #[tokio::test]
-async fn a_pulp_instance_has_a_key_of_its_own_an_issuer_that_is_its_realm_and_tokens_without_a_subject()
- {
+async fn a_pulp_instance_has_its_own_key_its_realm_as_issuer_and_tokens_without_a_subject() {
     let app = App::new().await;
     let pulp = app
         .new_instance("pulp", RegistryKind::Pulp, Algorithm::Es256)

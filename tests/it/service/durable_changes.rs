@@ -110,7 +110,7 @@ async fn what_was_refused_or_failed_may_come_again() {
 
 #[tokio::test]
 async fn every_method_makes_a_durable_change_once_though_its_nonce_was_forgotten() {
-    // What is remembered of nonces is a process's own: a restart forgot it.
+    // Each process has its own memory of nonces, and a restart forgot it.
     let app = App::new().await;
     let id = app.instance.cri_id.as_str();
     let acs3 = app.alibaba(

@@ -10,7 +10,9 @@ use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
 use transire::service::{AuditFilter, Explained, InstanceChoice, Question, RequestContext};
 
-use crate::harness::operator::{account, app_of_user, cam, context};
+use crate::harness::documents::{allow, cam, deny};
+use crate::harness::identity::app_of_user;
+use crate::harness::operator::{account, context};
 use crate::harness::registry::granted;
 use crate::harness::{ACCOUNT, App, NOW, SERVICE, Session};
 
@@ -313,7 +315,7 @@ async fn a_principal_is_taken_as_the_audit_and_the_clouds_write_it() {
     };
     assert!(logs_in().await);
     app.service.ledger.close().await;
-    let lines = crate::harness::operator::listed(
+    let lines = crate::harness::audit::listed(
         &app.service,
         &AuditFilter::between(NOW, app.now().plus(std::time::Duration::from_secs(1))),
     )

@@ -1,5 +1,4 @@
-//! Images: what a registry says that is slow, broken or lies. What true registries say is tried
-//! with one.
+//! Images of registries that are slow, broken or lie. The tests with real clients have a true one.
 
 use std::time::Duration;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use transire::domain::ids::AccountId;
 
-use crate::harness::operator::{account, cam, ram};
+use crate::harness::documents::{allow, cam, ram, ram_allow};
+use crate::harness::operator::account;
 use crate::harness::{ACCOUNT, App, Key, NOW};
 
 fn names(output: &Value) -> Vec<&str> {

@@ -50,7 +50,7 @@ async fn keys_are_replaced_when_they_are_old_and_not_a_moment_earlier() {
         app.states(KeyKind::Sealing).await,
         [KeyState::Next, KeyState::InUse]
     );
-    let lines = crate::harness::operator::listed(
+    let lines = crate::harness::audit::listed(
         &app.service,
         &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY)),
     )
@@ -63,7 +63,7 @@ async fn keys_are_replaced_when_they_are_old_and_not_a_moment_earlier() {
     // They are of one moment.
     made.sort_unstable();
     assert_eq!(made, ["sealing-key.create", "signing-key.create"]);
-    // What was sealed by the key before is still opened; it expired long ago, and is refused for
+    // A secret that the key before sealed is still opened; it expired long ago, and is refused for
     // that alone.
     let answer = app
         .registry(
@@ -102,7 +102,7 @@ async fn of_many_replicas_one_makes_the_next_key() {
         assert_eq!(app.states(ES256).await.len(), round);
         assert_eq!(app.states(KeyKind::Sealing).await.len(), round);
     }
-    let lines = crate::harness::operator::listed(
+    let lines = crate::harness::audit::listed(
         &app.service,
         &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY)),
     )
@@ -189,7 +189,7 @@ async fn a_master_key_that_stays_half_rotated_is_reported() {
     let (app, text) = app(0, 0).await;
     let new = MasterKey::generate(&transire::domain::clock::SystemRandom);
     let both =
-        transire::service::MasterKeys::read(Box::new(crate::harness::operator::Place::of([
+        transire::service::MasterKeys::read(Box::new(crate::harness::master_keys::Place::of([
             &text,
             new.to_text().expose(),
         ])))

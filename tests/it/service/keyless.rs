@@ -11,6 +11,7 @@ use transire::domain::secret::Secret;
 use transire::service::{Attached, NewOidcProvider, Save};
 
 use crate::harness::alibaba::alibaba_code;
+use crate::harness::documents::{allow, ram_allow};
 use crate::harness::issuer::{Issuer, TestKey, outgoing_to_loopback};
 use crate::harness::operator::account;
 use crate::harness::registry::granted;
@@ -18,11 +19,11 @@ use crate::harness::tencent::{code, served};
 use crate::harness::{ACCOUNT, Answer, App, HOST, Options, SERVICE, Session};
 
 const AUDIENCE: &str = "sts.example.com";
-/// What GitHub Actions calls a job on the main branch.
+/// GitHub Actions' subject of a job on the main branch.
 const GITHUB: &str = "repo:example-org/app:ref:refs/heads/main";
 /// The same in a newer repository, with the numbers of its owner and itself.
 const GITHUB_NUMBERED: &str = "repo:example-org@123456/app@456789:ref:refs/heads/main";
-/// What Kubernetes calls a service account.
+/// Kubernetes' subject of a service account.
 const KUBERNETES: &str = "system:serviceaccount:ci:builder";
 
 /// A service that knows one provider, and roles that trust it: `builder` the jobs of one repository
@@ -400,9 +401,9 @@ async fn a_token_out_of_its_time_is_refused_with_its_times_and_the_servers() {
 #[tokio::test]
 async fn the_bearer_of_a_token_is_named_in_the_audit() {
     let keyless = Keyless::new().await;
-    let before = crate::harness::operator::lines(&keyless.app, 0).await.len();
+    let before = crate::harness::audit::lines(&keyless.app, 0).await.len();
     keyless.at_alibaba(&keyless.token(GITHUB), "builder").await;
-    let lines = crate::harness::operator::lines(&keyless.app, before + 1).await;
+    let lines = crate::harness::audit::lines(&keyless.app, before + 1).await;
     let line = lines
         .iter()
         .find(|line| line.action == "session.assume-role")

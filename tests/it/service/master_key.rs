@@ -11,7 +11,8 @@ use transire::service::{
 };
 use transire::token::MasterKey;
 
-use crate::harness::operator::{Place, operator_call};
+use crate::harness::master_keys::Place;
+use crate::harness::operator::operator_call;
 use crate::harness::{ACCOUNT, App, SERVICE};
 
 async fn app_with(place: &Place) -> App {
@@ -420,10 +421,10 @@ async fn a_replica_without_the_new_key_goes_on_says_so_and_recovers() {
     let credential = app.temporary().await;
     rotate(&other).await;
     app.service.memory.catch_up().await.unwrap();
-    // What it has in memory still does.
+    // Secrets that it has in memory still work.
     app.credential_logs_in(&credential).await;
     app.all_log_in(&[]).await;
-    // What it would have to unwrap fails as an error of ours, and is not taken for a bad signature.
+    // A secret that it would have to unwrap is an error of ours, and no bad signature.
     let answer = app
         .tencent("CreateInstanceToken", &serde_json::json!({}))
         .by(&keys[0])
@@ -502,7 +503,7 @@ async fn a_replica_without_the_new_key_still_knows_a_wrong_log_in() {
     app.run_on(Duration::from_secs(1));
     app.service.memory.catch_up().await.unwrap();
     assert_eq!(wrong().await, 401);
-    // What is sealed by a key that can't be read here may be good.
+    // A secret that is sealed by a key that can't be read here may be good.
     app.wait(Duration::from_secs(1));
     other
         .keys

@@ -10,7 +10,9 @@ use transire::service::{Contents, InstanceChoice, NewNamespace, Page, Repository
 use transire::store::{self, Location, Open, Operation, Store, Write};
 
 use crate::harness::App;
-use crate::harness::operator::{account, app_of_user, cam, ram};
+use crate::harness::documents::{allow, cam, deny, ram, ram_allow};
+use crate::harness::identity::app_of_user;
+use crate::harness::operator::account;
 use crate::harness::registry::granted;
 use crate::harness::tencent::code;
 
@@ -67,7 +69,7 @@ async fn tencents_namespaces_have_the_documented_fields() {
     });
     assert_eq!(said, expected);
 
-    // What isn't said stays, and tags that are given take the place of all.
+    // A field that isn't given stays, and given tags take the place of all.
     assert_eq!(
         app.told("ModifyNamespace", json!({ "NamespaceName": "team" }))
             .await,
@@ -346,7 +348,10 @@ async fn tencents_repositories_have_the_documented_fields_and_pages_that_begin_a
 async fn alibabas_namespaces_have_the_documented_fields() {
     let app = App::new().await;
     let cri = app.instance.cri_id.as_str();
-    let configuration = r#"{"RepoType":"PUBLIC","TagImmutability":true,"ArtifactBuildRuleParameters":{"ImageIndexOnly":false}}"#;
+    let configuration = concat!(
+        r#"{"RepoType":"PUBLIC","TagImmutability":true,"#,
+        r#""ArtifactBuildRuleParameters":{"ImageIndexOnly":false}}"#,
+    );
     app.told_cr(
         "CreateNamespace",
         &[
@@ -435,7 +440,7 @@ async fn alibabas_namespaces_have_the_documented_fields() {
         );
     }
 
-    // What isn't said stays.
+    // A field that isn't given stays.
     app.told_cr(
         "UpdateNamespace",
         &[("NamespaceName", "team"), ("AutoCreateRepo", "true")],
@@ -1488,7 +1493,7 @@ async fn who_may_manage_one_namespace_manages_no_other() {
     }
 }
 
-/// What the root's credential may do in a repository.
+/// The rights of the root's credential in a repository.
 async fn root_may(app: &App, credential: &(String, Secret), path: &str) -> String {
     granted(
         app,
@@ -1749,7 +1754,7 @@ async fn what_is_public_is_pulled_without_a_credential_and_nothing_else_is() {
     }
     assert_eq!(app.granted_to_nobody("registry:catalog:*").await, json!([]));
 
-    // What is changed or forgotten is not public any more.
+    // A namespace that is changed or forgotten is not public any more.
     let change = NamespaceChange {
         visibility: Some(Visibility::Private),
         ..NamespaceChange::default()
@@ -1837,7 +1842,7 @@ async fn every_change_of_a_namespace_or_a_repository_is_in_the_audit() {
     .await;
     app.told("DeleteNamespace", json!({ "NamespaceName": "team" }))
         .await;
-    let lines = crate::harness::operator::lines(&app, 12).await;
+    let lines = crate::harness::audit::lines(&app, 12).await;
     let mut seen: Vec<(String, Value)> = lines
         .into_iter()
         .filter(|line| {

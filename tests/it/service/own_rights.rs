@@ -1,5 +1,4 @@
-//! What a caller may give to others: no more than he has, and nothing that outlives what he has it
-//! by.
+//! The rights that a caller may give to others: no more than his own, and for no longer.
 
 use std::time::Duration;
 
@@ -11,7 +10,9 @@ use transire::service::{
     Attached, AuditFilter, InstanceChoice, Question, Save, ServiceAccountGrant,
 };
 
-use crate::harness::operator::{account, app_of_user, cam, everything, ram};
+use crate::harness::documents::{allow, cam, deny, everything, ram, ram_allow};
+use crate::harness::identity::app_of_user;
+use crate::harness::operator::account;
 use crate::harness::tencent::{refused, succeeded, with};
 use crate::harness::{ACCOUNT, Answer, App, Key, NOW, Session};
 
@@ -32,15 +33,15 @@ fn push_and_pull() -> Value {
 
 /// Lets manage service accounts and long-term credentials, and nothing at the registry.
 fn manage() -> Value {
-    json!(allow(["tcr:*ServiceAccount*", "tcr:*InstanceToken"], "*"))
+    allow(["tcr:*ServiceAccount*", "tcr:*InstanceToken"], "*")
 }
 
 /// Lets pull from `team`.
 fn pull_team() -> Value {
-    json!(allow(
+    allow(
         "tcr:PullRepository",
-        "qcs::tcr:::repository/INSTANCE-TCR/team/*"
-    ))
+        "qcs::tcr:::repository/INSTANCE-TCR/team/*",
+    )
 }
 
 /// An app whose user manages service accounts and pulls from `team`, with a key of the root's.
@@ -493,8 +494,7 @@ async fn the_operator_lets_users_and_sessions_give_anything_everywhere_or_in_one
 }
 
 #[tokio::test]
-async fn revoking_a_principal_disables_what_it_and_its_sessions_made_until_the_root_or_the_operator_enables_it()
- {
+async fn revoking_a_principal_disables_what_it_made_until_the_root_or_the_operator_enables_it() {
     // A service account went on after its maker was revoked.
     let app =
         App::with(|options| options.service.service_account_grant = ServiceAccountGrant::Vendor)
@@ -712,7 +712,7 @@ async fn deleting_a_user_lists_what_it_made_and_that_can_be_stopped_afterwards()
         .unwrap_err();
     assert_eq!(refused.kind(), &ErrorKind::NotFound { noun: Noun::User });
     app.service.ledger.close().await;
-    let lines = crate::harness::operator::listed(
+    let lines = crate::harness::audit::listed(
         &app.service,
         &AuditFilter::between(NOW, app.now().plus(Duration::from_secs(1))),
     )

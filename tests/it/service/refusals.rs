@@ -1,4 +1,4 @@
-//! What the operator learns of refused requests, and their clients don't.
+//! Causes of refused requests: the operator learns them, and their clients don't.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,8 @@ use transire::domain::switch::Switch;
 use transire::service::{AuditFilter, AuditMode, AuditRow, InstanceChoice};
 use transire::store::access_key::AccessKeyState;
 
-use crate::harness::operator::{account, cam, operator_call};
+use crate::harness::documents::{allow, cam};
+use crate::harness::operator::{account, operator_call};
 use crate::harness::tencent::{done, with};
 use crate::harness::{ACCOUNT, Answer, App, HOST, Key, NOW, SERVICE, Session};
 
@@ -26,7 +27,7 @@ const PASSWORD: &str = "Passw0rd-EXAMPLE";
 /// Returns the whole audit, once nothing waits for it any more.
 async fn audit(app: &App) -> Vec<AuditRow> {
     app.service.ledger.close().await;
-    crate::harness::operator::listed(
+    crate::harness::audit::listed(
         &app.service,
         &AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX)),
     )
@@ -236,10 +237,10 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
             .parse()
             .unwrap()
     };
-    let before = crate::harness::operator::lines(&app, 0).await.len();
+    let before = crate::harness::audit::lines(&app, 0).await.len();
     let (_, revoked) = temporary(&app, &app.key).await;
     let id = claimed(
-        crate::harness::operator::lines(&app, before + 1).await,
+        crate::harness::audit::lines(&app, before + 1).await,
         "credential.issue-temporary",
     );
     service
@@ -251,7 +252,7 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
         .fails(&username, &revoked, Cause::CredentialRevoked)
         .await;
     let id = claimed(
-        crate::harness::operator::lines(&app, 0).await,
+        crate::harness::audit::lines(&app, 0).await,
         "session.assume-role",
     );
     service
@@ -401,7 +402,7 @@ async fn a_claimed_name_is_in_the_audit_and_never_as_the_principal() {
             ..AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX))
         };
         let line = loop {
-            let lines = crate::harness::operator::listed(&app.service, &filter).await;
+            let lines = crate::harness::audit::listed(&app.service, &filter).await;
             if let Some(line) = lines.into_iter().find(|line| line.request_id == id) {
                 break line;
             }
@@ -708,7 +709,7 @@ async fn a_token_for_less_than_was_asked_is_reduced_in_the_audit() {
     }
 }
 
-/// What is logged on this thread while it is there.
+/// Collects the log of this thread while it lives.
 struct Logged {
     text: Arc<Mutex<Vec<u8>>>,
     _guard: tracing::subscriber::DefaultGuard,
@@ -793,8 +794,7 @@ async fn a_request_has_one_line_in_the_log_of_bounded_length_however_much_its_to
 }
 
 #[tokio::test]
-async fn a_log_in_that_asks_for_what_it_lacks_and_calls_what_it_may_not_logs_less_than_ten_kilobytes_a_second()
- {
+async fn an_account_that_is_refused_all_the_time_logs_less_than_ten_kilobytes_a_second() {
     let app = App::with(|options| {
         (
             options.service.limits.token_requests_per_second,
@@ -819,7 +819,7 @@ async fn a_log_in_that_asks_for_what_it_lacks_and_calls_what_it_may_not_logs_les
                 .await;
         }
     };
-    // What may be told of at once is used up.
+    // The lines that may be written at once are used up.
     busy().await;
     let log = Logged::begin();
     for _ in 0..10 {

@@ -6,7 +6,9 @@ use transire::domain::identity::{Target, UserState};
 use transire::domain::secret::Secret;
 use transire::service::{Attached, Membership, Save};
 
-use crate::harness::operator::{account, app_of_user, attach, cam, context, ram};
+use crate::harness::documents::{allow, cam, deny, ram, ram_allow, ram_deny};
+use crate::harness::identity::{app_of_user, attach};
+use crate::harness::operator::{account, context};
 use crate::harness::registry::granted;
 use crate::harness::{ACCOUNT, App, SERVICE};
 
@@ -96,13 +98,13 @@ async fn a_call_that_no_policy_allows_is_denied_in_each_clouds_form() {
 
 #[tokio::test]
 async fn a_deny_in_either_language_closes_both_doors() {
-    let allow = ram(&json!([ram_allow("cr:*", "*")]));
+    let allow_ram = ram(&json!([ram_allow("cr:*", "*")]));
     let allow_cam = cam(&json!([allow("tcr:*", "*")]));
-    let deny = ram(&json!([ram_deny(
+    let deny_push = ram(&json!([ram_deny(
         "cr:PushRepository",
         "acs:cr:*:*:repository/INSTANCE-CRI/team/*"
     )]));
-    let app = app_of_user(&[allow, allow_cam, deny]).await;
+    let app = app_of_user(&[allow_ram, allow_cam, deny_push]).await;
     let (username, secret) = app.temporary().await;
     assert_eq!(
         granted(&app, &username, &secret, REPOSITORY).await,

@@ -12,7 +12,7 @@ use transire::domain::secret::Secret;
 use transire::service::{Attached, AuditFilter, Save};
 
 use crate::harness::alibaba::alibaba_code;
-use crate::harness::operator::{cam, everything, long_policy};
+use crate::harness::documents::{allow, cam, everything, long_policy, trusting};
 use crate::harness::registry::granted;
 use crate::harness::tencent::{credential, refused, served};
 use crate::harness::{ACCOUNT, App, HOST, Key, NOW, SERVICE, Session, until};
@@ -71,7 +71,8 @@ async fn check(app: &App, session: &Session, got: (String, Secret)) {
     }
     assert_eq!(granted(app, &got.0, &got.1, SCOPE).await, NARROWED);
     let form = format!(
-        "grant_type=refresh_token&service={SERVICE}&client_id=test&refresh_token={refresh}&scope={SCOPE}"
+        "grant_type=refresh_token&service={SERVICE}&client_id=test&refresh_token={refresh}\
+         &scope={SCOPE}"
     );
     assert_eq!(app.registry_form(&form).await.json()["scope"], NARROWED);
 }
@@ -226,7 +227,7 @@ async fn one_caller_takes_a_quarter_of_the_quota_and_others_the_rest() {
         .0,
         "LimitExceeded"
     );
-    // What is there already, and what isn't stored, takes nothing.
+    // A policy that is stored already, or is too short to be stored, takes nothing.
     app.tencent_session(&users[0], "open", &with(1)).await;
     app.tencent_session(
         &users[0],
@@ -251,11 +252,7 @@ async fn one_caller_takes_a_quarter_of_the_quota_and_others_the_rest() {
 async fn users_of_another_account_share_one_quarter() {
     let app = App::with(|options| options.service.quotas.session_policies = 4).await;
     let stranger = "100000000002".parse().unwrap();
-    let trust = cam(&json!([{
-        "effect": "allow",
-        "action": "name/sts:AssumeRole",
-        "principal": { "qcs": "qcs::cam::uin/100000000002:root" },
-    }]));
+    let trust = trusting("qcs::cam::uin/100000000002:root");
     app.role_trusting("guest", &trust, &everything()).await;
     let mut keys = Vec::new();
     for name in ["a", "b"] {
@@ -410,7 +407,7 @@ async fn without_its_stored_policy_a_session_and_what_it_got_is_refused() {
     );
     assert_eq!(ask(&app).await, refused);
     let everything = AuditFilter::between(NOW, app.now().plus(Duration::from_secs(1)));
-    let lines = crate::harness::operator::listed(&app.service, &everything).await;
+    let lines = crate::harness::audit::listed(&app.service, &everything).await;
     let log_in = lines
         .iter()
         .rfind(|line| line.action == "registry.log-in")

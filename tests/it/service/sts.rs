@@ -13,7 +13,9 @@ use transire::sign;
 use transire::store::access_key::AccessKeyState;
 
 use crate::harness::alibaba::{Place, alibaba_code};
-use crate::harness::operator::{account, cam, everything, lines, ram};
+use crate::harness::audit::lines;
+use crate::harness::documents::{allow, cam, everything, ram, ram_allow, trusting};
+use crate::harness::operator::account;
 use crate::harness::registry::granted;
 use crate::harness::tencent::{code, credential, refused};
 use crate::harness::{ACCOUNT, Answer, App, HOST, Key, NOW, Session};
@@ -148,11 +150,7 @@ async fn a_session_of_alibabas_has_the_documented_fields() {
 async fn a_role_is_meant_by_id_or_name_and_its_sessions_last_no_longer_than_it_says() {
     let app = App::new().await;
     app.role("long", &everything()).await;
-    let trust = json!([{
-        "effect": "allow",
-        "action": "name/sts:AssumeRole",
-        "principal": { "qcs": format!("qcs::cam::uin/{ACCOUNT}:root") },
-    }]);
+    let trust = trusting(&format!("qcs::cam::uin/{ACCOUNT}:root"));
     let (short, _) = app
         .service
         .identity
@@ -160,7 +158,7 @@ async fn a_role_is_meant_by_id_or_name_and_its_sessions_last_no_longer_than_it_s
             &app.operator(),
             account(),
             "short",
-            &cam(&trust).to_string(),
+            &trust.to_string(),
             3600,
         )
         .await
@@ -412,11 +410,7 @@ async fn a_session_policy_narrows_at_issue_and_at_exchange() {
 async fn a_role_is_assumed_by_whom_it_trusts_and_whose_policies_let_it() {
     let app = App::new().await;
     app.role("open", &everything()).await;
-    let other = cam(&json!([{
-        "effect": "allow",
-        "action": "name/sts:AssumeRole",
-        "principal": { "qcs": format!("qcs::cam::uin/{ACCOUNT}:roleName/deployer") },
-    }]));
+    let other = trusting(&format!("qcs::cam::uin/{ACCOUNT}:roleName/deployer"));
     app.role_trusting("closed", &other, &everything()).await;
     let (trusted, weak) = (
         app.user("trusted", &everything()).await,
@@ -461,7 +455,7 @@ async fn a_role_is_assumed_by_whom_it_trusts_and_whose_policies_let_it() {
         );
         app.wait(Duration::from_secs(1));
     }
-    // Who may assume every role hears that there is none.
+    // A caller that may assume every role hears that there is none.
     assert_eq!(
         code(&app.assume_at_tencent(&trusted, "nowhere", &json!({})).await),
         "ResourceNotFound.RoleNotFound"
@@ -474,9 +468,8 @@ async fn a_role_is_assumed_by_whom_it_trusts_and_whose_policies_let_it() {
             json!("The specified Role not exists.")
         )
     );
-    let service_role = json!({
-        "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:role/tencentcloudServiceRole/4611686018427397920"),
-    });
+    let service_role = "role/tencentcloudServiceRole/4611686018427397920";
+    let service_role = json!({ "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:{service_role}") });
     assert_eq!(
         code(&app.assume_at_tencent(&trusted, "", &service_role).await),
         "ResourceNotFound.RoleNotFound"
@@ -792,7 +785,7 @@ async fn a_federation_token_is_its_user_narrowed() {
         code(&federate(&weak, json!({})).await),
         "AuthFailure.UnauthorizedOperation"
     );
-    // What the user may not do, its guest may not, whatever the policy says.
+    // A guest may nothing that its user may not, whatever the policy says.
     let narrow = app
         .user(
             "narrow",
@@ -1056,7 +1049,7 @@ async fn tencents_parameters_are_checked() {
         ),
         "InvalidParameterValue"
     );
-    // What the cloud has and this service hasn't is told from what nobody has.
+    // A parameter that only the cloud has is told from one that nobody has.
     assert_eq!(
         code(
             &app.tencent_sts("GetSessionToken", &json!({ "A": 1 }))
@@ -1421,7 +1414,7 @@ async fn tencents_unsigned_action_needs_no_signature_but_its_parameters() {
         code(&app.send(stranger).await),
         "AuthFailure.SecretIdNotFound"
     );
-    // What else comes unsigned is refused as ever, and so is what two readers could read
+    // Other unsigned calls are refused as ever, and so is one that two readers could read
     // differently.
     for action in [
         "AssumeRole",
@@ -1470,7 +1463,8 @@ async fn alibabas_unsigned_action_needs_no_signature_but_its_parameters() {
     // As the credential libraries send it: a GET, without a nonce.
     let call = async |pairs: &[(&str, &str)]| {
         let uri = format!(
-            "/?Action=AssumeRoleWithOIDC&Format=JSON&Version=2015-04-01&Timestamp=2025-01-03T04:04:17Z&{}",
+            "/?Action=AssumeRoleWithOIDC&Format=JSON&Version=2015-04-01\
+             &Timestamp=2025-01-03T04:04:17Z&{}",
             encode(pairs)
         );
         app.send(unsigned(&Method::GET, &uri, &[], "")).await
@@ -1563,7 +1557,7 @@ async fn alibabas_unsigned_action_needs_no_signature_but_its_parameters() {
         proof,
         "with a right signature beside it"
     );
-    // What else comes unsigned is refused as ever, and so is what two readers could read
+    // Other unsigned calls are refused as ever, and so is one that two readers could read
     // differently.
     for other in [
         "Action=AssumeRole&Version=2015-04-01",

@@ -673,7 +673,9 @@ async fn strangers_that_fill_the_memory_for_bodies_shut_no_known_key_out() {
     tokio::select! {
         biased;
         _ = crowd => panic!("no form was kept"),
-        answer = app.tencent("CreateInstanceToken", &app.registry_id()).send() => { served(&answer); }
+        answer = app.tencent("CreateInstanceToken", &app.registry_id()).send() => {
+            served(&answer);
+        }
     }
 }
 

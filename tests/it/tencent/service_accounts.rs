@@ -15,7 +15,9 @@ use transire::service::AuditFilter;
 use transire::store::cascade::Contents;
 use transire::store::{self, Location, Open, Operation, Part, Store, Write};
 
-use crate::harness::operator::{account, app_of_user, cam, context};
+use crate::harness::documents::{allow, cam};
+use crate::harness::identity::app_of_user;
+use crate::harness::operator::{account, context};
 use crate::harness::registry::granted;
 use crate::harness::tencent::{code, done, puller, refusal, refused, with};
 use crate::harness::{ACCOUNT, App, NOW, SERVICE};
@@ -196,7 +198,7 @@ async fn its_token_is_its_own_and_it_gets_no_refresh_token() {
         principal: Some(principal),
         ..AuditFilter::between(NOW, app.now().plus(Duration::from_secs(1)))
     };
-    let lines = crate::harness::operator::listed(&app.service, &filter).await;
+    let lines = crate::harness::audit::listed(&app.service, &filter).await;
     assert_eq!(
         lines
             .iter()

@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::operator::{app_of_user, cam};
+use crate::harness::documents::{allow, cam};
+use crate::harness::identity::app_of_user;
 use crate::harness::tencent::{done, refusal, refused, with};
 use crate::harness::{ACCOUNT, App, Key, NOW};
 
