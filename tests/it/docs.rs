@@ -31,8 +31,14 @@ fn exists(name: &str) -> bool {
         return false;
     };
     if let Some(file) = place.strip_prefix("it::") {
-        return read(format!("tests/it/{}.rs", file.replace("::", "/")))
-            .is_some_and(|source| is_rust_test(&source, test));
+        let path = file.replace("::", "/");
+        return [
+            format!("tests/it/{path}.rs"),
+            format!("tests/it/{path}/mod.rs"),
+        ]
+        .iter()
+        .filter_map(read)
+        .any(|source| is_rust_test(&source, test));
     }
     if place.starts_with("clients/") {
         return read(format!("tests/{place}")).is_some_and(|source| {

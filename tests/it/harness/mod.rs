@@ -14,6 +14,7 @@ pub(crate) mod operator;
 mod options;
 pub(crate) mod registry;
 mod requests;
+pub(crate) mod sources;
 pub(crate) mod tencent;
 
 use std::path::PathBuf;

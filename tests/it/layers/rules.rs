@@ -1,0 +1,173 @@
+//! The tables: each room, and each part of a room, with all that it may use.
+
+/// A room with the rooms and crates that it may use; tests inside of it are free.
+pub(super) struct Room {
+    pub(super) name: &'static str,
+    /// Rooms of ours, besides itself.
+    pub(super) ours: &'static [&'static str],
+    /// Crates of others, besides the standard library.
+    pub(super) others: &'static [&'static str],
+    pub(super) purity: Purity,
+}
+
+#[derive(PartialEq, Eq)]
+pub(super) enum Purity {
+    /// No files, sockets, threads, environment or async.
+    Pure,
+    /// Anything that the crates above give.
+    Free,
+}
+
+macro_rules! rooms {
+    ($($name:ident, $purity:ident: rooms [$($ours:ident)*] crates [$($others:ident)*];)*) => {
+        pub(super) const ROOMS: &[Room] = &[$(Room {
+            name: stringify!($name),
+            ours: &[$(stringify!($ours)),*],
+            others: &[$(stringify!($others)),*],
+            purity: Purity::$purity,
+        }),*];
+    };
+}
+
+rooms! {
+    domain, Pure: rooms [] crates [crc32fast getrandom rustix serde subtle thiserror time zeroize];
+    policy, Pure: rooms [domain] crates [serde serde_json];
+    sign, Pure: rooms [domain] crates [
+        aws_lc_rs base64 form_urlencoded hex http httpdate md5 percent_encoding serde
+        serde_json subtle zeroize
+    ];
+    token, Pure: rooms [domain] crates [
+        argon2 aws_lc_rs base64 hex miniz_oxide rcgen serde serde_json subtle time zeroize
+    ];
+    store, Free: rooms [domain] crates [
+        aws_lc_rs bytes deadpool deadpool_postgres rusqlite rustls thiserror tokio
+        tokio_postgres tokio_rustls tracing url
+    ];
+    remote, Free: rooms [] crates [
+        bytes http http_body_util hyper hyper_util rustls rustls_native_certs serde
+        serde_json thiserror tokio tokio_rustls url
+    ];
+    shared, Free: rooms [domain] crates [arc_swap aws_lc_rs hex redis rustls tokio tracing];
+    service, Free: rooms [domain policy remote shared sign store token] crates [
+        arc_swap aws_lc_rs hex quick_cache serde serde_json subtle tokio tracing zeroize
+    ];
+    http, Free: rooms [domain service sign] crates [
+        axum base64 bytes form_urlencoded http http_body_util serde serde_json tokio tracing
+    ];
+    views, Pure: rooms [domain service] crates [serde serde_json];
+    config, Free: rooms [domain http secret_files service sign] crates [
+        http percent_encoding serde toml tracing url zeroize
+    ];
+    open, Free: rooms [config domain secret_files service sign store token] crates [
+        hex rustix tracing zeroize
+    ];
+    serve, Free: rooms [config domain http open secret_files service token] crates [
+        arc_swap aws_lc_rs axum bytes http hyper hyper_util rustix rustls serde_json tokio
+        tokio_rustls tracing
+    ];
+    quickstart, Free: rooms [config domain open registry_config serve service sign] crates [
+        aws_lc_rs base64 bytes clap hex http http_body_util hyper_util serde serde_json
+        tokio url
+    ];
+    registry_config, Free: rooms [domain] crates [serde_json];
+    transfer, Free: rooms [config domain open service store] crates [hex serde tracing];
+    main, Free: rooms [cli] crates [clap mimalloc];
+    secret_files, Free: rooms [domain] crates [];
+    cli, Free: rooms [
+        config domain open quickstart registry_config serve service transfer views
+    ] crates [
+        clap comfy_table serde serde_json tokio tracing tracing_subscriber
+    ];
+}
+
+/// Parts of a room with the parts of it that they may use; the room's own file is free.
+pub(super) struct Part {
+    pub(super) room: &'static str,
+    pub(super) names: &'static [&'static str],
+    /// Parts of the room, besides the part itself.
+    pub(super) ours: &'static [&'static str],
+}
+
+macro_rules! parts {
+    ($($room:ident [$($name:ident)*]: [$($ours:ident)*];)*) => {
+        /// The parts of rooms that have rules inside: each part of such a room is in a row.
+        pub(super) const PARTS: &[Part] = &[$(Part {
+            room: stringify!($room),
+            names: &[$(stringify!($name)),*],
+            ours: &[$(stringify!($ours)),*],
+        }),*];
+    };
+}
+
+parts! {
+    // In `http`: no door has another one in its row.
+    http [front]: [door doors observe request];
+    http [doors]: [alibaba door observe plain registry request tencent];
+    http [door]: [request];
+    http [request]: [];
+    http [observe]: [request];
+    http [tencent alibaba registry plain]: [door request];
+
+    // In `service`.
+    service [request]: [];
+    service [quotas]: [];
+    service [sharded]: [];
+    service [base]: [];
+    service [limits]: [base request sharded];
+    service [memory]: [base sharded];
+    service [ledger]: [base limits memory request];
+    service [access]: [base ledger limits memory request];
+    service [call]: [access ledger request];
+    service [rights]: [access base call memory request];
+    // The use cases: none uses another.
+    service [credentials exchange sts identity keys]: [
+        access base call ledger limits memory quotas request rights
+    ];
+    // An instance with a registry of its own kind gets a key; operators read the warnings about
+    // keys.
+    service [registry operations]: [
+        access base call keys ledger limits memory quotas request rights
+    ];
+    // These serve all parts; the face is the struct `Service` itself.
+    service [settings]: [access keys ledger quotas];
+    service [background]: [face keys ledger memory registry sts];
+    service [open]: [
+        access base credentials exchange face identity keys ledger limits memory operations
+        quotas registry rights settings sts
+    ];
+}
+
+/// Items of other rooms that a room hands on under its own name, by who does it.
+pub(super) const HANDED_ON: &[(&str, &str)] = &[
+    ("open", "store"),
+    ("service", "domain"),
+    ("service", "policy"),
+    ("service", "remote"),
+    ("service", "shared"),
+    ("service", "store"),
+    ("service", "token"),
+    ("transfer", "store"),
+];
+
+/// Parts of the standard library that a pure room has no use for.
+pub(super) const IMPURE: &[&str] = &[
+    "std::env",
+    "std::fs",
+    "std::io",
+    "std::process",
+    "std::thread",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "async fn",
+    "async move",
+    ".await",
+];
+
+/// The signature room's functions that make signatures: a server only checks them.
+pub(super) const SIGNERS: &[&str] = &[
+    "tc3::authorization",
+    "acs3::sign",
+    "alibaba_rpc::sign",
+    "alibaba_roa::sign",
+    "tencent_v1::sign",
+];
