@@ -31,19 +31,19 @@ pub struct Memory {
     pub(super) revocations: Revocations,
     pub(super) staleness: Staleness,
     pub(super) keys: KnownKeys,
-    /// Held while what the cache doesn't hold is read again.
+    /// Held while revocations and keys are read again.
     pub(super) refreshing: tokio::sync::Mutex<()>,
 }
 
 impl Memory {
-    /// Obeys what was changed since, here or elsewhere.
+    /// Reads the change feed, and follows what changed here or at other replicas.
     pub async fn catch_up(&self) -> Result<()> {
         let begun = self.base.clock.uptime();
         let read = self.cache.catch_up(&self.base.store.past_the_crowd()).await;
-        self.obey_rest(read, begun).await
+        self.follow_keys(read, begun).await
     }
 
-    /// As [`Self::catch_up`], when a probe may have said already that nothing is new.
+    /// As [`Self::catch_up`], but reads nothing where a probe has just said that nothing is new.
     pub(in crate::service) async fn follow(&self) -> Result<()> {
         let probed = self
             .base
@@ -54,14 +54,13 @@ impl Memory {
         if probed.position != self.cache.position() {
             return self.catch_up().await;
         }
-        self.obey_rest(Ok(()), probed.asked_at).await
+        self.follow_keys(Ok(()), probed.asked_at).await
     }
 
-    /// Reads again what the feed says has changed and is held outside of the directory.
-    async fn obey_rest(&self, read: Result<()>, begun: Duration) -> Result<()> {
-        // One after the other, or what was read before a change takes the place of what was read
-        // after it.
-        let _obeying = self.refreshing.lock().await;
+    /// Reads revocations and keys again, if the feed says that they changed.
+    async fn follow_keys(&self, read: Result<()>, begun: Duration) -> Result<()> {
+        // One at a time: a slow read from before a change would else replace a newer one.
+        let _refreshing = self.refreshing.lock().await;
         let read = match read {
             Ok(()) => {
                 self.revocations
@@ -78,7 +77,7 @@ impl Memory {
         let changes = self.cache.key_changes();
         let is_stale = self.keys.read_at.load(Ordering::Acquire) != changes
             || self.keys.keyring.load().is_out_of_date(self.base.now());
-        if is_stale || self.keys.master.is_to_be_looked_for() {
+        if is_stale || self.keys.master.is_missing_and_due() {
             // Noted only once it is done: the feed tells of a change once, and reading the keys may
             // fail.
             if self.reload_keyring().await? {
@@ -88,7 +87,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Reads which ids there are where that isn't known, so that no request waits for it.
+    /// Reads the ids that exist where they aren't known, so that no request waits for it.
     pub(in crate::service) async fn learn_ids(&self) {
         if let Err(error) = self.cache.learn_ids(&self.base.store).await {
             tracing::warn!(

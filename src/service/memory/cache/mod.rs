@@ -5,6 +5,8 @@
 //! change feed invalidate them. A fill that a change overtook is used once and not kept: it may
 //! have read what was before the change.
 
+mod ids;
+mod known;
 mod nouns;
 mod tables;
 
@@ -44,7 +46,7 @@ pub(in crate::service) struct AccessKey {
 /// names in namespaces that are recorded are looked for.
 pub(in crate::service) struct KnownRepository(pub(in crate::service) Option<Visibility>);
 
-/// Whose policies they are.
+/// The principal that policies are attached to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Holder {
     User(UserId),
@@ -68,11 +70,11 @@ pub(in crate::service) struct NounCache {
     /// How often something was invalidated; a fill is kept only while it is what it was before the
     /// fill.
     epoch: Mutex<u64>,
-    /// The position in the change feed up to which this process obeys.
+    /// The position in the change feed up to which entries were invalidated.
     position: AtomicI64,
     /// How often the keys that sign and seal changed, as far as the feed was read.
     key_changes: AtomicU64,
-    /// How often something was revoked by itself, as far as the feed was read.
+    /// How often a credential was revoked by itself, as far as the feed was read.
     revocations: AtomicU64,
     /// Held while the feed is read, so that positions are applied in order.
     reading: tokio::sync::Mutex<()>,
@@ -96,8 +98,8 @@ impl NounCache {
         }
     }
 
-    /// Returns what is known under `key`, or reads it. What isn't there is not remembered: a
-    /// stranger who asks for made-up names would fill the memory.
+    /// Returns the entry of `key`, or reads it. A noun that isn't there leaves no entry: a stranger
+    /// who asks for made-up names would fill the memory.
     async fn entry<K, V, Q>(
         &self,
         cache: &Cache<K, Arc<V>>,
@@ -122,19 +124,18 @@ impl NounCache {
         Ok(Some(read))
     }
 
-    /// Returns how often the keys changed: who holds keys that were read at another count reads
-    /// them again.
+    /// Returns how often the keys changed: keys that were read at another count are read again.
     pub(in crate::service) fn key_changes(&self) -> u64 {
         self.key_changes.load(Ordering::Acquire)
     }
 
-    /// Returns how often something was revoked by itself: who holds the list of another count reads
-    /// it again.
+    /// Returns how often a credential was revoked by itself: a list that was read at another count
+    /// is read again.
     pub(in crate::service) fn revocations(&self) -> u64 {
         self.revocations.load(Ordering::Acquire)
     }
 
-    /// Returns the position in the change feed up to which this process obeys.
+    /// Returns the position in the change feed up to which entries were invalidated.
     pub(in crate::service) fn position(&self) -> i64 {
         self.position.load(Ordering::Acquire)
     }
@@ -148,7 +149,7 @@ impl NounCache {
         }
     }
 
-    /// Reads what changed and invalidates it.
+    /// Reads the feed to its end, and invalidates the entries that it names.
     pub(in crate::service) async fn catch_up(&self, store: &Store) -> Result<()> {
         let _reading = self.reading.lock().await;
         loop {

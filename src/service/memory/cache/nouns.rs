@@ -1,4 +1,4 @@
-//! Look-ups, noun by noun: from memory, else from the database.
+//! Reads a noun from memory, or else from the database.
 
 use std::sync::Arc;
 
@@ -15,7 +15,6 @@ use crate::domain::{Error, Result};
 use crate::service::memory::attached_policies::{self, AttachedPolicies};
 use crate::service::memory::cache::{AccessKey, Holder, KnownRepository, NounCache};
 use crate::service::memory::keyring::ACCESS_KEY;
-use crate::service::memory::known_ids;
 use crate::service::memory::master_keys::MasterKeys;
 use crate::service::memory::namespace_rules::{self, Namespaces};
 use crate::sign::SigningSecret;
@@ -335,150 +334,6 @@ impl NounCache {
         self.entry(&self.caches.credentials, id, fill).await
     }
 
-    /// Tells whether there is an access key of that id, as far as changes were heard of. Whoever
-    /// makes ids up asks the database nothing by it.
-    pub(in crate::service) async fn has_access_key(&self, store: &Store, id: &str) -> Result<bool> {
-        if !self.ids.access_keys.has(id) {
-            self.learn_access_key_ids(store).await?;
-        }
-        Ok(self.ids.access_keys.has(id))
-    }
-
-    /// Tells whether there surely is a long-term credential of that id; one that another process
-    /// made may be unknown.
-    pub(in crate::service) async fn has_credential(
-        &self,
-        store: &Store,
-        id: &CredentialId,
-    ) -> Result<bool> {
-        if !self.ids.credentials.has(id.as_str()) {
-            self.learn_credential_ids(store).await?;
-        }
-        Ok(self.ids.credentials.has(id.as_str()))
-    }
-
-    /// Tells whether there surely is a service account of that name; one that was just made may be
-    /// unknown.
-    pub(in crate::service) async fn has_service_account(
-        &self,
-        store: &Store,
-        instance: &InstanceId,
-        name: &str,
-    ) -> Result<bool> {
-        let id = format!("{instance}/{name}");
-        if !self.ids.service_accounts.has(&id) {
-            self.learn_service_account_ids(store).await?;
-        }
-        Ok(self.ids.service_accounts.has(&id))
-    }
-
-    /// Learns which ids there are, so that no request waits for that.
-    pub(in crate::service) async fn learn_ids(&self, store: &Store) -> Result<()> {
-        self.learn_access_key_ids(store).await?;
-        self.learn_credential_ids(store).await?;
-        self.learn_service_account_ids(store).await
-    }
-
-    async fn learn_access_key_ids(&self, store: &Store) -> Result<()> {
-        self.ids
-            .access_keys
-            .read_all(|after| async move {
-                access_key::ids_after(store, &after, known_ids::PAGE)
-                    .await
-                    .map(in_place)
-            })
-            .await
-    }
-
-    async fn learn_credential_ids(&self, store: &Store) -> Result<()> {
-        self.ids
-            .credentials
-            .read_all(|after| async move {
-                credential::ids_after(store, &after, known_ids::PAGE)
-                    .await
-                    .map(in_place)
-            })
-            .await
-    }
-
-    async fn learn_service_account_ids(&self, store: &Store) -> Result<()> {
-        self.ids
-            .service_accounts
-            .read_all(|after| async move {
-                service_account::ids_after(store, &after, known_ids::PAGE).await
-            })
-            .await
-    }
-
-    /// Notes that there is a long-term credential of that id.
-    pub(in crate::service) fn add_credential_id(&self, id: &CredentialId) {
-        self.ids.credentials.add(id.as_str());
-    }
-
-    pub(in crate::service) fn known_access_key(&self, id: &str) -> Option<Arc<AccessKey>> {
-        self.caches.access_keys.get(id)
-    }
-
-    /// Returns an instance if memory has it, as the next do: for those who may not make the
-    /// database work.
-    pub(in crate::service) fn known_instance_by_service(
-        &self,
-        service: &str,
-    ) -> Option<Arc<Instance>> {
-        self.caches.instances_by_service.get(service)
-    }
-
-    pub(in crate::service) fn known_credential(
-        &self,
-        id: &CredentialId,
-    ) -> Option<Arc<LongTermCredential>> {
-        self.caches.credentials.get(id)
-    }
-
-    pub(in crate::service) fn known_service_account(
-        &self,
-        instance: &InstanceId,
-        name: &str,
-    ) -> Option<Arc<ServiceAccount>> {
-        self.caches
-            .service_accounts
-            .get(format!("{instance}/{name}").as_str())
-    }
-
-    pub(in crate::service) fn known_account(&self, id: AccountId) -> Option<Arc<Account>> {
-        self.caches.accounts.get(&id)
-    }
-
-    pub(in crate::service) fn known_user_by_name(
-        &self,
-        account: AccountId,
-        name: &str,
-    ) -> Option<Arc<User>> {
-        self.caches
-            .users_by_name
-            .get(format!("{account}/{name}").as_str())
-    }
-
-    pub(in crate::service) fn known_fixed_password(
-        &self,
-        instance: &InstanceId,
-        principal: &Principal,
-    ) -> Option<Arc<FixedPassword>> {
-        self.caches
-            .fixed_passwords
-            .get(format!("{instance}/{principal}").as_str())
-    }
-
-    pub(in crate::service) fn known_oidc_provider(
-        &self,
-        account: AccountId,
-        name: &str,
-    ) -> Option<Arc<OidcProvider>> {
-        self.caches
-            .oidc_providers
-            .get(oidc_provider::thing_id(account, name).as_str())
-    }
-
     pub(in crate::service) async fn oidc_provider(
         &self,
         store: &Store,
@@ -493,13 +348,8 @@ impl NounCache {
     }
 }
 
-/// Pairs ids with their places in the order in which they are read: themselves.
-fn in_place(ids: Vec<String>) -> Vec<(String, String)> {
-    ids.into_iter().map(|id| (id.clone(), id)).collect()
-}
-
-/// Returns the generation and the state of whom an access key signs for; `None` when there is no
-/// such one.
+/// Returns the generation and the state of the principal that an access key signs for; `None` when
+/// it isn't there.
 async fn validity_of(store: &Store, principal: &Principal) -> Result<Option<(i64, UserState)>> {
     Ok(match principal {
         Principal::Root(account) | Principal::FederatedSession(account, None, _) => {

@@ -31,7 +31,11 @@ const MAX_SESSION_POLICIES: usize = 5000;
 /// Declares the caches: key, value, capacity, and for each entity that invalidates entries, the
 /// rule that finds them.
 macro_rules! caches {
-    ($($(#[doc = $doc:literal])* $cache:ident: $key:ty => $value:ty, $capacity:expr, [$($entity:ident: $rule:expr),*];)+) => {
+    ($(
+        $(#[doc = $doc:literal])*
+        $cache:ident: $key:ty => $value:ty, $capacity:expr,
+        [$($entity:ident: $rule:expr),*];
+    )+) => {
         /// One cache a noun and key.
         pub(super) struct Caches {
             $($(#[doc = $doc])* pub(super) $cache: Cache<$key, Arc<$value>>,)+
@@ -57,7 +61,8 @@ macro_rules! caches {
 
         /// Each cache, and the entities that invalidate its entries.
         #[cfg(test)]
-        const INVALIDATED_BY: &[(&str, &[Entity])] = &[$((stringify!($cache), &[$(Entity::$entity),*])),+];
+        const INVALIDATED_BY: &[(&str, &[Entity])] =
+            &[$((stringify!($cache), &[$(Entity::$entity),*])),+];
     };
 }
 
@@ -72,7 +77,11 @@ caches! {
     default_instances: AccountId => Instance, CAPACITY, [Instance: all, Account: all];
     namespaces: InstanceId => Namespaces, CAPACITY, [Instance: by_id, Namespace: by_instance];
     /// By `INSTANCE/NAMESPACE/NAME`.
-    repositories: String => KnownRepository, CAPACITY, [Instance: below, Namespace: below, Repositories: below];
+    repositories: String => KnownRepository, CAPACITY, [
+        Instance: below,
+        Namespace: below,
+        Repositories: below
+    ];
     allow_lists: InstanceId => AllowList, CAPACITY, [AllowList: by_id, Instance: by_id];
     /// Of instances alone.
     tags: InstanceId => Vec<Tag>, CAPACITY, [Instance: by_id];
@@ -83,7 +92,9 @@ caches! {
     ];
     users: UserId => User, CAPACITY, [User: by_id];
     /// By `ACCOUNT/NAME`.
-    users_by_name: String => User, CAPACITY, [User: |cache, id| cache.retain(|_, user| id.parse().ok() != Some(user.id))];
+    users_by_name: String => User, CAPACITY, [
+        User: |cache, id| cache.retain(|_, user| id.parse().ok() != Some(user.id))
+    ];
     roles: RoleId => Role, CAPACITY, [Role: by_id];
     // A change of policies is rare, and may concern every user of its account.
     policies: Holder => AttachedPolicies, CAPACITY, [Role: of_role, Policies: all];
@@ -93,9 +104,17 @@ caches! {
     oidc_providers: String => OidcProvider, MAX_OIDC_PROVIDERS, [OidcProvider: by_id];
     /// By the id that the feed has: `INSTANCE/NAME`. A deleted namespace takes the permissions in
     /// it along.
-    service_accounts: String => ServiceAccount, CAPACITY, [ServiceAccount: by_id, Instance: below, Namespace: below_instance];
+    service_accounts: String => ServiceAccount, CAPACITY, [
+        ServiceAccount: by_id,
+        Instance: below,
+        Namespace: below_instance
+    ];
     /// By the id that the feed has: `INSTANCE/PRINCIPAL`.
-    fixed_passwords: String => FixedPassword, CAPACITY, [FixedPassword: by_id, Instance: below, User: of_user];
+    fixed_passwords: String => FixedPassword, CAPACITY, [
+        FixedPassword: by_id,
+        Instance: below,
+        User: of_user
+    ];
 }
 
 fn all<K: Hash + Eq, V>(cache: &Cache<K, Arc<V>>, _: &str) {
@@ -133,7 +152,11 @@ fn of_role(cache: &Cache<Holder, Arc<AttachedPolicies>>, id: &str) {
 }
 
 fn of_user(cache: &Cache<String, Arc<FixedPassword>>, id: &str) {
-    cache.retain(|_, password| !matches!(&password.principal, Principal::User(_, user) if id.parse().ok() == Some(*user)));
+    let user = id.parse::<UserId>().ok();
+    cache.retain(|_, password| match &password.principal {
+        Principal::User(_, of) => user != Some(*of),
+        _ => true,
+    });
 }
 
 fn instance_of(id: &str) -> &str {

@@ -1,0 +1,77 @@
+//! Reads a noun from memory alone: for callers that may not make the database work.
+
+use std::sync::Arc;
+
+use crate::domain::credential::{CredentialId, FixedPassword, LongTermCredential};
+use crate::domain::identity::{OidcProvider, User};
+use crate::domain::ids::{AccountId, InstanceId};
+use crate::domain::instance::Instance;
+use crate::domain::principal::Principal;
+use crate::domain::service_account::ServiceAccount;
+use crate::service::memory::cache::{AccessKey, NounCache};
+use crate::store::account::Account;
+use crate::store::oidc_provider;
+
+impl NounCache {
+    pub(in crate::service) fn known_access_key(&self, id: &str) -> Option<Arc<AccessKey>> {
+        self.caches.access_keys.get(id)
+    }
+
+    pub(in crate::service) fn known_instance_by_service(
+        &self,
+        service: &str,
+    ) -> Option<Arc<Instance>> {
+        self.caches.instances_by_service.get(service)
+    }
+
+    pub(in crate::service) fn known_credential(
+        &self,
+        id: &CredentialId,
+    ) -> Option<Arc<LongTermCredential>> {
+        self.caches.credentials.get(id)
+    }
+
+    pub(in crate::service) fn known_service_account(
+        &self,
+        instance: &InstanceId,
+        name: &str,
+    ) -> Option<Arc<ServiceAccount>> {
+        self.caches
+            .service_accounts
+            .get(format!("{instance}/{name}").as_str())
+    }
+
+    pub(in crate::service) fn known_account(&self, id: AccountId) -> Option<Arc<Account>> {
+        self.caches.accounts.get(&id)
+    }
+
+    pub(in crate::service) fn known_user_by_name(
+        &self,
+        account: AccountId,
+        name: &str,
+    ) -> Option<Arc<User>> {
+        self.caches
+            .users_by_name
+            .get(format!("{account}/{name}").as_str())
+    }
+
+    pub(in crate::service) fn known_fixed_password(
+        &self,
+        instance: &InstanceId,
+        principal: &Principal,
+    ) -> Option<Arc<FixedPassword>> {
+        self.caches
+            .fixed_passwords
+            .get(format!("{instance}/{principal}").as_str())
+    }
+
+    pub(in crate::service) fn known_oidc_provider(
+        &self,
+        account: AccountId,
+        name: &str,
+    ) -> Option<Arc<OidcProvider>> {
+        self.caches
+            .oidc_providers
+            .get(oidc_provider::thing_id(account, name).as_str())
+    }
+}
