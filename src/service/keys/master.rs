@@ -205,7 +205,7 @@ impl Keys {
         }
         // What is held but at its place no more would be lost with this process.
         let mut there = self.memory.keys.master.source.read()?;
-        self.memory.keys.master.reread();
+        self.memory.keys.master.reload();
         let place = there.iter().position(fits);
         place.map(|place| Arc::new(there.swap_remove(place))).ok_or_else(|| {
             let what = given.map_or_else(
@@ -237,7 +237,7 @@ impl Keys {
             finished_at: None,
             retired: last.map(|(last, _)| last.retired).unwrap_or_default(),
         };
-        self.memory.keys.master.hold(next);
+        self.memory.keys.master.add(next);
         let event = call
             .event(AuditAction::MasterKeyRotate)
             .detail(serde_json::json!({ "from": rotation.from, "to": rotation.to }));
@@ -385,7 +385,7 @@ impl Keys {
     /// Loads the master keys that were added at their place, ahead of a rotation, and logs their
     /// ids.
     pub fn load_master_keys(&self) {
-        self.memory.keys.master.look_ahead();
+        self.memory.keys.master.reload_and_log();
     }
 
     /// Resumes a rotation that a command began and didn't finish.
@@ -395,7 +395,7 @@ impl Keys {
     /// `Misconfigured` without the current master key, `Internal` for a secret that can't be
     /// unwrapped, `StoreUnavailable`.
     pub async fn resume_rotation(&self) -> Result<()> {
-        let Ok(_resuming) = self.memory.keys.master.going_on.try_lock() else {
+        let Ok(_resuming) = self.memory.keys.master.resuming.try_lock() else {
             return Ok(());
         };
         loop {
@@ -492,7 +492,7 @@ impl Keys {
             .await?
             .unwrap_or_default();
         let mut ids = vec![current.clone()];
-        self.memory.keys.master.reread();
+        self.memory.keys.master.reload();
         ids.extend(
             self.memory
                 .keys
@@ -552,7 +552,7 @@ impl Keys {
     /// `StoreUnavailable`.
     pub(super) async fn master_key_warnings(&self) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
-        if let Some(id) = self.memory.keys.master.lacking() {
+        if let Some(id) = self.memory.keys.master.missing() {
             warnings.push(format!(
                 "the store's master key {id} isn't here: put it there before the next restart"
             ));

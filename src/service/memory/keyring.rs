@@ -15,7 +15,7 @@ use crate::service::memory::Memory;
 use crate::service::memory::first_seen::Sightings;
 use crate::service::memory::master_keys::MasterKeys;
 use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
-use crate::store::key::{self, AuthorityState, SigningKeyRow};
+use crate::store::key::{self, AuthorityState, SealingKeyRow, SigningKeyRow};
 use crate::store::{Store, meta};
 use crate::token::{Keyring, Sealer, SealingKey, SigningKey};
 
@@ -26,8 +26,9 @@ pub(in crate::service) const SEALING_KEY: &str = "sealing-key";
 pub(in crate::service) const SIGNING_KEY: &str = "signing-key";
 pub(in crate::service) const AUTHORITY: &str = "authority";
 
-/// How long a new key is only known before it is used: a hundred times what a replica that reaches
-/// the database needs to hear of it, so that none ever meets what it can't open or verify.
+/// How long every replica knows a new key before one uses it: a hundred times what a replica that
+/// reaches the database needs to read of it. So no replica meets a token that it can't open or
+/// verify.
 pub(in crate::service) const KNOWN_BEFORE_USE: Duration = Duration::from_secs(30);
 
 /// The keys in memory.
@@ -44,9 +45,8 @@ pub(in crate::service) struct KnownKeys {
 impl Memory {
     /// Reads the keys again: another process changed them, or the time of a new one has come.
     ///
-    /// Returns whether all of them are here that anything may be sealed under: without a new master
-    /// key, what was read before is gone on with, and most often nothing but its wrapping has
-    /// changed.
+    /// Returns whether every sealing key is here. Without a new master key the keys that were read
+    /// before are used on; most often nothing but their wrapping has changed.
     pub(in crate::service) async fn reload_keyring(&self) -> Result<bool> {
         self.follow_master_key().await?;
         match load_keyring(
@@ -58,10 +58,10 @@ impl Memory {
         .await
         {
             Ok(keyring) => self.keys.keyring.store(Arc::new(keyring)),
-            // The rest is read once the key is found, which is looked for all the time.
+            // The rest is read once the master key is found, which is looked for all the time.
             Err(error)
                 if matches!(error.kind(), ErrorKind::Misconfigured)
-                    && self.keys.master.lacking().is_some() =>
+                    && self.keys.master.missing().is_some() =>
             {
                 let sealing = key::list_sealing(&self.base.store).await?;
                 let keyring = self.keys.keyring.load();
@@ -73,8 +73,8 @@ impl Memory {
         Ok(true)
     }
 
-    /// Does what wraps something and stores it, and once again where the master key was changed in
-    /// between.
+    /// Makes a write that holds a wrapped secret, and makes it once more where the master key was
+    /// rotated in between.
     pub(in crate::service) async fn wrapping<T, F: Future<Output = Result<T>>>(
         &self,
         attempt: impl Fn() -> F,
@@ -105,7 +105,7 @@ impl Memory {
     }
 
     pub(in crate::service) fn require_master_key(&self) -> Result<()> {
-        match self.keys.master.lacking() {
+        match self.keys.master.missing() {
             None => Ok(()),
             Some(id) => Err(Error::misconfigured(format!(
                 "The store's master key has the id {id}, and it isn't in {}: put it there.",
@@ -147,7 +147,7 @@ pub(in crate::service) fn newest_first(
         .rev()
         .filter(|row| row.algorithm == algorithm && row.is_certified())
         .collect();
-    // What waited for its certificate takes its turn when it has it.
+    // A key that waited for its certificate is as new as the certificate.
     found.sort_by_key(|row| std::cmp::Reverse(row.ready_at()));
     found
 }
@@ -160,36 +160,72 @@ pub(in crate::service) async fn load_keyring(
     sightings: &Sightings,
     now: Timestamp,
 ) -> Result<Keyring> {
-    let (sealing, rows) = (
-        key::list_sealing(store).await?,
-        key::list_signing(store).await?,
-    );
+    let sealing = key::list_sealing(store).await?;
+    let signing = key::list_signing(store).await?;
     let made = sealing
         .iter()
         .map(|row| (row.id.as_str(), row.created_at))
         .chain(
-            rows.iter()
+            signing
+                .iter()
                 .filter(|row| row.is_certified())
                 .map(|row| (row.id.as_str(), row.ready_at())),
         );
-    let known = sightings.known_since(made, now);
-    let (mut sealing_keys, mut known_since) = (Vec::new(), Vec::new());
-    for row in sealing.into_iter().rev() {
-        sealing_keys.push(SealingKey::from_bytes(&master.unwrap(
-            SEALING_KEY,
-            &row.id,
-            &row.wrapped,
-        )?)?);
-        known_since.push(known[&row.id]);
+    let known_since = sightings.known_since(made, now);
+    let (current, others) = signing_keys(&signing, &known_since, master, now)?;
+    let next_at = known_since
+        .values()
+        .map(|since| since.plus(KNOWN_BEFORE_USE))
+        .filter(|next_at| *next_at > now)
+        .min();
+    let keyring = Keyring::new(
+        sealer(&sealing, &known_since, master, now)?,
+        current,
+        others,
+        certificates(store).await?,
+    )?;
+    Ok(keyring
+        .with_instances(load_instance_keys(store, master).await?)
+        .until(next_at))
+}
+
+/// The time since when this replica knows each key, by the key's id.
+type KnownSince = HashMap<String, Timestamp>;
+
+/// Unwraps the sealing keys, of which one seals and the others open; rows come oldest first.
+fn sealer(
+    rows: &[SealingKeyRow],
+    known_since: &KnownSince,
+    master: &MasterKeys,
+    now: Timestamp,
+) -> Result<Sealer> {
+    let (mut keys, mut times) = (Vec::new(), Vec::new());
+    for row in rows.iter().rev() {
+        let plain = master.unwrap(SEALING_KEY, &row.id, &row.wrapped)?;
+        keys.push(SealingKey::from_bytes(&plain)?);
+        times.push(known_since[&row.id]);
     }
-    if sealing_keys.is_empty() {
+    if keys.is_empty() {
         return Err(Error::internal("there is no sealing key"));
     }
-    let sealing_key = sealing_keys.remove(in_use(&known_since, now));
-    let (mut current, mut others): (Vec<SigningKey>, Vec<SigningKey>) = Default::default();
+    let current = keys.remove(in_use(&times, now));
+    Sealer::new(current, keys)
+}
+
+/// Unwraps the signing keys: the one in use of each algorithm, and the others.
+fn signing_keys(
+    rows: &[SigningKeyRow],
+    known_since: &KnownSince,
+    master: &MasterKeys,
+    now: Timestamp,
+) -> Result<(Vec<SigningKey>, Vec<SigningKey>)> {
+    let (mut current, mut others) = (Vec::new(), Vec::new());
     for algorithm in Algorithm::ALL {
-        let newest_first = newest_first(&rows, algorithm);
-        let times: Vec<_> = newest_first.iter().map(|row| known[&row.id]).collect();
+        let newest_first = newest_first(rows, algorithm);
+        let times: Vec<_> = newest_first
+            .iter()
+            .map(|row| known_since[&row.id])
+            .collect();
         for (place, row) in newest_first.into_iter().enumerate() {
             let private = master.unwrap(SIGNING_KEY, &row.id, &row.wrapped_private)?;
             let key = SigningKey::from_parts(
@@ -205,28 +241,18 @@ pub(in crate::service) async fn load_keyring(
                 others.push(key)
             }
         }
-        known_since.extend(times);
     }
+    Ok((current, others))
+}
+
+/// Reads the CA certificates in DER, the one in use first.
+async fn certificates(store: &Store) -> Result<Vec<Vec<u8>>> {
     let mut authorities = key::list_authorities(store).await?;
     authorities.sort_by_key(|row| row.state != AuthorityState::InUse);
-    let authorities = authorities
+    Ok(authorities
         .into_iter()
         .map(|row| row.certificate_der)
-        .collect();
-    let next_at = known_since
-        .into_iter()
-        .map(|since| since.plus(KNOWN_BEFORE_USE))
-        .filter(|next_at| *next_at > now)
-        .min();
-    let keyring = Keyring::new(
-        Sealer::new(sealing_key, sealing_keys)?,
-        current,
-        others,
-        authorities,
-    )?;
-    Ok(keyring
-        .with_instances(load_instance_keys(store, master).await?)
-        .until(next_at))
+        .collect())
 }
 
 /// Reads the keys that sign.

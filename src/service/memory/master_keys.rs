@@ -1,4 +1,4 @@
-//! The master keys that a process holds, and where they are kept.
+//! The master keys in memory, and the place where they are kept.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::domain::wrapped::Wrapped;
 use crate::domain::{Error, Result};
 use crate::token::MasterKey;
 
-/// How often at most a key that is lacking is looked for at its place.
-const LOOKED_FOR: Duration = Duration::from_secs(1);
+/// The least time between two looks for a missing key at its place.
+const MIN_RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where the master keys are kept, apart from the data.
 pub trait MasterKeySource: Send + Sync {
@@ -47,17 +47,17 @@ pub trait MasterKeySource: Send + Sync {
     }
 }
 
-/// How far wrapping everything anew has come: whose holder is among those before, or is up to
-/// `after`, was gone by.
+/// How far a rotation has wrapped the secrets anew: those of the holders before `place`, and of
+/// this one up to the id `after`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::service) struct Progress {
     /// The place in [`Holder::ALL`].
     pub(in crate::service) place: usize,
-    /// The id of the last holder that was gone by.
+    /// The id of the last row that was wrapped anew.
     pub(in crate::service) after: String,
 }
 
-/// A master key that was given once and for all.
+/// A master key that was given at the start.
 struct Given(Secret);
 
 impl MasterKeySource for Given {
@@ -70,30 +70,31 @@ impl MasterKeySource for Given {
     }
 }
 
-/// The master keys that a process holds: one wraps, each unwraps what it wrapped.
+/// The master keys in memory: one wraps, and each unwraps the secrets that it wrapped.
 pub struct MasterKeys {
     pub(in crate::service) source: Box<dyn MasterKeySource>,
-    held: ArcSwap<Held>,
-    /// The id of the key that the store names and that isn't here.
-    lacking: Mutex<Option<String>>,
+    set: ArcSwap<KeySet>,
+    /// The id of the key that the store names, while it isn't in memory.
+    missing: Mutex<Option<String>>,
     clock: Arc<dyn Clock>,
-    /// When a key was last looked for, by the process's own time; held while one is.
-    looked_at: Mutex<Option<Duration>>,
-    /// The ids of the keys that the log names already.
-    named: Mutex<Vec<String>>,
-    /// Where wrapping everything anew goes on, and under which key.
+    /// When the place was last read for a missing key, by the process's own time; locked while it
+    /// is read. Not a single flight: unwrapping is synchronous.
+    reloaded_at: Mutex<Option<Duration>>,
+    /// The ids of the keys that the log has named.
+    logged: Mutex<Vec<String>>,
+    /// How far the rotation has come, and to which key.
     pub(in crate::service) rewrapped: Mutex<Option<(String, Progress)>>,
-    /// Held while a rotation is gone on with.
-    pub(in crate::service) going_on: tokio::sync::Mutex<()>,
+    /// Held while a rotation is resumed.
+    pub(in crate::service) resuming: tokio::sync::Mutex<()>,
 }
 
 /// Keys; never none.
-struct Held {
+struct KeySet {
     keys: Vec<Arc<MasterKey>>,
     current: usize,
 }
 
-impl Held {
+impl KeySet {
     fn place_of(&self, id: &str) -> Option<usize> {
         self.keys.iter().position(|key| key.id() == id)
     }
@@ -101,7 +102,7 @@ impl Held {
 
 impl From<MasterKey> for MasterKeys {
     fn from(key: MasterKey) -> Self {
-        Self::holding(Box::new(Given(key.to_text())), vec![Arc::new(key)])
+        Self::of(Box::new(Given(key.to_text())), vec![Arc::new(key)])
     }
 }
 
@@ -118,32 +119,32 @@ impl MasterKeys {
                 source.place()
             )));
         }
-        Ok(Self::holding(source, keys))
+        Ok(Self::of(source, keys))
     }
 
-    /// Holds keys, of which the first wraps.
-    fn holding(source: Box<dyn MasterKeySource>, keys: Vec<Arc<MasterKey>>) -> Self {
+    /// Has these keys, of which the first wraps.
+    fn of(source: Box<dyn MasterKeySource>, keys: Vec<Arc<MasterKey>>) -> Self {
         Self {
             source,
-            held: ArcSwap::from_pointee(Held { keys, current: 0 }),
-            lacking: Mutex::default(),
+            set: ArcSwap::from_pointee(KeySet { keys, current: 0 }),
+            missing: Mutex::default(),
             clock: Arc::new(SystemClock),
-            looked_at: Mutex::default(),
-            named: Mutex::default(),
+            reloaded_at: Mutex::default(),
+            logged: Mutex::default(),
             rewrapped: Mutex::default(),
-            going_on: tokio::sync::Mutex::default(),
+            resuming: tokio::sync::Mutex::default(),
         }
     }
 
-    /// Goes by this clock.
+    /// Takes the time from this clock.
     pub(in crate::service) fn timed_by(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
     }
 
     /// Returns the key that wraps.
     pub(in crate::service) fn current(&self) -> Arc<MasterKey> {
-        let held = self.held.load();
-        Arc::clone(&held.keys[held.current])
+        let set = self.set.load();
+        Arc::clone(&set.keys[set.current])
     }
 
     /// Wraps a secret; see [`MasterKey::wrap`].
@@ -157,8 +158,8 @@ impl MasterKeys {
         self.current().wrap(noun, id, plain, random)
     }
 
-    /// Unwraps by whichever key wrapped it; see [`MasterKey::unwrap`]. A key that isn't known is
-    /// looked for at its place.
+    /// Unwraps with the key that wrapped it; see [`MasterKey::unwrap`]. The place is read again
+    /// for a key that isn't in memory.
     pub(in crate::service) fn unwrap(
         &self,
         noun: &str,
@@ -167,21 +168,21 @@ impl MasterKeys {
     ) -> Result<Zeroizing<Vec<u8>>> {
         let wrapped_by = wrapped.master_key_id().unwrap_or_default();
         let key = self.find(&wrapped_by).or_else(|| {
-            self.look_again();
+            self.reload_if_due();
             self.find(&wrapped_by)
         });
-        // Without it, the error names both keys.
+        // The current key fails, and its error names both keys.
         key.unwrap_or_else(|| self.current())
             .unwrap(noun, id, wrapped.as_bytes())
     }
 
     pub(in crate::service) fn find(&self, id: &str) -> Option<Arc<MasterKey>> {
-        let held = self.held.load();
-        held.place_of(id).map(|place| Arc::clone(&held.keys[place]))
+        let set = self.set.load();
+        set.place_of(id).map(|place| Arc::clone(&set.keys[place]))
     }
 
     pub(in crate::service) fn ids(&self) -> Vec<String> {
-        self.held
+        self.set
             .load()
             .keys
             .iter()
@@ -189,97 +190,98 @@ impl MasterKeys {
             .collect()
     }
 
-    /// Looks for a key that is lacking, unless somebody did a moment ago; who comes meanwhile waits
-    /// for what is found.
-    fn look_again(&self) {
-        let mut looked_at = self
-            .looked_at
+    /// Reads the place again for a missing key, unless that was done a moment ago. Callers that
+    /// come meanwhile wait for the read.
+    fn reload_if_due(&self) {
+        let mut reloaded_at = self
+            .reloaded_at
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if self.is_over(*looked_at) {
-            self.reread();
-            *looked_at = Some(self.clock.uptime());
+        if self.is_due(*reloaded_at) {
+            self.reload();
+            *reloaded_at = Some(self.clock.uptime());
         }
     }
 
-    fn is_over(&self, looked_at: Option<Duration>) -> bool {
-        looked_at
-            .is_none_or(|looked_at| self.clock.uptime().saturating_sub(looked_at) >= LOOKED_FOR)
+    fn is_due(&self, reloaded_at: Option<Duration>) -> bool {
+        reloaded_at.is_none_or(|reloaded_at| {
+            self.clock.uptime().saturating_sub(reloaded_at) >= MIN_RELOAD_INTERVAL
+        })
     }
 
-    /// Tells whether the key that the store names isn't here, and it is time to look for it again.
-    pub(in crate::service) fn is_to_be_looked_for(&self) -> bool {
-        self.lacking().is_some()
-            && self.is_over(
+    /// Tells whether the key that the store names is missing, and the place may be read again.
+    pub(in crate::service) fn is_missing_and_due(&self) -> bool {
+        self.missing().is_some()
+            && self.is_due(
                 *self
-                    .looked_at
+                    .reloaded_at
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner),
             )
     }
 
-    /// Looks what is at the keys' place now. What is held stays held: the place may be half
-    /// written, or away.
-    pub(in crate::service) fn reread(&self) {
+    /// Adds the keys that are at the place now. No key is dropped: the place may be half written,
+    /// or away.
+    pub(in crate::service) fn reload(&self) {
         match self.source.read() {
-            Ok(read) => read.into_iter().for_each(|key| self.hold(&Arc::new(key))),
-            // A warning says it, once.
+            Ok(read) => read.into_iter().for_each(|key| self.add(&Arc::new(key))),
+            // Housekeeping's warning says it, once.
             Err(error) => tracing::debug!("the master keys can't be read again: {error}"),
         }
     }
 
-    /// Says in the log, once, which keys are known; returns those that it named.
-    fn name(&self) -> Vec<String> {
-        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Names each key in the log once; returns the ids that it named.
+    fn log_new(&self) -> Vec<String> {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         let new: Vec<_> = self
             .ids()
             .into_iter()
-            .filter(|id| !named.contains(id))
+            .filter(|id| !logged.contains(id))
             .collect();
         for id in &new {
             tracing::info!("knows the master key {id}");
         }
-        named.extend_from_slice(&new);
+        logged.extend_from_slice(&new);
         new
     }
 
-    /// Looks at the keys' place before anything needs a key that is new there, and says in the log
-    /// what is known.
-    pub(in crate::service) fn look_ahead(&self) -> Vec<String> {
-        self.reread();
-        self.name()
+    /// Reads the place before anything needs a key that is new there, and names each key in the
+    /// log once; returns the ids that it named.
+    pub(in crate::service) fn reload_and_log(&self) -> Vec<String> {
+        self.reload();
+        self.log_new()
     }
 
-    pub(in crate::service) fn hold(&self, key: &Arc<MasterKey>) {
-        self.held.rcu(|held| {
-            let mut keys = held.keys.clone();
-            if held.place_of(key.id()).is_none() {
+    pub(in crate::service) fn add(&self, key: &Arc<MasterKey>) {
+        self.set.rcu(|set| {
+            let mut keys = set.keys.clone();
+            if set.place_of(key.id()).is_none() {
                 keys.push(Arc::clone(key));
             }
-            Held {
+            KeySet {
                 keys,
-                current: held.current,
+                current: set.current,
             }
         });
     }
 
-    /// Wraps with the key of this id from now on; tells whether it is here.
-    fn choose(&self, id: &str) -> bool {
+    /// Wraps with the key of this id from now on; tells whether it is in memory.
+    fn wrap_with(&self, id: &str) -> bool {
         if self.find(id).is_none() {
-            self.look_again();
+            self.reload_if_due();
         }
-        self.held.rcu(|held| Held {
-            keys: held.keys.clone(),
-            current: held.place_of(id).unwrap_or(held.current),
+        self.set.rcu(|set| KeySet {
+            keys: set.keys.clone(),
+            current: set.place_of(id).unwrap_or(set.current),
         });
         self.find(id).is_some()
     }
 
-    /// Wraps with the key of this id from now on, or says in the log, once, that it isn't here.
+    /// Wraps with the key of this id from now on, or says in the log, once, that it is missing.
     pub(in crate::service) fn select(&self, id: &str) {
-        let found = self.choose(id);
-        let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
-        if !found && lacking.as_deref() != Some(id) {
+        let found = self.wrap_with(id);
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !found && missing.as_deref() != Some(id) {
             tracing::error!(
                 needed = id,
                 held = self.ids().join(", "),
@@ -289,21 +291,23 @@ impl MasterKeys {
                 self.source.place()
             );
         }
-        *lacking = (!found).then(|| id.to_owned());
+        *missing = (!found).then(|| id.to_owned());
     }
 
-    /// Returns the id of the key that the store names and that isn't here.
-    pub(in crate::service) fn lacking(&self) -> Option<String> {
-        self.lacking
+    /// Returns the id of the key that the store names, if it isn't in memory.
+    pub(in crate::service) fn missing(&self) -> Option<String> {
+        self.missing
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    /// Wraps with the key that the store names; [`Error::misconfigured`] when that isn't here, or
-    /// is another one of that id.
+    /// Wraps with the key that the store names.
+    ///
+    /// # Errors
+    /// `Misconfigured` when that key isn't in memory, or is another one of that id.
     pub(in crate::service) fn verify(&self, id: &str, check_value: &[u8]) -> Result<()> {
-        self.choose(id);
+        self.wrap_with(id);
         self.current().verify_check_value(check_value)
     }
 }
@@ -328,11 +332,11 @@ mod tests {
         }
     }
 
-    /// What was read at the last look, and how often one looked.
+    /// The keys' texts, and how often they were read.
     #[derive(Default)]
     struct Place {
         texts: Mutex<Vec<String>>,
-        looks: AtomicU64,
+        reads: AtomicU64,
     }
 
     impl Place {
@@ -346,7 +350,7 @@ mod tests {
 
     impl MasterKeySource for Arc<Place> {
         fn read(&self) -> Result<Vec<MasterKey>> {
-            self.looks.fetch_add(1, Ordering::Relaxed);
+            self.reads.fetch_add(1, Ordering::Relaxed);
             MasterKey::parse_all(&self.texts.lock().unwrap().join("\n"))
         }
 
@@ -355,7 +359,7 @@ mod tests {
         }
     }
 
-    fn held() -> (Arc<Place>, Arc<Seconds>, MasterKeys) {
+    fn master_keys() -> (Arc<Place>, Arc<Seconds>, MasterKeys) {
         let (place, clock) = (Arc::new(Place::default()), Arc::new(Seconds::default()));
         place.put(&MasterKey::generate(&SystemRandom));
         let keys = MasterKeys::read(Box::new(Arc::clone(&place)))
@@ -365,8 +369,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_lacking_is_looked_for_once_a_second() {
-        let (place, clock, keys) = held();
+    fn a_missing_key_is_looked_for_once_a_second() {
+        let (place, clock, keys) = master_keys();
         let new = MasterKey::generate(&SystemRandom);
         let wrapped = new.wrap("noun", "id", b"secret", &SystemRandom);
         for seconds in 1..4 {
@@ -374,31 +378,31 @@ mod tests {
                 keys.select(new.id());
                 assert!(keys.unwrap("noun", "id", &wrapped).is_err());
             }
-            assert_eq!(place.looks.load(Ordering::Relaxed), 1 + seconds);
-            assert!(!keys.is_to_be_looked_for());
+            assert_eq!(place.reads.load(Ordering::Relaxed), 1 + seconds);
+            assert!(!keys.is_missing_and_due());
             clock.0.fetch_add(1, Ordering::Relaxed);
-            assert!(keys.is_to_be_looked_for());
+            assert!(keys.is_missing_and_due());
         }
         place.put(&new);
         keys.select(new.id());
         assert!(keys.unwrap("noun", "id", &wrapped).is_ok() && keys.current().id() == new.id());
         clock.0.fetch_add(1, Ordering::Relaxed);
-        assert!(!keys.is_to_be_looked_for());
+        assert!(!keys.is_missing_and_due());
     }
 
     #[test]
-    fn a_new_key_is_held_before_it_is_needed_and_named_once() {
-        let (place, _, keys) = held();
-        assert_eq!(keys.look_ahead(), keys.ids());
+    fn a_new_key_is_read_before_it_is_needed_and_logged_once() {
+        let (place, _, keys) = master_keys();
+        assert_eq!(keys.reload_and_log(), keys.ids());
         let new = MasterKey::generate(&SystemRandom);
         place.put(&new);
-        assert_eq!(keys.look_ahead(), [new.id()]);
-        assert!(keys.look_ahead().is_empty() && keys.find(new.id()).is_some());
+        assert_eq!(keys.reload_and_log(), [new.id()]);
+        assert!(keys.reload_and_log().is_empty() && keys.find(new.id()).is_some());
     }
 
     #[test]
     fn of_many_that_need_a_new_key_at_once_none_goes_without() {
-        let (place, _, keys) = held();
+        let (place, _, keys) = master_keys();
         let new = MasterKey::generate(&SystemRandom);
         let wrapped = new.wrap("noun", "id", b"secret", &SystemRandom);
         place.put(&new);
@@ -407,6 +411,6 @@ mod tests {
                 scope.spawn(|| assert!(keys.unwrap("noun", "id", &wrapped).is_ok()));
             }
         });
-        assert_eq!(place.looks.load(Ordering::Relaxed), 2);
+        assert_eq!(place.reads.load(Ordering::Relaxed), 2);
     }
 }
