@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::service::Service;
 use crate::service::background::CATCH_UP_INTERVAL;
 
-/// The least time between two such questions, however many changes are announced.
+/// The least time between two reads of the feed, however many changes are announced.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Service {
-    /// Follows the change feed.
+    /// Reads the change feed at every announcement, and at least every [`CATCH_UP_INTERVAL`].
     pub(in crate::service) async fn follow_changes(&self) {
         let mut announced = self.base.store.announcements();
         let mut cut_off = false;
@@ -18,7 +18,7 @@ impl Service {
                 tokio::time::sleep(CATCH_UP_INTERVAL).await;
             } else {
                 tokio::time::sleep(MIN_POLL_INTERVAL).await;
-                // The sender lives in the store.
+                // The sender lives as long as the store, so only a change or the time ends this.
                 tokio::time::timeout(CATCH_UP_INTERVAL - MIN_POLL_INTERVAL, announced.changed())
                     .await
                     .map(drop)

@@ -1,4 +1,4 @@
-//! Tasks that keep the service's memory true and small, one file a task.
+//! Background tasks: following the change feed, and housekeeping.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +9,18 @@ mod follow_changes;
 mod housekeeping;
 mod trim;
 
-/// How often this process asks the database what others changed.
+/// How often this process reads the change feed when no change is announced.
 const CATCH_UP_INTERVAL: Duration = Duration::from_millis(200);
 
 impl Service {
-    /// Keeps the service's memory true and small, until the process ends.
+    /// Runs the background tasks until the process ends.
     pub async fn run_background(self: Arc<Self>) {
         self.base.store.guard(self.settings.database_patience);
-        // Side by side: what is tidied up may have to wait for the database, and that it is back
-        // must be seen at once.
+        // Concurrently: housekeeping may wait for the database, and its return must be noticed at
+        // once.
         tokio::join!(
             self.follow_changes(),
-            self.keep_house(),
+            self.run_housekeeping(),
             self.ledger.keep_recording_counted()
         );
     }

@@ -12,9 +12,12 @@ const RECORDS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 const CHANGES_KEPT: u32 = 100_000;
 
 impl Service {
-    /// Forgets the changes that every replica has long obeyed, the writes that nobody retries any
+    /// Deletes the changes that every replica has long followed, the writes that nobody retries any
     /// more, the policies of sessions that have ended, and the audit events that are older than the
     /// settings keep.
+    ///
+    /// # Errors
+    /// Those of the store.
     pub(in crate::service) async fn trim(&self) -> Result<()> {
         let old = self.base.now().minus(RECORDS_KEPT);
         let revoked = store::revocation::trim(
@@ -29,8 +32,8 @@ impl Service {
             .then(change::trim(old, CHANGES_KEPT))
             .then(operation::trim(old))
             .then(revoked)
-            .then(ended);
-        write = write.then(store::signed_change::trim(self.base.now()));
+            .then(ended)
+            .then(store::signed_change::trim(self.base.now()));
         if self.settings.audit.days > 0 {
             let day = Duration::from_secs(24 * 60 * 60);
             write = write.then(store::audit::trim(

@@ -1,4 +1,4 @@
-//! Since when this replica knows each key, by its own clock.
+//! When this replica first saw each key, by its own clock.
 //!
 //! A key's row says when it was made by the clock of whoever made it, which may be minutes behind:
 //! going by that alone, a replica would use a key at once that the others haven't heard of.
@@ -15,9 +15,9 @@ pub(in crate::service) struct Sightings {
 }
 
 impl Sightings {
-    /// Takes note of the keys that there are, by id and the time they were made, and returns since
-    /// when each is known here. What the first reading finds is known since it was made: the other
-    /// replicas have had it.
+    /// Notes the keys that exist, by id and the time they were made, and returns since when each is
+    /// known here. Keys of the first read are known since they were made: the other replicas have
+    /// had them since then.
     pub(in crate::service) fn known_since<'a>(
         &self,
         keys: impl Iterator<Item = (&'a str, Timestamp)>,

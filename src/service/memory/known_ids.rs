@@ -1,5 +1,4 @@
-//! Which ids there are: all of a kind, as hashes, so that one that somebody made up is told from
-//! one that is only cold.
+//! All ids of a kind, as hashes: they tell a made-up id from one that isn't cached.
 //!
 //! An id takes 10 to 21 bytes. The change feed adds to a set and never takes away: an id is never
 //! given out twice, so one too many costs a look-up and no more. A set that has grown to twice what
@@ -18,14 +17,14 @@ pub(in crate::service) const PAGE: u32 = 10_000;
 /// How many ids a set may have beyond twice those that were read, before it is read anew.
 const MAX_GROWTH: usize = 65_536;
 
-/// Keyed hashes: nobody finds two ids that share one.
+/// Keyed hashes: a stranger can't make an id that shares the hash of another.
 type Hashes = HashSet<u64, BuildHasherDefault<AsItIs>>;
 
 /// All ids of a kind.
 pub(in crate::service) struct KnownIds {
     hasher: RandomState,
     sets: RwLock<Sets>,
-    /// How often the set had to be read: once at first, and whenever changes were missed.
+    /// How often the set had to be read: at first, and whenever changes were missed.
     wanted: AtomicU64,
     /// Which of those reads was done.
     read: AtomicU64,
@@ -35,10 +34,10 @@ pub(in crate::service) struct KnownIds {
 #[derive(Default)]
 struct Sets {
     known: Hashes,
-    /// What is being read, and added meanwhile.
+    /// The ids that were read so far, and those added meanwhile; none while no read goes on.
     next: Option<Hashes>,
     /// How many ids `known` may have before it is read anew; 0 before it was read.
-    most: usize,
+    max: usize,
 }
 
 impl KnownIds {
@@ -65,8 +64,8 @@ impl KnownIds {
         if let Some(next) = &mut sets.next {
             next.insert(hash);
         }
-        if sets.most > 0 && sets.known.len() > sets.most {
-            sets.most = 0;
+        if sets.max > 0 && sets.known.len() > sets.max {
+            sets.max = 0;
             drop(sets);
             self.want();
         }
@@ -105,7 +104,7 @@ impl KnownIds {
             place = ids.pop().map(|(last, _)| last);
             if place.is_none() {
                 sets.known = sets.next.take().unwrap_or_default();
-                sets.most = 2 * sets.known.len() + MAX_GROWTH;
+                sets.max = 2 * sets.known.len() + MAX_GROWTH;
             }
         }
         self.read.store(wanted, Ordering::Release);

@@ -21,7 +21,7 @@ pub(in crate::service) struct Rule {
 }
 
 impl Namespaces {
-    /// Returns who may pull from a whole namespace without logging in; nobody if it isn't recorded.
+    /// Returns a namespace's visibility; one that isn't recorded is private.
     pub(in crate::service) fn visibility(&self, name: &str) -> Visibility {
         self.0
             .get(name)
@@ -29,7 +29,7 @@ impl Namespaces {
     }
 }
 
-/// Reads what the exchange has to know of an instance's namespaces.
+/// Reads the rules of an instance's namespaces.
 pub(in crate::service) async fn rules(store: &Store, instance: &InstanceId) -> Result<Namespaces> {
     let namespaces = store::namespace::list(store, instance, None, Page::ALL)
         .await?

@@ -1,4 +1,4 @@
-//! The kill switch: what was given out stops, though nothing of it is stored.
+//! Credentials and sessions that were revoked one by one, though nothing else of them is stored.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ pub(in crate::service) const KEPT: Duration = Duration::from_hours(48);
 /// hand.
 pub(in crate::service) struct Revocations {
     ids: ArcSwap<HashSet<CredentialId>>,
-    /// What was added here since the list was last begun to be read: it may not be in what is read.
+    /// Added here since the last read began: the read may not have them.
     added: Mutex<HashSet<CredentialId>>,
     /// The count of [`crate::service::memory::cache::NounCache::revocations`] that they were read
     /// at.
@@ -48,7 +48,7 @@ impl Revocations {
         self.ids.store(Arc::new(ids));
     }
 
-    /// Reads the list again, unless it was read at this count of changes. It is for the caller that
+    /// Reads the list again, unless it was read at this count of changes. The caller sees to it that
     /// nobody else does so at the same time.
     pub(in crate::service) async fn catch_up(&self, store: &Store, count: u64) -> Result<()> {
         if self.read_at.load(Ordering::Acquire) != count {
@@ -61,7 +61,7 @@ impl Revocations {
     }
 
     fn begin_read(&self) {
-        // What was added by now is in the database, and so in what is read.
+        // All that were added by now are in the database, and so in the read that begins.
         self.lock_added().clear();
     }
 

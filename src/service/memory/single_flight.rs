@@ -54,7 +54,7 @@ impl SingleFlight {
     }
 }
 
-/// What a [`RecentMap`] holds, and when it was last used.
+/// A value of a [`RecentMap`], and the time of its last use.
 pub(in crate::service) struct Recent<T> {
     value: T,
     used_at: AtomicI64,
