@@ -28,13 +28,16 @@ mod serve;
 mod tls;
 
 mod alibaba {
+    mod namespaces;
     mod passwords;
+    mod repositories;
     mod requests;
 }
 
 mod registry {
     mod cors;
     mod log_in_matrix;
+    mod namespaces;
     mod scope_forms;
     mod token_requests;
 }
@@ -62,6 +65,8 @@ mod service {
 }
 
 mod tencent {
+    mod namespaces;
+    mod repositories;
     mod requests;
     mod service_accounts;
     mod tokens;

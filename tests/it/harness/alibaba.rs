@@ -343,6 +343,18 @@ impl App {
         )
     }
 
+    /// Checks that an action about the instance is refused in each case, with the case's status and
+    /// code.
+    pub(crate) async fn refuses_cr(&self, action: &str, cases: &[(&[(&str, &str)], u16, &str)]) {
+        for (parameters, status, expected) in cases {
+            assert_eq!(
+                self.refused_cr(action, parameters).await,
+                (*status, (*expected).to_owned()),
+                "{action} {parameters:?}"
+            );
+        }
+    }
+
     pub(crate) async fn reset_login_password(&self, password: &str) -> Answer {
         self.alibaba(
             "ResetLoginPassword",

@@ -176,6 +176,16 @@ pub(crate) fn with(body: &Value, more: &Value) -> Value {
     body
 }
 
+/// Returns a field of each item of a list.
+pub(crate) fn names<'a>(said: &'a Value, list: &str, name: &str) -> Vec<&'a str> {
+    said[list]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item[name].as_str().unwrap())
+        .collect()
+}
+
 impl App {
     /// Calls an action at the Tencent door, as the SDKs do; what they send is there to be changed
     /// first.
@@ -343,6 +353,44 @@ impl App {
 
     pub(crate) async fn refused(&self, action: &str, parameters: Value) -> String {
         code(&self.ask(action, &parameters).await)
+    }
+
+    /// Checks that an action about the instance is refused in each case, with the case's code.
+    pub(crate) async fn refuses<'a>(
+        &self,
+        action: &str,
+        cases: impl IntoIterator<Item = (Value, &'a str)>,
+    ) {
+        for (parameters, expected) in cases {
+            assert_eq!(
+                self.refused(action, parameters.clone()).await,
+                expected,
+                "{action} {parameters}"
+            );
+        }
+    }
+
+    /// Checks that an action is refused for an instance that is another account's, or none.
+    pub(crate) async fn refuses_other_instances(&self, action: &str, mut body: Value) {
+        for (id, expected) in [
+            (
+                json!(self.foreign_instance.id.as_str()),
+                "ResourceNotFound.TcrResourceNotFound",
+            ),
+            (
+                json!("tcr-00000000"),
+                "ResourceNotFound.TcrResourceNotFound",
+            ),
+            (json!("nonsense"), "ResourceNotFound.TcrResourceNotFound"),
+            (json!(null), "MissingParameter"),
+        ] {
+            body["RegistryId"] = id;
+            assert_eq!(
+                code(&self.call(action, &body).await),
+                expected,
+                "{action} {body}"
+            );
+        }
     }
 
     /// Calls an action on the service account `robot`.
