@@ -7,6 +7,10 @@
 //!   and documents.
 //! - `harness/`: all that test files share. A test file imports no other.
 
+#![expect(
+    clippy::large_futures,
+    reason = "a set-up that several tests share holds a whole app"
+)]
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 mod captured;
@@ -32,6 +36,7 @@ mod alibaba {
     mod passwords;
     mod repositories;
     mod requests;
+    mod sts;
 }
 
 mod registry {
@@ -60,8 +65,10 @@ mod service {
     mod own_rights;
     mod refusals;
     mod rights;
+    mod roles;
     mod session_policies;
     mod sts;
+    mod unsigned_calls;
 }
 
 mod tencent {
@@ -69,5 +76,6 @@ mod tencent {
     mod repositories;
     mod requests;
     mod service_accounts;
+    mod sts;
     mod tokens;
 }

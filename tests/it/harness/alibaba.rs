@@ -155,6 +155,9 @@ pub(crate) fn alibaba_code(answer: &Answer) -> (u16, String) {
     )
 }
 
+/// The parameters of a refused call, and its status and code.
+type Refused<'a> = (&'a [(&'a str, &'a str)], u16, &'a str);
+
 impl App {
     /// Calls an action at the Alibaba door with ACS3, as the current SDKs do.
     pub(crate) fn alibaba(&self, action: &str, query: &[(&str, &str)]) -> AlibabaCall<'_> {
@@ -345,7 +348,7 @@ impl App {
 
     /// Checks that an action about the instance is refused in each case, with the case's status and
     /// code.
-    pub(crate) async fn refuses_cr(&self, action: &str, cases: &[(&[(&str, &str)], u16, &str)]) {
+    pub(crate) async fn refuses_cr(&self, action: &str, cases: &[Refused<'_>]) {
         for (parameters, status, expected) in cases {
             assert_eq!(
                 self.refused_cr(action, parameters).await,
