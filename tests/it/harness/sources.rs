@@ -18,6 +18,11 @@ pub(crate) fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
 
 /// Blanks comments, texts and test modules out, and leaves every line where it was.
 pub(crate) fn blank_out(text: &str) -> String {
+    without_tests(code_of(text))
+}
+
+/// Blanks comments and texts out, and leaves every line where it was.
+pub(crate) fn code_of(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(letter) = rest.chars().next() {
@@ -43,7 +48,7 @@ pub(crate) fn blank_out(text: &str) -> String {
         );
         rest = &rest[skipped..];
     }
-    without_tests(code)
+    code
 }
 
 /// Blanks every `#[cfg(test)]` module out, to the brace that closes it.
