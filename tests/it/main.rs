@@ -32,11 +32,13 @@ mod serve;
 mod tls;
 
 mod alibaba {
+    mod instances;
     mod namespaces;
     mod passwords;
     mod repositories;
     mod requests;
     mod sts;
+    mod tags;
 }
 
 mod registry {
@@ -72,6 +74,7 @@ mod service {
 }
 
 mod tencent {
+    mod instances;
     mod namespaces;
     mod repositories;
     mod requests;

@@ -118,6 +118,36 @@ impl App {
             .await
     }
 
+    /// Makes one with two instances in one region and, of the lowest specification, `bulk-00` to
+    /// `bulk-21` in another: more than an API may make.
+    pub(crate) async fn with_many_instances() -> Self {
+        let app = Self::with_base_domain().await;
+        for number in 0..22 {
+            let new = NewInstance {
+                account: ACCOUNT.parse().unwrap(),
+                name: format!("bulk-{number:02}"),
+                region: "ap-shanghai".to_owned(),
+                service: format!("bulk-{number}.example.com"),
+                kind: RegistryKind::Distribution,
+                issuer: None,
+                algorithm: Algorithm::Es256,
+                kid_format: KidFormat::Thumbprint,
+                token_ttl_seconds: None,
+                registry_url: None,
+                specification: Specification::Basic,
+                default: DefaultMark::Unmarked,
+                refresh_tokens: Switch::Off,
+            };
+            app.wait(Duration::from_millis(1));
+            app.service
+                .registry
+                .create_instance(&app.operator(), new)
+                .await
+                .unwrap();
+        }
+        app
+    }
+
     pub(crate) async fn zot(&self, name: &str) -> Instance {
         self.new_instance(name, RegistryKind::Zot, Algorithm::Es256)
             .await
