@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
@@ -223,21 +223,47 @@ impl Client {
         headers: HeaderMap,
         limit: usize,
     ) -> Result<Response<Bytes>, Failure> {
+        self.in_time(url, (Method::GET, headers, Bytes::new()), limit)
+            .await
+    }
+
+    /// Posts a body to a URL; as [`Self::get`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub async fn post(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        body: Bytes,
+        limit: usize,
+    ) -> Result<Response<Bytes>, Failure> {
+        self.in_time(url, (Method::POST, headers, body), limit)
+            .await
+    }
+
+    async fn in_time(
+        &self,
+        url: &Url,
+        request: Sent,
+        limit: usize,
+    ) -> Result<Response<Bytes>, Failure> {
         let all = self.settings.timeout;
-        timeout(all, self.get_in_time(url, headers, limit))
+        timeout(all, self.send(url, request, limit))
             .await
             .unwrap_or(Err(Failure::TimedOut(all)))
     }
 
-    async fn get_in_time(
+    async fn send(
         &self,
         url: &Url,
-        headers: HeaderMap,
+        (method, headers, body): Sent,
         limit: usize,
     ) -> Result<Response<Bytes>, Failure> {
         // Once more: what is asked for may come from somebody else's document.
         let url = self.check_url(url.as_str())?;
-        let request = request(Method::GET, &url, headers)?;
+        let request = request(method, &url, headers, body)?;
         let stream = self.connect(&url).await?;
         if url.scheme() == "http" {
             return exchange(stream, request, limit).await;
@@ -315,8 +341,10 @@ impl Client {
     }
 }
 
-/// Connections for requests without a body.
-type Sender = SendRequest<Empty<Bytes>>;
+/// The method, the headers and the body of a request.
+type Sent = (Method, HeaderMap, Bytes);
+
+type Sender = SendRequest<Full<Bytes>>;
 
 /// Asks one host many times, over connections that are used again.
 pub struct Connections {
@@ -361,7 +389,7 @@ impl Connections {
         limit: usize,
     ) -> Result<Response<Bytes>, Failure> {
         let url = self.client.check_url(url.as_str())?;
-        let request = || request(method.clone(), &url, headers.clone());
+        let request = || request(method.clone(), &url, headers.clone(), Bytes::new());
         while let Some(mut sender) = self.pop() {
             if sender.ready().await.is_err() {
                 continue;
@@ -404,12 +432,13 @@ fn request(
     method: Method,
     url: &Url,
     headers: HeaderMap,
-) -> Result<Request<Empty<Bytes>>, Failure> {
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, Failure> {
     let unwritable = || Failure::Url {
         url: url.to_string(),
         why: "it can't stand in a request",
     };
-    let mut request = Request::new(Empty::new());
+    let mut request = Request::new(Full::new(body));
     *request.method_mut() = method;
     *request.uri_mut() = url[url::Position::BeforePath..]
         .parse()
@@ -426,7 +455,7 @@ fn request(
     Ok(request)
 }
 
-type Handshake<S> = (Sender, Connection<TokioIo<S>, Empty<Bytes>>);
+type Handshake<S> = (Sender, Connection<TokioIo<S>, Full<Bytes>>);
 
 async fn handshake<S>(stream: S) -> Result<Handshake<S>, Failure>
 where
@@ -454,7 +483,7 @@ where
 /// Sends a request and reads the answer.
 async fn send(
     sender: &mut Sender,
-    request: Request<Empty<Bytes>>,
+    request: Request<Full<Bytes>>,
     limit: usize,
 ) -> Result<Response<Bytes>, Failure> {
     let (parts, body) = sender
@@ -476,7 +505,7 @@ async fn send(
 /// Sends a request over a fresh connection and reads the answer.
 async fn exchange<S>(
     stream: S,
-    request: Request<Empty<Bytes>>,
+    request: Request<Full<Bytes>>,
     limit: usize,
 ) -> Result<Response<Bytes>, Failure>
 where
