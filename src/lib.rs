@@ -19,6 +19,7 @@
 //! each to what it may import.
 
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod domain;
 pub mod http;

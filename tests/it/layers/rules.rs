@@ -65,7 +65,10 @@ rooms! {
         arc_swap aws_lc_rs axum bytes http hyper hyper_util rustix rustls serde_json tokio
         tokio_rustls tracing
     ];
-    quickstart, Free: rooms [config domain open registry_config serve service sign] crates [
+    client, Free: rooms [domain remote sign] crates [
+        base64 bytes hex http serde serde_json toml url
+    ];
+    quickstart, Free: rooms [client config domain open registry_config serve service] crates [
         aws_lc_rs base64 bytes clap hex http http_body_util hyper_util serde serde_json
         tokio url
     ];
@@ -74,7 +77,7 @@ rooms! {
     main, Free: rooms [cli] crates [clap mimalloc];
     secret_files, Free: rooms [domain] crates [];
     cli, Free: rooms [
-        config domain open quickstart registry_config serve service transfer views
+        client config domain open quickstart registry_config serve service transfer views
     ] crates [
         clap comfy_table serde serde_json tokio tracing tracing_subscriber
     ];

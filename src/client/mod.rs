@@ -1,0 +1,13 @@
+//! The client's side: how a person or a machine comes to a credential.
+//!
+//! It needs neither the data nor the master key: it speaks to a service's public API. A token or a
+//! signature goes only to an endpoint that the user named, in a command, a variable or the profile.
+
+pub mod auth_file;
+pub mod endpoint;
+pub mod environment;
+pub mod job_token;
+pub mod keys;
+pub mod profile;
+#[cfg(test)]
+mod testing;
