@@ -7,8 +7,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, header};
+use transire::client::signed;
 use transire::domain::clock::{Clock, SystemClock, SystemRandom, random_bytes};
-use transire::sign::{self, Signer, acs3, tc3};
+use transire::sign::{Parameters, Signer};
 
 use crate::Result;
 use crate::connection::Expected;
@@ -125,64 +126,45 @@ pub(crate) fn create_instance_token(tenant: &Tenant) -> Result<Vec<u8>> {
     let body = format!(
         r#"{{"RegistryId": "{registry_id}", "TokenType": "temp", "Desc": "{description}"}}"#
     );
-    let now = SystemClock.now();
-    let mut headers = HeaderMap::new();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    headers.insert(
-        "x-tc-action",
-        HeaderValue::from_static("CreateInstanceToken"),
-    );
-    headers.insert("x-tc-version", HeaderValue::from_static("2019-09-24"));
-    headers.insert("x-tc-region", HeaderValue::from_static("ap-guangzhou"));
-    headers.insert("x-tc-timestamp", HeaderValue::from(now.unix_seconds()));
-    headers.insert(
+    let mut request = signed::tencent(
+        signed::Operation::CREATE_INSTANCE_TOKEN,
+        HOST,
+        body.into_bytes(),
+        &signer(tenant),
+        SystemClock.now(),
+    )?;
+    request.headers.insert(
         "x-tc-requestclient",
         HeaderValue::from_static("SDK_PYTHON_3.0.1200"),
     );
-    let request = sign::Request {
-        method: "POST",
-        path: "/",
-        query: "",
-        host: HOST,
-        headers: &headers,
-        body: body.as_bytes(),
-    };
-    let authorization =
-        tc3::authorization(&request, "content-type;host", "tcr", &signer(tenant), now)?;
-    headers.insert(
-        header::AUTHORIZATION,
-        HeaderValue::from_str(&authorization)?,
-    );
-    Ok(written("POST", "/", &headers, &body))
+    Ok(written(
+        "POST",
+        &request.target,
+        &request.headers,
+        &request.body,
+    ))
 }
 
 /// Signs a `GetAuthorizationToken` as the present SDKs do.
 fn get_authorization_token(tenant: &Tenant) -> Result<Vec<u8>> {
-    let query = format!("InstanceId={}", tenant.instance.cri_id.as_str());
+    let mut parameters = Parameters::default();
+    parameters.set("InstanceId", tenant.instance.cri_id.as_str());
     let nonce = hex::encode(random_bytes::<16>(&SystemRandom));
-    let mut headers = HeaderMap::new();
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    let request = sign::Request {
-        method: "POST",
-        path: "/",
-        query: &query,
-        host: HOST,
-        headers: &headers,
-        body: b"",
-    };
-    let added = acs3::sign(
-        &request,
-        "GetAuthorizationToken",
-        "2018-12-01",
+    let mut request = signed::alibaba(
+        signed::Operation::GET_AUTHORIZATION_TOKEN,
+        HOST,
+        &parameters,
         &signer(tenant),
-        SystemClock.now(),
-        &nonce,
+        (SystemClock.now(), &nonce),
     )?;
-    headers.extend(added);
-    Ok(written("POST", &format!("/?{query}"), &headers, ""))
+    let json = HeaderValue::from_static("application/json");
+    request.headers.insert(header::ACCEPT, json);
+    Ok(written(
+        "POST",
+        &request.target,
+        &request.headers,
+        &request.body,
+    ))
 }
 
 /// Asks for a token as docker does before a push.
@@ -203,7 +185,7 @@ fn token(tenant: &Tenant, credential: &Credential) -> Vec<u8> {
         header::USER_AGENT,
         HeaderValue::from_static("docker/28.0.0 go/go1.24.0"),
     );
-    written("GET", &target, &headers, "")
+    written("GET", &target, &headers, b"")
 }
 
 /// Logs in to a registry that checks a password file.
@@ -221,7 +203,7 @@ fn signer(tenant: &Tenant) -> Signer<'_> {
     }
 }
 
-fn written(method: &str, target: &str, headers: &HeaderMap, body: &str) -> Vec<u8> {
+fn written(method: &str, target: &str, headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
     let mut text = format!("{method} {target} HTTP/1.1\r\nhost: {HOST}\r\n");
     for (name, value) in headers {
         text += &format!("{name}: {}\r\n", value.to_str().unwrap_or_default());
@@ -231,6 +213,5 @@ fn written(method: &str, target: &str, headers: &HeaderMap, body: &str) -> Vec<u
         write!(text, "content-length: {}\r\n", body.len()).unwrap_or_default();
     }
     text += "\r\n";
-    text += body;
-    text.into_bytes()
+    [text.as_bytes(), body].concat()
 }

@@ -4,10 +4,12 @@
 //! signature goes only to an endpoint that the user named, in a command, a variable or the profile.
 
 pub mod auth_file;
+pub mod cloud;
 pub mod endpoint;
 pub mod environment;
 pub mod job_token;
 pub mod keys;
 pub mod profile;
+pub mod signed;
 #[cfg(test)]
 mod testing;

@@ -5,7 +5,6 @@
 //! signatures, logs in, pushes an image and pulls it back. The account, the instance and the
 //! credentials are real, and stay usable.
 
-mod cloud;
 mod image;
 mod registry;
 mod wire;
@@ -21,9 +20,12 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
-use self::cloud::Cloud;
 use self::registry::Registry;
+use crate::client::cloud::{CloudApi, Credential, Kind};
+use crate::client::endpoint::{Endpoint, outgoing};
+use crate::client::keys::FoundKey;
 use crate::config::{self, Listen, Settings};
+use crate::domain::credential::Cloud;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::{AnyInstanceId, DefaultMark, Instance, RegistryKind};
 use crate::domain::switch::Switch;
@@ -241,22 +243,11 @@ async fn show(
         Some(running) => Registry::new(&running.host),
         None => Registry::without_registry(&realm, &instance.service),
     };
-    let cloud = Cloud::new(endpoint, key);
-    let credentials = [
-        cloud
-            .create_instance_token(instance.id.as_str(), "temp")
-            .await?,
-        cloud
-            .create_instance_token(instance.id.as_str(), "longterm")
-            .await?,
-        cloud
-            .get_authorization_token(instance.cri_id.as_str())
-            .await?,
-    ];
-    for (place, credential) in credentials.iter().enumerate() {
+    let credentials = issue(instance, key, endpoint).await?;
+    for (place, (operation, credential)) in credentials.iter().enumerate() {
         say(&format!(
-            "{}: got a credential of user {}",
-            credential.operation, credential.username
+            "{operation}: got a credential of user {}",
+            credential.username
         ));
         client.log_in(credential).await?;
         match &registry {
@@ -279,13 +270,51 @@ async fn show(
         );
     }
     next_steps(
-        &credentials[1].username,
+        &credentials[1].1.username,
         instance,
         key,
         endpoint,
         registry.as_ref().map(|running| running.host.as_str()),
     );
     Ok(registry)
+}
+
+/// Gets a credential by each operation that gives one.
+async fn issue(
+    instance: &Instance,
+    key: &NewAccessKey,
+    endpoint: &str,
+) -> Result<[(&'static str, Credential); 3]> {
+    let (client, endpoint) = (
+        outgoing(None),
+        Endpoint::parse(&format!("http://{endpoint}"))?,
+    );
+    let key = FoundKey {
+        cloud: Cloud::Tencent,
+        id: key.id.clone(),
+        secret: key.secret.clone(),
+        session_token: None,
+        source: "the quickstart".to_owned(),
+    };
+    let api = CloudApi::new(&client, &endpoint, &key);
+    let registry_id = instance.id.as_str();
+    let long_term = Kind::LongTerm("made by the quickstart");
+    Ok([
+        (
+            "CreateInstanceToken (TokenType temp)",
+            api.create_instance_token(registry_id, Kind::Temporary)
+                .await?,
+        ),
+        (
+            "CreateInstanceToken (TokenType longterm)",
+            api.create_instance_token(registry_id, long_term).await?,
+        ),
+        (
+            "GetAuthorizationToken",
+            api.get_authorization_token(instance.cri_id.as_str())
+                .await?,
+        ),
+    ])
 }
 
 /// A registry that this process started; it ends with it.

@@ -7,9 +7,9 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICA
 use http::{Method, Request, Response, StatusCode};
 use url::Url;
 
-use super::cloud::Credential;
 use super::image::{Image, MANIFEST_TYPE, digest_of};
 use super::wire::Http;
+use crate::client::cloud::Credential;
 use crate::domain::{Error, Result};
 
 /// Where a registry sends its clients for a token.
