@@ -1,6 +1,6 @@
 //! Access keys of the clouds' APIs, from where the clouds' own tools keep them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -123,7 +123,7 @@ fn in_tccli(environment: &Environment) -> Result<Option<FoundKey>> {
     })?;
     Ok(key_in_file(
         Cloud::Tencent,
-        path,
+        &path,
         profile.id,
         profile.secret.map(Secret::new),
         profile.token.map(Secret::new),
@@ -155,7 +155,7 @@ fn in_alibaba_profile(environment: &Environment) -> Result<Option<FoundKey>> {
     }
     Ok(key_in_file(
         Cloud::Alibaba,
-        path,
+        &path,
         value("access_key_id").map(str::to_owned),
         value("access_key_secret").map(Secret::new),
         value("security_token").map(Secret::new),
@@ -177,7 +177,7 @@ fn value_in<'t>(text: &'t str, section: &str, name: &str) -> Option<&'t str> {
 
 fn key_in_file(
     cloud: Cloud,
-    path: PathBuf,
+    path: &Path,
     id: Option<String>,
     secret: Option<Secret>,
     session_token: Option<Secret>,

@@ -243,7 +243,7 @@ async fn show(
         Some(running) => Registry::new(&running.host),
         None => Registry::without_registry(&realm, &instance.service),
     };
-    let credentials = issue(instance, key, endpoint).await?;
+    let credentials = Box::pin(issue(instance, key, endpoint)).await?;
     for (place, (operation, credential)) in credentials.iter().enumerate() {
         say(&format!(
             "{operation}: got a credential of user {}",
