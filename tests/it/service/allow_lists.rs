@@ -221,8 +221,8 @@ async fn terraforms_sequence_opens_an_instance_to_whom_it_names() {
     assert_eq!(status().await["Status"], "Closed");
 }
 
-#[tokio::test]
-async fn security_policies_are_kept_in_order_with_a_version() {
+/// An instance with three security policies.
+async fn three_policies() -> Made {
     let made = Made::new().await;
     let (app, id) = (&made.app, &made.id);
     let create = async |cidr: &str, description: &str| {
@@ -239,6 +239,12 @@ async fn security_policies_are_kept_in_order_with_a_version() {
     ] {
         assert_eq!(create(cidr, description).await, json!({ "RegistryId": id }));
     }
+    made
+}
+
+#[tokio::test]
+async fn security_policies_are_listed_in_order_as_they_were_written() {
+    let made = three_policies().await;
     let listed = made.policies().await;
     let version = listed[0]["PolicyVersion"].as_str().unwrap().to_owned();
     let entry = |index: usize, description: &str, cidr: &str, version: &str| {
@@ -256,12 +262,24 @@ async fn security_policies_are_kept_in_order_with_a_version() {
         entry(2, "", "10.0.0.0/8", &version)
     ]);
     assert_eq!(listed, expected);
-    let other_door = app.cr("GetInstanceEndpoint", &made.endpoint()).await;
+}
+
+#[tokio::test]
+async fn security_policies_are_shown_at_the_other_door() {
+    let made = three_policies().await;
+    let other_door = made.app.cr("GetInstanceEndpoint", &made.endpoint()).await;
     assert_eq!(
         other_door["AclEntries"][1],
         json!({ "Entry": "192.168.0.77/24", "Comment": "two" })
     );
+}
 
+#[tokio::test]
+async fn a_changed_security_policy_has_another_version() {
+    let made = three_policies().await;
+    let (app, id) = (&made.app, &made.id);
+    let listed = made.policies().await;
+    let version = listed[0]["PolicyVersion"].as_str().unwrap().to_owned();
     let modify = json!({
         "RegistryId": id,
         "PolicyIndex": 1,
@@ -278,6 +296,25 @@ async fn security_policies_are_kept_in_order_with_a_version() {
         (&json!("198.51.100.0/24"), &json!("new"))
     );
     assert_ne!(listed[0]["PolicyVersion"], json!(version));
+}
+
+#[tokio::test]
+async fn a_security_policy_is_deleted_by_its_place_and_the_lists_version() {
+    let made = three_policies().await;
+    let (app, id) = (&made.app, &made.id);
+    let listed = made.policies().await;
+    let version = listed[0]["PolicyVersion"].as_str().unwrap().to_owned();
+    app.tcr(
+        "ModifySecurityPolicy",
+        json!({
+            "RegistryId": id,
+            "PolicyIndex": 1,
+            "CidrBlock": "198.51.100.0/24",
+            "Description": "new",
+        }),
+    )
+    .await;
+    let listed = made.policies().await;
     let old = json!({ "RegistryId": id, "PolicyIndex": 0, "PolicyVersion": version });
     assert_eq!(
         app.tcr_refused("DeleteSecurityPolicy", old).await,
@@ -289,6 +326,13 @@ async fn security_policies_are_kept_in_order_with_a_version() {
         json!({ "RegistryId": id, "PolicyIndex": 0, "PolicyVersion": now }),
     )
     .await;
+    assert_eq!(made.policies().await.as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_range_of_a_security_policy_wins_over_its_place() {
+    let made = three_policies().await;
+    let (app, id) = (&made.app, &made.id);
     // The range wins over the place.
     app.tcr(
         "DeleteSecurityPolicy",
@@ -296,72 +340,88 @@ async fn security_policies_are_kept_in_order_with_a_version() {
     )
     .await;
     let left = made.policies().await;
-    assert_eq!(
-        (left.as_array().unwrap().len(), &left[0]["CidrBlock"]),
-        (1, &json!("198.51.100.0/24"))
-    );
+    let left: Vec<_> = left
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["CidrBlock"].as_str().unwrap())
+        .collect();
+    assert_eq!(left, ["3.3.3.3", "192.168.0.77/24"]);
+}
 
+/// Checks that an action at an instance with one policy is refused in each case, and that nothing
+/// is half done.
+async fn refuses<'a>(made: &Made, action: &str, cases: impl IntoIterator<Item = (Value, &'a str)>) {
+    let app = &made.app;
+    app.tcr(
+        "CreateSecurityPolicy",
+        json!({ "RegistryId": made.id, "CidrBlock": "198.51.100.0/24", "Description": "new" }),
+    )
+    .await;
+    let left = made.policies().await;
+    for (body, code) in cases {
+        assert_eq!(
+            app.tcr_refused(action, body.clone()).await,
+            code,
+            "{action} {body}"
+        );
+    }
+    assert_eq!(made.policies().await, left, "nothing was half done");
+}
+
+#[tokio::test]
+async fn the_parameters_of_create_security_policy_are_checked() {
+    let made = Made::new().await;
+    let id = &made.id;
     let new = |cidr: Value| json!({ "RegistryId": id, "CidrBlock": cidr, "Description": "x" });
-    let set = |entries: Value| json!({ "RegistryId": id, "SecurityGroupPolicySet": entries });
     let cases = [
+        (new(json!("198.51.100.9/24")), "ResourceInUse"),
+        (new(json!("1.2.3.4/33")), "InvalidParameterValue"),
+        (new(json!("example.com")), "InvalidParameterValue"),
+        (new(json!(7)), "InvalidParameter"),
         (
-            "CreateSecurityPolicy",
-            new(json!("198.51.100.9/24")),
-            "ResourceInUse",
-        ),
-        (
-            "CreateSecurityPolicy",
-            new(json!("1.2.3.4/33")),
-            "InvalidParameterValue",
-        ),
-        (
-            "CreateSecurityPolicy",
-            new(json!("example.com")),
-            "InvalidParameterValue",
-        ),
-        ("CreateSecurityPolicy", new(json!(7)), "InvalidParameter"),
-        (
-            "CreateSecurityPolicy",
             json!({ "RegistryId": id, "CidrBlock": "1.2.3.4" }),
             "MissingParameter",
         ),
         (
-            "CreateSecurityPolicy",
             json!({ "RegistryId": id, "CidrBlock": "1.2.3.4", "Description": "a\nb" }),
             "InvalidParameterValue",
         ),
         (
-            "CreateSecurityPolicy",
             json!({ "RegistryId": id, "CidrBlock": "1.2.3.4", "Description": "", "Port": 1 }),
             "UnknownParameter",
         ),
+    ];
+    refuses(&made, "CreateSecurityPolicy", cases).await;
+}
+
+#[tokio::test]
+async fn the_parameters_of_create_multiple_security_policy_are_checked() {
+    let made = Made::new().await;
+    let id = &made.id;
+    let set = |entries: Value| json!({ "RegistryId": id, "SecurityGroupPolicySet": entries });
+    let cases = [
+        (set(json!([])), "MissingParameter"),
+        (set(json!([{ "Description": "x" }])), "MissingParameter"),
+        (set(json!(["1.2.3.4"])), "InvalidParameter"),
         (
-            "CreateMultipleSecurityPolicy",
-            set(json!([])),
-            "MissingParameter",
-        ),
-        (
-            "CreateMultipleSecurityPolicy",
-            set(json!([{ "Description": "x" }])),
-            "MissingParameter",
-        ),
-        (
-            "CreateMultipleSecurityPolicy",
-            set(json!(["1.2.3.4"])),
-            "InvalidParameter",
-        ),
-        (
-            "CreateMultipleSecurityPolicy",
             set(json!([{ "CidrBlock": "1.2.3.4" }, { "CidrBlock": "1.2.3.4/32" }])),
             "ResourceInUse",
         ),
+    ];
+    refuses(&made, "CreateMultipleSecurityPolicy", cases).await;
+}
+
+#[tokio::test]
+async fn the_parameters_of_modify_security_policy_are_checked() {
+    let made = Made::new().await;
+    let id = &made.id;
+    let cases = [
         (
-            "ModifySecurityPolicy",
             json!({ "RegistryId": id, "CidrBlock": "1.2.3.4", "Description": "" }),
             "MissingParameter",
         ),
         (
-            "ModifySecurityPolicy",
             json!({
                 "RegistryId": id,
                 "PolicyIndex": 7,
@@ -371,7 +431,6 @@ async fn security_policies_are_kept_in_order_with_a_version() {
             "ResourceNotFound",
         ),
         (
-            "ModifySecurityPolicy",
             json!({
                 "RegistryId": id,
                 "PolicyIndex": -1,
@@ -380,56 +439,75 @@ async fn security_policies_are_kept_in_order_with_a_version() {
             }),
             "InvalidParameterValue",
         ),
+    ];
+    refuses(&made, "ModifySecurityPolicy", cases).await;
+}
+
+#[tokio::test]
+async fn the_parameters_of_delete_security_policy_are_checked() {
+    let made = Made::new().await;
+    let id = &made.id;
+    let cases = [
+        (json!({ "RegistryId": id }), "MissingParameter"),
         (
-            "DeleteSecurityPolicy",
-            json!({ "RegistryId": id }),
-            "MissingParameter",
-        ),
-        (
-            "DeleteSecurityPolicy",
             json!({ "RegistryId": id, "CidrBlock": "9.9.9.9" }),
             "ResourceNotFound",
         ),
         (
-            "DeleteSecurityPolicy",
             json!({ "RegistryId": id, "PolicyIndex": 0, "PolicyVersion": "x" }),
             "InvalidParameterValue",
         ),
+    ];
+    refuses(&made, "DeleteSecurityPolicy", cases).await;
+}
+
+#[tokio::test]
+async fn the_parameters_of_delete_multiple_security_policy_are_checked() {
+    let made = Made::new().await;
+    let id = &made.id;
+    let set = |entries: Value| json!({ "RegistryId": id, "SecurityGroupPolicySet": entries });
+    let cases = [(
+        set(json!([{ "CidrBlock": "198.51.100.0/24" }, { "CidrBlock": "9.9.9.9" }])),
+        "ResourceNotFound",
+    )];
+    refuses(&made, "DeleteMultipleSecurityPolicy", cases).await;
+}
+
+#[tokio::test]
+async fn the_parameters_of_manage_external_endpoint_are_checked() {
+    let made = Made::new().await;
+    let id = &made.id;
+    let cases = [
         (
-            "DeleteMultipleSecurityPolicy",
-            set(json!([{ "CidrBlock": "198.51.100.0/24" }, { "CidrBlock": "9.9.9.9" }])),
-            "ResourceNotFound",
-        ),
-        (
-            "ManageExternalEndpoint",
             json!({ "RegistryId": id, "Operation": "Open" }),
             "InvalidParameterValue",
         ),
+        (json!({ "RegistryId": id }), "MissingParameter"),
+    ];
+    refuses(&made, "ManageExternalEndpoint", cases).await;
+}
+
+#[tokio::test]
+async fn the_parameters_of_describe_security_policies_are_checked() {
+    let made = Made::new().await;
+    let cases = [
+        (json!({}), "MissingParameter"),
         (
-            "ManageExternalEndpoint",
-            json!({ "RegistryId": id }),
-            "MissingParameter",
-        ),
-        ("DescribeSecurityPolicies", json!({}), "MissingParameter"),
-        (
-            "DescribeSecurityPolicies",
             json!({ "RegistryId": "tcr-zzzzzzzz" }),
             "ResourceNotFound.TcrResourceNotFound",
         ),
-        (
-            "DescribeExternalEndpointStatus",
-            json!({ "RegistryId": app.foreign_instance.id.as_str() }),
-            "ResourceNotFound.TcrResourceNotFound",
-        ),
     ];
-    for (action, body, code) in cases {
-        assert_eq!(
-            app.tcr_refused(action, body.clone()).await,
-            code,
-            "{action} {body}"
-        );
-    }
-    assert_eq!(made.policies().await, left, "nothing was half done");
+    refuses(&made, "DescribeSecurityPolicies", cases).await;
+}
+
+#[tokio::test]
+async fn the_parameters_of_describe_external_endpoint_status_are_checked() {
+    let made = Made::new().await;
+    let cases = [(
+        json!({ "RegistryId": made.app.foreign_instance.id.as_str() }),
+        "ResourceNotFound.TcrResourceNotFound",
+    )];
+    refuses(&made, "DescribeExternalEndpointStatus", cases).await;
 }
 
 #[tokio::test]

@@ -173,134 +173,114 @@ async fn an_image_has_exactly_the_fields_of_the_sdks_models() {
     );
 }
 
-#[tokio::test]
-async fn parameters_are_checked_before_anything_is_asked() {
-    let stock = Stock::with(&["v1"]).await;
+/// Checks that an action of Tencent's is refused in each case, before the registry is asked.
+async fn refuses<'a>(
+    stock: &Stock,
+    action: &str,
+    cases: impl IntoIterator<Item = (Value, &'a str)>,
+) {
     let connections = stock.registry.connections();
-    for (action, more, code) in [
-        (
-            "DescribeImages",
-            json!({ "RegistryId": null }),
-            "MissingParameter",
-        ),
-        (
-            "DescribeImages",
-            json!({ "RepositoryName": null }),
-            "MissingParameter",
-        ),
-        (
-            "DescribeImages",
-            json!({ "Limit": "20" }),
-            "InvalidParameter",
-        ),
-        (
-            "DescribeImages",
-            json!({ "Limit": 0 }),
-            "InvalidParameterValue",
-        ),
-        (
-            "DescribeImages",
-            json!({ "Limit": 1001 }),
-            "InvalidParameterValue",
-        ),
-        (
-            "DescribeImages",
-            json!({ "Limit": i64::MAX }),
-            "InvalidParameterValue",
-        ),
-        (
-            "DescribeImages",
-            json!({ "Offset": -1 }),
-            "InvalidParameterValue",
-        ),
-        (
-            "DescribeImages",
-            json!({ "Offset": 4_294_967_296_i64 }),
-            "InvalidParameterValue",
-        ),
-        (
-            "DescribeImages",
-            json!({ "ExactMatch": "yes" }),
-            "InvalidParameter",
-        ),
-        (
-            "DescribeImages",
-            json!({ "Digest": "sha256:../../a" }),
-            "InvalidParameterValue",
-        ),
-        (
-            "DescribeImages",
-            json!({ "SortBy": "name" }),
-            "UnknownParameter",
-        ),
-        (
-            "DescribeImages",
-            json!({ "RegistryId": "tcr-00000000" }),
-            "ResourceNotFound.TcrResourceNotFound",
-        ),
-        (
-            "DescribeImages",
-            json!({ "RegistryId": stock.app.foreign_instance.id.as_str() }),
-            "ResourceNotFound.TcrResourceNotFound",
-        ),
-        (
-            "DescribeImages",
-            json!({ "RegistryId": stock.app.instance.id.as_str() }),
-            "UnsupportedOperation",
-        ),
-        (
-            "DescribeImages",
-            json!({ "NamespaceName": "nowhere" }),
-            "ResourceNotFound",
-        ),
-        (
-            "DescribeImages",
-            json!({ "RepositoryName": "../../_catalog" }),
-            "ResourceNotFound",
-        ),
-        (
-            "DescribeImages",
-            json!({ "RepositoryName": "\u{0}ä".repeat(200) }),
-            "ResourceNotFound",
-        ),
-        ("DescribeImageManifests", json!({}), "MissingParameter"),
-        (
-            "DescribeImageManifests",
-            json!({ "ImageVersion": "../a" }),
-            "ResourceNotFound",
-        ),
-        ("DeleteImage", json!({}), "MissingParameter"),
-        (
-            "DeleteImage",
-            json!({ "ImageVersion": "ä".repeat(200) }),
-            "ResourceNotFound",
-        ),
-        (
-            "DeleteImage",
-            json!({ "ImageVersion": "v1", "Force": true }),
-            "UnknownParameter",
-        ),
-        (
-            "DeleteRepositoryTags",
-            json!({ "Tags": [] }),
-            "MissingParameter",
-        ),
-        (
-            "DeleteRepositoryTags",
-            json!({ "Tags": [1] }),
-            "InvalidParameter",
-        ),
-        (
-            "DeleteRepositoryTags",
-            json!({ "Tags": vec!["a"; 21] }),
-            "InvalidParameterValue",
-        ),
-    ] {
+    for (more, code) in cases {
         // Two actions with one body in one second would have one signature.
         stock.app.wait(Duration::from_secs(1));
         let answer = stock.ask(action, more.clone()).await;
         assert_eq!(answer["Error"]["Code"], code, "{action} {more}: {answer}");
     }
+    assert_eq!(
+        stock.registry.connections(),
+        connections,
+        "the registry was asked"
+    );
+}
+
+#[tokio::test]
+async fn the_parameters_of_describe_images_are_checked_before_anything_is_asked() {
+    let stock = Stock::with(&["v1"]).await;
+    let cases = [
+        (json!({ "RegistryId": null }), "MissingParameter"),
+        (json!({ "RepositoryName": null }), "MissingParameter"),
+        (json!({ "Limit": "20" }), "InvalidParameter"),
+        (json!({ "Limit": 0 }), "InvalidParameterValue"),
+        (json!({ "Limit": 1001 }), "InvalidParameterValue"),
+        (json!({ "Limit": i64::MAX }), "InvalidParameterValue"),
+        (json!({ "Offset": -1 }), "InvalidParameterValue"),
+        (
+            json!({ "Offset": 4_294_967_296_i64 }),
+            "InvalidParameterValue",
+        ),
+        (json!({ "ExactMatch": "yes" }), "InvalidParameter"),
+        (
+            json!({ "Digest": "sha256:../../a" }),
+            "InvalidParameterValue",
+        ),
+        (json!({ "SortBy": "name" }), "UnknownParameter"),
+        (
+            json!({ "RegistryId": "tcr-00000000" }),
+            "ResourceNotFound.TcrResourceNotFound",
+        ),
+        (
+            json!({ "RegistryId": stock.app.foreign_instance.id.as_str() }),
+            "ResourceNotFound.TcrResourceNotFound",
+        ),
+        (
+            json!({ "RegistryId": stock.app.instance.id.as_str() }),
+            "UnsupportedOperation",
+        ),
+        (json!({ "NamespaceName": "nowhere" }), "ResourceNotFound"),
+        (
+            json!({ "RepositoryName": "../../_catalog" }),
+            "ResourceNotFound",
+        ),
+        (
+            json!({ "RepositoryName": "\u{0}ä".repeat(200) }),
+            "ResourceNotFound",
+        ),
+    ];
+    refuses(&stock, "DescribeImages", cases).await;
+}
+
+#[tokio::test]
+async fn the_parameters_of_describe_image_manifests_are_checked_before_anything_is_asked() {
+    let stock = Stock::with(&["v1"]).await;
+    let cases = [
+        (json!({}), "MissingParameter"),
+        (json!({ "ImageVersion": "../a" }), "ResourceNotFound"),
+    ];
+    refuses(&stock, "DescribeImageManifests", cases).await;
+}
+
+#[tokio::test]
+async fn the_parameters_of_delete_image_are_checked_before_anything_is_asked() {
+    let stock = Stock::with(&["v1"]).await;
+    let cases = [
+        (json!({}), "MissingParameter"),
+        (
+            json!({ "ImageVersion": "ä".repeat(200) }),
+            "ResourceNotFound",
+        ),
+        (
+            json!({ "ImageVersion": "v1", "Force": true }),
+            "UnknownParameter",
+        ),
+    ];
+    refuses(&stock, "DeleteImage", cases).await;
+}
+
+#[tokio::test]
+async fn the_parameters_of_delete_repository_tags_are_checked_before_anything_is_asked() {
+    let stock = Stock::with(&["v1"]).await;
+    let cases = [
+        (json!({ "Tags": [] }), "MissingParameter"),
+        (json!({ "Tags": [1] }), "InvalidParameter"),
+        (json!({ "Tags": vec!["a"; 21] }), "InvalidParameterValue"),
+    ];
+    refuses(&stock, "DeleteRepositoryTags", cases).await;
+}
+
+#[tokio::test]
+async fn alibabas_parameters_are_checked_before_anything_is_asked() {
+    let stock = Stock::with(&["v1"]).await;
+    let connections = stock.registry.connections();
     let cri_id = stock.instance.cri_id.as_str();
     let place = [("InstanceId", cri_id), ("RepoId", "crr-0123456789abcdef")];
     for (action, more, code) in [

@@ -502,23 +502,81 @@ async fn a_limit_beyond_a_hundred_counts_as_a_hundred() {
     );
 }
 
-#[tokio::test]
-async fn the_parameters_of_service_account_operations_are_checked() {
+/// An app with the service account `taken`.
+async fn an_app_with_the_robot_taken() -> App {
     let app = App::new().await;
     app.create_robot(&json!({ "Name": "taken" })).await;
+    // The same call in the same second would have the same signature.
+    app.wait(Duration::from_secs(1));
+    app
+}
+
+/// Checks that an action is refused in each case, whose parameters are put over `body`; that no
+/// answer shows a password; and that nothing was made or deleted.
+async fn refuses<'a>(
+    app: &App,
+    action: &str,
+    body: &Value,
+    cases: impl IntoIterator<Item = (Value, &'a str)>,
+) {
+    for (more, expected) in cases {
+        let body = with(body, &more);
+        let answer = app.tencent(action, &body).send().await;
+        assert_eq!(code(&answer), expected, "{action} {body}");
+        assert!(!answer.body.contains("assw0rd"), "{}", answer.body);
+        app.wait(Duration::from_millis(100));
+    }
+    assert_eq!(
+        app.accounts(&json!({})).await["TotalCount"],
+        1,
+        "something was made or deleted"
+    );
+}
+
+#[tokio::test]
+async fn the_names_of_a_new_service_account_are_checked() {
+    let app = an_app_with_the_robot_taken().await;
+    let cases = [
+        (json!({ "RegistryId": null }), "MissingParameter"),
+        (json!({ "Name": null }), "MissingParameter"),
+        (json!({ "Name": "Robot" }), "InvalidParameterValue"),
+        (json!({ "Name": "a:b" }), "InvalidParameterValue"),
+        (json!({ "Name": "tcr$" }), "InvalidParameterValue"),
+        (json!({ "Name": "a".repeat(51) }), "InvalidParameterValue"),
+        (
+            json!({ "Name": "taken" }),
+            "InvalidParameter.ErrorNameExists",
+        ),
+        (
+            json!({ "Name": "tcr$taken" }),
+            "InvalidParameter.ErrorNameExists",
+        ),
+        (json!({ "Description": "a\u{7}b" }), "InvalidParameterValue"),
+        (json!({ "Disable": "no" }), "InvalidParameter"),
+        (json!({ "Password": "Passw0rdEXAMPLE" }), "UnknownParameter"),
+        (
+            json!({ "RegistryId": "tcr-zzzzzzzz" }),
+            "ResourceNotFound.TcrResourceNotFound",
+        ),
+        (
+            json!({ "RegistryId": app.foreign_instance.id.as_str() }),
+            "ResourceNotFound.TcrResourceNotFound",
+        ),
+    ];
     let new = app.robot(&json!({ "Permissions": puller() }));
-    let taken = app.robot(&json!({ "Name": "taken" }));
+    refuses(&app, "CreateServiceAccount", &new, cases).await;
+}
+
+#[tokio::test]
+async fn the_permissions_of_a_new_service_account_are_checked() {
+    let app = an_app_with_the_robot_taken().await;
     let permission = |resource: Value, actions: Value| {
         json!({
             "Permissions": [{ "Resource": resource, "Actions": actions }],
         })
     };
     let pull = json!(["tcr:PullRepository"]);
-    let now = NOW.unix_millis();
-    let mut cases = vec![];
-    for (more, expected) in [
-        (json!({ "RegistryId": null }), "MissingParameter"),
-        (json!({ "Name": null }), "MissingParameter"),
+    let cases = [
         (json!({ "Permissions": null }), "MissingParameter"),
         (json!({ "Permissions": [] }), "MissingParameter"),
         (json!({ "Permissions": "team" }), "InvalidParameter"),
@@ -546,19 +604,16 @@ async fn the_parameters_of_service_account_operations_are_checked() {
             json!({ "Permissions": [{ "Resource": "team", "Actions": pull, "Effect": "allow" }] }),
             "UnknownParameter",
         ),
-        (json!({ "Name": "Robot" }), "InvalidParameterValue"),
-        (json!({ "Name": "a:b" }), "InvalidParameterValue"),
-        (json!({ "Name": "tcr$" }), "InvalidParameterValue"),
-        (json!({ "Name": "a".repeat(51) }), "InvalidParameterValue"),
-        (
-            json!({ "Name": "taken" }),
-            "InvalidParameter.ErrorNameExists",
-        ),
-        (
-            json!({ "Name": "tcr$taken" }),
-            "InvalidParameter.ErrorNameExists",
-        ),
-        (json!({ "Description": "a\u{7}b" }), "InvalidParameterValue"),
+    ];
+    let new = app.robot(&json!({ "Permissions": puller() }));
+    refuses(&app, "CreateServiceAccount", &new, cases).await;
+}
+
+#[tokio::test]
+async fn the_expiry_of_a_new_service_account_is_checked() {
+    let app = an_app_with_the_robot_taken().await;
+    let now = NOW.unix_millis();
+    let cases = [
         (json!({ "Duration": 0 }), "InvalidParameterValue"),
         (json!({ "Duration": -1 }), "InvalidParameterValue"),
         (json!({ "Duration": i64::MAX }), "InvalidParameterValue"),
@@ -566,22 +621,17 @@ async fn the_parameters_of_service_account_operations_are_checked() {
         (json!({ "ExpiresAt": now }), "InvalidParameterValue"),
         (json!({ "ExpiresAt": i64::MIN }), "InvalidParameterValue"),
         (json!({ "ExpiresAt": i64::MAX }), "InvalidParameterValue"),
-        (json!({ "Disable": "no" }), "InvalidParameter"),
-        (json!({ "Password": "Passw0rdEXAMPLE" }), "UnknownParameter"),
-        (
-            json!({ "RegistryId": "tcr-zzzzzzzz" }),
-            "ResourceNotFound.TcrResourceNotFound",
-        ),
-        (
-            json!({ "RegistryId": app.foreign_instance.id.as_str() }),
-            "ResourceNotFound.TcrResourceNotFound",
-        ),
-    ] {
-        cases.push(("CreateServiceAccount", with(&new, &more), expected));
-    }
+    ];
+    let new = app.robot(&json!({ "Permissions": puller() }));
+    refuses(&app, "CreateServiceAccount", &new, cases).await;
+}
+
+#[tokio::test]
+async fn the_parameters_of_describe_service_accounts_are_checked() {
+    let app = an_app_with_the_robot_taken().await;
     let filter =
         |name: &str, values: Value| json!({ "Filters": [{ "Name": name, "Values": values }] });
-    for (more, expected) in [
+    let cases = [
         (json!({ "RegistryId": null }), "MissingParameter"),
         (json!({ "Limit": -1 }), "InvalidParameterValue"),
         (json!({ "All": 1 }), "InvalidParameter"),
@@ -602,14 +652,20 @@ async fn the_parameters_of_service_account_operations_are_checked() {
             json!({ "RegistryId": app.foreign_instance.id.as_str() }),
             "ResourceNotFound.TcrResourceNotFound",
         ),
-    ] {
-        cases.push((
-            "DescribeServiceAccounts",
-            with(&app.registry_id(), &more),
-            expected,
-        ));
-    }
-    for (more, expected) in [
+    ];
+    refuses(&app, "DescribeServiceAccounts", &app.registry_id(), cases).await;
+}
+
+#[tokio::test]
+async fn the_parameters_of_modify_service_account_are_checked() {
+    let app = an_app_with_the_robot_taken().await;
+    let permission = |resource: Value, actions: Value| {
+        json!({
+            "Permissions": [{ "Resource": resource, "Actions": actions }],
+        })
+    };
+    let now = NOW.unix_millis();
+    let cases = [
         (json!({ "Name": null }), "MissingParameter"),
         (json!({ "Name": "nobody" }), "InvalidParameter"),
         (json!({ "Name": "No\nbody" }), "InvalidParameter"),
@@ -623,10 +679,20 @@ async fn the_parameters_of_service_account_operations_are_checked() {
             json!({ "RegistryId": app.other_instance.id.as_str() }),
             "InvalidParameter",
         ),
-    ] {
-        cases.push(("ModifyServiceAccount", with(&taken, &more), expected));
-    }
-    for (more, expected) in [
+    ];
+    refuses(
+        &app,
+        "ModifyServiceAccount",
+        &app.robot(&json!({ "Name": "taken" })),
+        cases,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_parameters_of_modify_service_account_password_are_checked() {
+    let app = an_app_with_the_robot_taken().await;
+    let cases = [
         (json!({}), "MissingParameter"),
         (json!({ "Random": "true" }), "InvalidParameter"),
         (json!({ "Random": false }), "MissingParameter"),
@@ -650,34 +716,24 @@ async fn the_parameters_of_service_account_operations_are_checked() {
             json!({ "Random": true, "Name": "nobody" }),
             "InvalidParameter",
         ),
-    ] {
-        cases.push((
-            "ModifyServiceAccountPassword",
-            with(&taken, &more),
-            expected,
-        ));
-    }
-    cases.push((
-        "DeleteServiceAccount",
-        app.robot(&json!({ "Name": "nobody" })),
-        "InvalidParameter",
-    ));
-    cases.push((
-        "DeleteServiceAccount",
-        app.robot(&json!({ "Force": true })),
-        "UnknownParameter",
-    ));
-    for (action, body, expected) in cases {
-        let answer = app.tencent(action, &body).send().await;
-        assert_eq!(code(&answer), expected, "{action} {body}");
-        assert!(!answer.body.contains("assw0rd"), "{}", answer.body);
-        app.wait(Duration::from_millis(100));
-    }
-    assert_eq!(
-        app.accounts(&json!({})).await["TotalCount"],
-        1,
-        "something was made or deleted"
-    );
+    ];
+    refuses(
+        &app,
+        "ModifyServiceAccountPassword",
+        &app.robot(&json!({ "Name": "taken" })),
+        cases,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_parameters_of_delete_service_account_are_checked() {
+    let app = an_app_with_the_robot_taken().await;
+    let cases = [
+        (json!({ "Name": "nobody" }), "InvalidParameter"),
+        (json!({ "Force": true }), "UnknownParameter"),
+    ];
+    refuses(&app, "DeleteServiceAccount", &app.robot(&json!({})), cases).await;
 }
 
 #[tokio::test]

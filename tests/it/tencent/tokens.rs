@@ -157,137 +157,123 @@ async fn a_deleted_token_is_gone_from_the_list_and_refused_at_once() {
     );
 }
 
-#[tokio::test]
-async fn the_parameters_of_token_operations_are_checked() {
+/// Checks that an action is refused in each case, with the case's code.
+async fn refuses<'a>(app: &App, action: &str, cases: impl IntoIterator<Item = (Value, &'a str)>) {
+    for (body, expected) in cases {
+        assert_eq!(
+            refusal(app, action, &body).await,
+            expected,
+            "{action} {body}"
+        );
+        app.wait(Duration::from_secs(1));
+    }
+}
+
+/// An app with a token, and the parameters that enable it.
+async fn an_app_with_a_token() -> (App, Value) {
     let app = App::new().await;
     let (id, _) = app.long_term("").await;
     let one = with(
         &app.registry_id(),
         &json!({ "TokenId": id, "Enable": true }),
     );
+    (app, one)
+}
+
+#[tokio::test]
+async fn the_parameters_of_describe_instance_token_are_checked() {
+    let app = App::new().await;
     let list = app.registry_id();
-    for (action, body, expected) in [
-        ("DescribeInstanceToken", json!({}), "MissingParameter"),
+    let cases = [
+        (json!({}), "MissingParameter"),
+        (with(&list, &json!({ "Limit": "20" })), "InvalidParameter"),
         (
-            "DescribeInstanceToken",
-            with(&list, &json!({ "Limit": "20" })),
-            "InvalidParameter",
-        ),
-        (
-            "DescribeInstanceToken",
             with(&list, &json!({ "Limit": -1 })),
             "InvalidParameterValue",
         ),
         (
-            "DescribeInstanceToken",
             with(&list, &json!({ "Offset": -1 })),
             "InvalidParameterValue",
         ),
         (
-            "DescribeInstanceToken",
             with(&list, &json!({ "Offset": i64::MAX })),
             "InvalidParameterValue",
         ),
+        (with(&list, &json!({ "Filters": [] })), "UnknownParameter"),
         (
-            "DescribeInstanceToken",
-            with(&list, &json!({ "Filters": [] })),
-            "UnknownParameter",
-        ),
-        (
-            "DescribeInstanceToken",
             json!({ "RegistryId": "tcr-zzzzzzzz" }),
             "ResourceNotFound.TcrResourceNotFound",
         ),
         (
-            "DescribeInstanceToken",
             json!({ "RegistryId": "demo" }),
             "ResourceNotFound.TcrResourceNotFound",
         ),
+        (json!({ "RegistryId": 1 }), "InvalidParameter"),
         (
-            "DescribeInstanceToken",
-            json!({ "RegistryId": 1 }),
-            "InvalidParameter",
-        ),
-        (
-            "DescribeInstanceToken",
             json!({ "RegistryId": app.foreign_instance.id.as_str() }),
             "ResourceNotFound.TcrResourceNotFound",
         ),
+    ];
+    refuses(&app, "DescribeInstanceToken", cases).await;
+}
+
+#[tokio::test]
+async fn the_parameters_of_modify_instance_token_are_checked() {
+    let (app, one) = an_app_with_a_token().await;
+    let cases = [
+        (with(&one, &json!({ "TokenId": null })), "MissingParameter"),
+        (with(&one, &json!({ "Enable": null })), "MissingParameter"),
+        (with(&one, &json!({ "ModifyFlag": 1 })), "MissingParameter"),
         (
-            "ModifyInstanceToken",
-            with(&one, &json!({ "TokenId": null })),
-            "MissingParameter",
-        ),
-        (
-            "ModifyInstanceToken",
-            with(&one, &json!({ "Enable": null })),
-            "MissingParameter",
-        ),
-        (
-            "ModifyInstanceToken",
-            with(&one, &json!({ "ModifyFlag": 1 })),
-            "MissingParameter",
-        ),
-        (
-            "ModifyInstanceToken",
             with(&one, &json!({ "ModifyFlag": 3 })),
             "InvalidParameterValue",
         ),
         (
-            "ModifyInstanceToken",
             with(&one, &json!({ "ModifyFlag": "1" })),
             "InvalidParameter",
         ),
+        (with(&one, &json!({ "Enable": "true" })), "InvalidParameter"),
         (
-            "ModifyInstanceToken",
-            with(&one, &json!({ "Enable": "true" })),
-            "InvalidParameter",
-        ),
-        (
-            "ModifyInstanceToken",
             with(&one, &json!({ "ModifyFlag": 1, "Desc": "a\nb" })),
             "InvalidParameterValue",
         ),
         (
-            "ModifyInstanceToken",
             with(&one, &json!({ "ModifyFlag": 1, "Desc": "a".repeat(256) })),
             "InvalidParameterValue",
         ),
+        (with(&one, &json!({ "State": 1 })), "UnknownParameter"),
         (
-            "ModifyInstanceToken",
-            with(&one, &json!({ "State": 1 })),
-            "UnknownParameter",
-        ),
-        (
-            "ModifyInstanceToken",
             with(&one, &json!({ "TokenId": "v".repeat(20) })),
             "InvalidParameter",
         ),
         (
-            "ModifyInstanceToken",
             with(&one, &json!({ "TokenId": "x" })),
             "InvalidParameterValue",
         ),
+    ];
+    refuses(&app, "ModifyInstanceToken", cases).await;
+    assert_eq!(
+        done(&app, "DescribeInstanceToken", &app.registry_id()).await["Tokens"][0]["Enabled"],
+        true
+    );
+}
+
+#[tokio::test]
+async fn the_parameters_of_delete_instance_token_are_checked() {
+    let (app, one) = an_app_with_a_token().await;
+    let cases = [
         (
-            "DeleteInstanceToken",
             with(&one, &json!({ "Enable": null, "RegistryId": null })),
             "MissingParameter",
         ),
-        ("DeleteInstanceToken", one.clone(), "UnknownParameter"),
+        (one.clone(), "UnknownParameter"),
         // Of the other instance it is none.
         (
-            "DeleteInstanceToken",
-            json!({ "RegistryId": app.other_instance.id.as_str(), "TokenId": id }),
+            json!({ "RegistryId": app.other_instance.id.as_str(), "TokenId": one["TokenId"] }),
             "InvalidParameter",
         ),
-    ] {
-        assert_eq!(
-            refusal(&app, action, &body).await,
-            expected,
-            "{action} {body}"
-        );
-        app.wait(Duration::from_secs(1));
-    }
+    ];
+    refuses(&app, "DeleteInstanceToken", cases).await;
     assert_eq!(
         done(&app, "DescribeInstanceToken", &app.registry_id()).await["Tokens"][0]["Enabled"],
         true
