@@ -3,16 +3,21 @@
 mod cascades;
 mod connections;
 mod files;
+mod groups;
 mod identities;
 mod instances;
 mod log_ins;
 mod nouns;
+mod oidc_providers;
+mod policies;
 mod portable;
 mod registry;
+mod roles;
 mod servers;
 mod session_policies;
 mod signed_changes;
 mod upgrades;
+mod users;
 mod wrapped;
 mod writes;
 
@@ -71,7 +76,8 @@ macro_rules! on_both_databases {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
-                    if let Some(place) = crate::store::tests::Place::on_serializable_postgres().await {
+                    let place = crate::store::tests::Place::on_serializable_postgres().await;
+                    if let Some(place) = place {
                         super::$case(&place).await;
                         place.remove().await;
                     }
@@ -82,7 +88,8 @@ macro_rules! on_both_databases {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
-                    if let Some(place) = crate::store::tests::Place::on_postgres_without_sessions().await {
+                    let place = crate::store::tests::Place::on_postgres_without_sessions().await;
+                    if let Some(place) = place {
                         super::$case(&place).await;
                         place.remove().await;
                     }
