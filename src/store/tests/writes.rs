@@ -98,7 +98,9 @@ async fn the_same_operation_happens_once(place: &Place) {
         ..account(2)
     };
     let attempt = || Write::new(operation.clone()).then(accounts::raise_generation(second.id));
-    assert!(store.apply(attempt()).await.is_err());
+    let refused = kind(store.apply(attempt()).await);
+    let noun = Noun::Account;
+    assert_eq!(refused, ErrorKind::NotFound { noun });
     apply(&store, accounts::insert(&second)).await.unwrap();
     store.apply(attempt()).await.unwrap();
     store.apply(attempt()).await.unwrap();
