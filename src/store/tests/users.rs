@@ -377,9 +377,9 @@ async fn race(store: &Store, home: &Instance, ann: &User, round: i64) -> Vec<Res
     let mut writes = JoinSet::new();
     for number in 0..12 {
         let part = match number % 5 {
-            0 => access_keys::insert(&key_of(&format!("AKID-{round}-{number}"), &owner, &ann))
+            0 => access_keys::insert(&key_of(&format!("AKID-{round}-{number}"), &owner, ann))
                 .unchecked(),
-            1 => credentials::insert(&credential_of(&home, &ann), QUOTA),
+            1 => credentials::insert(&credential_of(home, ann), QUOTA),
             2 => groups::add_member(owner.id, "builders", "ann"),
             3 => fixed_passwords::set(
                 &home.id,
