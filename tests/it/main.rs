@@ -29,6 +29,7 @@ mod outage;
 mod policies;
 mod replicas;
 mod serve;
+mod style;
 mod tls;
 
 mod alibaba {

@@ -190,20 +190,36 @@ fn repository(name: &str) -> Value {
 #[tokio::test]
 async fn the_parameters_of_create_repository_are_checked() {
     let app = a_namespace_with_a_repository().await;
-    app.refuses("CreateRepository", [
-        (repository("app"), "InvalidParameter.ErrRepoExist"),
-        (repository("ab"), "InvalidParameterValue"),
-        (repository("a/bc"), "InvalidParameterValue"),
-        (repository(&"a".repeat(65)), "InvalidParameterValue"),
-        (json!({ "NamespaceName": "nobody", "RepositoryName": "app" }), "ResourceNotFound"),
-        (json!({ "NamespaceName": "team" }), "MissingParameter"),
-        (json!({ "NamespaceName": "team", "RepositoryName": "new", "BriefDescription": "a\nb" }), "InvalidParameterValue"),
-        (json!({
-                "NamespaceName": "team",
-                "RepositoryName": "new",
-                "Description": "a".repeat(2001),
-            }), "InvalidParameterValue"),
-    ])
+    app.refuses(
+        "CreateRepository",
+        [
+            (repository("app"), "InvalidParameter.ErrRepoExist"),
+            (repository("ab"), "InvalidParameterValue"),
+            (repository("a/bc"), "InvalidParameterValue"),
+            (repository(&"a".repeat(65)), "InvalidParameterValue"),
+            (
+                json!({ "NamespaceName": "nobody", "RepositoryName": "app" }),
+                "ResourceNotFound",
+            ),
+            (json!({ "NamespaceName": "team" }), "MissingParameter"),
+            (
+                json!({
+                    "NamespaceName": "team",
+                    "RepositoryName": "new",
+                    "BriefDescription": "a\nb",
+                }),
+                "InvalidParameterValue",
+            ),
+            (
+                json!({
+                    "NamespaceName": "team",
+                    "RepositoryName": "new",
+                    "Description": "a".repeat(2001),
+                }),
+                "InvalidParameterValue",
+            ),
+        ],
+    )
     .await;
     assert_eq!(
         app.told("DescribeRepositories", json!({})).await["TotalCount"],
