@@ -285,9 +285,9 @@ impl Server {
                 Announced::Begin,
             ),
         };
-        let is_slowed = self.service.limits.is_slowed(&record.context)
-            && !self.service.limits.was_right_lately(access_key_id);
-        let limit = if is_slowed {
+        let is_throttled = self.service.limits.is_throttled(&record.context)
+            && !self.service.limits.was_verified_recently(access_key_id);
+        let limit = if is_throttled {
             limit.min(MAX_SLOWED_BODY)
         } else {
             limit

@@ -22,7 +22,7 @@ use crate::service::keys::{Keys, is_set_up, set_up};
 use crate::service::ledger::queue::Audit;
 use crate::service::ledger::refusals::Refusals;
 use crate::service::ledger::{Ledger, anonymous};
-use crate::service::limits::back_off::LogIns;
+use crate::service::limits::back_off::LogInLimits;
 use crate::service::limits::rates::{ActionLimits, AddressLimits, TokenLimits, WaitLimits};
 use crate::service::limits::replay::Replays;
 use crate::service::limits::{AddressBudgets, Limits};
@@ -187,7 +187,7 @@ fn limits(base: Arc<Base>, settings: &LimitSettings) -> Limits {
             anonymous: AddressLimits::new(settings.anonymous_per_second, settings.anonymous_burst),
             waits: WaitLimits::new(),
         },
-        log_ins: LogIns::new(
+        log_ins: LogInLimits::new(
             settings.failed_log_ins,
             settings.failed_log_ins_per_minute,
             refusals(),

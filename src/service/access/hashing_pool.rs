@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::service::limits::gates::Gates;
+use crate::service::limits::keyed_semaphore::KeyedSemaphore;
 
 /// How many chosen passwords of one party are hashed at once, or wait for a thread.
 pub(super) const HASHES_OF_PARTY: usize = 2;
@@ -30,7 +30,7 @@ pub(in crate::service) struct Pool {
     threads: Arc<Semaphore>,
     /// Those that hash and those that wait to.
     pub(super) places: Arc<Semaphore>,
-    pub(super) gates: Arc<Gates<HashParty>>,
+    pub(super) parties: Arc<KeyedSemaphore<HashParty>>,
 }
 
 impl Pool {
@@ -40,7 +40,7 @@ impl Pool {
         Self {
             threads: Arc::new(Semaphore::new(threads)),
             places: Arc::new(Semaphore::new(threads.saturating_add(waiting))),
-            gates: Gates::new(HASHES_OF_PARTY, MAX_WAITING_OF_PARTY),
+            parties: KeyedSemaphore::new(HASHES_OF_PARTY, MAX_WAITING_OF_PARTY),
         }
     }
 
@@ -61,9 +61,13 @@ impl Pool {
                 "Too many passwords are being checked; try again in a moment.",
             )
         };
-        let mut passes = Vec::new();
+        let mut permits = Vec::new();
         for party in parties {
-            passes.push(Gates::pass(&self.gates, party).await.ok_or_else(busy)?);
+            permits.push(
+                KeyedSemaphore::acquire(&self.parties, party)
+                    .await
+                    .ok_or_else(busy)?,
+            );
         }
         // Only now: a party's line takes nobody else's place.
         let place = Arc::clone(&self.places)
@@ -74,7 +78,7 @@ impl Pool {
             .await
             .map_err(Error::internal)?;
         // The work holds them, not its caller: breaking off makes no room for more.
-        let held = (passes, place, thread);
+        let held = (permits, place, thread);
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
             drop(held);

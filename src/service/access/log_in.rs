@@ -22,7 +22,7 @@ use crate::service::access::passwords::Failed;
 use crate::service::access::reach::check_reach;
 use crate::service::ledger::refusals::Claim;
 use crate::service::limits::attempt::Attempt;
-use crate::service::limits::back_off::Slowed;
+use crate::service::limits::back_off::BackOff;
 use crate::service::memory::staleness::downgraded;
 use crate::service::request::RequestContext;
 use crate::token::{Grant, Ground};
@@ -90,7 +90,7 @@ impl Access {
         let instance = match self.memory.cache.known_instance_by_service(service) {
             Some(known) => Some(known),
             None => {
-                let _look = self.limits.look(attempt).await?;
+                let _permit = self.limits.lookup_permit(attempt).await?;
                 self.memory
                     .cache
                     .instance_by_service(&self.base.store, service)
@@ -252,7 +252,7 @@ impl Access {
         id: &CredentialId,
         attempt: &mut Attempt,
     ) -> Result<Option<Arc<LongTermCredential>>> {
-        let _look = if self
+        let _permit = if self
             .memory
             .cache
             .has_credential(&self.base.store, id)
@@ -260,7 +260,7 @@ impl Access {
         {
             None
         } else {
-            self.limits.look(attempt).await?
+            self.limits.lookup_permit(attempt).await?
         };
         self.memory.cache.credential(&self.base.store, id).await
     }
@@ -357,7 +357,7 @@ impl Access {
                 return if self.limits.charge(attempt) {
                     error
                 } else {
-                    self.limits.slowed(Slowed::Address, &error)
+                    self.limits.back_off_error(BackOff::Address, &error)
                 };
             }
         }
@@ -371,15 +371,15 @@ impl Access {
             address,
             username,
             secret,
-            (!is_within).then_some(Slowed::Address),
+            (!is_within).then_some(BackOff::Address),
             self.base.now(),
         );
         if failure.is_repeated {
             self.limits.give_back(attempt);
         }
-        match (failure.was_slowed, is_within) {
-            (true, _) => self.limits.slowed(Slowed::Username, &error),
-            (false, false) => self.limits.slowed(Slowed::Address, &error),
+        match (failure.was_used_up, is_within) {
+            (true, _) => self.limits.back_off_error(BackOff::Username, &error),
+            (false, false) => self.limits.back_off_error(BackOff::Address, &error),
             (false, true) => error,
         }
     }

@@ -30,7 +30,7 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::service::access::Access;
 use crate::service::access::hashing_pool::{HashParty, MAX_WAITING_OF_PARTY, Pool};
 use crate::service::limits::attempt::Attempt;
-use crate::service::limits::back_off::{Guess, Outcome, Standing};
+use crate::service::limits::back_off::guesses::{Client, Guess, Outcome};
 use crate::service::limits::rates::subscriber;
 use crate::store;
 use crate::store::account::Account;
@@ -165,17 +165,17 @@ impl Passwords {
             (stored.hash, stored.generation)
         });
         let key = self.remembered_as(given, hash, generation);
-        let (given, hash, turn) = (given.clone(), hash.clone(), guess.map(Guess::turn));
+        let (given, hash, permit) = (given.clone(), hash.clone(), guess.map(Guess::permit));
         let work = move || {
             let right = password::verify(&given, &hash);
-            drop(turn);
+            drop(permit);
             right
         };
         let address = guess.map(|guess| HashParty::Address(subscriber(guess.address())));
-        let verified = match guess.map(Guess::standing) {
+        let verified = match guess.map(Guess::client) {
             // An account that strangers merely name has no gate there: they could keep it shut.
-            None | Some(Standing::Stranger) => self.strangers.run(address, work).await,
-            Some(Standing::Known) => {
+            None | Some(Client::Unknown) => self.strangers.run(address, work).await,
+            Some(Client::Known) => {
                 self.known
                     .run(
                         address.into_iter().chain(account.map(HashParty::Account)),
@@ -240,7 +240,7 @@ impl Access {
         if let (false, Some(account)) = (right, &found) {
             // To find that there is no such name, the store was asked. A refusal asks it always, so
             // that its time doesn't tell.
-            let _look = self.limits.look(attempt).await?;
+            let _permit = self.limits.lookup_permit(attempt).await?;
             self.confirm(account).await?;
         }
         judged(instance, found, right, self.base.now())
@@ -261,10 +261,10 @@ impl Access {
             .cache
             .has_service_account(&self.base.store, &instance.id, name)
             .await?;
-        let _look = if is_there {
+        let _permit = if is_there {
             None
         } else {
-            self.limits.look(attempt).await?
+            self.limits.lookup_permit(attempt).await?
         };
         self.memory
             .cache
@@ -555,7 +555,7 @@ mod tests {
     use super::*;
     use crate::domain::clock::SystemRandom;
     use crate::service::access::hashing_pool::HASHES_OF_PARTY;
-    use crate::service::limits::back_off::LogIns;
+    use crate::service::limits::back_off::LogInLimits;
     use crate::service::limits::rates::AddressLimits;
 
     const START: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
@@ -618,7 +618,7 @@ mod tests {
             assert!(work.await.unwrap());
         }
         assert!(neighbour.await.unwrap());
-        assert!(pool.gates.is_empty(), "who left is forgotten");
+        assert!(pool.parties.is_empty(), "who left is forgotten");
     }
 
     #[tokio::test]
@@ -653,11 +653,11 @@ mod tests {
         );
     }
 
-    fn log_ins() -> LogIns {
-        LogIns::new(3, 6, AddressLimits::new(1, 5), &SystemRandom)
+    fn log_ins() -> LogInLimits {
+        LogInLimits::new(3, 6, AddressLimits::new(1, 5), &SystemRandom)
     }
 
-    async fn guess(log_ins: &LogIns, secret: &Secret) -> Guess {
+    async fn guess(log_ins: &LogInLimits, secret: &Secret) -> Guess {
         log_ins
             .begin_guess("192.0.2.1".parse().unwrap(), "ci", secret, || START)
             .await

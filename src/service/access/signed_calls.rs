@@ -158,7 +158,7 @@ impl Access {
             }
             Err(error) => Err(self
                 .limits
-                .charge_stranger(&mut attempt, &error)
+                .charge_refusal(&mut attempt, &error)
                 .unwrap_or(error)),
         }
     }
@@ -288,7 +288,7 @@ impl Access {
 
     /// Tells among whom a request waits.
     fn priority_of(&self, context: &RequestContext) -> Priority {
-        if self.limits.is_slowed(context) {
+        if self.limits.is_throttled(context) {
             Priority::Slowed
         } else {
             Priority::Usual

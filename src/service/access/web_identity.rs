@@ -56,7 +56,7 @@ impl Access {
         let provider = match self.memory.cache.known_oidc_provider(account, provider) {
             Some(known) => Some(known),
             None => {
-                let _look = self.limits.look(attempt).await?;
+                let _permit = self.limits.lookup_permit(attempt).await?;
                 self.memory
                     .cache
                     .oidc_provider(&self.base.store, account, provider)

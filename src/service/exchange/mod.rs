@@ -1,4 +1,8 @@
-//! Token exchange: a log-in in, a token out, with the rights that are asked for and held.
+//! Token exchange: a log-in becomes a registry token with the rights that are both asked for and
+//! held.
+//!
+//! Registries verify tokens offline, so a token's rights last as long as it does. The policies are
+//! decided anew for each exchange, and token lifetimes are short.
 
 pub(super) mod reductions;
 
@@ -26,8 +30,8 @@ use crate::service::rights::Rights;
 use crate::service::rights::verdict::everything;
 use crate::token::{Access, Claims, Grant, Ground};
 
-/// How many scopes are decided before other requests have their turn: a request may have thousands.
-const DECIDED_AT_ONCE: usize = 64;
+/// The scopes that are decided before the task yields to others: a request may have thousands.
+const SCOPES_PER_YIELD: usize = 64;
 
 /// Whether a refresh token is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +95,7 @@ impl Exchange {
     ) -> Result<Exchanged> {
         let instance = call.caller.registry_instance()?;
         if let Some(credential) = call.caller.credential() {
-            // Before anything is decided: that is what many scopes cost.
+            // Before any policy is decided, which is the cost of a request with many scopes.
             self.limits.tokens.count(credential, call.now)?;
         }
         let Granted {
@@ -101,7 +105,8 @@ impl Exchange {
         if is_reduced {
             Box::pin(self.log_reductions(call, scopes, &granted)).await?;
         }
-        // Anybody may ask for nothing: those have no events of their own, and wait for no permit.
+        // Anybody may make an exchange that grants nothing. So it has no event of its own, and
+        // takes no place in the audit queue from others.
         let permit = if call.caller.is_anonymous() && granted.is_empty() {
             None
         } else {
@@ -141,7 +146,7 @@ impl Exchange {
             is_reduced: !scopes.left_out.is_empty(),
         };
         for (place, scope) in scopes.asked.iter().enumerate() {
-            if place % DECIDED_AT_ONCE == DECIDED_AT_ONCE - 1 {
+            if place % SCOPES_PER_YIELD == SCOPES_PER_YIELD - 1 {
                 tokio::task::yield_now().await;
             }
             let held = self.held(call, instance, scope).await?;
@@ -185,7 +190,7 @@ impl Exchange {
             .signing_key_of(instance)
             .is_err()
         {
-            // Another replica made the instance, and its key with it, a moment ago.
+            // Another replica may have created the instance and its key a moment ago.
             Box::pin(self.memory.catch_up()).await?;
         }
         let keyring = self.memory.keys.keyring.load();
@@ -197,14 +202,14 @@ impl Exchange {
         Ok(token.text)
     }
 
-    /// Returns what `caller` holds of `asked`.
+    /// Returns the asked scope, with the actions that the caller holds.
     async fn held(&self, call: &Call<'_>, instance: &Instance, asked: &Scope) -> Result<Scope> {
         let mut wanted = asked.actions.clone();
         if wanted.contains(&Action::All) {
             wanted.extend([Action::Pull, Action::Push, Action::Delete]);
         }
-        // Divergence: an upload begins with a look at what is there: a token that can only push
-        // can't push.
+        // Divergence: docker asks whether a layer exists (HEAD, a pull) before it uploads it, so a
+        // token that only allows push can't push.
         if wanted.contains(&Action::Push) {
             wanted.insert(Action::Pull);
         }
@@ -230,8 +235,8 @@ impl Exchange {
     /// Returns the caller's refresh token: the one that logged in, or one that lives as long as its
     /// credential.
     ///
-    /// It is never another one: docker's engine throws away what a refresh returns, so a token that
-    /// changed with its use would lock its user out.
+    /// A refresh never returns a new refresh token: docker's engine ignores it and keeps the old
+    /// one, so rotation would lock its user out.
     fn refresh_token(&self, caller: &Caller, instance: &Instance, held: &Grant) -> Result<Secret> {
         if let Some(presented) = caller.refresh_token() {
             return Ok(presented.clone());
@@ -286,20 +291,20 @@ fn exchange_event<'a>(
     }
 }
 
-/// Tells whether all that a scope asks for is held.
+/// Tells whether the caller holds each action that a scope asks for.
 fn is_whole(asked: &Scope, held: &BTreeSet<Action>) -> bool {
     asked.actions.iter().all(|action| {
         held.contains(action) || *action == Action::All && holds_everything(asked, held)
     })
 }
 
-/// Tells whether what is held is all that can be done, where that is written out.
+/// Tells whether the held actions are all that exist for a repository, which is what `*` means.
 fn holds_everything(asked: &Scope, held: &BTreeSet<Action>) -> bool {
     asked.resource_type == ResourceType::Repository
         && everything(&asked.resource_type, &asked.name).is_subset(held)
 }
 
-/// Returns what a scope asks for and isn't held, `*` written out.
+/// Returns the asked actions that aren't held, with `*` written out.
 pub(in crate::service) fn missing(asked: &Scope, held: &BTreeSet<Action>) -> BTreeSet<Action> {
     let mut missing = asked.actions.clone();
     if asked.resource_type == ResourceType::Repository && missing.remove(&Action::All) {
@@ -308,6 +313,7 @@ pub(in crate::service) fn missing(asked: &Scope, held: &BTreeSet<Action>) -> BTr
     &missing - held
 }
 
-pub(in crate::service) fn same_thing(held: &Scope, asked: &Scope) -> bool {
+/// Tells whether two scopes are of the same resource.
+pub(in crate::service) fn is_same_resource(held: &Scope, asked: &Scope) -> bool {
     held.resource_type == asked.resource_type && held.name == asked.name
 }

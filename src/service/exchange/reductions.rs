@@ -7,30 +7,29 @@ use crate::domain::instance::Instance;
 use crate::domain::printable::escape;
 use crate::domain::scope::{Action, ResourceType, Scope, Scopes};
 use crate::service::call::Call;
-use crate::service::exchange::{Exchange, missing, same_thing};
+use crate::service::exchange::{Exchange, is_same_resource, missing};
 use crate::service::ledger::refusals::Party;
 use crate::service::rights::verdict::everything;
 
 /// The most scopes of one request that the log explains.
 const MAX_EXPLAINED: usize = 10;
 
-/// The most bytes of each part of an explanation: what was asked, what was granted, and why not
-/// more.
+/// The most bytes of each part of an explanation: the asked scope, the granted one, the reason.
 const MAX_PART_BYTES: usize = 512;
 
-/// The most bytes that all explanations of one request have together: its line has 4 KiB at most,
-/// the names in it included.
+/// The most bytes of all explanations of one request together. With the names in it, its log line
+/// then has 4 KiB at most.
 pub(in crate::service) const MAX_EXPLANATION_BYTES: usize = 3072;
 
-/// The same where nobody logged in.
-const MAX_BYTES_FOR_STRANGERS: usize = 256;
+/// The same for a request without a log-in, which anybody can send.
+const MAX_UNAUTHENTICATED_BYTES: usize = 256;
 
 /// The scopes of one request that aren't granted whole, as one text of bounded size.
 pub(in crate::service) struct Explanations {
     max_bytes: usize,
     text: String,
     explained: usize,
-    /// How many have no room in it.
+    /// The number of further scopes that have no room in the text.
     more: usize,
 }
 
@@ -44,13 +43,13 @@ impl Explanations {
         }
     }
 
-    /// Tells whether there is no room for another.
+    /// Tells whether the text has no room for another scope.
     fn is_full(&self) -> bool {
         self.explained == MAX_EXPLAINED || self.text.len() >= self.max_bytes
     }
 
-    /// Adds a scope, with what is granted of it and why not more; or counts it, once there is no
-    /// room.
+    /// Adds a scope with its granted actions and the reason for the others; counts it once the text
+    /// is full.
     fn add(&mut self, scope: &str, granted: &str, why: &str) {
         if self.is_full() {
             self.more += 1;
@@ -73,9 +72,15 @@ impl Explanations {
 }
 
 impl Exchange {
-    /// Says in one line of the log of each scope that isn't granted whole what is granted, and why
-    /// not more: the client hears nothing but less in its token. `granted` is in the order of what
-    /// was asked, without those of which nothing is granted.
+    /// Logs one line that explains each scope that isn't granted whole.
+    ///
+    /// The client is told nothing: its token just has fewer actions, and the registry refuses
+    /// later. Without this line, nobody could tell which policy was missing. `granted` is in the
+    /// order of the asked scopes, without those of which nothing is granted.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, when a policy that no cache has can't be read.
     pub(in crate::service) async fn log_reductions(
         &self,
         call: &Call<'_>,
@@ -94,17 +99,17 @@ impl Exchange {
         let mut reduced = Explanations::new(if principal.is_some() {
             MAX_EXPLANATION_BYTES
         } else {
-            MAX_BYTES_FOR_STRANGERS
+            MAX_UNAUTHENTICATED_BYTES
         });
         let mut granted = granted.iter().peekable();
         let nothing = std::collections::BTreeSet::new();
         for scope in &scopes.asked {
-            let held = granted.next_if(|held| same_thing(held, scope));
+            let held = granted.next_if(|held| is_same_resource(held, scope));
             let missing = missing(scope, held.map_or(&nothing, |held| &held.actions));
             if missing.is_empty() {
                 continue;
             }
-            // What isn't shown isn't worked out.
+            // A reason costs policy decisions, so none is worked out for a scope that isn't shown.
             let why = if reduced.is_full() {
                 String::new()
             } else {
@@ -181,7 +186,7 @@ impl Exchange {
     }
 }
 
-/// Returns a text as the log shows what a client wrote: escaped, and cut.
+/// Escapes and cuts a text that a client chose, so that it can forge no log line.
 fn escaped(text: &str) -> String {
     cut(&escape(cut(text))).to_owned()
 }

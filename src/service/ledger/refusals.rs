@@ -24,17 +24,18 @@ use crate::service::ledger::queue::Share;
 use crate::service::limits::rates::{AddressLimits, Bucket, Rates, subscriber};
 use crate::service::request::RequestContext;
 
-/// How many refusals of one address are recorded one by one: per second, and at once.
+/// The refusals of one address that are recorded one by one: per second, and at once.
 const RECORDS_PER_ADDRESS: (u32, u32) = (1, 20);
 /// The same of all unauthenticated callers: some four kilobytes of log a second.
 const RECORDS_OF_STRANGERS: (u32, u32) = (10, 100);
 /// The same of one account: some five kilobytes of log a second.
 const RECORDS_PER_ACCOUNT: (u32, u32) = (10, 20);
-/// How many reduced tokens of one account the log explains: per second, and at once. Such a line
-/// has four kilobytes at most, so that all lines of an account stay below ten kilobytes a second.
+/// The reduced tokens of one account that the log explains: per second, and at once. Such a line
+/// has four kilobytes at most, so all lines of an account stay below ten kilobytes a second.
 const EXPLANATIONS_PER_ACCOUNT: (u32, u32) = (1, 20);
 /// The most counts by caller; all other refusals are counted by their cause alone.
 const MAX_COUNTED: usize = 64;
+
 /// A refused request, as its API knows it.
 pub struct Refusal<'a> {
     /// The action; none where the request isn't audited.

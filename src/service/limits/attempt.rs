@@ -1,4 +1,8 @@
-//! The charge of an unproved request, before work is done for it.
+//! The charge of an unauthenticated request, taken before the service works for it.
+//!
+//! Each address has a bucket of refusals. A request takes one before it costs anything, and gets it
+//! back once its caller is authenticated. So of many requests at once, no more pass than the bucket
+//! has.
 
 use std::net::IpAddr;
 
@@ -6,29 +10,29 @@ use tokio::sync::SemaphorePermit;
 
 use crate::domain::{Blame, Error, ErrorKind, Result};
 use crate::service::limits::Limits;
-use crate::service::limits::back_off::Slowed;
+use crate::service::limits::back_off::BackOff;
 use crate::service::limits::rates::address_throttled;
 use crate::service::request::RequestContext;
 
-/// A log-in under way, and what its address was charged before it is proven.
+/// A log-in under way, with the charge of its address.
 pub(in crate::service) struct Attempt {
     pub(in crate::service) address: Option<IpAddr>,
     charge: Charge,
 }
 
-/// Whether one of the address's refusals was taken.
+/// The charge of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Charge {
-    /// Nothing has cost anything yet.
+    /// No refusal was asked for: nothing has cost anything yet.
     NotAsked,
-    /// It was.
+    /// One of the address's refusals was taken.
     Taken,
-    /// There was none.
+    /// The address has no refusal left.
     NoneLeft,
 }
 
 impl Attempt {
-    /// Begins one, from this address.
+    /// Begins an attempt from this address.
     pub(in crate::service) fn new(address: Option<IpAddr>) -> Self {
         Self {
             address,
@@ -36,33 +40,34 @@ impl Attempt {
         }
     }
 
-    /// Returns the address that it comes from.
+    /// Returns the client's address.
     pub(in crate::service) fn address(&self) -> Option<IpAddr> {
         self.address
     }
 }
 
 impl Limits {
-    /// Tells whether too many requests of an address were refused.
-    pub fn is_slowed(&self, context: &RequestContext) -> bool {
+    /// Tells whether an address has used up its refusals.
+    pub fn is_throttled(&self, context: &RequestContext) -> bool {
         context
             .address
-            .is_some_and(|address| self.addresses.refusals.is_slowed(address, self.base.now()))
+            .is_some_and(|address| self.addresses.refusals.is_used_up(address, self.base.now()))
     }
 
-    /// Tells whether requests of an access key, or a session's, were verified in the last minutes.
-    pub fn was_right_lately(&self, access_key_id: &str) -> bool {
+    /// Tells whether a request of an access key, or of a session's, was verified in the last
+    /// minutes.
+    pub fn was_verified_recently(&self, access_key_id: &str) -> bool {
         self.replays.has_seen(access_key_id)
     }
 
-    /// Counts a refused request against its address. Where there were too many before, returns what
-    /// is answered instead; a fault of ours, or of an issuer, is nobody's refusal.
+    /// Counts a refused request against its address. Returns the error that is answered instead
+    /// where too many were refused before. Errors that are not the client's fault don't count.
     pub fn count_refusal(&self, error: &Error, context: &RequestContext) -> Option<Error> {
-        self.charge_stranger(&mut Attempt::new(context.address), error)
+        self.charge_refusal(&mut Attempt::new(context.address), error)
     }
 
     /// As [`Self::count_refusal`], for a request that may have been charged already.
-    pub(in crate::service) fn charge_stranger(
+    pub(in crate::service) fn charge_refusal(
         &self,
         attempt: &mut Attempt,
         error: &Error,
@@ -76,23 +81,27 @@ impl Limits {
         (!is_within).then(address_throttled)
     }
 
-    /// Lets a log-in that isn't proven ask the database for what memory lacks.
+    /// Permits an unauthenticated log-in to ask the database about a name that no cache has.
     ///
-    /// An address that has refusals left pays one of them, which it gets back on success. From one
-    /// that has none, a few look at once and others wait for it: strangers can make names up, but
-    /// can't keep the database busy with them.
-    pub(in crate::service) async fn look(
+    /// An address with refusals left is charged one, which it gets back on success. An address
+    /// without any shares a few permits with all others like it, so made-up names can't keep the
+    /// database busy.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AddressThrottled`] when too many wait for such a permit.
+    pub(in crate::service) async fn lookup_permit(
         &self,
         attempt: &mut Attempt,
     ) -> Result<Option<SemaphorePermit<'_>>> {
         if self.charge(attempt) {
             Ok(None)
         } else {
-            self.log_ins.look().await.map(Some)
+            self.log_ins.lookup_permit().await.map(Some)
         }
     }
 
-    /// Takes one of the address's refusals, once for a log-in; `false` when it has none left.
+    /// Takes one of the address's refusals, once for each attempt; `false` when none was left.
     pub(in crate::service) fn charge(&self, attempt: &mut Attempt) -> bool {
         if attempt.charge == Charge::NotAsked {
             let is_within = attempt
@@ -107,23 +116,28 @@ impl Limits {
         attempt.charge == Charge::Taken
     }
 
+    /// Gives back the charge of an attempt that succeeded, or failed by no fault of the client.
     pub(in crate::service) fn give_back(&self, attempt: &Attempt) {
         if let (Some(address), Charge::Taken) = (attempt.address, attempt.charge) {
             self.addresses.refusals.give_back(address);
         }
     }
 
-    /// Returns what is answered instead of a refusal; the operator hears the cause of that all the
-    /// same.
-    pub(in crate::service) fn slowed(&self, slowed: Slowed, refusal: &Error) -> Error {
-        let error = self.log_ins.slowed(slowed);
+    /// Returns the back-off error that is answered instead of a refusal. It keeps the refusal's
+    /// cause, for log and audit.
+    pub(in crate::service) fn back_off_error(&self, back_off: BackOff, refusal: &Error) -> Error {
+        let error = self.log_ins.back_off_error(back_off);
         match refusal.refusal_cause() {
             Some(cause) => error.caused_by(cause),
             None => error,
         }
     }
 
-    /// Counts a token for nobody.
+    /// Counts an anonymous token request against its address.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AddressThrottled`] when the address asked for too many.
     pub(in crate::service) fn count_anonymous(&self, context: &RequestContext) -> Result<()> {
         let Some(address) = context.address else {
             return Ok(());

@@ -1,16 +1,16 @@
-//! How often: rates of actions and addresses, back-off of log-ins, replays, and what replicas count
-//! together.
+//! How often: rates of actions and addresses, back-off of log-ins, replays, and the count that
+//! replicas share.
 
 pub(super) mod attempt;
 pub(super) mod back_off;
-pub(super) mod gates;
+pub(super) mod keyed_semaphore;
 pub(super) mod rates;
 pub(super) mod replay;
 pub(super) mod replicas;
 
 use std::sync::{Arc, OnceLock};
 
-use self::back_off::LogIns;
+use self::back_off::LogInLimits;
 use self::rates::{ActionLimits, AddressLimits, TokenLimits, Wait, WaitLimits};
 use self::replay::Replays;
 use crate::domain::Result;
@@ -20,35 +20,36 @@ use crate::service::base::Base;
 use crate::service::request::RequestContext;
 use crate::shared::Shared;
 
-/// How often accounts, credentials and addresses may do what costs something.
+/// The limits of accounts, credentials and addresses, and the memory of signatures.
 pub struct Limits {
     pub(super) base: Arc<Base>,
     /// Calls of an account, by action.
     pub(super) actions: ActionLimits,
     /// Token requests of a credential.
     pub(super) tokens: TokenLimits,
-    /// The budgets of strangers.
+    /// Requests of addresses, before their callers are authenticated.
     pub(super) addresses: AddressBudgets,
     /// Failed log-ins.
-    pub(super) log_ins: LogIns,
-    /// Nonces and signatures that were used.
+    pub(super) log_ins: LogInLimits,
+    /// Used nonces and signatures.
     pub(super) replays: Replays,
-    /// The count of all replicas; set once the service serves, where the settings have it.
+    /// The count that replicas share; set once the service serves, where the settings name a
+    /// server for it.
     pub(super) shared: OnceLock<Arc<Shared>>,
 }
 
-/// The budgets of an address, before a caller is proved.
+/// The budgets of an address, before its callers are authenticated.
 pub(super) struct AddressBudgets {
     /// Refused requests.
     pub(super) refusals: AddressLimits,
-    /// Tokens without a log-in.
+    /// Token requests without a log-in.
     pub(super) anonymous: AddressLimits,
-    /// Bodies that are waited for.
+    /// Bodies that the service waits for.
     pub(super) waits: WaitLimits,
 }
 
 impl Limits {
-    /// Forgets what counts no more.
+    /// Drops the buckets that are full again, and the signatures that nobody can use any more.
     pub(super) fn forget(&self, now: Timestamp) {
         self.actions.forget(now);
         self.tokens.forget(now);
@@ -59,7 +60,11 @@ impl Limits {
         self.replays.forget(now);
     }
 
-    /// Counts a call of `action` against the account that it turned out to be of.
+    /// Counts a call of `action` against an account that is known only now, as by a web identity.
+    ///
+    /// # Errors
+    ///
+    /// `Throttled` when the account called the action too often.
     pub(in crate::service) async fn throttle_account(
         &self,
         account: AccountId,
@@ -67,19 +72,21 @@ impl Limits {
     ) -> Result<()> {
         self.actions.check(account, action, self.base.now())?;
         match self.shared.get() {
-            Some(shared) => Box::pin(self.count_with_others(shared, account, action)).await,
+            Some(shared) => Box::pin(self.count_shared(shared, account, action)).await,
             None => Ok(()),
         }
     }
 
-    /// Charges a body that has to be waited for to its address. An access key that was right lately
-    /// counts apart: what others send in its name before they are proved is not charged to it.
+    /// Charges a body that the service has to wait for to its address.
+    ///
+    /// An access key that was verified recently has a bucket of its own there: bodies that its
+    /// neighbours never finish don't use it up.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::AddressThrottled`] when too many were waited for in vain, or are waited for.
+    /// `AddressThrottled` when too many bodies are awaited, or never came.
     pub fn begin_wait(&self, context: &RequestContext, access_key_id: &str) -> Result<Wait> {
-        let known = if self.was_right_lately(access_key_id) {
+        let known = if self.was_verified_recently(access_key_id) {
             access_key_id
         } else {
             ""
@@ -89,7 +96,7 @@ impl Limits {
             .begin(context.address, known, self.base.now())
     }
 
-    /// Gives back what was charged for a body that came.
+    /// Gives back the charge of a body that came.
     pub fn end_wait(&self, Wait(sender): Wait) {
         if let Some(sender) = sender {
             self.addresses.waits.rates.give_back(sender);

@@ -1,8 +1,15 @@
-//! Requests that come again: nonces are used once, and a signature only with what it was made for.
+//! Replay protection: a nonce is used once, and a signature comes again only with the same request.
 //!
-//! What is remembered are 64-bit keyed hashes, in buckets by the time that the request was signed,
-//! per access key. A bucket that is full throttles its key; nothing is evicted before its window
-//! has passed. A restart forgets all of it (docs/guarantees.md).
+//! A signed request that was overheard could be sent again for as long as its signature is valid.
+//! Schemes with a nonce forbid that by the nonce. Schemes without one (TC3) can't: SDKs repeat a
+//! request after a timeout, byte by byte, and must be answered. There the signature may come again,
+//! bound to the same request, and the result is the one that its owner asked for.
+//!
+//! Each access key has its own memory of 64-bit keyed hashes, in buckets by the time of signing. A
+//! whole bucket is dropped once no signature in it is valid any more, and nothing is evicted
+//! before: an attacker could otherwise fill the memory until the nonce to be replayed is forgotten.
+//! A full bucket refuses the requests of its access key instead. A restart forgets all of it
+//! (docs/guarantees.md).
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
@@ -13,24 +20,25 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::service::sharded::{AsItIs, Sharded};
 use crate::sign::Replay;
 
-/// The width of a bucket, in seconds: a window of fifteen minutes both ways spans seven.
+/// The width of a bucket, in seconds: a window of fifteen minutes both ways spans seven buckets.
 const BUCKET_SECONDS: i64 = 300;
-/// The longest window of any signature, both ways, in seconds.
+/// The longest time that a signature is valid before and after its signing, in seconds.
 const WINDOW_SECONDS: i64 = 900;
 
-/// Of one access key: by the time signed, what was seen, and for a signature what it was bound to.
+/// The buckets of one access key, by time of signing. Each has the hashes of nonces and signatures,
+/// with the hash of the request that a signature is bound to; zero for a nonce.
 type Buckets = BTreeMap<i64, HashMap<u64, u64, BuildHasherDefault<AsItIs>>>;
 
-/// What a call is for.
+/// Whether a call reads or changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// It says what is there.
+    /// It is read-only.
     Read,
-    /// It changes something, or gives something out.
+    /// It changes something, or gives out a secret.
     Change,
 }
 
-/// Remembers nonces and signatures for as long as they could be used again.
+/// Remembers nonces and signatures for as long as their signatures are valid.
 pub(in crate::service) struct Replays {
     hasher: RandomState,
     bucket_capacity: usize,
@@ -48,12 +56,16 @@ impl Replays {
         }
     }
 
-    /// Takes note of a request whose signature was verified.
+    /// Checks a request whose signature was verified, and remembers it.
     ///
-    /// [`ErrorKind::Replayed`] for a nonce that was used, or a signature that comes with something
-    /// else than before; [`ErrorKind::NonceMemoryFull`] when its bucket is full. What only reads
-    /// may share the signature of another request: a client that asks two things of one body in one
-    /// second signs alike.
+    /// TC3 doesn't sign the action, so two Describe calls with one body in one second carry one
+    /// signature; read-only actions may share it. They may share no signature that leaves the body
+    /// out, because another body would be another question.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Replayed`] for a used nonce, or a signature that came with another request;
+    /// [`ErrorKind::NonceMemoryFull`] when the bucket is full.
     pub(in crate::service) fn check(
         &self,
         access_key_id: &str,
@@ -64,7 +76,7 @@ impl Replays {
     ) -> Result<()> {
         let (seen, bound, may_differ) = match replay {
             Replay::None => return Ok(()),
-            // A nonce is bound to nothing that could come again, so its second use never fits.
+            // A nonce is bound to no request, so nothing is equal to it and its second use fails.
             Replay::Nonce(nonce) => (self.hasher.hash_one(nonce), None, false),
             Replay::Bound {
                 signature,
@@ -76,12 +88,15 @@ impl Replays {
                 purpose == Purpose::Read && *covers_body,
             ),
         };
+        // One lock from look-up to insertion: of two copies sent at once, only one passes.
         let mut keys = self.by_access_key.lock(access_key_id);
         let buckets = match keys.get_mut(access_key_id) {
             Some(buckets) => buckets,
             None => keys.entry(access_key_id.to_owned()).or_default(),
         };
         forget_passed(buckets, now);
+        // In all buckets, not only that of this time: a nonce could come again with a signature of
+        // another time.
         if let Some(before) = buckets.values().find_map(|bucket| bucket.get(&seen)) {
             return if may_differ || bound == Some(*before) {
                 Ok(())
@@ -111,7 +126,7 @@ impl Replays {
             .contains_key(access_key_id)
     }
 
-    /// Forgets what a signature was bound to; a nonce stays used.
+    /// Forgets the request that a signature is bound to; a nonce stays used.
     pub(in crate::service) fn unbind(&self, access_key_id: &str, replay: &Replay) {
         let Replay::Bound { signature, .. } = replay else {
             return;
@@ -128,7 +143,7 @@ impl Replays {
         }
     }
 
-    /// Forgets the access keys that nothing is remembered of.
+    /// Drops the access keys whose signatures are all invalid by now.
     pub(in crate::service) fn forget(&self, now: Timestamp) {
         self.by_access_key.retain(|_, buckets| {
             forget_passed(buckets, now);
@@ -137,7 +152,7 @@ impl Replays {
     }
 }
 
-/// Drops the buckets whose last request has left its window.
+/// Drops the buckets in which no signature is valid any more.
 fn forget_passed(buckets: &mut Buckets, now: Timestamp) {
     let oldest = now
         .minus(Duration::from_secs(WINDOW_SECONDS.unsigned_abs()))
@@ -195,28 +210,18 @@ mod tests {
                 NOW,
             )
             .unwrap();
-        assert!(
+        let refused = |signed_at, now| {
             replays
-                .check(
-                    "a",
-                    NOW.minus(14 * MINUTE),
-                    &nonce("1"),
-                    Purpose::Change,
-                    NOW
-                )
-                .is_err()
-        );
+                .check("a", signed_at, &nonce("1"), Purpose::Change, now)
+                .unwrap_err()
+                .kind()
+                .clone()
+        };
+        assert_eq!(refused(NOW.minus(14 * MINUTE), NOW), ErrorKind::Replayed);
         // Signed a quarter of an hour ahead, it could be sent for half an hour.
-        assert!(
-            replays
-                .check(
-                    "a",
-                    NOW.plus(14 * MINUTE),
-                    &nonce("1"),
-                    Purpose::Change,
-                    NOW.plus(28 * MINUTE)
-                )
-                .is_err()
+        assert_eq!(
+            refused(NOW.plus(14 * MINUTE), NOW.plus(28 * MINUTE)),
+            ErrorKind::Replayed
         );
     }
 
@@ -278,16 +283,21 @@ mod tests {
         replays
             .check("a", NOW, &sent(2, true), Purpose::Read, NOW)
             .expect("two questions of one body in one second");
-        assert!(
+        let refused = |replay, purpose| {
             replays
-                .check("a", NOW, &sent(3, true), Purpose::Change, NOW)
-                .is_err(),
+                .check("a", NOW, &replay, purpose, NOW)
+                .unwrap_err()
+                .kind()
+                .clone()
+        };
+        assert_eq!(
+            refused(sent(3, true), Purpose::Change),
+            ErrorKind::Replayed,
             "a question's signature changes nothing"
         );
-        assert!(
-            replays
-                .check("a", NOW, &sent(2, false), Purpose::Read, NOW)
-                .is_err(),
+        assert_eq!(
+            refused(sent(2, false), Purpose::Read),
+            ErrorKind::Replayed,
             "nothing covers this question"
         );
     }

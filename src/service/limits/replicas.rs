@@ -1,11 +1,18 @@
-//! Calls as all replicas count them, where the settings name a server for it.
+//! Replays and rates as all replicas count them, where the settings name a server for it.
 //!
-//! A replica's own memory is asked first, and stays what counts while that server doesn't answer.
+//! Without such a server each replica counts for itself: an account's rate is as many times higher
+//! as there are replicas, and a nonce could be used once at each.
+//!
+//! A replica asks its own memory first, and then the server, in one trip for replay and rate. A
+//! server that doesn't answer refuses nothing: the replica's own count decides then, and the
+//! operator sees [`Limits::degraded`]. The other choice would make that server one more thing on
+//! which every call depends.
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, Result};
 use crate::service::limits::Limits;
+use crate::service::limits::rates::throttled;
 use crate::service::limits::replay::Purpose;
 use crate::shared::{Call, Mark, Shared, Verdict};
 use crate::sign::Replay;
@@ -19,12 +26,12 @@ pub(in crate::service) struct VerifiedCall<'a> {
     pub(in crate::service) purpose: Purpose,
     pub(in crate::service) replay: &'a Replay,
     pub(in crate::service) signed_at: Timestamp,
-    /// When its signature is valid at no replica any more.
+    /// From this time on its signature is valid at no replica.
     pub(in crate::service) ends_at: Timestamp,
 }
 
 impl Limits {
-    /// Returns what goes on worse than it should, though nothing is missing.
+    /// Returns a text for each thing that works worse than it should while the service is ready.
     pub fn degraded(&self) -> Vec<&'static str> {
         let lost = self
             .shared
@@ -37,17 +44,19 @@ impl Limits {
         }
     }
 
-    /// Takes note of a verified call, here and at the other replicas. Returns how often its account
-    /// called, where that is too often.
+    /// Checks a verified call for replay, here and with the other replicas, and counts it with
+    /// them. Returns the account's calls in the present second, where they are too many.
     ///
     /// # Errors
-    /// Those of [`Replays::check`]; [`ErrorKind::Replayed`] for what another replica saw before.
+    ///
+    /// `Replayed` for a call that this or another replica saw before; `NonceMemoryFull` when this
+    /// replica can remember no more of the access key.
     pub(in crate::service) async fn note_call(
         &self,
         call: &VerifiedCall<'_>,
     ) -> Result<Option<u32>> {
         let now = self.base.now();
-        // This replica's own memory counts, though the shared server be empty again.
+        // First, because the server may have restarted with an empty memory.
         self.replays.check(
             call.access_key_id,
             call.signed_at,
@@ -57,18 +66,18 @@ impl Limits {
         )?;
         match self.shared.get() {
             None => Ok(None),
-            Some(shared) => Box::pin(self.ask_others(shared, call, now)).await,
+            Some(shared) => Box::pin(self.ask_shared(shared, call, now)).await,
         }
     }
 
-    async fn ask_others(
+    async fn ask_shared(
         &self,
         shared: &Shared,
         call: &VerifiedCall<'_>,
         now: Timestamp,
     ) -> Result<Option<u32>> {
         let (id, kept) = (call.access_key_id.as_bytes(), now.until(call.ends_at));
-        // Both are of an access key, which two kinds of memory would share.
+        // The kind comes first, so that no nonce is taken for a signature of the same bytes.
         let (nonce, signature);
         let mark = match call.replay {
             Replay::None => None,
@@ -108,8 +117,9 @@ impl Limits {
             .await
         {
             Some(Verdict::Repeated) => {
-                // What it was bound to first, another replica saw: this one must not hold its owner
-                // to a forgery.
+                // Another replica saw the signature first, with another request. This replica has
+                // just bound it to the later one, which may be a forgery; kept, that binding would
+                // refuse the true request when its owner repeats it here.
                 self.replays.unbind(call.access_key_id, call.replay);
                 Err(Error::replayed())
             }
@@ -119,7 +129,11 @@ impl Limits {
     }
 
     /// Counts a call together with those of the other replicas.
-    pub(in crate::service) async fn count_with_others(
+    ///
+    /// # Errors
+    ///
+    /// `Throttled` when the account called the action too often.
+    pub(in crate::service) async fn count_shared(
         &self,
         shared: &Shared,
         account: AccountId,
@@ -132,9 +146,7 @@ impl Limits {
             mark: None,
         };
         match shared.ask(call).await {
-            Some(Verdict::TooOften { measured }) => Err(crate::service::limits::rates::throttled(
-                action, measured, allowed,
-            )),
+            Some(Verdict::TooOften { measured }) => Err(throttled(action, measured, allowed)),
             Some(Verdict::Fine | Verdict::Repeated) | None => Ok(()),
         }
     }

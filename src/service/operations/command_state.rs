@@ -6,7 +6,7 @@ use crate::service::operations::Operations;
 use crate::store::meta;
 
 impl Operations {
-    /// Returns what a command remembered under its name.
+    /// Returns the state that a command stored under its name.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; those of the store.
@@ -17,7 +17,7 @@ impl Operations {
             .transpose()
     }
 
-    /// Remembers a text under a command's name, in place of the last one.
+    /// Stores a text as the state of a command, in place of the one before.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; those of the store.

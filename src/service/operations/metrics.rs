@@ -1,4 +1,4 @@
-//! What a monitoring system wants to know, as far as this process knows it without asking anybody.
+//! Metrics that this process knows without asking the database or anybody else.
 
 use std::time::Duration;
 
@@ -6,25 +6,25 @@ use crate::domain::clock::Timestamp;
 use crate::service::keys::WarningKind;
 use crate::service::operations::Operations;
 
-/// What is measured, at one moment.
+/// The metrics at one moment.
 #[derive(Clone, Debug)]
 pub struct Measures {
     /// Audit events that wait to be stored.
     pub audit_waiting: usize,
     /// Audit events that were lost since the start.
     pub audit_dropped: u64,
-    /// Since when this process doesn't know what others changed.
+    /// How long ago this process last read the change feed.
     pub change_feed_age: Duration,
-    /// How long the authority lasts; below zero, since when it doesn't.
+    /// The seconds until the CA expires; negative after it expired.
     pub authority_ends_in_seconds: Option<i64>,
-    /// How long the leaf of each signing key in use lasts: algorithm, key, seconds.
+    /// The leaf certificate of each signing key in use: algorithm, key, seconds until it expires.
     pub leaves_end_in_seconds: Vec<(&'static str, String, i64)>,
-    /// What the operator should look at.
+    /// Warnings for the operator.
     pub warnings: Vec<WarningKind>,
 }
 
 impl Operations {
-    /// Returns what is measured.
+    /// Returns the metrics of this moment.
     pub fn measures(&self) -> Measures {
         let now = self.base.now();
         let left = |ends_at: Timestamp| ends_at.unix_seconds() - now.unix_seconds();

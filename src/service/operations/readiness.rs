@@ -6,7 +6,8 @@ impl Operations {
     /// Returns what is missing before the service can serve; nothing when it is ready.
     pub async fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
-        // While somebody probes, the database is not asked for each who wants to know: anybody may.
+        // Anybody may ask this. So while the breaker probes the database, its answer is used, and
+        // no query is made for each request.
         let guarded = self.base.store.is_guarded();
         if self.base.store.is_away() || !guarded && !self.base.store.is_healthy().await {
             missing.push("the database does not answer".to_owned());

@@ -9,11 +9,12 @@ use crate::shared::Shared;
 use crate::store::meta;
 
 impl Operations {
-    /// Connects to the server that the settings name, for as long as the service lives. One that
-    /// doesn't answer is no failure: it is tried again.
+    /// Connects to the server that the settings name, for as long as the service lives. A server
+    /// that doesn't answer is no error: the connection is tried again.
     ///
     /// # Errors
-    /// Those of the store.
+    ///
+    /// `Misconfigured` when the server's URL or CA file can't be read; those of the store.
     pub async fn connect_shared(&self) -> Result<()> {
         let Some(settings) = &self.shared else {
             return Ok(());
@@ -27,8 +28,8 @@ impl Operations {
             .map_err(|_| Error::internal("the shared memory was connected twice"))
     }
 
-    /// Returns what all replicas of this store, and nobody else, have in common; made when it is
-    /// first asked for.
+    /// Returns the random id that all replicas of this store share, and nobody else knows. It is
+    /// created by the first call.
     async fn deployment(&self) -> Result<Vec<u8>> {
         if let Some(id) = meta::find(&self.base.store, meta::DEPLOYMENT).await? {
             return Ok(id);
@@ -44,7 +45,7 @@ impl Operations {
             )
             .await
         {
-            // Another replica was quicker.
+            // Another replica created it first.
             Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => {}
             outcome => outcome?,
         }

@@ -715,11 +715,11 @@ async fn an_issuer_that_fails_is_not_its_clients_refusal() {
         &Error::web_identity(WebIdentityFault::KeysUnavailable),
         &from,
     );
-    assert!(!app.service.limits.is_slowed(&from));
+    assert!(!app.service.limits.is_throttled(&from));
     app.service
         .limits
         .count_refusal(&Error::web_identity(WebIdentityFault::BadSignature), &from);
-    assert!(app.service.limits.is_slowed(&from));
+    assert!(app.service.limits.is_throttled(&from));
 }
 
 #[tokio::test]
