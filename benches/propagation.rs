@@ -119,6 +119,7 @@ async fn one_way(options: &Options, database: &Database, notify: bool) -> Result
         specification: Specification::Premium,
         default: DefaultMark::Marked,
         refresh_tokens: Switch::Off,
+        token_log_in: Switch::On,
     };
     let instance = service
         .registry

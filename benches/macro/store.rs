@@ -127,6 +127,7 @@ async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Resul
         specification: Specification::Premium,
         default: DefaultMark::Unmarked,
         refresh_tokens: Switch::Off,
+        token_log_in: Switch::On,
     };
     let instance = service
         .registry

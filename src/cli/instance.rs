@@ -84,6 +84,9 @@ pub(super) struct Update {
     /// stay good.
     #[arg(long, value_enum)]
     refresh_tokens: Option<OnOff>,
+    /// Whether OpenID Connect tokens of the account's providers log in, as passwords.
+    #[arg(long, value_enum)]
+    token_log_in: Option<OnOff>,
     /// Prepare another issuer for its tokens: `registry-config` writes it, and `--activate`
     /// switches to it.
     #[arg(long, value_name = "URL")]
@@ -145,6 +148,9 @@ pub(super) struct Create {
     /// buildah, skopeo, oras-py and Kubernetes' pull secrets can't use the file then.
     #[arg(long, value_enum, default_value = "off")]
     refresh_tokens: OnOff,
+    /// Whether OpenID Connect tokens of the account's providers log in, as passwords.
+    #[arg(long, value_enum, default_value = "on")]
+    token_log_in: OnOff,
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
@@ -185,6 +191,7 @@ async fn create(context: &Context, create: Create) -> Result<()> {
             DefaultMark::Unmarked
         },
         refresh_tokens: create.refresh_tokens.into(),
+        token_log_in: create.token_log_in.into(),
     };
     let instance = context
         .service
@@ -251,11 +258,14 @@ async fn change(context: &Context, update: Update) -> Result<()> {
             .await?;
         changed = true;
     }
-    if update.specification.is_some() || update.deletion_protection.is_some() {
-        let deletion_protection = update.deletion_protection.map(Switch::from);
+    if update.specification.is_some()
+        || update.deletion_protection.is_some()
+        || update.token_log_in.is_some()
+    {
         let change = InstanceChange {
             specification: update.specification,
-            deletion_protection,
+            deletion_protection: update.deletion_protection.map(Switch::from),
+            token_log_in: update.token_log_in.map(Switch::from),
         };
         service
             .registry

@@ -315,6 +315,8 @@ pub struct InstanceChange {
     pub specification: Option<Specification>,
     /// Whether it is kept from being deleted.
     pub deletion_protection: Option<Switch>,
+    /// Whether OpenID Connect tokens log in.
+    pub token_log_in: Option<Switch>,
 }
 
 /// One registry to log in to.
@@ -364,6 +366,8 @@ pub struct Instance {
     pub refresh_tokens: Switch,
     /// The generation of its refresh tokens; raising it refuses those that were given out.
     pub refresh_generation: i64,
+    /// Whether OpenID Connect tokens log in.
+    pub token_log_in: Switch,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was made or last changed.

@@ -178,6 +178,7 @@ async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
                 specification: instance::Specification::Premium,
                 default: DefaultMark::Marked,
                 refresh_tokens: Switch::Off,
+                token_log_in: Switch::On,
             };
             let instance = service
                 .registry

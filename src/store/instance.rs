@@ -19,7 +19,7 @@ macro_rules! columns {
         "id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, \
          registry_url, default_mark, specification, deletion_protection, public_endpoint, \
          allow_list, origin, unrecorded_namespaces, kind, issuer, next_issuer, refresh_tokens, \
-         refresh_generation, created_at, COALESCE(modified_at, created_at) AS modified_at"
+         refresh_generation, token_log_in, created_at, COALESCE(modified_at, created_at) AS modified_at"
     };
 }
 
@@ -44,15 +44,16 @@ statements! { "instance";
               registry_url, default_mark, specification, deletion_protection, public_endpoint, \
               allow_list, origin, \
               unrecorded_namespaces, kind, issuer, next_issuer, refresh_tokens, \
-              refresh_generation, created_at, modified_at) \
+              refresh_generation, token_log_in, created_at, modified_at) \
               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-              $18, $19, $20, $21, $22, $23, $24)";
+              $18, $19, $20, $21, $22, $23, $24, $25)";
     // Reads and locks: another write that adds to this instance, or deletes it, waits until this
     // one is done.
     HOLD = "UPDATE instance SET name = name WHERE id = $1 AND deleted_at IS NULL";
     UPDATE = "UPDATE instance SET specification = COALESCE($2, specification), \
-              deletion_protection = COALESCE($3, deletion_protection), modified_at = $4 WHERE id = \
-              $1 AND deleted_at IS NULL";
+              deletion_protection = COALESCE($3, deletion_protection), \
+              token_log_in = COALESCE($4, token_log_in), modified_at = $5 \
+              WHERE id = $1 AND deleted_at IS NULL";
     SET_PUBLIC_ENDPOINT = "UPDATE instance SET public_endpoint = $2, modified_at = $3 WHERE id = \
                            $1 AND deleted_at IS NULL";
     SET_ALLOW_LIST = "UPDATE instance SET allow_list = $2, modified_at = $3 WHERE id = $1 AND \
@@ -138,6 +139,7 @@ pub fn insert(instance: &Instance) -> Part {
         instance.next_issuer.as_deref().into(),
         instance.refresh_tokens.into(),
         instance.refresh_generation.into(),
+        instance.token_log_in.into(),
         instance.created_at.into(),
         instance.modified_at.into(),
     ];
@@ -168,6 +170,7 @@ pub fn update(id: &InstanceId, change: InstanceChange, at: Timestamp) -> Part {
         [
             specification.into(),
             change.deletion_protection.into(),
+            change.token_log_in.into(),
             at.into(),
         ],
     )
@@ -449,6 +452,7 @@ fn instance(row: &Row) -> Result<Instance> {
         next_issuer: row.optional_text("next_issuer")?,
         refresh_tokens: row.switch("refresh_tokens")?,
         refresh_generation: row.integer("refresh_generation")?,
+        token_log_in: row.switch("token_log_in")?,
         created_at: row.time("created_at")?,
         modified_at: row.time("modified_at")?,
     })

@@ -68,6 +68,7 @@ migrations! {
     "0010_signed_change"
     "0011_own_rights"
     "0012_audit_page_contents"
+    "0013_token_log_in"
 }
 
 /// Keeps which steps were taken; both databases read it.

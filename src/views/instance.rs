@@ -44,6 +44,8 @@ view! {
         allow_list: &'static str,
         /// Whether it gives out refresh tokens: on or off.
         refresh_tokens: &'static str,
+        /// Whether OpenID Connect tokens log in: on or off.
+        token_log_in: &'static str,
         /// The time at which it was made, as in RFC 3339.
         created_at: String,
     }
@@ -75,14 +77,15 @@ impl Instance {
                 "closed"
             },
             allow_list: allow_list_state(instance.allow_list),
-            refresh_tokens: if instance.refresh_tokens.is_on() {
-                "on"
-            } else {
-                "off"
-            },
+            refresh_tokens: on_or_off(instance.refresh_tokens),
+            token_log_in: on_or_off(instance.token_log_in),
             created_at: instance.created_at.rfc3339(),
         }
     }
+}
+
+fn on_or_off(switch: Switch) -> &'static str {
+    if switch.is_on() { "on" } else { "off" }
 }
 
 /// Returns the word for whether an allow list is in force.

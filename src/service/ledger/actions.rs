@@ -197,10 +197,10 @@ actions! {
         by "`DeleteInstance`, `instance delete`",
         detail "`instance`, `with_contents`";
     InstanceModify = "instance.modify":
-        "An instance's size, its protection from deletion, or its rule for unrecorded namespaces \
-         was changed.",
+        "An instance's size, its protection from deletion, its log-ins by token, or its rule for \
+         unrecorded namespaces was changed.",
         by "`ModifyInstance`, `instance update`, `namespace unrecorded`",
-        detail "`specification`, `deletion_protection`; or `unrecorded_namespaces`";
+        detail "`specification`, `deletion_protection`, `token_log_in`; or `unrecorded_namespaces`";
     InstanceOpen = "instance.open":
         "An instance's public endpoint was opened.",
         by "`ManageExternalEndpoint`, `UpdateInstanceEndpointStatus`, `instance update \

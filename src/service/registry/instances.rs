@@ -56,6 +56,8 @@ pub struct NewInstance {
     pub default: DefaultMark,
     /// Whether clients that ask for a refresh token get one.
     pub refresh_tokens: Switch,
+    /// Whether OpenID Connect tokens log in.
+    pub token_log_in: Switch,
 }
 
 /// What an API says of the instance that it makes.
@@ -198,6 +200,7 @@ impl Registry {
             next_issuer: None,
             refresh_tokens: new.refresh_tokens,
             refresh_generation: 0,
+            token_log_in: new.token_log_in,
             created_at: now,
             modified_at: now,
         };
@@ -311,6 +314,7 @@ impl Registry {
             next_issuer: None,
             refresh_tokens: Switch::Off,
             refresh_generation: 0,
+            token_log_in: Switch::On,
             created_at: now,
             modified_at: now,
         };
@@ -544,6 +548,7 @@ impl Registry {
             .detail(serde_json::json!({
                 "specification": change.specification.map(Specification::name),
                 "deletion_protection": change.deletion_protection.map(Switch::is_on),
+                "token_log_in": change.token_log_in.map(Switch::is_on),
             }));
         self.ledger
             .change(

@@ -42,6 +42,7 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
                 InstanceChange {
                     specification: Some(Specification::Premium),
                     deletion_protection: None,
+                    token_log_in: None,
                 },
                 later(1),
             ),
@@ -53,6 +54,7 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
                 InstanceChange {
                     specification: None,
                     deletion_protection: Some(Switch::On),
+                    token_log_in: None,
                 },
                 later(2),
             ),
@@ -278,6 +280,7 @@ async fn an_instance_is_deleted_when_it_is_empty_or_with_all_that_is_in_it(place
             InstanceChange {
                 deletion_protection: Some(switch),
                 specification: None,
+                token_log_in: None,
             },
             NOW,
         )

@@ -398,6 +398,7 @@ fn instance(account: &Account, name: &str) -> Instance {
         next_issuer: None,
         refresh_tokens: Switch::Off,
         refresh_generation: 0,
+        token_log_in: Switch::On,
         created_at: NOW,
         modified_at: NOW,
     }

@@ -51,6 +51,7 @@ pub(crate) async fn create_instance(
         specification: Specification::Premium,
         default,
         refresh_tokens: Switch::Off,
+        token_log_in: Switch::On,
     };
     service
         .registry
@@ -111,6 +112,7 @@ impl App {
             specification: Specification::Premium,
             default: DefaultMark::Unmarked,
             refresh_tokens: transire::domain::switch::Switch::Off,
+            token_log_in: transire::domain::switch::Switch::On,
         };
         self.service
             .registry
@@ -137,6 +139,7 @@ impl App {
                 specification: Specification::Basic,
                 default: DefaultMark::Unmarked,
                 refresh_tokens: Switch::Off,
+                token_log_in: Switch::On,
             };
             app.wait(Duration::from_millis(1));
             app.service

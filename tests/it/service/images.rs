@@ -61,6 +61,7 @@ impl Stock {
             registry_url: Some(registry.url.clone()),
             default: DefaultMark::Unmarked,
             refresh_tokens: transire::domain::switch::Switch::Off,
+            token_log_in: transire::domain::switch::Switch::On,
         };
         let instance = app
             .service

@@ -393,6 +393,7 @@ pub(crate) async fn modify(
 ) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let change = InstanceChange {
+        token_log_in: None,
         specification: parameters
             .text("RegistryType")?
             .as_deref()

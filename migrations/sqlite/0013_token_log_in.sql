@@ -1,0 +1,4 @@
+-- Whether OpenID Connect tokens log in at an instance. Off where it exists already: its roles were trusted for STS alone.
+-- The same column as migrations/postgres/0013_token_log_in.sql.
+
+ALTER TABLE instance ADD COLUMN token_log_in INTEGER NOT NULL DEFAULT 0;
