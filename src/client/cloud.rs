@@ -178,7 +178,7 @@ impl<'a> CloudApi<'a> {
         serde_json::from_slice(answer.body()).map_err(|_| {
             let status = answer.status();
             Error::misconfigured(format!(
-                "{} answered {status} without JSON: is it a transire service?",
+                "{} answered {status} without JSON: it is no service of the clouds' APIs",
                 self.endpoint
             ))
         })

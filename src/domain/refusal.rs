@@ -7,6 +7,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::credential::SecretKind;
+use super::jwt;
 use super::printable::escape;
 use super::secret::Secret;
 use super::service_account;
@@ -89,6 +90,30 @@ causes! {
     AccessKeyRevoked = "access-key-revoked",
     /// The access key that asked for the credential is gone.
     AccessKeyDeleted = "access-key-deleted",
+    /// The instance takes no OpenID Connect tokens as passwords.
+    TokenLogInOff = "token-log-in-off",
+    /// The username names a role of another account than the instance's.
+    RoleOfOtherAccount = "role-of-other-account",
+    /// No provider of the account has the token's issuer.
+    NoSuchProvider = "web-identity-no-such-provider",
+    /// Several providers of the account have the token's issuer and one of its audiences.
+    SeveralProviders = "web-identity-several-providers",
+    /// The token can't be read, or is signed in a way that the provider doesn't allow.
+    WebIdentityMalformed = "web-identity-malformed",
+    /// The token's time is over.
+    WebIdentityExpired = "web-identity-expired",
+    /// The token's time begins later.
+    WebIdentityNotYetValid = "web-identity-not-yet-valid",
+    /// The token has none of the provider's audiences.
+    WebIdentityAudience = "web-identity-audience-not-matched",
+    /// No key of the issuer signed the token.
+    WebIdentitySignature = "web-identity-bad-signature",
+    /// The trust policy of the role doesn't accept the token, or no role's does.
+    NoRoleTrusts = "no-role-trusts",
+    /// The username names no role, and the trust policies of several roles accept the token.
+    SeveralRolesTrust = "several-roles-trust",
+    /// The username names no role, and more roles name the provider than are asked.
+    TooManyRoles = "too-many-roles",
     /// The instance's allow list lacks the client's address.
     NotInAllowList = "not-in-allow-list",
     /// The instance's public endpoint is closed.
@@ -164,6 +189,9 @@ fn secret_in(text: &str) -> Option<&'static str> {
     });
     if let Some((_, name)) = kinds.into_iter().find(|(prefix, _)| text.contains(prefix)) {
         return Some(name);
+    }
+    if jwt::has_form(text) {
+        return Some("a signed token");
     }
     if is_id_of_an_access_key(text) {
         return None;

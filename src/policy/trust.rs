@@ -199,6 +199,17 @@ impl TrustPolicy {
         }
     }
 
+    /// Tells whether a statement lets tokens of a provider assume the role, on whatever condition.
+    pub fn names_provider(&self, account: AccountId, name: &str) -> bool {
+        let is_it = |trusted: &Trusted| match trusted {
+            Trusted::Provider(own, own_name) => *own == account && own_name == name,
+            _ => false,
+        };
+        self.statements.iter().any(|trust| {
+            trust.effect == Effect::Allow && trust.federated && trust.principals.iter().any(is_it)
+        })
+    }
+
     /// Returns the language that it is written in.
     pub fn language(&self) -> Language {
         self.language

@@ -21,13 +21,7 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// Returns what conditions of policies are about, as far as the request says it.
     pub(in crate::service) fn policy_context(&self) -> policy::Context<'static> {
-        let request = self.request;
-        policy::Context {
-            now: self.now,
-            source_ip: request.address,
-            secure_transport: request.secure_transport,
-            ..Default::default()
-        }
+        self.request.policy_context(self.now)
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use crate::domain::clock::Timestamp;
+use crate::policy;
+
 /// The facts of a request before anybody is trusted.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
@@ -20,6 +23,16 @@ impl RequestContext {
             request_id,
             address: None,
             secure_transport: false,
+        }
+    }
+
+    /// Returns the facts that conditions of policies may ask for.
+    pub(in crate::service) fn policy_context(&self, now: Timestamp) -> policy::Context<'static> {
+        policy::Context {
+            now,
+            source_ip: self.address,
+            secure_transport: self.secure_transport,
+            ..Default::default()
         }
     }
 }

@@ -20,7 +20,8 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 import alibaba
 import image
 import tencent
-from registry import Registry, assert_logs_in, skopeo, skopeo_login
+from credential import Credential, exchange
+from registry import Registry, assert_logs_in, docker_login, podman_login, skopeo, skopeo_login
 from service import REGION, AccessKey, Account, Instance, Transire
 
 AUDIENCE = "sts.example.com"
@@ -202,6 +203,7 @@ def keyless(transire: Transire, account: Account, issuer: Issuer, tmp_path: Path
                         "oidc:sub": [
                             "repo:example-org/app:*",
                             "repo:example-org@123456/app@456789:*",
+                            "project_path:example-group/app:ref_type:branch:ref:main",
                             "system:serviceaccount:ci:builder",
                         ]
                     },
@@ -270,3 +272,64 @@ def test_a_pod_pulls_without_an_access_key(
     with pytest.raises(TencentCloudSDKException) as says:
         other.refresh()
     assert says.value.code == "AuthFailure.UnauthorizedOperation"
+
+
+# What the tokens of each platform say beside the issuer, the audience and the times.
+JOBS = {
+    "GitHub": ("repo:example-org@123456/app@456789:ref:refs/heads/main", {"repository": "example-org/app", "repository_id": "456789"}),
+    "GitLab": ("project_path:example-group/app:ref_type:branch:ref:main", {"project_path": "example-group/app", "ref_protected": "true"}),
+    "Kubernetes": (
+        "system:serviceaccount:ci:builder",
+        {"aud": [AUDIENCE], "kubernetes.io": {"namespace": "ci", "serviceaccount": {"name": "builder", "uid": "1"}}},
+    ),
+}
+
+
+def job_token(transire: Transire, issuer: Issuer, platform: str) -> str:
+    subject, claims = JOBS[platform]
+    return transire.remember("OIDC token", issuer.token(subject, **claims))
+
+
+@pytest.mark.parametrize("platform", JOBS)
+@pytest.mark.parametrize("username", ["role/builder", "jwt"])
+def test_a_jobs_token_is_a_password(
+    transire: Transire,
+    registry: Registry,
+    issuer: Issuer,
+    keyless: dict[str, Any],
+    tmp_path: Path,
+    platform: str,
+    username: str,
+) -> None:
+    """No key, no session and no tool of ours: stock clients log in with what the job holds, push, and pull."""
+    credential = Credential(username, job_token(transire, issuer, platform), expires_at=0)
+    for done in (docker_login(registry, credential), podman_login(registry, credential, tmp_path), skopeo_login(registry, credential)):
+        assert done.returncode == 0, done.stderr
+    image.write_oci_layout(tmp_path / "in", "v1")
+    copy = ("copy", "--dest-tls-verify=false", "--src-tls-verify=false")
+    pushed = skopeo(*copy, f"oci:{tmp_path / 'in'}:v1", registry.reference("team/tool:v1"))
+    assert pushed.returncode == 0, pushed.stderr
+    pulled = skopeo(*copy, registry.reference("team/tool:v1"), f"oci:{tmp_path / 'out'}:v1")
+    assert pulled.returncode == 0, pulled.stderr
+
+
+def test_the_rights_of_a_jobs_token_are_the_roles(
+    transire: Transire, account: Account, registry: Registry, issuer: Issuer, keyless: dict[str, Any], tmp_path: Path
+) -> None:
+    for policy in ("QcloudTCRFullAccess", "AliyunContainerRegistryFullAccess"):
+        transire.cli("policy", "detach", "--account", account.id, "--name", policy, "--role", "builder")
+    credential = Credential("jwt", job_token(transire, issuer, "GitHub"), expires_at=0)
+    assert_logs_in(registry, credential, "skopeo")
+    image.write_oci_layout(tmp_path / "in", "v1")
+    pushed = skopeo("copy", "--dest-tls-verify=false", f"oci:{tmp_path / 'in'}:v1", registry.reference("team/tool:v1"))
+    assert pushed.returncode == 1 and "denied" in pushed.stderr, pushed.stderr
+
+
+def test_a_token_for_another_instance_is_refused(
+    transire: Transire, registry: Registry, issuer: Issuer, keyless: dict[str, Any]
+) -> None:
+    """Stolen, and offered where another account's roles are asked."""
+    credential = Credential("jwt", job_token(transire, issuer, "GitHub"), expires_at=0)
+    other = transire.new_account("other")
+    elsewhere = transire.new_instance(other, "elsewhere")
+    assert exchange(transire.realm, elsewhere, credential).status == 401

@@ -6,6 +6,7 @@ use form_urlencoded::parse;
 use http::request::Parts;
 use http::{HeaderMap, header};
 
+use crate::domain::jwt;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 
@@ -134,8 +135,23 @@ pub(super) fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>> {
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .map(Secret::new)
         .ok_or_else(malformed)?;
-    let (username, secret) = decoded.expose().split_once(':').ok_or_else(malformed)?;
+    let (username, secret) = divide(decoded.expose()).ok_or_else(malformed)?;
     Ok(Some((username.to_owned(), Secret::new(secret))))
+}
+
+/// Divides username and secret.
+///
+/// The ARN of a role has colons, and a token has none: where a token ends the pair, the last colon
+/// divides. Docker keeps such a pair as it is, though it shows the ARN's first part as the username.
+fn divide(pair: &str) -> Option<(&str, &str)> {
+    let by_first = pair.split_once(':')?;
+    if ["acs", "qcs"].contains(&by_first.0)
+        && let Some(by_last) = pair.rsplit_once(':')
+        && jwt::has_form(by_last.1)
+    {
+        return Some(by_last);
+    }
+    Some(by_first)
 }
 
 #[cfg(test)]

@@ -110,11 +110,12 @@ fn by_basic(headers: &HeaderMap, request: &TokenRequest) -> Result<Option<LogIn>
     let Some((username, secret)) = basic(headers)? else {
         return Ok(None);
     };
-    // Docker, podman and regclient send the account beside the credential.
+    // Docker, podman and regclient send the account beside the credential. Of a role's ARN they
+    // send what is before its first colon.
     if request
         .account
         .as_ref()
-        .is_some_and(|account| !account.is_empty() && *account != username)
+        .is_some_and(|account| !account.is_empty() && !names(account, &username))
     {
         return Err(Error::invalid_parameter(
             "account",
@@ -122,6 +123,14 @@ fn by_basic(headers: &HeaderMap, request: &TokenRequest) -> Result<Option<LogIn>
         ));
     }
     Ok(Some(LogIn::Password { username, secret }))
+}
+
+/// Tells whether an account is the user who logs in.
+fn names(account: &str, username: &str) -> bool {
+    account == username
+        || username
+            .split_once(':')
+            .is_some_and(|(first, _)| first == account)
 }
 
 /// How a token is answered with.

@@ -56,6 +56,12 @@ pub(in crate::service) enum Proof {
         instance: Arc<Instance>,
         principal: Principal,
     },
+    /// A registry log-in with an OpenID Connect token, as a session of a role.
+    WithToken {
+        instance: Arc<Instance>,
+        principal: Principal,
+        log_in: Box<TokenLogIn>,
+    },
     /// A registry log-in of a service account, which acts for nobody else.
     ServiceAccount {
         instance: Arc<Instance>,
@@ -82,6 +88,14 @@ pub(in crate::service) enum LoggedInBy<'a> {
     Credential(&'a CredentialId),
     FixedPassword(&'a InstanceId, &'a Principal),
     ServiceAccount(&'a ServiceAccountId),
+    /// A role, by the provider and the subject of the token.
+    Token(&'a Principal, &'a str, &'a str),
+}
+
+/// The token of a registry log-in.
+pub(in crate::service) struct TokenLogIn {
+    pub(in crate::service) provider: String,
+    pub(in crate::service) identity: WebIdentity,
 }
 
 /// Whom an OpenID Connect token proved.
@@ -146,7 +160,9 @@ impl Caller {
             Proof::Signed(key) => Some(&key.principal),
             Proof::InSession(open) => Some(&open.session.principal),
             Proof::LoggedIn { grant, .. } => Some(&grant.principal),
-            Proof::WithPassword { principal, .. } => Some(principal),
+            Proof::WithPassword { principal, .. } | Proof::WithToken { principal, .. } => {
+                Some(principal)
+            }
             Proof::ServiceAccount { .. }
             | Proof::Bearer(_)
             | Proof::Anonymous { .. }
@@ -189,6 +205,7 @@ impl Caller {
             | Proof::InSession(_)
             | Proof::LoggedIn { .. }
             | Proof::WithPassword { .. }
+            | Proof::WithToken { .. }
             | Proof::ServiceAccount { .. }
             | Proof::Bearer(_)
             | Proof::Anonymous { .. } => Level::User,
@@ -264,6 +281,7 @@ impl Caller {
             Proof::LoggedIn { session_policy, .. } => session_policy.as_deref(),
             Proof::Signed(_)
             | Proof::WithPassword { .. }
+            | Proof::WithToken { .. }
             | Proof::ServiceAccount { .. }
             | Proof::Bearer(_)
             | Proof::Anonymous { .. }
@@ -286,6 +304,7 @@ impl Caller {
         match &self.proof {
             Proof::LoggedIn { instance, .. }
             | Proof::WithPassword { instance, .. }
+            | Proof::WithToken { instance, .. }
             | Proof::ServiceAccount { instance, .. }
             | Proof::Anonymous { instance } => Ok(instance),
             _ => Err(Error::unsupported("Only a registry client can do this.")),
@@ -300,6 +319,14 @@ impl Caller {
         }
     }
 
+    /// Returns the OpenID Connect token that logged in at a registry.
+    pub(in crate::service) fn token_log_in(&self) -> Option<&TokenLogIn> {
+        match &self.proof {
+            Proof::WithToken { log_in, .. } => Some(log_in),
+            _ => None,
+        }
+    }
+
     /// Returns what logged in at a registry; nothing when nobody did.
     pub(in crate::service) fn credential(&self) -> Option<LoggedInBy<'_>> {
         match &self.proof {
@@ -309,6 +336,13 @@ impl Caller {
                 principal,
             } => Some(LoggedInBy::FixedPassword(&instance.id, principal)),
             Proof::ServiceAccount { account, .. } => Some(LoggedInBy::ServiceAccount(&account.id)),
+            Proof::WithToken {
+                principal, log_in, ..
+            } => Some(LoggedInBy::Token(
+                principal,
+                &log_in.provider,
+                &log_in.identity.subject,
+            )),
             Proof::Signed(_)
             | Proof::InSession(_)
             | Proof::Bearer(_)

@@ -10,6 +10,7 @@ use crate::domain::credential::{
     self, CredentialId, CredentialState, LongTermCredential, SecretKind,
 };
 use crate::domain::instance::Instance;
+use crate::domain::jwt;
 use crate::domain::password::may_be_chosen;
 use crate::domain::refusal::{ClaimedName, RefusalCause};
 use crate::domain::scope::Scope;
@@ -196,6 +197,11 @@ impl Access {
         attempt: &mut Attempt,
         context: &RequestContext,
     ) -> Result<Proof, Failed> {
+        // Before anything that hashes slowly: a job's token is no password.
+        if jwt::has_form(secret.expose()) {
+            let log_in = self.log_in_by_token(instance, username, secret, attempt, context);
+            return Ok(Box::pin(log_in).await?);
+        }
         // Apart: what hashes slowly is large, and sealed credentials come far more often.
         if let Some(name) = username.strip_prefix(ServiceAccount::PREFIX) {
             let account =

@@ -65,10 +65,22 @@ impl Access {
         };
         let provider =
             provider.ok_or_else(|| Error::web_identity(WebIdentityFault::NoSuchProvider))?;
-        token.check_claims(&provider, self.base.now())?;
-        let issuer = self.issuers.issuer(&provider, self.base.now())?;
+        self.verify_token_of(&provider, token).await
+    }
+
+    /// Verifies a token of a provider, with the issuer's keys.
+    ///
+    /// # Errors
+    /// `WebIdentity`, whose fault says why it isn't believed.
+    pub(super) async fn verify_token_of(
+        &self,
+        provider: &Arc<OidcProvider>,
+        token: UnverifiedToken<'_>,
+    ) -> Result<WebIdentity> {
+        token.check_claims(provider, self.base.now())?;
+        let issuer = self.issuers.issuer(provider, self.base.now())?;
         let keys = self.keys_for(&issuer, &token).await?;
-        token.verify(&keys, &provider, self.base.now())
+        token.verify(&keys, provider, self.base.now())
     }
 
     /// Returns the keys among which the token's is, or the newest ones that may be had.

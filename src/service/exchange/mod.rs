@@ -44,9 +44,18 @@ pub enum Offline {
 
 /// The detail of an exchange's audit event: scopes.
 #[derive(Serialize)]
-struct AskedAndGranted {
+struct AskedAndGranted<'a> {
     asked: Vec<String>,
     granted: Vec<String>,
+    /// The provider and the subject of the token that logged in.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    token: Option<LoggedInByToken<'a>>,
+}
+
+#[derive(Serialize)]
+struct LoggedInByToken<'a> {
+    oidc_provider: &'a str,
+    subject: &'a str,
 }
 
 /// The scopes that a token carries.
@@ -112,7 +121,8 @@ impl Exchange {
         } else {
             Some(self.ledger.queue.reserve(call.caller.audit_share())?)
         };
-        let token = self.sign(call, instance, &granted).await?;
+        let ttl = token_ttl(call, instance);
+        let token = self.sign(call, instance, &granted, ttl).await?;
         let refresh_token = match (offline, call.caller.grant()) {
             (Offline::Asked, Some(held)) if instance.refresh_tokens.is_on() => {
                 Some(self.refresh_token(call.caller, instance, held)?)
@@ -127,7 +137,7 @@ impl Exchange {
         }
         Ok(Exchanged {
             token,
-            expires_in_seconds: instance.token_ttl_seconds,
+            expires_in_seconds: ttl,
             issued_at: call.now,
             refresh_token,
             granted,
@@ -164,6 +174,7 @@ impl Exchange {
         call: &Call<'_>,
         instance: &Instance,
         granted: &[Scope],
+        ttl_seconds: u32,
     ) -> Result<String> {
         let access: Vec<Access> = granted
             .iter()
@@ -179,7 +190,7 @@ impl Exchange {
             subject: instance.kind.subject(&subject),
             audience: &instance.service,
             now: call.now,
-            ttl: Duration::from_secs(instance.token_ttl_seconds.into()),
+            ttl: Duration::from_secs(ttl_seconds.into()),
             access: &access,
         };
         if self
@@ -264,6 +275,15 @@ impl Exchange {
     }
 }
 
+/// Returns the life of a token in seconds: it ends with the OpenID Connect token that logged in.
+fn token_ttl(call: &Call<'_>, instance: &Instance) -> u32 {
+    let usual = instance.token_ttl_seconds;
+    call.caller.token_log_in().map_or(usual, |log_in| {
+        let left = log_in.identity.expires_at.unix_seconds() - call.now.unix_seconds();
+        u32::try_from(left.max(1)).unwrap_or(usual).min(usual)
+    })
+}
+
 /// Returns the audit event of an exchange.
 fn exchange_event<'a>(
     call: &Call<'a>,
@@ -280,6 +300,10 @@ fn exchange_event<'a>(
         .detail(AskedAndGranted {
             asked,
             granted: words(granted),
+            token: call.caller.token_log_in().map(|log_in| LoggedInByToken {
+                oidc_provider: &log_in.provider,
+                subject: &log_in.identity.subject,
+            }),
         });
     if let Some(held) = call.caller.grant() {
         event = event.credential(&held.id);

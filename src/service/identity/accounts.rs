@@ -4,8 +4,9 @@ use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Random, random_text};
 use crate::domain::ids::AccountId;
 use crate::domain::principal::Principal;
+use crate::domain::role_name::RoleName;
 use crate::domain::service_account::ServiceAccountGrant;
-use crate::domain::{Result, name};
+use crate::domain::{Error, Result, name};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
 use crate::service::ledger::actions::AuditAction;
@@ -30,6 +31,15 @@ impl Identity {
     ) -> Result<Account> {
         call.caller.require_operator()?;
         name::check_name("name", name)?;
+        if RoleName::ANY.contains(&name) {
+            return Err(Error::invalid_parameter(
+                "name",
+                format!(
+                    "no account is called {name}: as a username it has an OpenID Connect token's \
+                     role found"
+                ),
+            ));
+        }
         let id = match id {
             Some(id) => id,
             None => random_account_id(&*self.base.random)?,

@@ -10,6 +10,7 @@ pub(super) mod namespace_rules;
 pub(super) mod revocations;
 pub(super) mod single_flight;
 pub(super) mod staleness;
+pub(super) mod trusting_roles;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

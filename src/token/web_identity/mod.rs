@@ -144,6 +144,19 @@ impl<'a> UnverifiedToken<'a> {
         })
     }
 
+    /// Tells whether the token says that it is of the provider's issuer.
+    pub fn claims_issuer(&self, provider: &OidcProvider) -> bool {
+        self.unverified_claims.issuer == provider.issuer
+    }
+
+    /// Tells whether the token says that it is for one of the provider's audiences.
+    pub fn claims_audience_of(&self, provider: &OidcProvider) -> bool {
+        self.unverified_claims
+            .audiences
+            .iter()
+            .any(|audience| provider.audiences.contains(audience))
+    }
+
     /// Tells whether one key of the set, and no other, is the one that the token names.
     pub fn finds_its_key_in(&self, keys: &JwkSet) -> bool {
         keys.pick(self).is_some()
@@ -163,16 +176,12 @@ impl<'a> UnverifiedToken<'a> {
                 self.unverified_algorithm
             )));
         }
-        if claims.issuer != provider.issuer {
+        if !self.claims_issuer(provider) {
             return Err(malformed(
                 "The OIDC token is another issuer's than the provider's.",
             ));
         }
-        if !claims
-            .audiences
-            .iter()
-            .any(|audience| provider.audiences.contains(audience))
-        {
+        if !self.claims_audience_of(provider) {
             return Err(Error::web_identity(WebIdentityFault::AudienceNotMatched));
         }
         let begins_at = self

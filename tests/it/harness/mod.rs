@@ -8,6 +8,7 @@ mod credentials;
 pub(crate) mod documents;
 pub(crate) mod identity;
 pub(crate) mod issuer;
+pub(crate) mod keyless;
 mod keys;
 pub(crate) mod master_keys;
 pub(crate) mod operator;

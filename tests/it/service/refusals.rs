@@ -353,8 +353,8 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
         assert_eq!(detail(line)["cause"], cause.name(), "{line:?}");
     }
     let seen: BTreeSet<Cause> = refused.iter().map(|(cause, _)| *cause).collect();
-    // Two are shown by the tests of allow lists and of stored session policies, and nobody can
-    // delete an account.
+    // Two are shown by the tests of allow lists and of stored session policies, those of tokens by
+    // `registry::token_log_in`, and nobody can delete an account.
     let unseen: Vec<&Cause> = Cause::ALL
         .iter()
         .filter(|cause| !seen.contains(cause))
@@ -364,6 +364,18 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
         [
             &Cause::SessionPolicyGone,
             &Cause::AccountDeleted,
+            &Cause::TokenLogInOff,
+            &Cause::RoleOfOtherAccount,
+            &Cause::NoSuchProvider,
+            &Cause::SeveralProviders,
+            &Cause::WebIdentityMalformed,
+            &Cause::WebIdentityExpired,
+            &Cause::WebIdentityNotYetValid,
+            &Cause::WebIdentityAudience,
+            &Cause::WebIdentitySignature,
+            &Cause::NoRoleTrusts,
+            &Cause::SeveralRolesTrust,
+            &Cause::TooManyRoles,
             &Cause::NotInAllowList
         ]
     );

@@ -65,6 +65,13 @@ impl NounCache {
             .get(format!("{instance}/{principal}").as_str())
     }
 
+    pub(in crate::service) fn known_oidc_providers(
+        &self,
+        account: AccountId,
+    ) -> Option<Arc<Vec<Arc<OidcProvider>>>> {
+        self.caches.providers_of_accounts.get(&account)
+    }
+
     pub(in crate::service) fn known_oidc_provider(
         &self,
         account: AccountId,

@@ -17,6 +17,7 @@ use crate::service::memory::cache::{AccessKey, Holder, KnownRepository, NounCach
 use crate::service::memory::keyring::ACCESS_KEY;
 use crate::service::memory::master_keys::MasterKeys;
 use crate::service::memory::namespace_rules::{self, Namespaces};
+use crate::service::memory::trusting_roles::{self, TrustingRole};
 use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
@@ -332,6 +333,41 @@ impl NounCache {
             Ok(found)
         };
         self.entry(&self.caches.credentials, id, fill).await
+    }
+
+    /// Returns all providers of an account, oldest first.
+    pub(in crate::service) async fn oidc_providers(
+        &self,
+        store: &Store,
+        account: AccountId,
+    ) -> Result<Arc<Vec<Arc<OidcProvider>>>> {
+        let fill = async || {
+            let providers = oidc_provider::list(store, account).await?;
+            Ok(Some(providers.into_iter().map(Arc::new).collect()))
+        };
+        let found = self
+            .entry(&self.caches.providers_of_accounts, &account, fill)
+            .await?;
+        found.ok_or_else(|| Error::internal("providers that were just listed"))
+    }
+
+    /// Returns the roles whose trust policies name a provider, oldest first.
+    pub(in crate::service) async fn trusting_roles(
+        &self,
+        store: &Store,
+        account: AccountId,
+        provider: &str,
+    ) -> Result<Arc<Vec<TrustingRole>>> {
+        let id = oidc_provider::thing_id(account, provider);
+        let fill = async || {
+            trusting_roles::of_provider(store, account, provider)
+                .await
+                .map(Some)
+        };
+        let found = self
+            .entry(&self.caches.trusting_roles, id.as_str(), fill)
+            .await?;
+        found.ok_or_else(|| Error::internal("roles that were just listed"))
     }
 
     pub(in crate::service) async fn oidc_provider(

@@ -17,6 +17,7 @@ use crate::domain::service_account::ServiceAccount;
 use crate::domain::tag::Tag;
 use crate::service::memory::attached_policies::AttachedPolicies;
 use crate::service::memory::namespace_rules::Namespaces;
+use crate::service::memory::trusting_roles::TrustingRole;
 use crate::store::Entity;
 use crate::store::account::Account;
 use crate::token::PolicyDigest;
@@ -102,6 +103,12 @@ caches! {
     session_policies: (AccountId, PolicyDigest) => String, MAX_SESSION_POLICIES, [];
     /// By the id that the feed has.
     oidc_providers: String => OidcProvider, MAX_OIDC_PROVIDERS, [OidcProvider: by_id];
+    /// All of an account.
+    providers_of_accounts: AccountId => Vec<Arc<OidcProvider>>, MAX_OIDC_PROVIDERS, [
+        OidcProvider: by_account
+    ];
+    /// By the id of the provider that they trust.
+    trusting_roles: String => Vec<TrustingRole>, MAX_OIDC_PROVIDERS, [Role: all];
     /// By the id that the feed has: `INSTANCE/NAME`. A deleted namespace takes the permissions in
     /// it along.
     service_accounts: String => ServiceAccount, CAPACITY, [
@@ -130,6 +137,11 @@ fn by_id<K: Hash + Eq + FromStr, V>(cache: &Cache<K, Arc<V>>, id: &str) {
 /// Drops the entry of the instance that an id begins with.
 fn by_instance<V>(cache: &Cache<InstanceId, Arc<V>>, id: &str) {
     by_id(cache, instance_of(id));
+}
+
+/// Drops the entry of the account that an id begins with.
+fn by_account<V>(cache: &Cache<AccountId, Arc<V>>, id: &str) {
+    by_id(cache, id.split_once('/').map_or(id, |(account, _)| account));
 }
 
 /// Drops the entries below a place, such as the repositories of an instance or a namespace.

@@ -1,0 +1,218 @@
+//! Log-ins with an OpenID Connect token as the password.
+//!
+//! The username names the role, or leaves it to the trust policies. Nothing is issued: the rights
+//! are the role's at each exchange, and end with the token. The checks come in this order, so that
+//! a stranger costs little: the instance's setting, the form of the username, the token's issuer and
+//! audience, its signature, and last the trust policies.
+
+use std::sync::Arc;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::error::WebIdentityFault;
+use crate::domain::identity::{OidcProvider, Role};
+use crate::domain::ids::AccountId;
+use crate::domain::instance::Instance;
+use crate::domain::principal::Principal;
+use crate::domain::refusal::RefusalCause;
+use crate::domain::role_name::RoleName;
+use crate::domain::secret::Secret;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::policy::{Assumer, OidcClaims, Outcome, trust};
+use crate::service::access::Access;
+use crate::service::access::caller::{Proof, TokenLogIn};
+use crate::service::limits::attempt::Attempt;
+use crate::service::memory::trusting_roles::TrustingRole;
+use crate::service::request::RequestContext;
+use crate::token::{UnverifiedToken, WebIdentity};
+
+/// The most roles whose trust policies are asked about one token that names none.
+const MAX_ROLES: usize = 100;
+/// The most characters of a subject that name the role's session.
+const MAX_SESSION_NAME: usize = 64;
+
+impl Access {
+    /// Logs in with a token; `username` names the role.
+    ///
+    /// # Errors
+    /// `BadCredentials`, whose cause says why; `Overloaded` when the issuer's keys can't be had;
+    /// those of the store.
+    pub(super) async fn log_in_by_token(
+        &self,
+        instance: Option<Arc<Instance>>,
+        username: &str,
+        secret: &Secret,
+        attempt: &mut Attempt,
+        context: &RequestContext,
+    ) -> Result<Proof> {
+        let refuse = |cause| Err(Error::bad_credentials(cause));
+        let Some(instance) = instance else {
+            return refuse(RefusalCause::UnknownService);
+        };
+        if !instance.token_log_in.is_on() {
+            return refuse(RefusalCause::TokenLogInOff);
+        }
+        let Some(wanted) = RoleName::parse(username) else {
+            return refuse(RefusalCause::UnknownUsername);
+        };
+        if wanted.account().is_some_and(|of| of != instance.account) {
+            return refuse(RefusalCause::RoleOfOtherAccount);
+        }
+        if wanted == RoleName::Any && self.is_account_name(instance.account, username).await? {
+            return refuse(RefusalCause::UnknownUsername);
+        }
+        let token = UnverifiedToken::parse(secret.expose()).map_err(|error| unproved(&error))?;
+        let provider = self.provider_of(&token, instance.account, attempt).await?;
+        let identity = self
+            .verify_token_of(&provider, token)
+            .await
+            .map_err(|error| unproved(&error))?;
+        let now = self.base.now();
+        if identity.expires_at <= now {
+            // The tolerance for clocks is for STS, whose sessions have a life of their own.
+            return refuse(RefusalCause::WebIdentityExpired);
+        }
+        let role = self
+            .role_for(&provider, &identity, &wanted, context)
+            .await?;
+        Ok(Proof::WithToken {
+            instance,
+            principal: Principal::RoleSession(role.account, role.id, session_name(&identity)),
+            log_in: Box::new(TokenLogIn {
+                provider: provider.name.clone(),
+                identity,
+            }),
+        })
+    }
+
+    /// Tells whether a username is the account's own name, given before no account could have it.
+    async fn is_account_name(&self, account: AccountId, username: &str) -> Result<bool> {
+        let account = self.memory.cache.account(&self.base.store, account).await?;
+        Ok(account.is_some_and(|account| account.name == username))
+    }
+
+    /// Finds the provider of the account that a token says it is of, by issuer and audience.
+    async fn provider_of(
+        &self,
+        token: &UnverifiedToken<'_>,
+        account: AccountId,
+        attempt: &mut Attempt,
+    ) -> Result<Arc<OidcProvider>> {
+        let providers = match self.memory.cache.known_oidc_providers(account) {
+            Some(known) => known,
+            None => {
+                let _look = self.limits.lookup_permit(attempt).await?;
+                self.memory
+                    .cache
+                    .oidc_providers(&self.base.store, account)
+                    .await?
+            }
+        };
+        let of_issuer: Vec<_> = providers
+            .iter()
+            .filter(|provider| token.claims_issuer(provider))
+            .collect();
+        if of_issuer.is_empty() {
+            return Err(Error::bad_credentials(RefusalCause::NoSuchProvider));
+        }
+        let mut fitting = of_issuer
+            .into_iter()
+            .filter(|provider| token.claims_audience_of(provider));
+        let provider = fitting
+            .next()
+            .ok_or_else(|| Error::bad_credentials(RefusalCause::WebIdentityAudience))?;
+        if fitting.next().is_some() {
+            return Err(Error::bad_credentials(RefusalCause::SeveralProviders));
+        }
+        Ok(Arc::clone(provider))
+    }
+
+    /// Returns the role that a verified token logs in as.
+    async fn role_for(
+        &self,
+        provider: &OidcProvider,
+        identity: &WebIdentity,
+        wanted: &RoleName,
+        context: &RequestContext,
+    ) -> Result<Role> {
+        let (account, name) = (provider.account, provider.name.as_str());
+        let roles = self
+            .memory
+            .cache
+            .trusting_roles(&self.base.store, account, name)
+            .await?;
+        let names_it = |trusting: &&TrustingRole| match wanted {
+            RoleName::Any => true,
+            RoleName::Name(_, name) => trusting.role.name == *name,
+            RoleName::Id(_, id) => trusting.role.id == *id,
+        };
+        if *wanted == RoleName::Any && roles.len() > MAX_ROLES {
+            return Err(Error::bad_credentials(RefusalCause::TooManyRoles));
+        }
+        let now = self.base.now();
+        let mut trusted = roles
+            .iter()
+            .filter(names_it)
+            .filter(|trusting| trusts(trusting, provider, identity, (context, now)));
+        match (trusted.next(), trusted.next()) {
+            (Some(one), None) => Ok(one.role.clone()),
+            (Some(_), Some(_)) => Err(Error::bad_credentials(RefusalCause::SeveralRolesTrust)),
+            (None, _) => Err(Error::bad_credentials(RefusalCause::NoRoleTrusts)),
+        }
+    }
+}
+
+/// Tells whether a role's trust policy accepts a verified token.
+fn trusts(
+    trusting: &TrustingRole,
+    provider: &OidcProvider,
+    identity: &WebIdentity,
+    (context, now): (&RequestContext, Timestamp),
+) -> bool {
+    let audiences: Vec<&str> = identity.audiences.iter().map(String::as_str).collect();
+    let assumer = Assumer::Federated {
+        account: provider.account,
+        provider: &provider.name,
+        claims: OidcClaims {
+            issuer: &identity.issuer,
+            subject: &identity.subject,
+            audiences: &audiences,
+        },
+    };
+    let context = context.policy_context(now);
+    let decision = trust::decide_trust(&trusting.role.name, &trusting.policy, &assumer, &context);
+    decision.outcome == Outcome::Allowed
+}
+
+/// Returns the refusal of a token that isn't believed: a client learns no reason.
+fn unproved(error: &Error) -> Error {
+    let cause = match error.kind() {
+        ErrorKind::WebIdentity { fault } => match fault {
+            WebIdentityFault::KeysUnavailable => {
+                return Error::new(
+                    ErrorKind::Overloaded,
+                    "The log-in can't be checked at the moment; try again in a minute.",
+                )
+                .caused_by(error.to_string());
+            }
+            WebIdentityFault::NoSuchProvider => RefusalCause::NoSuchProvider,
+            WebIdentityFault::Malformed => RefusalCause::WebIdentityMalformed,
+            WebIdentityFault::Expired => RefusalCause::WebIdentityExpired,
+            WebIdentityFault::NotYetValid => RefusalCause::WebIdentityNotYetValid,
+            WebIdentityFault::AudienceNotMatched => RefusalCause::WebIdentityAudience,
+            WebIdentityFault::BadSignature => RefusalCause::WebIdentitySignature,
+        },
+        _ => return Error::internal(error.to_string()),
+    };
+    Error::bad_credentials(cause)
+}
+
+/// Names a role's session after the token's subject, in characters that both clouds allow.
+fn session_name(identity: &WebIdentity) -> String {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_.@-".contains(letter);
+    identity
+        .subject
+        .chars()
+        .take(MAX_SESSION_NAME)
+        .map(|letter| if allowed(letter) { letter } else { '-' })
+        .collect()
+}

@@ -1,0 +1,198 @@
+//! A service that knows one OpenID Connect provider, and roles that trust its tokens.
+
+use http::{Method, Request};
+use serde_json::json;
+use transire::domain::identity::Target;
+use transire::service::{Attached, NewOidcProvider, Save};
+
+use crate::harness::documents::{allow, ram_allow};
+use crate::harness::issuer::{Issuer, TestKey, outgoing_to_loopback};
+use crate::harness::operator::account;
+use crate::harness::{ACCOUNT, Answer, App, HOST, Options};
+
+pub(crate) const AUDIENCE: &str = "sts.example.com";
+/// GitHub Actions' subject of a job on the main branch.
+pub(crate) const GITHUB: &str = "repo:example-org/app:ref:refs/heads/main";
+/// The same in a newer repository, with the numbers of its owner and itself.
+pub(crate) const GITHUB_NUMBERED: &str = "repo:example-org@123456/app@456789:ref:refs/heads/main";
+/// Kubernetes' subject of a service account.
+pub(crate) const KUBERNETES: &str = "system:serviceaccount:ci:builder";
+
+/// A service that knows one provider, and roles that trust it: `builder` the jobs of one repository
+/// and one service account of a cluster, `nobody` none of these.
+pub(crate) struct Keyless {
+    pub(crate) app: App,
+    pub(crate) issuer: Issuer,
+    pub(crate) key: TestKey,
+}
+
+impl Keyless {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut Options)) -> Self {
+        let app = Box::pin(App::with(|options| {
+            options.service.outgoing = outgoing_to_loopback();
+            change(options);
+        }))
+        .await;
+        let key = TestKey::generate("ES256", "one");
+        let issuer = Issuer::start(&[&key]).await;
+        let provider = NewOidcProvider {
+            account: account(),
+            name: "ci".to_owned(),
+            issuer: issuer.url.clone(),
+            audiences: vec![AUDIENCE.to_owned()],
+            jwks: None,
+            algorithms: Vec::new(),
+        };
+        app.service
+            .identity
+            .create_oidc_provider(&app.operator(), provider)
+            .await
+            .unwrap();
+        let rights = json!({
+            "version": "2.0",
+            "statement": [allow(
+                ["tcr:CreateInstanceToken", "tcr:PullRepository", "tcr:PushRepository"],
+                "*",
+            )],
+        });
+        app.service
+            .identity
+            .save_policy(
+                &app.operator(),
+                account(),
+                "build",
+                &rights.to_string(),
+                Save::Create,
+            )
+            .await
+            .unwrap();
+        let ram = json!({
+            "Version": "1",
+            "Statement": [ram_allow("cr:GetAuthorizationToken", "*")],
+        });
+        app.service
+            .identity
+            .save_policy(
+                &app.operator(),
+                account(),
+                "issue",
+                &ram.to_string(),
+                Save::Create,
+            )
+            .await
+            .unwrap();
+        let keyless = Self { app, issuer, key };
+        keyless
+            .role(
+                "builder",
+                &[
+                    "repo:example-org/app:*",
+                    "repo:example-org@123456/app@456789:*",
+                    KUBERNETES,
+                ],
+            )
+            .await;
+        keyless.role("nobody", &["repo:example-org/other:*"]).await;
+        keyless
+    }
+
+    pub(crate) async fn role(&self, name: &str, subjects: &[&str]) {
+        let trust = json!({
+            "Version": "1",
+            "Statement": [{
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": { "Federated": [format!("acs:ram::{ACCOUNT}:oidc-provider/ci")] },
+                "Condition": {
+                    "StringEquals": { "oidc:aud": AUDIENCE },
+                    "StringLike": { "oidc:sub": subjects },
+                },
+            }],
+        });
+        self.app
+            .service
+            .identity
+            .create_role(
+                &self.app.operator(),
+                account(),
+                name,
+                &trust.to_string(),
+                7200,
+            )
+            .await
+            .unwrap();
+        let target = Target::Role(name.to_owned());
+        for policy in ["build", "issue"] {
+            self.app
+                .service
+                .identity
+                .set_attached(
+                    &self.app.operator(),
+                    account(),
+                    policy,
+                    &target,
+                    Attached::Yes,
+                )
+                .await
+                .unwrap();
+        }
+    }
+
+    /// Returns a token of the provider's for a subject.
+    pub(crate) fn token(&self, subject: &str) -> String {
+        self.key
+            .token(&self.issuer.claims(subject, AUDIENCE, self.app.now()))
+    }
+
+    /// Asks for a session as Alibaba's credential libraries do.
+    pub(crate) async fn at_alibaba(&self, token: &str, role: &str) -> Answer {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("Action", "AssumeRoleWithOIDC")
+            .append_pair("Format", "JSON")
+            .append_pair("Version", "2015-04-01")
+            .append_pair("RoleArn", &format!("acs:ram::{ACCOUNT}:role/{role}"))
+            .append_pair(
+                "OIDCProviderArn",
+                &format!("acs:ram::{ACCOUNT}:oidc-provider/ci"),
+            )
+            .append_pair("OIDCToken", token)
+            .append_pair("RoleSessionName", "build-7")
+            .finish();
+        self.app
+            .send(
+                Request::get(format!("/?{query}"))
+                    .header("host", HOST)
+                    .body("".into())
+                    .unwrap(),
+            )
+            .await
+    }
+
+    /// Asks for a session as Tencent's SDKs do.
+    pub(crate) async fn at_tencent(&self, token: &str, role: &str) -> Answer {
+        let body = json!({
+            "ProviderId": "ci", "WebIdentityToken": token, "RoleSessionName": "build-7",
+            "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:roleName/{role}"), "DurationSeconds": 3600,
+        });
+        let headers = [
+            ("host", HOST),
+            ("authorization", "SKIP"),
+            ("x-tc-action", "AssumeRoleWithWebIdentity"),
+            ("x-tc-version", "2018-08-13"),
+            ("x-tc-region", "ap-guangzhou"),
+            ("x-tc-language", "en-US"),
+            ("content-type", "application/json"),
+        ];
+        let mut request = Request::builder().method(Method::POST).uri("/");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        self.app
+            .send(request.body(body.to_string().into()).unwrap())
+            .await
+    }
+}
