@@ -29,8 +29,11 @@ macro_rules! doors {
 
         impl AnyDoor {
             /// The labels of all doors in metrics, by [`Self::index`].
-            pub(crate) const LABELS: &[DoorLabels] =
-                &[$(DoorLabels { door: $door::NAME, unnamed_action: $door::UNNAMED_ACTION, operations: $door::OPERATIONS }),+];
+            pub(crate) const LABELS: &[DoorLabels] = &[$(DoorLabels {
+                door: $door::NAME,
+                unnamed_action: $door::UNNAMED_ACTION,
+                operations: $door::OPERATIONS,
+            }),+];
 
             /// Returns the place among all doors.
             pub(crate) fn index(&self) -> usize {
@@ -60,7 +63,11 @@ macro_rules! doors {
             }
 
             /// As [`Door::answer_at_once`].
-            pub(crate) async fn answer_at_once(&self, head: &Head<'_>, shared: &Shared<'_>) -> Result<Option<Response>> {
+            pub(crate) async fn answer_at_once(
+                &self,
+                head: &Head<'_>,
+                shared: &Shared<'_>,
+            ) -> Result<Option<Response>> {
                 match self { $(Self::$door(door) => door.answer_at_once(head, shared).await),+ }
             }
 
@@ -80,18 +87,35 @@ macro_rules! doors {
             }
 
             /// As [`Door::answer`].
-            pub(crate) async fn answer(&self, request: Incoming<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<Response> {
+            pub(crate) async fn answer(
+                &self,
+                request: Incoming<'_>,
+                shared: &Shared<'_>,
+                record: &mut Record,
+            ) -> Result<Response> {
                 match self { $(Self::$door(door) => door.answer(request, shared, record).await),+ }
             }
 
             /// As [`Door::audited_action`].
-            pub(crate) fn audited_action(&self, head: &Head<'_>, record: &Record) -> Option<AuditAction> {
+            pub(crate) fn audited_action(
+                &self,
+                head: &Head<'_>,
+                record: &Record,
+            ) -> Option<AuditAction> {
                 match self { $(Self::$door(door) => door.audited_action(head, record)),+ }
             }
 
             /// As [`Door::complete`].
-            pub(crate) fn complete(&self, head: &Head<'_>, shared: &Shared<'_>, record: &Record, response: &mut Response) {
-                match self { $(Self::$door(door) => door.complete(head, shared, record, response)),+ }
+            pub(crate) fn complete(
+                &self,
+                head: &Head<'_>,
+                shared: &Shared<'_>,
+                record: &Record,
+                response: &mut Response,
+            ) {
+                match self {
+                    $(Self::$door(door) => door.complete(head, shared, record, response)),+
+                }
             }
         }
 

@@ -2,122 +2,27 @@
 
 use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::call::{Authenticated, Reply};
+use super::detected::{Detected, X_ACS_ACTION, X_ACS_VERSION};
 use super::envelope::Envelope;
 use super::operations::Operation;
 use super::parameters::{check_format, either, given};
-use super::{Product, ROA_VERSION, RPC_VERSION, STS_VERSION, Scheme, Style, sts};
+use super::{Product, ROA_VERSION, RPC_VERSION, STS_VERSION, Scheme, sts};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::Settings;
 use crate::http::door::operations::unserved;
-use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
+use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared};
 use crate::http::request::{Head, OperationRow, Record};
 use crate::service::{AuditAction, Caller, Language, Purpose, Service, is_action};
 use crate::sign::{self, Parameters};
-
-static X_ACS_ACTION: HeaderName = HeaderName::from_static("x-acs-action");
-static X_ACS_VERSION: HeaderName = HeaderName::from_static("x-acs-version");
-static X_ACS_BEARER_TOKEN: HeaderName = HeaderName::from_static("x-acs-bearer-token");
 
 /// The door of Alibaba Cloud's clients.
 #[derive(Debug)]
 pub(crate) struct Alibaba {
     scheme: Scheme,
     envelope: Envelope,
-}
-
-/// The marks of this API in a request. `x-acs-` headers alone are no scheme: clients that sign with
-/// parameters send them too.
-#[derive(Default)]
-struct Detected<'a> {
-    authorization: Option<Scheme>,
-    has_own_header: bool,
-    has_bearer: bool,
-    names_key: bool,
-    has_signature: bool,
-    has_own_parameter: bool,
-    has_action: bool,
-    version: Option<&'a str>,
-    format: Option<&'a str>,
-}
-
-impl<'a> Detected<'a> {
-    fn of(head: &Head<'a>) -> Self {
-        let headers = &head.parts.headers;
-        let authorization = match headers
-            .get(header::AUTHORIZATION)
-            .map_or(&b""[..], HeaderValue::as_bytes)
-        {
-            text if text.starts_with(b"ACS3-") => Some(Scheme::Acs3),
-            text if text.starts_with(b"acs ") => Some(Scheme::Roa),
-            _ => None,
-        };
-        let mut detected = Self {
-            authorization,
-            has_own_header: headers.contains_key(&X_ACS_ACTION)
-                || headers.contains_key(&X_ACS_VERSION),
-            has_bearer: headers.contains_key(&X_ACS_BEARER_TOKEN),
-            ..Self::default()
-        };
-        for (name, value) in head.parameters() {
-            match name {
-                b"AccessKeyId" => detected.names_key = true,
-                b"Signature" => detected.has_signature = true,
-                b"SignatureNonce" | b"SignatureVersion" => detected.has_own_parameter = true,
-                b"BearerToken" => detected.has_bearer = true,
-                b"SignatureType" => detected.has_bearer |= value == b"BEARERTOKEN",
-                b"Action" => detected.has_action = true,
-                b"Version" => detected.version = std::str::from_utf8(value).ok(),
-                b"Format" => detected.format = std::str::from_utf8(value).ok(),
-                _ => {}
-            }
-        }
-        detected
-    }
-
-    fn scheme(&self) -> Option<(Strength, Scheme)> {
-        if let Some(scheme) = self.authorization {
-            Some((Strength::Authorization, scheme))
-        } else if self.names_key {
-            Some((Strength::AccessKey, Scheme::Rpc))
-        } else if self.has_bearer {
-            Some((Strength::OwnNames, Scheme::Bearer))
-        } else if self.has_own_header || self.has_own_parameter {
-            Some((Strength::OwnNames, Scheme::Unsigned))
-        } else if self.has_action || self.has_signature {
-            Some((Strength::SharedParameters, Scheme::Unsigned))
-        } else {
-            None
-        }
-    }
-
-    fn envelope(&self, head: &Head<'_>, scheme: Scheme) -> Envelope {
-        let version = head
-            .parts
-            .headers
-            .get(&X_ACS_VERSION)
-            .map_or(&b""[..], HeaderValue::as_bytes);
-        let style = match scheme {
-            Scheme::Roa => Style::Roa,
-            Scheme::Rpc => Style::Rpc,
-            Scheme::Acs3 | Scheme::Bearer | Scheme::Unsigned => Style::of_version(version),
-        };
-        let product = match scheme {
-            Scheme::Acs3 | Scheme::Roa => Product::of_version(version),
-            Scheme::Rpc | Scheme::Bearer | Scheme::Unsigned => {
-                Product::of_version(self.version.map_or(version, str::as_bytes))
-            }
-        };
-        Envelope::new(
-            &head.parts.headers,
-            self.format,
-            style,
-            product,
-            head.host().unwrap_or_default(),
-        )
-    }
 }
 
 impl Alibaba {
@@ -200,8 +105,12 @@ impl Door for Alibaba {
         shared: &Shared<'_>,
         record: &mut Record,
     ) -> Result<Response> {
-        let (service, envelope) = (shared.service, &self.envelope);
         let request = &incoming.head.signed(incoming.body)?;
+        let served = Served {
+            service: shared.service,
+            envelope: &self.envelope,
+            record,
+        };
         match self.scheme {
             Scheme::Acs3 => {
                 let read = sign::acs3::read_previewed(request, incoming.preview)?;
@@ -211,15 +120,7 @@ impl Door for Alibaba {
                     method: request.method,
                     path: Some(request.path),
                 };
-                run(
-                    service,
-                    &read.unverified,
-                    call,
-                    &read.parameters,
-                    envelope,
-                    record,
-                )
-                .await
+                served.run(&read.unverified, call, &read.parameters).await
             }
             Scheme::Rpc => {
                 let read = sign::alibaba_rpc::read(request)?;
@@ -230,42 +131,22 @@ impl Door for Alibaba {
                     method: request.method,
                     path: None,
                 };
-                run(
-                    service,
-                    &read.unverified,
-                    call,
-                    &read.parameters,
-                    envelope,
-                    record,
-                )
-                .await
+                served.run(&read.unverified, call, &read.parameters).await
             }
             Scheme::Roa => {
                 let read = sign::alibaba_roa::read(request)?;
                 // Signed, as every x-acs- header is in this scheme. Its action is not sent by every
                 // client.
-                let version = request
-                    .headers
-                    .get(&X_ACS_VERSION)
-                    .and_then(|version| version.to_str().ok());
                 let call = Named {
                     action: None,
-                    version,
+                    version: text_of(request.headers, &X_ACS_VERSION),
                     method: request.method,
                     path: Some(request.path),
                 };
-                run(
-                    service,
-                    &read.unverified,
-                    call,
-                    &read.parameters,
-                    envelope,
-                    record,
-                )
-                .await
+                served.run(&read.unverified, call, &read.parameters).await
             }
             Scheme::Bearer => Err(Error::signature_method_refused("BEARERTOKEN")),
-            Scheme::Unsigned => unsigned(service, request, envelope, record).await,
+            Scheme::Unsigned => served.run_unsigned(request).await,
         }
     }
 
@@ -344,16 +225,9 @@ impl Named<'_> {
 
 /// Returns the operation that the head of a call names.
 fn named_by(parts: &Parts) -> Option<Operation> {
-    let header = |name: &HeaderName| {
-        parts
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
-    let (action, version) = (header(&X_ACS_ACTION), header(&X_ACS_VERSION));
     Named {
-        action,
-        version,
+        action: text_of(&parts.headers, &X_ACS_ACTION),
+        version: text_of(&parts.headers, &X_ACS_VERSION),
         method: parts.method.as_str(),
         path: Some(parts.uri.path()),
     }
@@ -361,83 +235,97 @@ fn named_by(parts: &Parts) -> Option<Operation> {
     .ok()
 }
 
-/// Proves a call's caller, and runs its operation.
-///
-/// Divergence: parameters that the operation doesn't have are let pass, as the old SDK's `RegionId`
-/// must be.
-async fn run(
-    service: &Service,
-    unverified: &sign::Unverified,
-    call: Named<'_>,
-    parameters: &Parameters,
-    envelope: &Envelope,
-    record: &mut Record,
-) -> Result<Response> {
-    let (caller, operation) = admit(service, unverified, call, record).await?;
-    check_format(parameters)?;
-    let call = &service.call(&caller, &record.context);
-    let reply = Reply {
-        envelope,
-        request_id: &call.request.request_id,
-        operation: operation.row(),
-    };
-    operation
-        .run(Authenticated {
-            service,
-            call,
-            parameters,
-            record,
-            reply,
-        })
-        .await
+/// Returns a header's value, where it is text.
+fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Serves the operation that needs no signature: a token among the parameters proves the caller.
-///
-/// SDKs write action and version into headers and everything else into query and form, the
-/// credential libraries everything into the query.
-async fn unsigned(
-    service: &Service,
-    request: &sign::Request<'_>,
-    envelope: &Envelope,
-    record: &mut Record,
-) -> Result<Response> {
-    let form = if sign::is_form_type(
-        request
-            .headers
-            .get(header::CONTENT_TYPE)
-            .map_or(b"", HeaderValue::as_bytes),
-    ) {
-        request.body
-    } else {
-        b""
-    };
-    let parameters = Parameters::parse_all([request.query.as_bytes(), form])?;
-    let action = either(request.headers, "x-acs-action", &parameters, "Action")?;
-    let version = either(request.headers, "x-acs-version", &parameters, "Version")?;
-    record.unknown_action = action.unwrap_or_default().to_owned();
-    let operation = action.zip(version).and_then(|(action, version)| {
-        Operation::named(Product::of_version(version.as_bytes()).service(), action)
-    });
-    record.operation = operation.map(Operation::row);
-    match operation {
-        Some(Operation::AssumeRoleWithOIDC) if matches!(request.method, "GET" | "POST") => {
-            check_format(&parameters)?;
-            let reply = Reply {
-                envelope,
-                request_id: &record.context.request_id,
-                operation: Operation::AssumeRoleWithOIDC.row(),
-            };
-            Box::pin(sts::assume_role_with_oidc(
+/// What a call is served with.
+struct Served<'a> {
+    service: &'a Service,
+    envelope: &'a Envelope,
+    record: &'a mut Record,
+}
+
+impl Served<'_> {
+    /// Proves a call's caller, and runs its operation.
+    ///
+    /// Divergence: parameters that the operation doesn't have are let pass, as the old SDK's
+    /// `RegionId` must be.
+    async fn run(
+        self,
+        unverified: &sign::Unverified,
+        call: Named<'_>,
+        parameters: &Parameters,
+    ) -> Result<Response> {
+        let Self {
+            service,
+            envelope,
+            record,
+        } = self;
+        let (caller, operation) = admit(service, unverified, call, record).await?;
+        check_format(parameters)?;
+        let call = &service.call(&caller, &record.context);
+        let reply = Reply {
+            envelope,
+            request_id: &call.request.request_id,
+            operation: operation.row(),
+        };
+        operation
+            .run(Authenticated {
                 service,
-                &parameters,
-                sts::Signed::No,
+                call,
+                parameters,
                 record,
                 reply,
-            ))
+            })
             .await
-        }
-        _ => Err(Error::missing_parameter("AccessKeyId")),
+    }
+
+    /// Serves the operation that needs no signature: a token among the parameters proves the
+    /// caller.
+    ///
+    /// SDKs write action and version into headers and everything else into query and form, the
+    /// credential libraries everything into the query.
+    async fn run_unsigned(self, request: &sign::Request<'_>) -> Result<Response> {
+        let Self {
+            service,
+            envelope,
+            record,
+        } = self;
+        let content_type = request.headers.get(header::CONTENT_TYPE);
+        let form = if sign::is_form_type(content_type.map_or(b"", HeaderValue::as_bytes)) {
+            request.body
+        } else {
+            b""
+        };
+        let parameters = Parameters::parse_all([request.query.as_bytes(), form])?;
+        let action = either(request.headers, "x-acs-action", &parameters, "Action")?;
+        let version = either(request.headers, "x-acs-version", &parameters, "Version")?;
+        record.unknown_action = action.unwrap_or_default().to_owned();
+        let operation = action.zip(version).and_then(|(action, version)| {
+            Operation::named(Product::of_version(version.as_bytes()).service(), action)
+        });
+        record.operation = operation.map(Operation::row);
+        let Some(operation @ Operation::AssumeRoleWithOIDC) =
+            operation.filter(|_| matches!(request.method, "GET" | "POST"))
+        else {
+            return Err(Error::missing_parameter("AccessKeyId"));
+        };
+        check_format(&parameters)?;
+        let reply = Reply {
+            envelope,
+            request_id: &record.context.request_id,
+            operation: operation.row(),
+        };
+        Box::pin(sts::assume_role_with_oidc(
+            service,
+            &parameters,
+            sts::Signed::No,
+            record,
+            reply,
+        ))
+        .await
     }
 }
 

@@ -98,17 +98,21 @@ impl Envelope {
 impl door::Envelope for Envelope {
     fn refuse(&self, error: &Error, request_id: &str) -> Response {
         let answer = error::answer(error, self.style, self.product);
+        let is_json = self.format == Format::Json;
         let refusal = Refusal {
             request_id,
             host_id: &self.host,
             code: &answer.code,
             message: &answer.message,
-            // The documented XML has no such element.
-            recommend: (self.format == Format::Json).then(|| {
+            // The documented XML has no such elements.
+            recommend: is_json.then(|| {
                 let (code, product) = (&answer.code, self.product.name());
-                format!("https://api.aliyun.com/troubleshoot?q={code}&product={product}&requestId={request_id}")
+                format!(
+                    "https://api.aliyun.com/troubleshoot?q={code}&product={product}\
+                     &requestId={request_id}"
+                )
             }),
-            access_denied_detail: (self.format == Format::Json).then(|| error::detail_of_denial(error)).flatten(),
+            access_denied_detail: is_json.then(|| error::detail_of_denial(error)).flatten(),
         };
         let written = match (self.format, self.style) {
             (Format::Xml, _) => xml::write("Error", &refusal),

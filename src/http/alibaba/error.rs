@@ -23,6 +23,35 @@ pub(super) struct Answer<'a> {
     pub(super) retry_after_seconds: Option<u32>,
 }
 
+impl<'a> Answer<'a> {
+    /// A documented code and text.
+    fn of(status: StatusCode, code: &'static str, message: &'static str) -> Self {
+        Self {
+            status,
+            code: Cow::Borrowed(code),
+            message: Cow::Borrowed(message),
+            retry_after_seconds: None,
+        }
+    }
+
+    /// A code with the error's own text.
+    fn own(status: StatusCode, code: &'static str, error: &'a Error) -> Self {
+        Self {
+            message: Cow::Borrowed(error.message()),
+            ..Self::of(status, code, "")
+        }
+    }
+
+    /// A documented code and text of a bad request, and then the error's own text, which has the
+    /// figures.
+    fn documented(code: &'static str, text: &str, error: &Error) -> Self {
+        Self {
+            message: Cow::Owned(format!("{text} {}", error.message())),
+            ..Self::of(StatusCode::BAD_REQUEST, code, "")
+        }
+    }
+}
+
 /// Returns the answer to an error of a call to `product`.
 pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_> {
     if product == Product::Sts
@@ -30,30 +59,15 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
     {
         return answer;
     }
-    let of = |status, code: &'static str, message: &'static str| Answer {
-        status,
-        code: Cow::Borrowed(code),
-        message: Cow::Borrowed(message),
-        retry_after_seconds: None,
-    };
-    let ours = |status, code: &'static str| Answer {
-        message: Cow::Borrowed(error.message()),
-        ..of(status, code, "")
-    };
+    let of = Answer::of;
+    let ours = |status, code| Answer::own(status, code, error);
+    let with = |code, text| Answer::documented(code, text, error);
     let bad = StatusCode::BAD_REQUEST;
-    // A documented text, and then our own, which has the figures.
-    let with = |code, text: &str| Answer {
-        message: Cow::Owned(format!("{text} {}", error.message())),
-        ..of(bad, code, "")
-    };
     match error.kind() {
-        ErrorKind::MalformedAuthorization => Answer {
-            message: Cow::Owned(format!(
-                "The request signature does not conform to Aliyun standards. {}",
-                error.message()
-            )),
-            ..of(bad, "IncompleteSignature", "")
-        },
+        ErrorKind::MalformedAuthorization => with(
+            "IncompleteSignature",
+            "The request signature does not conform to Aliyun standards.",
+        ),
         ErrorKind::SignatureMethodRefused { .. } => of(
             bad,
             "InvalidSignatureMethod",
@@ -108,13 +122,10 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
             )),
             ..of(bad, "SignatureDoesNotMatch", "")
         },
-        ErrorKind::Replayed => Answer {
-            message: Cow::Owned(format!(
-                "Specified signature nonce was used already. {}",
-                error.message()
-            )),
-            ..of(bad, "SignatureNonceUsed", "")
-        },
+        ErrorKind::Replayed => with(
+            "SignatureNonceUsed",
+            "Specified signature nonce was used already.",
+        ),
         // A key that used up its nonces is throttled like one that used up its rate.
         ErrorKind::Throttled { .. } | ErrorKind::NonceMemoryFull => Answer {
             retry_after_seconds: Some(1),
@@ -198,39 +209,7 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
             "NoPrivilege",
             "Access denied for this user.",
         ),
-        ErrorKind::WebIdentity { fault } => {
-            let unauthorized = StatusCode::UNAUTHORIZED;
-            match fault {
-                WebIdentityFault::NoSuchProvider => of(
-                    unauthorized,
-                    "AuthenticationFail.NoPermission",
-                    "No such OIDC Provider registered.",
-                ),
-                WebIdentityFault::Expired => Answer {
-                    status: unauthorized,
-                    ..with(
-                        "AuthenticationFail.OIDCToken.Expired",
-                        "This JsonWebToken is expired.",
-                    )
-                },
-                WebIdentityFault::AudienceNotMatched => of(
-                    unauthorized,
-                    "AuthenticationFail.OIDCToken.AudienceNotMatch",
-                    "Invalid audience.",
-                ),
-                WebIdentityFault::BadSignature => of(
-                    unauthorized,
-                    "AuthenticationFail.OIDCToken.InvalidSignature",
-                    "OIDC token validate failed: invalid signature.",
-                ),
-                WebIdentityFault::Malformed | WebIdentityFault::NotYetValid => {
-                    ours(unauthorized, "AuthenticationFail.OIDCToken.Invalid")
-                }
-                WebIdentityFault::KeysUnavailable => {
-                    ours(unauthorized, "AuthenticationFail.OIDCToken.HttpsUrlInvalid")
-                }
-            }
-        }
+        ErrorKind::WebIdentity { fault } => answer_to_web_identity(*fault, error),
         // Divergence: the code is what Terraform's provider looks for; status and text aren't
         // documented.
         ErrorKind::InstanceNotFound => ours(StatusCode::NOT_FOUND, "INSTANCE_NOT_EXIST"),
@@ -275,6 +254,38 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
     }
 }
 
+/// Returns the answer to the token of an OpenID Connect issuer that can't be taken.
+fn answer_to_web_identity(fault: WebIdentityFault, error: &Error) -> Answer<'_> {
+    let of = |code, message| Answer::of(StatusCode::UNAUTHORIZED, code, message);
+    let ours = |code| Answer::own(StatusCode::UNAUTHORIZED, code, error);
+    match fault {
+        WebIdentityFault::NoSuchProvider => of(
+            "AuthenticationFail.NoPermission",
+            "No such OIDC Provider registered.",
+        ),
+        WebIdentityFault::Expired => Answer {
+            status: StatusCode::UNAUTHORIZED,
+            ..Answer::documented(
+                "AuthenticationFail.OIDCToken.Expired",
+                "This JsonWebToken is expired.",
+                error,
+            )
+        },
+        WebIdentityFault::AudienceNotMatched => of(
+            "AuthenticationFail.OIDCToken.AudienceNotMatch",
+            "Invalid audience.",
+        ),
+        WebIdentityFault::BadSignature => of(
+            "AuthenticationFail.OIDCToken.InvalidSignature",
+            "OIDC token validate failed: invalid signature.",
+        ),
+        WebIdentityFault::Malformed | WebIdentityFault::NotYetValid => {
+            ours("AuthenticationFail.OIDCToken.Invalid")
+        }
+        WebIdentityFault::KeysUnavailable => ours("AuthenticationFail.OIDCToken.HttpsUrlInvalid"),
+    }
+}
+
 /// Returns a noun's word in codes: clients look for `REPO_NOT_EXIST`.
 fn noun_word(noun: Noun) -> String {
     if noun == Noun::Repository {
@@ -286,80 +297,78 @@ fn noun_word(noun: Noun) -> String {
 
 /// Returns the answer of STS where it has its own.
 fn answer_of_sts(error: &Error) -> Option<Answer<'_>> {
-    let of = |status, code: Cow<'static, str>, message: String| {
-        Some(Answer {
-            status,
-            code,
-            message: Cow::Owned(message),
-            retry_after_seconds: None,
-        })
-    };
     let (bad, own) = (StatusCode::BAD_REQUEST, error.message());
+    let with = |code, text| Some(Answer::documented(code, text, error));
     match error.kind() {
-        ErrorKind::MissingParameter { name } if name == "OIDCToken" => of(
+        ErrorKind::MissingParameter { name } if name == "OIDCToken" => Some(Answer::of(
             StatusCode::UNAUTHORIZED,
-            "AuthenticationFail.OIDCToken.Invalid".into(),
-            "The OIDCToken can not empty.".to_owned(),
-        ),
+            "AuthenticationFail.OIDCToken.Invalid",
+            "The OIDCToken can not empty.",
+        )),
         ErrorKind::InvalidParameter { name } => match name.as_str() {
-            "OIDCToken" => of(
+            "OIDCToken" => Some(Answer::own(
                 StatusCode::UNAUTHORIZED,
-                "AuthenticationFail.OIDCToken.Invalid".into(),
-                own.to_owned(),
-            ),
+                "AuthenticationFail.OIDCToken.Invalid",
+                error,
+            )),
             // The documented text says 15 minutes to an hour, whatever the role's sessions may
             // last.
-            "DurationSeconds" => of(
-                bad,
-                "InvalidParameter.DurationSeconds".into(),
-                format!("The value of DurationSeconds is out of range. {own}"),
+            "DurationSeconds" => with(
+                "InvalidParameter.DurationSeconds",
+                "The value of DurationSeconds is out of range.",
             ),
-            "Policy" => of(
-                bad,
-                "InvalidParameter.PolicyGrammar".into(),
-                format!("The parameter Policy has not passed grammar check. {own}"),
+            "Policy" => with(
+                "InvalidParameter.PolicyGrammar",
+                "The parameter Policy has not passed grammar check.",
             ),
             // Divergence: of the last three no code is documented.
             "RoleArn" | "RoleSessionName" | "OIDCProviderArn" | "ExternalId" | "SourceIdentity" => {
-                of(
-                    bad,
-                    format!("InvalidParameter.{name}").into(),
-                    format!("The parameter {name} is wrongly formed. {own}"),
-                )
+                Some(Answer {
+                    code: Cow::Owned(format!("InvalidParameter.{name}")),
+                    message: Cow::Owned(format!("The parameter {name} is wrongly formed. {own}")),
+                    ..Answer::of(bad, "", "")
+                })
             }
             _ => None,
         },
         ErrorKind::AccessDenied(denial) if denial.ram.0.starts_with("sts:") => {
-            match denial.principal {
-                // The only thing that a root may not do, and its text says so.
-                Some(Principal::Root(_)) => {
-                    of(StatusCode::FORBIDDEN, "NoPermission".into(), own.to_owned())
-                }
-                Some(_) => of(
-                    StatusCode::FORBIDDEN,
-                    "NoPermission".into(),
-                    format!(
-                        "You are not authorized to do this action. You should be authorized by \
-                         RAM. {own}"
-                    ),
-                ),
-                // A caller with an OpenID Connect token alone.
-                None => of(
-                    StatusCode::UNAUTHORIZED,
-                    "AuthenticationFail.NoPermission".into(),
-                    format!("There is no permission. {own}"),
-                ),
-            }
+            Some(answer_to_denial_of_sts(denial.principal.as_ref(), error))
         }
         ErrorKind::Misconfigured
         | ErrorKind::StoreUnavailable
         | ErrorKind::AuditUnavailable
-        | ErrorKind::Internal => of(
+        | ErrorKind::Internal => Some(Answer::of(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "InternalError".into(),
-            "STS Server Internal Error happened.".to_owned(),
-        ),
+            "InternalError",
+            "STS Server Internal Error happened.",
+        )),
         _ => None,
+    }
+}
+
+/// Returns the answer of STS to a caller who may not do this.
+fn answer_to_denial_of_sts<'a>(principal: Option<&Principal>, error: &'a Error) -> Answer<'a> {
+    let forbidden = StatusCode::FORBIDDEN;
+    match principal {
+        // The only thing that a root may not do, and its text says so.
+        Some(Principal::Root(_)) => Answer::own(forbidden, "NoPermission", error),
+        Some(_) => Answer {
+            status: forbidden,
+            ..Answer::documented(
+                "NoPermission",
+                "You are not authorized to do this action. You should be authorized by RAM.",
+                error,
+            )
+        },
+        // A caller with an OpenID Connect token alone.
+        None => Answer {
+            status: StatusCode::UNAUTHORIZED,
+            ..Answer::documented(
+                "AuthenticationFail.NoPermission",
+                "There is no permission.",
+                error,
+            )
+        },
     }
 }
 

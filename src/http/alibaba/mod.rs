@@ -9,6 +9,7 @@
 
 mod call;
 mod cr;
+mod detected;
 mod door;
 mod envelope;
 mod error;

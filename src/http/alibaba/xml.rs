@@ -62,12 +62,19 @@ mod tests {
 
     #[test]
     fn values_become_elements_and_text_is_escaped() {
-        let output = json!({"Code": "a<b>&\"'\u{1}\r\n", "Expires": 5, "Ok": true, "Tag": ["x", {"Key": "y"}], "None": null});
+        let output = json!({
+            "Code": "a<b>&\"'\u{1}\r\n",
+            "Expires": 5,
+            "Ok": true,
+            "Tag": ["x", {"Key": "y"}],
+            "None": null,
+        });
         let written = String::from_utf8(write("Error", &output).unwrap()).unwrap();
         assert_eq!(
             written,
-            "<?xml version=\"1.0\" \
-             encoding=\"UTF-8\"?><Error><Code>a&lt;b&gt;&amp;&quot;&apos;\u{fffd}&#13;\n</Code><Expires>5</Expires><None></None><Ok>true</Ok><Tag>x</Tag><Tag><Key>y</Key></Tag></Error>"
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error>\
+             <Code>a&lt;b&gt;&amp;&quot;&apos;\u{fffd}&#13;\n</Code><Expires>5</Expires>\
+             <None></None><Ok>true</Ok><Tag>x</Tag><Tag><Key>y</Key></Tag></Error>"
         );
     }
 }

@@ -14,7 +14,10 @@ macro_rules! operations {
         $hot_product:literal: $hot:ident => $hot_handler:path, $hot_purpose:ident;
         $($product:literal { $($name:ident => $handler:path, $purpose:ident;)+ })+
         $(beside $beside_product:literal {
-            $($other:ident: $other_name:literal as $other_counted:literal => $other_handler:path, $other_purpose:ident;)+
+            $(
+                $other:ident: $other_name:literal as $other_counted:literal
+                    => $other_handler:path, $other_purpose:ident;
+            )+
         })?
     ) => {
         /// An operation of this API.
@@ -30,8 +33,8 @@ macro_rules! operations {
 
             /// All rows, by their index.
             pub(super) const ROWS: &[crate::http::request::OperationRow] = &[
-                crate::http::door::operations::row!(Operation::$hot, $hot_product, $hot, $hot_purpose),
-                $($(crate::http::door::operations::row!(Operation::$name, $product, $name, $purpose),)+)+
+                crate::http::door::operations::row!($hot, $hot_product, $hot_purpose),
+                $($(crate::http::door::operations::row!($name, $product, $purpose),)+)+
                 $($(crate::http::request::OperationRow {
                     index: Operation::$other as usize,
                     action: None,
@@ -49,7 +52,9 @@ macro_rules! operations {
 
             /// Returns the operation of an action's exact name.
             pub(super) fn named(product: &str, action: &str) -> Option<Self> {
-                let is_meant = |row: &crate::http::request::OperationRow| row.action == Some(action) && row.product == product;
+                let is_meant = |row: &crate::http::request::OperationRow| {
+                    row.action == Some(action) && row.product == product
+                };
                 Self::ALL.get(Self::ROWS.iter().position(is_meant)?).copied()
             }
 
@@ -58,7 +63,10 @@ macro_rules! operations {
             /// # Errors
             ///
             /// Those of its handler.
-            pub(super) async fn run(self, call: $call<'_>) -> crate::domain::Result<axum::response::Response> {
+            pub(super) async fn run(
+                self,
+                call: $call<'_>,
+            ) -> crate::domain::Result<axum::response::Response> {
                 match self {
                     Self::$hot => $hot_handler(call).await,
                     $($(Self::$name => Box::pin($handler(call)).await,)+)+
@@ -70,9 +78,9 @@ macro_rules! operations {
 }
 
 macro_rules! row {
-    ($operation:expr, $product:literal, $name:ident, $purpose:ident) => {
+    ($name:ident, $product:literal, $purpose:ident) => {
         crate::http::request::OperationRow {
-            index: $operation as usize,
+            index: Operation::$name as usize,
             action: Some(stringify!($name)),
             product: $product,
             name: stringify!($name),

@@ -44,39 +44,54 @@ pub(crate) fn failed(
         tracing::debug!(dialect = door, request_id, "refused: overloaded");
         return;
     }
-    let (principal, account) = record.caller();
-    let claim = record.claim.as_deref();
-    let refusal = Refusal {
-        action,
-        principal: principal.clone(),
-        account,
-        claim,
-    };
-    let has_line = service
-        .ledger
-        .record_refusal(&refusal, error, &record.context);
+    let is_recorded = record_in_audit(record, action, error, service);
     let has_line = match error.kind() {
         ErrorKind::StoreUnavailable => outage.take_line(Instant::now()),
         // Clients bring the others about as often as they like.
-        kind => has_line || kind.blame() == Blame::Operator,
+        kind => is_recorded || kind.blame() == Blame::Operator,
     };
-    let (kind, cause) = (
-        error.kind().name(),
-        error.cause().map(|cause| cut(cause, MAX_CAUSE_BYTES)),
-    );
-    if !has_line {
+    if has_line {
+        write_line(record, door, error);
+    } else {
         tracing::debug!(
-            kind,
+            kind = error.kind().name(),
             dialect = door,
             request_id,
-            cause,
+            cause = cause_of(error),
             "refused or failed: {error}"
         );
-        return;
     }
+}
+
+/// Records the failure in the audit, within its bounds; tells whether it came in.
+fn record_in_audit(
+    record: &Record,
+    action: Option<AuditAction>,
+    error: &Error,
+    service: &Service,
+) -> bool {
+    let (principal, account) = record.caller();
+    let refusal = Refusal {
+        action,
+        principal,
+        account,
+        claim: record.claim.as_deref(),
+    };
+    service
+        .ledger
+        .record_refusal(&refusal, error, &record.context)
+}
+
+/// Writes the line of a failure: an error of the operator's or of others, a note of the client's.
+fn write_line(record: &Record, door: &'static str, error: &Error) {
+    let (principal, account) = record.caller();
+    let (kind, cause) = (error.kind().name(), cause_of(error));
+    let request_id = record.context.request_id.as_str();
     let address = record.context.address.map(tracing::field::display);
     let action = cut(record.action().to_owned(), MAX_ACTION_BYTES);
-    let claimed = claim
+    let claimed = record
+        .claim
+        .as_ref()
         .and_then(|claim| claim.name.as_ref())
         .map(tracing::field::display);
     if error.kind().blame() != Blame::Client {
@@ -114,6 +129,10 @@ pub(crate) fn failed(
         cause,
         "refused"
     );
+}
+
+fn cause_of(error: &Error) -> Option<String> {
+    error.cause().map(|cause| cut(cause, MAX_CAUSE_BYTES))
 }
 
 fn cut(mut text: String, max_bytes: usize) -> String {

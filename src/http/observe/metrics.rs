@@ -290,6 +290,37 @@ fn text(
     let mut text = String::with_capacity(8192);
     let mut page = Text(&mut text);
     metrics.write(&mut page);
+    write_connections(&mut page, connections);
+    page.one(
+        "transire_database_reachable",
+        "gauge",
+        "Whether the database answers.",
+        u8::from(reachable),
+    );
+    page.one(
+        "transire_change_feed_age_seconds",
+        "gauge",
+        "Since when changes of other processes are not known here.",
+        millis(measures.change_feed_age),
+    );
+    page.one(
+        "transire_audit_lines_waiting",
+        "gauge",
+        "Audit lines that wait to be stored.",
+        measures.audit_waiting,
+    );
+    page.one(
+        "transire_audit_lines_dropped_total",
+        "counter",
+        "Audit lines that found the queue full and are lost.",
+        measures.audit_dropped,
+    );
+    write_certificates(&mut page, measures);
+    write_warnings(&mut page, &measures.warnings);
+    text
+}
+
+fn write_connections(page: &mut Text<'_>, connections: &ConnectionCounts) {
     page.one(
         "transire_connections_open",
         "gauge",
@@ -320,30 +351,10 @@ fn text(
         "Connections that waited because all places were taken.",
         connections.full,
     );
-    page.one(
-        "transire_database_reachable",
-        "gauge",
-        "Whether the database answers.",
-        u8::from(reachable),
-    );
-    page.one(
-        "transire_change_feed_age_seconds",
-        "gauge",
-        "Since when changes of other processes are not known here.",
-        millis(measures.change_feed_age),
-    );
-    page.one(
-        "transire_audit_lines_waiting",
-        "gauge",
-        "Audit lines that wait to be stored.",
-        measures.audit_waiting,
-    );
-    page.one(
-        "transire_audit_lines_dropped_total",
-        "counter",
-        "Audit lines that found the queue full and are lost.",
-        measures.audit_dropped,
-    );
+}
+
+/// Writes how long the authority and the leaf certificates last.
+fn write_certificates(page: &mut Text<'_>, measures: &Measures) {
     if let Some(left) = measures.authority_ends_in_seconds {
         page.one(
             "transire_authority_ends_in_seconds",
@@ -364,6 +375,10 @@ fn text(
             left,
         );
     }
+}
+
+/// Writes each kind of warning, and whether the operator is warned so now.
+fn write_warnings(page: &mut Text<'_>, warnings: &[WarningKind]) {
     page.head(
         "transire_alarm",
         "gauge",
@@ -373,10 +388,9 @@ fn text(
         page.line(
             "transire_alarm",
             format_args!("{{kind=\"{}\"}}", kind.name()),
-            u8::from(measures.warnings.contains(&kind)),
+            u8::from(warnings.contains(&kind)),
         );
     }
-    text
 }
 
 fn millis(duration: Duration) -> String {

@@ -14,7 +14,7 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::door::{Incoming, Shared};
 use crate::http::request::Record;
-use crate::service::{LogIn, Offline};
+use crate::service::{Caller, Exchanged, LogIn, Offline, Service};
 
 /// Serves `GET /token`: the query asks, and HTTP Basic proves.
 ///
@@ -156,6 +156,24 @@ impl Reply {
             ..Self::to_get(shared, parts)
         }
     }
+
+    fn with(self, exchanged: &Exchanged) -> Result<Response> {
+        let granted = self.has_scope.then(|| {
+            let granted: Vec<String> = exchanged.granted.iter().map(ToString::to_string).collect();
+            granted.join(" ")
+        });
+        // Written once for both names: it is by far the longest part.
+        let written = serde_json::value::to_raw_value(&exchanged.token).map_err(Error::internal)?;
+        let token = Token {
+            token: &written,
+            access_token: &written,
+            expires_in: exchanged.expires_in_seconds,
+            issued_at: exchanged.issued_at.rfc3339(),
+            refresh_token: exchanged.refresh_token.as_ref().map(Secret::expose),
+            scope: granted,
+        };
+        respond(StatusCode::OK, &token)
+    }
 }
 
 async fn exchange(
@@ -169,35 +187,10 @@ async fn exchange(
     let scopes = Scopes::parse(request.scopes.iter().map(String::as_str))?;
     let registry = request.service()?;
     let is_anonymous = matches!(log_in, LogIn::Anonymous);
-    if is_anonymous && scopes.asked.len() > Scope::MAX_OF_STRANGERS {
-        let message = format!(
-            "Without a log-in a request has at most {} scopes; log in, or ask for fewer at once.",
-            Scope::MAX_OF_STRANGERS
-        );
-        return Err(Error::invalid_parameter("scope", message));
+    if is_anonymous {
+        check_scopes_of_stranger(&scopes)?;
     }
-    if is_anonymous && scopes.asked.is_empty() {
-        // A log-in with nothing to log in with. A token here would make `docker login` believe that
-        // it had worked.
-        return Err(no_credential());
-    }
-    // The log-in counts its failures itself, by address and by credential.
-    let caller = service
-        .access
-        .log_in(registry, &log_in, record.settle())
-        .await;
-    if caller.is_err() {
-        record.claim = Some(Box::new(service.access.claim(
-            registry,
-            &log_in,
-            &scopes.asked,
-        )));
-    }
-    let caller = caller?;
-    record.principal = caller.principal().cloned();
-    if record.principal.is_none() {
-        record.note_caller(&caller);
-    }
+    let caller = prove(service, registry, &log_in, &scopes, record).await?;
     let offline = if request.offline {
         Offline::Asked
     } else {
@@ -212,21 +205,49 @@ async fn exchange(
         // counted among tokens for nobody.
         return Err(no_credential());
     }
-    let granted = reply.has_scope.then(|| {
-        let granted: Vec<String> = exchanged.granted.iter().map(ToString::to_string).collect();
-        granted.join(" ")
-    });
-    // Written once for both names: it is by far the longest part.
-    let written = serde_json::value::to_raw_value(&exchanged.token).map_err(Error::internal)?;
-    let token = Token {
-        token: &written,
-        access_token: &written,
-        expires_in: exchanged.expires_in_seconds,
-        issued_at: exchanged.issued_at.rfc3339(),
-        refresh_token: exchanged.refresh_token.as_ref().map(Secret::expose),
-        scope: granted,
-    };
-    respond(StatusCode::OK, &token)
+    reply.with(&exchanged)
+}
+
+/// Checks the scopes of a request without a log-in.
+fn check_scopes_of_stranger(scopes: &Scopes) -> Result<()> {
+    if scopes.asked.len() > Scope::MAX_OF_STRANGERS {
+        let message = format!(
+            "Without a log-in a request has at most {} scopes; log in, or ask for fewer at once.",
+            Scope::MAX_OF_STRANGERS
+        );
+        return Err(Error::invalid_parameter("scope", message));
+    }
+    if scopes.asked.is_empty() {
+        // A log-in with nothing to log in with. A token here would make `docker login` believe that
+        // it had worked.
+        return Err(no_credential());
+    }
+    Ok(())
+}
+
+/// Proves who logs in, and notes that, or the claim of a failure, in the record.
+async fn prove(
+    service: &Service,
+    registry: &str,
+    log_in: &LogIn,
+    scopes: &Scopes,
+    record: &mut Record,
+) -> Result<Caller> {
+    // The log-in counts its failures itself, by address and by credential.
+    let proved = service
+        .access
+        .log_in(registry, log_in, record.settle())
+        .await;
+    if proved.is_err() {
+        let claim = service.access.claim(registry, log_in, &scopes.asked);
+        record.claim = Some(Box::new(claim));
+    }
+    let caller = proved?;
+    record.principal = caller.principal().cloned();
+    if record.principal.is_none() {
+        record.note_caller(&caller);
+    }
+    Ok(caller)
 }
 
 fn no_credential() -> Error {

@@ -29,13 +29,13 @@ operations! {
         DeleteRepository => repositories::delete, Change;
 
         CreateInstance => instances::create, Change;
-        DescribeInstances => instances::describe, Read;
-        DescribeInstanceStatus => instances::describe_status, Read;
+        DescribeInstances => instances::lists::describe, Read;
+        DescribeInstanceStatus => instances::lists::describe_status, Read;
         ModifyInstance => instances::modify, Change;
         DeleteInstance => instances::delete, Change;
-        CheckInstance => instances::check, Read;
-        CheckInstanceName => instances::check_name, Read;
-        DescribeRegions => instances::describe_regions, Read;
+        CheckInstance => instances::checks::check, Read;
+        CheckInstanceName => instances::checks::check_name, Read;
+        DescribeRegions => instances::regions::describe, Read;
 
         DescribeExternalEndpointStatus => security_policies::endpoint_status, Read;
         ManageExternalEndpoint => security_policies::manage_endpoint, Change;

@@ -542,7 +542,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reading_never_panics(text in "\\PC{0,60}", pairs in proptest::collection::vec(("[A-C.0-2]{0,8}", "\\PC{0,4}"), 0..6)) {
+        fn reading_never_panics(
+            text in "\\PC{0,60}",
+            pairs in proptest::collection::vec(("[A-C.0-2]{0,8}", "\\PC{0,4}"), 0..6),
+        ) {
             let _ = Parameters::from_json(text.as_bytes());
             if let Ok(mut call) = Parameters::from_pairs(pairs) {
                 let _ = call.texts("A");
