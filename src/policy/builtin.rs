@@ -1,7 +1,8 @@
 //! The policies that every account has without making them, under the clouds' own names.
 
-use super::document::{Document, Limits};
+use super::document::Document;
 use super::language::Language;
+use super::parts::Limits;
 use crate::domain::Result;
 
 /// A policy that comes with the service; nobody changes or deletes it.

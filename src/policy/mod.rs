@@ -17,6 +17,7 @@ mod elements;
 mod json;
 mod language;
 mod operator;
+mod parts;
 pub mod pattern;
 mod resource;
 mod target;
@@ -29,8 +30,9 @@ use crate::domain::ids::AccountId;
 use std::fmt;
 
 pub use condition::{Context, OidcClaims};
-pub use document::{Checked, Document, Limits};
+pub use document::{Checked, Document};
 pub use language::Language;
+pub use parts::Limits;
 pub use target::{InstanceRef, Resource};
 pub use trust::{Assumer, TrustPolicy};
 pub use vocabulary::{Permission, is_action};

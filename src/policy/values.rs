@@ -337,7 +337,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn base64_is_read_as_the_library_reads_it(bytes in proptest::collection::vec(any::<u8>(), 0..40), text in "[AB+/=z9-]{0,9}") {
+        fn base64_is_read_as_the_library_reads_it(
+            bytes in proptest::collection::vec(any::<u8>(), 0..40),
+            text in "[AB+/=z9-]{0,9}",
+        ) {
             let library = base64::engine::general_purpose::STANDARD;
             prop_assert_eq!(decode_base64(&library.encode(&bytes)), Some(bytes));
             prop_assert_eq!(decode_base64(&text), library.decode(&text).ok());

@@ -13,72 +13,6 @@ use super::actions;
 use super::language::Language;
 use crate::domain::{Error, Result};
 
-/// An action that a principal may be allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each is said by its row of the table")]
-pub enum Permission {
-    Pull,
-    Push,
-    Delete,
-    ListCatalog,
-    IssueTemporary,
-    IssueLongTerm,
-    ListLongTerm,
-    ModifyLongTerm,
-    DeleteLongTerm,
-    CreateServiceAccount,
-    ListServiceAccounts,
-    ModifyServiceAccount,
-    SetServiceAccountPassword,
-    DeleteServiceAccount,
-    SetFixedPassword,
-    CreateInstance,
-    ListInstances,
-    DescribeInstance,
-    DescribeInstanceStatus,
-    ModifyInstance,
-    DeleteInstance,
-    DescribeEndpoint,
-    ListEndpoints,
-    ManageEndpoint,
-    CreateAclEntry,
-    DeleteAclEntry,
-    CreateNamespace,
-    ListNamespaces,
-    DescribeNamespace,
-    ModifyNamespace,
-    DeleteNamespace,
-    CreateRepository,
-    ListRepositories,
-    DescribeRepository,
-    ModifyRepository,
-    DeleteRepository,
-    ListTags,
-    DescribeTag,
-    AssumeRole,
-    GetFederationToken,
-    CheckInstance,
-    CheckInstanceName,
-    CountInstances,
-    DescribeUsage,
-    ListRegions,
-    ListAclEntries,
-    ModifyAclEntry,
-    TagInstance,
-    UntagInstance,
-    ListInstanceTags,
-    DescribeInternalEndpoint,
-    DescribeInternalDns,
-    DescribeCustomDomain,
-    ListImmutabilityRules,
-    ListRetentionRules,
-    ListReplicas,
-    ListSyncRules,
-    ListWebhooks,
-    ListChains,
-    ListScanRules,
-}
-
 /// On what a permission is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -109,525 +43,223 @@ struct Row {
     ram: (&'static [&'static str], Form),
 }
 
-/// THE table. Where a language has several names, any of them allows and any of them denies.
-///
-/// Divergence: the RAM names for long-term credentials, service accounts and federation tokens, and
-/// `cr:UpdateInstance` and `cr:DeleteInstance`, are ours: the cloud has nothing of the kind. None
-/// begins with `cr:Get`, so that a policy written for temporary credentials never yields one that
-/// lives for years. Forms that the clouds don't publish (deleting, service accounts, access lists)
-/// follow their neighbours.
-const TABLE: [Row; 60] = {
-    use Form::{
-        AllInNamespace, AllInRepository, AllRepositories, Instance, Namespace, Operation, Registry,
-        Repository, Role,
-    };
-    use Permission as P;
-    type Names = &'static [&'static str];
-    const fn row(
-        permission: P,
-        word: &'static str,
-        cam: Names,
-        cam_form: Form,
-        ram: Names,
-        ram_form: Form,
-    ) -> Row {
-        Row {
-            permission,
-            word,
-            cam: (cam, cam_form),
-            ram: (ram, ram_form),
+/// Makes [`Permission`] and its table of rows: the permission's word, and in each language the form
+/// of its resource and its names.
+macro_rules! permissions {
+    ($(
+        $permission:ident $word:literal
+            cam: $cam_form:ident [$($cam:literal),+]
+            ram: $ram_form:ident [$($ram:literal),+];
+    )+) => {
+        /// An action that a principal may be allowed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[expect(missing_docs, reason = "each is said by its row of the table")]
+        pub enum Permission {
+            $($permission,)+
         }
-    }
-    [
-        row(
-            P::Pull,
-            "pull",
-            &["tcr:PullRepository"],
-            Repository,
-            &["cr:PullRepository"],
-            Repository,
-        ),
-        row(
-            P::Push,
-            "push",
-            &["tcr:PushRepository"],
-            Repository,
-            &["cr:PushRepository"],
-            Repository,
-        ),
-        row(
-            P::Delete,
-            "delete",
-            &["tcr:DeleteImage", "tcr:DeleteRepositoryTags"],
-            Repository,
-            &["cr:DeleteRepoTag"],
-            Repository,
-        ),
-        row(
-            P::ListCatalog,
-            "list-catalog",
-            &["tcr:DescribeRepositories"],
-            AllRepositories,
-            &["cr:ListRepository"],
-            AllRepositories,
-        ),
-        row(
-            P::IssueTemporary,
-            "issue-temporary",
-            &["tcr:CreateInstanceToken"],
-            Instance,
-            &["cr:GetAuthorizationToken"],
-            Operation,
-        ),
-        row(
-            P::IssueLongTerm,
-            "issue-long-term",
-            &["tcr:CreateInstanceToken"],
-            Instance,
-            &["cr:CreateInstanceToken"],
-            Instance,
-        ),
-        row(
-            P::ListLongTerm,
-            "list-long-term",
-            &["tcr:DescribeInstanceToken"],
-            Instance,
-            &["cr:ListInstanceToken"],
-            Instance,
-        ),
-        row(
-            P::ModifyLongTerm,
-            "modify-long-term",
-            &["tcr:ModifyInstanceToken"],
-            Instance,
-            &["cr:UpdateInstanceToken"],
-            Instance,
-        ),
-        row(
-            P::DeleteLongTerm,
-            "delete-long-term",
-            &["tcr:DeleteInstanceToken"],
-            Instance,
-            &["cr:DeleteInstanceToken"],
-            Instance,
-        ),
-        row(
-            P::CreateServiceAccount,
-            "create-service-account",
-            &["tcr:CreateServiceAccount", "tcr:CreateCustomAccount"],
-            Instance,
-            &["cr:CreateServiceAccount"],
-            Instance,
-        ),
-        row(
-            P::ListServiceAccounts,
-            "list-service-accounts",
-            &["tcr:DescribeServiceAccounts"],
-            Instance,
-            &["cr:ListServiceAccount"],
-            Instance,
-        ),
-        row(
-            P::ModifyServiceAccount,
-            "modify-service-account",
-            &["tcr:ModifyServiceAccount"],
-            Instance,
-            &["cr:UpdateServiceAccount"],
-            Instance,
-        ),
-        row(
-            P::SetServiceAccountPassword,
-            "set-service-account-password",
-            &["tcr:ModifyServiceAccountPassword"],
-            Instance,
-            &["cr:UpdateServiceAccount"],
-            Instance,
-        ),
-        row(
-            P::DeleteServiceAccount,
-            "delete-service-account",
-            &["tcr:DeleteServiceAccount"],
-            Instance,
-            &["cr:DeleteServiceAccount"],
-            Instance,
-        ),
-        row(
-            P::SetFixedPassword,
-            "set-fixed-password",
-            &["tcr:ModifyUserPasswordPersonal"],
-            Operation,
-            &["cr:ResetLoginPassword"],
-            Instance,
-        ),
-        row(
-            P::CreateInstance,
-            "create-instance",
-            &["tcr:CreateInstance"],
-            Instance,
-            &["cr:CreateInstance"],
-            Instance,
-        ),
-        row(
-            P::ListInstances,
-            "list-instances",
-            &["tcr:DescribeInstances"],
-            Instance,
-            &["cr:ListInstance"],
-            Operation,
-        ),
-        row(
-            P::DescribeInstance,
-            "describe-instance",
-            &["tcr:DescribeInstances"],
-            Instance,
-            &["cr:GetInstance"],
-            Instance,
-        ),
-        row(
-            P::DescribeInstanceStatus,
-            "describe-instance-status",
-            &["tcr:DescribeInstanceStatus"],
-            Instance,
-            &["cr:GetInstance"],
-            Instance,
-        ),
-        row(
-            P::ModifyInstance,
-            "modify-instance",
-            &["tcr:ModifyInstance"],
-            Instance,
-            &["cr:UpdateInstance"],
-            Instance,
-        ),
-        row(
-            P::DeleteInstance,
-            "delete-instance",
-            &["tcr:DeleteInstance"],
-            Instance,
-            &["cr:DeleteInstance"],
-            Instance,
-        ),
-        row(
-            P::DescribeEndpoint,
-            "describe-endpoint",
-            &["tcr:DescribeExternalEndpointStatus"],
-            Instance,
-            &["cr:GetInstanceEndpoint"],
-            Instance,
-        ),
-        row(
-            P::ListEndpoints,
-            "list-endpoints",
-            &["tcr:DescribeExternalEndpointStatus"],
-            Instance,
-            &["cr:ListInstanceEndpoint"],
-            Instance,
-        ),
-        row(
-            P::ManageEndpoint,
-            "manage-endpoint",
-            &["tcr:ManageExternalEndpoint"],
-            Instance,
-            &["cr:UpdateInstanceEndpointStatus"],
-            Instance,
-        ),
-        row(
-            P::CreateAclEntry,
-            "create-acl-entry",
-            &[
-                "tcr:CreateSecurityPolicy",
-                "tcr:CreateMultipleSecurityPolicy",
-            ],
-            Instance,
-            &["cr:CreateInstanceEndpointAclPolicy"],
-            Instance,
-        ),
-        row(
-            P::DeleteAclEntry,
-            "delete-acl-entry",
-            &[
-                "tcr:DeleteSecurityPolicy",
-                "tcr:DeleteMultipleSecurityPolicy",
-            ],
-            Instance,
-            &["cr:DeleteInstanceEndpointAclPolicy"],
-            Instance,
-        ),
-        row(
-            P::CreateNamespace,
-            "create-namespace",
-            &["tcr:CreateNamespace"],
-            Namespace,
-            &["cr:CreateNamespace"],
-            Registry,
-        ),
-        row(
-            P::ListNamespaces,
-            "list-namespaces",
-            &["tcr:DescribeNamespaces"],
-            Namespace,
-            &["cr:ListNamespace"],
-            AllRepositories,
-        ),
-        row(
-            P::DescribeNamespace,
-            "describe-namespace",
-            &["tcr:DescribeNamespaces"],
-            Namespace,
-            &["cr:GetNamespace"],
-            Namespace,
-        ),
-        row(
-            P::ModifyNamespace,
-            "modify-namespace",
-            &["tcr:ModifyNamespace"],
-            Namespace,
-            &["cr:UpdateNamespace"],
-            Namespace,
-        ),
-        row(
-            P::DeleteNamespace,
-            "delete-namespace",
-            &["tcr:DeleteNamespace"],
-            Namespace,
-            &["cr:DeleteNamespace"],
-            Namespace,
-        ),
-        row(
-            P::CreateRepository,
-            "create-repository",
-            &["tcr:CreateRepository"],
-            Repository,
-            &["cr:CreateRepository"],
-            Repository,
-        ),
-        row(
-            P::ListRepositories,
-            "list-repositories",
-            &["tcr:DescribeRepositories"],
-            Repository,
-            &["cr:ListRepository"],
-            AllInNamespace,
-        ),
-        row(
-            P::DescribeRepository,
-            "describe-repository",
-            &["tcr:DescribeRepositories"],
-            Repository,
-            &["cr:GetRepository"],
-            Repository,
-        ),
-        row(
-            P::ModifyRepository,
-            "modify-repository",
-            &["tcr:ModifyRepository"],
-            Repository,
-            &["cr:UpdateRepository"],
-            Repository,
-        ),
-        row(
-            P::DeleteRepository,
-            "delete-repository",
-            &["tcr:DeleteRepository"],
-            Repository,
-            &["cr:DeleteRepository"],
-            Repository,
-        ),
-        row(
-            P::ListTags,
-            "list-tags",
-            &["tcr:DescribeImages"],
-            AllInRepository,
-            &["cr:ListRepoTag"],
-            Repository,
-        ),
-        row(
-            P::DescribeTag,
-            "describe-tag",
-            &["tcr:DescribeImageManifests"],
-            AllInRepository,
-            &["cr:GetRepoTag"],
-            Repository,
-        ),
-        row(
-            P::AssumeRole,
-            "assume-role",
-            &["sts:AssumeRole"],
-            Role,
-            &["sts:AssumeRole"],
-            Role,
-        ),
-        row(
-            P::GetFederationToken,
-            "get-federation-token",
-            &["sts:GetFederationToken"],
-            Operation,
-            &["sts:GetFederationToken"],
-            Operation,
-        ),
-        row(
-            P::CheckInstance,
-            "check-instance",
-            &["tcr:CheckInstance"],
-            Instance,
-            &["cr:GetInstance"],
-            Instance,
-        ),
-        row(
-            P::CheckInstanceName,
-            "check-instance-name",
-            &["tcr:CheckInstanceName"],
-            Operation,
-            &["cr:ListInstance"],
-            Operation,
-        ),
-        row(
-            P::CountInstances,
-            "count-instances",
-            &["tcr:DescribeInstances"],
-            Instance,
-            &["cr:GetInstanceCount"],
-            Operation,
-        ),
-        row(
-            P::DescribeUsage,
-            "describe-usage",
-            &["tcr:DescribeInstances"],
-            Instance,
-            &["cr:GetInstanceUsage"],
-            Instance,
-        ),
-        row(
-            P::ListRegions,
-            "list-regions",
-            &["tcr:DescribeRegions"],
-            Operation,
-            &["cr:ListInstanceRegion"],
-            Operation,
-        ),
-        row(
-            P::ListAclEntries,
-            "list-acl-entries",
-            &["tcr:DescribeSecurityPolicies"],
-            Instance,
-            &["cr:GetInstanceEndpoint"],
-            Instance,
-        ),
-        row(
-            P::ModifyAclEntry,
-            "modify-acl-entry",
-            &["tcr:ModifySecurityPolicy"],
-            Instance,
-            &["cr:CreateInstanceEndpointAclPolicy"],
-            Instance,
-        ),
-        row(
-            P::TagInstance,
-            "tag-instance",
-            &["tcr:ModifyInstance"],
-            Instance,
-            &["cr:TagResources"],
-            Instance,
-        ),
-        row(
-            P::UntagInstance,
-            "untag-instance",
-            &["tcr:ModifyInstance"],
-            Instance,
-            &["cr:UntagResources"],
-            Instance,
-        ),
-        row(
-            P::ListInstanceTags,
-            "list-instance-tags",
-            &["tcr:DescribeInstances"],
-            Instance,
-            &["cr:ListTagResources"],
-            Instance,
-        ),
-        row(
-            P::DescribeInternalEndpoint,
-            "describe-internal-endpoint",
-            &["tcr:DescribeInternalEndpoints"],
-            Instance,
-            &["cr:GetInstanceVpcEndpoint"],
-            Instance,
-        ),
-        row(
-            P::DescribeInternalDns,
-            "describe-internal-dns",
-            &["tcr:DescribeInternalEndpointDnsStatus"],
-            Instance,
-            &["cr:GetInstanceVpcEndpoint"],
-            Instance,
-        ),
-        row(
-            P::DescribeCustomDomain,
-            "describe-custom-domain",
-            &["tcr:DescribeInstanceCustomizedDomain"],
-            Instance,
-            &["cr:GetInstanceCustomizedDomain"],
-            Instance,
-        ),
-        // On all repositories: the answer names every namespace.
-        row(
-            P::ListImmutabilityRules,
-            "list-immutability-rules",
-            &["tcr:DescribeImmutableTagRules"],
-            AllRepositories,
-            &["cr:ListRepository"],
-            AllRepositories,
-        ),
-        row(
-            P::ListRetentionRules,
-            "list-retention-rules",
-            &["tcr:DescribeTagRetentionRules"],
-            Namespace,
-            &["cr:ListArtifactLifecycleRule"],
-            Instance,
-        ),
-        row(
-            P::ListReplicas,
-            "list-replicas",
-            &["tcr:DescribeReplicationInstances"],
-            Instance,
-            &["cr:ListRepoSyncRule"],
-            Instance,
-        ),
-        row(
-            P::ListSyncRules,
-            "list-sync-rules",
-            &["tcr:DescribeReplicationPolicies"],
-            Instance,
-            &["cr:ListRepoSyncRule"],
-            Instance,
-        ),
-        row(
-            P::ListWebhooks,
-            "list-webhooks",
-            &["tcr:DescribeWebhookTrigger"],
-            Namespace,
-            &["cr:ListRepoTrigger"],
-            AllInNamespace,
-        ),
-        row(
-            P::ListChains,
-            "list-chains",
-            &["tcr:DescribeInstances"],
-            Instance,
-            &["cr:ListChain"],
-            Instance,
-        ),
-        row(
-            P::ListScanRules,
-            "list-scan-rules",
-            &["tcr:DescribeInstances"],
-            Instance,
-            &["cr:ListScanRule"],
-            Instance,
-        ),
-    ]
-};
+
+        /// The rows, in the order of the enum.
+        const TABLE: &[Row] = &[$(
+            Row {
+                permission: Permission::$permission,
+                word: $word,
+                cam: (&[$($cam),+], Form::$cam_form),
+                ram: (&[$($ram),+], Form::$ram_form),
+            },
+        )+];
+    };
+}
+
+// THE table. Where a language has several names, any of them allows and any of them denies.
+//
+// Divergence: the RAM names for long-term credentials, service accounts and federation tokens, and
+// `cr:UpdateInstance` and `cr:DeleteInstance`, are ours: the cloud has nothing of the kind. None
+// begins with `cr:Get`, so that a policy written for temporary credentials never yields one that
+// lives for years. Forms that the clouds don't publish (deleting, service accounts, access lists)
+// follow their neighbours.
+permissions! {
+    Pull "pull"
+        cam: Repository ["tcr:PullRepository"]
+        ram: Repository ["cr:PullRepository"];
+    Push "push"
+        cam: Repository ["tcr:PushRepository"]
+        ram: Repository ["cr:PushRepository"];
+    Delete "delete"
+        cam: Repository ["tcr:DeleteImage", "tcr:DeleteRepositoryTags"]
+        ram: Repository ["cr:DeleteRepoTag"];
+    ListCatalog "list-catalog"
+        cam: AllRepositories ["tcr:DescribeRepositories"]
+        ram: AllRepositories ["cr:ListRepository"];
+    IssueTemporary "issue-temporary"
+        cam: Instance ["tcr:CreateInstanceToken"]
+        ram: Operation ["cr:GetAuthorizationToken"];
+    IssueLongTerm "issue-long-term"
+        cam: Instance ["tcr:CreateInstanceToken"]
+        ram: Instance ["cr:CreateInstanceToken"];
+    ListLongTerm "list-long-term"
+        cam: Instance ["tcr:DescribeInstanceToken"]
+        ram: Instance ["cr:ListInstanceToken"];
+    ModifyLongTerm "modify-long-term"
+        cam: Instance ["tcr:ModifyInstanceToken"]
+        ram: Instance ["cr:UpdateInstanceToken"];
+    DeleteLongTerm "delete-long-term"
+        cam: Instance ["tcr:DeleteInstanceToken"]
+        ram: Instance ["cr:DeleteInstanceToken"];
+    CreateServiceAccount "create-service-account"
+        cam: Instance ["tcr:CreateServiceAccount", "tcr:CreateCustomAccount"]
+        ram: Instance ["cr:CreateServiceAccount"];
+    ListServiceAccounts "list-service-accounts"
+        cam: Instance ["tcr:DescribeServiceAccounts"]
+        ram: Instance ["cr:ListServiceAccount"];
+    ModifyServiceAccount "modify-service-account"
+        cam: Instance ["tcr:ModifyServiceAccount"]
+        ram: Instance ["cr:UpdateServiceAccount"];
+    SetServiceAccountPassword "set-service-account-password"
+        cam: Instance ["tcr:ModifyServiceAccountPassword"]
+        ram: Instance ["cr:UpdateServiceAccount"];
+    DeleteServiceAccount "delete-service-account"
+        cam: Instance ["tcr:DeleteServiceAccount"]
+        ram: Instance ["cr:DeleteServiceAccount"];
+    SetFixedPassword "set-fixed-password"
+        cam: Operation ["tcr:ModifyUserPasswordPersonal"]
+        ram: Instance ["cr:ResetLoginPassword"];
+    CreateInstance "create-instance"
+        cam: Instance ["tcr:CreateInstance"]
+        ram: Instance ["cr:CreateInstance"];
+    ListInstances "list-instances"
+        cam: Instance ["tcr:DescribeInstances"]
+        ram: Operation ["cr:ListInstance"];
+    DescribeInstance "describe-instance"
+        cam: Instance ["tcr:DescribeInstances"]
+        ram: Instance ["cr:GetInstance"];
+    DescribeInstanceStatus "describe-instance-status"
+        cam: Instance ["tcr:DescribeInstanceStatus"]
+        ram: Instance ["cr:GetInstance"];
+    ModifyInstance "modify-instance"
+        cam: Instance ["tcr:ModifyInstance"]
+        ram: Instance ["cr:UpdateInstance"];
+    DeleteInstance "delete-instance"
+        cam: Instance ["tcr:DeleteInstance"]
+        ram: Instance ["cr:DeleteInstance"];
+    DescribeEndpoint "describe-endpoint"
+        cam: Instance ["tcr:DescribeExternalEndpointStatus"]
+        ram: Instance ["cr:GetInstanceEndpoint"];
+    ListEndpoints "list-endpoints"
+        cam: Instance ["tcr:DescribeExternalEndpointStatus"]
+        ram: Instance ["cr:ListInstanceEndpoint"];
+    ManageEndpoint "manage-endpoint"
+        cam: Instance ["tcr:ManageExternalEndpoint"]
+        ram: Instance ["cr:UpdateInstanceEndpointStatus"];
+    CreateAclEntry "create-acl-entry"
+        cam: Instance ["tcr:CreateSecurityPolicy", "tcr:CreateMultipleSecurityPolicy"]
+        ram: Instance ["cr:CreateInstanceEndpointAclPolicy"];
+    DeleteAclEntry "delete-acl-entry"
+        cam: Instance ["tcr:DeleteSecurityPolicy", "tcr:DeleteMultipleSecurityPolicy"]
+        ram: Instance ["cr:DeleteInstanceEndpointAclPolicy"];
+    CreateNamespace "create-namespace"
+        cam: Namespace ["tcr:CreateNamespace"]
+        ram: Registry ["cr:CreateNamespace"];
+    ListNamespaces "list-namespaces"
+        cam: Namespace ["tcr:DescribeNamespaces"]
+        ram: AllRepositories ["cr:ListNamespace"];
+    DescribeNamespace "describe-namespace"
+        cam: Namespace ["tcr:DescribeNamespaces"]
+        ram: Namespace ["cr:GetNamespace"];
+    ModifyNamespace "modify-namespace"
+        cam: Namespace ["tcr:ModifyNamespace"]
+        ram: Namespace ["cr:UpdateNamespace"];
+    DeleteNamespace "delete-namespace"
+        cam: Namespace ["tcr:DeleteNamespace"]
+        ram: Namespace ["cr:DeleteNamespace"];
+    CreateRepository "create-repository"
+        cam: Repository ["tcr:CreateRepository"]
+        ram: Repository ["cr:CreateRepository"];
+    ListRepositories "list-repositories"
+        cam: Repository ["tcr:DescribeRepositories"]
+        ram: AllInNamespace ["cr:ListRepository"];
+    DescribeRepository "describe-repository"
+        cam: Repository ["tcr:DescribeRepositories"]
+        ram: Repository ["cr:GetRepository"];
+    ModifyRepository "modify-repository"
+        cam: Repository ["tcr:ModifyRepository"]
+        ram: Repository ["cr:UpdateRepository"];
+    DeleteRepository "delete-repository"
+        cam: Repository ["tcr:DeleteRepository"]
+        ram: Repository ["cr:DeleteRepository"];
+    ListTags "list-tags"
+        cam: AllInRepository ["tcr:DescribeImages"]
+        ram: Repository ["cr:ListRepoTag"];
+    DescribeTag "describe-tag"
+        cam: AllInRepository ["tcr:DescribeImageManifests"]
+        ram: Repository ["cr:GetRepoTag"];
+    AssumeRole "assume-role"
+        cam: Role ["sts:AssumeRole"]
+        ram: Role ["sts:AssumeRole"];
+    GetFederationToken "get-federation-token"
+        cam: Operation ["sts:GetFederationToken"]
+        ram: Operation ["sts:GetFederationToken"];
+    CheckInstance "check-instance"
+        cam: Instance ["tcr:CheckInstance"]
+        ram: Instance ["cr:GetInstance"];
+    CheckInstanceName "check-instance-name"
+        cam: Operation ["tcr:CheckInstanceName"]
+        ram: Operation ["cr:ListInstance"];
+    CountInstances "count-instances"
+        cam: Instance ["tcr:DescribeInstances"]
+        ram: Operation ["cr:GetInstanceCount"];
+    DescribeUsage "describe-usage"
+        cam: Instance ["tcr:DescribeInstances"]
+        ram: Instance ["cr:GetInstanceUsage"];
+    ListRegions "list-regions"
+        cam: Operation ["tcr:DescribeRegions"]
+        ram: Operation ["cr:ListInstanceRegion"];
+    ListAclEntries "list-acl-entries"
+        cam: Instance ["tcr:DescribeSecurityPolicies"]
+        ram: Instance ["cr:GetInstanceEndpoint"];
+    ModifyAclEntry "modify-acl-entry"
+        cam: Instance ["tcr:ModifySecurityPolicy"]
+        ram: Instance ["cr:CreateInstanceEndpointAclPolicy"];
+    TagInstance "tag-instance"
+        cam: Instance ["tcr:ModifyInstance"]
+        ram: Instance ["cr:TagResources"];
+    UntagInstance "untag-instance"
+        cam: Instance ["tcr:ModifyInstance"]
+        ram: Instance ["cr:UntagResources"];
+    ListInstanceTags "list-instance-tags"
+        cam: Instance ["tcr:DescribeInstances"]
+        ram: Instance ["cr:ListTagResources"];
+    DescribeInternalEndpoint "describe-internal-endpoint"
+        cam: Instance ["tcr:DescribeInternalEndpoints"]
+        ram: Instance ["cr:GetInstanceVpcEndpoint"];
+    DescribeInternalDns "describe-internal-dns"
+        cam: Instance ["tcr:DescribeInternalEndpointDnsStatus"]
+        ram: Instance ["cr:GetInstanceVpcEndpoint"];
+    DescribeCustomDomain "describe-custom-domain"
+        cam: Instance ["tcr:DescribeInstanceCustomizedDomain"]
+        ram: Instance ["cr:GetInstanceCustomizedDomain"];
+    // On all repositories: the answer names every namespace.
+    ListImmutabilityRules "list-immutability-rules"
+        cam: AllRepositories ["tcr:DescribeImmutableTagRules"]
+        ram: AllRepositories ["cr:ListRepository"];
+    ListRetentionRules "list-retention-rules"
+        cam: Namespace ["tcr:DescribeTagRetentionRules"]
+        ram: Instance ["cr:ListArtifactLifecycleRule"];
+    ListReplicas "list-replicas"
+        cam: Instance ["tcr:DescribeReplicationInstances"]
+        ram: Instance ["cr:ListRepoSyncRule"];
+    ListSyncRules "list-sync-rules"
+        cam: Instance ["tcr:DescribeReplicationPolicies"]
+        ram: Instance ["cr:ListRepoSyncRule"];
+    ListWebhooks "list-webhooks"
+        cam: Namespace ["tcr:DescribeWebhookTrigger"]
+        ram: AllInNamespace ["cr:ListRepoTrigger"];
+    ListChains "list-chains"
+        cam: Instance ["tcr:DescribeInstances"]
+        ram: Instance ["cr:ListChain"];
+    ListScanRules "list-scan-rules"
+        cam: Instance ["tcr:DescribeInstances"]
+        ram: Instance ["cr:ListScanRule"];
+}
 
 impl Permission {
     /// All permissions.
@@ -636,7 +268,6 @@ impl Permission {
     }
 
     fn row(self) -> &'static Row {
-        // A test holds the table to the order of the enum.
         &TABLE[self as usize]
     }
 
@@ -781,6 +412,7 @@ pub(super) fn permissions_named<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ErrorKind;
 
     #[test]
     fn the_table_is_in_order_and_every_name_is_known() {
@@ -821,7 +453,12 @@ mod tests {
             "tcr:CreateInstanceToken".parse::<Permission>().unwrap(),
             Permission::IssueTemporary
         );
-        assert!("fly".parse::<Permission>().is_err());
+        assert_eq!(
+            "fly".parse::<Permission>().unwrap_err().kind(),
+            &ErrorKind::InvalidParameter {
+                name: "action".to_owned()
+            }
+        );
         for permission in Permission::all() {
             assert_eq!(permission.word().parse::<Permission>().unwrap(), permission);
         }

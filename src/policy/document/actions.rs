@@ -1,0 +1,227 @@
+//! The actions of a statement: read, matched with the permissions that they name, and warned of
+//! where they won't do what they seem to.
+
+use super::Warnings;
+use crate::policy::elements::{Elements, Refusal, Words, join, strings};
+use crate::policy::json::Json;
+use crate::policy::language::Language;
+use crate::policy::pattern::{Pattern, Wildcards};
+use crate::policy::resource::{ResourcePattern, check_characters};
+use crate::policy::vocabulary::{self, Form, Permission, Permissions};
+
+/// An action of a statement.
+struct Action {
+    place: String,
+    /// Whether it has no wildcards.
+    exact: bool,
+    /// Whether it can match an action of the services that matter here.
+    ours: bool,
+    /// The permissions that it names.
+    permissions: Permissions,
+}
+
+/// The actions of a statement.
+pub(super) struct Actions {
+    /// Those that it lists; empty for `NotAction`.
+    listed: Vec<Action>,
+    /// The permissions that it is about.
+    pub(super) permissions: Permissions,
+    /// Whether any of it can match an action of the services that matter here.
+    pub(super) ours: bool,
+}
+
+impl Actions {
+    /// Reads `Action`, or `NotAction` where the language has it.
+    pub(super) fn read(
+        elements: &Elements<'_>,
+        place: &str,
+        language: Language,
+        warnings: &mut Warnings,
+    ) -> Result<Self, Refusal> {
+        let words = Words::of(language);
+        let not_action = words
+            .not_action
+            .and_then(|name| elements.find(name).map(|json| (name, json)));
+        match (elements.find(words.action), not_action) {
+            (Some(_), Some((name, _))) => Err(Refusal::new(
+                join(place, name),
+                "a statement has Action or NotAction, not both",
+            )),
+            (_, Some((name, json))) => {
+                let excluded = named(&list(json, &join(place, name), language, warnings)?);
+                let mut permissions = Permissions::default();
+                Permission::all()
+                    .filter(|permission| !excluded.has(*permission))
+                    .for_each(|permission| permissions.add(permission));
+                Ok(Self {
+                    listed: Vec::new(),
+                    permissions,
+                    ours: true,
+                })
+            }
+            (_, None) => {
+                let json = elements.get(words.action)?;
+                let listed = list(json, &join(place, words.action), language, warnings)?;
+                Ok(Self {
+                    permissions: named(&listed),
+                    ours: listed.iter().any(|action| action.ours),
+                    listed,
+                })
+            }
+        }
+    }
+
+    /// Warns of actions that are never asked on any of the statement's resources.
+    pub(super) fn warn_of_unasked(
+        &self,
+        language: Language,
+        resources: &[(String, ResourcePattern)],
+        warnings: &mut Warnings,
+    ) {
+        for action in self
+            .listed
+            .iter()
+            .filter(|action| action.exact && action.ours)
+        {
+            let mut forms = action
+                .permissions
+                .iter()
+                .map(|permission| permission.form(language))
+                .peekable();
+            let Some(first) = forms.peek().copied() else {
+                continue;
+            };
+            if forms.any(|form| {
+                resources
+                    .iter()
+                    .any(|(_, resource)| resource.can_match(form, language))
+            }) {
+                continue;
+            }
+            warnings.add(
+                &action.place,
+                match first {
+                    Form::Operation => {
+                        "it has no resource of its own, so that only the resource * \
+                         allows or denies it"
+                    }
+                    _ => "it is never asked on any of these resources",
+                },
+            );
+        }
+    }
+}
+
+/// Returns the permissions that actions name together.
+fn named(actions: &[Action]) -> Permissions {
+    let mut named = Permissions::default();
+    actions
+        .iter()
+        .flat_map(|action| action.permissions.iter())
+        .for_each(|permission| named.add(permission));
+    named
+}
+
+fn list(
+    json: &Json,
+    place: &str,
+    language: Language,
+    warnings: &mut Warnings,
+) -> Result<Vec<Action>, Refusal> {
+    strings(json, place)?
+        .into_iter()
+        .map(|(place, text)| Action::read(place, text, language, warnings))
+        .collect()
+}
+
+impl Action {
+    fn read(
+        place: String,
+        text: &str,
+        language: Language,
+        warnings: &mut Warnings,
+    ) -> Result<Self, Refusal> {
+        check_characters(text).map_err(|why| Refusal::new(&place, why))?;
+        // `name/` is CAM's older way to say that what follows is an action's name.
+        let bare = match language {
+            Language::Cam => text.strip_prefix("name/").unwrap_or(text),
+            Language::Ram => text,
+        };
+        let (service, name) = match bare.split_once(':') {
+            _ if bare == "*" => ("*", "*"),
+            Some((service, name)) if !service.is_empty() && !name.is_empty() => (service, name),
+            _ => return Err(Refusal::new(&place, "an action is * or SERVICE:NAME")),
+        };
+        let wildcards = Wildcards::of(language);
+        let service_pattern = Pattern::new(&fold(service, language), wildcards);
+        let ours = [language.registry_service(), "sts"]
+            .iter()
+            .any(|ours| service_pattern.matches(ours));
+        let name_pattern = Pattern::new(&fold(name, language), wildcards);
+        let found = permissions_matched(&service_pattern, &name_pattern, language);
+        if ours && found.is_none() {
+            return Err(Refusal::new(
+                &place,
+                format!("{service} has no action {name}; check its spelling and case"),
+            ));
+        }
+        let action = Self {
+            place,
+            exact: !wildcards.stand_in(bare),
+            ours,
+            permissions: found.unwrap_or_default(),
+        };
+        action.warn(text, service, language, warnings);
+        Ok(action)
+    }
+
+    /// Warns of an action that nothing asks for here.
+    fn warn(&self, text: &str, service: &str, language: Language, warnings: &mut Warnings) {
+        if self.exact && self.ours && self.permissions == Permissions::default() {
+            warnings.add(
+                &self.place,
+                format!("{text} is known at the cloud; nothing asks for it here"),
+            );
+        }
+        let foreign = match language {
+            Language::Cam => "cr",
+            Language::Ram => "tcr",
+        };
+        if service == foreign {
+            let own = language.registry_service();
+            warnings.add(
+                &self.place,
+                format!(
+                    "a {} document calls this service {own}, so that {text} matches nothing",
+                    language.name()
+                ),
+            );
+        }
+    }
+}
+
+/// Writes a name as it is compared: actions of RAM without regard to case; for CAM that isn't
+/// published.
+fn fold(text: &str, language: Language) -> String {
+    match language {
+        Language::Ram => text.to_lowercase(),
+        Language::Cam => text.to_owned(),
+    }
+}
+
+/// Returns the permissions of all known actions that match; nothing when none is known.
+fn permissions_matched(
+    service_pattern: &Pattern,
+    name_pattern: &Pattern,
+    language: Language,
+) -> Option<Permissions> {
+    let mut found = None;
+    for (service, name) in vocabulary::known_actions(language) {
+        if service_pattern.matches(service) && name_pattern.matches(&fold(name, language)) {
+            let permissions = found.get_or_insert_with(Permissions::default);
+            vocabulary::permissions_named(language, service, name)
+                .for_each(|permission| permissions.add(permission));
+        }
+    }
+    found
+}

@@ -1,0 +1,218 @@
+//! Trust policies: who may assume a role.
+//!
+//! They are written in the languages of the other documents, with a principal and without a
+//! resource. An identity policy must allow a user or a role the same as the trust policy does
+//! (`sts:AssumeRole` on the role); a caller with an OIDC token has no identity policy, so the trust
+//! policy alone decides. Sources: Alibaba's "Policy elements" and its guide to OIDC roles,
+//! Tencent's documents on role principals.
+
+mod read;
+
+use self::read::read;
+use super::condition::{Condition, Context, OidcClaims};
+use super::elements::Refusal;
+use super::language::Language;
+use super::parts::{Limits, refused};
+use super::words::Effect;
+use super::{Decision, Outcome, StatementRef};
+use crate::domain::Result;
+use crate::domain::ids::AccountId;
+
+/// The caller that wants to assume a role.
+#[derive(Clone, Copy, Debug)]
+pub enum Assumer<'a> {
+    /// An account itself.
+    Root(AccountId),
+    /// A user.
+    User {
+        /// Their account.
+        account: AccountId,
+        /// Their numeric id, by which CAM names them.
+        id: &'a str,
+        /// Their name, by which RAM names them.
+        name: &'a str,
+    },
+    /// A session of another role.
+    Role {
+        /// The other role's account.
+        account: AccountId,
+        /// Its id, by which CAM may name it.
+        id: &'a str,
+        /// Its name.
+        name: &'a str,
+    },
+    /// The bearer of an OIDC token that was verified.
+    Federated {
+        /// The account that the provider is registered in.
+        account: AccountId,
+        /// The provider's name there.
+        provider: &'a str,
+        /// The token's claims.
+        claims: OidcClaims<'a>,
+    },
+}
+
+/// A compiled trust policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrustPolicy {
+    language: Language,
+    statements: Vec<Trust>,
+}
+
+/// A trust policy that was read, and what its writer should know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckedTrust {
+    /// The policy.
+    pub policy: TrustPolicy,
+    /// Parts that won't do what they seem to, each with its place.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Trust {
+    sid: Option<String>,
+    effect: Effect,
+    /// Whether its actions name assuming by a signed call.
+    signed: bool,
+    /// Whether its actions name assuming by an OIDC token.
+    federated: bool,
+    principals: Vec<Trusted>,
+    condition: Condition,
+}
+
+/// A principal of a trust policy.
+#[derive(Clone, Debug, PartialEq)]
+enum Trusted {
+    /// Everyone in the account, as far as their own policies allow it.
+    Account(AccountId),
+    UserId(AccountId, String),
+    UserName(AccountId, String),
+    RoleId(AccountId, String),
+    RoleName(AccountId, String),
+    Provider(AccountId, String),
+}
+
+impl Trusted {
+    fn is(&self, assumer: &Assumer<'_>) -> bool {
+        match (self, assumer) {
+            (
+                Self::Account(own),
+                Assumer::Root(account)
+                | Assumer::User { account, .. }
+                | Assumer::Role { account, .. },
+            ) => own == account,
+            (Self::UserId(own, own_id), Assumer::User { account, id, .. }) => {
+                own == account && own_id == id
+            }
+            (Self::UserName(own, own_name), Assumer::User { account, name, .. }) => {
+                own == account && own_name == name
+            }
+            (Self::RoleId(own, own_id), Assumer::Role { account, id, .. }) => {
+                own == account && own_id == id
+            }
+            (Self::RoleName(own, own_name), Assumer::Role { account, name, .. }) => {
+                own == account && own_name == name
+            }
+            (
+                Self::Provider(own, own_name),
+                Assumer::Federated {
+                    account, provider, ..
+                },
+            ) => own == account && own_name == provider,
+            _ => false,
+        }
+    }
+}
+
+impl TrustPolicy {
+    /// Reads a trust policy.
+    ///
+    /// A statement that trusts an OIDC provider must name an audience and a subject, neither by
+    /// wildcards alone: the issuer of many tenants' tokens would else open the role to all of them.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameter` of `document`: the message names the place, such as
+    /// `statement[1].condition.ip_equal`, and the reason.
+    pub fn parse(text: &str, limits: Limits) -> Result<CheckedTrust> {
+        let mut warnings = Vec::new();
+        match read(text, limits, &mut warnings) {
+            Ok(policy) => Ok(CheckedTrust { policy, warnings }),
+            Err(Refusal { place, why }) => Err(refused(&place, &why)),
+        }
+    }
+
+    /// Tells whether a statement lets tokens of a provider assume the role, on whatever condition.
+    pub fn names_provider(&self, account: AccountId, name: &str) -> bool {
+        let is_it = |trusted: &Trusted| match trusted {
+            Trusted::Provider(own, own_name) => *own == account && own_name == name,
+            _ => false,
+        };
+        self.statements.iter().any(|trust| {
+            trust.effect == Effect::Allow && trust.federated && trust.principals.iter().any(is_it)
+        })
+    }
+
+    /// Returns the language that it is written in.
+    pub fn language(&self) -> Language {
+        self.language
+    }
+}
+
+/// Decides whether a role's trust policy lets someone assume it; `name` is how the decision speaks
+/// of it.
+///
+/// The context's `oidc` is not read: what a token says comes with the assumer.
+pub fn decide_trust<'a>(
+    name: &'a str,
+    policy: &'a TrustPolicy,
+    assumer: &Assumer<'_>,
+    context: &Context<'_>,
+) -> Decision<'a> {
+    let (oidc, federated) = match assumer {
+        Assumer::Federated { claims, .. } => (Some(*claims), true),
+        _ => (None, false),
+    };
+    let context = Context {
+        oidc,
+        ..context.clone()
+    };
+    let mut allowed = None;
+    for (index, trust) in policy.statements.iter().enumerate() {
+        let action = if federated {
+            trust.federated
+        } else {
+            trust.signed
+        };
+        if !action
+            || !trust.principals.iter().any(|trusted| trusted.is(assumer))
+            || trust.condition.first_unmet(&context).is_some()
+        {
+            continue;
+        }
+        let statement = StatementRef {
+            document: name,
+            language: policy.language,
+            index,
+            sid: trust.sid.as_deref(),
+        };
+        match trust.effect {
+            Effect::Deny => {
+                return Decision {
+                    outcome: Outcome::DeniedExplicitly,
+                    statement: Some(statement),
+                };
+            }
+            Effect::Allow => allowed = allowed.or(Some(statement)),
+        }
+    }
+    let outcome = if allowed.is_some() {
+        Outcome::Allowed
+    } else {
+        Outcome::DeniedImplicitly
+    };
+    Decision {
+        outcome,
+        statement: allowed,
+    }
+}
