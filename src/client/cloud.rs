@@ -16,7 +16,9 @@ use crate::remote;
 use crate::sign::{Parameters, Signer, SigningSecret};
 
 /// The most bytes of an answer.
-const MAX_ANSWER: usize = 64 << 10;
+const MAX_ANSWER: usize = 256 << 10;
+/// The instances of a page.
+const PAGE: usize = 100;
 
 /// A credential that logs in to a registry.
 #[derive(Debug)]
@@ -109,6 +111,49 @@ impl<'a> CloudApi<'a> {
             secret: Secret::new(output.authorization_token),
             expires_at: Timestamp::from_unix_millis(output.expire_time),
         })
+    }
+
+    /// Finds the id of the instance that has a service.
+    ///
+    /// # Errors
+    /// As [`Self::create_instance_token`], and `InvalidParameter` when none of the caller's
+    /// instances has it.
+    pub async fn registry_id_of(&self, service: &str) -> Result<String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Output {
+            total_count: usize,
+            registries: Vec<Registry>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Registry {
+            registry_id: String,
+            public_domain: String,
+        }
+        let mut seen = 0;
+        loop {
+            let parameters = json!({ "Offset": seen, "Limit": PAGE, "AllRegion": true });
+            let output: Output = self
+                .tencent(Operation::DESCRIBE_INSTANCES, &parameters)
+                .await?;
+            seen += output.registries.len();
+            let is_last = output.registries.is_empty() || seen >= output.total_count;
+            let found = output
+                .registries
+                .into_iter()
+                .find(|registry| registry.public_domain == service);
+            if let Some(registry) = found {
+                return Ok(registry.registry_id);
+            }
+            if is_last {
+                let shown = escape(service);
+                return Err(Error::invalid_parameter(
+                    "instance",
+                    format!("none of the caller's instances has the service {shown}"),
+                ));
+            }
+        }
     }
 
     /// Asks who the service takes the key for: the ARN of the caller.

@@ -7,12 +7,15 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{ACCEPT, AUTHORIZATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 
 use crate::client::environment::{Environment, read, read_if_there};
 use crate::client::profile::RegistryProfile;
+use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};
@@ -180,6 +183,18 @@ fn of_file(path: &Path, text: &str) -> Result<JobToken> {
         token: Secret::new(token),
         source: format!("the file {}", path.display()),
     })
+}
+
+/// Returns when a token says that it ends; nothing is verified.
+pub fn expiry(token: &Secret) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    struct Claims {
+        exp: f64,
+    }
+    let claims = token.expose().split('.').nth(1)?;
+    let text = URL_SAFE_NO_PAD.decode(claims).ok()?;
+    let Claims { exp } = serde_json::from_slice(&text).ok()?;
+    Some(Timestamp::from_unix_seconds(exp as i64))
 }
 
 #[cfg(test)]

@@ -5,11 +5,14 @@
 
 pub mod auth_file;
 pub mod cloud;
+pub mod credentials;
 pub mod endpoint;
 pub mod environment;
 pub mod job_token;
 pub mod keys;
+pub mod kubelet;
 pub mod profile;
+pub mod registry;
 pub mod signed;
 #[cfg(test)]
 mod testing;

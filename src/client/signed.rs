@@ -28,6 +28,11 @@ impl Operation {
         version: "2019-09-24",
         action: "CreateInstanceToken",
     };
+    /// Lists instances, at Tencent's TCR.
+    pub const DESCRIBE_INSTANCES: Self = Self {
+        action: "DescribeInstances",
+        ..Self::CREATE_INSTANCE_TOKEN
+    };
     /// Says who calls, at Tencent's STS.
     pub const TENCENT_CALLER_IDENTITY: Self = Self {
         product: "sts",

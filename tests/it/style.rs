@@ -21,11 +21,6 @@ const MAX_FILE: usize = 450;
 const TABLES: &[(&str, &str, &str)] = &[
     ("src/http/alibaba/error.rs", "answer", "a row an error kind"),
     (
-        "src/http/alibaba/error.rs",
-        "answer_of_sts",
-        "a row an error kind",
-    ),
-    (
         "src/http/registry/error.rs",
         "answer",
         "a row an error kind",

@@ -240,7 +240,7 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// What a call is served with.
+/// A call that is being served.
 struct Served<'a> {
     service: &'a Service,
     envelope: &'a Envelope,
