@@ -4,11 +4,13 @@ import os
 import secrets
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from authority import Authority
 from disk import ForgetfulDisk
+from issuer import Issuer, create_builder
 from postgres import new_database
 from processes import free_port
 from pulp import Pulp
@@ -200,3 +202,16 @@ def stock(transire: Transire, account: Account, new_registry: Callable[..., Regi
     port = free_port()
     instance = transire.new_instance(account, "stock", "--registry-url", f"http://127.0.0.1:{port}")
     return Stock(transire, instance, new_registry(transire, instance, port), tmp_path)
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    issuer = Issuer()
+    yield issuer
+    issuer.stop()
+
+
+@pytest.fixture
+def keyless(transire: Transire, account: Account, issuer: Issuer, tmp_path: Path) -> dict[str, Any]:
+    """The role `builder`, which trusts jobs of the issuer's; the service has to be let ask issuers on loopback."""
+    return create_builder(transire, account, issuer, tmp_path)

@@ -1,19 +1,14 @@
-"""OpenID Connect: an issuer of another make, whose tokens another library signed."""
+"""OpenID Connect: tokens of an issuer of another make."""
 
-import base64
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alibabacloud_credentials.client import Client as Credentials
 from alibabacloud_credentials.models import Config as CredentialsConfig
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from tencentcloud.common import credential as tencent_credential
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 
@@ -21,80 +16,15 @@ import alibaba
 import image
 import tencent
 from credential import Credential, exchange
+from issuer import AUDIENCE, JOBS, LOOPBACK, Issuer, create_provider, job_token
 from registry import Registry, assert_logs_in, docker_login, podman_login, skopeo, skopeo_login
 from service import REGION, AccessKey, Account, Instance, Transire
-
-AUDIENCE = "sts.example.com"
-LOOPBACK = {"TRANSIRE_OUTGOING__ALLOW_HTTP": "true", "TRANSIRE_OUTGOING__ALLOW_PRIVATE_ADDRESSES": "true"}
-
-
-def encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-class Issuer:
-    """An issuer on loopback with one RSA key."""
-
-    def __init__(self) -> None:
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        issuer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                document = issuer.documents().get(self.path)
-                body = json.dumps(document).encode()
-                self.send_response(200 if document else 404)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def keys(self) -> dict[str, Any]:
-        numbers = self._key.public_key().public_numbers()
-        n, e = (encode(number.to_bytes((number.bit_length() + 7) // 8)) for number in (numbers.n, numbers.e))
-        return {"keys": [{"kty": "RSA", "kid": "one", "use": "sig", "alg": "RS256", "n": n, "e": e}]}
-
-    def documents(self) -> dict[str, Any]:
-        description = {"issuer": self.url, "jwks_uri": f"{self.url.rstrip('/')}/keys"}
-        return {"/.well-known/openid-configuration": description, "/keys": self.keys()}
-
-    def token(self, subject: str, **claims: Any) -> str:
-        now = int(time.time())
-        usual = {"iss": self.url, "sub": subject, "aud": AUDIENCE, "iat": now, "exp": now + 600}
-        parts = ({"alg": "RS256", "typ": "JWT", "kid": "one"}, usual | claims)
-        signed = ".".join(encode(json.dumps(part).encode()) for part in parts)
-        signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
-        return f"{signed}.{encode(signature)}"
-
-
-@pytest.fixture
-def issuer() -> Iterator[Issuer]:
-    issuer = Issuer()
-    yield issuer
-    issuer.stop()
-
 
 @pytest.fixture
 def transire(new_transire: Callable[..., Transire]) -> Transire:
     transire = new_transire(settings=LOOPBACK)
     transire.start()
     return transire
-
-
-def create(transire: Transire, account: Account, issuer: str, *options: str | Path) -> Any:
-    return transire.cli(
-        *("oidc-provider", "create", "--account", account.id, "--name", "ci", "--issuer", issuer, "--audience", AUDIENCE), *options
-    )
 
 
 @pytest.fixture
@@ -112,7 +42,7 @@ def check(transire: Transire, account: Account, tmp_path: Path) -> Callable[[str
 def test_a_token_that_another_library_signed_is_believed(
     transire: Transire, account: Account, issuer: Issuer, check: Callable[[str], list[str | Path]]
 ) -> None:
-    made = create(transire, account, issuer.url, "--algorithm", "RS256")
+    made = create_provider(transire, account, issuer.url, "--algorithm", "RS256")
     expected = {"name": "ci", "issuer": issuer.url, "audiences": [AUDIENCE], "algorithms": ["RS256"], "keys": "fetched"}
     assert made == expected
     [listed] = transire.items("oidc-provider", "list", "--account", account.id)
@@ -139,7 +69,7 @@ def test_an_issuer_may_end_with_a_slash(
     """element-hq/matrix-authentication-service#2352: such issuers were asked at `//.well-known`, or compared without the slash."""
     without = issuer.url
     issuer.url = f"{without}/"
-    assert create(transire, account, issuer.url)["issuer"] == issuer.url
+    assert create_provider(transire, account, issuer.url)["issuer"] == issuer.url
     assert transire.cli(*check(issuer.token("builder")))["issuer"] == issuer.url
     assert "issuer" in transire.cli_refused(*check(issuer.token("builder", iss=without)))
 
@@ -148,7 +78,7 @@ def test_a_token_may_be_for_several_audiences(
     transire: Transire, account: Account, issuer: Issuer, check: Callable[[str], list[str | Path]]
 ) -> None:
     """minio/minio#8933: a list of audiences couldn't be read."""
-    create(transire, account, issuer.url)
+    create_provider(transire, account, issuer.url)
     several = ["account", AUDIENCE, "other.example.com"]
     assert transire.cli(*check(issuer.token("builder", aud=several)))["audiences"] == several
     for others in (["account", "other.example.com"], []):
@@ -158,7 +88,7 @@ def test_a_token_may_be_for_several_audiences(
 def test_an_operator_hears_why_keys_can_not_be_fetched(
     transire: Transire, account: Account, issuer: Issuer, check: Callable[[str], list[str | Path]]
 ) -> None:
-    create(transire, account, issuer.url)
+    create_provider(transire, account, issuer.url)
     token = issuer.token("builder")
     issuer.stop()
     refusal = transire.cli_refused(*check(token))
@@ -172,7 +102,7 @@ def test_given_keys_need_no_issuer(
     file.write_text(json.dumps(issuer.keys()))
     issuer.stop()
     place = "https://kubernetes.default.svc.cluster.local"
-    assert create(transire, account, place, "--jwks", file)["keys"] == "given"
+    assert create_provider(transire, account, place, "--jwks", file)["keys"] == "given"
     subject = "system:serviceaccount:ci:builder"
     assert transire.cli(*check(issuer.token(subject, iss=place, aud=[AUDIENCE])))["subject"] == subject
 
@@ -184,39 +114,6 @@ def test_an_issuer_inside_the_network_is_refused_unless_it_is_set(new_transire: 
     command = ["oidc-provider", "create", "--account", account.id, "--name", "ci", "--audience", AUDIENCE, "--issuer"]
     assert "allow_http" in strict.cli_refused(*command, issuer.url, exit_code=2)
     assert "allow_private_addresses" in strict.cli_refused(*command, "https://169.254.169.254", exit_code=2)
-
-
-@pytest.fixture
-def keyless(transire: Transire, account: Account, issuer: Issuer, tmp_path: Path) -> dict[str, Any]:
-    """A role for the holders of the issuer's tokens about one repository, and one service account of a cluster."""
-    create(transire, account, issuer.url)
-    trust = {
-        "Version": "1",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": "sts:AssumeRole",
-                "Principal": {"Federated": [f"acs:ram::{account.id}:oidc-provider/ci"]},
-                "Condition": {
-                    "StringEquals": {"oidc:aud": AUDIENCE},
-                    "StringLike": {
-                        "oidc:sub": [
-                            "repo:example-org/app:*",
-                            "repo:example-org@123456/app@456789:*",
-                            "project_path:example-group/app:ref_type:branch:ref:main",
-                            "system:serviceaccount:ci:builder",
-                        ]
-                    },
-                },
-            }
-        ],
-    }
-    file = tmp_path / "trust.json"
-    file.write_text(json.dumps(trust))
-    role = transire.cli("role", "create", "--account", account.id, "--name", "builder", "--trust-policy", file)
-    for policy in ("QcloudTCRFullAccess", "AliyunContainerRegistryFullAccess"):
-        transire.cli("policy", "attach", "--account", account.id, "--name", policy, "--role", "builder")
-    return role
 
 
 @pytest.mark.parametrize("repository", ["example-org/app", "example-org@123456/app@456789"], ids=["named", "numbered"])
@@ -272,22 +169,6 @@ def test_a_pod_pulls_without_an_access_key(
     with pytest.raises(TencentCloudSDKException) as says:
         other.refresh()
     assert says.value.code == "AuthFailure.UnauthorizedOperation"
-
-
-# What the tokens of each platform say beside the issuer, the audience and the times.
-JOBS = {
-    "GitHub": ("repo:example-org@123456/app@456789:ref:refs/heads/main", {"repository": "example-org/app", "repository_id": "456789"}),
-    "GitLab": ("project_path:example-group/app:ref_type:branch:ref:main", {"project_path": "example-group/app", "ref_protected": "true"}),
-    "Kubernetes": (
-        "system:serviceaccount:ci:builder",
-        {"aud": [AUDIENCE], "kubernetes.io": {"namespace": "ci", "serviceaccount": {"name": "builder", "uid": "1"}}},
-    ),
-}
-
-
-def job_token(transire: Transire, issuer: Issuer, platform: str) -> str:
-    subject, claims = JOBS[platform]
-    return transire.remember("OIDC token", issuer.token(subject, **claims))
 
 
 @pytest.mark.parametrize("platform", JOBS)
