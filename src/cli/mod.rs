@@ -12,6 +12,7 @@ mod account;
 mod allow_list;
 mod arguments;
 mod audit;
+mod client;
 mod credential;
 mod data;
 mod group;
@@ -145,6 +146,8 @@ enum Command {
     RegistryConfig(registry_config::Command),
     #[command(flatten)]
     Data(data::Command),
+    #[command(flatten)]
+    Client(client::Command),
 }
 
 /// An object of an account, by its name.
@@ -228,6 +231,20 @@ fn is_option(command: &clap::Command, name: &str) -> bool {
 }
 
 impl Cli {
+    /// Reads the process's arguments. By its name as docker's credential helper, the program is
+    /// that helper.
+    pub fn of_process() -> Self {
+        let mut arguments: Vec<_> = std::env::args_os().collect();
+        let is_helper = arguments
+            .first()
+            .and_then(|program| Path::new(program).file_name())
+            .is_some_and(|name| name == "docker-credential-transire");
+        if is_helper {
+            arguments.insert(1, "docker-credential".into());
+        }
+        Self::parse_from(arguments)
+    }
+
     /// Runs the command; returns the process's exit code.
     pub fn run(self) -> ExitCode {
         let decides = matches!(&self.command, Command::Policy(command) if command.decides());
@@ -286,6 +303,15 @@ impl Cli {
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && !refuses_colours())
             .try_init()
             .ok();
+        if let Command::Client(command) = command {
+            // A client has neither data nor settings.
+            let output = Output::new(global.output);
+            let done = signals
+                .unless_told(Box::pin(client::run(command, &output)))
+                .await
+                .map_err(Failure::Stopped)?;
+            return Ok(done?);
+        }
         let database = global
             .database
             .as_deref()
@@ -354,7 +380,11 @@ async fn run_to_its_end(
         Command::Keys(command) => keys::run(&context, command).await,
         Command::Audit(command) => audit::run(&context, command).await,
         Command::RegistryConfig(command) => registry_config::run(&context, command).await,
-        Command::Serve { .. } | Command::Init | Command::Quickstart(_) | Command::Data(_) => Ok(()),
+        Command::Serve { .. }
+        | Command::Init
+        | Command::Quickstart(_)
+        | Command::Data(_)
+        | Command::Client(_) => Ok(()),
     };
     context.service.ledger.close().await;
     done?;

@@ -57,6 +57,22 @@ impl Output {
         print(&mut io::stdout().lock(), &self.fields(fields)).map_err(|error| unprintable(&error))
     }
 
+    /// Prints a secret alone, or as the field `secret` of a JSON document among others.
+    ///
+    /// # Errors
+    /// As [`Output::one`].
+    pub(super) fn secret(&self, secret: &str, mut fields: Fields) -> Result<()> {
+        match self.format {
+            Format::Table => {
+                print(&mut io::stdout().lock(), secret).map_err(|error| unprintable(&error))
+            }
+            Format::Json => {
+                fields.push(("secret", secret.into()));
+                self.one(fields)
+            }
+        }
+    }
+
     /// Prints data that can be read again.
     ///
     /// # Errors
@@ -275,6 +291,14 @@ fn cell(value: &Value) -> String {
 fn print(out: &mut impl Write, text: &str) -> io::Result<()> {
     writeln!(out, "{text}")?;
     out.flush()
+}
+
+/// Prints a line of another program's protocol.
+///
+/// # Errors
+/// Standard output can't be written.
+pub(super) fn print_line(text: &str) -> Result<()> {
+    print(&mut io::stdout().lock(), text).map_err(|error| unprintable(&error))
 }
 
 fn print_for_reader(text: &str) -> Result<()> {

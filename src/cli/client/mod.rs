@@ -1,0 +1,181 @@
+//! The commands of a service's clients: they need neither its data nor its settings.
+
+mod credential_provider;
+mod docker_credential;
+mod log_in;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::arguments;
+use super::output::{Fields, Output};
+use crate::client::cloud::CloudApi;
+use crate::client::credentials::{LogIn, Proof, Wanted};
+use crate::client::endpoint::Endpoint;
+use crate::client::environment::Environment;
+use crate::client::job_token::Sources;
+use crate::client::profile::Profile;
+use crate::domain::clock::Timestamp;
+use crate::domain::{Error, Result};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Get a credential of a registry, and print its secret alone.
+    ///
+    /// With an access key it is a temporary credential; in a job that holds an OpenID Connect
+    /// token it is that token, which logs in as the role that trusts it.
+    GetLoginPassword(Options),
+    /// Log docker, podman and others in to a registry.
+    Login {
+        /// The registry: host, and port where it has one.
+        #[arg(value_parser = arguments::some_text)]
+        registry: String,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Remove a registry's log-in.
+    Logout {
+        /// The registry: host, and port where it has one.
+        #[arg(value_parser = arguments::some_text)]
+        registry: String,
+    },
+    /// Say as whom, by which key or token, and until when this client logs in.
+    Whoami(Options),
+    /// Print the OpenID Connect token of the job.
+    Token(Options),
+    /// Docker's credential helper, also as docker-credential-transire.
+    #[command(subcommand)]
+    DockerCredential(docker_credential::Command),
+    /// The kubelet's credential provider: its request on standard input, the answer on standard
+    /// output.
+    CredentialProvider(Options),
+}
+
+/// The service, the instance and the proof.
+#[derive(Args, Clone, Default)]
+pub(super) struct Options {
+    /// The service's URL. [env: TRANSIRE_ENDPOINT]
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
+    endpoint: Option<String>,
+    /// The instance: its id, or its service. [env: TRANSIRE_INSTANCE]
+    #[arg(long, value_name = "ID|SERVICE", value_parser = arguments::some_text)]
+    instance: Option<String>,
+    /// The role that an OpenID Connect token logs in as: role/NAME, ACCOUNT/role/NAME, or an ARN.
+    /// Without it, the one that trusts the token. [env: TRANSIRE_ROLE]
+    #[arg(long, value_parser = arguments::some_text)]
+    role: Option<String>,
+    /// The file of an OpenID Connect token.
+    #[arg(long, value_name = "FILE", conflicts_with = "oidc_token_env")]
+    oidc_token_file: Option<PathBuf>,
+    /// The variable of an OpenID Connect token.
+    #[arg(long, value_name = "NAME", value_parser = arguments::some_text)]
+    oidc_token_env: Option<String>,
+    /// The audience of a token that the job asks its platform for.
+    #[arg(long, value_parser = arguments::some_text)]
+    audience: Option<String>,
+    /// Certificates of authorities to trust besides the system's, in PEM.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+/// Reads the URL of a service, as it is.
+fn endpoint(text: &str) -> Result<String> {
+    Endpoint::parse(text)?;
+    Ok(text.to_owned())
+}
+
+impl Options {
+    /// Returns what the options, the variables and the profile of a registry say together.
+    fn wanted(&self, environment: &Environment, registry: Option<&str>) -> Result<Wanted> {
+        let profile = Profile::of_user(environment)?;
+        let of_registry = registry.and_then(|registry| profile.of_registry(registry));
+        let wanted = Wanted {
+            endpoint: self.endpoint.clone(),
+            instance: self.instance.clone(),
+            role: self.role.clone(),
+            sources: Sources {
+                file: self.oidc_token_file.clone(),
+                variable: self.oidc_token_env.clone(),
+                audience: self.audience.clone(),
+            },
+            ca_file: self.ca_file.clone(),
+        };
+        Ok(wanted.or_of(environment, of_registry))
+    }
+}
+
+pub(super) async fn run(command: Command, output: &Output) -> Result<()> {
+    let environment = &Environment::of_process();
+    match command {
+        Command::GetLoginPassword(options) => {
+            let log_in = options
+                .wanted(environment, None)?
+                .log_in(environment)
+                .await?;
+            print(output, &log_in)
+        }
+        Command::Login { registry, options } => {
+            log_in::log_in(environment, &registry, &options, output).await
+        }
+        Command::Logout { registry } => log_in::log_out(environment, &registry, output).await,
+        Command::Whoami(options) => whoami(environment, &options, output).await,
+        Command::Token(options) => {
+            let wanted = options.wanted(environment, None)?;
+            let found = wanted
+                .sources
+                .find(environment, &wanted.client())
+                .await?
+                .ok_or_else(|| {
+                    Error::misconfigured("this process is no job with an OpenID Connect token")
+                })?;
+            output.secret(found.token.expose(), Vec::new())
+        }
+        Command::DockerCredential(command) => docker_credential::run(environment, command).await,
+        Command::CredentialProvider(options) => {
+            credential_provider::run(environment, &options).await
+        }
+    }
+}
+
+fn print(output: &Output, log_in: &LogIn) -> Result<()> {
+    let fields = vec![
+        ("username", log_in.username.as_str().into()),
+        ("expires_at", time(log_in.expires_at)),
+    ];
+    output.secret(log_in.secret.expose(), fields)
+}
+
+fn time(at: Option<Timestamp>) -> Value {
+    at.map(Timestamp::rfc3339).into()
+}
+
+async fn whoami(environment: &Environment, options: &Options, output: &Output) -> Result<()> {
+    let wanted = options.wanted(environment, None)?;
+    let fields: Fields = match wanted.proof(environment).await? {
+        Proof::Key(key) => {
+            let (client, endpoint) = (wanted.client(), wanted.endpoint()?);
+            let arn = CloudApi::new(&client, &endpoint, &key)
+                .caller_identity()
+                .await?;
+            vec![
+                ("caller", arn.into()),
+                (
+                    "by",
+                    format!("the access key {} of {}", key.id, key.source).into(),
+                ),
+                ("expires_at", Value::Null),
+            ]
+        }
+        Proof::Token(token) => {
+            let log_in = wanted.log_in_by(token);
+            vec![
+                ("username", log_in.username.as_str().into()),
+                ("by", log_in.source.as_str().into()),
+                ("expires_at", time(log_in.expires_at)),
+            ]
+        }
+    };
+    output.show(fields)
+}
