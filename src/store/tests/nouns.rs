@@ -26,6 +26,9 @@ on_both_databases! {
     an_instance_has_one_key_that_signs_and_one_that_is_next
     a_setting_is_first_put_once
     audit_rows_are_listed_in_the_order_of_time
+    audit_rows_are_filtered_by_principal
+    audit_rows_are_filtered_by_action_and_outcome
+    audit_rows_are_trimmed_by_their_end
     audit_pages_are_listed_by_their_beginning_and_trimmed_by_their_end
 }
 
@@ -704,7 +707,8 @@ async fn a_setting_is_first_put_once(place: &Place) {
     );
 }
 
-async fn audit_rows_are_listed_in_the_order_of_time(place: &Place) {
+/// A store with three audit rows, recorded in another order than that of their times.
+async fn three_audit_rows(place: &Place) -> (Store, [AuditRow; 3]) {
     let store = place.store().await;
     let row = |number: u64, principal: Option<&str>| AuditRow {
         id: format!("row-{number}"),
@@ -725,28 +729,50 @@ async fn audit_rows_are_listed_in_the_order_of_time(place: &Place) {
         .await
         .unwrap();
     store.apply(write().audit(&two)).await.unwrap();
-    let all = RowFilter {
-        until: three.at.plus(Duration::from_secs(1)),
+    (store, [one, two, three])
+}
+
+/// Everything that happened until the last of the three rows.
+fn everything(rows: &[AuditRow; 3]) -> RowFilter<'static> {
+    RowFilter {
+        until: rows[2].at.plus(Duration::from_secs(1)),
         action: Wanted::Any,
         outcome: Wanted::Any,
         principal: Wanted::Any,
-    };
-    let from = |at| AuditPosition {
+    }
+}
+
+fn since(at: Timestamp) -> AuditPosition {
+    AuditPosition {
         at,
         id: String::new(),
-    };
-    let listed =
-        async |after, filter, limit| audit::list(&store, &after, filter, limit).await.unwrap();
+    }
+}
+
+async fn list_rows(
+    store: &Store,
+    after: AuditPosition,
+    filter: RowFilter<'_>,
+    limit: u32,
+) -> Vec<AuditRow> {
+    audit::list(store, &after, filter, limit).await.unwrap()
+}
+
+async fn audit_rows_are_listed_in_the_order_of_time(place: &Place) {
+    let (store, rows) = three_audit_rows(place).await;
+    let all = everything(&rows);
+    let [one, two, three] = rows;
     assert_eq!(
-        listed(from(NOW), all, 10).await,
+        list_rows(&store, since(NOW), all, 10).await,
         [one.clone(), two.clone(), three.clone()]
     );
     assert_eq!(
-        listed(from(two.at), all, 1).await,
+        list_rows(&store, since(two.at), all, 1).await,
         std::slice::from_ref(&two)
     );
     assert_eq!(
-        listed(
+        list_rows(
+            &store,
             AuditPosition {
                 at: two.at,
                 id: two.id.clone()
@@ -758,8 +784,9 @@ async fn audit_rows_are_listed_in_the_order_of_time(place: &Place) {
         std::slice::from_ref(&three)
     );
     assert_eq!(
-        listed(
-            from(NOW),
+        list_rows(
+            &store,
+            since(NOW),
             RowFilter {
                 until: three.at,
                 ..all
@@ -769,10 +796,17 @@ async fn audit_rows_are_listed_in_the_order_of_time(place: &Place) {
         .await,
         [one.clone(), two.clone()]
     );
+}
+
+async fn audit_rows_are_filtered_by_principal(place: &Place) {
+    let (store, rows) = three_audit_rows(place).await;
+    let all = everything(&rows);
+    let [one, _, three] = rows;
     for (wanted, expected) in [("1:root", &[&one, &three][..]), ("1:roo", &[]), ("1:", &[])] {
         assert_eq!(
-            listed(
-                from(NOW),
+            list_rows(
+                &store,
+                since(NOW),
                 RowFilter {
                     principal: Wanted::Exactly(wanted),
                     ..all
@@ -784,8 +818,9 @@ async fn audit_rows_are_listed_in_the_order_of_time(place: &Place) {
         );
     }
     assert_eq!(
-        listed(
-            from(NOW),
+        list_rows(
+            &store,
+            since(NOW),
             RowFilter {
                 principal: Wanted::Beginning("1:"),
                 ..all
@@ -795,6 +830,11 @@ async fn audit_rows_are_listed_in_the_order_of_time(place: &Place) {
         .await,
         [one.clone(), three.clone()]
     );
+}
+
+async fn audit_rows_are_filtered_by_action_and_outcome(place: &Place) {
+    let (store, rows) = three_audit_rows(place).await;
+    let all = everything(&rows);
     for (action, count) in [
         (Wanted::Exactly("credential:create"), 3),
         (Wanted::Exactly("credential"), 0),
@@ -802,7 +842,7 @@ async fn audit_rows_are_listed_in_the_order_of_time(place: &Place) {
         (Wanted::Beginning("x"), 0),
     ] {
         assert_eq!(
-            listed(from(NOW), RowFilter { action, ..all }, 10)
+            list_rows(&store, since(NOW), RowFilter { action, ..all }, 10)
                 .await
                 .len(),
             count,
@@ -810,8 +850,9 @@ async fn audit_rows_are_listed_in_the_order_of_time(place: &Place) {
         );
     }
     assert_eq!(
-        listed(
-            from(NOW),
+        list_rows(
+            &store,
+            since(NOW),
             RowFilter {
                 outcome: Wanted::Exactly("refused"),
                 ..all
@@ -821,8 +862,14 @@ async fn audit_rows_are_listed_in_the_order_of_time(place: &Place) {
         .await,
         []
     );
+}
+
+async fn audit_rows_are_trimmed_by_their_end(place: &Place) {
+    let (store, rows) = three_audit_rows(place).await;
+    let all = everything(&rows);
+    let [.., three] = rows;
     apply(&store, audit::trim(three.at)).await.unwrap();
-    assert_eq!(listed(from(NOW), all, 10).await, [three]);
+    assert_eq!(list_rows(&store, since(NOW), all, 10).await, [three]);
 }
 
 async fn audit_pages_are_listed_by_their_beginning_and_trimmed_by_their_end(place: &Place) {

@@ -254,7 +254,8 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, cut: Cut, armed: Ar
             read = client.read(&mut from_client) => {
                 let Ok(length @ 1..) = read else { return };
                 let said = &from_client[..length];
-                if said.windows(COMMIT.len()).any(|part| part == COMMIT) && armed.swap(false, Ordering::SeqCst) {
+                let commits = said.windows(COMMIT.len()).any(|part| part == COMMIT);
+                if commits && armed.swap(false, Ordering::SeqCst) {
                     if matches!(cut, Cut::AfterCommit) {
                         server.write_all(said).await.unwrap();
                         assert!(server.read(&mut from_server).await.unwrap() > 0);

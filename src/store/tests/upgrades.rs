@@ -203,7 +203,11 @@ async fn a_migration_that_was_killed_is_taken_over_and_leaves_no_half() {
     let pid: i32 = loop {
         tokio::select! {
             done = &mut killed => panic!("it did not wait: {:?}", done.map(drop)),
-            rows = watcher.query(&waiting, &[]) => if let Some(row) = rows.unwrap().first() { break row.get(0) },
+            rows = watcher.query(&waiting, &[]) => {
+                if let Some(row) = rows.unwrap().first() {
+                    break row.get(0);
+                }
+            }
         }
     };
     // Killed: its process is gone, and the server notices.
