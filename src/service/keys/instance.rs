@@ -1,8 +1,8 @@
 //! Signing keys of one instance alone, for registries that trust a key and ask nothing further of a
 //! token.
 //!
-//! Such a registry holds one key: its key changes when the operator gives it another, not before
-//! and not later.
+//! Such a registry knows one key. So the key changes at the moment when the operator gives the
+//! registry another.
 
 use std::sync::Arc;
 
@@ -19,6 +19,10 @@ use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
 use crate::token::SigningKeyPair;
 
 /// Makes a key for an instance.
+///
+/// # Errors
+///
+/// `Internal` when no key can be made.
 pub(in crate::service) fn new_instance_key(
     instance: &InstanceId,
     algorithm: Algorithm,
@@ -40,7 +44,7 @@ pub(in crate::service) fn new_instance_key(
     })
 }
 
-/// Tells that only a registry with a key of its own is meant.
+/// Says that the operation is for instances with keys of their own.
 fn has_no_own_key(instance: &Instance) -> Error {
     Error::precondition_failed(
         Noun::Instance,
@@ -61,6 +65,11 @@ fn state_of(row: &InstanceKeyRow) -> KeyState {
 }
 
 impl Keys {
+    /// Lists the instances' own keys, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
     pub(super) async fn instance_keys(&self) -> Result<Vec<KeyInfo>> {
         let rows = instance_key::list(&self.base.store).await?;
         let info = |row: InstanceKeyRow| KeyInfo {
@@ -91,12 +100,13 @@ impl Keys {
     }
 
     /// Makes the key that is next for an instance with keys of its own; it signs nothing until it
-    /// is activated. Done again, it returns the one that is next already.
+    /// is activated. A second call returns the same one.
     ///
     /// # Errors
     ///
     /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed`
-    /// for an instance that shares its keys, `Misconfigured` without the master key.
+    /// for an instance that shares its keys, `Misconfigured` without the master key, and those of
+    /// the store.
     pub async fn rotate_instance_key(
         &self,
         call: &Call<'_>,
@@ -136,13 +146,13 @@ impl Keys {
         Ok(row.id)
     }
 
-    /// Lets the key that is next sign its instance's tokens; the one before is forgotten. Its
-    /// registry must be restarted with the new key at the same moment.
+    /// Lets the next key sign its instance's tokens, and deletes the one before. The registry must
+    /// be restarted with the new key at the same moment. Returns the key's id.
     ///
     /// # Errors
     ///
     /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed`
-    /// when none is next.
+    /// for an instance that shares its keys or has no next one, and those of the store.
     pub async fn activate_instance_key(
         &self,
         call: &Call<'_>,
@@ -163,12 +173,12 @@ impl Keys {
         Ok(next.id)
     }
 
-    /// Drops the next key.
+    /// Drops the next key, and returns its id.
     ///
     /// # Errors
     ///
     /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed`
-    /// when none is next.
+    /// for an instance that shares its keys or has no next one, and those of the store.
     pub async fn cancel_instance_key(
         &self,
         call: &Call<'_>,
@@ -195,7 +205,7 @@ impl Keys {
     /// # Errors
     ///
     /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed`
-    /// when none is next.
+    /// for an instance that shares its keys or has no next one, and those of the store.
     pub async fn instance_public_key(
         &self,
         call: &Call<'_>,

@@ -2,11 +2,11 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::service::keys::ca::InUse;
+use crate::service::keys::ca::{InUse, find};
 use crate::service::keys::{Keys, SIGNING_KEY, used_soon};
 use crate::store::key::{self, AuthorityState, SigningKeyRow};
 use crate::token::jwt::LEAF_RENEWAL_LEFT;
-use crate::token::{SigningKeyPair, certificates};
+use crate::token::{Authority, SigningKeyPair, certificates};
 
 impl Keys {
     /// Unwraps the private key of a signing key.
@@ -31,8 +31,8 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `StoreUnavailable`, but only once a certificate known here is due. `Misconfigured` without
-    /// the master key.
+    /// `Misconfigured` without the master key, and those of the store; `StoreUnavailable` only once
+    /// a certificate known here is due.
     pub async fn renew_leaf_certificates(&self) -> Result<()> {
         let now = self.base.now();
         let read = async {
@@ -63,36 +63,45 @@ impl Keys {
             .filter(is_due)
             .chain(waiting)
         {
-            let leaf = signer.issue_leaf(&self.pair_of(row)?, now)?;
-            let first = (!row.is_certified()).then_some(now);
-            let replaced = key::replace_leaf(
-                &row.id,
-                row.leaf_expires_at,
-                &leaf.der,
-                leaf.expires_at,
-                first,
-            );
-            match self
-                .ledger
-                .apply(self.base.write().then(ca.hold()).then(replaced))
-                .await
-            {
-                // Another replica was quicker, or another CA is in use by now: read the change feed
-                // and go on.
-                Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => {
-                    self.memory.catch_up().await?
-                }
-                outcome => {
-                    outcome?;
-                    tracing::info!(
-                        key = row.id,
-                        until = leaf.expires_at.rfc3339(),
-                        "renewed a signing certificate"
-                    );
-                }
-            }
+            self.renew_leaf(row, signer, &ca, now).await?;
         }
         Ok(())
+    }
+
+    /// Gives one signing key its next leaf certificate.
+    async fn renew_leaf(
+        &self,
+        row: &SigningKeyRow,
+        signer: &Authority,
+        ca: &InUse,
+        now: Timestamp,
+    ) -> Result<()> {
+        let leaf = signer.issue_leaf(&self.pair_of(row)?, now)?;
+        let certified_at = (!row.is_certified()).then_some(now);
+        let replaced = key::replace_leaf(
+            &row.id,
+            row.leaf_expires_at,
+            &leaf.der,
+            leaf.expires_at,
+            certified_at,
+        );
+        let write = self.base.write().then(ca.hold()).then(replaced);
+        match self.ledger.apply(write).await {
+            // Another replica was quicker, or another CA is in use by now: read the change feed and
+            // go on.
+            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => {
+                self.memory.catch_up().await
+            }
+            outcome => {
+                outcome?;
+                tracing::info!(
+                    key = row.id,
+                    until = leaf.expires_at.rfc3339(),
+                    "renewed a signing certificate"
+                );
+                Ok(())
+            }
+        }
     }
 
     fn is_any_leaf_due(&self, now: Timestamp) -> bool {
@@ -109,20 +118,17 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `StoreUnavailable`.
+    /// Those of the store.
     pub(super) async fn is_ca_elsewhere(&self) -> Result<bool> {
         let rows = key::list_authorities(&self.base.store).await?;
-        Ok(rows
-            .iter()
-            .find(|row| row.state == AuthorityState::InUse)
-            .is_some_and(|row| row.wrapped_private.is_none()))
+        Ok(find(&rows, AuthorityState::InUse).is_some_and(|row| row.wrapped_private.is_none()))
     }
 
-    /// Lists the signing keys that wait for their leaf certificate.
+    /// Lists the ids of the signing keys that wait for their leaf certificate.
     ///
     /// # Errors
     ///
-    /// `StoreUnavailable`.
+    /// Those of the store.
     pub(super) async fn waiting_keys(&self) -> Result<Vec<String>> {
         let rows = key::list_signing(&self.base.store).await?;
         Ok(rows

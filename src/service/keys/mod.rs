@@ -4,6 +4,7 @@
 pub(in crate::service) mod ca;
 pub(super) mod instance;
 mod leaf_certificates;
+mod listing;
 pub(super) mod master;
 mod offline;
 pub(in crate::service) mod schedule;
@@ -15,7 +16,6 @@ use std::time::Duration;
 use self::ca::InUse;
 use self::warnings::Warnings;
 use crate::domain::clock::{Random, Timestamp};
-use crate::domain::ids::InstanceId;
 use crate::domain::instance::Algorithm;
 use crate::domain::{Error, Noun, Result};
 use crate::service::access::caller::Caller;
@@ -35,6 +35,7 @@ use crate::store::{Operation, Store, Write, meta};
 use crate::token::{Authority, SealingKey, SigningKeyPair};
 
 pub use self::ca::{CaStep, NextStep};
+pub use self::listing::{KeyInfo, KeyKind, KeyState, PrivatePart};
 pub use self::master::{MasterKeyInfo, MasterKeyState, MasterKeyStep, Retired};
 pub use self::offline::{ExportedCa, ImportedLeaf, SigningRequest};
 pub use self::schedule::KeySchedule;
@@ -42,91 +43,6 @@ pub use self::warnings::{Warning, WarningKind};
 
 /// How long a signing key is published after another took its place: longer than any token lives.
 const PUBLISHED_AFTER_USE: Duration = Duration::from_hours(48);
-
-/// The purpose of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyKind {
-    /// It signs the tokens of instances with this algorithm.
-    Signing(Algorithm),
-    /// It seals credentials and session tokens.
-    Sealing,
-    /// It signs the leaf certificates of signing keys.
-    Ca,
-}
-
-impl KeyKind {
-    /// Returns its name, as commands have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Signing(_) => "signing",
-            Self::Sealing => "sealing",
-            Self::Ca => "ca",
-        }
-    }
-}
-
-/// The state of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyState {
-    /// It waits for its leaf certificate, which a CA that is kept elsewhere has to sign.
-    WaitingForCertificate,
-    /// It waits until every replica knows it; a CA or an instance's own key, until it is activated.
-    Next,
-    /// It signs or seals.
-    InUse,
-    /// Another took its place; its tokens and credentials stay valid.
-    Old,
-}
-
-impl KeyState {
-    /// Returns its name, as commands have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::WaitingForCertificate => "waiting for its certificate",
-            Self::Next => "next",
-            Self::InUse => "in use",
-            Self::Old => "old",
-        }
-    }
-}
-
-/// A key, without what is secret about it.
-#[derive(Clone, Debug)]
-pub struct KeyInfo {
-    /// Its id.
-    pub id: String,
-    /// Its purpose.
-    pub kind: KeyKind,
-    /// Its state.
-    pub state: KeyState,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// The end of its certificate; a running service renews it in time.
-    pub certificate_expires_at: Option<Timestamp>,
-    /// The only instance that it signs for.
-    pub instance: Option<InstanceId>,
-    /// Where its private part is kept.
-    pub private: PrivatePart,
-}
-
-/// Where a key's private part is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PrivatePart {
-    /// In the store, wrapped.
-    Here,
-    /// Elsewhere: what it has to sign is signed there.
-    Elsewhere,
-}
-
-impl PrivatePart {
-    /// Returns its name, as commands have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Here => "here",
-            Self::Elsewhere => "elsewhere",
-        }
-    }
-}
 
 /// Returns the signing keys that sign, and those that will sign as soon as every replica knows
 /// them.
@@ -155,19 +71,11 @@ fn behind(newest_made_at: Option<Timestamp>) -> Timestamp {
         .unwrap_or_default()
 }
 
-fn state_at(place: usize, in_use: usize) -> KeyState {
-    match place.cmp(&in_use) {
-        std::cmp::Ordering::Less => KeyState::Next,
-        std::cmp::Ordering::Equal => KeyState::InUse,
-        std::cmp::Ordering::Greater => KeyState::Old,
-    }
-}
-
 /// Tells whether the store was set up: then its master key exists, and must be given.
 ///
 /// # Errors
 ///
-/// `StoreUnavailable`.
+/// Those of the store.
 pub async fn is_set_up(store: &Store) -> Result<bool> {
     Ok(meta::find(store, meta::MASTER_KEY_CHECK).await?.is_some())
 }
@@ -188,7 +96,7 @@ impl Keys {
     /// # Errors
     ///
     /// `Misconfigured` while a key waits for its certificate from a CA that is kept elsewhere, or
-    /// without the master key.
+    /// without the master key; those of the store.
     pub(in crate::service) async fn ensure_signing_key(
         &self,
         algorithm: Algorithm,
@@ -232,68 +140,6 @@ impl Keys {
         )))
     }
 
-    /// Lists the keys that sign and seal and the CAs, the newest of each kind first.
-    ///
-    /// # Errors
-    ///
-    /// `Unsupported` for a caller that isn't the operator, `StoreUnavailable`.
-    pub async fn keys(&self, call: &Call<'_>) -> Result<Vec<KeyInfo>> {
-        call.caller.require_operator()?;
-        let now = call.now;
-        let mut keys = Vec::new();
-        let signing = key::list_signing(&self.base.store).await?;
-        for algorithm in Algorithm::ALL {
-            let newest_first = newest_first(&signing, algorithm);
-            let used = in_use(
-                &newest_first
-                    .iter()
-                    .map(|row| row.ready_at())
-                    .collect::<Vec<_>>(),
-                now,
-            );
-            let waiting = signing
-                .iter()
-                .rev()
-                .filter(|row| row.algorithm == algorithm && !row.is_certified());
-            keys.extend(waiting.map(|row| KeyInfo {
-                id: row.id.clone(),
-                kind: KeyKind::Signing(algorithm),
-                state: KeyState::WaitingForCertificate,
-                created_at: row.created_at,
-                certificate_expires_at: None,
-                instance: None,
-                private: PrivatePart::Here,
-            }));
-            keys.extend(newest_first.iter().enumerate().map(|(place, row)| KeyInfo {
-                id: row.id.clone(),
-                kind: KeyKind::Signing(algorithm),
-                state: state_at(place, used),
-                created_at: row.created_at,
-                certificate_expires_at: Some(row.leaf_expires_at),
-                instance: None,
-                private: PrivatePart::Here,
-            }));
-        }
-        keys.extend(self.instance_keys().await?);
-        let mut sealing = key::list_sealing(&self.base.store).await?;
-        sealing.reverse();
-        let used = in_use(
-            &sealing.iter().map(|row| row.created_at).collect::<Vec<_>>(),
-            now,
-        );
-        keys.extend(sealing.into_iter().enumerate().map(|(place, row)| KeyInfo {
-            id: row.id,
-            kind: KeyKind::Sealing,
-            state: state_at(place, used),
-            created_at: row.created_at,
-            certificate_expires_at: None,
-            instance: None,
-            private: PrivatePart::Here,
-        }));
-        keys.extend(self.authorities().await?);
-        Ok(keys)
-    }
-
     /// Makes a new key, which takes the place of the one in use when every replica knows it;
     /// returns its id.
     ///
@@ -302,7 +148,7 @@ impl Keys {
     /// # Errors
     ///
     /// `Unsupported` for a caller that isn't the operator, `NotFound` for an algorithm without a
-    /// key, `Misconfigured` without the master key.
+    /// key, `Misconfigured` without the master key, and those of the store.
     pub async fn rotate_key(&self, call: &Call<'_>, kind: KeyKind) -> Result<String> {
         call.caller.require_operator()?;
         if let KeyKind::Signing(algorithm) = kind
@@ -326,7 +172,7 @@ impl Keys {
             .await
     }
 
-    /// Makes a key of a kind in a write, and returns its id.
+    /// Makes a key of a kind in a write, and returns its id. `because` goes into the audit event.
     async fn make_key(
         &self,
         call: &Call<'_>,
@@ -339,7 +185,8 @@ impl Keys {
             KeyKind::Signing(algorithm) => {
                 let rows = key::list_signing(&self.base.store).await?;
                 let authority = InUse::load(&self.base.store, &self.memory.keys.master).await?;
-                // One that waits is as new as any: two that wait would be two requests to sign.
+                // A key that waits is as new as any; a second one would be a second request to
+                // sign.
                 if let Some(row) = waiting(&rows, algorithm).filter(|_| authority.signer.is_none())
                 {
                     return Ok(row.id.clone());
@@ -388,7 +235,7 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `StoreUnavailable`.
+    /// Those of the store.
     pub(in crate::service) async fn retire_signing_keys(&self) -> Result<()> {
         let rows = key::list_signing(&self.base.store).await?;
         for algorithm in Algorithm::ALL {
@@ -414,7 +261,11 @@ impl Keys {
     }
 }
 
-/// Writes what a store needs before its first use, in one write: all of it or nothing.
+/// Writes the issuer and the first keys of a store, in one write.
+///
+/// # Errors
+///
+/// `Internal` when no key can be made, and those of the store.
 pub(in crate::service) async fn set_up(
     store: &Store,
     master: &MasterKeys,

@@ -5,7 +5,7 @@ use crate::domain::instance::Algorithm;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Noun, Result};
 use crate::service::call::Call;
-use crate::service::keys::ca::{InUse, first_step, new_id, signer};
+use crate::service::keys::ca::{InUse, find, first_step, new_id, signer};
 use crate::service::keys::{CaStep, KeyState, Keys, used_soon};
 use crate::service::ledger::actions::AuditAction;
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
@@ -57,7 +57,8 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `Misconfigured` without the master key.
+    /// `Unsupported` for a caller that isn't the operator, `Misconfigured` without the master key,
+    /// and those of the store.
     pub async fn signing_requests(&self, call: &Call<'_>) -> Result<Vec<SigningRequest>> {
         call.caller.require_operator()?;
         let rows = key::list_signing(&self.base.store).await?;
@@ -78,14 +79,15 @@ impl Keys {
 
     /// Imports a leaf certificate of a known CA, after all the checks that registries make.
     ///
-    /// One of the CA in use is used at once, or, for a key that waited for it, when every replica
-    /// knows it. One of the next CA is used when that CA is activated.
+    /// A certificate of the CA in use is used at once, or, for a key that waited for it, when every
+    /// replica knows it. A certificate of the next CA is used when that CA is activated.
     ///
     /// # Errors
     ///
     /// `Unsupported` for a caller that isn't the operator. `InvalidParameter` for a certificate
     /// that is unreadable, of an unknown key or CA, or that registries would refuse.
-    /// `AlreadyExists` when the CAs or the certificate changed meanwhile.
+    /// `AlreadyExists` when the CAs or the certificate changed meanwhile. `Misconfigured` without
+    /// the master key, and those of the store.
     pub async fn import_leaf(&self, call: &Call<'_>, file: &[u8]) -> Result<ImportedLeaf> {
         call.caller.require_operator()?;
         let now = call.now;
@@ -114,9 +116,13 @@ impl Keys {
         } else {
             (key::set_next_leaf(&row.id, &der), KeyState::Next)
         };
-        let event = call
-            .event(AuditAction::SigningKeyImportCertificate)
-            .detail(serde_json::json!({ "key": row.id, "authority": authority.id, "expires_at": expires_at.rfc3339() }));
+        let event =
+            call.event(AuditAction::SigningKeyImportCertificate)
+                .detail(serde_json::json!({
+                    "key": row.id,
+                    "authority": authority.id,
+                    "expires_at": expires_at.rfc3339(),
+                }));
         let write = self
             .base
             .write()
@@ -132,6 +138,11 @@ impl Keys {
     }
 
     /// Finds the signing key of a certificate.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameter` when no key here is the certificate's, `Misconfigured` without the master
+    /// key, and those of the store.
     async fn key_of(&self, der: &[u8]) -> Result<SigningKeyRow> {
         for row in key::list_signing(&self.base.store).await? {
             if certificates::is_of_key(der, self.pair_of(&row)?.public_der()) {
@@ -153,7 +164,7 @@ impl Keys {
     ///
     /// `Unsupported` for a caller that isn't the operator, `InvalidParameter` for a certificate
     /// that is unreadable or no CA's, `AlreadyExists` for a known one, `PreconditionFailed` when
-    /// another CA is next.
+    /// another CA is next, and those of the store.
     pub async fn import_ca(&self, call: &Call<'_>, file: &[u8]) -> Result<CaStep> {
         call.caller.require_operator()?;
         let now = call.now;
@@ -163,7 +174,7 @@ impl Keys {
             .iter()
             .find(|row| row.certificate_der == certificate_der)
         {
-            // Done again.
+            // The command was given again.
             if known.state == AuthorityState::Next {
                 return first_step(known);
             }
@@ -172,7 +183,7 @@ impl Keys {
                 format!("This certificate authority is known already: {}.", known.id),
             ));
         }
-        if let Some(next) = rows.iter().find(|row| row.state == AuthorityState::Next) {
+        if let Some(next) = find(&rows, AuthorityState::Next) {
             let why = format!(
                 "The certificate authority {} is next already; activate it, or give it up with \
                  --cancel, first.",
@@ -199,7 +210,7 @@ impl Keys {
     /// # Errors
     ///
     /// `Unsupported` for a caller that isn't the operator, `PreconditionFailed` when the key isn't
-    /// kept here, `Misconfigured` without the master key.
+    /// kept here, `Misconfigured` without the master key, and those of the store.
     pub async fn export_ca(&self, call: &Call<'_>) -> Result<ExportedCa> {
         call.caller.require_operator()?;
         let authority = InUse::load(&self.base.store, &self.memory.keys.master).await?;
@@ -224,8 +235,8 @@ impl Keys {
     /// # Errors
     ///
     /// `Unsupported` for a caller that isn't the operator. `InvalidParameter` unless `exported` is
-    /// that key, so that it can't be lost. `NotFound`; `PreconditionFailed` when the key isn't kept
-    /// here.
+    /// that key, so that it can't be lost. `NotFound` for an unknown CA, `PreconditionFailed` when
+    /// the key isn't kept here, `Misconfigured` without the master key, and those of the store.
     pub async fn forget_ca_key(&self, call: &Call<'_>, id: &str, exported: &[u8]) -> Result<()> {
         call.caller.require_operator()?;
         let rows = key::list_authorities(&self.base.store).await?;

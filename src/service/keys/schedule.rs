@@ -40,20 +40,20 @@ impl KeySchedule {
 impl Keys {
     /// Rotates the keys that have become too old, and returns how many it made.
     ///
-    /// The write is named after the key that is replaced, and a write happens once: of many
-    /// replicas that find the same key too old, one makes the next.
+    /// The write is named after the key that is replaced, and a write of one name happens once. So
+    /// of many replicas that find the same key too old, one makes the next.
     ///
     /// # Errors
     ///
-    /// `Misconfigured` without the master key, `StoreUnavailable`. A failure becomes a warning,
+    /// `Misconfigured` without the master key, and those of the store. A failure becomes a warning,
     /// too.
     pub async fn rotate_on_schedule(&self) -> Result<usize> {
-        let outcome = self.rotate_what_is_due().await;
+        let outcome = self.rotate_due_keys().await;
         self.warnings.note_rotation(&outcome);
         outcome
     }
 
-    async fn rotate_what_is_due(&self) -> Result<usize> {
+    async fn rotate_due_keys(&self) -> Result<usize> {
         let KeySchedule { signing, sealing } = self.schedule;
         let mut made = 0;
         let is_due = |made_at: Timestamp, age: Duration| made_at.plus(age) <= self.base.now();
@@ -87,7 +87,7 @@ impl Keys {
         Ok(made)
     }
 
-    /// Makes the key after `old`, and tells whether it was this replica's that was taken.
+    /// Makes the key after `old`, and tells whether this replica's one was stored.
     async fn replace_on_schedule(&self, kind: KeyKind, old: &str) -> Result<bool> {
         let context = RequestContext::operator(self.base.request_id());
         let because = serde_json::json!({ "because": "schedule", "replaces": old });

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use crate::domain::clock::Timestamp;
 use crate::domain::{ErrorKind, Result};
 use crate::service::keys::Keys;
+use crate::token::SigningKey;
 
 const DAY: Duration = Duration::from_hours(24);
 /// The days before the CA's end at which the warning begins: every registry has to be touched to
@@ -107,6 +108,83 @@ impl Warning {
     }
 }
 
+/// The party that renews leaf certificates.
+#[derive(Clone, Copy)]
+enum RenewedBy {
+    Service,
+    Operator,
+}
+
+fn urgent_if(is_urgent: bool) -> Urgency {
+    if is_urgent {
+        Urgency::Error
+    } else {
+        Urgency::Warn
+    }
+}
+
+fn ca_ends(ends_at: Timestamp, now: Timestamp) -> Option<Warning> {
+    let left = now.until(ends_at);
+    (left < DAY * CA_NOTICE).then(|| Warning {
+        kind: WarningKind::CaEnds,
+        text: format!(
+            "the certificate authority ends at {}, and no token is accepted after that: replace \
+             it, and give the new one to every registry",
+            ends_at.rfc3339()
+        ),
+        subject: String::new(),
+        urgency: urgent_if(left < DAY * CA_URGENT),
+    })
+}
+
+fn leaf_ends(key: &SigningKey, renewed_by: RenewedBy, now: Timestamp) -> Option<Warning> {
+    let (notice, advice) = match renewed_by {
+        RenewedBy::Operator => ((DAY * LEAF_NOTICE).min(key.leaf_life() / 2), RENEW_BY_HAND),
+        RenewedBy::Service => (DAY * LEAF_URGENT, "and isn't renewed"),
+    };
+    let left = now.until(key.leaf_expires_at());
+    (left < notice).then(|| Warning {
+        kind: WarningKind::LeafCertificateEnds,
+        text: format!(
+            "the certificate of the signing key {} ends at {} {advice}",
+            key.id(),
+            key.leaf_expires_at().rfc3339()
+        ),
+        subject: key.id().to_owned(),
+        urgency: urgent_if(left < DAY * LEAF_URGENT),
+    })
+}
+
+fn key_waits(id: &str) -> Warning {
+    Warning {
+        kind: WarningKind::KeyWaits,
+        text: format!(
+            "the signing key {id} waits for its certificate: `transire keys csr` and `transire \
+             keys import-leaf`"
+        ),
+        subject: id.to_owned(),
+        urgency: Urgency::Warn,
+    }
+}
+
+fn rotation_failed(why: &str) -> Warning {
+    Warning {
+        kind: WarningKind::RotationFailed,
+        text: format!("a key that is due can't be rotated: {why}"),
+        subject: String::new(),
+        urgency: Urgency::Error,
+    }
+}
+
+fn master_key(text: &str) -> Warning {
+    Warning {
+        kind: WarningKind::MasterKey,
+        text: text.to_owned(),
+        subject: text.to_owned(),
+        urgency: Urgency::Warn,
+    }
+}
+
 /// The warnings that this process has.
 pub(in crate::service) struct Warnings {
     present: ArcSwap<Vec<Warning>>,
@@ -129,8 +207,16 @@ impl Warnings {
         self.present.load_full()
     }
 
-    /// Notes the outcome of the last rotation on schedule. Without the database nobody knows
-    /// whether anything is due.
+    /// Returns why the last rotation on schedule failed, if it did.
+    fn rotation_failure(&self) -> Option<String> {
+        self.rotation_failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Notes the outcome of the last rotation on schedule. An unavailable database
+    /// is no such failure: whether a key is due is unknown then.
     pub(super) fn note_rotation(&self, outcome: &Result<usize>) {
         if outcome
             .as_ref()
@@ -186,103 +272,34 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `StoreUnavailable` or `Internal` when some of them can't be read; the others are replaced
-    /// all the same.
+    /// `Internal` for a progress of the master key that can't be read, and those of the store. The
+    /// warnings that can be found are replaced all the same.
     pub async fn refresh_warnings(&self) -> Result<()> {
         let now = self.base.now();
-        let mut warnings = Vec::new();
         let keyring = self.memory.keys.keyring.load_full();
-        if let Some(ends_at) = keyring.authority_expires_at()
-            && now.until(ends_at) < DAY * CA_NOTICE
-        {
-            let urgency = if now.until(ends_at) < DAY * CA_URGENT {
-                Urgency::Error
-            } else {
-                Urgency::Warn
-            };
-            let text = format!(
-                "the certificate authority ends at {}, and no token is accepted after that: \
-                 replace it, and give the new one to every registry",
-                ends_at.rfc3339()
-            );
-            warnings.push(Warning {
-                kind: WarningKind::CaEnds,
-                text,
-                subject: String::new(),
-                urgency,
-            });
-        }
         let elsewhere = self.is_ca_elsewhere().await;
-        let by_operator = matches!(elsewhere, Ok(true));
-        for key in keyring.signing_keys() {
-            let left = now.until(key.leaf_expires_at());
-            let noticed = if by_operator {
-                (DAY * LEAF_NOTICE).min(key.leaf_life() / 2)
-            } else {
-                DAY * LEAF_URGENT
-            };
-            if left < noticed {
-                let urgency = if left < DAY * LEAF_URGENT {
-                    Urgency::Error
-                } else {
-                    Urgency::Warn
-                };
-                let what = if by_operator {
-                    RENEW_BY_HAND
-                } else {
-                    "and isn't renewed"
-                };
-                let text = format!(
-                    "the certificate of the signing key {} ends at {} {what}",
-                    key.id(),
-                    key.leaf_expires_at().rfc3339()
-                );
-                warnings.push(Warning {
-                    kind: WarningKind::LeafCertificateEnds,
-                    text,
-                    subject: key.id().to_owned(),
-                    urgency,
-                });
-            }
-        }
         let waiting = self.waiting_keys().await;
-        for id in waiting.as_ref().map_or(&[][..], Vec::as_slice) {
-            let text = format!(
-                "the signing key {id} waits for its certificate: `transire keys csr` and `transire \
-                 keys import-leaf`"
-            );
-            warnings.push(Warning {
-                kind: WarningKind::KeyWaits,
-                text,
-                subject: id.clone(),
-                urgency: Urgency::Warn,
-            });
-        }
-        if let Some(why) = self
-            .warnings
-            .rotation_failed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-        {
-            let text = format!("a key that is due can't be rotated: {why}");
-            warnings.push(Warning {
-                kind: WarningKind::RotationFailed,
-                text,
-                subject: String::new(),
-                urgency: Urgency::Error,
-            });
-        }
         let master = self.master_key_warnings().await;
-        for text in master.as_ref().map_or(&[][..], Vec::as_slice) {
-            let (text, subject) = (text.clone(), text.clone());
-            warnings.push(Warning {
-                kind: WarningKind::MasterKey,
-                text,
-                subject,
-                urgency: Urgency::Warn,
-            });
-        }
+        let mut warnings = Vec::new();
+        warnings.extend(
+            keyring
+                .authority_expires_at()
+                .and_then(|at| ca_ends(at, now)),
+        );
+        let renews = if matches!(elsewhere, Ok(true)) {
+            RenewedBy::Operator
+        } else {
+            RenewedBy::Service
+        };
+        let keys = keyring.signing_keys();
+        warnings.extend(keys.iter().filter_map(|key| leaf_ends(key, renews, now)));
+        warnings.extend(waiting.iter().flatten().map(|id| key_waits(id)));
+        warnings.extend(
+            self.warnings
+                .rotation_failure()
+                .map(|why| rotation_failed(&why)),
+        );
+        warnings.extend(master.iter().flatten().map(|text| master_key(text)));
         // Known warnings are logged even without the database.
         self.warnings.replace(warnings, now);
         elsewhere

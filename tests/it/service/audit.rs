@@ -122,7 +122,6 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("instance.create", "request_instance"),
     ("instance.modify", "set_unrecorded_namespaces"),
     ("instance.open", "set_public_endpoint"),
-    ("master-key.retire", "finish_master_key"),
     ("master-key.rotate", "switch_master_key"),
     ("policy.create", "save_policy"),
     ("policy.detach", "set_attached"),
