@@ -36,7 +36,7 @@ use crate::service::memory::staleness::Staleness;
 use crate::service::operations::Operations;
 use crate::service::quotas::Quotas;
 use crate::service::registry::catalog::Imports;
-use crate::service::registry::images::registries;
+use crate::service::registry::images::client::registries;
 use crate::service::registry::images::tag_listings::TagListings;
 use crate::service::registry::{Registry, Upstream};
 use crate::service::rights::Rights;

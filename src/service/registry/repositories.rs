@@ -62,7 +62,8 @@ pub enum RepositoryChoice {
 }
 
 impl RepositoryChoice {
-    fn path(&self) -> Option<String> {
+    /// Returns its path, where the call names it.
+    pub(super) fn path(&self) -> Option<String> {
         match self {
             Self::Named { namespace, name } => Some(format!("{namespace}/{name}")),
             Self::WithId(_) => None,

@@ -1,5 +1,5 @@
-//! What a digest says of an image: its manifest, its configuration, and for an index the images
-//! that it names.
+//! The contents of an image, by digest: its manifest, its configuration, and for an index the
+//! images that it names.
 
 use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use quick_cache::sync::Cache;
@@ -11,16 +11,17 @@ use crate::domain::ids::InstanceId;
 use crate::domain::image::{ImageContents, ImageDocuments, is_digest};
 use crate::domain::{Error, Result};
 use crate::remote::registry::{Manifest, RegistryClient};
-use crate::service::registry::images::failed;
+use crate::service::registry::images::client::failed;
 
-/// The most images of an index that are looked at; the others count with the size of their manifest
-/// alone.
-const IMAGES_OF_AN_INDEX: usize = 32;
-/// Digests whose contents are remembered: some 250 bytes each.
+/// The images of an index that are read; the others count with the size of their manifest alone.
+const MAX_INDEX_IMAGES: usize = 32;
+/// The bytes of a configuration that is read.
+const MAX_CONFIG_BYTES: u64 = 4 << 20;
+/// The digests whose contents are kept: some 250 bytes each.
 const CAPACITY: usize = 20_000;
 
-/// Contents by digest, which never change. By instance as well: what a registry says counts for
-/// itself alone.
+/// Contents by digest, which never change. They are kept by instance as well, since a registry
+/// answers for itself alone.
 pub(super) struct KnownContents(Cache<(InstanceId, String), ImageContents>);
 
 impl Default for KnownContents {
@@ -44,7 +45,7 @@ struct Descriptor {
     size: u64,
 }
 
-/// A configuration, as far as it is read; whoever pushed it wrote what they liked.
+/// A configuration, as far as it is read; a push may have written anything.
 #[derive(Default, Deserialize)]
 struct Config<'a> {
     #[serde(borrow)]
@@ -82,7 +83,10 @@ impl Document {
     }
 }
 
-/// Reads what a digest stands for; nothing when the registry has it no more.
+/// Reads the contents of a digest; nothing when the registry has it no more.
+///
+/// # Errors
+/// `RegistryUnavailable` for a manifest that can't be used; those of the registry's answer.
 pub(super) async fn contents(
     registry: &RegistryClient,
     known: &KnownContents,
@@ -102,7 +106,7 @@ pub(super) async fn contents(
         digest.clone_into(&mut contents.image_id);
         for (place, part) in document.images().enumerate() {
             let inner = match place {
-                ..IMAGES_OF_AN_INDEX => self::document(registry, path, &part.digest).await?,
+                ..MAX_INDEX_IMAGES => self::document(registry, path, &part.digest).await?,
                 _ => None,
             };
             let (size, created_at) = match inner {
@@ -140,7 +144,10 @@ async fn of_image(
     })
 }
 
-/// Reads the documents of what a tag stands for; nothing when there is no such tag.
+/// Reads the manifest and the configuration of an image; nothing when the registry has it no more.
+///
+/// # Errors
+/// `RegistryUnavailable` for documents that can't be used; those of the registry's answer.
 pub(super) async fn documents(
     registry: &RegistryClient,
     path: &str,
@@ -166,6 +173,9 @@ pub(super) async fn documents(
 }
 
 /// Returns the digests that an index names; none for an image.
+///
+/// # Errors
+/// `RegistryUnavailable` for a manifest that can't be used; those of the registry's answer.
 pub(super) async fn named_by(
     registry: &RegistryClient,
     path: &str,
@@ -187,7 +197,7 @@ async fn document(registry: &RegistryClient, path: &str, digest: &str) -> Result
         .transpose()
 }
 
-/// Gets a manifest and checks that it is the one that was asked for.
+/// Gets a manifest, and checks its digest.
 async fn verified(registry: &RegistryClient, path: &str, digest: &str) -> Result<Option<Manifest>> {
     let manifest = registry.manifest(path, digest).await.map_err(failed)?;
     match &manifest {
@@ -205,8 +215,7 @@ async fn config_text(
     path: &str,
     config: &Descriptor,
 ) -> Result<Option<String>> {
-    const MOST: u64 = 4 << 20;
-    if config.size > MOST {
+    if config.size > MAX_CONFIG_BYTES {
         return Ok(None);
     }
     let Some(blob) = registry.blob(path, &config.digest).await.map_err(failed)? else {
@@ -221,7 +230,7 @@ async fn config_text(
     Ok(String::from_utf8(blob.into()).ok())
 }
 
-/// Tells whether content has a digest; one by an unknown algorithm is not doubted.
+/// Tells whether content has a digest; a digest of an unknown algorithm isn't checked.
 fn is_of(expected: &str, content: &[u8]) -> bool {
     let algorithm = match expected.split_once(':') {
         Some(("sha256", _)) => &SHA256,
@@ -231,7 +240,7 @@ fn is_of(expected: &str, content: &[u8]) -> bool {
     expected.ends_with(&format!(":{}", hex::encode(digest(algorithm, content))))
 }
 
-/// Returns the digest of a manifest, where the registry doesn't say it.
+/// Returns the digest of a manifest, for a registry that doesn't name it.
 pub(super) fn digest_of(manifest: &Manifest) -> String {
     format!("sha256:{}", hex::encode(digest(&SHA256, &manifest.body)))
 }

@@ -1,7 +1,7 @@
 //! The tags of one repository, as its registry lists them, and their images.
 //!
-//! Tags that turn out to be gone leave the listing before their page is given out: a client that
-//! counts up to the total gets there.
+//! Tags that turn out to be gone leave the listing before their page is answered. So a client that
+//! counts up to the total reaches it.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -13,19 +13,20 @@ use crate::domain::ids::InstanceId;
 use crate::domain::image::{Image, is_digest, is_tag};
 use crate::domain::{Error, Result};
 use crate::remote::registry::{Head, RegistryClient};
+use crate::service::registry::images::client::failed;
 use crate::service::registry::images::contents::{KnownContents, contents, digest_of};
-use crate::service::registry::images::{ImageFilter, TagFilter, failed};
+use crate::service::registry::images::{ImageFilter, TagFilter};
 use crate::store::page::{Listed, Page};
 
 /// A repository of an instance, by its whole path.
 pub(super) type Key = (InstanceId, String);
 
-/// The most tags of a repository that are listed.
+/// The tags of a repository that are listed.
 pub(super) const MAX_TAGS: usize = 10_000;
-/// How many questions are under way to one registry for one caller.
-const AT_ONCE: usize = 8;
+/// How many requests are under way to one registry for one caller.
+const MAX_AT_ONCE: usize = 8;
 
-/// The tags of a repository at a time, and what the registry said of them since.
+/// The tags of a repository at a time, and the digests that were read since.
 pub(super) struct Listing {
     /// Whether the registry knows the repository.
     exists: bool,
@@ -70,32 +71,12 @@ impl Reader {
     }
 
     /// Returns a page of the tags, by name.
+    ///
+    /// # Errors
+    /// Those of the registry's answer.
     pub(super) async fn page(&mut self, filter: &ImageFilter, page: Page) -> Result<Listed<Image>> {
         loop {
-            let mut tags: Vec<String> = self
-                .listing
-                .tags
-                .iter()
-                .filter(|tag| filter.tag.takes(tag))
-                .cloned()
-                .collect();
-            if let Some(digest) = &filter.digest {
-                self.read_heads(tags).await?;
-                let heads = &self.listing.heads;
-                let has_digest = |tag: &&String| {
-                    heads
-                        .get(*tag)
-                        .is_some_and(|head| head.digest.as_ref() == Some(digest))
-                };
-                tags = self
-                    .listing
-                    .tags
-                    .iter()
-                    .filter(|tag| filter.tag.takes(tag))
-                    .filter(has_digest)
-                    .cloned()
-                    .collect();
-            }
+            let tags = self.matching(filter).await?;
             let total = tags.len();
             let limit = page.limit.map_or(usize::MAX, |limit| limit as usize);
             let wanted: Vec<String> = tags
@@ -113,7 +94,27 @@ impl Reader {
         }
     }
 
-    /// Returns the image of one tag.
+    /// Returns the tags that a filter takes, by name.
+    async fn matching(&mut self, filter: &ImageFilter) -> Result<Vec<String>> {
+        let mut tags = self.listing.tags.clone();
+        tags.retain(|tag| filter.tag.takes(tag));
+        if let Some(digest) = &filter.digest {
+            self.read_heads(tags.clone()).await?;
+            let heads = &self.listing.heads;
+            // Tags that are gone have no head.
+            tags.retain(|tag| {
+                heads
+                    .get(tag)
+                    .is_some_and(|head| head.digest.as_ref() == Some(digest))
+            });
+        }
+        Ok(tags)
+    }
+
+    /// Returns the image of one tag, if it is there.
+    ///
+    /// # Errors
+    /// Those of the registry's answer.
     pub(super) async fn image(&mut self, tag: &str) -> Result<Option<Image>> {
         Ok(self.images(vec![tag.to_owned()]).await?.pop())
     }
@@ -155,7 +156,8 @@ impl Reader {
             .collect())
     }
 
-    /// Asks for the digests of these tags, where they aren't known; those that are gone leave the listing.
+    /// Asks for the digests of these tags, where they aren't known; tags that are gone leave the
+    /// listing.
     async fn read_heads(&mut self, tags: Vec<String>) -> Result<()> {
         let unknown: Vec<String> = tags
             .into_iter()
@@ -181,7 +183,10 @@ impl Reader {
     }
 }
 
-/// Asks for the heads of tags, [`AT_ONCE`] at a time; each head has a digest.
+/// Asks for the heads of tags, [`MAX_AT_ONCE`] at a time; each head has a digest.
+///
+/// # Errors
+/// Those of the registry's answer.
 pub(super) async fn heads(
     registry: &Arc<RegistryClient>,
     path: &str,
@@ -206,7 +211,10 @@ pub(super) async fn heads(
     .await
 }
 
-/// Asks several questions, [`AT_ONCE`] at a time; the first failure ends it.
+/// Asks several questions, [`MAX_AT_ONCE`] at a time.
+///
+/// # Errors
+/// The first failure of `ask`, which ends it; `Internal` when a task breaks off.
 pub(in crate::service) async fn each<Q, A, F>(
     questions: Vec<Q>,
     ask: impl Fn(Q) -> F,
@@ -217,7 +225,7 @@ where
 {
     let mut answers = Vec::with_capacity(questions.len());
     let mut questions = questions.into_iter();
-    let mut asked: JoinSet<Result<A>> = questions.by_ref().take(AT_ONCE).map(&ask).collect();
+    let mut asked: JoinSet<Result<A>> = questions.by_ref().take(MAX_AT_ONCE).map(&ask).collect();
     while let Some(answer) = asked.join_next().await {
         answers.push(answer.map_err(Error::internal)??);
         if let Some(question) = questions.next() {

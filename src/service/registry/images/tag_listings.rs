@@ -1,7 +1,7 @@
-//! The tag listings that registries gave lately, by repository.
+//! The recent tag listings of registries, by repository.
 //!
-//! One caller asks and the others wait for the answer, which is kept for ten seconds: pages that
-//! are read one after another are then pages of one listing, and their total is true.
+//! One caller asks, and the others wait for the answer, which is kept for ten seconds. So pages
+//! that are read one after another are pages of one listing, and their total is true.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,7 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::remote::registry::RegistryClient;
 use crate::service::memory::single_flight::{Leader, Recent, RecentMap, SingleFlight};
+use crate::service::registry::images::client::{PATIENCE, silent};
 use crate::service::registry::images::contents::KnownContents;
 use crate::service::registry::images::listing::{Key, Listing, Reader};
 
@@ -20,18 +21,16 @@ use crate::service::registry::images::listing::{Key, Listing, Reader};
 const TTL: Duration = Duration::from_secs(10);
 /// How long a failure is kept: callers that waited for it share it.
 const FAILURE_TTL: Duration = Duration::from_secs(1);
-/// How long a caller waits for a registry, all in all.
-pub(in crate::service) const PATIENCE: Duration = Duration::from_secs(20);
 /// The repositories whose tags are kept at once: up to four megabytes each.
 const CAPACITY: usize = 64;
 
-/// The tag listings that registries gave lately.
+/// The recent tag listings of registries.
 pub(in crate::service) struct TagListings {
     repositories: RecentMap<Key, Repository>,
     contents: Arc<KnownContents>,
 }
 
-/// What is known of one repository.
+/// The last answer about one repository.
 #[derive(Default)]
 struct Repository {
     flight: SingleFlight,
@@ -69,7 +68,7 @@ impl Default for TagListings {
 }
 
 impl TagListings {
-    /// Forgets the listings that nobody asked for lately.
+    /// Forgets the listings that weren't used lately.
     pub(in crate::service) fn forget(&self, now: Timestamp) {
         self.repositories.forget_unused(TTL, now);
     }
@@ -86,7 +85,7 @@ impl TagListings {
             .ok_or_else(full)
     }
 
-    /// Waits until nobody else asks about a repository, and keeps others from it.
+    /// Waits until no other caller asks about a repository, and keeps the others waiting.
     ///
     /// # Errors
     /// `Overloaded` when too many repositories are asked for; `RegistryUnavailable` when it takes
@@ -102,8 +101,8 @@ impl TagListings {
         })
     }
 
-    /// Does some work with the listing of a repository, which is read if none is kept. A caller who
-    /// breaks off doesn't break the work off.
+    /// Works with the listing of a repository, which is read if none is kept. The work goes on when
+    /// the caller's connection ends.
     ///
     /// # Errors
     /// As [`Self::lock`]; those of the registry's answer; those of `work`.
@@ -184,17 +183,9 @@ impl Repository {
 
     fn note_failure(&self, error: &Error, now: Timestamp) {
         let mut known = self.known();
-        // A failure that is kept stays as old as it is.
+        // A failure keeps its time: it isn't kept for longer than [`FAILURE_TTL`].
         if matches!(*known, Known::Nothing) {
             *known = Known::Failure(now, error.kind().clone(), error.message().to_owned());
         }
     }
-}
-
-/// The registry didn't answer in time.
-pub(super) fn silent() -> Error {
-    Error::registry_unavailable(
-        "The registry behind the instance does not answer; try again later.",
-    )
-    .caused_by(format!("there was no answer within {PATIENCE:?}"))
 }

@@ -199,12 +199,12 @@ impl Registry {
 
     /// Makes an instance for a cloud API call, in the caller's own account.
     ///
-    /// As at the clouds, no client reaches it at first: its public endpoint is closed, and its allow
-    /// list is on and empty.
+    /// As at the clouds, no client reaches it at first: its public endpoint is closed, and its
+    /// allow list is on and empty.
     ///
     /// # Errors
-    /// `InvalidParameter` for a name that isn't allowed; `AccessDenied` when policies don't allow it;
-    /// `Unsupported` without a base domain; `Misconfigured` while no key can sign its tokens;
+    /// `InvalidParameter` for a name that isn't allowed; `AccessDenied` when policies don't allow
+    /// it; `Unsupported` without a base domain; `Misconfigured` while no key can sign its tokens;
     /// `AlreadyExists`, `QuotaExceeded`, and those of the store.
     pub async fn request_instance(
         &self,
