@@ -1,7 +1,7 @@
-//! Recording what a registry has already: repositories that docker pushed.
+//! Records the repositories that a registry has already, because docker pushed them.
 //!
-//! Only what has a tag is recorded: Distribution's catalog goes on naming repositories whose images
-//! are all deleted.
+//! Only repositories with a tag are recorded: Distribution's catalog goes on naming those whose
+//! images are all deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +16,7 @@ use crate::domain::name::{check_imported_repository, check_namespace};
 use crate::domain::namespace::Namespace;
 use crate::domain::repository::{Repository, RepositoryId};
 use crate::domain::{Error, ErrorKind, Noun, Result};
+use crate::remote::registry::Names;
 use crate::service::call::Call;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::ledger::event::Event;
@@ -31,17 +32,19 @@ use crate::store::page::Page;
 use crate::store::repository::RepositoryFilter;
 use crate::token::Access;
 
-/// How often an instance's catalog is read for those who list its repositories, and how long they
-/// wait for that.
+/// How often an instance's catalog is read for callers that list its repositories.
 const INTERVAL: Duration = Duration::from_secs(10);
+/// How long such a caller waits for the catalog.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The most repositories of a catalog.
-const MOST: usize = 10_000;
-/// The most that are recorded in one go; the next goes on.
-const MOST_AT_ONCE: usize = 1000;
+/// The names of a catalog that are read.
+const MAX_NAMES: usize = 10_000;
+/// The repositories that one import records; the next import goes on.
+const MAX_AT_ONCE: usize = 1000;
+/// The repositories that one token is for.
+const MAX_PER_TOKEN: usize = 8;
 
-/// The instances whose catalog was asked for lately. The one unused for longest is forgotten first;
-/// its catalog is then read again early.
+/// The instances whose last read is remembered. The one unused for longest is forgotten first; its
+/// catalog is then read again early.
 const CAPACITY: usize = 10_000;
 
 /// When each instance's catalog was last read.
@@ -68,7 +71,7 @@ impl Imports {
             .ok_or_else(full)
     }
 
-    /// Forgets the instances whose catalog nobody asked for lately.
+    /// Forgets the instances whose catalog wasn't asked for lately.
     pub(in crate::service) fn forget(&self, now: Timestamp) {
         self.0.forget_unused(INTERVAL, now);
     }
@@ -84,37 +87,77 @@ impl Import {
     }
 }
 
-/// What came of reading a catalog.
+/// The outcome of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
-    /// The repositories that are recorded now and weren't.
+    /// The repositories that were recorded by it.
     pub repositories: Vec<Repository>,
     /// The namespaces that were made for them.
     pub namespaces: Vec<String>,
-    /// What the catalog has and isn't recorded: without a namespace, or with a name that couldn't
-    /// be shown.
+    /// The paths in the catalog that are not recorded: without a namespace, or with a name that
+    /// couldn't be shown.
     pub left_out: Vec<String>,
-    /// Whether the catalog was read to its end, and all that is new in it recorded.
+    /// Whether the catalog was read to its end, and everything new in it recorded.
     pub complete: bool,
     paths: BTreeSet<String>,
 }
 
-/// What happens to repositories whose namespace isn't recorded.
+/// The rule for repositories whose namespace isn't recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum MissingNamespaces {
-    /// It is made: the operator wants all that there is.
+    /// It is made, since the operator wants everything recorded.
     Make,
-    /// They are left out: whoever deletes a namespace wants it gone.
+    /// They are left out, since a deleted namespace should stay deleted.
     LeaveOut,
 }
 
+/// The repositories and namespaces of an instance that are recorded.
+struct Recorded {
+    paths: BTreeSet<String>,
+    namespaces: BTreeMap<String, Namespace>,
+}
+
+impl Recorded {
+    /// Divides the paths of a catalog that aren't recorded into those to record and those that are
+    /// left out.
+    fn sort_out(
+        &self,
+        catalog: Vec<String>,
+        missing: MissingNamespaces,
+    ) -> (Vec<String>, Vec<String>) {
+        let is_unrecorded = |path: &String| !self.paths.contains(path);
+        let may_record = |path: &String| {
+            path.split_once('/').is_some_and(|(namespace, name)| {
+                check_imported_repository("repository", name).is_ok()
+                    && (self.namespaces.contains_key(namespace)
+                        || missing == MissingNamespaces::Make
+                            && check_namespace("namespace", namespace).is_ok())
+            })
+        };
+        catalog
+            .into_iter()
+            .filter(is_unrecorded)
+            .partition(may_record)
+    }
+}
+
+/// Groups the names of repositories by their namespace.
+fn by_namespace(paths: &BTreeSet<String>) -> BTreeMap<&str, Vec<&str>> {
+    let mut grouped: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (namespace, name) in paths.iter().filter_map(|path| path.split_once('/')) {
+        grouped.entry(namespace).or_default().push(name);
+    }
+    grouped
+}
+
 impl Registry {
-    /// Records what the registry of an instance has and isn't recorded, with its namespaces; the
-    /// operator's.
+    /// Records the repositories of an instance's registry that aren't recorded, and their
+    /// namespaces, for the operator.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
-    /// there, or is another account's; those of the registry's answer; those of the store.
+    /// there, or is another account's; `Unsupported` without a registry; those of the registry's
+    /// answer; those of the store.
     pub async fn import_repositories(
         &self,
         call: &Call<'_>,
@@ -129,7 +172,7 @@ impl Registry {
                 &call.event(AuditAction::RepositoryImport),
             )
             .await?;
-        // As they are recorded: somebody else may have been quicker.
+        // Read as they are recorded: another import may have been quicker.
         let recorded = store::repository::list(
             &self.base.store,
             &instance.id,
@@ -145,11 +188,11 @@ impl Registry {
         Ok(imported)
     }
 
-    /// Records what the registry of an instance has in namespaces that are recorded, for who is
-    /// about to list it.
+    /// Records the repositories of an instance's registry in the namespaces that are recorded, for a
+    /// caller that lists them next.
     ///
-    /// The catalog is read once in ten seconds at most, and waited for five; whatever goes wrong is
-    /// logged, and what is recorded is listed all the same.
+    /// The catalog is read at most once in ten seconds, and waited for five. A failure is logged,
+    /// and the caller lists the repositories that are recorded.
     pub async fn import_catalog(&self, instance: &Instance, context: &RequestContext) {
         if instance.registry_url.is_none() {
             return;
@@ -178,12 +221,19 @@ impl Registry {
             .await
             .unwrap_or_else(|_| silent())
         {
-            tracing::warn!(instance = %instance.id, cause = error.cause(), "the catalog of a registry can't be read: {error}");
+            tracing::warn!(
+                instance = %instance.id,
+                cause = error.cause(),
+                "the catalog of a registry can't be read: {error}"
+            );
         }
     }
 
-    /// Records one repository that is asked for by its name, if its namespace is recorded and the
-    /// registry has it; else `NotFound`.
+    /// Records one repository that is asked for by its name.
+    ///
+    /// # Errors
+    /// `NotFound` unless its namespace is recorded and the registry has tags in it; those of the
+    /// registry's answer; those of the store.
     pub(in crate::service) async fn import_repository(
         &self,
         instance: &Instance,
@@ -196,7 +246,7 @@ impl Registry {
         let of = of.ok_or_else(|| Error::not_found(Noun::Namespace, shown(namespace)))?;
         let path = format!("{namespace}/{name}");
         let missing = || Error::not_found(Noun::Repository, shown(&path));
-        // First the name: of what is no name, nobody is asked.
+        // The name comes first: the registry isn't asked about a name that can't be.
         if check_imported_repository("RepositoryName", name).is_err()
             || !self.has_tags(instance, &path).await?
         {
@@ -216,7 +266,7 @@ impl Registry {
             .ok_or_else(missing)
     }
 
-    /// Returns those of some repositories that have a tag at the registry.
+    /// Returns the paths that have a tag at the registry.
     async fn tagged_of(&self, instance: &Instance, paths: &[String]) -> Result<BTreeSet<String>> {
         let pull: Vec<Access> = paths
             .iter()
@@ -224,7 +274,7 @@ impl Registry {
             .collect();
         // A token for each few: one for all would be larger than a request's headers may be.
         let mut questions = Vec::with_capacity(paths.len());
-        for (paths, access) in paths.chunks(AT_ONCE).zip(pull.chunks(AT_ONCE)) {
+        for (paths, access) in paths.chunks(MAX_PER_TOKEN).zip(pull.chunks(MAX_PER_TOKEN)) {
             let registry = self.registry_with(instance, access)?;
             questions.extend(
                 paths
@@ -249,99 +299,30 @@ impl Registry {
         missing: MissingNamespaces,
         event: &Event<'_>,
     ) -> Result<Imported> {
-        // Distribution asks for the first to list its catalog, zot for the second.
-        let catalog = Access {
-            resource_type: "registry".to_owned(),
-            name: "catalog".to_owned(),
-            actions: vec!["*"],
-        };
-        let registry =
-            self.registry_with(instance, &[catalog, repository_access("", &["pull"])])?;
-        let names =
-            within_patience(async { registry.repositories(MOST).await.map_err(failed) }).await?;
-        let recorded = store::repository::list(
-            &self.base.store,
-            &instance.id,
-            RepositoryFilter::default(),
-            Page::ALL,
-        )
-        .await?
-        .items;
-        let recorded: BTreeSet<String> = recorded.iter().map(Repository::path).collect();
-        let namespaces = store::namespace::list(&self.base.store, &instance.id, None, Page::ALL)
-            .await?
-            .items;
-        let mut namespaces: BTreeMap<String, Namespace> = namespaces
-            .into_iter()
-            .map(|one| (one.name.clone(), one))
-            .collect();
-
+        let catalog = self.catalog(instance).await?;
+        let mut recorded = self.recorded(instance).await?;
         let mut imported = Imported {
-            complete: names.complete,
+            complete: catalog.complete,
             ..Imported::default()
         };
-        let mut new = Vec::new();
-        for path in names
-            .names
-            .into_iter()
-            .filter(|path| !recorded.contains(path))
-        {
-            match path.split_once('/') {
-                Some((namespace, name))
-                    if check_imported_repository("repository", name).is_ok() =>
-                {
-                    let has_namespace = namespaces.contains_key(namespace)
-                        || missing == MissingNamespaces::Make
-                            && check_namespace("namespace", namespace).is_ok();
-                    if has_namespace {
-                        new.push(path)
-                    } else {
-                        imported.left_out.push(path)
-                    }
-                }
-                _ => imported.left_out.push(path),
-            }
-        }
-        imported.complete &= new.len() <= MOST_AT_ONCE;
-        new.truncate(MOST_AT_ONCE);
-        let found = self.tagged_of(instance, &new).await?;
-        let mut by_namespace: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for path in &found {
-            if let Some((namespace, name)) = path.split_once('/') {
-                by_namespace.entry(namespace).or_default().push(name);
-            }
-        }
-        for (namespace, names) in by_namespace {
-            let mut write = self.base.write();
-            if !namespaces.contains_key(namespace) {
-                let made = NewNamespace::named(namespace).recorded(
-                    instance,
-                    self.base.now(),
-                    &*self.base.random,
-                );
-                write = write.then(store::namespace::insert(&made, u32::MAX));
-                imported.namespaces.push(namespace.to_owned());
-                namespaces.insert(namespace.to_owned(), made);
-            }
-            let Some(of) = namespaces.get(namespace) else {
-                continue;
+        let (mut new, left_out) = recorded.sort_out(catalog.names, missing);
+        imported.left_out = left_out;
+        imported.complete &= new.len() <= MAX_AT_ONCE;
+        new.truncate(MAX_AT_ONCE);
+        let tagged = self.tagged_of(instance, &new).await?;
+        for (namespace, names) in by_namespace(&tagged) {
+            let event = event.clone().instance(instance);
+            let known = recorded.namespaces.remove(namespace);
+            let (of, is_new) = match known {
+                Some(known) => (known, false),
+                None => (self.new_namespace(instance, namespace), true),
             };
-            let repositories: Vec<Repository> = names
-                .iter()
-                .map(|name| self.new_repository(of, name))
-                .collect();
-            let paths: Vec<String> = repositories.iter().map(Repository::path).collect();
-            let event = event
-                .clone()
-                .instance(instance)
-                .detail(json!({ "repositories": paths }));
-            let write = event.onto(
-                write.then(store::repository::import(of, &repositories)),
-                &*self.base.random,
-            );
-            match self.ledger.apply(write).await {
-                Ok(()) => imported.paths.extend(paths),
-                // It was deleted, or made, meanwhile; the next time will tell.
+            if is_new {
+                imported.namespaces.push(namespace.to_owned());
+            }
+            match self.record_repositories(&of, is_new, &names, event).await {
+                Ok(paths) => imported.paths.extend(paths),
+                // It was deleted, or made, meanwhile; the next import records it.
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -354,6 +335,59 @@ impl Registry {
             }
         }
         Ok(imported)
+    }
+
+    /// Asks the registry for the names of its repositories.
+    async fn catalog(&self, instance: &Instance) -> Result<Names> {
+        // Distribution asks for the first to list its catalog, zot for the second.
+        let catalog = Access {
+            resource_type: "registry".to_owned(),
+            name: "catalog".to_owned(),
+            actions: vec!["*"],
+        };
+        let pull = repository_access("", &["pull"]);
+        let registry = self.registry_with(instance, &[catalog, pull])?;
+        let names = async { registry.repositories(MAX_NAMES).await.map_err(failed) };
+        within_patience(names).await
+    }
+
+    async fn recorded(&self, instance: &Instance) -> Result<Recorded> {
+        let store = &self.base.store;
+        let every = RepositoryFilter::default();
+        let repositories = store::repository::list(store, &instance.id, every, Page::ALL).await?;
+        let namespaces = store::namespace::list(store, &instance.id, None, Page::ALL).await?;
+        let by_name = |one: Namespace| (one.name.clone(), one);
+        Ok(Recorded {
+            paths: repositories.items.iter().map(Repository::path).collect(),
+            namespaces: namespaces.items.into_iter().map(by_name).collect(),
+        })
+    }
+
+    /// Records repositories of one namespace, and the namespace if it is new; returns their paths.
+    async fn record_repositories(
+        &self,
+        of: &Namespace,
+        is_new: bool,
+        names: &[&str],
+        event: Event<'_>,
+    ) -> Result<Vec<String>> {
+        let new_repository = |name: &&str| self.new_repository(of, name);
+        let repositories: Vec<Repository> = names.iter().map(new_repository).collect();
+        let paths: Vec<String> = repositories.iter().map(Repository::path).collect();
+        let mut write = self.base.write();
+        if is_new {
+            write = write.then(store::namespace::insert(of, u32::MAX));
+        }
+        let write = write.then(store::repository::import(of, &repositories));
+        let event = event.detail(json!({ "repositories": paths }));
+        self.ledger
+            .apply(event.onto(write, &*self.base.random))
+            .await?;
+        Ok(paths)
+    }
+
+    fn new_namespace(&self, instance: &Instance, name: &str) -> Namespace {
+        NewNamespace::named(name).recorded(instance, self.base.now(), &*self.base.random)
     }
 
     fn new_repository(&self, of: &Namespace, name: &str) -> Repository {
@@ -373,6 +407,3 @@ impl Registry {
         }
     }
 }
-
-/// How many repositories one token is for.
-const AT_ONCE: usize = 8;
