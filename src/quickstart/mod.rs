@@ -139,7 +139,7 @@ async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
     );
     let last: Option<Memory> = service
         .operations
-        .recall(&service.call(&operator, &context), NAME)
+        .command_state(&service.call(&operator, &context), NAME)
         .await?
         .and_then(|text| serde_json::from_str(&text).ok());
     let (account, instance) = match &last {
@@ -206,7 +206,7 @@ async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
     };
     service
         .operations
-        .remember(
+        .set_command_state(
             &service.call(&operator, &context),
             NAME,
             &serde_json::to_string(&memory).map_err(Error::internal)?,

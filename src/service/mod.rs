@@ -62,7 +62,7 @@ pub use self::limits::replay::Purpose;
 pub use self::memory::master_keys::{MasterKeySource, MasterKeys};
 pub use self::operations::Operations;
 pub use self::operations::audit_log::{AuditBatch, AuditFilter};
-pub use self::operations::metrics::Measures;
+pub use self::operations::metrics::ProcessMetrics;
 pub use self::quotas::{BySpecification, Quotas};
 pub use self::registry::Registry;
 pub use self::registry::allow_lists::AllowListPlace;

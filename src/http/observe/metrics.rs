@@ -14,7 +14,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 
 use crate::domain::{Blame, Error, Result};
-use crate::service::{Measures, Service, WarningKind};
+use crate::service::{ProcessMetrics, Service, WarningKind};
 
 use crate::http::request::OperationRow;
 use crate::http::request::respond::{TEXT, response};
@@ -262,7 +262,7 @@ pub(crate) async fn answer(
         .is_ok_and(|missing| missing.is_empty());
     let text = text(
         metrics,
-        &service.operations.measures(),
+        &service.operations.metrics(),
         reachable,
         connections,
     );
@@ -283,7 +283,7 @@ fn not_here() -> Response {
 
 fn text(
     metrics: &Metrics,
-    measures: &Measures,
+    process: &ProcessMetrics,
     reachable: bool,
     connections: &ConnectionCounts,
 ) -> String {
@@ -301,22 +301,22 @@ fn text(
         "transire_change_feed_age_seconds",
         "gauge",
         "Since when changes of other processes are not known here.",
-        millis(measures.change_feed_age),
+        millis(process.change_feed_age),
     );
     page.one(
         "transire_audit_lines_waiting",
         "gauge",
         "Audit lines that wait to be stored.",
-        measures.audit_waiting,
+        process.audit_waiting,
     );
     page.one(
         "transire_audit_lines_dropped_total",
         "counter",
         "Audit lines that found the queue full and are lost.",
-        measures.audit_dropped,
+        process.audit_dropped,
     );
-    write_certificates(&mut page, measures);
-    write_warnings(&mut page, &measures.warnings);
+    write_certificates(&mut page, process);
+    write_warnings(&mut page, &process.warnings);
     text
 }
 
@@ -354,8 +354,8 @@ fn write_connections(page: &mut Text<'_>, connections: &ConnectionCounts) {
 }
 
 /// Writes how long the authority and the leaf certificates last.
-fn write_certificates(page: &mut Text<'_>, measures: &Measures) {
-    if let Some(left) = measures.authority_ends_in_seconds {
+fn write_certificates(page: &mut Text<'_>, process: &ProcessMetrics) {
+    if let Some(left) = process.authority_ends_in_seconds {
         page.one(
             "transire_authority_ends_in_seconds",
             "gauge",
@@ -368,7 +368,7 @@ fn write_certificates(page: &mut Text<'_>, measures: &Measures) {
         "gauge",
         "How long the certificate of a signing key lasts.",
     );
-    for (algorithm, key, left) in &measures.leaves_end_in_seconds {
+    for (algorithm, key, left) in &process.leaves_end_in_seconds {
         page.line(
             "transire_leaf_ends_in_seconds",
             format_args!("{{algorithm=\"{algorithm}\",key=\"{key}\"}}"),

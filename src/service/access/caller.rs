@@ -139,9 +139,9 @@ impl Caller {
     /// Returns how much of the audit's queue events about what the caller does may take.
     pub(in crate::service) fn audit_share(&self) -> Share {
         if self.is_anonymous() {
-            Share::Strangers
+            Share::Unauthenticated
         } else {
-            Share::Done
+            Share::Served
         }
     }
 

@@ -113,7 +113,7 @@ impl Credentials {
             .permitted_instance(call, choice, Permission::IssueTemporary)
             .await?;
         let signer = call.caller.signer()?;
-        let permit = self.ledger.queue.reserve(Share::Done)?;
+        let permit = self.ledger.queue.reserve(Share::Served)?;
         let now = call.now;
         let grant = Grant {
             id: CredentialId::random(&*self.base.random),

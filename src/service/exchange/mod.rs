@@ -94,8 +94,9 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// `Throttled` when the credential asks too often, `InvalidParameter` of `scope` when the token
-    /// would be larger than registries take.
+    /// `Throttled` when the credential asks too often; `InvalidParameter` of `scope` when the token
+    /// would be larger than registries take; `AuditUnavailable` when the audit is required and has
+    /// no room; `StoreUnavailable` when a policy that no cache has can't be read.
     pub async fn token(
         &self,
         call: &Call<'_>,
@@ -145,6 +146,10 @@ impl Exchange {
     }
 
     /// Decides all scopes that a request asks for.
+    ///
+    /// # Errors
+    ///
+    /// `StoreUnavailable` when a policy that no cache has can't be read.
     async fn granted(
         &self,
         call: &Call<'_>,
@@ -168,7 +173,12 @@ impl Exchange {
         Ok(granted)
     }
 
-    /// Signs a token for what is granted.
+    /// Signs a token that grants these scopes.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameter` of `scope` when the token would be larger than registries take;
+    /// `StoreUnavailable` when the instance's signing key is unknown here and can't be read.
     async fn sign(
         &self,
         call: &Call<'_>,
@@ -214,6 +224,10 @@ impl Exchange {
     }
 
     /// Returns the asked scope, with the actions that the caller holds.
+    ///
+    /// # Errors
+    ///
+    /// `StoreUnavailable` when a policy that no cache has can't be read.
     async fn held(&self, call: &Call<'_>, instance: &Instance, asked: &Scope) -> Result<Scope> {
         let mut wanted = asked.actions.clone();
         if wanted.contains(&Action::All) {
@@ -248,6 +262,10 @@ impl Exchange {
     ///
     /// A refresh never returns a new refresh token: docker's engine ignores it and keeps the old
     /// one, so rotation would lock its user out.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when the refresh token can't be sealed.
     fn refresh_token(&self, caller: &Caller, instance: &Instance, held: &Grant) -> Result<Secret> {
         if let Some(presented) = caller.refresh_token() {
             return Ok(presented.clone());

@@ -8,7 +8,7 @@ use crate::domain::printable::escape;
 use crate::domain::scope::{Action, ResourceType, Scope, Scopes};
 use crate::service::call::Call;
 use crate::service::exchange::{Exchange, is_same_resource, missing};
-use crate::service::ledger::refusals::Party;
+use crate::service::ledger::refusals::RefusedCaller;
 use crate::service::rights::verdict::everything;
 
 /// The most scopes of one request that the log explains.
@@ -80,7 +80,7 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// Those of the store, when a policy that no cache has can't be read.
+    /// `StoreUnavailable` when a policy that no cache has can't be read.
     pub(in crate::service) async fn log_reductions(
         &self,
         call: &Call<'_>,
@@ -89,11 +89,11 @@ impl Exchange {
     ) -> Result<()> {
         let instance = call.caller.registry_instance()?;
         let principal = call.caller.audit_name();
-        let party = principal
-            .as_ref()
-            .and(call.caller.account())
-            .map_or_else(|| Party::of_address(call.request.address), Party::Account);
-        if !self.ledger.refusals.take_explanation(party, call.now) {
+        let caller = principal.as_ref().and(call.caller.account()).map_or_else(
+            || RefusedCaller::of_address(call.request.address),
+            RefusedCaller::Account,
+        );
+        if !self.ledger.refusals.take_explanation(caller, call.now) {
             return Ok(());
         }
         let mut reduced = Explanations::new(if principal.is_some() {
@@ -139,7 +139,11 @@ impl Exchange {
         Ok(())
     }
 
-    /// Says why each of the actions isn't granted; those that share a reason together.
+    /// Explains why each of the actions isn't granted; those that share a reason, together.
+    ///
+    /// # Errors
+    ///
+    /// `StoreUnavailable` when a policy that no cache has can't be read.
     async fn why_missing(
         &self,
         call: &Call<'_>,

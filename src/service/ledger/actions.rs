@@ -5,7 +5,10 @@ use serde::{Serialize, Serializer};
 /// Defines the actions: `Variant = "wire name": "meaning", by "operations and commands", detail
 /// "fields"`.
 macro_rules! actions {
-    ($($variant:ident = $name:literal: $meaning:literal, by $cause:literal, detail $detail:literal;)+) => {
+    (
+        $($variant:ident = $name:literal:
+            $meaning:literal, by $cause:literal, detail $detail:literal;)+
+    ) => {
         /// The action of an audit event, in this service's words.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum AuditAction {

@@ -21,8 +21,9 @@ use crate::service::base::Base;
 use crate::service::memory::Memory;
 use crate::store::{self, Entity, Part, Write};
 
-/// How long the audit's last events may wait for the database.
-const CLOSING: Duration = Duration::from_secs(5);
+/// The deadline of [`Ledger::close`]: a database that is away doesn't hold a stop of the process
+/// up.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Writes changes with their audit events, and records what changes nothing.
 pub struct Ledger {
@@ -104,7 +105,7 @@ impl Ledger {
 
     /// Stores the waiting audit events, and takes no more of them.
     pub async fn close(&self) {
-        self.close_within(CLOSING).await;
+        self.close_within(CLOSE_TIMEOUT).await;
     }
 
     /// As [`Self::close`], with a deadline; when it passes, the events are lost. The database's

@@ -28,15 +28,15 @@ use crate::store::{Operation, Store, Write};
 const MAX_BATCH_EVENTS: usize = 4000;
 /// The most bytes of one batch.
 const MAX_BATCH_BYTES: usize = 1 << 20;
-/// How long the writer waits for more events: a batch, and its fsync, for each event would cost
-/// much.
-const GATHERING: Duration = Duration::from_millis(100);
-/// How long the writer waits before it tries a database again that didn't answer.
+/// The delay between a batch's first event and its write: a write, and its fsync, for each event
+/// would cost much.
+const BATCH_DELAY: Duration = Duration::from_millis(100);
+/// The pause before a failed write is retried.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
-/// The same at the end, where there are few tries left.
+/// The same while the queue closes, within a deadline.
 const LAST_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What happens when the audit queue is full.
+/// The policy for events that find the audit queue full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditMode {
@@ -46,16 +46,16 @@ pub enum AuditMode {
     Required,
 }
 
-/// The share of the queue that an event may take, by its caller, so that the events of others find
-/// room.
+/// The share of the queue that an event may take. It depends on the caller, so that no group of
+/// callers can fill the queue for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::service) enum Share {
     /// An authenticated caller's, served: the whole queue.
-    Done,
+    Served,
     /// An authenticated caller's, refused: a quarter.
     Refused,
-    /// An unauthenticated caller's: a quarter.
-    Strangers,
+    /// An unauthenticated caller's, served or refused: a quarter.
+    Unauthenticated,
 }
 
 enum Message {
@@ -73,7 +73,7 @@ pub(in crate::service) struct Audit {
     mode: AuditMode,
     queue: mpsc::Sender<Message>,
     of_refused: Arc<Semaphore>,
-    of_strangers: Arc<Semaphore>,
+    of_unauthenticated: Arc<Semaphore>,
     /// The turn of events about counted requests: one batch of them waits in the queue.
     turn_of_counted: Arc<Semaphore>,
     dropped: AtomicU64,
@@ -105,7 +105,7 @@ impl Audit {
             mode,
             queue,
             of_refused: quarter(),
-            of_strangers: quarter(),
+            of_unauthenticated: quarter(),
             turn_of_counted,
             dropped: AtomicU64::new(0),
         }
@@ -131,12 +131,12 @@ impl Audit {
         }
     }
 
-    /// Takes a place, if there is one in the share and in the queue.
+    /// Takes a place, or none when the share or the queue is full.
     pub(in crate::service) fn offer(&self, share: Share) -> Option<Permit<'_>> {
         let places = match share {
-            Share::Done => None,
+            Share::Served => None,
             Share::Refused => Some(&self.of_refused),
-            Share::Strangers => Some(&self.of_strangers),
+            Share::Unauthenticated => Some(&self.of_unauthenticated),
         };
         let share = match places {
             Some(places) => Some(Arc::clone(places).try_acquire_owned().ok()?),
@@ -319,7 +319,7 @@ async fn write_events(mut queue: mpsc::Receiver<Message>, store: Store, random: 
         let mut taken = Taken::default();
         taken.take(message);
         if queue.len() < MAX_BATCH_EVENTS && !taken.is_full() && !queue.is_closed() {
-            tokio::time::sleep(GATHERING).await;
+            tokio::time::sleep(BATCH_DELAY).await;
         }
         while !taken.is_full()
             && let Ok(message) = queue.try_recv()

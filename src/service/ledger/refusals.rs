@@ -27,7 +27,7 @@ use crate::service::request::RequestContext;
 /// The refusals of one address that are recorded one by one: per second, and at once.
 const RECORDS_PER_ADDRESS: (u32, u32) = (1, 20);
 /// The same of all unauthenticated callers: some four kilobytes of log a second.
-const RECORDS_OF_STRANGERS: (u32, u32) = (10, 100);
+const RECORDS_OF_UNAUTHENTICATED: (u32, u32) = (10, 100);
 /// The same of one account: some five kilobytes of log a second.
 const RECORDS_PER_ACCOUNT: (u32, u32) = (10, 20);
 /// The reduced tokens of one account that the log explains: per second, and at once. Such a line
@@ -102,27 +102,27 @@ struct Many {
     more: u64,
 }
 
-/// The caller that is refused.
+/// The caller whose refusals are recorded within limits of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::service) enum Party {
+pub(in crate::service) enum RefusedCaller {
     /// An unauthenticated caller at this address.
     Address(Option<IpAddr>),
     /// An authenticated caller of this account.
     Account(AccountId),
 }
 
-impl Party {
+impl RefusedCaller {
     /// Returns the unauthenticated caller at an address; of IPv6 its network counts.
     pub(in crate::service) fn of_address(address: Option<IpAddr>) -> Self {
         Self::Address(address.map(subscriber))
     }
 }
 
-/// The key under which refusals are counted together.
+/// The key under which refusals are counted: those of one key become one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Alike {
+struct RefusalKey {
     /// The caller; none for the refusals beyond [`MAX_COUNTED`].
-    party: Option<Party>,
+    caller: Option<RefusedCaller>,
     /// The action; none where the refusal isn't audited.
     action: Option<AuditAction>,
     outcome: &'static str,
@@ -134,17 +134,17 @@ pub(in crate::service) struct Refusals {
     of_addresses: AddressLimits,
     of_accounts: Rates<AccountId>,
     explanations: Rates<AccountId>,
-    of_strangers: Mutex<Option<Bucket>>,
-    strangers: Counted<Alike>,
-    accounts: Counted<Alike>,
+    of_unauthenticated: Mutex<Option<Bucket>>,
+    unauthenticated: Counted<RefusalKey>,
+    accounts: Counted<RefusalKey>,
 }
 
-impl Alike {
+impl RefusalKey {
     /// Returns the key without a caller, for when there is no room for another one. There are few
     /// causes.
     fn beyond(self) -> Self {
         Self {
-            party: None,
+            caller: None,
             action: self.action.map(|_| AuditAction::Several),
             ..self
         }
@@ -162,23 +162,23 @@ impl Refusals {
             of_addresses: AddressLimits::new(of_address.0, of_address.1),
             of_accounts: Rates::new(of_account.0, of_account.1),
             explanations: Rates::new(explained.0, explained.1),
-            of_strangers: Mutex::default(),
-            strangers: Counted::new(MAX_COUNTED, Alike::beyond),
-            accounts: Counted::new(MAX_COUNTED, Alike::beyond),
+            of_unauthenticated: Mutex::default(),
+            unauthenticated: Counted::new(MAX_COUNTED, RefusalKey::beyond),
+            accounts: Counted::new(MAX_COUNTED, RefusalKey::beyond),
         }
     }
 
     /// Takes one of the caller's records, if there is one left.
-    fn take_record(&self, party: Party, now: Timestamp) -> bool {
-        match party {
-            Party::Account(account) => self.of_accounts.take(account, now),
-            Party::Address(address) => {
+    fn take_record(&self, caller: RefusedCaller, now: Timestamp) -> bool {
+        match caller {
+            RefusedCaller::Account(account) => self.of_accounts.take(account, now),
+            RefusedCaller::Address(address) => {
                 if address.is_some_and(|address| !self.of_addresses.take(address, now)) {
                     return false;
                 }
-                let (per_second, at_once) = RECORDS_OF_STRANGERS;
+                let (per_second, at_once) = RECORDS_OF_UNAUTHENTICATED;
                 let mut bucket = self
-                    .of_strangers
+                    .of_unauthenticated
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner);
                 let bucket = bucket.get_or_insert_with(|| Bucket::full(at_once, now));
@@ -194,27 +194,33 @@ impl Refusals {
 
     /// Takes a log line that explains a reduced token, if there is one left; otherwise counts the
     /// token.
-    pub(in crate::service) fn take_explanation(&self, party: Party, now: Timestamp) -> bool {
-        let (is_recorded, share) = match party {
-            Party::Account(account) => (self.explanations.take(account, now), Share::Refused),
-            Party::Address(_) => (self.take_record(party, now), Share::Strangers),
+    pub(in crate::service) fn take_explanation(
+        &self,
+        caller: RefusedCaller,
+        now: Timestamp,
+    ) -> bool {
+        let (is_recorded, share) = match caller {
+            RefusedCaller::Account(account) => {
+                (self.explanations.take(account, now), Share::Refused)
+            }
+            RefusedCaller::Address(_) => (self.take_record(caller, now), Share::Unauthenticated),
         };
         if !is_recorded {
-            let alike = Alike {
-                party: Some(party),
+            let key = RefusalKey {
+                caller: Some(caller),
                 action: None,
                 outcome: "reduced",
                 cause: "rights",
             };
-            self.counted(share).add(alike, 1);
+            self.counted(share).add(key, 1);
         }
         is_recorded
     }
 
-    fn counted(&self, share: Share) -> &Counted<Alike> {
+    fn counted(&self, share: Share) -> &Counted<RefusalKey> {
         match share {
-            Share::Strangers => &self.strangers,
-            Share::Done | Share::Refused => &self.accounts,
+            Share::Unauthenticated => &self.unauthenticated,
+            Share::Served | Share::Refused => &self.accounts,
         }
     }
 
@@ -236,12 +242,15 @@ impl Ledger {
         context: &RequestContext,
     ) -> bool {
         let now = self.base.now();
-        let (party, share) = match refusal.account {
-            Some(account) => (Party::Account(account), Share::Refused),
-            None => (Party::of_address(context.address), Share::Strangers),
+        let (caller, share) = match refusal.account {
+            Some(account) => (RefusedCaller::Account(account), Share::Refused),
+            None => (
+                RefusedCaller::of_address(context.address),
+                Share::Unauthenticated,
+            ),
         };
         let (outcome, cause) = (outcome(error.kind()), error.refusal_word());
-        let is_recorded = self.refusals.take_record(party, now);
+        let is_recorded = self.refusals.take_record(caller, now);
         let is_recorded = match refusal.action.filter(|_| is_recorded) {
             None => is_recorded,
             Some(action) => {
@@ -256,8 +265,8 @@ impl Ledger {
         };
         if !is_recorded {
             self.refusals.counted(share).add(
-                Alike {
-                    party: Some(party),
+                RefusalKey {
+                    caller: Some(caller),
                     action: refusal.action,
                     outcome,
                     cause,
@@ -299,10 +308,10 @@ impl Ledger {
     /// the events.
     pub(in crate::service) async fn record_counted_refusals(&self) {
         let mut events = self.queue.record_counted();
-        for counted in [&self.refusals.accounts, &self.refusals.strangers] {
+        for counted in [&self.refusals.accounts, &self.refusals.unauthenticated] {
             for (
-                Alike {
-                    party,
+                RefusalKey {
+                    caller,
                     action,
                     outcome,
                     cause,
@@ -310,9 +319,9 @@ impl Ledger {
                 more,
             ) in counted.take()
             {
-                let (address, account) = match party {
-                    Some(Party::Address(address)) => (address, None),
-                    Some(Party::Account(account)) => (None, Some(account)),
+                let (address, account) = match caller {
+                    Some(RefusedCaller::Address(address)) => (address, None),
+                    Some(RefusedCaller::Account(account)) => (None, Some(account)),
                     None => (None, None),
                 };
                 if let Some(action) = action {
@@ -359,15 +368,15 @@ mod tests {
 
     const START: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
 
-    fn address(number: u32) -> Party {
-        Party::Address(Some(
+    fn address(number: u32) -> RefusedCaller {
+        RefusedCaller::Address(Some(
             std::net::Ipv4Addr::from_bits(0x0a00_0000 + number).into(),
         ))
     }
 
-    fn alike(party: Party) -> Alike {
-        Alike {
-            party: Some(party),
+    fn key(caller: RefusedCaller) -> RefusalKey {
+        RefusalKey {
+            caller: Some(caller),
             action: Some(AuditAction::RegistryLogIn),
             outcome: "refused",
             cause: "wrong-secret",
@@ -377,10 +386,10 @@ mod tests {
     #[test]
     fn an_address_and_an_account_have_lines_of_their_own_only_so_often() {
         let refusals = Refusals::new();
-        let account = Party::Account("100000000001".parse().unwrap());
-        let lines = |party, now| {
+        let account = RefusedCaller::Account("100000000001".parse().unwrap());
+        let lines = |caller, now| {
             (0..100)
-                .filter(|_| refusals.take_record(party, now))
+                .filter(|_| refusals.take_record(caller, now))
                 .count()
         };
         assert_eq!(
@@ -400,7 +409,7 @@ mod tests {
         // One service account had 39 MB a second of it written.
         let (refusals, account) = (
             Refusals::new(),
-            Party::Account("100000000001".parse().unwrap()),
+            RefusedCaller::Account("100000000001".parse().unwrap()),
         );
         let explained = |now| {
             (0..1000)
@@ -422,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn all_strangers_together_have_lines_only_so_often_and_take_none_of_an_account() {
+    fn all_unauthenticated_callers_together_have_lines_only_so_often_and_take_none_of_an_account() {
         let refusals = Refusals::new();
         let lines = |now| {
             (0..10_000)
@@ -433,14 +442,17 @@ mod tests {
             [lines(START), lines(START.plus(Duration::from_secs(1)))],
             [100, 10]
         );
-        assert!(refusals.take_record(Party::Account("100000000001".parse().unwrap()), START));
+        assert!(refusals.take_record(
+            RefusedCaller::Account("100000000001".parse().unwrap()),
+            START
+        ));
     }
 
     #[test]
-    fn without_room_for_another_party_refusals_are_counted_by_their_cause() {
-        let counted = Counted::new(MAX_COUNTED, Alike::beyond);
+    fn without_room_for_another_caller_refusals_are_counted_by_their_cause() {
+        let counted = Counted::new(MAX_COUNTED, RefusalKey::beyond);
         for number in 0..10_000 {
-            counted.add(alike(address(number)), 1);
+            counted.add(key(address(number)), 1);
         }
         let counted = counted.take();
         assert_eq!(
@@ -450,8 +462,8 @@ mod tests {
         assert_eq!(
             counted
                 .keys()
-                .find(|alike| alike.party.is_none())
-                .map(|alike| alike.action),
+                .find(|key| key.caller.is_none())
+                .map(|key| key.action),
             Some(Some(AuditAction::Several))
         );
     }

@@ -45,13 +45,14 @@ impl Kind {
             contents.push_str(&word(kind, Wanted::Exactly(text)));
         }
         if self.has_others {
-            contents.push_str(&beside(kind));
+            contents.push_str(&overflow_mark(kind));
         }
     }
 }
 
+/// The fields of an event that a listing can filter by.
 #[derive(Deserialize)]
-struct Spoken<'a> {
+struct Filterable<'a> {
     #[serde(borrow)]
     action: Cow<'a, str>,
     #[serde(borrow)]
@@ -63,16 +64,16 @@ struct Spoken<'a> {
 impl Words {
     /// Adds those of an event, given as JSON.
     pub(super) fn add(&mut self, event: &[u8]) {
-        let Ok(spoken) = serde_json::from_slice::<Spoken<'_>>(event) else {
-            // Of an event that can't be read nothing is known.
+        let Ok(event_words) = serde_json::from_slice::<Filterable<'_>>(event) else {
+            // An event that can't be read may be any: the batch is never left out of a listing.
             self.actions.has_others = true;
             self.outcomes.has_others = true;
             self.principals.has_others = true;
             return;
         };
-        self.actions.add(&spoken.action);
-        self.outcomes.add(&spoken.outcome);
-        if let Some(principal) = &spoken.principal {
+        self.actions.add(&event_words.action);
+        self.outcomes.add(&event_words.outcome);
+        if let Some(principal) = &event_words.principal {
             self.principals.add(principal);
         }
     }
@@ -97,8 +98,8 @@ pub(in crate::service) fn word(kind: &'static str, wanted: Wanted<'_>) -> String
     }
 }
 
-/// Returns the word that is in a batch's contents when there were too many of a kind.
-pub(in crate::service) fn beside(kind: &'static str) -> String {
+/// Returns the mark of a kind that had more words than fit: then any of them may be in the batch.
+pub(in crate::service) fn overflow_mark(kind: &'static str) -> String {
     format!("\n{kind}+\n")
 }
 
@@ -109,7 +110,13 @@ mod tests {
     fn contents(lines: &[(&str, Option<&str>)]) -> String {
         let mut words = Words::default();
         for (action, principal) in lines {
-            words.add(serde_json::json!({ "action": action, "outcome": "ok", "principal": principal, "at": 1 }).to_string().as_bytes());
+            let event = serde_json::json!({
+                "action": action,
+                "outcome": "ok",
+                "principal": principal,
+                "at": 1,
+            });
+            words.add(event.to_string().as_bytes());
         }
         words.contents()
     }
@@ -158,7 +165,10 @@ mod tests {
             .map(|name| ("token.exchange", Some(name.as_str())))
             .collect();
         let contents = contents(&lines);
-        assert!(contents.contains(&beside("principal")) && !contents.contains(&beside("action")));
+        assert!(
+            contents.contains(&overflow_mark("principal"))
+                && !contents.contains(&overflow_mark("action"))
+        );
         assert!(contents.len() < 1500, "{}", contents.len());
     }
 }

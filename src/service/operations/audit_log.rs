@@ -1,10 +1,9 @@
-//! The audit as the operator reads it: in the order of time, in batches of bounded size, however
-//! long it is.
+//! Lists the audit for the operator, in the order of time and in batches of bounded size.
 //!
-//! Rows and pages are read side by side, and pages overlap in time: replicas write at once, and
-//! what an outage held back is late. So each batch is a selection: of all that comes after a
-//! position, the first lines that fit into [`MAX_BATCH_BYTES`]. A page that more than one batch
-//! needs is read more than once; nothing else is remembered between batches.
+//! Events are stored as rows and as pages. Pages overlap in time: replicas write at the same time,
+//! and an outage delays events. So each batch selects the first lines after a position that fit
+//! into [`MAX_BATCH_BYTES`]. A page that several batches need is read by each: a listing keeps no
+//! state between batches but the position.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -14,7 +13,7 @@ use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::service::call::Call;
 use crate::service::ledger::event::rows;
-use crate::service::ledger::words::{beside, word};
+use crate::service::ledger::words::{overflow_mark, word};
 use crate::service::operations::Operations;
 use crate::store::Store;
 use crate::store::audit::{
@@ -23,33 +22,32 @@ use crate::store::audit::{
 
 /// The most bytes of a batch in memory, but for a single line that has more.
 const MAX_BATCH_BYTES: usize = 4 << 20;
-/// How many rows are read at once.
-const ROWS: u32 = 512;
-/// How many pages are looked at before some are read.
-const HEADS: usize = 512;
+/// The most rows that one query returns.
+const MAX_ROWS: u32 = 512;
+/// The most heads of pages that one query returns; the pages themselves are read afterwards.
+const MAX_HEADS: usize = 512;
 /// The most bytes of pages that are read at once, but for a single page that has more.
 const MAX_READ_BYTES: usize = 1 << 20;
-/// The assumed bytes of a page that a release wrote which didn't count them.
+/// The assumed bytes of a page from a release that didn't store its size.
 const UNCOUNTED_BYTES: usize = MAX_READ_BYTES / 8;
 
-/// Which lines of the audit are listed: all from one time to another, or some of them.
+/// The filter of a listing: a span of time, and optionally a principal, an action and an outcome.
 #[derive(Clone, Debug)]
 pub struct AuditFilter {
     /// From this time on.
     pub since: Timestamp,
     /// Before this time.
     pub until: Timestamp,
-    /// Only those of this principal, as the audit names it; where that ends with `/`, of all whose
-    /// names begin so.
+    /// The principal, as the audit names it; one that ends with `/` is a prefix.
     pub principal: Option<String>,
-    /// Only those of this action, or of all that begin so: `tcr:*`.
+    /// The action; one that ends with `*` is a prefix: `tcr:*`.
     pub action: Option<String>,
-    /// Only those that ended so.
+    /// The outcome, such as `refused`.
     pub outcome: Option<String>,
 }
 
 impl AuditFilter {
-    /// All lines from one time to another.
+    /// Selects all lines of a span of time.
     pub fn between(since: Timestamp, until: Timestamp) -> Self {
         Self {
             since,
@@ -103,7 +101,7 @@ impl AuditFilter {
     }
 
     fn of_pages(&self, span: Span, since: Timestamp) -> PageFilter {
-        let pair = |kind, wanted| (word(kind, wanted), beside(kind));
+        let pair = |kind, wanted| (word(kind, wanted), overflow_mark(kind));
         let words = [
             pair("action", self.wanted_action()),
             pair("outcome", self.wanted_outcome()),
@@ -113,12 +111,12 @@ impl AuditFilter {
     }
 }
 
-/// A part of a listing.
+/// A batch of a listing.
 #[derive(Clone, Debug)]
 pub struct AuditBatch {
     /// The lines, the oldest first.
     pub rows: Vec<AuditRow>,
-    /// After which line the next part begins; nothing after the last part.
+    /// The position after which the next batch begins; none after the last batch.
     pub next: Option<AuditPosition>,
 }
 
@@ -128,12 +126,12 @@ struct Selection<'a> {
     filter: &'a AuditFilter,
     lines: BTreeMap<AuditPosition, AuditRow>,
     bytes: usize,
-    /// Whether a line was left out for others before it: all that comes after the last one is the
-    /// next batch's.
+    /// Whether a line was left out for earlier ones: all after the last line is the next batch's.
     is_cut: bool,
 }
 
 impl Selection<'_> {
+    /// Adds a line that the filter selects; later lines make room for it.
     fn add(&mut self, row: AuditRow) {
         let position = AuditPosition {
             at: row.at,
@@ -161,7 +159,7 @@ impl Selection<'_> {
         }
     }
 
-    /// Tells whether nothing at this time or later belongs to it any more.
+    /// Tells whether no line of this time or later can be in the selection.
     fn ends_before(&self, at: Timestamp) -> bool {
         self.is_cut
             && self
@@ -171,11 +169,16 @@ impl Selection<'_> {
                 .is_some_and(|last| last.at < at)
     }
 
+    /// Adds the events that are rows of their own.
+    ///
+    /// # Errors
+    ///
+    /// `StoreUnavailable`.
     async fn add_rows(&mut self, store: &Store) -> Result<()> {
         let mut after = self.after.clone();
         loop {
-            let rows = audit::list(store, &after, self.filter.of_rows(), ROWS).await?;
-            let is_last = rows.len() < ROWS as usize;
+            let rows = audit::list(store, &after, self.filter.of_rows(), MAX_ROWS).await?;
+            let is_last = rows.len() < MAX_ROWS as usize;
             let Some(last) = rows.last() else {
                 return Ok(());
             };
@@ -190,6 +193,11 @@ impl Selection<'_> {
         }
     }
 
+    /// Adds the events of pages whose times span so much.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` for a stored page that can't be read; `StoreUnavailable`.
     async fn add_pages(&mut self, store: &Store, span: Span) -> Result<()> {
         let since = self.after.at;
         let filter = self.filter.of_pages(span, since);
@@ -203,7 +211,8 @@ impl Selection<'_> {
         };
         loop {
             let heads =
-                audit::list_pages(store, &after, self.filter.until, &filter, HEADS as u32).await?;
+                audit::list_pages(store, &after, self.filter.until, &filter, MAX_HEADS as u32)
+                    .await?;
             let mut rest = heads.as_slice();
             while let Some(first) = rest.first() {
                 if self.ends_before(first.position.at) {
@@ -222,7 +231,7 @@ impl Selection<'_> {
                 after = last.position.clone();
                 rest = others;
             }
-            if heads.len() < HEADS {
+            if heads.len() < MAX_HEADS {
                 return Ok(());
             }
         }
@@ -239,7 +248,7 @@ fn readable(heads: &[PageHead]) -> usize {
     heads.iter().take_while(fits).count().max(1)
 }
 
-/// Returns about how many bytes a line takes in memory.
+/// Estimates the bytes that a line takes in memory.
 fn weight(row: &AuditRow) -> usize {
     let optional = [
         &row.principal,
@@ -265,13 +274,14 @@ fn weight(row: &AuditRow) -> usize {
 }
 
 impl Operations {
-    /// Lists what was done and refused, the oldest first: the part after a position, or the first
-    /// one.
+    /// Lists the audit, the oldest line first: the batch after a position, or the first one.
     ///
-    /// Of lines that are written meanwhile, those are missing whose time is before the position.
+    /// A line that is stored during a listing, with a time before the position, is missing from it.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    ///
+    /// `Unsupported` for callers other than the operator; `Internal` for a stored page that can't
+    /// be read; `StoreUnavailable`.
     pub async fn audit_lines(
         &self,
         call: &Call<'_>,

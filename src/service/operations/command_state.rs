@@ -9,19 +9,28 @@ impl Operations {
     /// Returns the state that a command stored under its name.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
-    pub async fn recall(&self, call: &Call<'_>, command: &str) -> Result<Option<String>> {
+    ///
+    /// `Unsupported` for callers other than the operator; `Internal` for a state that isn't UTF-8;
+    /// `StoreUnavailable`.
+    pub async fn command_state(&self, call: &Call<'_>, command: &str) -> Result<Option<String>> {
         call.caller.require_operator()?;
-        let note = meta::find(&self.base.store, &name(command)).await?;
-        note.map(|note| String::from_utf8(note).map_err(Error::internal))
+        let state = meta::find(&self.base.store, &name(command)).await?;
+        state
+            .map(|state| String::from_utf8(state).map_err(Error::internal))
             .transpose()
     }
 
     /// Stores a text as the state of a command, in place of the one before.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
-    pub async fn remember(&self, call: &Call<'_>, command: &str, text: &str) -> Result<()> {
+    ///
+    /// `Unsupported` for callers other than the operator; `StoreUnavailable`.
+    pub async fn set_command_state(
+        &self,
+        call: &Call<'_>,
+        command: &str,
+        text: &str,
+    ) -> Result<()> {
         call.caller.require_operator()?;
         self.ledger
             .apply(
@@ -33,7 +42,7 @@ impl Operations {
     }
 }
 
-/// Keeps the commands' names apart from the service's own.
+/// Returns the key of a command's state in `meta`, apart from the service's own keys.
 fn name(command: &str) -> String {
     format!("note:{command}")
 }

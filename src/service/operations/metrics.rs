@@ -1,4 +1,4 @@
-//! Metrics that this process knows without asking the database or anybody else.
+//! The metrics of this process. They are read without the database, so they show an outage, too.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::service::operations::Operations;
 
 /// The metrics at one moment.
 #[derive(Clone, Debug)]
-pub struct Measures {
+pub struct ProcessMetrics {
     /// Audit events that wait to be stored.
     pub audit_waiting: usize,
     /// Audit events that were lost since the start.
@@ -24,13 +24,13 @@ pub struct Measures {
 }
 
 impl Operations {
-    /// Returns the metrics of this moment.
-    pub fn measures(&self) -> Measures {
+    /// Returns the metrics of this moment; asks no database.
+    pub fn metrics(&self) -> ProcessMetrics {
         let now = self.base.now();
         let left = |ends_at: Timestamp| ends_at.unix_seconds() - now.unix_seconds();
         let keyring = self.memory.keys.keyring.load();
         let (audit_waiting, audit_dropped) = self.ledger.queue.waiting_and_dropped();
-        Measures {
+        ProcessMetrics {
             audit_waiting,
             audit_dropped,
             change_feed_age: self.memory.staleness.age(&*self.base.clock),

@@ -14,7 +14,7 @@ impl Operations {
     ///
     /// # Errors
     ///
-    /// `Misconfigured` when the server's URL or CA file can't be read; those of the store.
+    /// `Misconfigured` when the server's URL or CA file can't be read; `StoreUnavailable`.
     pub async fn connect_shared(&self) -> Result<()> {
         let Some(settings) = &self.shared else {
             return Ok(());
@@ -30,6 +30,10 @@ impl Operations {
 
     /// Returns the random id that all replicas of this store share, and nobody else knows. It is
     /// created by the first call.
+    ///
+    /// # Errors
+    ///
+    /// `StoreUnavailable`.
     async fn deployment(&self) -> Result<Vec<u8>> {
         if let Some(id) = meta::find(&self.base.store, meta::DEPLOYMENT).await? {
             return Ok(id);

@@ -68,7 +68,7 @@ impl Sts {
                  begin with a permanent access key.",
             ));
         }
-        let permit = self.ledger.queue.reserve(Share::Done)?;
+        let permit = self.ledger.queue.reserve(Share::Served)?;
         let now = call.now;
         let access_key = NewAccessKey::of_session(plan.cloud, &*self.base.random);
         let mut session = Session {
