@@ -18,8 +18,9 @@ impl Credentials {
     /// Sets the caller's own password at an instance; the one before stops.
     ///
     /// # Errors
+    /// `Unsupported` for a role or a session; `InvalidParameter` for a password that isn't allowed;
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
-    /// when policies don't allow it; `InvalidParameter` for a value that isn't allowed; those of
+    /// when policies don't allow it; `PasswordsBusy` while too many passwords are hashed; those of
     /// the store.
     pub async fn set_fixed_password(
         &self,
@@ -54,11 +55,11 @@ impl Credentials {
             .await
     }
 
-    /// Takes a principal's fixed password at an instance back; the principal may set another.
+    /// Deletes a principal's fixed password at an instance; the principal may set another.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
-    /// there, or is another account's; those of the store.
+    /// `Unsupported` for callers other than the operator, or for a principal that has no passwords;
+    /// `NotFound` when what the call names isn't there; those of the store.
     pub async fn delete_fixed_password(
         &self,
         call: &Call<'_>,

@@ -1,4 +1,4 @@
-//! Issuing credentials, and what their owner does with them later.
+//! Issues credentials, and lists, changes and deletes them.
 
 pub(super) mod fixed_passwords;
 pub(super) mod service_accounts;
@@ -34,8 +34,8 @@ use crate::token::{Grant, Session};
 /// The life of a long-term credential: 3650 days, as Tencent's contract has it.
 const LONG_TERM_TTL: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 /// The longest life of a temporary credential: 24 hours, as Alibaba's contract has it.
-const LONGEST_TEMPORARY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
-/// Why somebody doesn't enable what logs in.
+const MAX_TEMPORARY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+/// The reason why a caller doesn't enable a credential or a service account.
 pub(in crate::service) const DISABLED_FOR_GOOD: &str = "The account's root, the operator or \
                                                         `transire revoke` disabled it, and only \
                                                         the root and the operator enable it again.";
@@ -45,26 +45,26 @@ pub(in crate::service) const DISABLED_FOR_GOOD: &str = "The account's root, the 
 pub enum Lifetime {
     /// This long, at most 24 hours.
     AtMost(Duration),
-    /// As long as the session that asks; this long for who has none.
+    /// As long as the session that asks; this long for a caller without one.
     OfSessionOr(Duration),
 }
 
 impl Lifetime {
-    /// Returns when a credential expires that is made `now`.
+    /// Returns the end of a credential that is made `now`.
     fn end(self, now: Timestamp, session: Option<&Session>) -> Timestamp {
         match (self, session) {
             (Self::OfSessionOr(_), Some(session)) => session.expires_at,
-            (Self::AtMost(ttl), Some(session)) => session
-                .expires_at
-                .min(now.plus(ttl.min(LONGEST_TEMPORARY_TTL))),
+            (Self::AtMost(ttl), Some(session)) => {
+                session.expires_at.min(now.plus(ttl.min(MAX_TEMPORARY_TTL)))
+            }
             (Self::AtMost(ttl) | Self::OfSessionOr(ttl), None) => {
-                now.plus(ttl.min(LONGEST_TEMPORARY_TTL))
+                now.plus(ttl.min(MAX_TEMPORARY_TTL))
             }
         }
     }
 }
 
-/// The detail of the audit event: by a stolen key's id, all credentials that it got are found.
+/// The detail of the audit event, by which the credentials that a stolen key got are found.
 #[derive(Serialize)]
 struct IssuedBy<'a> {
     access_key_id: &'a str,
@@ -153,9 +153,9 @@ impl Credentials {
     /// Issues a long-term credential: it lives ten years, and only the hash of its secret is kept.
     ///
     /// # Errors
-    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
-    /// when policies don't allow it; `InvalidParameter` for a value that isn't allowed; those of
-    /// the store.
+    /// `Unsupported` for a session; `NotFound` when what the call names isn't there, or is another
+    /// account's; `AccessDenied` when policies don't allow it; `InvalidParameter` for a description
+    /// that isn't allowed; `QuotaExceeded`; those of the store.
     pub async fn issue_long_term(
         &self,
         call: &Call<'_>,
@@ -202,8 +202,7 @@ impl Credentials {
                 access_key_id: signer.access_key_id,
                 expires_at: stored.expires_at,
             });
-        // Nothing can have remembered a credential that didn't exist, so there is nothing to catch
-        // up with.
+        // No cache can have an entry of a credential that didn't exist, so nothing is invalidated.
         let insert = store::credential::insert(&stored, self.quotas.long_term_credentials);
         self.ledger
             .commit(event.onto(self.base.write().then(insert), &*self.base.random))
@@ -234,7 +233,7 @@ impl Credentials {
         store::credential::list(&self.base.store, &instance.id).await
     }
 
-    /// Lists a part of the long-term credentials of an instance, the newest first.
+    /// Lists a page of the long-term credentials of an instance, the newest first.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
@@ -252,7 +251,7 @@ impl Credentials {
         store::credential::list_page(&self.base.store, &instance.id, page).await
     }
 
-    /// Replaces what is written about a long-term credential.
+    /// Replaces the description of a long-term credential.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
@@ -281,8 +280,8 @@ impl Credentials {
     /// Disables or enables a long-term credential.
     ///
     /// # Errors
-    /// `AccessDenied` when the caller may not change it, or enables one that the account's root or
-    /// the operator disabled; `NotFound`.
+    /// `InstanceNotFound`; `AccessDenied` when the caller may not change it, or enables one that
+    /// the account's root or the operator disabled; `NotFound`; those of the store.
     pub async fn set_credential_state(
         &self,
         call: &Call<'_>,
@@ -345,7 +344,11 @@ impl Credentials {
     }
 
     /// Returns the instance's long-term credential of this id, and the instance, if the caller may
-    /// do this to it. Whether it exists is said to whom the policies let do it.
+    /// do this to it. Only such a caller learns whether it exists.
+    ///
+    /// # Errors
+    /// `InstanceNotFound`; `AccessDenied` when policies don't allow it; `NotFound`; those of the
+    /// store.
     async fn permitted_credential(
         &self,
         call: &Call<'_>,

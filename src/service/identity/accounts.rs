@@ -16,12 +16,12 @@ use crate::store::access_key::{AccessKey, AccessKeyState};
 use crate::store::account::Account;
 
 impl Identity {
-    /// Makes an account; without an id, one of twelve digits is picked. Without
-    /// `service_account_grant`, what the settings say holds.
+    /// Makes an account. Without an id, one of twelve digits is picked; without
+    /// `service_account_grant`, the setting holds.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
-    /// allowed; those of the store.
+    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a name that isn't
+    /// allowed; `AlreadyExists` for a known id; those of the store.
     pub async fn create_account(
         &self,
         call: &Call<'_>,
@@ -60,11 +60,12 @@ impl Identity {
         Ok(account)
     }
 
-    /// Sets what an account's users may give service accounts; without a word, what the settings
-    /// say holds.
+    /// Sets the permissions that an account's users may give service accounts; `None` is the
+    /// setting's.
     ///
     /// # Errors
-    /// `Unsupported` for whoever isn't the operator, `NotFound` when there is no such account.
+    /// `Unsupported` for callers other than the operator; `NotFound` for an unknown account; those
+    /// of the store.
     pub async fn set_service_account_grant(
         &self,
         call: &Call<'_>,
@@ -72,7 +73,10 @@ impl Identity {
         grant: Option<ServiceAccountGrant>,
     ) -> Result<()> {
         call.caller.require_operator()?;
-        let detail = serde_json::json!({ "account": id.to_string(), "service_account_grant": grant.map(ServiceAccountGrant::name) });
+        let detail = serde_json::json!({
+            "account": id.to_string(),
+            "service_account_grant": grant.map(ServiceAccountGrant::name),
+        });
         let event = call.event(AuditAction::AccountModify).detail(detail);
         self.ledger
             .change(store::account::set_service_account_grant(id, grant), event)
@@ -91,8 +95,8 @@ impl Identity {
     /// Makes an access key of the account's root, or of a user of it.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
-    /// there; those of the store.
+    /// `Unsupported` for callers other than the operator; `NotFound` for an unknown account or
+    /// user; `Misconfigured` without the master key; those of the store.
     pub async fn create_access_key(
         &self,
         call: &Call<'_>,
@@ -156,12 +160,14 @@ impl Identity {
         store::access_key::list(&self.base.store, account).await
     }
 
-    /// Disables, enables or deletes an access key. The temporary credentials that it got stop with
-    /// it, and stay stopped when it is enabled again; long-term ones are the account's, and the
-    /// audit says which they are.
+    /// Disables, enables or deletes an access key.
+    ///
+    /// Its temporary credentials stop with it, and stay stopped when it is enabled again. Its
+    /// long-term credentials are the account's and go on; the audit names them.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `Unsupported` for callers other than the operator; `NotFound` for an unknown key; those of
+    /// the store.
     pub async fn set_access_key_state(
         &self,
         call: &Call<'_>,

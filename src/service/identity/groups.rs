@@ -68,7 +68,8 @@ impl Identity {
     /// Deletes a group; its members stay.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `Unsupported` for callers other than the operator; `NotFound` for an unknown group; those of
+    /// the store.
     pub async fn delete_group(
         &self,
         call: &Call<'_>,
@@ -84,10 +85,11 @@ impl Identity {
             .await
     }
 
-    /// Puts a user into a group, or takes it out.
+    /// Adds a user to a group, or removes it.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `Unsupported` for callers other than the operator; `NotFound` for an unknown group or user;
+    /// those of the store.
     pub async fn set_member(
         &self,
         call: &Call<'_>,

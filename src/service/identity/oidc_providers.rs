@@ -14,20 +14,19 @@ use crate::service::limits::attempt::Attempt;
 use crate::token::{JwkSet, WebIdentity};
 use crate::{remote, store};
 
-/// The most characters of a provider's name, of an issuer and of an audience.
-const NAME_LENGTH: usize = 128;
-
-const ISSUER_LENGTH: usize = 255;
-
-const AUDIENCE_LENGTH: usize = 255;
-
-/// The most audiences of a provider: Alibaba's limit.
-const AUDIENCES: usize = 50;
+/// The bytes of a provider's name.
+const MAX_NAME_BYTES: usize = 128;
+/// The bytes of an issuer.
+const MAX_ISSUER_BYTES: usize = 255;
+/// The bytes of an audience.
+const MAX_AUDIENCE_BYTES: usize = 255;
+/// The audiences of a provider: Alibaba's limit.
+const MAX_AUDIENCES: usize = 50;
 
 /// A provider to be made.
 #[derive(Clone, Debug)]
 pub struct NewOidcProvider {
-    /// Who owns it.
+    /// The account that owns it.
     pub account: AccountId,
     /// Its name, unique among the account's providers.
     pub name: String,
@@ -42,7 +41,7 @@ pub struct NewOidcProvider {
 }
 
 impl Identity {
-    /// Makes a provider. The issuer isn't asked for anything yet: it may be started later.
+    /// Makes a provider. The issuer isn't asked yet, since it may be started later.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
@@ -76,7 +75,11 @@ impl Identity {
             algorithms,
             created_at: call.now,
         };
-        let detail = json!({ "account": provider.account.to_string(), "oidc_provider": provider.name, "issuer": provider.issuer });
+        let detail = json!({
+            "account": provider.account.to_string(),
+            "oidc_provider": provider.name,
+            "issuer": provider.issuer,
+        });
         let event = call.event(AuditAction::OidcProviderCreate).detail(detail);
         self.ledger
             .change(store::oidc_provider::insert(&provider), event)
@@ -97,10 +100,11 @@ impl Identity {
         store::oidc_provider::list(&self.base.store, account).await
     }
 
-    /// Deletes a provider: its tokens are believed no more.
+    /// Deletes a provider, whose tokens are refused from then on.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `Unsupported` for callers other than the operator; `NotFound` for an unknown provider; those
+    /// of the store.
     pub async fn delete_oidc_provider(
         &self,
         call: &Call<'_>,
@@ -115,11 +119,11 @@ impl Identity {
             .await
     }
 
-    /// Tells an operator whether a token is believed, and what it says.
+    /// Verifies a token for the operator, and returns its claims.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
-    /// allowed.
+    /// `Unsupported` for callers other than the operator; those of
+    /// [`Access::verify_web_identity`](crate::service::access::Access::verify_web_identity).
     pub async fn check_web_identity(
         &self,
         call: &Call<'_>,
@@ -134,35 +138,41 @@ impl Identity {
     }
 }
 
-/// Checks a provider's name: it stands in the providers' ARNs of both clouds.
+/// Checks a provider's name, which is part of its ARN at both clouds.
+///
+/// # Errors
+/// `InvalidParameter`.
 pub(in crate::service) fn check_provider_name(name: &str) -> Result<()> {
     let letters = name
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    if letters && (1..=NAME_LENGTH).contains(&name.len()) {
+    if letters && (1..=MAX_NAME_BYTES).contains(&name.len()) {
         return Ok(());
     }
     Err(Error::invalid_parameter(
         "name",
-        format!("a provider's name has 1 to {NAME_LENGTH} letters, digits, '-', '_' or '.'"),
+        format!("a provider's name has 1 to {MAX_NAME_BYTES} letters, digits, '-', '_' or '.'"),
     ))
 }
 
-/// Checks an issuer (OpenID Connect Core, 2); where it is doesn't matter when its keys are given.
+/// Checks an issuer (OpenID Connect Core, 2). Its address doesn't matter when its keys are given.
+///
+/// # Errors
+/// `InvalidParameter`.
 pub(in crate::service) fn check_issuer(
     remote: &remote::Client,
     issuer: &str,
     keys_are_given: bool,
 ) -> Result<()> {
     let refuse = |why: &str| Error::invalid_parameter("issuer", why);
-    // The URL's reader forgives spaces and line ends; tokens are compared with what was written.
-    if issuer.len() > ISSUER_LENGTH {
+    if issuer.len() > MAX_ISSUER_BYTES {
         return Err(refuse(
             "an issuer is a URL of at most 255 ASCII characters, such as \
              https://issuer.example.com",
         ));
     }
-    // Some issuers have `//` in their path, and tokens say it so.
+    // The reader refuses the spaces and line ends that other readers forgive, since tokens are
+    // compared with the text. It takes `//` in a path, which some issuers have.
     HttpUrl::parse(issuer)
         .map_err(|fault| refuse(&fault.explain("the issuer", "https://issuer.example.com")))?;
     let checked = if keys_are_given {
@@ -175,19 +185,23 @@ pub(in crate::service) fn check_issuer(
         .map_err(|failure| refuse(&format!("the issuer {failure}")))
 }
 
+/// Checks the number and the form of audiences.
+///
+/// # Errors
+/// `InvalidParameter`.
 pub(in crate::service) fn check_audiences(audiences: &[String]) -> Result<()> {
     let well_formed = |audience: &String| {
-        (1..=AUDIENCE_LENGTH).contains(&audience.len())
+        (1..=MAX_AUDIENCE_BYTES).contains(&audience.len())
             && !audience
                 .chars()
                 .any(|letter| letter.is_control() || letter.is_whitespace())
     };
-    if (1..=AUDIENCES).contains(&audiences.len()) && audiences.iter().all(well_formed) {
+    if (1..=MAX_AUDIENCES).contains(&audiences.len()) && audiences.iter().all(well_formed) {
         return Ok(());
     }
     let why = format!(
-        "a provider has 1 to {AUDIENCES} audiences, each of 1 to {AUDIENCE_LENGTH} bytes without \
-         spaces"
+        "a provider has 1 to {MAX_AUDIENCES} audiences, each of 1 to {MAX_AUDIENCE_BYTES} bytes \
+         without spaces"
     );
     Err(Error::invalid_parameter("audience", why))
 }

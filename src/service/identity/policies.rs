@@ -13,10 +13,10 @@ use crate::service::ledger::actions::AuditAction;
 use crate::store;
 use crate::store::policy::{Attachment, PolicyKind};
 
-/// The most characters of a policy's name.
-const NAME_LENGTH: usize = 128;
+/// The characters of a policy's name.
+const MAX_NAME_LENGTH: usize = 128;
 
-/// Whether a policy is there already.
+/// Whether a policy is made or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Save {
     /// It is made.
@@ -26,11 +26,12 @@ pub enum Save {
 }
 
 impl Identity {
-    /// Saves a policy, and returns what its writer should know about it.
+    /// Saves a policy, and returns the warnings about its document.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
-    /// allowed; those of the store.
+    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a name that isn't
+    /// allowed; `AlreadyExists` for a name that is taken; those of [`Document::parse`]; those of
+    /// the store.
     pub async fn save_policy(
         &self,
         call: &Call<'_>,
@@ -89,7 +90,7 @@ impl Identity {
         }
     }
 
-    /// Lists what policies are attached to.
+    /// Lists the attachments of an account's policies.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; those of the store.
@@ -105,7 +106,8 @@ impl Identity {
     /// Deletes a policy, which must be attached to nothing.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `Unsupported` for callers other than the operator, and while it is attached; `NotFound`;
+    /// those of the store.
     pub async fn delete_policy(
         &self,
         call: &Call<'_>,
@@ -124,7 +126,8 @@ impl Identity {
     /// Attaches a policy, an own or a built-in one, to a user, a group or a role, or detaches it.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `Unsupported` for callers other than the operator; `NotFound` for an unknown policy or
+    /// target; `AlreadyExists` for an attachment that is there; those of the store.
     pub async fn set_attached(
         &self,
         call: &Call<'_>,
@@ -149,7 +152,11 @@ impl Identity {
                 store::policy::detach(account, name, kind, target),
             ),
         };
-        let event = call.event(action).detail(json!({ "account": account.to_string(), "policy": name, "target": format!("{target:?}") }));
+        let event = call.event(action).detail(json!({
+            "account": account.to_string(),
+            "policy": name,
+            "target": format!("{target:?}"),
+        }));
         self.ledger.change(part, event).await
     }
 }
@@ -168,10 +175,10 @@ fn check_policy_name(name: &str) -> Result<()> {
     let letters = name
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    if !letters || !(1..=NAME_LENGTH).contains(&name.len()) {
+    if !letters || !(1..=MAX_NAME_LENGTH).contains(&name.len()) {
         return Err(Error::invalid_parameter(
             "name",
-            format!("a policy's name has 1 to {NAME_LENGTH} letters, digits, '-' or '_'"),
+            format!("a policy's name has 1 to {MAX_NAME_LENGTH} letters, digits, '-' or '_'"),
         ));
     }
     match Builtin::named(name) {

@@ -1,4 +1,4 @@
-//! The kill switch: stopping what was given out, though nothing of it is stored.
+//! The kill switch: stops credentials and sessions, though none of them is stored.
 
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use crate::store::{self, Part, revocation};
 /// A revocation that was carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revoked {
-    /// Whose temporary credentials, sessions and refresh tokens stopped.
+    /// The principal whose temporary credentials, sessions and refresh tokens stopped.
     pub principal: AnyPrincipal,
     /// The service accounts that came from it and are disabled, as
     /// `ACCOUNT:service-account/INSTANCE/NAME`.
@@ -23,8 +23,8 @@ pub struct Revoked {
 }
 
 impl Identity {
-    /// Returns how the audit names a principal: by ids, where it has them. A role is the beginning
-    /// of its sessions' names.
+    /// Returns the name of a principal in the audit: by ids, where it has them. A role's is the
+    /// beginning of its sessions' names.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
@@ -48,21 +48,22 @@ impl Identity {
             AnyPrincipal::Role(account, role, None) => {
                 AnyPrincipal::Role(*account, role.clone(), Some(String::new())).to_string()
             }
-            // By its ids, or for ever by its name: whoever it was may be gone.
+            // The other forms need no look-up, so a principal that is gone can be named, too.
             other => other.to_string(),
         })
     }
 
-    /// Stops every temporary credential, session and refresh token of a principal: of a session,
-    /// those of its role, or of whom it is federated for. It disables the service accounts that
-    /// came from it, too.
+    /// Stops every temporary credential, session and refresh token of a principal, and disables the
+    /// service accounts that it made. For a session, those of its role stop, or of
+    /// the user or account that it is federated for.
     ///
-    /// A user or a role that is gone, by its id, has nothing temporary left; what it made is
-    /// disabled.
+    /// A user or a role that is deleted has no temporary credentials left. Named by its id, the
+    /// service accounts that it made are disabled.
     ///
     /// # Errors
-    /// `Unsupported` for whoever isn't the operator, or for a principal that holds nothing;
-    /// `NotFound`; `PreconditionFailed` when it made or lost a service account at the same moment.
+    /// `Unsupported` for callers other than the operator, or for a principal without credentials of
+    /// its own; `NotFound`; `PreconditionFailed` when it made or lost a service account at the same
+    /// moment; those of the store.
     pub async fn revoke(&self, call: &Call<'_>, principal: &AnyPrincipal) -> Result<Revoked> {
         call.caller.require_operator()?;
         let (id, temporary) = match self.rights.revocable(principal).await {
@@ -93,11 +94,11 @@ impl Identity {
         })
     }
 
-    /// Stops one credential or session of a principal, and what came from it: a long-term one is
-    /// disabled.
+    /// Stops one credential or session of a principal, and whatever it obtained. A long-term
+    /// credential is disabled.
     ///
-    /// Sealed ones are known by their ids alone, which the audit has; that this one is the
-    /// principal's can't be told.
+    /// A sealed credential is known by its id alone, which the audit has. Whether it is the
+    /// principal's can't be checked.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't

@@ -1,4 +1,4 @@
-//! Roles, and the trust policies that say who assumes them.
+//! Roles, and the trust policies that decide who assumes them.
 
 use serde_json::json;
 
@@ -13,12 +13,12 @@ use crate::service::ledger::actions::AuditAction;
 use crate::store;
 
 impl Identity {
-    /// Makes a role; its numeric id is picked. Returns what the trust policy's writer should know
-    /// about it, too.
+    /// Makes a role; its numeric id is picked. Returns the warnings about its trust policy, too.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
-    /// allowed; those of the store.
+    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a name or a
+    /// session that isn't allowed; those of [`TrustPolicy::parse`]; `AlreadyExists`; those of the
+    /// store.
     pub async fn create_role(
         &self,
         call: &Call<'_>,
@@ -64,8 +64,8 @@ impl Identity {
         store::role::list(&self.base.store, account).await
     }
 
-    /// Deletes a role: its sessions stop, and what they got. Returns the service accounts that came
-    /// from it, as `ACCOUNT:service-account/INSTANCE/NAME`: they go on.
+    /// Deletes a role, and stops its sessions and their credentials. Returns the service accounts
+    /// that it made, which go on, as `ACCOUNT:service-account/INSTANCE/NAME`.
     ///
     /// # Errors
     /// As [`Self::delete_user`].
@@ -78,7 +78,12 @@ impl Identity {
         call.caller.require_operator()?;
         let role = self.rights.named_role(account, name).await?;
         let (made, names) = self.rights.made_by(role.id.number()).await?;
-        let detail = json!({ "account": account.to_string(), "role": name, "role_id": role.id.to_string(), "service_accounts": names });
+        let detail = json!({
+            "account": account.to_string(),
+            "role": name,
+            "role_id": role.id.to_string(),
+            "service_accounts": names,
+        });
         let event = call.event(AuditAction::RoleDelete).detail(detail);
         let as_listed = store::service_account::expect_made_by(role.id.number(), made.len());
         self.ledger
@@ -91,7 +96,7 @@ impl Identity {
     }
 }
 
-/// Eighteen digits that begin with a 4, as long as Tencent's.
+/// Makes an id of eighteen digits that begins with a 4, as long as Tencent's.
 fn random_role_id(random: &dyn Random) -> Result<RoleId> {
     format!("4{}", random_text(random, b"0123456789", 17)).parse()
 }

@@ -1,4 +1,4 @@
-//! Users, groups and roles, as the operator manages them.
+//! Users of accounts, as the operator manages them.
 
 use serde_json::json;
 
@@ -51,8 +51,8 @@ impl Identity {
         store::user::list(&self.base.store, account).await
     }
 
-    /// Disables or enables a user. Disabling stops its access keys and all that it got, and what
-    /// was temporary stays stopped when the user is enabled again.
+    /// Disables or enables a user. Disabling stops its access keys and all its credentials; the
+    /// temporary ones stay stopped when the user is enabled again.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
@@ -79,11 +79,11 @@ impl Identity {
     }
 
     /// Deletes a user, its access keys and its credentials; its id is never used again. Returns the
-    /// service accounts that came from it, as `ACCOUNT:service-account/INSTANCE/NAME`: they go on.
+    /// service accounts that it made, which go on, as `ACCOUNT:service-account/INSTANCE/NAME`.
     ///
     /// # Errors
-    /// `Unsupported` for whoever isn't the operator; `NotFound`; `PreconditionFailed` when it made
-    /// or lost a service account at the same moment.
+    /// `Unsupported` for callers other than the operator; `NotFound`; `PreconditionFailed` when it
+    /// made or lost a service account at the same moment; those of the store.
     pub async fn delete_user(
         &self,
         call: &Call<'_>,
@@ -93,7 +93,12 @@ impl Identity {
         call.caller.require_operator()?;
         let user = self.rights.named_user(account, name).await?;
         let (made, names) = self.rights.made_by(user.id.number()).await?;
-        let detail = json!({ "account": account.to_string(), "user": name, "user_id": user.id.to_string(), "service_accounts": names });
+        let detail = json!({
+            "account": account.to_string(),
+            "user": name,
+            "user_id": user.id.to_string(),
+            "service_accounts": names,
+        });
         let event = call.event(AuditAction::UserDelete).detail(detail);
         let as_listed = store::service_account::expect_made_by(user.id.number(), made.len());
         self.ledger
@@ -106,8 +111,8 @@ impl Identity {
     }
 }
 
-/// Twelve digits that begin with a 2: Tencent's users have ids like accounts', and here the first
-/// digit tells people which is which.
+/// Makes an id of twelve digits that begins with a 2. Tencent's users have ids like accounts; here
+/// the first digit tells them apart.
 fn random_user_id(random: &dyn Random) -> Result<UserId> {
     format!("2{}", random_text(random, b"0123456789", 11)).parse()
 }

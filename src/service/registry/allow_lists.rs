@@ -1,10 +1,8 @@
-//! Who may reach an instance: its public endpoint, and the allow list of the addresses behind which
-//! clients are.
+//! The public endpoint of an instance, and the allow list of its clients' addresses.
 //!
-//! Both are obeyed where a credential becomes a token: no token, no way in. An instance that the
-//! operator makes is open to everyone; one that an API makes is closed, with an empty list. Whoever
-//! adds the first entry wants the list obeyed, so it is from then on, and taking entries away never
-//! lets anyone in: an empty list lets nobody in.
+//! Both are enforced at the exchange: a refused client gets no token. An instance that the operator
+//! makes is open to everyone; one that an API makes is closed, with an empty list. The first entry
+//! turns the list on. Removing entries never lets a client in, since an empty list allows none.
 
 use std::sync::Arc;
 
@@ -21,22 +19,22 @@ use crate::service::registry::Registry;
 use crate::service::rights::instances::InstanceChoice;
 use crate::store::{self, Part};
 
-/// How a call names an entry of an allow list.
+/// The name of an allow list's entry in a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowListPlace {
     /// By its range.
     Cidr(Cidr),
-    /// By its place, from 0, in the list of that version, or as it is.
+    /// By its place, from 0, in the list of a version.
     Index {
         /// The place.
         index: usize,
-        /// The version in which it was seen.
+        /// The version; without it, the present one.
         version: Option<i64>,
     },
 }
 
 impl Registry {
-    /// Returns an instance and its allow list, which is empty where there never was one.
+    /// Returns an instance and its allow list, which is empty at first.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
@@ -55,11 +53,11 @@ impl Registry {
         Ok((instance, list))
     }
 
-    /// Adds entries to an allow list, all or none, and has it obeyed.
+    /// Adds entries to an allow list, all or none, and turns the list on.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
-    /// when policies don't allow it; those of the store.
+    /// when policies don't allow it; `AlreadyExists`, `QuotaExceeded`, and those of the store.
     pub async fn add_to_allow_list(
         &self,
         call: &Call<'_>,
@@ -76,18 +74,19 @@ impl Registry {
             .event(AuditAction::AllowListAdd)
             .instance(&instance)
             .detail(json!({ "ranges": ranges }));
-        let obeyed = store::instance::set_allow_list(&instance.id, Switch::On, call.now);
+        let on = store::instance::set_allow_list(&instance.id, Switch::On, call.now);
         self.ledger
-            .record(self.base.write().then(added).then(obeyed), event)
+            .record(self.base.write().then(added).then(on), event)
             .await?;
         Ok(instance)
     }
 
-    /// Puts an entry at a place of an allow list, in place of the one that is there.
+    /// Replaces an entry of an allow list by another.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
-    /// when policies don't allow it; those of the store.
+    /// when policies don't allow it; `PreconditionFailed` for another version of the list; those of
+    /// the store.
     pub async fn replace_in_allow_list(
         &self,
         call: &Call<'_>,
@@ -114,12 +113,13 @@ impl Registry {
         Ok(instance)
     }
 
-    /// Takes entries from an allow list, all or none. That it is obeyed stays: what is taken away
-    /// lets nobody in.
+    /// Removes entries from an allow list, all or none. The list stays on, so this lets no client
+    /// in.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
-    /// when policies don't allow it; those of the store.
+    /// when policies don't allow it; `PreconditionFailed` for another version of the list; those of
+    /// the store.
     pub async fn remove_from_allow_list(
         &self,
         call: &Call<'_>,
@@ -143,8 +143,7 @@ impl Registry {
         Ok(instance)
     }
 
-    /// Returns the ranges at places, and a guard that the list is still the one in which they were
-    /// looked up.
+    /// Returns the ranges at places, and a guard that the list hasn't changed since this read.
     async fn resolve(
         &self,
         instance: &Instance,
@@ -159,7 +158,7 @@ impl Registry {
                 AllowListPlace::Index { index, version } => {
                     by_index = Some(version.unwrap_or(list.version));
                     if version.is_some_and(|version| version != list.version) {
-                        // The write's guard says so, in the words that it has for it.
+                        // The write below fails by its guard, whose message says so.
                         continue;
                     }
                     list.entries
@@ -181,7 +180,7 @@ impl Registry {
 
     /// Opens an instance's public endpoint, or closes it; nothing happens when it is so already.
     ///
-    /// One that opens with a `first` entry has it in its allow list, which is obeyed then.
+    /// Opening adds the `first` entry, if there is one, to the allow list, and turns the list on.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
@@ -225,7 +224,7 @@ impl Registry {
         Ok(instance)
     }
 
-    /// Has an allow list obeyed, or not.
+    /// Turns an allow list on or off.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't

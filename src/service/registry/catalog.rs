@@ -188,8 +188,8 @@ impl Registry {
         Ok(imported)
     }
 
-    /// Records the repositories of an instance's registry in the namespaces that are recorded, for a
-    /// caller that lists them next.
+    /// Records the repositories of an instance's registry in the namespaces that are recorded, for
+    /// a caller that lists them next.
     ///
     /// The catalog is read at most once in ten seconds, and waited for five. A failure is logged,
     /// and the caller lists the repositories that are recorded.

@@ -11,13 +11,13 @@ use crate::service::rights::instances::InstanceChoice;
 use crate::store;
 
 impl Registry {
-    /// Prepares another issuer for an instance, in the place of one that was prepared before; no
+    /// Prepares another issuer for an instance, in place of the one that was prepared before. No
     /// token names it yet.
     ///
     /// # Errors
-    ///
-    /// [`ErrorKind::InvalidParameter`], and [`ErrorKind::PreconditionFailed`] for the one that
-    /// tokens name already.
+    /// `Unsupported` for callers other than the operator; `InvalidParameter` for an issuer that
+    /// isn't allowed; `InstanceNotFound`; `PreconditionFailed` for the issuer that tokens name
+    /// already; those of the store.
     pub async fn prepare_issuer(
         &self,
         call: &Call<'_>,
@@ -49,11 +49,11 @@ impl Registry {
             .await
     }
 
-    /// Lets an instance's tokens name the issuer that is prepared, from the next exchange on.
+    /// Lets an instance's tokens name the prepared issuer, from the next exchange on.
     ///
     /// # Errors
-    ///
-    /// [`ErrorKind::PreconditionFailed`] when none is prepared.
+    /// `Unsupported` for callers other than the operator; `InstanceNotFound`; `PreconditionFailed`
+    /// when none is prepared; those of the store.
     pub async fn activate_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<()> {
         let (instance, next) = self.prepared_issuer(call, choice).await?;
         let detail = serde_json::json!({ "issuer": next });
@@ -69,11 +69,11 @@ impl Registry {
             .await
     }
 
-    /// Gives the issuer up that is prepared.
+    /// Drops the prepared issuer.
     ///
     /// # Errors
-    ///
-    /// [`ErrorKind::PreconditionFailed`] when none is prepared.
+    /// `Unsupported` for callers other than the operator; `InstanceNotFound`; `PreconditionFailed`
+    /// when none is prepared; those of the store.
     pub async fn cancel_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<()> {
         let (instance, next) = self.prepared_issuer(call, choice).await?;
         let detail = serde_json::json!({ "issuer": next });

@@ -22,7 +22,7 @@ pub(super) mod repositories;
 pub(super) mod tags;
 pub(super) mod within;
 
-/// Instances, and what the registries behind them hold.
+/// Instances, and the contents of the registries behind them.
 pub struct Registry {
     pub(super) base: Arc<Base>,
     pub(super) memory: Arc<Memory>,

@@ -1,7 +1,6 @@
-//! Namespaces as records, and what they mean to whoever pushes or comes without a credential.
+//! Namespaces as records, which decide about pushes and about pulls without a credential.
 //!
-//! A record never makes or takes anything in a registry. At the exchange, of which this file has
-//! the rules ([`Service::unrecorded`], [`Service::is_public`]), only memory is read.
+//! A record makes and deletes nothing in a registry.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -25,34 +24,34 @@ use crate::store::page::{Listed, Page};
 use crate::store::tag::{self, Tagged};
 use crate::store::{self, namespace as stored};
 
-/// What a namespace is made of.
+/// A namespace to be made.
 #[derive(Clone, Debug)]
 pub struct NewNamespace {
     /// Its name.
     pub name: String,
-    /// Who may pull from all its repositories without logging in.
+    /// Whether every client may pull from all its repositories without logging in.
     pub visibility: Visibility,
     /// Whether a push makes a repository that isn't recorded.
     pub auto_create_repository: Switch,
-    /// What a repository is that is made without saying.
+    /// The visibility of a repository that is made without one.
     pub default_visibility: Visibility,
-    /// Whether the tags of a repository that is made without saying are said to be immutable.
+    /// Whether the tags of a repository that is made without saying so are shown as immutable.
     pub default_tag_immutability: Switch,
-    /// Whether images are said to be scanned.
+    /// Whether images are shown as scanned.
     pub auto_scan: Switch,
-    /// Whether vulnerable images are said to be blocked.
+    /// Whether vulnerable images are shown as blocked.
     pub prevent_vulnerable: Switch,
-    /// From which severity on.
+    /// The severity from which they are.
     pub severity: Severity,
-    /// The ids of the vulnerabilities that are said to be let through.
+    /// The ids of the vulnerabilities that are shown as allowed.
     pub allowed_cves: Vec<String>,
     /// Its tags.
     pub tags: Vec<Tag>,
 }
 
 impl NewNamespace {
-    /// Returns what a namespace of this name is when nothing is said: private, and a push makes
-    /// repositories in it.
+    /// Returns a namespace of this name with the defaults: private, and a push makes repositories
+    /// in it.
     pub fn named(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -94,7 +93,7 @@ impl NewNamespace {
     }
 }
 
-/// Which namespace of an instance is meant.
+/// A namespace of an instance, as a call names it.
 #[derive(Clone, Debug)]
 pub enum NamespaceChoice {
     /// The one of this name.
@@ -103,7 +102,7 @@ pub enum NamespaceChoice {
     WithId(NamespaceId),
 }
 
-/// Which namespaces are listed.
+/// The namespaces that are listed.
 #[derive(Clone, Debug, Default)]
 pub struct NamespaceFilter {
     /// The one of this name, or all.
@@ -224,7 +223,7 @@ impl Registry {
     /// who may do this to all of them.
     ///
     /// # Errors
-    /// `InstanceNotFound` and `AccessDenied`.
+    /// `InstanceNotFound`; `AccessDenied` when policies don't allow it; those of the store.
     pub async fn namespace_names(
         &self,
         call: &Call<'_>,
@@ -244,7 +243,7 @@ impl Registry {
         Ok(names)
     }
 
-    /// Returns the namespace that is meant.
+    /// Returns a namespace.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
@@ -268,7 +267,7 @@ impl Registry {
             (NamespaceChoice::Named(name), _) => Some(name),
             (NamespaceChoice::WithId(_), found) => found.as_ref().map(|namespace| &namespace.name),
         };
-        // Only who may see every namespace hears that there is none of an id.
+        // Only a caller that may see every namespace learns that there is none of an id.
         let resource = match name {
             Some(name) => Resource::Namespace {
                 instance: (&*instance).into(),
@@ -285,8 +284,7 @@ impl Registry {
         })
     }
 
-    /// Changes a namespace, and its tags when they are given: these take the place of all that it
-    /// had.
+    /// Changes a namespace. Tags that are given replace all its tags.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
@@ -325,13 +323,14 @@ impl Registry {
         self.ledger.record(write, event).await
     }
 
-    /// Forgets a namespace, and with [`Contents::GoToo`] the repositories that are recorded in it.
+    /// Deletes the record of a namespace, and with [`Contents::GoToo`] those of its repositories.
     ///
-    /// What the registry has of it stays there.
+    /// The images in the registry stay.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
-    /// when policies don't allow it; those of the store.
+    /// when policies don't allow it; `PreconditionFailed` while it has repositories that must be
+    /// gone; those of the store.
     pub async fn delete_namespace(
         &self,
         call: &Call<'_>,
@@ -355,7 +354,7 @@ impl Registry {
             .await
     }
 
-    /// Says what becomes of a push to a namespace of an instance that isn't recorded.
+    /// Sets whether a push may reach namespaces of an instance that aren't recorded.
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
@@ -381,7 +380,10 @@ impl Registry {
             .await
     }
 
-    /// Returns the caller's own instance, if it may do this to the namespace of that name there.
+    /// Returns the caller's own instance, if the caller may do this to the namespace of that name.
+    ///
+    /// # Errors
+    /// `InstanceNotFound`; `AccessDenied` when policies don't allow it; those of the store.
     async fn permitted_namespace(
         &self,
         call: &Call<'_>,
@@ -403,7 +405,10 @@ impl Registry {
         Ok(instance)
     }
 
-    /// Returns a namespace by its name, for who may know of it.
+    /// Returns a namespace by its name; the caller's rights are checked before.
+    ///
+    /// # Errors
+    /// `NotFound`, and those of the store.
     pub(in crate::service) async fn stored_namespace(
         &self,
         instance: &Instance,

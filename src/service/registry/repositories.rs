@@ -1,7 +1,6 @@
-//! Repositories as records: made by API or imported, they say to what may be pushed and what is
-//! public.
+//! Repositories as records, made by API or imported, which decide about pushes and public pulls.
 //!
-//! A record makes nothing in a registry: what a registry has is asked of it, not of these.
+//! A record makes nothing in a registry. The registry itself is asked for its images.
 
 use serde_json::json;
 
@@ -18,24 +17,25 @@ use crate::service::rights::instances::InstanceChoice;
 use crate::store::page::{Listed, Page};
 use crate::store::repository::{self as stored, RepositoryFilter};
 
-/// What a repository is made of.
+/// A repository to be made.
 #[derive(Clone, Debug)]
 pub struct NewRepository {
     /// The name of its namespace.
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// Who may pull from it without logging in; what its namespace says when it isn't said.
+    /// Whether every client may pull from it without logging in; without it, its namespace's
+    /// default.
     pub visibility: Option<Visibility>,
     /// A short description.
     pub summary: String,
     /// A long description.
     pub detail: String,
-    /// Whether its tags are said to be immutable; what its namespace says when it isn't said.
+    /// Whether its tags are shown as immutable; without it, its namespace's default.
     pub tag_immutability: Option<Switch>,
 }
 
-/// What happens to the images of a repository that is deleted.
+/// The rule for the images of a repository that is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Images {
     /// There must be none.
@@ -46,10 +46,10 @@ pub enum Images {
     Stay,
 }
 
-/// Which repository of an instance is meant.
+/// A repository of an instance, as a call names it.
 #[derive(Clone, Debug)]
 pub enum RepositoryChoice {
-    /// The one of this name in this namespace; what only the registry knows is recorded when its
+    /// The one of this name in this namespace. One that only the registry has is recorded when its
     /// images are asked for.
     Named {
         /// The namespace's name.
@@ -115,9 +115,9 @@ impl Registry {
             .instance(&instance)
             .made(repository.id.as_str())
             .detail(detail);
-        let most = self.quotas.repositories.of(instance.specification);
+        let quota = self.quotas.repositories.of(instance.specification);
         self.ledger
-            .change(stored::insert(&namespace, &repository, most), event)
+            .change(stored::insert(&namespace, &repository, quota), event)
             .await?;
         Ok(repository)
     }
@@ -154,7 +154,7 @@ impl Registry {
         self.rights
             .authorize(call, Permission::ListRepositories, resource)
             .await?;
-        // What docker pushed is there without anybody having recorded it.
+        // A push by docker leaves no record.
         Box::pin(self.import_catalog(&instance, call.request)).await;
         let mut listed = stored::list(&self.base.store, &instance.id, filter, page).await?;
         let namespaces = self
@@ -170,7 +170,7 @@ impl Registry {
         Ok(listed)
     }
 
-    /// Returns the repository that is meant, as visible as its namespace makes it.
+    /// Returns a repository, as visible as its namespace makes it.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
@@ -221,7 +221,10 @@ impl Registry {
                 change.visibility,
             )?;
         }
-        let detail = json!({ "repository": path_of(&repository), "visibility": change.visibility.map(Visibility::name) });
+        let detail = json!({
+            "repository": repository.path(),
+            "visibility": change.visibility.map(Visibility::name),
+        });
         let event = call
             .event(AuditAction::RepositoryModify)
             .instance(&instance)
@@ -231,13 +234,13 @@ impl Registry {
             .await
     }
 
-    /// Forgets a repository, and deletes its images or not, as `images` says.
-    ///
-    /// `PreconditionFailed` when there are images that must be gone.
+    /// Deletes the record of a repository, and its images as `images` says.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
-    /// when policies don't allow it; those of the store.
+    /// when policies don't allow it; `PreconditionFailed` while it has images that must be gone;
+    /// `Unsupported` when that can't be told, or the registry deletes nothing; those of the
+    /// registry's answer; those of the store.
     pub async fn delete_repository(
         &self,
         call: &Call<'_>,
@@ -255,7 +258,7 @@ impl Registry {
                 Box::pin(self.delete_every_image(call, &instance, &repository)).await?
             }
         }
-        let detail = json!({ "repository": path_of(&repository) });
+        let detail = json!({ "repository": repository.path() });
         let event = call
             .event(AuditAction::RepositoryDelete)
             .instance(&instance)
@@ -263,13 +266,17 @@ impl Registry {
         self.ledger.change(stored::delete(&repository), event).await
     }
 
-    /// Refuses to forget a repository that has images, or of which that can't be told.
+    /// Refuses to delete the record of a repository that has images, or may have some.
+    ///
+    /// # Errors
+    /// `PreconditionFailed` for images; `Unsupported` without a registry; those of the registry's
+    /// answer.
     async fn refuse_unless_empty(
         &self,
         instance: &Instance,
         repository: &Repository,
     ) -> Result<()> {
-        let path = path_of(repository);
+        let path = repository.path();
         if instance.registry_url.is_none() {
             return Err(Error::unsupported(format!(
                 "Whether {path} has images is not known here; to forget it whatever it has, delete \
@@ -285,7 +292,11 @@ impl Registry {
         Ok(())
     }
 
-    /// Returns the repository that is meant and its instance, if the caller may do this to it.
+    /// Returns a repository and its instance, if the caller may do this to it.
+    ///
+    /// # Errors
+    /// `InstanceNotFound`; `AccessDenied` when policies don't allow it; `NotFound`; those of the
+    /// store.
     async fn permitted_repository(
         &self,
         call: &Call<'_>,
@@ -302,7 +313,9 @@ impl Registry {
                 stored::find_by_id(&self.base.store, &instance.id, id).await?
             }
         };
-        let path = which.path().or_else(|| found.as_ref().map(path_of));
+        let path = which
+            .path()
+            .or_else(|| found.as_ref().map(Repository::path));
         self.authorize_repository(call, &instance, path.as_deref(), permission)
             .await?;
         match (found, which) {
@@ -315,8 +328,13 @@ impl Registry {
         }
     }
 
-    /// Fails unless the caller may do this to a repository; without a path, which is of an id that
-    /// there isn't, to all: only who may see every repository hears that there is none of an id.
+    /// Refuses a caller that may not do this to a repository.
+    ///
+    /// An unknown id has no path. Then the caller must be allowed it for every repository, so only
+    /// such a caller learns that there is none of that id.
+    ///
+    /// # Errors
+    /// `AccessDenied`, and those of the store.
     async fn authorize_repository(
         &self,
         call: &Call<'_>,
@@ -333,10 +351,6 @@ impl Registry {
         };
         self.rights.authorize(call, permission, resource).await
     }
-}
-
-fn path_of(repository: &Repository) -> String {
-    format!("{}/{}", repository.namespace_name, repository.name)
 }
 
 /// Refuses to call a repository private that anyone can pull from.

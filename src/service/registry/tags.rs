@@ -14,7 +14,7 @@ use crate::service::rights::pairs;
 use crate::store::tag::{self, Tagged};
 
 impl Registry {
-    /// Sets tags on instances, on all of them or none: those of the same keys to new values.
+    /// Sets tags on instances, on all of them or none; tags of the same keys get new values.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
@@ -59,7 +59,7 @@ impl Registry {
         self.ledger.apply(write).await
     }
 
-    /// Removes tags of these keys, or all, from instances, as far as they are there.
+    /// Removes the tags of these keys, or all tags, from instances.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
@@ -94,8 +94,7 @@ impl Registry {
     /// of `choices`, or all that it may see when there are none.
     ///
     /// # Errors
-    ///
-    /// `InstanceNotFound` and `AccessDenied`.
+    /// `InstanceNotFound`; `AccessDenied` when policies don't allow it; those of the store.
     pub async fn tagged_instances(
         &self,
         call: &Call<'_>,

@@ -1,4 +1,4 @@
-//! Where a list looks: in a whole instance, or within a namespace or a repository that is recorded.
+//! The scope of a list: a whole instance, or a namespace or a repository that is recorded.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use crate::service::registry::Registry;
 use crate::service::rights::instances::InstanceChoice;
 use crate::store::repository;
 
-/// Where a list looks.
+/// The scope of a list.
 #[derive(Clone, Copy, Debug)]
 pub enum Within<'a> {
-    /// In the whole instance.
+    /// The whole instance.
     Instance,
-    /// Within the namespace of this name.
+    /// The namespace of this name.
     Namespace(&'a str),
-    /// Within a repository.
+    /// A repository.
     Repository {
         /// The name of its namespace.
         namespace: &'a str,
@@ -31,8 +31,8 @@ impl Registry {
     /// repository is recorded.
     ///
     /// # Errors
-    /// `InstanceNotFound`, `AccessDenied`, and `NotFound` for a caller who may know which
-    /// namespaces and repositories there are.
+    /// `InstanceNotFound`; `AccessDenied` when policies don't allow it; then `NotFound` for an
+    /// unknown namespace or repository; those of the store.
     pub async fn instance_with(
         &self,
         call: &Call<'_>,
