@@ -1,4 +1,4 @@
-//! What a caller may give a service account: no more than he has (decision 0016).
+//! Bounds the rights that a caller gives a service account by his own (decision 0016).
 
 use std::collections::BTreeSet;
 
