@@ -329,7 +329,7 @@ fn the_reader_knows_a_test_from_what_is_none() {
         "sign::tc3::tests::every_vector_verifies_in_three_stages",
         "domain::error::tests::a_message_never_holds_its_source",
         "store::tests::files::reading_can_not_write",
-        "store::tests::nouns::a_setting_is_first_put_once",
+        "store::tests::settings::a_setting_is_first_put_once",
         "token::sealed::tests::opening_never_panics",
     ] {
         assert!(exists(known), "{known}");

@@ -1,13 +1,19 @@
 //! One suite for both databases, and what is special to each.
 
+mod access_keys;
+mod accounts;
+mod audit;
 mod cascades;
 mod connections;
+mod credentials;
 mod files;
 mod groups;
 mod identities;
+mod instance_keys;
+mod instance_names;
 mod instances;
+mod keys;
 mod log_ins;
-mod nouns;
 mod oidc_providers;
 mod policies;
 mod portable;
@@ -15,6 +21,7 @@ mod registry;
 mod roles;
 mod servers;
 mod session_policies;
+mod settings;
 mod signed_changes;
 mod upgrades;
 mod users;
