@@ -179,7 +179,9 @@ fn zot(config: &RegistryConfig<'_>, key: &Path, storage: &Path) -> Result<String
             "compat": ["docker2s2"],
             "readTimeout": ZOT_TRANSFER_TIMEOUT,
             "writeTimeout": ZOT_TRANSFER_TIMEOUT,
-            "auth": { "bearer": { "realm": config.realm, "service": config.service, "cert": utf8(key)? } },
+            "auth": {
+                "bearer": { "realm": config.realm, "service": config.service, "cert": utf8(key)? },
+            },
         },
         "log": { "level": "info" },
     });

@@ -31,7 +31,11 @@ pub(super) enum Command {
         id: AccountId,
         /// The rights that its users may grant to service accounts: own-rights, vendor, or default
         /// (as the settings say).
-        #[arg(long, value_name = "GRANT", value_parser = arguments::or_default::<ServiceAccountGrant>)]
+        #[arg(
+            long,
+            value_name = "GRANT",
+            value_parser = arguments::or_default::<ServiceAccountGrant>
+        )]
         service_account_grant: OrDefault<ServiceAccountGrant>,
     },
     /// List the accounts.

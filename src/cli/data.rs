@@ -10,7 +10,7 @@ use super::{Failure, arguments};
 use crate::config::Settings;
 use crate::domain::{Error, Result as Done};
 use crate::open::{self, SetUp};
-use crate::transfer::{self, BackupTarget, DataPlace};
+use crate::transfer::{self, BackupTarget, DataPlace, TableSum};
 use crate::views::view;
 
 #[derive(Subcommand)]
@@ -85,6 +85,18 @@ pub(super) async fn init(settings: &Settings, output: &Output) -> Done<()> {
     Ok(())
 }
 
+async fn migrate(settings: &Settings, places: &Migrate) -> Result<Vec<TableSum>, Failure> {
+    let place = |name, text: Option<&str>| {
+        text.map(DataPlace::from_argument)
+            .transpose()
+            .map_err(arguments::of_argument(name))
+            .map_err(Failure::Usage)
+    };
+    let from = place("from", places.from.as_deref())?;
+    let to = place("to", places.to.as_deref())?;
+    Ok(transfer::migrate(settings, from.as_ref(), to.as_ref()).await?)
+}
+
 /// Runs the command, and ends with a reminder of the master key.
 pub(super) async fn run(
     settings: &Settings,
@@ -122,21 +134,11 @@ pub(super) async fn run(
             "The master key is in no backup: give the service the one with which the data was \
              made.",
         ),
-        Command::MigrateData(Migrate { from, to }) => {
-            let place = |name, text: Option<String>| {
-                text.as_deref()
-                    .map(DataPlace::from_argument)
-                    .transpose()
-                    .map_err(arguments::of_argument(name))
-                    .map_err(Failure::Usage)
-            };
-            let (from, to) = (place("from", from)?, place("to", to)?);
-            (
-                transfer::migrate(settings, from.as_ref(), to.as_ref()).await?,
-                "The master key was not moved: give it to the service at the new place, and don't \
-                 start the one at the old place again.",
-            )
-        }
+        Command::MigrateData(places) => (
+            migrate(settings, &places).await?,
+            "The master key was not moved: give it to the service at the new place, and don't \
+             start the one at the old place again.",
+        ),
     };
     let tables = sums.into_iter().map(|sum| Table {
         table: sum.table,

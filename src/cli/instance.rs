@@ -11,7 +11,7 @@ use crate::domain::instance::{
 use crate::domain::name::doubt_of_service;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
-use crate::service::{Contents, InstanceChoice, NewInstance};
+use crate::service::{Call, Contents, InstanceChoice, NewInstance, Registry};
 use crate::views;
 
 #[derive(Subcommand)]
@@ -247,39 +247,67 @@ async fn change(context: &Context, update: Update) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
     let found = service
         .registry
-        .instance(call, &update.instance.into())
+        .instance(call, &update.instance.clone().into())
         .await?;
     let choice = InstanceChoice::Tcr(found.id.clone());
-    let mut changed = false;
-    if update.registry_url.is_some() || update.no_registry_url {
-        service
-            .registry
-            .set_registry_url(call, &choice, update.registry_url.as_deref())
-            .await?;
-        changed = true;
+    let registry = &service.registry;
+    let is_modified = modify(registry, call, &choice, &update).await?;
+    let has_log_ins_changed = change_log_ins(registry, call, &choice, &update).await?;
+    let has_issuer_changed = change_issuer(registry, call, &choice, &update).await?;
+    if !(is_modified || has_log_ins_changed || has_issuer_changed) {
+        return Err(Error::invalid_parameter(
+            "update",
+            "name a change; `transire instance update --help` lists the options",
+        ));
     }
-    if update.specification.is_some()
+    let now = registry.instance(call, &choice).await?;
+    context.output.one(vec![
+        ("tcr_id", now.id.as_str().into()),
+        ("state", "updated".into()),
+        ("issuer", service.base.issuer_of(&now).into()),
+        ("next_issuer", now.next_issuer.clone().into()),
+    ])
+}
+
+/// Changes the URL and the settings of its own, as far as that is asked for; tells whether it was.
+async fn modify(
+    registry: &Registry,
+    call: &Call<'_>,
+    choice: &InstanceChoice,
+    update: &Update,
+) -> Result<bool> {
+    let has_url = update.registry_url.is_some() || update.no_registry_url;
+    if has_url {
+        registry
+            .set_registry_url(call, choice, update.registry_url.as_deref())
+            .await?;
+    }
+    let has_change = update.specification.is_some()
         || update.deletion_protection.is_some()
-        || update.token_log_in.is_some()
-    {
+        || update.token_log_in.is_some();
+    if has_change {
         let change = InstanceChange {
             specification: update.specification,
             deletion_protection: update.deletion_protection.map(Switch::from),
             token_log_in: update.token_log_in.map(Switch::from),
         };
-        service
-            .registry
-            .modify_instance(call, &choice, change)
-            .await?;
-        changed = true;
+        registry.modify_instance(call, choice, change).await?;
     }
+    Ok(has_url || has_change)
+}
+
+/// Changes the endpoint and the refresh tokens, as far as that is asked for; tells whether it was.
+async fn change_log_ins(
+    registry: &Registry,
+    call: &Call<'_>,
+    choice: &InstanceChoice,
+    update: &Update,
+) -> Result<bool> {
     if let Some(wanted) = update.public_endpoint {
         let switch = Switch::from(matches!(wanted, OpenClosed::Open));
-        service
-            .registry
-            .set_public_endpoint(call, &choice, switch, None)
+        registry
+            .set_public_endpoint(call, choice, switch, None)
             .await?;
-        changed = true;
     }
     if let Some(wanted) = update.refresh_tokens {
         let old = if update.refuse_old {
@@ -287,38 +315,29 @@ async fn change(context: &Context, update: Update) -> Result<()> {
         } else {
             OldRefreshTokens::Keep
         };
-        service
-            .registry
-            .set_refresh_tokens(call, &choice, wanted.into(), old)
+        registry
+            .set_refresh_tokens(call, choice, wanted.into(), old)
             .await?;
-        changed = true;
     }
+    Ok(update.public_endpoint.is_some() || update.refresh_tokens.is_some())
+}
+
+/// Prepares another issuer, switches to it or drops it, as far as that is asked for; tells whether
+/// it was.
+async fn change_issuer(
+    registry: &Registry,
+    call: &Call<'_>,
+    choice: &InstanceChoice,
+    update: &Update,
+) -> Result<bool> {
     if let Some(issuer) = update.issuer.as_deref() {
-        service
-            .registry
-            .prepare_issuer(call, &choice, issuer)
-            .await?;
-        changed = true;
+        registry.prepare_issuer(call, choice, issuer).await?;
     }
     if update.activate {
-        service.registry.activate_issuer(call, &choice).await?;
-        changed = true;
+        registry.activate_issuer(call, choice).await?;
     }
     if update.cancel {
-        service.registry.cancel_issuer(call, &choice).await?;
-        changed = true;
+        registry.cancel_issuer(call, choice).await?;
     }
-    if !changed {
-        return Err(Error::invalid_parameter(
-            "update",
-            "name a change; `transire instance update --help` lists the options",
-        ));
-    }
-    let now = service.registry.instance(call, &choice).await?;
-    context.output.one(vec![
-        ("tcr_id", now.id.as_str().into()),
-        ("state", "updated".into()),
-        ("issuer", service.base.issuer_of(&now).into()),
-        ("next_issuer", now.next_issuer.clone().into()),
-    ])
+    Ok(update.issuer.is_some() || update.activate || update.cancel)
 }

@@ -64,78 +64,79 @@ pub(super) struct One {
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
-    let (service, call) = (&context.service, &context.call());
     match command {
-        Command::Create(Create {
-            one,
-            public,
-            no_auto_create,
-        }) => {
-            let visibility = if public {
-                Visibility::Public
-            } else {
-                Visibility::Private
-            };
-            let new = NewNamespace {
-                visibility,
-                default_visibility: visibility,
-                auto_create_repository: Switch::from(!no_auto_create),
-                ..NewNamespace::named(one.name)
-            };
-            name::check_namespace("name", &new.name)?;
-            let made = service
-                .registry
-                .create_namespace(call, &one.instance.into(), new)
-                .await?;
-            context.output.view(&views::Namespace::from(made))
-        }
-        Command::List { instance } => {
-            let listed = service
-                .registry
-                .namespaces(
-                    call,
-                    &instance.into(),
-                    &NamespaceFilter::default(),
-                    Page::ALL,
-                )
-                .await?;
-            context.output.list(
-                listed
-                    .items
-                    .into_iter()
-                    .map(|one| views::Namespace::from(one.namespace)),
-            )
-        }
-        Command::Delete(Delete { one, force }) => {
-            let contents = if force {
-                Contents::GoToo
-            } else {
-                Contents::MustBeGone
-            };
-            service
-                .registry
-                .delete_namespace(call, &one.instance.into(), &one.name, contents)
-                .await?;
-            context
-                .output
-                .one(vec![("name", one.name.into()), ("state", "deleted".into())])
-        }
-        Command::Unrecorded { instance, state } => {
-            let choice = instance.into();
-            service
-                .registry
-                .set_unrecorded_namespaces(call, &choice, state)
-                .await?;
-            let id = service
-                .registry
-                .instance(call, &choice)
-                .await?
-                .id
-                .to_string();
-            context.output.one(vec![
-                ("instance", id.into()),
-                ("unrecorded_namespaces", state.name().into()),
-            ])
-        }
+        Command::Create(new) => create(context, new).await,
+        Command::List { instance } => list(context, instance).await,
+        Command::Delete(one) => delete(context, one).await,
+        Command::Unrecorded { instance, state } => set_unrecorded(context, instance, state).await,
     }
+}
+
+async fn create(context: &Context, create: Create) -> Result<()> {
+    let visibility = if create.public {
+        Visibility::Public
+    } else {
+        Visibility::Private
+    };
+    let new = NewNamespace {
+        visibility,
+        default_visibility: visibility,
+        auto_create_repository: Switch::from(!create.no_auto_create),
+        ..NewNamespace::named(create.one.name)
+    };
+    name::check_namespace("name", &new.name)?;
+    let made = context
+        .service
+        .registry
+        .create_namespace(&context.call(), &create.one.instance.into(), new)
+        .await?;
+    context.output.view(&views::Namespace::from(made))
+}
+
+async fn list(context: &Context, instance: AnyInstanceId) -> Result<()> {
+    let (choice, filter) = (instance.into(), NamespaceFilter::default());
+    let listed = context
+        .service
+        .registry
+        .namespaces(&context.call(), &choice, &filter, Page::ALL)
+        .await?;
+    context.output.list(
+        listed
+            .items
+            .into_iter()
+            .map(|one| views::Namespace::from(one.namespace)),
+    )
+}
+
+async fn delete(context: &Context, Delete { one, force }: Delete) -> Result<()> {
+    let contents = if force {
+        Contents::GoToo
+    } else {
+        Contents::MustBeGone
+    };
+    context
+        .service
+        .registry
+        .delete_namespace(&context.call(), &one.instance.into(), &one.name, contents)
+        .await?;
+    context
+        .output
+        .one(vec![("name", one.name.into()), ("state", "deleted".into())])
+}
+
+async fn set_unrecorded(
+    context: &Context,
+    instance: AnyInstanceId,
+    state: UnrecordedNamespaces,
+) -> Result<()> {
+    let (registry, call) = (&context.service.registry, &context.call());
+    let choice = instance.into();
+    registry
+        .set_unrecorded_namespaces(call, &choice, state)
+        .await?;
+    let id = registry.instance(call, &choice).await?.id.to_string();
+    context.output.one(vec![
+        ("instance", id.into()),
+        ("unrecorded_namespaces", state.name().into()),
+    ])
 }

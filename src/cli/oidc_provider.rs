@@ -59,61 +59,18 @@ pub(super) struct Check {
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
-    let (service, call) = (&context.service, &context.call());
+    let (identity, call) = (&context.service.identity, &context.call());
     match command {
-        Command::Create(create) => {
-            let new = NewOidcProvider {
-                account: create.provider.account,
-                name: create.provider.name,
-                issuer: create.issuer,
-                audiences: create.audience,
-                jwks: create
-                    .jwks
-                    .as_deref()
-                    .map(|file| read("jwks", file))
-                    .transpose()?,
-                algorithms: create.algorithm,
-            };
-            let provider = service.identity.create_oidc_provider(call, new).await?;
-            let views::OidcProvider {
-                name,
-                issuer,
-                audiences,
-                algorithms,
-                keys,
-                ..
-            } = provider.into();
-            context.output.one(vec![
-                ("name", name.into()),
-                ("issuer", issuer.into()),
-                ("audiences", audiences.into()),
-                ("algorithms", algorithms.into()),
-                ("keys", keys.into()),
-            ])
-        }
+        Command::Create(new) => create(context, new).await,
         Command::List { account } => {
-            let providers = service.identity.oidc_providers(call, account).await?;
+            let providers = identity.oidc_providers(call, account).await?;
             context
                 .output
                 .list(providers.into_iter().map(views::OidcProvider::from))
         }
-        Command::Check(Check { provider, token }) => {
-            let token = Secret::new(read("token", &token)?.trim());
-            let identity = service
-                .identity
-                .check_web_identity(call, provider.account, &provider.name, &token)
-                .await?;
-            context.output.show(vec![
-                ("subject", identity.subject.into()),
-                ("issuer", identity.issuer.into()),
-                ("audiences", identity.audiences.into()),
-                ("issued_at", identity.issued_at.rfc3339().into()),
-                ("expires_at", identity.expires_at.rfc3339().into()),
-            ])
-        }
+        Command::Check(token) => check(context, token).await,
         Command::Delete(one) => {
-            service
-                .identity
+            identity
                 .delete_oidc_provider(call, one.account, &one.name)
                 .await?;
             context
@@ -121,6 +78,50 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 .one(vec![("name", one.name.into()), ("state", "deleted".into())])
         }
     }
+}
+
+async fn create(context: &Context, create: Create) -> Result<()> {
+    let new = NewOidcProvider {
+        account: create.provider.account,
+        name: create.provider.name,
+        issuer: create.issuer,
+        audiences: create.audience,
+        jwks: create
+            .jwks
+            .as_deref()
+            .map(|file| read("jwks", file))
+            .transpose()?,
+        algorithms: create.algorithm,
+    };
+    let provider = context
+        .service
+        .identity
+        .create_oidc_provider(&context.call(), new)
+        .await?;
+    let shown = views::OidcProvider::from(provider);
+    context.output.one(vec![
+        ("name", shown.name.into()),
+        ("issuer", shown.issuer.into()),
+        ("audiences", shown.audiences.into()),
+        ("algorithms", shown.algorithms.into()),
+        ("keys", shown.keys.into()),
+    ])
+}
+
+async fn check(context: &Context, Check { provider, token }: Check) -> Result<()> {
+    let token = Secret::new(read("token", &token)?.trim());
+    let identity = context
+        .service
+        .identity
+        .check_web_identity(&context.call(), provider.account, &provider.name, &token)
+        .await?;
+    context.output.show(vec![
+        ("subject", identity.subject.into()),
+        ("issuer", identity.issuer.into()),
+        ("audiences", identity.audiences.into()),
+        ("issued_at", identity.issued_at.rfc3339().into()),
+        ("expires_at", identity.expires_at.rfc3339().into()),
+    ])
 }
 
 /// Reads a file, or stdin.

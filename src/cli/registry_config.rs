@@ -31,7 +31,12 @@ pub(super) struct Command {
     #[arg(long, value_name = "URL", value_parser = realm)]
     realm: Option<String>,
     /// The address at which the registry listens.
-    #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDR", value_parser = arguments::listen_address)]
+    #[arg(
+        long,
+        default_value = "127.0.0.1:5000",
+        value_name = "ADDR",
+        value_parser = arguments::listen_address
+    )]
     listen: String,
     /// The folder of the registry's images; without it, `storage` beside the configuration.
     #[arg(long, value_name = "DIR")]

@@ -49,77 +49,81 @@ pub(super) struct One {
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
-    let (service, call) = (&context.service, &context.call());
     match command {
-        Command::Create(One {
-            instance,
-            namespace,
-            name,
-        }) => {
-            name::check_repository("name", &name)?;
-            let (summary, detail) = (String::new(), String::new());
-            let new = NewRepository {
-                namespace,
-                name,
-                visibility: None,
-                summary,
-                detail,
-                tag_immutability: None,
-            };
-            let made = service
-                .registry
-                .create_repository(call, &instance.into(), new)
-                .await?;
-            context.output.view(&views::Repository::from(made))
-        }
+        Command::Create(one) => create(context, one).await,
         Command::List {
             instance,
             namespace,
-        } => {
-            let filter = RepositoryFilter {
-                namespace: namespace.as_deref(),
-                name: None,
-                order: RepositoryOrder::ByName,
-            };
-            let listed = service
-                .registry
-                .repositories(call, &instance.into(), filter, Page::ALL)
-                .await?;
-            context
-                .output
-                .list(listed.items.into_iter().map(views::Repository::from))
-        }
-        Command::Delete(One {
-            instance,
-            namespace,
-            name,
-        }) => {
-            let path = format!("{namespace}/{name}");
-            let which = RepositoryChoice::Named { namespace, name };
-            service
-                .registry
-                .delete_repository(call, &instance.into(), &which, Images::Stay)
-                .await?;
-            context
-                .output
-                .one(vec![("name", path.into()), ("state", "deleted".into())])
-        }
-        Command::Import { instance } => {
-            let imported = service
-                .registry
-                .import_repositories(call, &instance.into())
-                .await?;
-            let repository =
-                |one: &Repository| json!({ "id": one.id.as_str(), "name": one.path() });
-            context.output.one(vec![
-                (
-                    "repositories",
-                    imported.repositories.iter().map(repository).collect(),
-                ),
-                ("namespaces", imported.namespaces.into()),
-                ("left_out", imported.left_out.into()),
-                ("complete", imported.complete.into()),
-            ])
-        }
+        } => list(context, instance, namespace.as_deref()).await,
+        Command::Delete(one) => delete(context, one).await,
+        Command::Import { instance } => import(context, instance).await,
     }
+}
+
+async fn create(context: &Context, one: One) -> Result<()> {
+    name::check_repository("name", &one.name)?;
+    let new = NewRepository {
+        namespace: one.namespace,
+        name: one.name,
+        visibility: None,
+        summary: String::new(),
+        detail: String::new(),
+        tag_immutability: None,
+    };
+    let made = context
+        .service
+        .registry
+        .create_repository(&context.call(), &one.instance.into(), new)
+        .await?;
+    context.output.view(&views::Repository::from(made))
+}
+
+async fn list(context: &Context, instance: AnyInstanceId, namespace: Option<&str>) -> Result<()> {
+    let filter = RepositoryFilter {
+        namespace,
+        name: None,
+        order: RepositoryOrder::ByName,
+    };
+    let listed = context
+        .service
+        .registry
+        .repositories(&context.call(), &instance.into(), filter, Page::ALL)
+        .await?;
+    context
+        .output
+        .list(listed.items.into_iter().map(views::Repository::from))
+}
+
+async fn delete(context: &Context, one: One) -> Result<()> {
+    let path = format!("{}/{}", one.namespace, one.name);
+    let which = RepositoryChoice::Named {
+        namespace: one.namespace,
+        name: one.name,
+    };
+    context
+        .service
+        .registry
+        .delete_repository(&context.call(), &one.instance.into(), &which, Images::Stay)
+        .await?;
+    context
+        .output
+        .one(vec![("name", path.into()), ("state", "deleted".into())])
+}
+
+async fn import(context: &Context, instance: AnyInstanceId) -> Result<()> {
+    let imported = context
+        .service
+        .registry
+        .import_repositories(&context.call(), &instance.into())
+        .await?;
+    let repository = |one: &Repository| json!({ "id": one.id.as_str(), "name": one.path() });
+    context.output.one(vec![
+        (
+            "repositories",
+            imported.repositories.iter().map(repository).collect(),
+        ),
+        ("namespaces", imported.namespaces.into()),
+        ("left_out", imported.left_out.into()),
+        ("complete", imported.complete.into()),
+    ])
 }

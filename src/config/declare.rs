@@ -116,7 +116,10 @@ impl<T: Value> Declared for T {
 /// [`Default`].
 macro_rules! settings {
     ($(#[doc = $about:literal])+ $table:ident {
-        $($(#[doc = $meaning:literal])+ $field:ident: $type:ty = $default:expr $(=> $words:literal)? $(, $bounds:expr)?;)+
+        $(
+            $(#[doc = $meaning:literal])+
+            $field:ident: $type:ty = $default:expr $(=> $words:literal)? $(, $bounds:expr)?;
+        )+
     }) => {
         $(#[doc = $about])+
         #[derive(Clone, Debug, serde::Deserialize)]
@@ -135,9 +138,18 @@ macro_rules! settings {
             for $table { $($(#[doc = $meaning])+ $field $(=> $words)? $(, $bounds)?;)+ }
         }
     };
-    (for $table:ident { $($(#[doc = $meaning:literal])+ $field:ident $(=> $words:literal)? $(, $bounds:expr)?;)+ }) => {
+    (for $table:ident {
+        $(
+            $(#[doc = $meaning:literal])+
+            $field:ident $(=> $words:literal)? $(, $bounds:expr)?;
+        )+
+    }) => {
         impl $crate::config::declare::Declared for $table {
-            fn list(&self, table: $crate::config::declare::Entry, settings: &mut Vec<$crate::config::declare::Setting>) {
+            fn list(
+                &self,
+                table: $crate::config::declare::Entry,
+                settings: &mut Vec<$crate::config::declare::Setting>,
+            ) {
                 // A field without an entry doesn't compile.
                 let Self { $($field),+ } = self;
                 $($field.list(

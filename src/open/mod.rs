@@ -67,13 +67,7 @@ async fn open_or_set_up(settings: &Settings, how: Open) -> Result<SetUp> {
         None => MasterKeys::read(Box::new(KeyFile::new(&path, keeper))),
     };
     if let Location::Directory(folder) = &location {
-        secret_files::check_folder("the data folder,", folder)?;
-        if how != Open::Command && secret_files::is_public(folder) {
-            tracing::warn!(
-                "the data folder {} can be read by every user of this machine: chmod 700 it",
-                folder.display()
-            );
-        }
+        check_data_folder(folder, how)?;
     }
     if settings.master_key.is_none() {
         KeyFile::new(&path, keeper).check_permissions()?;
@@ -112,6 +106,18 @@ async fn open_or_set_up(settings: &Settings, how: Open) -> Result<SetUp> {
         location,
         master_key_file,
     })
+}
+
+/// Checks that nobody else can replace the data, and warns when anybody can read it.
+fn check_data_folder(folder: &Path, how: Open) -> Result<()> {
+    secret_files::check_folder("the data folder,", folder)?;
+    if how != Open::Command && secret_files::is_public(folder) {
+        tracing::warn!(
+            "the data folder {} can be read by every user of this machine: chmod 700 it",
+            folder.display()
+        );
+    }
+    Ok(())
 }
 
 /// Returns the place of the data that the settings name.

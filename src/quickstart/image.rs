@@ -3,7 +3,7 @@
 //! Source: the OCI image specification, `manifest.md` and `config.md`.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(super) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
@@ -31,14 +31,19 @@ impl Image {
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPE,
-            "config": { "mediaType": CONFIG_TYPE, "digest": digest_of(&config), "size": config.len() },
-            "layers": [{ "mediaType": LAYER_TYPE, "digest": digest_of(&layer), "size": layer.len() }],
+            "config": described(CONFIG_TYPE, &config),
+            "layers": [described(LAYER_TYPE, &layer)],
         });
         Self {
             blobs: [config, layer],
             manifest: manifest.to_string().into_bytes(),
         }
     }
+}
+
+/// Returns a blob's entry in a manifest.
+fn described(media_type: &str, blob: &[u8]) -> Value {
+    json!({ "mediaType": media_type, "digest": digest_of(blob), "size": blob.len() })
 }
 
 /// Returns `sha256:` and the hash in hexadecimal.

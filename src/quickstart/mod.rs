@@ -6,42 +6,38 @@
 //! credentials are real, and stay usable.
 
 mod image;
+mod next_steps;
+mod process;
 mod registry;
+mod setup;
 mod wire;
 
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
+use self::next_steps::next_steps;
+use self::process::{RunningRegistry, start_registry};
 use self::registry::Registry;
+use self::setup::make;
 use crate::client::cloud::{CloudApi, Credential, Kind};
 use crate::client::endpoint::{Endpoint, outgoing};
 use crate::client::keys::FoundKey;
-use crate::config::{self, Listen, Settings};
+use crate::config::{Listen, Settings};
 use crate::domain::credential::Cloud;
-use crate::domain::ids::AccountId;
-use crate::domain::instance::{AnyInstanceId, DefaultMark, Instance, RegistryKind};
-use crate::domain::switch::Switch;
-use crate::domain::{Error, Result, instance};
+use crate::domain::instance::Instance;
+use crate::domain::{Error, Result};
 use crate::open::{Open, open};
-use crate::registry_config::{self, Overwrite, RegistryConfig};
 use crate::serve::{self, Signals, Told};
-use crate::service::AccessKeyState;
-use crate::service::{Caller, NewAccessKey, NewInstance, RequestContext, Service};
+use crate::service::{NewAccessKey, Service};
 
 /// The name of the account, of its instance and of the registry's folder.
 const NAME: &str = "quickstart";
 const REGION: &str = "ap-guangzhou";
-/// How long the registry may take to start.
-const REGISTRY_START: Duration = Duration::from_secs(20);
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The options of the command.
 #[derive(Args)]
@@ -55,14 +51,6 @@ pub struct Quickstart {
     /// Exit after the proof.
     #[arg(long)]
     once: bool,
-}
-
-/// The things of the last run that the next one uses again.
-#[derive(Serialize, Deserialize)]
-struct Memory {
-    account: AccountId,
-    instance: String,
-    access_key_id: String,
 }
 
 /// Runs the command; returns the signal that stopped it before it had shown everything.
@@ -128,105 +116,6 @@ async fn prepare(
     let listener = serve::bind(listen).await?;
     let (instance, key) = make(&service).await?;
     Ok((service, listener, instance, key))
-}
-
-/// Makes the account and the instance, or finds those of the last run. It always makes a key, whose
-/// secret is shown once.
-async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
-    let (operator, context) = (
-        Caller::operator(),
-        RequestContext::operator(service.base.request_id()),
-    );
-    let last: Option<Memory> = service
-        .operations
-        .command_state(&service.call(&operator, &context), NAME)
-        .await?
-        .and_then(|text| serde_json::from_str(&text).ok());
-    let (account, instance) = match &last {
-        Some(memory) => {
-            let id: AnyInstanceId = memory.instance.parse()?;
-            let instance = service
-                .registry
-                .instance(&service.call(&operator, &context), &id.into())
-                .await?;
-            say(&format!(
-                "Account {} and instance {} are there from the last run.",
-                memory.account, instance.id
-            ));
-            (memory.account, instance)
-        }
-        None => {
-            let account = service
-                .identity
-                .create_account(&service.call(&operator, &context), None, NAME, None)
-                .await?
-                .id;
-            say(&format!(
-                "transire account create --name {NAME}: account {account}"
-            ));
-            let new = NewInstance {
-                account,
-                name: NAME.to_owned(),
-                region: REGION.to_owned(),
-                service: format!("{NAME}.registry.localhost"),
-                kind: RegistryKind::Distribution,
-                issuer: None,
-                algorithm: instance::Algorithm::Es256,
-                kid_format: instance::KidFormat::Thumbprint,
-                token_ttl_seconds: None,
-                registry_url: None,
-                specification: instance::Specification::Premium,
-                default: DefaultMark::Marked,
-                refresh_tokens: Switch::Off,
-                token_log_in: Switch::On,
-            };
-            let instance = service
-                .registry
-                .create_instance(&service.call(&operator, &context), new)
-                .await?;
-            say(&format!(
-                "transire instance create --name {NAME} --default: instance {} (also {})",
-                instance.id, instance.cri_id
-            ));
-            (account, Arc::new(instance))
-        }
-    };
-    let key = service
-        .identity
-        .create_access_key(&service.call(&operator, &context), account, None)
-        .await?;
-    say(&format!(
-        "transire access-key create --account {account}: access key {}",
-        key.id
-    ));
-    let memory = Memory {
-        account,
-        instance: instance.id.to_string(),
-        access_key_id: key.id.clone(),
-    };
-    service
-        .operations
-        .set_command_state(
-            &service.call(&operator, &context),
-            NAME,
-            &serde_json::to_string(&memory).map_err(Error::internal)?,
-        )
-        .await?;
-    if let Some(last) = last {
-        service
-            .identity
-            .set_access_key_state(
-                &service.call(&operator, &context),
-                &last.access_key_id,
-                AccessKeyState::Deleted,
-            )
-            .await?;
-        say(&format!(
-            "transire access-key delete --id {}: the last run's",
-            last.access_key_id
-        ));
-    }
-    Ok((instance, key))
 }
 
 /// Gets credentials, logs in, pushes and pulls; returns the registry that it used.
@@ -318,109 +207,6 @@ async fn issue(
     ])
 }
 
-/// A registry that this process started; it ends with it.
-struct RunningRegistry {
-    host: String,
-    _child: Child,
-}
-
-/// Starts a registry that trusts the instance; `None` when there is no program for it.
-async fn start_registry(
-    service: &Service,
-    settings: &Settings,
-    options: &Quickstart,
-    instance: &Instance,
-    realm: &str,
-) -> Result<Option<RunningRegistry>> {
-    let named = settings
-        .quickstart_registry
-        .clone()
-        .or_else(|| config::find_program(&["docker-registry", "registry"]));
-    let Some(program) = named.filter(|program| program.is_file()) else {
-        return Ok(None);
-    };
-    let listen = free_address(options.registry_listen.address()).await?;
-    let directory = settings.data_dir.join("quickstart-registry");
-    let config = RegistryConfig {
-        kind: RegistryKind::Distribution,
-        realm,
-        service: &instance.service,
-        issuer: service.base.issuer_of(instance),
-        trusted_pem: &service.exchange.bundle_pem(),
-        listen: &listen.to_string(),
-        algorithm: instance.algorithm,
-        storage: None,
-    };
-    let files = registry_config::files_for(&config, &directory)?;
-    // The folder is its own, and its port may be another each time.
-    registry_config::write(&[&files.trusted, &files.config], Overwrite::Replace)?;
-    say(&format!(
-        "transire registry-config --instance {} --kind distribution --out {}",
-        instance.id,
-        directory.display()
-    ));
-    let unusable = |error: std::io::Error| {
-        Error::misconfigured(format!(
-            "the registry {} can't be started: {error}",
-            program.display()
-        ))
-    };
-    let log_path = directory.join("registry.log");
-    let log = std::fs::File::create(&log_path).map_err(unusable)?;
-    let mut child = Command::new(&program)
-        .arg("serve")
-        .arg(&files.config.path)
-        // Variables such as REGISTRY_HTTP_ADDR would override the configuration.
-        .env_clear()
-        .stdin(std::process::Stdio::null())
-        .stdout(log.try_clone().map_err(unusable)?)
-        .stderr(log)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(unusable)?;
-    let host = endpoint(listen);
-    let ready = async {
-        while !Registry::new(&host).is_up().await {
-            if let Some(status) = child.try_wait().map_err(unusable)? {
-                return Err(Error::misconfigured(format!(
-                    "the registry ended at once ({status}); its log is {}",
-                    log_path.display()
-                )));
-            }
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
-        Ok(())
-    };
-    tokio::time::timeout(REGISTRY_START, ready)
-        .await
-        .map_err(|_| {
-            Error::misconfigured(format!(
-                "the registry does not answer at {listen}; its log is {}",
-                log_path.display()
-            ))
-        })??;
-    say(&format!("A registry that trusts it answers at {host}."));
-    Ok(Some(RunningRegistry {
-        host,
-        _child: child,
-    }))
-}
-
-/// Returns the address itself, or with a free port in place of 0; fails when somebody listens
-/// there.
-async fn free_address(address: SocketAddr) -> Result<SocketAddr> {
-    let taken = |error: std::io::Error| {
-        Error::misconfigured(format!(
-            "the registry can't listen at {address}: {error}; choose another --registry-listen \
-             address"
-        ))
-    };
-    TcpListener::bind(address)
-        .await
-        .and_then(|listener| listener.local_addr())
-        .map_err(taken)
-}
-
 /// Returns the name by which clients reach an address. Some refuse a token exchange at a loopback
 /// address; all take `localhost`.
 fn endpoint(address: SocketAddr) -> String {
@@ -429,70 +215,6 @@ fn endpoint(address: SocketAddr) -> String {
     } else {
         address.to_string()
     }
-}
-
-/// Prints what to try next, with the key's secret, which is shown this once.
-///
-/// Nothing is indented, because Python refuses pasted lines that begin with spaces.
-fn next_steps(
-    username: &str,
-    instance: &Instance,
-    key: &NewAccessKey,
-    endpoint: &str,
-    registry: Option<&str>,
-) {
-    let registry = registry.unwrap_or("REGISTRY");
-    let (id, secret) = (&key.id, key.secret.expose());
-    say(&format!(
-        "
-Try it yourself. The access key, shown this once:
-
-export TENCENTCLOUD_SECRET_ID={id} TENCENTCLOUD_SECRET_KEY={secret} TENCENTCLOUD_REGION={REGION}
-export ALIBABA_CLOUD_ACCESS_KEY_ID={id} ALIBABA_CLOUD_ACCESS_KEY_SECRET={secret}
-
-Both clouds' SDKs, 70 MB in a virtual environment (on Debian, apt-get install python3-venv first):
-
-python3 -m venv venv
-venv/bin/pip install tencentcloud-sdk-python-tcr alibabacloud-cr20181201
-
-Tencent Cloud's SDK:
-
-venv/bin/python - <<'END'
-from tencentcloud.common.credential import EnvironmentVariableCredential
-from tencentcloud.common.profile.client_profile import ClientProfile
-from tencentcloud.common.profile.http_profile import HttpProfile
-from tencentcloud.tcr.v20190924 import models, tcr_client
-profile = ClientProfile(httpProfile=HttpProfile(protocol=\"http\", endpoint=\"{endpoint}\"))
-client = tcr_client.TcrClient(EnvironmentVariableCredential().get_credential(), \"{REGION}\", profile)
-request = models.CreateInstanceTokenRequest()
-request.RegistryId = \"{tcr}\"
-print(client.CreateInstanceToken(request))
-END
-
-Alibaba Cloud's SDK:
-
-venv/bin/python - <<'END'
-import os
-from alibabacloud_cr20181201.client import Client
-from alibabacloud_cr20181201.models import GetAuthorizationTokenRequest
-from alibabacloud_tea_openapi.models import Config
-config = Config(os.environ[\"ALIBABA_CLOUD_ACCESS_KEY_ID\"], os.environ[\"ALIBABA_CLOUD_ACCESS_KEY_SECRET\"])
-config.endpoint, config.protocol = \"{endpoint}\", \"http\"
-print(Client(config).get_authorization_token(GetAuthorizationTokenRequest(instance_id=\"{cri}\")).body)
-END
-
-Log in with the Token that Tencent Cloud's SDK printed:
-
-docker login -u {username} --password-stdin {registry}
-
-Tencent Cloud's command line does the same, and takes 665 MB:
-
-venv/bin/pip install tccli
-venv/bin/tccli tcr CreateInstanceToken --RegistryId {tcr} --endpoint http://{endpoint}
-",
-        tcr = instance.id,
-        cri = instance.cri_id,
-    ));
 }
 
 /// Prints a line. A reader that went away is no reason to stop.

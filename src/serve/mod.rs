@@ -1,11 +1,12 @@
 //! The running service: it opens the data, listens, and shuts down in order.
 //!
-//! [`serve`] is the command; [`run`] serves at a listener until it is told to stop. [`connection`]
-//! serves one connection, [`slots`] limits how many there are, [`tls`] reads certificates, and
+//! [`serve`] is the command; [`run`] serves at a listener until it is told to stop. [`gate`]
+//! accepts connections, [`connection`] serves one, [`slots`] limits how many there are, [`tls`] reads certificates, and
 //! [`signals`] end it all.
 
 mod activity;
 mod connection;
+mod gate;
 mod monitor;
 mod open_files;
 mod privacy;
@@ -18,14 +19,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
-use self::connection::{Connections, Phase, Protocol};
+use self::connection::Phase;
+use self::gate::Gate;
 pub use self::signals::{Signals, Told};
-use self::slots::{Slot, SlotLimits, Slots};
 pub use self::tls::Tls;
 use crate::config::Settings;
 use crate::domain::url::HttpUrl;
@@ -36,17 +35,6 @@ use crate::service::Service;
 
 /// How long the audit's last lines may wait for the database after a second signal.
 const AUDIT_DEADLINE_IN_A_HURRY: Duration = Duration::from_secs(1);
-/// How long a listener that can't accept waits before it tries again; the process may be out of
-/// files.
-const ACCEPT_RETRY: Duration = Duration::from_millis(50);
-/// Concurrent requests of one HTTP/2 connection of a trusted proxy, which speaks for many clients.
-const MAX_STREAMS_OF_PROXY: u32 = 100;
-/// The same of any other. A client with more to ask opens more connections, of which its address
-/// has a share.
-const MAX_STREAMS: u32 = 8;
-/// How often a client of HTTP/2 is pinged.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-
 /// The sockets at which clients connect, with TLS or without.
 pub struct Listener {
     tcp: TcpListener,
@@ -156,7 +144,13 @@ fn announce(settings: &Settings, service: &Service, listener: &Listener) -> Resu
         .and_then(|()| stdout.flush())
         .map_err(|error| Error::misconfigured(format!("stdout can't be written: {error}")))?;
     let tls = listener.tls.is_some();
-    tracing::info!(%address, tls, public_url = settings.public_url, issuer = service.base.issuer(), "listening");
+    tracing::info!(
+        %address,
+        tls,
+        public_url = settings.public_url,
+        issuer = service.base.issuer(),
+        "listening"
+    );
     Ok(())
 }
 
@@ -315,154 +309,6 @@ async fn catch_up_at_start(service: &Service) {
             "not all that may be wrong can be looked for: {error}"
         );
     }
-}
-
-/// Accepts connections.
-struct Gate {
-    connections: Arc<Connections>,
-    slots: Arc<Slots>,
-    /// The protocol's limits for trusted proxies, and those for all others.
-    with_proxies: Arc<Protocol>,
-    with_others: Arc<Protocol>,
-    /// Every connection holds a receiver while it lasts.
-    phase: watch::Sender<Phase>,
-}
-
-impl Gate {
-    fn new(settings: &Settings, server: Arc<Server>, tls: Option<Arc<Tls>>) -> Self {
-        let limits = &settings.limits;
-        let connections = Connections {
-            server,
-            tls,
-            header_time: Duration::from_secs(limits.header_seconds),
-            idle_time: Duration::from_secs(limits.idle_seconds),
-            answer_time: Duration::from_secs(limits.answer_seconds.into()),
-        };
-        let fitting = open_files::fitting_connections(limits.connections);
-        let slot_limits = SlotLimits {
-            connections: fitting,
-            per_address: limits.connections_per_address,
-            // One address alone never brings silent connections near the three quarters where
-            // others lose theirs.
-            unauthenticated_per_address: limits
-                .unauthenticated_connections_per_address
-                .min(fitting.div_ceil(8)),
-            grace_seconds: u32::try_from(limits.header_seconds).unwrap_or(u32::MAX),
-            answer_seconds: limits.answer_seconds,
-        };
-        Self {
-            connections: Arc::new(connections),
-            slots: Arc::new(Slots::new(slot_limits, settings.http().trusted_proxies)),
-            with_proxies: Arc::new(protocol(limits.header_bytes, MAX_STREAMS_OF_PROXY)),
-            with_others: Arc::new(protocol(limits.header_bytes, MAX_STREAMS)),
-            phase: watch::Sender::new(Phase::Serving),
-        }
-    }
-
-    async fn accept_all(&self, listener: &TcpListener) {
-        loop {
-            // The permit is taken first, so that what can't be served waits in the kernel's queue.
-            let Some(permit) = self.slots.free().await else {
-                return;
-            };
-            match listener.accept().await {
-                Ok((stream, peer)) => self.let_in(stream, peer, permit),
-                Err(error) => {
-                    tracing::warn!("a connection can't be accepted: {error}");
-                    tokio::time::sleep(ACCEPT_RETRY).await;
-                }
-            }
-        }
-    }
-
-    fn let_in(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-        // A connection beyond its address's share is closed unread: an answer would cost what the
-        // share protects.
-        let Some(slot) = Slots::admit(&self.slots, peer.ip(), permit) else {
-            return;
-        };
-        let protocol = Arc::clone(if slot.is_of_proxy {
-            &self.with_proxies
-        } else {
-            &self.with_others
-        });
-        let (connections, phase) = (Arc::clone(&self.connections), self.phase.subscribe());
-        tokio::spawn(async move {
-            let Slot { activity, .. } = &slot;
-            connections
-                .serve(stream, peer, &protocol, activity, phase)
-                .await;
-        });
-    }
-
-    /// Ends in order: probes fail first, then no connection is accepted, then the requests in work
-    /// finish.
-    async fn drain(&self, server: &Server, settings: &Settings, listener: TcpListener) {
-        server.close();
-        let delay = Duration::from_secs(settings.shutdown.delay_seconds);
-        // Load balancers learn it from `/readyz`, and stop sending; until then requests are served
-        // as ever.
-        if !delay.is_zero()
-            && tokio::time::timeout(delay, self.accept_all(&listener))
-                .await
-                .is_ok()
-        {
-            tracing::warn!("the listener ended early");
-        }
-        self.accept_the_rest(listener);
-        self.phase.send_replace(Phase::Draining);
-        if tokio::time::timeout(
-            Duration::from_secs(settings.shutdown.drain_seconds),
-            self.phase.closed(),
-        )
-        .await
-        .is_err()
-        {
-            tracing::warn!(
-                connections = self.phase.receiver_count(),
-                "some requests did not finish in time, and are cut off"
-            );
-        }
-    }
-
-    /// Takes connections that the kernel has accepted already, because closing the listener would
-    /// reset them.
-    fn accept_the_rest(&self, listener: TcpListener) {
-        let Ok(listener) = listener.into_std() else {
-            return;
-        };
-        while let Some(permit) = self.slots.free_now() {
-            // The listener doesn't block, so an error means that there is no more.
-            let Ok((stream, peer)) = listener.accept() else {
-                return;
-            };
-            if stream.set_nonblocking(true).is_ok()
-                && let Ok(stream) = TcpStream::from_std(stream)
-            {
-                self.let_in(stream, peer, permit);
-            }
-        }
-    }
-}
-
-/// Returns builders of connections, in either version, with these limits.
-fn protocol(header_bytes: usize, streams: u32) -> Protocol {
-    let (mut http1, mut http2) = (
-        http1::Builder::new(),
-        http2::Builder::new(TokioExecutor::new()),
-    );
-    // `connection` keeps the times: hyper's timer costs an allocation and two locks for every
-    // request.
-    http1
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .max_buf_size(header_bytes);
-    http2
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(streams)
-        .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
-        .keep_alive_interval(PING_INTERVAL);
-    Protocol { http1, http2 }
 }
 
 #[cfg(test)]

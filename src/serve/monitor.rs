@@ -34,14 +34,17 @@ pub(super) async fn serve(
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!("a connection for monitoring can't be accepted: {error}");
-                tokio::time::sleep(super::ACCEPT_RETRY).await;
+                tokio::time::sleep(super::gate::ACCEPT_RETRY).await;
                 continue;
             }
         };
         let (server, counts) = (Arc::clone(&server), counts.clone());
         let answerer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let (server, counts) = (Arc::clone(&server), counts());
-            async move { Ok::<_, Infallible>(server.monitor(&request.into_parts().0, &counts).await) }
+            async move {
+                let head = request.into_parts().0;
+                Ok::<_, Infallible>(server.monitor(&head, &counts).await)
+            }
         });
         tokio::spawn(async move {
             let mut builder = http1::Builder::new();

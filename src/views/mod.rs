@@ -18,7 +18,9 @@ pub trait View: Serialize {
 
 /// Declares a view; the names of its fields are its columns.
 macro_rules! view {
-    ($(#[$doc:meta])* $visibility:vis struct $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)+ }) => {
+    ($(#[$doc:meta])* $visibility:vis struct $name:ident {
+        $($(#[$field_doc:meta])* $field:ident: $type:ty,)+
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, serde::Serialize)]
         $visibility struct $name {

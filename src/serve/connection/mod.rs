@@ -115,7 +115,9 @@ impl Connections {
         let handshake = tokio::select! {
             done = tokio::time::timeout(self.header_time, Box::pin(tls.accept(stream))) => done,
             () = reached(&mut phase, Phase::Over) => return,
-            () = activity.close.notified() => return tracing::debug!(%peer, "a handshake is cut off: its place is needed"),
+            () = activity.close.notified() => {
+                return tracing::debug!(%peer, "a handshake is cut off: its place is needed");
+            }
         };
         match handshake {
             Ok(Ok(stream)) => {
@@ -142,10 +144,8 @@ impl Connections {
             stream,
             activity: Arc::clone(activity),
         };
-        let version = tokio::select! {
-            biased;
-            version = stream.read_version() => version,
-            why = self.await_end_unheard(activity, &mut phase) => return tracing::debug!(%peer, "a connection is cut off: {why}"),
+        let Some(version) = self.version(&mut stream, client, &mut phase).await else {
+            return;
         };
         let mut answerer = answerer(
             Arc::clone(&self.server),
@@ -153,31 +153,21 @@ impl Connections {
             transport,
             Arc::clone(activity),
         );
-        match version {
-            Ok(HttpVersion::Http1) => {}
-            Ok(HttpVersion::Http2) => {
-                let mut connection = Box::pin(
-                    protocol
-                        .http2
-                        .serve_connection(TokioIo::new(stream), answerer),
-                );
-                self.drive(
-                    connection.as_mut(),
-                    |connection| connection.graceful_shutdown(),
-                    client,
-                    &mut phase,
-                )
-                .await;
-                return;
-            }
-            Err(error) => return tracing::debug!(%peer, "a connection broke: {error}"),
+        if version == HttpVersion::Http2 {
+            let http2 = &protocol.http2;
+            let mut connection = Box::pin(http2.serve_connection(TokioIo::new(stream), answerer));
+            self.drive(
+                connection.as_mut(),
+                |connection| connection.graceful_shutdown(),
+                client,
+                &mut phase,
+            )
+            .await;
+            return;
         }
+        let http1 = &protocol.http1;
         loop {
-            let mut connection = Box::new(
-                protocol
-                    .http1
-                    .serve_connection(TokioIo::new(stream), answerer),
-            );
+            let mut connection = Box::new(http1.serve_connection(TokioIo::new(stream), answerer));
             let serving = self.drive(
                 Pin::new(&mut *connection),
                 |connection| connection.graceful_shutdown(),
@@ -195,14 +185,30 @@ impl Connections {
             stream.ahead = Bytes::copy_from_slice(&parts.read_buf);
             drop(parts.read_buf);
             if !self.rest(&mut stream, after, activity, &mut phase).await {
-                // A client that doesn't take the last bytes of TLS is not waited for.
-                tokio::time::timeout(CLOSING, stream.shutdown())
-                    .await
-                    .map(drop)
-                    .unwrap_or_default();
-                return;
+                return close(stream).await;
             }
         }
+    }
+
+    /// Waits for the first bytes of a connection, which tell the version; nothing when it ends
+    /// before.
+    async fn version<S: AsyncRead + Unpin>(
+        &self,
+        stream: &mut Counted<S>,
+        Client { peer, activity }: Client<'_>,
+        phase: &mut watch::Receiver<Phase>,
+    ) -> Option<HttpVersion> {
+        let version = tokio::select! {
+            biased;
+            version = stream.read_version() => version,
+            why = self.await_end_unheard(activity, phase) => {
+                tracing::debug!(%peer, "a connection is cut off: {why}");
+                return None;
+            }
+        };
+        version
+            .inspect_err(|error| tracing::debug!(%peer, "a connection broke: {error}"))
+            .ok()
     }
 
     /// Serves requests until the connection ends, or is idle for a while.
@@ -279,7 +285,9 @@ impl Connections {
             () = tokio::time::sleep(self.header_time) => "it brought no request in time",
             () = async {
                 reached(phase, Phase::Draining).await;
-                tokio::time::timeout(LAST_REQUEST, reached(phase, Phase::Over)).await.unwrap_or_default();
+                tokio::time::timeout(LAST_REQUEST, reached(phase, Phase::Over))
+                    .await
+                    .unwrap_or_default();
             } => "the service ends",
         }
     }
@@ -291,7 +299,9 @@ impl Connections {
         let mut pause = LOOK.min(self.header_time);
         loop {
             tokio::select! {
-                () = reached(phase, Phase::Draining) => return Self::last_request(activity, phase).await,
+                () = reached(phase, Phase::Draining) => {
+                    return Self::last_request(activity, phase).await;
+                }
                 () = activity.close.notified() => {
                     let now = activity.look();
                     // A stranger that stops within a head would keep its slot for a second more.
@@ -343,6 +353,14 @@ impl Connections {
             Err(_) => End::Finish,
         }
     }
+}
+
+/// Closes a stream. A client that doesn't take the last bytes of TLS is not waited for.
+async fn close(mut stream: impl AsyncWrite + Unpin) {
+    tokio::time::timeout(CLOSING, stream.shutdown())
+        .await
+        .map(drop)
+        .unwrap_or_default();
 }
 
 /// The peer of a connection, and its counters.
