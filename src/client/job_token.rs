@@ -2,8 +2,8 @@
 //!
 //! It is found in this order: the file or the variable that the user names, the file of
 //! `TRANSIRE_OIDC_TOKEN_FILE`, the variable `TRANSIRE_ID_TOKEN` (as in GitLab's `id_tokens`), the
-//! projected file of a Kubernetes pod, and GitHub's and Forgejo's request URL. A pod's usual token is
-//! never taken: its audience is the API server.
+//! projected file of a Kubernetes pod, and GitHub's and Forgejo's request URL. A pod's usual token
+//! is never taken: its audience is the API server.
 
 use std::path::{Path, PathBuf};
 

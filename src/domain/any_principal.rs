@@ -423,7 +423,9 @@ mod tests {
         }
 
         #[test]
-        fn parsing_never_panics_and_what_it_takes_parses_back(text in "((qcs::(cam|sts)|acs:(ram|sts)):)?:?[0-9a-z:/#é-]{0,40}") {
+        fn parsing_never_panics_and_what_it_takes_parses_back(
+            text in "((qcs::(cam|sts)|acs:(ram|sts)):)?:?[0-9a-z:/#é-]{0,40}",
+        ) {
             if let Ok(any) = text.parse::<AnyPrincipal>() {
                 prop_assert_eq!(parse(&any.to_string()), any);
             }

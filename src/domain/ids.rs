@@ -35,7 +35,11 @@ macro_rules! numeric_id {
             ///
             /// `InvalidParameter` for another number.
             pub fn new(number: i64) -> Result<Self> {
-                if (1..=LARGEST).contains(&number) { Ok(Self(number)) } else { Err(Error::invalid_parameter($parameter, $why)) }
+                if (1..=LARGEST).contains(&number) {
+                    Ok(Self(number))
+                } else {
+                    Err(Error::invalid_parameter($parameter, $why))
+                }
             }
 
             /// Returns the number.
@@ -54,7 +58,9 @@ macro_rules! numeric_id {
             type Err = Error;
 
             fn from_str(text: &str) -> Result<Self> {
-                parse_number(text).map(Self).ok_or_else(|| Error::invalid_parameter($parameter, $why))
+                parse_number(text)
+                    .map(Self)
+                    .ok_or_else(|| Error::invalid_parameter($parameter, $why))
             }
         }
     };
@@ -100,7 +106,8 @@ macro_rules! text_id {
         impl $name {
             /// Makes a new id.
             pub fn random(random: &dyn $crate::domain::clock::Random) -> Self {
-                let rest = $crate::domain::clock::random_text(random, $crate::domain::ids::ALPHABET, $length);
+                let alphabet = $crate::domain::ids::ALPHABET;
+                let rest = $crate::domain::clock::random_text(random, alphabet, $length);
                 Self(format!(concat!($prefix, "{}"), rest))
             }
 

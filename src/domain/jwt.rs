@@ -1,11 +1,11 @@
 //! The form of a signed JSON Web Token (RFC 7515, 7.1), before anything in it is read.
 
-/// The shortest token of an issuer: a header with an algorithm, claims with an issuer, a subject and
-/// times, and a signature of 64 bytes. No password that a person chooses is as long.
+/// The shortest token of an issuer: a header with an algorithm, claims with an issuer, a subject
+/// and times, and a signature of 64 bytes. No password that a person chooses is as long.
 const MIN_LENGTH: usize = 100;
 
-/// Tells whether a text has the form of a signed token: three parts of base64url, of which the first
-/// begins as a JSON object does.
+/// Tells whether a text has the form of a signed token: three parts of base64url, of which the
+/// first begins as a JSON object does.
 pub fn has_form(text: &str) -> bool {
     let is_part = |part: &str| {
         !part.is_empty()

@@ -353,7 +353,10 @@ mod tests {
         }
 
         #[test]
-        fn what_parses_prints_and_parses_back(text in "(repository|registry|a1)(\\(x\\))?:[a-z0-9/:._-]{0,20}:((pull|push|delete|\\*|zz),){0,3}(pull|push)") {
+        fn what_parses_prints_and_parses_back(
+            text in "(repository|registry|a1)(\\(x\\))?:[a-z0-9/:._-]{0,20}:\
+                     ((pull|push|delete|\\*|zz),){0,3}(pull|push)",
+        ) {
             let parsed = scope(&text);
             prop_assert_eq!(scope(&parsed.to_string()), parsed);
         }

@@ -8,9 +8,9 @@ const MASTER_KEY_ID: std::ops::Range<usize> = 1..9;
 
 /// A secret at rest: bytes that a master key wrapped, with the id of that key among them.
 ///
-/// It is made by wrapping, or read from the store, and nowhere else: `tests/it/layers/rules.rs` holds the
-/// sources to that. The store's functions that insert one return a `WrappedPart`, which only
-/// `Write::then_wrapped` takes. So every write that stores one is refused when the store names
+/// It is made by wrapping, or read from the store, and nowhere else: `tests/it/layers/rules.rs`
+/// holds the sources to that. The store's functions that insert one return a `WrappedPart`, which
+/// only `Write::then_wrapped` takes. So every write that stores one is refused when the store names
 /// another master key by then. Without that check a secret would be lost at the next rotation, with
 /// the master key that wrapped it.
 #[derive(Clone, Debug, PartialEq, Eq)]

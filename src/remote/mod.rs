@@ -10,25 +10,21 @@
 //! Start with [`Client`].
 
 mod address;
+mod connections;
+mod failure;
 pub mod oidc;
 pub mod registry;
+mod tls;
+mod wire;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::client::conn::http1::{self, Connection, SendRequest};
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite};
+use http::{HeaderMap, Method, Response};
+use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
@@ -36,14 +32,13 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::{Host, Url};
 
-/// The most bytes of an answer's headers.
-const HEADER_BYTES: usize = 64 << 10;
+pub use self::connections::Connections;
+pub use self::failure::Failure;
+use self::tls::connector;
+use self::wire::{Sender, detach, exchange, handshake, request};
+
 /// The most addresses of a name that are tried.
 const ADDRESSES: usize = 4;
-/// The most connections to one host that are kept to be used again.
-const IDLE_CONNECTIONS: usize = 16;
-const USER_AGENT: &str = concat!("transire/", env!("CARGO_PKG_VERSION"));
-
 /// The addresses that the service may ask, and for how long.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -67,78 +62,6 @@ impl Default for Settings {
             timeout: Duration::from_secs(5),
         }
     }
-}
-
-/// Why a request to somebody else failed. It tells about this machine's network: for the log and
-/// the operator.
-#[derive(Debug, Error)]
-pub enum Failure {
-    /// The URL can't be one of ours to ask.
-    #[error("{url} is not taken: {why}")]
-    Url {
-        /// The URL as it was given.
-        url: String,
-        /// The reason.
-        why: &'static str,
-    },
-    /// The name has no address.
-    #[error("{host} can't be resolved")]
-    Unresolved {
-        /// The name.
-        host: String,
-        /// The resolver's error.
-        source: io::Error,
-    },
-    /// The name has only addresses that aren't public.
-    #[error("{host} has no public address, and outgoing.allow_private_addresses is off")]
-    NotPublic {
-        /// The name.
-        host: String,
-    },
-    /// Nobody answers at the address.
-    #[error("{address} can't be connected to")]
-    Unreachable {
-        /// The last address that was tried.
-        address: SocketAddr,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The certificates to trust can't be read.
-    #[error("no authority's certificates can be read: {0}")]
-    Authorities(String),
-    /// The other side doesn't prove who it is, or speaks no TLS.
-    #[error("TLS with {host} failed")]
-    Tls {
-        /// The name.
-        host: String,
-        /// The reason.
-        source: io::Error,
-    },
-    /// The other side speaks no HTTP, or breaks off.
-    #[error("the answer can't be read")]
-    Http(#[source] hyper::Error),
-    /// The answer has an end, but not soon enough.
-    #[error("the answer is larger than {0} bytes")]
-    TooLarge(usize),
-    /// The other side doesn't accept who asks.
-    #[error("{url} answered {status}: it does not accept the token")]
-    Refused {
-        /// The URL that answered.
-        url: String,
-        /// With what status.
-        status: http::StatusCode,
-    },
-    /// The answer did not come, or not all of it.
-    #[error("there was no answer within {0:?}")]
-    TimedOut(Duration),
-    /// The answer isn't what was asked for.
-    #[error("{url} answered {what}")]
-    Unexpected {
-        /// The URL that answered.
-        url: String,
-        /// With what.
-        what: String,
-    },
 }
 
 /// Asks others over HTTP/1.1, each time by a connection of its own: it is seldom, and then no
@@ -343,235 +266,6 @@ impl Client {
 
 /// The method, the headers and the body of a request.
 type Sent = (Method, HeaderMap, Bytes);
-
-type Sender = SendRequest<Full<Bytes>>;
-
-/// Asks one host many times, over connections that are used again.
-pub struct Connections {
-    client: Arc<Client>,
-    idle: Mutex<Vec<Sender>>,
-}
-
-impl Connections {
-    /// Makes a place for connections; none is opened yet.
-    pub fn new(client: Arc<Client>) -> Self {
-        Self {
-            client,
-            idle: Mutex::default(),
-        }
-    }
-
-    /// Sends a request without a body to a URL, whose scheme, host and port are always the same
-    /// here. Any status is an answer, a redirect too. Of the body at most `limit` bytes are read.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::TooLarge`] for a longer body, [`Failure::TimedOut`], and whatever keeps the
-    /// connection or the answer from coming.
-    pub async fn send(
-        &self,
-        method: &Method,
-        url: &Url,
-        headers: &HeaderMap,
-        limit: usize,
-    ) -> Result<Response<Bytes>, Failure> {
-        let all = self.client.settings.timeout;
-        timeout(all, self.send_in_time(method, url, headers, limit))
-            .await
-            .unwrap_or(Err(Failure::TimedOut(all)))
-    }
-
-    async fn send_in_time(
-        &self,
-        method: &Method,
-        url: &Url,
-        headers: &HeaderMap,
-        limit: usize,
-    ) -> Result<Response<Bytes>, Failure> {
-        let url = self.client.check_url(url.as_str())?;
-        let request = || request(method.clone(), &url, headers.clone(), Bytes::new());
-        while let Some(mut sender) = self.pop() {
-            if sender.ready().await.is_err() {
-                continue;
-            }
-            match send(&mut sender, request()?, limit).await {
-                // The other side may close a connection that rests at any moment; what is asked for
-                // here may come twice.
-                Err(Failure::Http(error))
-                    if error.is_canceled()
-                        || error.is_closed()
-                        || error.is_incomplete_message() => {}
-                answer => {
-                    self.push(sender);
-                    return answer;
-                }
-            }
-        }
-        let mut sender = self.client.open(&url).await?;
-        let answer = send(&mut sender, request()?, limit).await;
-        self.push(sender);
-        answer
-    }
-
-    fn pop(&self) -> Option<Sender> {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
-    }
-
-    fn push(&self, sender: Sender) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_CONNECTIONS && !sender.is_closed() {
-            idle.push(sender);
-        }
-    }
-}
-
-fn request(
-    method: Method,
-    url: &Url,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Request<Full<Bytes>>, Failure> {
-    let unwritable = || Failure::Url {
-        url: url.to_string(),
-        why: "it can't stand in a request",
-    };
-    let mut request = Request::new(Full::new(body));
-    *request.method_mut() = method;
-    *request.uri_mut() = url[url::Position::BeforePath..]
-        .parse()
-        .map_err(|_| unwritable())?;
-    *request.headers_mut() = headers;
-    let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
-    request.headers_mut().insert(
-        header::HOST,
-        HeaderValue::from_str(host).map_err(|_| unwritable())?,
-    );
-    request
-        .headers_mut()
-        .insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    Ok(request)
-}
-
-type Handshake<S> = (Sender, Connection<TokioIo<S>, Full<Bytes>>);
-
-async fn handshake<S>(stream: S) -> Result<Handshake<S>, Failure>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    http1::Builder::new()
-        .max_buf_size(HEADER_BYTES)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(Failure::Http)
-}
-
-/// Lets a connection run by itself; it ends with its sender.
-fn detach<S>((sender, connection): Handshake<S>) -> Sender
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    tokio::spawn(async move {
-        // The caller that waits for an answer hears how it ended.
-        connection.await.ok();
-    });
-    sender
-}
-
-/// Sends a request and reads the answer.
-async fn send(
-    sender: &mut Sender,
-    request: Request<Full<Bytes>>,
-    limit: usize,
-) -> Result<Response<Bytes>, Failure> {
-    let (parts, body) = sender
-        .send_request(request)
-        .await
-        .map_err(Failure::Http)?
-        .into_parts();
-    let body = Limited::new(body, limit).collect().await.map_err(|error| {
-        match error.downcast::<hyper::Error>() {
-            Ok(error) => Failure::Http(*error),
-            Err(error) if error.is::<LengthLimitError>() => Failure::TooLarge(limit),
-            // A body fails by its connection or by its limit.
-            Err(_) => Failure::TooLarge(limit),
-        }
-    })?;
-    Ok(Response::from_parts(parts, body.to_bytes()))
-}
-
-/// Sends a request over a fresh connection and reads the answer.
-async fn exchange<S>(
-    stream: S,
-    request: Request<Full<Bytes>>,
-    limit: usize,
-) -> Result<Response<Bytes>, Failure>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (mut sender, connection) = handshake(stream).await?;
-    let answer = send(&mut sender, request, limit);
-    tokio::pin!(answer);
-    tokio::select! {
-        biased;
-        answer = &mut answer => answer,
-        closed = connection => {
-            closed.map_err(Failure::Http)?;
-            // Data from before the end is still to be read.
-            answer.await
-        }
-    }
-}
-
-async fn connector(ca_file: Option<PathBuf>) -> Result<TlsConnector, Failure> {
-    let read = tokio::task::spawn_blocking(move || authorities(ca_file.as_deref()));
-    let roots = read
-        .await
-        .map_err(|error| Failure::Authorities(error.to_string()))??;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::Authorities(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-/// Reads whom to trust: the system's authorities, and those of the file.
-fn authorities(ca_file: Option<&Path>) -> Result<RootCertStore, Failure> {
-    let mut roots = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(system.certs);
-    if let Some(path) = ca_file {
-        let unreadable = |why: String| Failure::Authorities(format!("{}: {why}", path.display()));
-        let mut count = 0;
-        for certificate in
-            CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))?
-        {
-            let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
-            roots
-                .add(certificate)
-                .map_err(|error| unreadable(error.to_string()))?;
-            count += 1;
-        }
-        if count == 0 {
-            return Err(unreadable("it holds no certificate in PEM".to_owned()));
-        }
-    }
-    if roots.is_empty() {
-        let why: Vec<String> = system.errors.iter().map(ToString::to_string).collect();
-        let why = if why.is_empty() {
-            "the system has none; install them, or set outgoing.ca_file".to_owned()
-        } else {
-            why.join("; ")
-        };
-        return Err(Failure::Authorities(why));
-    }
-    Ok(roots)
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,8 @@
 //! The running service: it opens the data, listens, and shuts down in order.
 //!
 //! [`serve`] is the command; [`run`] serves at a listener until it is told to stop. [`gate`]
-//! accepts connections, [`connection`] serves one, [`slots`] limits how many there are, [`tls`] reads certificates, and
-//! [`signals`] end it all.
+//! accepts connections, [`connection`] serves one, [`slots`] limits how many there are, [`tls`]
+//! reads certificates, and [`signals`] end it all.
 
 mod activity;
 mod connection;

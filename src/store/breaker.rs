@@ -114,7 +114,10 @@ impl Breaker {
             biased;
             done = work => done,
             () = lost => Err(away()),
-            () = sleep(*patience) => Err(Error::store_unavailable(format!("no answer within {} s", patience.as_secs_f32()))),
+            () = sleep(*patience) => {
+                let seconds = patience.as_secs_f32();
+                Err(Error::store_unavailable(format!("no answer within {seconds} s")))
+            }
         }
     }
 

@@ -20,12 +20,23 @@ macro_rules! columns {
 }
 
 statements! { "credential";
-    INSERT = concat!("INSERT INTO credential (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+    INSERT = concat!(
+        "INSERT INTO credential (",
+        columns!(),
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+    );
     FIND = concat!("SELECT ", columns!(), " FROM credential WHERE id = $1");
     IDS_AFTER = "SELECT id FROM credential WHERE id > $1 ORDER BY id LIMIT $2";
-    LIST = concat!("SELECT ", columns!(), " FROM credential WHERE instance_id = $1 ORDER BY \
-                                           created_at DESC, id DESC");
-    PAGE = select_page!(columns!(), "credential WHERE instance_id = $3", "created_at DESC, id DESC");
+    LIST = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM credential WHERE instance_id = $1 ORDER BY created_at DESC, id DESC"
+    );
+    PAGE = select_page!(
+        columns!(),
+        "credential WHERE instance_id = $3",
+        "created_at DESC, id DESC"
+    );
     HOLD = "UPDATE credential SET state = state WHERE id = $1";
     MAY_BE_ENABLED = "SELECT id FROM credential WHERE id = $1 AND (disabled_by IS NULL OR \
                       disabled_by = 'user')";

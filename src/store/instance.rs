@@ -3,7 +3,7 @@
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AccountId, CriId, InstanceId};
 use crate::domain::instance::{
-    DefaultMark, Instance, InstanceChange, OldRefreshTokens, UnrecordedNamespaces,
+    DefaultMark, Instance, InstanceChange, OldRefreshTokens, Specification, UnrecordedNamespaces,
 };
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Noun, Result};
@@ -19,7 +19,8 @@ macro_rules! columns {
         "id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, \
          registry_url, default_mark, specification, deletion_protection, public_endpoint, \
          allow_list, origin, unrecorded_namespaces, kind, issuer, next_issuer, refresh_tokens, \
-         refresh_generation, token_log_in, created_at, COALESCE(modified_at, created_at) AS modified_at"
+         refresh_generation, token_log_in, created_at, \
+         COALESCE(modified_at, created_at) AS modified_at"
     };
 }
 
@@ -40,13 +41,11 @@ statements! { "instance";
     UNMARK = "UPDATE instance SET default_mark = 0 WHERE account_id = $1 AND default_mark = 1 AND \
               deleted_at IS NULL";
     INSERT = "INSERT INTO instance (id, cri_id, account_id, name, region, service, algorithm, \
-              kid_format, token_ttl_seconds, \
-              registry_url, default_mark, specification, deletion_protection, public_endpoint, \
-              allow_list, origin, \
-              unrecorded_namespaces, kind, issuer, next_issuer, refresh_tokens, \
-              refresh_generation, token_log_in, created_at, modified_at) \
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-              $18, $19, $20, $21, $22, $23, $24, $25)";
+              kid_format, token_ttl_seconds, registry_url, default_mark, specification, \
+              deletion_protection, public_endpoint, allow_list, origin, unrecorded_namespaces, \
+              kind, issuer, next_issuer, refresh_tokens, refresh_generation, token_log_in, \
+              created_at, modified_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+              $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)";
     // Reads and locks: another write that adds to this instance, or deletes it, waits until this
     // one is done.
     HOLD = "UPDATE instance SET name = name WHERE id = $1 AND deleted_at IS NULL";
@@ -64,9 +63,8 @@ statements! { "instance";
                                  WHERE id = $1 AND deleted_at IS NULL";
     SET_NEXT_ISSUER = "UPDATE instance SET next_issuer = $2, modified_at = $3 WHERE id = $1 AND \
                        deleted_at IS NULL";
-    ACTIVATE_ISSUER = "UPDATE instance SET issuer = next_issuer, next_issuer = NULL, modified_at = \
-                       $3 \
-                       WHERE id = $1 AND next_issuer = $2 AND deleted_at IS NULL";
+    ACTIVATE_ISSUER = "UPDATE instance SET issuer = next_issuer, next_issuer = NULL, \
+                       modified_at = $3 WHERE id = $1 AND next_issuer = $2 AND deleted_at IS NULL";
     CANCEL_ISSUER = "UPDATE instance SET next_issuer = NULL, modified_at = $3 WHERE id = $1 AND \
                      next_issuer = $2 AND deleted_at IS NULL";
     SET_REFRESH_TOKENS = "UPDATE instance SET refresh_tokens = $2, refresh_generation = \
@@ -116,10 +114,29 @@ pub fn insert(instance: &Instance) -> Part {
     if instance.default == DefaultMark::Marked {
         guarded.push(Guarded::unguarded(UNMARK, vec![account.number().into()]));
     }
-    let parameters = vec![
+    let service = instance.service.clone();
+    let row = row_of(instance);
+    guarded.push(Guarded::new(INSERT, row, Rows::Exactly(1), move || {
+        Error::already_exists(
+            Noun::Instance,
+            format!(
+                "The service {service} belongs or once belonged to another instance, and tokens \
+                 made for that one must not open this one; choose another service, and set the \
+                 same in the registry."
+            ),
+        )
+    }));
+    Part::of(guarded)
+        .changes(Entity::Instance, &instance.id)
+        .changes(Entity::Account, &account)
+}
+
+/// Returns the values of an instance's row, as [`INSERT`] has them.
+fn row_of(instance: &Instance) -> Vec<Value> {
+    vec![
         instance.id.as_str().into(),
         instance.cri_id.as_str().into(),
-        account.number().into(),
+        instance.account.number().into(),
         instance.name.as_str().into(),
         instance.region.as_str().into(),
         instance.service.as_str().into(),
@@ -142,28 +159,12 @@ pub fn insert(instance: &Instance) -> Part {
         instance.token_log_in.into(),
         instance.created_at.into(),
         instance.modified_at.into(),
-    ];
-    let service = instance.service.clone();
-    guarded.push(Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
-        Error::already_exists(
-            Noun::Instance,
-            format!(
-                "The service {service} belongs or once belonged to another instance, and tokens \
-                 made for that one must not open this one; choose another service, and set the \
-                 same in the registry."
-            ),
-        )
-    }));
-    Part::of(guarded)
-        .changes(Entity::Instance, &instance.id)
-        .changes(Entity::Account, &account)
+    ]
 }
 
 /// Changes what an API may change of an instance; `InstanceNotFound`.
 pub fn update(id: &InstanceId, change: InstanceChange, at: Timestamp) -> Part {
-    let specification = change
-        .specification
-        .map(|specification| specification.name());
+    let specification = change.specification.map(Specification::name);
     touch(
         id,
         UPDATE,
@@ -197,11 +198,8 @@ pub fn set_unrecorded_namespaces(
     unrecorded: UnrecordedNamespaces,
     at: Timestamp,
 ) -> Part {
-    touch(
-        id,
-        SET_UNRECORDED_NAMESPACES,
-        [unrecorded.name().into(), at.into()],
-    )
+    let values = [unrecorded.name().into(), at.into()];
+    touch(id, SET_UNRECORDED_NAMESPACES, values)
 }
 
 /// Prepares an issuer, in the place of another that was; `InstanceNotFound`.
@@ -314,12 +312,7 @@ pub(super) fn hold(id: &InstanceId) -> Guarded {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, id: &InstanceId) -> Result<Option<Instance>> {
-    store
-        .find(FIND, vec![id.as_str().into()])
-        .await?
-        .as_ref()
-        .map(instance)
-        .transpose()
+    one(store, FIND, id.as_str().into()).await
 }
 
 /// Finds an instance by its id at the Alibaba door.
@@ -328,12 +321,7 @@ pub async fn find(store: &Store, id: &InstanceId) -> Result<Option<Instance>> {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find_by_cri_id(store: &Store, id: &CriId) -> Result<Option<Instance>> {
-    store
-        .find(FIND_BY_CRI_ID, vec![id.as_str().into()])
-        .await?
-        .as_ref()
-        .map(instance)
-        .transpose()
+    one(store, FIND_BY_CRI_ID, id.as_str().into()).await
 }
 
 /// Finds an instance by its service.
@@ -342,12 +330,12 @@ pub async fn find_by_cri_id(store: &Store, id: &CriId) -> Result<Option<Instance
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find_by_service(store: &Store, service: &str) -> Result<Option<Instance>> {
-    store
-        .find(FIND_BY_SERVICE, vec![service.into()])
-        .await?
-        .as_ref()
-        .map(instance)
-        .transpose()
+    one(store, FIND_BY_SERVICE, service.into()).await
+}
+
+async fn one(store: &Store, statement: Statement, key: Value) -> Result<Option<Instance>> {
+    let row = store.find(statement, vec![key]).await?;
+    row.as_ref().map(instance).transpose()
 }
 
 /// The owner of a service, which only ever one instance has.

@@ -21,15 +21,25 @@ macro_rules! columns {
 }
 
 statements! { "namespace";
-    INSERT = concat!("INSERT INTO namespace (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, \
-                                                             $8, $9, $10, $11, $12, $13, $14)");
+    INSERT = concat!(
+        "INSERT INTO namespace (",
+        columns!(),
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+    );
     HAS_NAME = "SELECT id FROM namespace WHERE instance_id = $1 AND name = $2";
     EXISTS = "SELECT id FROM namespace WHERE id = $1";
     FIND = concat!("SELECT ", columns!(), " FROM namespace WHERE instance_id = $1 AND name = $2");
-    FIND_BY_ID = concat!("SELECT ", columns!(), " FROM namespace WHERE instance_id = $1 AND id = \
-                                                 $2");
+    FIND_BY_ID = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM namespace WHERE instance_id = $1 AND id = $2"
+    );
     PAGE = select_page!(columns!(), "namespace WHERE instance_id = $3", "created_at, id");
-    PAGE_OF_NAME = select_page!(columns!(), "namespace WHERE instance_id = $3 AND name = $4", "created_at, id");
+    PAGE_OF_NAME = select_page!(
+        columns!(),
+        "namespace WHERE instance_id = $3 AND name = $4",
+        "created_at, id"
+    );
     UPDATE = "UPDATE namespace SET visibility = COALESCE($2, visibility), \
               auto_create_repository = COALESCE($3, auto_create_repository), default_visibility = \
               COALESCE($4, default_visibility), \

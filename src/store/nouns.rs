@@ -71,7 +71,10 @@ pub(super) const OF_SCHEMA: [&str; 2] = ["schema_version", "schema_lease"];
 /// tables, in which what is referred to comes first.
 macro_rules! nouns {
     ($($module:ident {
-        $($(#[doc = $doc:literal])+ entity $entity:ident = $name:literal $(takes $($taken:ident),+)?;)*
+        $(
+            $(#[doc = $doc:literal])+
+            entity $entity:ident = $name:literal $(takes $($taken:ident),+)?;
+        )*
         $(table $table:ident ($($key:ident),+) $(with $seeded:ident)? $(as $($announced:ident)|+)? {
             $($column:ident: $kind:ty),+ $(,)?
         })*
@@ -149,26 +152,31 @@ nouns! {
         /// cached under it.
         entity Account = "account";
         table account (id) as Account {
-            id: i64, name: String, generation: i64, created_at: i64, service_account_grant: Option<String>,
+            id: i64, name: String, generation: i64, created_at: i64,
+            service_account_grant: Option<String>,
         }
     }
     access_key {
         /// An access key.
         entity AccessKey = "access_key";
         table access_key (id) as AccessKey {
-            id: String, account_id: i64, principal: String, sealed_secret: Vec<u8>, state: String, generation: i64, created_at: i64,
+            id: String, account_id: i64, principal: String, sealed_secret: Vec<u8>, state: String,
+            generation: i64, created_at: i64,
         }
     }
     instance {
         /// An instance or its tags, by its own id: drop all that is cached of it or in it.
-        entity Instance = "instance" takes AllowList, Credential, FixedPassword, Namespace, Repositories, ServiceAccount;
+        entity Instance = "instance"
+            takes AllowList, Credential, FixedPassword, Namespace, Repositories, ServiceAccount;
         table instance (id) as Instance {
-            id: String, cri_id: String, account_id: i64, name: String, region: String, service: String, algorithm: String,
-            kid_format: String, token_ttl_seconds: i64, registry_url: Option<String>, default_mark: i64, created_at: i64,
-            deleted_at: Option<i64>, specification: String, deletion_protection: i64, public_endpoint: i64, allow_list: i64,
-            allow_list_version: i64, origin: String, modified_at: Option<i64>, unrecorded_namespaces: String, kind: String,
-            issuer: Option<String>, next_issuer: Option<String>, refresh_tokens: i64, refresh_generation: i64,
-            token_log_in: i64,
+            id: String, cri_id: String, account_id: i64, name: String, region: String,
+            service: String, algorithm: String, kid_format: String, token_ttl_seconds: i64,
+            registry_url: Option<String>, default_mark: i64, created_at: i64,
+            deleted_at: Option<i64>, specification: String, deletion_protection: i64,
+            public_endpoint: i64, allow_list: i64, allow_list_version: i64, origin: String,
+            modified_at: Option<i64>, unrecorded_namespaces: String, kind: String,
+            issuer: Option<String>, next_issuer: Option<String>, refresh_tokens: i64,
+            refresh_generation: i64, token_log_in: i64,
         }
     }
     quota {}
@@ -176,8 +184,9 @@ nouns! {
         /// A long-term credential.
         entity Credential = "credential";
         table credential (id) as Credential {
-            id: String, instance_id: String, principal: String, username: String, description: String, secret_hash: Vec<u8>,
-            state: String, generation: i64, created_at: i64, expires_at: i64, disabled_by: Option<String>,
+            id: String, instance_id: String, principal: String, username: String,
+            description: String, secret_hash: Vec<u8>, state: String, generation: i64,
+            created_at: i64, expires_at: i64, disabled_by: Option<String>,
         }
     }
     key {
@@ -191,25 +200,31 @@ nouns! {
         entity MasterKey = "master_key";
         table sealing_key (id) as SealingKey { id: String, wrapped: Vec<u8>, created_at: i64 }
         table signing_key (id) as SigningKey | Authority {
-            id: String, algorithm: String, wrapped_private: Vec<u8>, leaf_der: Vec<u8>, leaf_expires_at: i64, created_at: i64,
-            next_leaf_der: Option<Vec<u8>>, certified_at: Option<i64>,
+            id: String, algorithm: String, wrapped_private: Vec<u8>, leaf_der: Vec<u8>,
+            leaf_expires_at: i64, created_at: i64, next_leaf_der: Option<Vec<u8>>,
+            certified_at: Option<i64>,
         }
         table authority (id) as Authority {
-            id: String, wrapped_private: Vec<u8>, certificate_der: Vec<u8>, created_at: i64, state: String, changed_at: i64,
+            id: String, wrapped_private: Vec<u8>, certificate_der: Vec<u8>, created_at: i64,
+            state: String, changed_at: i64,
         }
     }
     instance_key {
         table instance_key (id) as SigningKey {
-            id: String, instance_id: String, algorithm: String, wrapped_private: Vec<u8>, state: String, created_at: i64,
+            id: String, instance_id: String, algorithm: String, wrapped_private: Vec<u8>,
+            state: String, created_at: i64,
         }
     }
     wrapped {}
     audit {
         table audit (id) {
-            id: String, happened_at: i64, request_id: String, action: String, principal: Option<String>, account_id: Option<i64>,
-            credential_id: Option<String>, address: Option<String>, service: Option<String>, detail: String, outcome: String,
+            id: String, happened_at: i64, request_id: String, action: String,
+            principal: Option<String>, account_id: Option<i64>, credential_id: Option<String>,
+            address: Option<String>, service: Option<String>, detail: String, outcome: String,
         }
-        table audit_page (id) { id: String, first_at: i64, last_at: i64, lines: String, bytes: i64, contents: String }
+        table audit_page (id) {
+            id: String, first_at: i64, last_at: i64, lines: String, bytes: i64, contents: String,
+        }
     }
     principal_id {
         table principal_id (id) { id: i64 }
@@ -222,32 +237,41 @@ nouns! {
         }
     }
     group {
-        table account_group (account_id, name) as Policies { account_id: i64, name: String, created_at: i64 }
-        table group_member (account_id, group_name, user_id) as Policies { account_id: i64, group_name: String, user_id: i64 }
+        table account_group (account_id, name) as Policies {
+            account_id: i64, name: String, created_at: i64,
+        }
+        table group_member (account_id, group_name, user_id) as Policies {
+            account_id: i64, group_name: String, user_id: i64,
+        }
     }
     role {
         /// A role, by its id: drop all that is cached of it or decided for its sessions.
         entity Role = "role";
         table role (id) as Role {
-            id: i64, account_id: i64, name: String, trust_policy: String, max_session_seconds: i64, state: String,
-            generation: i64, created_at: i64,
+            id: i64, account_id: i64, name: String, trust_policy: String, max_session_seconds: i64,
+            state: String, generation: i64, created_at: i64,
         }
     }
     policy {
         /// Policies, memberships and attachments, by the account's id: drop all that was decided
         /// from them.
         entity Policies = "policies";
-        table policy (account_id, name) as Policies { account_id: i64, name: String, document: String, changed_at: i64 }
-        table policy_attachment (account_id, policy_name, policy_kind, user_id, group_name, role_id) as Policies {
-            account_id: i64, policy_name: String, policy_kind: String, user_id: Option<i64>, group_name: Option<String>,
-            role_id: Option<i64>,
+        table policy (account_id, name) as Policies {
+            account_id: i64, name: String, document: String, changed_at: i64,
+        }
+        table policy_attachment (
+            account_id, policy_name, policy_kind, user_id, group_name, role_id
+        ) as Policies {
+            account_id: i64, policy_name: String, policy_kind: String, user_id: Option<i64>,
+            group_name: Option<String>, role_id: Option<i64>,
         }
     }
     oidc_provider {
         /// An OpenID Connect issuer, by `ACCOUNT/NAME`.
         entity OidcProvider = "oidc_provider";
         table oidc_provider (account_id, name) as OidcProvider {
-            account_id: i64, name: String, issuer: String, jwks: Option<String>, algorithms: String, created_at: i64,
+            account_id: i64, name: String, issuer: String, jwks: Option<String>, algorithms: String,
+            created_at: i64,
         }
         table oidc_audience (account_id, provider_name, place) as OidcProvider {
             account_id: i64, provider_name: String, place: i64, audience: String,
@@ -263,26 +287,29 @@ nouns! {
         /// of the service accounts of its instance.
         entity Namespace = "namespace" takes Repositories, ServiceAccount;
         table namespace (id) as Namespace {
-            id: String, number: i64, instance_id: String, name: String, visibility: String, auto_create_repository: i64,
-            default_visibility: String, default_tag_immutability: i64, auto_scan: i64, prevent_vulnerable: i64, severity: String,
-            allowed_cves: String, created_at: i64, modified_at: i64,
+            id: String, number: i64, instance_id: String, name: String, visibility: String,
+            auto_create_repository: i64, default_visibility: String, default_tag_immutability: i64,
+            auto_scan: i64, prevent_vulnerable: i64, severity: String, allowed_cves: String,
+            created_at: i64, modified_at: i64,
         }
     }
     repository {
         /// Repositories of a namespace, by `INSTANCE/NAMESPACE`.
         entity Repositories = "repositories";
         table repository (id) as Repositories {
-            id: String, instance_id: String, namespace_id: String, name: String, visibility: String, summary: String,
-            detail: String, tag_immutability: i64, created_at: i64, modified_at: i64,
+            id: String, instance_id: String, namespace_id: String, name: String, visibility: String,
+            summary: String, detail: String, tag_immutability: i64, created_at: i64,
+            modified_at: i64,
         }
     }
     service_account {
         /// A service account, by `INSTANCE/NAME`.
         entity ServiceAccount = "service_account";
         table service_account (id) as ServiceAccount {
-            id: String, instance_id: String, name: String, description: String, made_hash: Option<Vec<u8>>,
-            chosen_hash: Option<String>, state: String, generation: i64, created_at: i64, modified_at: i64, expires_at: i64,
-            maker: Option<String>, maker_ids: String, revision: i64, disabled_by: Option<String>,
+            id: String, instance_id: String, name: String, description: String,
+            made_hash: Option<Vec<u8>>, chosen_hash: Option<String>, state: String, generation: i64,
+            created_at: i64, modified_at: i64, expires_at: i64, maker: Option<String>,
+            maker_ids: String, revision: i64, disabled_by: Option<String>,
         }
         table service_account_permission (service_account_id, namespace) as ServiceAccount {
             service_account_id: String, namespace: String, actions: String,
@@ -292,7 +319,8 @@ nouns! {
         /// A fixed password, by `INSTANCE/PRINCIPAL`.
         entity FixedPassword = "fixed_password";
         table fixed_password (instance_id, principal) as FixedPassword {
-            instance_id: String, principal: String, hash: Option<String>, generation: i64, changed_at: i64,
+            instance_id: String, principal: String, hash: Option<String>, generation: i64,
+            changed_at: i64,
         }
     }
     allow_list {
@@ -310,11 +338,14 @@ nouns! {
     session_policy {
         // Found by its digest, so that what a cache holds never changes.
         table session_policy (account_id, digest) {
-            account_id: i64, digest: String, charged_to: String, created_at: i64, ends_at: i64, document: String,
+            account_id: i64, digest: String, charged_to: String, created_at: i64, ends_at: i64,
+            document: String,
         }
     }
     signed_change {
-        table signed_change (digest) { digest: String, request_id: String, made: Option<String>, ends_at: i64 }
+        table signed_change (digest) {
+            digest: String, request_id: String, made: Option<String>, ends_at: i64,
+        }
     }
     portable {}
 }

@@ -64,7 +64,10 @@ macro_rules! select_page {
     ($columns:expr, $from:expr, $order:literal) => {
         $crate::store::page::select_page!($columns, $from, $order, "", "", "")
     };
-    ($columns:expr, $from:expr, $order:literal, $more:literal, $join:literal, $more_order:literal) => {
+    (
+        $columns:expr, $from:expr, $order:literal,
+        $more:literal, $join:literal, $more_order:literal
+    ) => {
         concat!(
             "SELECT page.*, counted.total AS total",
             $more,

@@ -92,7 +92,10 @@ statements! {
             ),
             " ORDER BY policy_name, policy_kind"
         );
-        DOCUMENTS_OF_ROLE = select_documents!("policy_attachment", "policy_attachment.role_id = $1 ORDER BY policy_name, policy_kind");
+        DOCUMENTS_OF_ROLE = select_documents!(
+            "policy_attachment",
+            "policy_attachment.role_id = $1 ORDER BY policy_name, policy_kind"
+        );
     }
 }
 

@@ -26,8 +26,14 @@ macro_rules! statements {
         $crate::store::row::statements! { $table { $($name = $text;)+ } }
     };
     ($($table:literal { $($name:ident = $text:expr;)+ })+) => {
-        $(const _: () = assert!($crate::store::nouns::is_table($table), concat!("the list of nouns has no table ", $table));)+
-        $($(const $name: $crate::store::row::Statement = $crate::store::row::Statement { table: $table, text: $text };)+)+
+        $(const _: () = assert!(
+            $crate::store::nouns::is_table($table),
+            concat!("the list of nouns has no table ", $table)
+        );)+
+        $($(const $name: $crate::store::row::Statement = $crate::store::row::Statement {
+            table: $table,
+            text: $text,
+        };)+)+
         #[cfg(test)]
         pub(super) const STATEMENTS: &[$crate::store::row::Statement] = &[$($($name),+),+];
     };

@@ -142,7 +142,8 @@ pub(super) fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>> {
 /// Divides username and secret.
 ///
 /// The ARN of a role has colons, and a token has none: where a token ends the pair, the last colon
-/// divides. Docker keeps such a pair as it is, though it shows the ARN's first part as the username.
+/// divides. Docker keeps such a pair as it is, though it shows the ARN's first part as the
+/// username.
 fn divide(pair: &str) -> Option<(&str, &str)> {
     let by_first = pair.split_once(':')?;
     if ["acs", "qcs"].contains(&by_first.0)

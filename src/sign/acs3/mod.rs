@@ -63,27 +63,11 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
     let fields = known.map_or_else(|| fields(headers::authorization(headers)?), Ok)?;
     let access_key_id = check_access_key_id(fields.credential)?;
     let signature = decode_hex_signature(fields.signature)?;
-    let twice = |name: &&HeaderName| {
-        name.as_str().starts_with("x-acs-") && headers.get_all(*name).iter().nth(1).is_some()
-    };
-    // As many values as names: then nothing comes twice.
-    if headers.len() != headers.keys_len()
-        && let Some(name) = headers.keys().find(twice)
-    {
-        return Err(Error::malformed_authorization(format!(
-            "The header {name} comes more than once."
-        )));
-    }
+    check_nothing_twice(headers)?;
     let session_token = headers::single(headers, &name::X_ACS_SECURITY_TOKEN)?;
     let names = headers::signed_names(fields.signed_headers, &REQUIRED)?;
-    let must_sign = |name: &str| match names.contains(&name) {
-        true => Ok(()),
-        false => Err(Error::malformed_authorization(format!(
-            "SignedHeaders must name {name}."
-        ))),
-    };
     if session_token.is_some() {
-        must_sign("x-acs-security-token")?;
+        must_sign(&names, "x-acs-security-token")?;
     }
     let needed = |name: &HeaderName| {
         headers::single(headers, name)?.ok_or_else(|| Error::missing_parameter(name.as_str()))
@@ -94,19 +78,11 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
         needed(&name::X_ACS_SIGNATURE_NONCE)?,
     )?;
     let (action, version) = (needed(&name::X_ACS_ACTION)?, needed(&name::X_ACS_VERSION)?);
-    let payload_hash = hex_of(&sha256(request.body));
-    if !needed(&name::X_ACS_CONTENT_SHA256)?
-        .as_bytes()
-        .eq_ignore_ascii_case(&payload_hash)
-    {
-        return Err(Error::malformed_authorization(
-            "x-acs-content-sha256 is not the SHA-256 of the body.",
-        ));
-    }
+    let payload_hash = payload_hash(request.body, needed(&name::X_ACS_CONTENT_SHA256)?)?;
     let is_form = headers::is_form(headers)?;
     if !request.body.is_empty() && headers.contains_key(CONTENT_TYPE) {
         // It decides whether the body is parameters.
-        must_sign("content-type")?;
+        must_sign(&names, "content-type")?;
     }
     let parameters = Parameters::parse_all([request.query.as_bytes()])?;
     let canonical = canonical_request(
@@ -139,6 +115,44 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
         version: version.to_owned(),
         parameters,
     })
+}
+
+/// Refuses an `x-acs-` header that comes more than once.
+fn check_nothing_twice(headers: &HeaderMap) -> Result<()> {
+    let twice = |name: &&HeaderName| {
+        name.as_str().starts_with("x-acs-") && headers.get_all(*name).iter().nth(1).is_some()
+    };
+    // As many values as names: then nothing comes twice.
+    if headers.len() != headers.keys_len()
+        && let Some(name) = headers.keys().find(twice)
+    {
+        return Err(Error::malformed_authorization(format!(
+            "The header {name} comes more than once."
+        )));
+    }
+    Ok(())
+}
+
+fn must_sign(names: &[&str], name: &str) -> Result<()> {
+    if names.contains(&name) {
+        Ok(())
+    } else {
+        Err(Error::malformed_authorization(format!(
+            "SignedHeaders must name {name}."
+        )))
+    }
+}
+
+/// Returns the hash of a body, which must be the one that the headers announce.
+fn payload_hash(body: &[u8], announced: &str) -> Result<[u8; 64]> {
+    let hash = hex_of(&sha256(body));
+    if announced.as_bytes().eq_ignore_ascii_case(&hash) {
+        Ok(hash)
+    } else {
+        Err(Error::malformed_authorization(
+            "x-acs-content-sha256 is not the SHA-256 of the body.",
+        ))
+    }
 }
 
 /// Looks at a request before its body is read.

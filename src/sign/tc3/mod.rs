@@ -7,11 +7,14 @@
 //! the case of header values (the documents lower-case them, the SDKs don't). Nothing may be
 //! decided by those.
 
+mod canonical;
+
 use aws_lc_rs::{digest, hmac};
 use http::HeaderMap;
 use http::header::HeaderName;
 use subtle::ConstantTimeEq;
 
+use self::canonical::{Canonical, Variant};
 use super::headers::{self, Fields, Preview, name};
 use super::{
     Method, Proof as AnyProof, Replay, Request, Signer, SigningSecret, Unverified,
@@ -77,20 +80,7 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
 /// `MalformedRequest` for another method or a POST with a query; `MalformedAuthorization`,
 /// `SignatureMethodRefused`, `MissingParameter` or `MalformedTime` for headers that can't be read.
 pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -> Result<Read> {
-    match request.method {
-        "GET" => {}
-        "POST" if request.query.is_empty() => {}
-        "POST" => {
-            return Err(Error::malformed_request(
-                "A POST request signed with TC3-HMAC-SHA256 has no query.",
-            ));
-        }
-        _ => {
-            return Err(Error::malformed_request(
-                "The request method must be GET or POST.",
-            ));
-        }
-    }
+    check_method(request)?;
     let headers = request.headers;
     let known = preview.and_then(|preview| preview.fields_of(Method::Tc3HmacSha256));
     let fields = known.map_or_else(|| fields(headers::authorization(headers)?), Ok)?;
@@ -100,12 +90,7 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
     let timestamp = headers::single(headers, &name::X_TC_TIMESTAMP)?
         .ok_or_else(|| Error::missing_parameter("Timestamp"))?;
     let signed_at = parse_tencent_time(timestamp)?;
-    if credential.date != signed_at.utc_date() {
-        // The usual cause is a client that takes its local date.
-        return Err(Error::malformed_authorization(
-            "The date in Credential is not the UTC date of X-TC-Timestamp.",
-        ));
-    }
+    credential.check_date(signed_at)?;
     let text =
         |name: &HeaderName| Ok::<_, Error>(headers::single(headers, name)?.map(str::to_owned));
     let (action, version, region) = (
@@ -115,18 +100,12 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
     );
     let (language, session_token) = (text(&name::X_TC_LANGUAGE)?, text(&name::X_TC_TOKEN)?);
 
-    let unsigned_payload =
-        headers::single(headers, &name::X_TC_CONTENT_SHA256)? == Some(UNSIGNED_PAYLOAD);
-    let payload_hash = sha256(if unsigned_payload {
-        UNSIGNED_PAYLOAD.as_bytes()
-    } else {
-        request.body
-    });
+    let unsigned_payload = has_unsigned_payload(headers)?;
     let canonical = Canonical {
         request,
         names: &names,
         signed_headers: fields.signed_headers,
-        payload_hash: hex_of(&payload_hash),
+        payload_hash: payload_hash(request.body, unsigned_payload),
     };
     let proof = Proof {
         timestamp: timestamp.to_owned(),
@@ -155,6 +134,32 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
         region,
         language,
     })
+}
+
+fn check_method(request: &Request<'_>) -> Result<()> {
+    match request.method {
+        "GET" => Ok(()),
+        "POST" if request.query.is_empty() => Ok(()),
+        "POST" => Err(Error::malformed_request(
+            "A POST request signed with TC3-HMAC-SHA256 has no query.",
+        )),
+        _ => Err(Error::malformed_request(
+            "The request method must be GET or POST.",
+        )),
+    }
+}
+
+/// Tells whether a request's signature leaves its body out.
+fn has_unsigned_payload(headers: &HeaderMap) -> Result<bool> {
+    Ok(headers::single(headers, &name::X_TC_CONTENT_SHA256)? == Some(UNSIGNED_PAYLOAD))
+}
+
+fn payload_hash(body: &[u8], unsigned_payload: bool) -> [u8; 64] {
+    hex_of(&sha256(if unsigned_payload {
+        UNSIGNED_PAYLOAD.as_bytes()
+    } else {
+        body
+    }))
 }
 
 /// Looks at a request before its body is read.
@@ -189,18 +194,11 @@ pub fn authorization(
     signed_at: Timestamp,
 ) -> Result<String> {
     let names = headers::signed_names(signed_headers, &["content-type", "host"])?;
-    let unsigned_payload =
-        headers::single(request.headers, &name::X_TC_CONTENT_SHA256)? == Some(UNSIGNED_PAYLOAD);
-    let payload_hash = hex_of(&sha256(if unsigned_payload {
-        UNSIGNED_PAYLOAD.as_bytes()
-    } else {
-        request.body
-    }));
     let canonical = Canonical {
         request,
         names: &names,
         signed_headers,
-        payload_hash,
+        payload_hash: payload_hash(request.body, has_unsigned_payload(request.headers)?),
     };
     let mut text = Vec::new();
     canonical.write(Variant::AS_SENT, &mut text)?;
@@ -315,6 +313,16 @@ impl<'a> Credential<'a> {
         check_access_key_id(parsed.access_key_id)?;
         Ok(parsed)
     }
+
+    fn check_date(&self, signed_at: Timestamp) -> Result<()> {
+        if self.date == signed_at.utc_date() {
+            return Ok(());
+        }
+        // The usual cause is a client that takes its local date.
+        Err(Error::malformed_authorization(
+            "The date in Credential is not the UTC date of X-TC-Timestamp.",
+        ))
+    }
 }
 
 fn string_to_sign(timestamp: &str, credential_scope: &str, hash: &[u8; 32]) -> Vec<u8> {
@@ -344,153 +352,6 @@ fn bound(parts: [&Option<String>; 4], body: Option<&[u8]>) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
     hash
-}
-
-/// The parts of a canonical request.
-struct Canonical<'a> {
-    request: &'a Request<'a>,
-    names: &'a [&'a str],
-    signed_headers: &'a str,
-    payload_hash: [u8; 64],
-}
-
-/// Where clients differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Variant {
-    /// Sign the host without `:port`: the Node SDK does, though its Host header has the port.
-    without_port: bool,
-    /// Sign the path as sent (Node) and not `/` (the documents, Python, Go).
-    own_path: bool,
-    /// Sign header values in lower case: the documents say so, no SDK does.
-    lower_case: bool,
-}
-
-impl Variant {
-    const AS_SENT: Self = Self {
-        without_port: false,
-        own_path: false,
-        lower_case: false,
-    };
-}
-
-impl Canonical<'_> {
-    /// Hashes the canonical request of every variant that makes a difference here.
-    ///
-    /// A request to `/` at a host without port, with values in lower case, has exactly one.
-    fn hashes(&self) -> Result<Vec<[u8; 32]>> {
-        let variants = self.variants();
-        let mut hashes = Vec::with_capacity(variants.len());
-        let mut text = Vec::with_capacity(256 + self.request.query.len());
-        for variant in variants {
-            text.clear();
-            self.write(variant, &mut text)?;
-            hashes.push(sha256(&text));
-        }
-        Ok(hashes)
-    }
-
-    fn variants(&self) -> Vec<Variant> {
-        let own_path = !matches!(self.request.path, "/" | "");
-        let has_port = without_port(self.request.host) != self.request.host;
-        let upper_case = |name: &&str| {
-            self.values(name)
-                .any(|value| value.iter().any(u8::is_ascii_uppercase))
-        };
-        let lower_case = self.names.iter().any(upper_case);
-        // A hint from a header that nobody signs: it only says what to try first.
-        let node = self
-            .request
-            .headers
-            .get(&name::X_TC_REQUEST_CLIENT)
-            .is_some_and(|client| client.as_bytes().starts_with(b"SDK_NODEJS"));
-        let mut variants = vec![Variant::AS_SENT];
-        let mut vary = |applies: bool, first: bool, change: fn(&mut Variant)| {
-            if applies {
-                let mut others = variants.clone();
-                others.iter_mut().for_each(change);
-                let place = if first { 0 } else { variants.len() };
-                variants.splice(place..place, others);
-            }
-        };
-        vary(has_port, node, |variant| variant.without_port = true);
-        vary(own_path, node, |variant| variant.own_path = true);
-        vary(lower_case, false, |variant| variant.lower_case = true);
-        variants
-    }
-
-    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        let host = (name == "host").then_some(self.request.host.as_bytes());
-        let headers = host.is_none().then(|| {
-            self.request
-                .headers
-                .get_all(name)
-                .iter()
-                .map(http::HeaderValue::as_bytes)
-        });
-        host.into_iter().chain(headers.into_iter().flatten())
-    }
-
-    /// Writes the canonical request. Its query is the raw one: SDKs sign their own order and
-    /// escapes.
-    fn write(&self, variant: Variant, text: &mut Vec<u8>) -> Result<()> {
-        let request = self.request;
-        text.extend_from_slice(request.method.as_bytes());
-        text.push(b'\n');
-        text.extend_from_slice(if variant.own_path {
-            request.path.as_bytes()
-        } else {
-            b"/"
-        });
-        text.push(b'\n');
-        text.extend_from_slice(request.query.as_bytes());
-        text.push(b'\n');
-        for name in self.names {
-            let mut values = self.values(name);
-            let value = match (values.next(), values.next()) {
-                (Some(value), None) => value.trim_ascii(),
-                (None, _) => {
-                    return Err(Error::malformed_authorization(format!(
-                        "The signed header {name} is missing."
-                    )));
-                }
-                (Some(_), Some(_)) => {
-                    return Err(Error::malformed_authorization(format!(
-                        "The header {name} comes more than once."
-                    )));
-                }
-            };
-            let value = if *name == "host" && variant.without_port {
-                without_port(request.host).as_bytes()
-            } else {
-                value
-            };
-            text.extend_from_slice(name.as_bytes());
-            text.push(b':');
-            let start = text.len();
-            text.extend_from_slice(value);
-            if variant.lower_case {
-                text[start..].make_ascii_lowercase();
-            }
-            text.push(b'\n');
-        }
-        text.push(b'\n');
-        text.extend_from_slice(self.signed_headers.as_bytes());
-        text.push(b'\n');
-        text.extend_from_slice(&self.payload_hash);
-        Ok(())
-    }
-}
-
-/// Cuts `:port` off.
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port))
-            if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) =>
-        {
-            name
-        }
-        _ => host,
-    }
 }
 
 #[cfg(test)]

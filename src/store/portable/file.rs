@@ -19,13 +19,11 @@ use crate::domain::{Error, Result};
 use crate::store::migrate::{MIGRATIONS, Purpose};
 use crate::store::{Location, Open, Store};
 
+use super::header::Header;
 use super::{
     Hold, Piece, QUEUE, Reading, Sum, Table, TableSum, decode, fill, hexadecimal, identity, tables,
 };
 
-const FIRST_LINE: &str = "transire backup 1";
-/// The most bytes of a header's line.
-const MAX_LINE: usize = 1 << 16;
 /// How many rows are handed on at a time.
 const ROWS: usize = 500;
 
@@ -255,66 +253,90 @@ fn refused(path: &Path, why: impl std::fmt::Display) -> Error {
 /// Reads a whole file and fails unless all of it is as it was written; hands on each piece until
 /// nobody wants more.
 fn read(path: &Path, mut hand_on: impl FnMut(Piece) -> bool) -> Result<Checked> {
-    let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => refused(path, "it was cut off"),
-        _ => refused(path, error),
-    };
+    let unreadable = |error| unreadable(path, &error);
     let file = File::open(path).map_err(unreadable)?;
     let mut input = Summed::new(BufReader::new(file));
     let header = Header::read(&mut input)
         .map_err(unreadable)?
         .ok_or_else(|| refused(path, "it is no backup of transire's"))?;
-    if header.schema > MIGRATIONS.len() {
-        let why = format!(
-            "it has schema {} and this transire knows no more than {}",
-            header.schema,
-            MIGRATIONS.len()
-        );
-        return Err(refused(
-            path,
-            format!("{why}; use the newer transire that made it"),
-        ));
-    }
-    if header.schema == MIGRATIONS.len() && !are_the_same(&header.tables, &tables()) {
-        return Err(refused(path, "it was made by another build"));
-    }
-    let changed = || refused(path, "it is not what was once written");
+    check_header(path, &header)?;
     for table in &header.tables {
-        let mut sum = Sum::of(table);
-        let mut rows = Vec::new();
-        loop {
-            let (letter, bytes) = read_frame(&mut input).map_err(unreadable)?;
-            match letter {
-                b'R' => {
-                    let row = decode(&bytes)
-                        .filter(|row| table.check(row).is_ok())
-                        .ok_or_else(changed)?;
-                    sum.add(&row);
-                    rows.push(row);
-                    if rows.len() == ROWS && !hand_on(Piece::Rows(std::mem::take(&mut rows))) {
-                        return Err(Error::internal("nobody wants the rest of the backup"));
-                    }
-                }
-                b'T' if bytes == end_of_table(&sum) => break,
-                _ => return Err(changed()),
-            }
-        }
-        if !hand_on(Piece::Rows(rows)) || !hand_on(Piece::EndOfTable) {
-            return Err(Error::internal("nobody wants the rest of the backup"));
-        }
+        read_table(path, &mut input, table, &mut hand_on)?;
     }
     let digest = input.digest();
     let mut rest = input.inner;
     let (letter, bytes) = read_frame(&mut rest).map_err(unreadable)?;
     let nothing_more = rest.read(&mut [0]).map_err(unreadable)? == 0;
     if letter != b'E' || bytes != digest || !nothing_more {
-        return Err(changed());
+        return Err(changed(path));
     }
     Ok(Checked {
         schema: header.schema,
         tables: header.tables.into(),
         digest: hexadecimal(&digest),
     })
+}
+
+/// Reads a table's rows, and checks them by their sum.
+fn read_table(
+    path: &Path,
+    input: &mut impl Read,
+    table: &Table,
+    hand_on: &mut impl FnMut(Piece) -> bool,
+) -> Result<()> {
+    let unwanted = || Error::internal("nobody wants the rest of the backup");
+    let mut sum = Sum::of(table);
+    let mut rows = Vec::new();
+    loop {
+        let (letter, bytes) = read_frame(input).map_err(|error| unreadable(path, &error))?;
+        match letter {
+            b'R' => {
+                let row = decode(&bytes)
+                    .filter(|row| table.check(row).is_ok())
+                    .ok_or_else(|| changed(path))?;
+                sum.add(&row);
+                rows.push(row);
+                if rows.len() == ROWS && !hand_on(Piece::Rows(std::mem::take(&mut rows))) {
+                    return Err(unwanted());
+                }
+            }
+            b'T' if bytes == end_of_table(&sum) => break,
+            _ => return Err(changed(path)),
+        }
+    }
+    if hand_on(Piece::Rows(rows)) && hand_on(Piece::EndOfTable) {
+        Ok(())
+    } else {
+        Err(unwanted())
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => refused(path, "it was cut off"),
+        _ => refused(path, error),
+    }
+}
+
+fn changed(path: &Path) -> Error {
+    refused(path, "it is not what was once written")
+}
+
+/// Refuses a backup of a newer schema, or of this one with other tables.
+fn check_header(path: &Path, header: &Header) -> Result<()> {
+    let known = MIGRATIONS.len();
+    if header.schema > known {
+        let why = format!(
+            "it has schema {} and this transire knows no more than {known}; use the newer \
+             transire that made it",
+            header.schema
+        );
+        return Err(refused(path, why));
+    }
+    if header.schema == known && !are_the_same(&header.tables, &tables()) {
+        return Err(refused(path, "it was made by another build"));
+    }
+    Ok(())
 }
 
 /// Compares tables, which earlier builds of one schema put into another order.
@@ -334,75 +356,6 @@ fn read_frame(input: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok((letter, bytes))
-}
-
-struct Header {
-    schema: usize,
-    made_at: String,
-    tables: Vec<Table>,
-}
-
-impl Header {
-    fn of(schema: usize, tables: &[Table], clock: &dyn Clock) -> Self {
-        Self {
-            schema,
-            made_at: clock.now().rfc3339(),
-            tables: tables.to_vec(),
-        }
-    }
-
-    fn to_text(&self) -> String {
-        let mut text = format!(
-            "{FIRST_LINE}\nschema {}\nmade-at {}\n",
-            self.schema, self.made_at
-        );
-        for table in &self.tables {
-            text.push_str(&table.to_line());
-            text.push('\n');
-        }
-        text.push('\n');
-        text
-    }
-
-    /// Reads a header; nothing when this is none.
-    fn read(input: &mut impl Read) -> io::Result<Option<Self>> {
-        if read_line(input)?.as_deref() != Some(FIRST_LINE) {
-            return Ok(None);
-        }
-        let schema = read_line(input)?.and_then(|line| line.strip_prefix("schema ")?.parse().ok());
-        let made_at =
-            read_line(input)?.and_then(|line| line.strip_prefix("made-at ").map(str::to_owned));
-        let mut tables = Vec::new();
-        loop {
-            match read_line(input)? {
-                Some(line) if line.is_empty() => break,
-                Some(line) => match Table::parse(&line) {
-                    Some(table) => tables.push(table),
-                    None => return Ok(None),
-                },
-                None => return Ok(None),
-            }
-        }
-        Ok(schema.zip(made_at).map(|(schema, made_at)| Self {
-            schema,
-            made_at,
-            tables,
-        }))
-    }
-}
-
-/// Reads up to the end of a line; nothing when it is too long or no text.
-fn read_line(input: &mut impl Read) -> io::Result<Option<String>> {
-    let mut line = Vec::new();
-    loop {
-        let mut byte = [0];
-        input.read_exact(&mut byte)?;
-        match byte {
-            [b'\n'] => return Ok(String::from_utf8(line).ok()),
-            _ if line.len() == MAX_LINE => return Ok(None),
-            [byte] => line.push(byte),
-        }
-    }
 }
 
 /// Sums up what goes through.

@@ -7,6 +7,7 @@
 //! store can't be opened to be used, and it can be gone on with.
 
 mod file;
+mod header;
 mod tables;
 
 use std::fmt::Write as _;

@@ -224,7 +224,8 @@ mod tests {
         }
         let line = "policy_attachment \
                     key=account_id,policy_name,policy_kind,user_id,group_name,role_id \
-                    columns=account_id:integer,policy_name:text,policy_kind:text,user_id:integer?,group_name:text?,role_id:integer?";
+                    columns=account_id:integer,policy_name:text,policy_kind:text,\
+                    user_id:integer?,group_name:text?,role_id:integer?";
         assert!(all().iter().any(|table| table.to_line() == line));
         for bad in [
             "a",

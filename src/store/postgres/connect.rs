@@ -122,67 +122,20 @@ impl Servers {
             .as_deref()
             .map_or(Ok(Mode::Prefer), Mode::parse)?;
         let tls = Tls::new(mode, parts.root.as_deref())?;
-        // A bound for whole statements would also end the wait of a COMMIT for a synchronous
-        // standby, and the server then reports success: so a write lifts it again before it
-        // commits.
-        let session = match options.statements {
-            Statements::Unnamed => None,
-            Statements::Prepared => {
-                let mut session = format!(
-                    "SET lock_timeout = '{LOCK_TIMEOUT}'; SET {IDLE_TIMEOUT}; SET \
-                     statement_timeout = {}",
-                    options.statement_timeout.as_millis()
-                );
-                if options.isolation == Isolation::Serializable {
-                    session.push_str(
-                        "; SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
-                    );
-                }
-                Some(session)
-            }
-        };
-        let several = parts.hosts.len() > 1;
+        let session = session(options);
         let mut hosts = Vec::with_capacity(parts.hosts.len());
         for host in &parts.hosts {
-            let mut config: Config = format!("{}{host}{}", parts.before, parts.after)
-                .parse()
-                .map_err(|_| unreadable())?;
-            let over_tcp = config
-                .get_hosts()
-                .iter()
-                .any(|host| matches!(host, Host::Tcp(_)))
-                || !config.get_hostaddrs().is_empty();
-            config.ssl_mode(match mode {
-                Mode::Disable => SslMode::Disable,
-                // A socket of this machine: PostgreSQL has no TLS there, and nobody listens in.
-                _ if !over_tcp => SslMode::Disable,
-                Mode::Prefer => SslMode::Prefer,
-                Mode::Require | Mode::VerifyCa | Mode::VerifyFull => SslMode::Require,
-            });
-            // Of several, one is the primary, and only there can be written.
-            if several && !parts.after.contains("target_session_attrs=") {
-                config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-            }
-            // Without these a server that vanished is noticed after two hours.
-            config
-                .connect_timeout(options.connect_timeout)
-                .tcp_user_timeout(SILENCE)
-                .keepalives_idle(Duration::from_secs(30));
-            if config.get_application_name().is_none() {
-                config.application_name("transire");
-            }
             let name = if host.is_empty() {
                 "the server".to_owned()
             } else {
                 host.clone()
             };
-            let (tls, session, announced) = (tls.clone(), session.clone(), Arc::clone(announced));
             hosts.push(Arc::new(Server {
                 name,
-                config,
-                tls,
-                session,
-                announced,
+                config: parts.config(host, mode, options)?,
+                tls: tls.clone(),
+                session: session.clone(),
+                announced: Arc::clone(announced),
             }));
         }
         Ok(Self {
@@ -195,6 +148,63 @@ impl Servers {
     pub(super) fn patience(&self) -> Duration {
         self.connect_timeout * u32::try_from(self.hosts.len()).unwrap_or(u32::MAX)
             + Duration::from_secs(1)
+    }
+}
+
+/// Returns the statements that begin a session whose statements are prepared.
+///
+/// A bound for whole statements would also end the wait of a COMMIT for a synchronous standby, and
+/// the server then reports success: so a write lifts it again before it commits.
+fn session(options: &PostgresOptions) -> Option<String> {
+    match options.statements {
+        Statements::Unnamed => None,
+        Statements::Prepared => {
+            let mut session = format!(
+                "SET lock_timeout = '{LOCK_TIMEOUT}'; SET {IDLE_TIMEOUT}; SET statement_timeout = \
+                 {}",
+                options.statement_timeout.as_millis()
+            );
+            if options.isolation == Isolation::Serializable {
+                session.push_str(
+                    "; SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+                );
+            }
+            Some(session)
+        }
+    }
+}
+
+impl Parts {
+    /// Returns how one of the hosts is connected to.
+    fn config(&self, host: &str, mode: Mode, options: &PostgresOptions) -> Result<Config> {
+        let mut config: Config = format!("{}{host}{}", self.before, self.after)
+            .parse()
+            .map_err(|_| unreadable())?;
+        let over_tcp = config
+            .get_hosts()
+            .iter()
+            .any(|host| matches!(host, Host::Tcp(_)))
+            || !config.get_hostaddrs().is_empty();
+        config.ssl_mode(match mode {
+            Mode::Disable => SslMode::Disable,
+            // A socket of this machine: PostgreSQL has no TLS there, and nobody listens in.
+            _ if !over_tcp => SslMode::Disable,
+            Mode::Prefer => SslMode::Prefer,
+            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => SslMode::Require,
+        });
+        // Of several, one is the primary, and only there can be written.
+        if self.hosts.len() > 1 && !self.after.contains("target_session_attrs=") {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        // Without these a server that vanished is noticed after two hours.
+        config
+            .connect_timeout(options.connect_timeout)
+            .tcp_user_timeout(SILENCE)
+            .keepalives_idle(Duration::from_secs(30));
+        if config.get_application_name().is_none() {
+            config.application_name("transire");
+        }
+        Ok(config)
     }
 }
 
@@ -423,7 +433,11 @@ mod tests {
 
     #[test]
     fn several_hosts_are_tried_in_their_order_and_only_the_primary_is_used() {
-        let servers = servers("postgres://bob:a%40b@one.example.com:5433,two.example.com/db?application_name=x+y&sslmode=disable").unwrap();
+        let servers = servers(
+            "postgres://bob:a%40b@one.example.com:5433,two.example.com/db\
+             ?application_name=x+y&sslmode=disable",
+        )
+        .unwrap();
         let [one, two] = &servers.hosts[..] else {
             panic!("not two")
         };

@@ -220,9 +220,10 @@ impl Postgres {
     /// connection from before may be silent for ever, and would keep its place in the pool.
     async fn in_time<T>(&self, attempt: impl Future<Output = T>) -> Result<T, Cause> {
         let mut renewals = self.renewals.subscribe();
+        let attempt = timeout(self.options.statement_timeout + TRIP, attempt);
         tokio::select! {
             biased;
-            done = timeout(self.options.statement_timeout + TRIP, attempt) => done.map_err(Cause::from),
+            done = attempt => done.map_err(Cause::from),
             Ok(()) = renewals.changed() => Err("the database was away meanwhile".into()),
         }
     }

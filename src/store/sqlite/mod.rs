@@ -54,39 +54,10 @@ impl Sqlite {
 
     fn open_now(directory: &Path, purpose: Purpose, now: Timestamp) -> Result<Self> {
         let path = directory.join(FILE);
-        let unopened = |error: rusqlite::Error| {
-            let failure = Failure::from(error);
-            if failure.unavailable {
-                failure.error()
-            } else {
-                unusable(&path, failure.cause)
-            }
-        };
-        let found = match purpose {
-            // A writer would change an empty file, and another program's: WAL is a mode of the
-            // file.
-            Purpose::Open(Open::Command) => match fs::metadata(&path) {
-                Ok(_) if has_schema(&path).map_err(unopened)? => Ok(()),
-                Ok(_) => return Err(no_data(directory.display())),
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-                {
-                    return Err(no_data(directory.display()));
-                }
-                Err(error) => Err(error),
-            },
-            Purpose::Open(Open::Serve | Open::SetUp) | Purpose::Fill(_) => {
-                make_file(directory, &path)
-            }
-        };
-        found.map_err(|error| {
-            Error::misconfigured(format!(
-                "the data directory {} can't be used: {error}",
-                directory.display()
-            ))
-        })?;
+        find_or_make(directory, &path, purpose)?;
         let patience = Arc::<Patience>::default();
-        let mut connection = open_writer(&path, &patience).map_err(unopened)?;
+        let mut connection =
+            open_writer(&path, &patience).map_err(|error| unopened(&path, error))?;
         if connection
             .pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))
             .ok()
@@ -228,6 +199,39 @@ struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
     free: Arc<Semaphore>,
+}
+
+/// Makes the database's file in a data directory, or finds it: a command makes none.
+fn find_or_make(directory: &Path, path: &Path, purpose: Purpose) -> Result<()> {
+    let found = match purpose {
+        // A writer would change an empty file, and another program's: WAL is a mode of the file.
+        Purpose::Open(Open::Command) => match fs::metadata(path) {
+            Ok(_) if has_schema(path).map_err(|error| unopened(path, error))? => Ok(()),
+            Ok(_) => return Err(no_data(directory.display())),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return Err(no_data(directory.display()));
+            }
+            Err(error) => Err(error),
+        },
+        Purpose::Open(Open::Serve | Open::SetUp) | Purpose::Fill(_) => make_file(directory, path),
+    };
+    found.map_err(|error| {
+        Error::misconfigured(format!(
+            "the data directory {} can't be used: {error}",
+            directory.display()
+        ))
+    })
+}
+
+fn unopened(path: &Path, error: rusqlite::Error) -> Error {
+    let failure = Failure::from(error);
+    if failure.unavailable {
+        failure.error()
+    } else {
+        unusable(path, failure.cause)
+    }
 }
 
 impl Readers {

@@ -94,7 +94,10 @@ impl Writer {
             None => open_writer(&self.path, &self.patience)?,
         };
         let outcome = commit_group(&connection, group);
-        let locked = matches!(&outcome, Err(GroupFailed::RolledBack(failure) | GroupFailed::InDoubt(failure)) if failure.locked);
+        let locked = match &outcome {
+            Err(GroupFailed::RolledBack(failure) | GroupFailed::InDoubt(failure)) => failure.locked,
+            Ok(_) => false,
+        };
         self.patience.locked.store(locked, Ordering::Relaxed);
         // Nothing that a connection believes about the file can be trusted after a COMMIT failed
         // half-way. Closing it rolls back what is open, and the next group opens another.

@@ -1,0 +1,139 @@
+//! Reads the parts of a payload; `None` for anything that isn't written so.
+
+use super::{INSTANCE_ID_LENGTH, tag};
+use crate::domain::clock::Timestamp;
+use crate::domain::credential::CredentialId;
+use crate::domain::ids::{AccountId, InstanceId, RoleId, UserId};
+use crate::domain::principal::Principal;
+use crate::token::sealed::{
+    Ground, MAX_ACCESS_KEY_ID, MAX_GROUNDS, MAX_SESSION_NAME, MAX_SESSION_POLICY_BYTES,
+    PolicyDigest, SessionPolicy,
+};
+
+/// The rest of a payload.
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(super) fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    pub(super) fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*byte)
+    }
+
+    fn integer(&mut self) -> Option<i64> {
+        Some(i64::from_be_bytes(self.bytes(8)?.try_into().ok()?))
+    }
+
+    pub(super) fn time(&mut self) -> Option<Timestamp> {
+        self.integer().map(Timestamp::from_unix_millis)
+    }
+
+    fn text_of(&mut self, length: usize) -> Option<&'a str> {
+        std::str::from_utf8(self.bytes(length)?).ok()
+    }
+
+    pub(super) fn text(&mut self, longest: usize) -> Option<&'a str> {
+        let length = usize::from(self.byte()?);
+        if length <= longest {
+            self.text_of(length)
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn credential_id(&mut self) -> Option<CredentialId> {
+        self.text_of(CredentialId::LENGTH)?.parse().ok()
+    }
+
+    pub(super) fn instance_id(&mut self) -> Option<InstanceId> {
+        self.text_of(INSTANCE_ID_LENGTH)?.parse().ok()
+    }
+
+    fn account(&mut self) -> Option<AccountId> {
+        AccountId::new(self.integer()?).ok()
+    }
+
+    fn user(&mut self) -> Option<UserId> {
+        UserId::new(self.integer()?).ok()
+    }
+
+    fn role(&mut self) -> Option<RoleId> {
+        RoleId::new(self.integer()?).ok()
+    }
+
+    fn session_name(&mut self) -> Option<String> {
+        self.text(MAX_SESSION_NAME).map(str::to_owned)
+    }
+
+    pub(super) fn principal(&mut self) -> Option<Principal> {
+        let tag = self.byte()?;
+        let account = self.account()?;
+        Some(match tag {
+            tag::principal::ROOT => Principal::Root(account),
+            tag::principal::USER => Principal::User(account, self.user()?),
+            tag::principal::ROLE_SESSION => {
+                Principal::RoleSession(account, self.role()?, self.session_name()?)
+            }
+            tag::principal::FEDERATED_ROOT => {
+                Principal::FederatedSession(account, None, self.session_name()?)
+            }
+            tag::principal::FEDERATED_USER => {
+                Principal::FederatedSession(account, Some(self.user()?), self.session_name()?)
+            }
+            _ => return None,
+        })
+    }
+
+    pub(super) fn grounds(&mut self) -> Option<Vec<(Ground, i64)>> {
+        let count = usize::from(self.byte()?);
+        if !(1..=MAX_GROUNDS).contains(&count) {
+            return None;
+        }
+        (0..count)
+            .map(|_| Some((self.ground()?, self.integer()?)))
+            .collect()
+    }
+
+    fn ground(&mut self) -> Option<Ground> {
+        Some(match self.byte()? {
+            tag::ground::ROOT => Ground::Root(self.account()?),
+            tag::ground::USER => Ground::User(self.user()?),
+            tag::ground::ROLE => Ground::Role(self.role()?),
+            tag::ground::ACCESS_KEY => Ground::AccessKey(self.text(MAX_ACCESS_KEY_ID)?.to_owned()),
+            tag::ground::LONG_TERM => Ground::LongTerm(self.credential_id()?),
+            tag::ground::SESSION => Ground::Session(self.credential_id()?),
+            tag::ground::REFRESH_TOKENS => Ground::RefreshTokens(self.instance_id()?),
+            _ => return None,
+        })
+    }
+
+    /// Reads a session policy, or that there is none; the outer `None` refuses, as everywhere.
+    pub(super) fn session_policy(&mut self) -> Option<Option<SessionPolicy>> {
+        Some(match self.byte()? {
+            tag::policy::NONE => None,
+            tag::policy::WRITTEN => Some(SessionPolicy::Written(
+                std::str::from_utf8(self.policy_bytes()?).ok()?.to_owned(),
+            )),
+            tag::policy::DEFLATED => Some(SessionPolicy::Deflated(self.policy_bytes()?.to_owned())),
+            tag::policy::STORED => Some(SessionPolicy::Stored(PolicyDigest::from_bytes(
+                self.bytes(PolicyDigest::LENGTH)?.try_into().ok()?,
+            ))),
+            _ => return None,
+        })
+    }
+
+    fn policy_bytes(&mut self) -> Option<&'a [u8]> {
+        let length = usize::from(u16::from_be_bytes(self.bytes(2)?.try_into().ok()?));
+        if length <= MAX_SESSION_POLICY_BYTES {
+            self.bytes(length)
+        } else {
+            None
+        }
+    }
+}

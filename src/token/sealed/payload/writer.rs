@@ -1,0 +1,155 @@
+//! Writes the parts of a payload.
+
+use super::{SALT_LENGTH, tag};
+use crate::domain::clock::{Random, Timestamp, random_bytes};
+use crate::domain::credential::CredentialId;
+use crate::domain::principal::Principal;
+use crate::domain::{Error, Result};
+use crate::token::sealed::{
+    Ground, MAX_ACCESS_KEY_ID, MAX_GROUNDS, MAX_SESSION_NAME, MAX_SESSION_POLICY_BYTES,
+    SessionPolicy,
+};
+
+/// The buffer that a payload is appended to.
+pub(super) struct Writer<'a>(pub(super) &'a mut Vec<u8>);
+
+impl Writer<'_> {
+    /// Writes 128 random bits, which are in every secret, whatever ids and nonces are made of: no
+    /// two are ever the same.
+    pub(super) fn salt(&mut self, random: &dyn Random) {
+        self.0
+            .extend_from_slice(&random_bytes::<SALT_LENGTH>(random));
+    }
+
+    pub(super) fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    fn integer(&mut self, number: i64) {
+        self.0.extend_from_slice(&number.to_be_bytes());
+    }
+
+    pub(super) fn time(&mut self, time: Timestamp) {
+        self.integer(time.unix_millis());
+    }
+
+    pub(super) fn credential_id(&mut self, id: &CredentialId) {
+        self.0.extend_from_slice(id.as_str().as_bytes());
+    }
+
+    /// Writes a text of at most `longest` bytes, which are at most 255, behind its length.
+    pub(super) fn text(&mut self, what: &'static str, text: &str, longest: usize) -> Result<()> {
+        check_length(what, text.as_bytes(), longest)?;
+        self.byte(text.len() as u8);
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+
+    pub(super) fn principal(&mut self, principal: &Principal) -> Result<()> {
+        let (tag, name) = match principal {
+            Principal::Root(_) => (tag::principal::ROOT, None),
+            Principal::User(..) => (tag::principal::USER, None),
+            Principal::RoleSession(.., name) => (tag::principal::ROLE_SESSION, Some(name)),
+            Principal::FederatedSession(_, None, name) => {
+                (tag::principal::FEDERATED_ROOT, Some(name))
+            }
+            Principal::FederatedSession(_, Some(_), name) => {
+                (tag::principal::FEDERATED_USER, Some(name))
+            }
+        };
+        self.byte(tag);
+        self.integer(principal.account().number());
+        match principal {
+            Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => {
+                self.integer(user.number())
+            }
+            Principal::RoleSession(_, role, _) => self.integer(role.number()),
+            Principal::Root(_) | Principal::FederatedSession(_, None, _) => {}
+        }
+        name.map_or(Ok(()), |name| {
+            self.text("a session's name", name, MAX_SESSION_NAME)
+        })
+    }
+
+    pub(super) fn grounds(&mut self, grounds: &[(Ground, i64)]) -> Result<()> {
+        // A secret without dependencies could never be stopped.
+        if !(1..=MAX_GROUNDS).contains(&grounds.len()) {
+            return Err(Error::internal(format!(
+                "a secret stands on 1 to {MAX_GROUNDS} grounds, not {}",
+                grounds.len()
+            )));
+        }
+        self.byte(grounds.len() as u8);
+        for (ground, generation) in grounds {
+            match ground {
+                Ground::Root(account) => {
+                    self.byte(tag::ground::ROOT);
+                    self.integer(account.number());
+                }
+                Ground::User(user) => {
+                    self.byte(tag::ground::USER);
+                    self.integer(user.number());
+                }
+                Ground::Role(role) => {
+                    self.byte(tag::ground::ROLE);
+                    self.integer(role.number());
+                }
+                Ground::AccessKey(id) => {
+                    self.byte(tag::ground::ACCESS_KEY);
+                    self.text("an access key's id", id, MAX_ACCESS_KEY_ID)?;
+                }
+                Ground::LongTerm(id) => {
+                    self.byte(tag::ground::LONG_TERM);
+                    self.credential_id(id);
+                }
+                Ground::Session(id) => {
+                    self.byte(tag::ground::SESSION);
+                    self.credential_id(id);
+                }
+                Ground::RefreshTokens(instance) => {
+                    self.byte(tag::ground::REFRESH_TOKENS);
+                    self.0.extend_from_slice(instance.as_str().as_bytes());
+                }
+            }
+            self.integer(*generation);
+        }
+        Ok(())
+    }
+
+    pub(super) fn session_policy(&mut self, policy: Option<&SessionPolicy>) -> Result<()> {
+        match policy {
+            None => self.byte(tag::policy::NONE),
+            Some(SessionPolicy::Written(document)) => {
+                self.policy_bytes(tag::policy::WRITTEN, document.as_bytes())?
+            }
+            Some(SessionPolicy::Deflated(bytes)) => {
+                self.policy_bytes(tag::policy::DEFLATED, bytes)?
+            }
+            Some(SessionPolicy::Stored(digest)) => {
+                self.byte(tag::policy::STORED);
+                self.0.extend_from_slice(digest.as_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    fn policy_bytes(&mut self, tag: u8, bytes: &[u8]) -> Result<()> {
+        check_length("a session policy", bytes, MAX_SESSION_POLICY_BYTES)?;
+        self.byte(tag);
+        self.0
+            .extend_from_slice(&(bytes.len() as u16).to_be_bytes());
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+fn check_length(what: &'static str, bytes: &[u8], longest: usize) -> Result<()> {
+    let length = bytes.len();
+    if length <= longest {
+        Ok(())
+    } else {
+        Err(Error::internal(format!(
+            "{what} has at most {longest} bytes, not {length}"
+        )))
+    }
+}
