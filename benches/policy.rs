@@ -9,6 +9,7 @@
 )]
 
 use std::hint::black_box;
+use std::net::IpAddr;
 use std::time::Instant;
 use transire::domain::ids::{AccountId, CriId, InstanceId};
 
@@ -82,12 +83,14 @@ fn main() {
 
 fn cam(_: usize, path: &str) -> Value {
     let resource = format!("qcs::tcr:{REGION}:uin/{OWNER}:repository/tcr-abcd1234/{path}");
-    json!({"effect": "allow", "action": ["tcr:PullRepository", "tcr:PushRepository"], "resource": resource})
+    let actions = ["tcr:PullRepository", "tcr:PushRepository"];
+    json!({"effect": "allow", "action": actions, "resource": resource})
 }
 
 fn ram(_: usize, path: &str) -> Value {
     let resource = format!("acs:cr:*:{OWNER}:repository/cri-abcdefgh12345678/{path}");
-    json!({"Effect": "Allow", "Action": ["cr:PullRepository", "cr:PushRepository"], "Resource": resource})
+    let actions = ["cr:PullRepository", "cr:PushRepository"];
+    json!({"Effect": "Allow", "Action": actions, "Resource": resource})
 }
 
 fn deny_but_one(number: usize) -> Value {
@@ -115,17 +118,6 @@ fn measure(name: &str, statement: &dyn Fn(usize) -> Value, outcome: Outcome) {
         })
         .collect();
     let owner = AccountId::new(OWNER).unwrap();
-    let compile = |value: &Value| {
-        Document::parse(
-            &value.to_string(),
-            Limits {
-                cam: 100_000,
-                ram: 100_000,
-            },
-        )
-        .unwrap()
-        .document
-    };
     let documents: Vec<Document> = values.iter().map(compile).collect();
     let named: Vec<NamedDocument<'_>> = documents
         .iter()
@@ -161,7 +153,35 @@ fn measure(name: &str, statement: &dyn Fn(usize) -> Value, outcome: Outcome) {
         black_box(decide(black_box(&named), black_box(&request)));
     });
 
-    let plain = reference::Plain {
+    let plain = plain(address);
+    let slow = fastest(1, 5, || {
+        black_box(reference::decide(black_box(&values), black_box(&plain)));
+    });
+    let verdict = if engine < AIM_MICROSECONDS {
+        ""
+    } else {
+        "  OVER THE AIM"
+    };
+    println!(
+        "{name:40} {engine:7.2} us   reference {slow:9.1} us   {:6.0} times{verdict}",
+        slow / engine
+    );
+}
+
+/// Compiles a document, however long it is.
+fn compile(value: &Value) -> Document {
+    let limits = Limits {
+        cam: 100_000,
+        ram: 100_000,
+    };
+    Document::parse(&value.to_string(), limits)
+        .unwrap()
+        .document
+}
+
+/// The request as the reference has it.
+fn plain(address: IpAddr) -> reference::Plain {
+    reference::Plain {
         permission: "pull",
         instance: 0,
         path: "team/app".to_owned(),
@@ -175,19 +195,7 @@ fn measure(name: &str, statement: &dyn Fn(usize) -> Value, outcome: Outcome) {
         owner: None,
         resource_tags: Vec::new(),
         request_tags: Vec::new(),
-    };
-    let slow = fastest(1, 5, || {
-        black_box(reference::decide(black_box(&values), black_box(&plain)));
-    });
-    let verdict = if engine < AIM_MICROSECONDS {
-        ""
-    } else {
-        "  OVER THE AIM"
-    };
-    println!(
-        "{name:40} {engine:7.2} us   reference {slow:9.1} us   {:6.0} times{verdict}",
-        slow / engine
-    );
+    }
 }
 
 /// Returns the fastest of `rounds`, in microseconds a call: what else the machine does can only

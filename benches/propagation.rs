@@ -10,7 +10,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -19,10 +18,7 @@ use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 use transire::config::Settings;
 use transire::domain::clock::{Clock, Random, SystemClock, SystemRandom, random_bytes};
-use transire::domain::instance::{
-    Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification,
-};
-use transire::domain::switch::Switch;
+use transire::domain::instance::{DefaultMark, Instance};
 use transire::service::{Caller, NewInstance, RequestContext};
 use transire::sign::{self, Signer, SigningSecret, tc3};
 use transire::store::Open;
@@ -87,95 +83,17 @@ async fn measure(options: &Options) -> Result<()> {
 }
 
 async fn one_way(options: &Options, database: &Database, notify: bool) -> Result<Vec<Duration>> {
-    let mut settings = Settings::parse(&format!("database = {:?}", database.url), [])?;
-    settings.master_key = Some(transire::config::MasterKeyText::from(
-        database.master_key.clone(),
-    ));
-    let service = Arc::new(transire::open::open(&settings, Open::Serve).await?);
-    let (operator, context) = (
-        Caller::operator(),
-        RequestContext::operator(service.base.request_id()),
-    );
-    let account = service
-        .identity
-        .create_account(&service.call(&operator, &context), None, "bench", None)
-        .await?
-        .id;
-    let key = service
-        .identity
-        .create_access_key(&service.call(&operator, &context), account, None)
-        .await?;
-    let new = NewInstance {
-        account,
-        name: "bench".to_owned(),
-        region: "ap-guangzhou".to_owned(),
-        service: "bench.example.com".to_owned(),
-        kind: RegistryKind::Distribution,
-        issuer: None,
-        algorithm: Algorithm::Es256,
-        kid_format: KidFormat::Thumbprint,
-        token_ttl_seconds: None,
-        registry_url: None,
-        specification: Specification::Premium,
-        default: DefaultMark::Marked,
-        refresh_tokens: Switch::Off,
-        token_log_in: Switch::On,
+    let owner = Owner::make(database).await?;
+    let replicas = Replicas {
+        first: Replica::start(options, database, notify)?,
+        second: Replica::start(options, database, notify)?,
     };
-    let instance = service
-        .registry
-        .create_instance(&service.call(&operator, &context), new)
-        .await?;
-    service.ledger.close().await;
-    drop(service);
-    let owner = Owner {
-        key_id: key.id,
-        secret: SigningSecret::new(key.secret),
-        instance,
-    };
-    let (first, second) = (
-        Replica::start(options, database, notify)?,
-        Replica::start(options, database, notify)?,
-    );
     let mut delays = Vec::with_capacity(options.rounds);
     for round in 0..options.rounds {
-        let made = owner.call(
-            &first,
-            "CreateInstanceToken",
-            &json!({ "RegistryId": owner.instance.id.as_str(), "TokenType": "longterm" }),
-        )?;
-        let text = |name: &str| {
-            made[name]
-                .as_str()
-                .map(str::to_owned)
-                .ok_or_else(|| format!("round {round}: {made}"))
-        };
-        let (username, secret, id) = (text("Username")?, text("Token")?, text("TokenId")?);
-        if second.log_in(&owner.instance.service, &username, &secret)? != 200 {
-            return Err("what A made does not log in at B".into());
-        }
-        let disabled = owner.call(
-            &first,
-            "ModifyInstanceToken",
-            &json!({ "RegistryId": owner.instance.id.as_str(), "TokenId": id, "Enable": false }),
-        )?;
-        if !disabled["Error"].is_null() {
-            return Err(format!("round {round}: {disabled}").into());
-        }
-        let acknowledged = Instant::now();
-        loop {
-            match second.log_in(&owner.instance.service, &username, &secret)? {
-                401 => break,
-                200 if acknowledged.elapsed() < GIVEN_UP => {}
-                status => {
-                    return Err(format!(
-                        "round {round}: B answered {status} after {:?}",
-                        acknowledged.elapsed()
-                    )
-                    .into());
-                }
-            }
-        }
-        delays.push(acknowledged.elapsed());
+        let delay = replicas
+            .delay(&owner)
+            .map_err(|error| format!("round {round}: {error}"))?;
+        delays.push(delay);
         // Rounds must not keep step with B's looking.
         std::thread::sleep(Duration::from_millis(u64::from(
             random_bytes::<1>(&SystemRandom)[0],
@@ -184,7 +102,56 @@ async fn one_way(options: &Options, database: &Database, notify: bool) -> Result
     Ok(delays)
 }
 
-/// Who asks.
+/// The two that share a database: A and B.
+struct Replicas {
+    first: Replica,
+    second: Replica,
+}
+
+impl Replicas {
+    /// Makes a credential, disables it at A, and returns how long it then logs in at B.
+    fn delay(&self, owner: &Owner) -> Result<Duration> {
+        let registry_id = owner.instance.id.as_str();
+        let made = owner.call(
+            &self.first,
+            "CreateInstanceToken",
+            &json!({ "RegistryId": registry_id, "TokenType": "longterm" }),
+        )?;
+        let text = |name: &str| {
+            made[name]
+                .as_str()
+                .map(str::to_owned)
+                .ok_or_else(|| made.to_string())
+        };
+        let (username, secret, id) = (text("Username")?, text("Token")?, text("TokenId")?);
+        let log_in = || {
+            self.second
+                .log_in(&owner.instance.service, &username, &secret)
+        };
+        if log_in()? != 200 {
+            return Err("what A made does not log in at B".into());
+        }
+        let disabled = owner.call(
+            &self.first,
+            "ModifyInstanceToken",
+            &json!({ "RegistryId": registry_id, "TokenId": id, "Enable": false }),
+        )?;
+        if !disabled["Error"].is_null() {
+            return Err(disabled.to_string().into());
+        }
+        let acknowledged = Instant::now();
+        loop {
+            let (status, after) = (log_in()?, acknowledged.elapsed());
+            match status {
+                401 => return Ok(after),
+                200 if after < GIVEN_UP => {}
+                status => return Err(format!("B answered {status} after {after:?}").into()),
+            }
+        }
+    }
+}
+
+/// The account that asks: its key and its instance.
 struct Owner {
     key_id: String,
     secret: SigningSecret,
@@ -192,6 +159,40 @@ struct Owner {
 }
 
 impl Owner {
+    /// Makes the account, through the service itself.
+    async fn make(database: &Database) -> Result<Self> {
+        let mut settings = Settings::parse(&format!("database = {:?}", database.url), [])?;
+        settings.master_key = Some(transire::config::MasterKeyText::from(
+            database.master_key.clone(),
+        ));
+        let service = transire::open::open(&settings, Open::Serve).await?;
+        let (operator, context) = (
+            Caller::operator(),
+            RequestContext::operator(service.base.request_id()),
+        );
+        let call = || service.call(&operator, &context);
+        let account = service
+            .identity
+            .create_account(&call(), None, "bench", None)
+            .await?
+            .id;
+        let key = service
+            .identity
+            .create_access_key(&call(), account, None)
+            .await?;
+        let new = NewInstance {
+            default: DefaultMark::Marked,
+            ..NewInstance::named(account, "bench", "ap-guangzhou", "bench.example.com")
+        };
+        let instance = service.registry.create_instance(&call(), new).await?;
+        service.ledger.close().await;
+        Ok(Self {
+            key_id: key.id,
+            secret: SigningSecret::new(key.secret),
+            instance,
+        })
+    }
+
     fn call(&self, replica: &Replica, action: &'static str, body: &Value) -> Result<Value> {
         let body = body.to_string();
         let now = SystemClock.now();

@@ -41,12 +41,16 @@ pub(crate) enum Role {
 const TC3_CANONICAL: &str =
     "POST\n/\n\ncontent-type:application/json\nhost:transire.example.com\n\ncontent-type;host\n";
 /// What an ACS3 client signs, but for the body's hash at the end.
-const ACS3_CANONICAL: &str = "POST\n/\nInstanceId=cri-0123456789abcdef\nhost:transire.example.com\n\
-                              x-acs-action:GetAuthorizationToken\n\
-                              x-acs-content-sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n\
-                              x-acs-date:2025-01-02T03:04:05Z\nx-acs-signature-nonce:0123456789abcdef0123456789abcdef\n\
-                              x-acs-version:2018-12-01\n\n\
-                              host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version\n";
+const ACS3_CANONICAL: &str = concat!(
+    "POST\n/\nInstanceId=cri-0123456789abcdef\nhost:transire.example.com\n",
+    "x-acs-action:GetAuthorizationToken\n",
+    "x-acs-content-sha256:",
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n",
+    "x-acs-date:2025-01-02T03:04:05Z\n",
+    "x-acs-signature-nonce:0123456789abcdef0123456789abcdef\n",
+    "x-acs-version:2018-12-01\n\n",
+    "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version\n",
+);
 /// What TC3 makes an HMAC of, but for the hash.
 const TC3_TO_SIGN: &str = "TC3-HMAC-SHA256\n1735787045\n2025-01-02/tcr/tc3_request\n";
 /// What ACS3 makes an HMAC of, but for the hash.

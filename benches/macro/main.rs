@@ -32,7 +32,7 @@ use crate::limit::Role;
 use crate::load::{Load, Supply};
 use crate::process::Server;
 use crate::report::{Contender, Sample};
-use crate::requests::{Operation, Pace};
+use crate::requests::{Credential, Operation, Pace};
 
 /// The program's own, so that the servers differ only in what they do.
 #[global_allocator]
@@ -77,6 +77,17 @@ struct Options {
     bench: bool,
 }
 
+impl Options {
+    fn load(&self, expected: Expected, pace: Pace) -> Load {
+        Load {
+            expected,
+            pace,
+            time: Duration::from_secs_f64(self.seconds),
+            connections: self.connections,
+        }
+    }
+}
+
 fn main() -> Result<()> {
     let options = Options::parse();
     match options.role {
@@ -103,6 +114,70 @@ struct Trial {
     limit: Server,
 }
 
+impl Trial {
+    /// Loads the three servers in turn with the same requests.
+    async fn measure(
+        &self,
+        options: &Options,
+        transire: &Server,
+        requests: Arc<Vec<Vec<u8>>>,
+        pace: Pace,
+    ) -> Result<Vec<Sample>> {
+        let mut samples = Vec::new();
+        for (contender, server) in [
+            (Contender::Bare, &self.bare),
+            (Contender::Limit, &self.limit),
+            (Contender::Transire, transire),
+        ] {
+            let requests = Arc::clone(&requests);
+            let (expected, supply) = match contender {
+                Contender::Transire => (self.operation.expected(), Supply::once(requests)),
+                _ => (Expected::Ok, Supply::again(requests)),
+            };
+            let load = options.load(expected, pace);
+            let sample = load::measure(server, supply, load).await?;
+            samples.push(Sample {
+                operation: Some(self.operation),
+                contender,
+                ..sample
+            });
+        }
+        Ok(samples)
+    }
+}
+
+/// Starts the servers beside transire, each answering as many bytes as transire does.
+async fn trials(
+    options: &Options,
+    transire: &Server,
+    data: &store::Data,
+    credentials: &[Credential],
+) -> Result<Vec<Trial>> {
+    let mut trials = Vec::new();
+    for operation in Operation::ALL
+        .into_iter()
+        .filter(|operation| options.only.is_none_or(|only| only == *operation))
+    {
+        let bytes = load::answer_bytes(transire.address, operation, data, credentials).await?;
+        trials.push(Trial {
+            operation,
+            bare: Server::role(Role::Bare, bytes)?,
+            limit: Server::role(operation.limit(), bytes)?,
+        });
+    }
+    Ok(trials)
+}
+
+async fn measure_registry(options: &Options, registry: &Server) -> Result<Sample> {
+    let requests = Arc::new(vec![requests::registry_log_in(registry.address)]);
+    let load = options.load(Expected::Ok, Pace::FlatOut);
+    let sample = load::measure(registry, Supply::again(requests), load).await?;
+    Ok(Sample {
+        contender: Contender::Registry,
+        ..sample
+    })
+}
+
 async fn compare(options: &Options) -> Result<()> {
     eprintln!(
         "preparing {} accounts, each with a key and an instance",
@@ -118,19 +193,8 @@ async fn compare(options: &Options) -> Result<()> {
 
     let credentials = load::collect_credentials(transire.address, &data).await?;
     audited += credentials.len() as u64;
-    let mut trials = Vec::new();
-    for operation in Operation::ALL
-        .into_iter()
-        .filter(|operation| options.only.is_none_or(|only| only == *operation))
-    {
-        let bytes = load::answer_bytes(transire.address, operation, &data, &credentials).await?;
-        audited += 1;
-        trials.push(Trial {
-            operation,
-            bare: Server::role(Role::Bare, bytes)?,
-            limit: Server::role(operation.limit(), bytes)?,
-        });
-    }
+    let trials = trials(options, &transire, &data, &credentials).await?;
+    audited += trials.len() as u64;
     let registry = Server::docker_registry(data.directory())?;
     if registry.is_none() {
         eprintln!("docker-registry is not here: no comparison with it (see docs/performance.md)");
@@ -141,57 +205,24 @@ async fn compare(options: &Options) -> Result<()> {
     let paces = [Pace::FlatOut, Pace::PerSecond(options.rate)];
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
-        for Trial {
-            operation,
-            bare,
-            limit,
-        } in &trials
-        {
+        for trial in &trials {
             for pace in paces {
                 // More than can be answered: every request to transire is its own, and none is sent
                 // twice.
-                let requests = Arc::new(operation.requests(&data, &credentials, time, pace)?);
-                for (contender, server) in [
-                    (Contender::Bare, bare),
-                    (Contender::Limit, limit),
-                    (Contender::Transire, &transire),
-                ] {
-                    let requests = Arc::clone(&requests);
-                    let (expected, supply) = match contender {
-                        Contender::Transire => (operation.expected(), Supply::once(requests)),
-                        _ => (Expected::Ok, Supply::again(requests)),
-                    };
-                    let load = Load {
-                        expected,
-                        pace,
-                        time,
-                        connections: options.connections,
-                    };
-                    let sample = load::measure(server, supply, load).await?;
-                    if contender == Contender::Transire {
-                        audited += sample.latencies.len() as u64;
-                    }
-                    samples.push(Sample {
-                        operation: Some(*operation),
-                        contender,
-                        ..sample
-                    });
-                }
+                let requests = trial.operation.requests(&data, &credentials, time, pace)?;
+                let measured = trial
+                    .measure(options, &transire, Arc::new(requests), pace)
+                    .await?;
+                audited += measured
+                    .iter()
+                    .filter(|sample| sample.contender == Contender::Transire)
+                    .map(|sample| sample.latencies.len() as u64)
+                    .sum::<u64>();
+                samples.extend(measured);
             }
         }
         if let Some(registry) = &registry {
-            let requests = Arc::new(vec![requests::registry_log_in(registry.address)]);
-            let load = Load {
-                expected: Expected::Ok,
-                pace: Pace::FlatOut,
-                time,
-                connections: options.connections,
-            };
-            let sample = load::measure(registry, Supply::again(requests), load).await?;
-            samples.push(Sample {
-                contender: Contender::Registry,
-                ..sample
-            });
+            samples.push(measure_registry(options, registry).await?);
         }
     }
     drop(transire);

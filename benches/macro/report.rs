@@ -112,48 +112,53 @@ fn table(samples: &[&Sample]) -> Table {
             if mine.is_empty() {
                 continue;
             }
-            let middle = |figure: &dyn Fn(&Sample) -> f64| {
-                median(mine.iter().map(|sample| figure(sample)).collect())
-            };
-            // Round by round, because both servers of a round were slowed alike.
-            let ratio = |figure: &dyn Fn(&Sample) -> f64| {
-                let ratios: Vec<f64> = mine
-                    .iter()
-                    .zip(of(Contender::Limit))
-                    .map(|(own, limit)| figure(own) / figure(limit))
-                    .collect();
-                if ratios.is_empty() {
-                    String::new()
-                } else {
-                    spread(ratios)
-                }
-            };
-            table.add_row([
-                operation
-                    .map_or("check a password", Operation::name)
-                    .to_owned(),
-                contender.name().to_owned(),
-                format!("{:.0}", middle(&Sample::per_second)),
-                format!("{:.2}", middle(&|sample| sample.percentile(0.5)) / 1e3),
-                format!("{:.2}", middle(&|sample| sample.percentile(0.99)) / 1e3),
-                format!("{:.1}", middle(&Sample::processor_micros)),
-                format!(
-                    "{:.1}",
-                    mine.iter()
-                        .map(|sample| sample.resident_kilobytes)
-                        .max()
-                        .unwrap_or_default() as f64
-                        / 1024.0
-                ),
-                ratio(&Sample::processor_micros),
-                ratio(&Sample::per_second),
-            ]);
+            let limit: Vec<&Sample> = of(Contender::Limit).collect();
+            table.add_row(row(operation, contender, &mine, &limit));
         }
     }
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+/// Returns the row of one server under one load, beside the limit's samples of the same rounds.
+fn row(
+    operation: Option<Operation>,
+    contender: Contender,
+    mine: &[&Sample],
+    limit: &[&Sample],
+) -> [String; 9] {
+    let middle = |figure: &dyn Fn(&Sample) -> f64| {
+        median(mine.iter().map(|sample| figure(sample)).collect())
+    };
+    // Round by round, because both servers of a round were slowed alike.
+    let ratio = |figure: &dyn Fn(&Sample) -> f64| {
+        let ratios: Vec<f64> = mine
+            .iter()
+            .zip(limit)
+            .map(|(own, limit)| figure(own) / figure(limit))
+            .collect();
+        if ratios.is_empty() {
+            String::new()
+        } else {
+            spread(ratios)
+        }
+    };
+    let kilobytes = mine.iter().map(|sample| sample.resident_kilobytes).max();
+    [
+        operation
+            .map_or("check a password", Operation::name)
+            .to_owned(),
+        contender.name().to_owned(),
+        format!("{:.0}", middle(&Sample::per_second)),
+        format!("{:.2}", middle(&|sample| sample.percentile(0.5)) / 1e3),
+        format!("{:.2}", middle(&|sample| sample.percentile(0.99)) / 1e3),
+        format!("{:.1}", middle(&Sample::processor_micros)),
+        format!("{:.1}", kilobytes.unwrap_or_default() as f64 / 1024.0),
+        ratio(&Sample::processor_micros),
+        ratio(&Sample::per_second),
+    ]
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {

@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use transire::config::Settings;
 use transire::domain::ids::AccountId;
-use transire::domain::instance::{
-    Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification,
-};
-use transire::domain::switch::Switch;
+use transire::domain::instance::Instance;
 use transire::service::{Caller, NewAccessKey, NewInstance, RequestContext, Service};
 use transire::sign::SigningSecret;
 use transire::store::Open;
@@ -113,22 +110,12 @@ async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Resul
         .identity
         .create_access_key(&service.call(&operator, &context), account, None)
         .await?;
-    let new = NewInstance {
+    let new = NewInstance::named(
         account,
-        name: "bench".to_owned(),
-        region: "ap-guangzhou".to_owned(),
-        service: format!("registry-{number}.example.com"),
-        kind: RegistryKind::Distribution,
-        issuer: None,
-        algorithm: Algorithm::Es256,
-        kid_format: KidFormat::Thumbprint,
-        token_ttl_seconds: None,
-        registry_url: None,
-        specification: Specification::Premium,
-        default: DefaultMark::Unmarked,
-        refresh_tokens: Switch::Off,
-        token_log_in: Switch::On,
-    };
+        "bench",
+        "ap-guangzhou",
+        format!("registry-{number}.example.com"),
+    );
     let instance = service
         .registry
         .create_instance(&service.call(&operator, &context), new)

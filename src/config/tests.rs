@@ -94,7 +94,11 @@ fn quotas_and_the_base_domain_are_read() {
         "base_domain = ''",
         "[quotas]\nwings = 2",
     ] {
-        assert!(parse(bad, &[]).is_err(), "{bad}");
+        assert_eq!(
+            parse(bad, &[]).unwrap_err().kind(),
+            &ErrorKind::Misconfigured,
+            "{bad}"
+        );
     }
 }
 
@@ -160,7 +164,10 @@ fn the_ages_of_keys_are_days() {
     .unwrap()
     .keys;
     assert_eq!((keys.signing_days, keys.sealing_days), (7, 0));
-    assert!(parse("[keys]\nmaster_days = 1", &[]).is_err());
+    assert_eq!(
+        parse("[keys]\nmaster_days = 1", &[]).unwrap_err().kind(),
+        &ErrorKind::Misconfigured
+    );
 }
 
 fn refusal(text: &str, variables: &[(&str, &str)]) -> String {
@@ -425,7 +432,10 @@ fn others_are_asked_at_public_addresses_by_https_alone_unless_it_is_set() {
     .unwrap()
     .outgoing;
     assert!(outgoing.allow_http && !outgoing.allow_private_addresses && outgoing.seconds == 7);
-    assert!(parse("[outgoing]\nseconds = 0", &[]).is_err());
+    assert_eq!(
+        parse("[outgoing]\nseconds = 0", &[]).unwrap_err().kind(),
+        &ErrorKind::Misconfigured
+    );
 }
 
 #[test]
@@ -450,7 +460,13 @@ fn how_postgres_is_used_is_set_in_its_own_table() {
         "connect_seconds = 0",
         "pool = 3",
     ] {
-        assert!(parse(&format!("[postgres]\n{bad}"), &[]).is_err(), "{bad}");
+        assert_eq!(
+            parse(&format!("[postgres]\n{bad}"), &[])
+                .unwrap_err()
+                .kind(),
+            &ErrorKind::Misconfigured,
+            "{bad}"
+        );
     }
 }
 
@@ -480,7 +496,11 @@ fn what_replicas_share_is_off_until_a_server_is_named() {
         "[signatures]\nwindow_seconds = 901",
         "[shared]\nurls = 'x'",
     ] {
-        assert!(parse(bad, &[]).is_err(), "{bad}");
+        assert_eq!(
+            parse(bad, &[]).unwrap_err().kind(),
+            &ErrorKind::Misconfigured,
+            "{bad}"
+        );
     }
 }
 
@@ -493,7 +513,12 @@ fn what_is_known_is_gone_by_for_five_minutes_unless_it_is_set() {
             .max_staleness_seconds,
         0
     );
-    assert!(parse("[limits]\ndatabase_seconds = 0", &[]).is_err());
+    assert_eq!(
+        parse("[limits]\ndatabase_seconds = 0", &[])
+            .unwrap_err()
+            .kind(),
+        &ErrorKind::Misconfigured
+    );
 }
 
 #[test]

@@ -23,6 +23,25 @@ Try it yourself. The access key, shown this once:
 export TENCENTCLOUD_SECRET_ID={id} TENCENTCLOUD_SECRET_KEY={secret} TENCENTCLOUD_REGION={REGION}
 export ALIBABA_CLOUD_ACCESS_KEY_ID={id} ALIBABA_CLOUD_ACCESS_KEY_SECRET={secret}
 
+{sdks}
+Log in with the Token that Tencent Cloud's SDK printed:
+
+docker login -u {username} --password-stdin {registry}
+
+Tencent Cloud's command line does the same, and takes 665 MB:
+
+venv/bin/pip install tccli
+venv/bin/tccli tcr CreateInstanceToken --RegistryId {tcr} --endpoint http://{endpoint}
+",
+        tcr = instance.id,
+        sdks = sdk_steps(instance, endpoint),
+    ));
+}
+
+/// Returns the calls by both clouds' own SDKs.
+fn sdk_steps(instance: &Instance, endpoint: &str) -> String {
+    format!(
+        "\
 Both clouds' SDKs, 70 MB in a virtual environment (on Debian, apt-get install python3-venv first):
 
 python3 -m venv venv
@@ -56,17 +75,8 @@ config.endpoint, config.protocol = \"{endpoint}\", \"http\"
 print(Client(config).get_authorization_token(\
 GetAuthorizationTokenRequest(instance_id=\"{cri}\")).body)
 END
-
-Log in with the Token that Tencent Cloud's SDK printed:
-
-docker login -u {username} --password-stdin {registry}
-
-Tencent Cloud's command line does the same, and takes 665 MB:
-
-venv/bin/pip install tccli
-venv/bin/tccli tcr CreateInstanceToken --RegistryId {tcr} --endpoint http://{endpoint}
 ",
         tcr = instance.id,
         cri = instance.cri_id,
-    ));
+    )
 }

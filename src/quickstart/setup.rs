@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{NAME, REGION, say};
 use crate::domain::ids::AccountId;
-use crate::domain::instance::{self, AnyInstanceId, DefaultMark, Instance, RegistryKind};
-use crate::domain::switch::Switch;
+use crate::domain::instance::{AnyInstanceId, DefaultMark, Instance};
 use crate::domain::{Error, Result};
 use crate::service::{
     AccessKeyState, Call, Caller, NewAccessKey, NewInstance, RequestContext, Service,
@@ -48,7 +47,10 @@ pub(super) async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessK
         access_key_id: key.id.clone(),
     };
     let memory = serde_json::to_string(&memory).map_err(Error::internal)?;
-    service.operations.set_command_state(&call(), NAME, &memory).await?;
+    service
+        .operations
+        .set_command_state(&call(), NAME, &memory)
+        .await?;
     if let Some(last) = last {
         delete_key(service, &call(), &last.access_key_id).await?;
     }
@@ -80,20 +82,8 @@ async fn make_instance(service: &Service, call: &Call<'_>) -> Result<(AccountId,
         "transire account create --name {NAME}: account {account}"
     ));
     let new = NewInstance {
-        account,
-        name: NAME.to_owned(),
-        region: REGION.to_owned(),
-        service: format!("{NAME}.registry.localhost"),
-        kind: RegistryKind::Distribution,
-        issuer: None,
-        algorithm: instance::Algorithm::Es256,
-        kid_format: instance::KidFormat::Thumbprint,
-        token_ttl_seconds: None,
-        registry_url: None,
-        specification: instance::Specification::Premium,
         default: DefaultMark::Marked,
-        refresh_tokens: Switch::Off,
-        token_log_in: Switch::On,
+        ..NewInstance::named(account, NAME, REGION, format!("{NAME}.registry.localhost"))
     };
     let instance = service.registry.create_instance(call, new).await?;
     say(&format!(

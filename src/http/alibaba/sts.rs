@@ -339,6 +339,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::ErrorKind;
     use crate::domain::clock::Timestamp;
 
     #[test]
@@ -368,7 +369,13 @@ mod tests {
             "acs:ram:cn-hangzhou:100000000001:role/a",
             "qcs::cam::uin/100000000001:roleName/a",
         ] {
-            assert!(arn("RoleArn", "role", bad).is_err(), "{bad:?} was taken");
+            assert_eq!(
+                arn("RoleArn", "role", bad).unwrap_err().kind(),
+                &ErrorKind::InvalidParameter {
+                    name: "RoleArn".to_owned()
+                },
+                "{bad:?}"
+            );
         }
     }
 

@@ -117,6 +117,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::domain::ErrorKind;
 
     fn network(text: &str) -> Network {
         text.parse().unwrap()
@@ -155,7 +156,11 @@ mod tests {
             );
         }
         for bad in ["", "10.0.0.0/33", "example.com", "10.0.0.0/x", "::/129"] {
-            assert!(bad.parse::<Network>().is_err(), "{bad:?} was taken");
+            assert_eq!(
+                bad.parse::<Network>().unwrap_err().kind(),
+                &ErrorKind::Misconfigured,
+                "{bad:?}"
+            );
         }
     }
 

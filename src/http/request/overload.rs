@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(load.begin().unwrap_err().kind(), &ErrorKind::Overloaded);
         drop(first);
         let third = load.begin().unwrap();
-        assert!(load.begin().is_err());
+        assert_eq!(load.begin().unwrap_err().kind(), &ErrorKind::Overloaded);
         drop((second, third));
         assert_eq!(
             load.in_work.load(Ordering::Relaxed),

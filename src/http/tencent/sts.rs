@@ -369,6 +369,7 @@ fn tags(parameters: &mut Parameters) -> Result<BTreeMap<String, String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ErrorKind;
 
     #[test]
     fn a_role_is_meant_by_its_id_or_its_name() {
@@ -412,7 +413,13 @@ mod tests {
             "qcs::cam:ap-guangzhou:uin/100000000001:roleName/a",
             "acs:ram::100000000001:role/puller",
         ] {
-            assert!(role(bad).is_err(), "{bad:?} was taken");
+            assert_eq!(
+                role(bad).unwrap_err().kind(),
+                &ErrorKind::InvalidParameter {
+                    name: "RoleArn".to_owned()
+                },
+                "{bad:?}"
+            );
         }
     }
 
@@ -430,7 +437,13 @@ mod tests {
             );
         }
         for bad in ["", "nonsense", "%7", "%FF%7B", "%257B%257D"] {
-            assert!(decoded_policy(bad).is_err(), "{bad:?} was taken");
+            assert_eq!(
+                decoded_policy(bad).unwrap_err().kind(),
+                &ErrorKind::InvalidParameter {
+                    name: "Policy".to_owned()
+                },
+                "{bad:?}"
+            );
         }
     }
 }

@@ -61,6 +61,34 @@ pub struct NewInstance {
 }
 
 impl NewInstance {
+    /// Returns the instance that an operator gets who names no more than this: of the largest size,
+    /// with a CNCF Distribution as its registry, and not its account's default.
+    pub fn named(
+        account: AccountId,
+        name: impl Into<String>,
+        region: impl Into<String>,
+        service: impl Into<String>,
+    ) -> Self {
+        Self {
+            account,
+            name: name.into(),
+            region: region.into(),
+            service: service.into(),
+            kind: RegistryKind::Distribution,
+            issuer: None,
+            algorithm: Algorithm::Es256,
+            kid_format: KidFormat::Thumbprint,
+            token_ttl_seconds: None,
+            registry_url: None,
+            specification: Specification::Premium,
+            default: DefaultMark::Unmarked,
+            refresh_tokens: Switch::Off,
+            token_log_in: Switch::On,
+        }
+    }
+}
+
+impl NewInstance {
     fn token_ttl(&self) -> u32 {
         self.token_ttl_seconds
             .unwrap_or_else(|| self.kind.usual_token_ttl())
