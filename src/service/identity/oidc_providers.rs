@@ -209,6 +209,19 @@ pub(in crate::service) fn check_audiences(audiences: &[String]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ErrorKind;
+
+    /// Tells whether a value is allowed; a refusal is `InvalidParameter`.
+    #[track_caller]
+    fn is_allowed(checked: Result<()>) -> bool {
+        let Err(error) = checked else { return true };
+        let kind = error.kind();
+        assert!(
+            matches!(kind, ErrorKind::InvalidParameter { .. }),
+            "{kind:?}"
+        );
+        false
+    }
 
     #[test]
     fn names_issuers_and_audiences_keep_to_their_rules() {
@@ -220,7 +233,7 @@ mod tests {
             ("a b", false),
             (&"a".repeat(129), false),
         ] {
-            assert_eq!(check_provider_name(name).is_ok(), good, "{name:?}");
+            assert_eq!(is_allowed(check_provider_name(name)), good, "{name:?}");
         }
         let remote = remote::Client::new(remote::Settings::default());
         for (issuer, fetched, given) in [
@@ -236,18 +249,19 @@ mod tests {
             ("", false, false),
         ] {
             assert_eq!(
-                check_issuer(&remote, issuer, false).is_ok(),
+                is_allowed(check_issuer(&remote, issuer, false)),
                 fetched,
                 "{issuer:?}"
             );
             assert_eq!(
-                check_issuer(&remote, issuer, true).is_ok(),
+                is_allowed(check_issuer(&remote, issuer, true)),
                 given,
                 "{issuer:?} with its keys"
             );
         }
         let audiences = |list: &[&str]| {
-            check_audiences(&list.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>()).is_ok()
+            let list: Vec<String> = list.iter().map(|one| (*one).to_owned()).collect();
+            is_allowed(check_audiences(&list))
         };
         assert!(audiences(&["sts.example.com"]) && audiences(&["a"; 50]));
         assert!(
