@@ -1,6 +1,8 @@
 //! Parsers of arguments whose types' own parsers don't say which form is right.
 
+use std::io::{Read, stdin};
 use std::net::IpAddr;
+use std::path::Path;
 use std::str::FromStr;
 
 use crate::domain::access_key;
@@ -113,4 +115,20 @@ pub(super) fn access_key_id(text: &str) -> Result<String> {
         );
     }
     Ok(text.to_owned())
+}
+
+/// Reads the file of an argument; - is standard input.
+pub(super) fn read_file(parameter: &'static str, file: &Path) -> Result<String> {
+    let text = if file == Path::new("-") {
+        let mut text = String::new();
+        stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(file)
+    };
+    text.map_err(|error| {
+        Error::invalid_parameter(
+            parameter,
+            format!("the file {} can't be read: {error}", file.display()),
+        )
+    })
 }

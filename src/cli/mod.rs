@@ -186,6 +186,13 @@ impl Context {
     }
 }
 
+/// How a command ends that answers a question.
+enum Ended {
+    Done,
+    /// The answer is no.
+    Denied,
+}
+
 /// The ways in which a command doesn't succeed.
 enum Failure {
     Usage(Error),
@@ -247,7 +254,11 @@ impl Cli {
 
     /// Runs the command; returns the process's exit code.
     pub fn run(self) -> ExitCode {
-        let decides = matches!(&self.command, Command::Policy(command) if command.decides());
+        let decides = match &self.command {
+            Command::Policy(command) => command.decides(),
+            Command::Role(command) => command.decides(),
+            _ => false,
+        };
         let failed = if decides {
             ExitCode::from(2)
         } else {
@@ -365,10 +376,12 @@ async fn run_to_its_end(
         Command::AccessKey(command) => access_key::run(&context, command).await,
         Command::User(command) => user::run(&context, command).await,
         Command::Group(command) => group::run(&context, command).await,
-        Command::Role(command) => role::run(&context, command).await,
+        Command::Role(command) => role::run(&context, command)
+            .await
+            .map(|ended| denied = matches!(ended, Ended::Denied)),
         Command::Policy(command) => policy::run(&context, command)
             .await
-            .map(|ended| denied = ended == policy::Ended::Denied),
+            .map(|ended| denied = matches!(ended, Ended::Denied)),
         Command::OidcProvider(command) => oidc_provider::run(&context, command).await,
         Command::Revoke(command) => revoke::run(&context, command).await,
         Command::Instance(command) => instance::run(&context, command).await,

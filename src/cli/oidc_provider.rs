@@ -1,15 +1,14 @@
 //! `transire oidc-provider`.
 
-use std::io::{Read, stdin};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Context, Named};
+use super::{Context, Named, arguments};
+use crate::domain::Result;
 use crate::domain::identity::OidcAlgorithm;
 use crate::domain::ids::AccountId;
 use crate::domain::secret::Secret;
-use crate::domain::{Error, Result};
 use crate::service::NewOidcProvider;
 use crate::views;
 
@@ -89,7 +88,7 @@ async fn create(context: &Context, create: Create) -> Result<()> {
         jwks: create
             .jwks
             .as_deref()
-            .map(|file| read("jwks", file))
+            .map(|file| arguments::read_file("jwks", file))
             .transpose()?,
         algorithms: create.algorithm,
     };
@@ -109,7 +108,7 @@ async fn create(context: &Context, create: Create) -> Result<()> {
 }
 
 async fn check(context: &Context, Check { provider, token }: Check) -> Result<()> {
-    let token = Secret::new(read("token", &token)?.trim());
+    let token = Secret::new(arguments::read_file("token", &token)?.trim());
     let identity = context
         .service
         .identity
@@ -122,20 +121,4 @@ async fn check(context: &Context, Check { provider, token }: Check) -> Result<()
         ("issued_at", identity.issued_at.rfc3339().into()),
         ("expires_at", identity.expires_at.rfc3339().into()),
     ])
-}
-
-/// Reads a file, or stdin.
-fn read(parameter: &'static str, file: &Path) -> Result<String> {
-    let text = if file == Path::new("-") {
-        let mut text = String::new();
-        stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        std::fs::read_to_string(file)
-    };
-    text.map_err(|error| {
-        Error::invalid_parameter(
-            parameter,
-            format!("the file {} can't be read: {error}", file.display()),
-        )
-    })
 }

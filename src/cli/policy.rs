@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Context, Named, arguments, output, read_document};
+use super::{Context, Ended, Named, arguments, output, read_document};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::identity::Target;
 use crate::domain::ids::AccountId;
@@ -96,13 +96,6 @@ pub(super) struct Explain {
 }
 
 /// The outcome of a command that succeeded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
-    Done,
-    /// The action is denied.
-    Denied,
-}
-
 impl Command {
     /// Tells whether the command decides: it exits with 1 for "denied", so its failures must exit
     /// with another code.

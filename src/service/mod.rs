@@ -48,6 +48,7 @@ pub use self::identity::groups::Membership;
 pub use self::identity::oidc_providers::NewOidcProvider;
 pub use self::identity::policies::{Attached, Save};
 pub use self::identity::revocations::Revoked;
+pub use self::identity::roles::{RoleChange, RoleTest};
 pub use self::keys::Keys;
 pub use self::keys::{
     CaStep, ExportedCa, ImportedLeaf, KeyInfo, KeyKind, KeySchedule, KeyState, MasterKeyInfo,
@@ -89,7 +90,7 @@ pub use self::sts::rules::{Durations, NameRule, SessionRules};
 pub use self::sts::session::NewSession;
 pub use crate::domain::access_key::NewAccessKey;
 pub use crate::domain::service_account::ServiceAccountGrant;
-pub use crate::policy::{Language, Permission, is_action};
+pub use crate::policy::{Language, Outcome, Permission, is_action};
 pub use crate::remote::Settings as Outgoing;
 pub use crate::shared::Settings as SharedSettings;
 pub use crate::store::access_key::{AccessKey, AccessKeyState};

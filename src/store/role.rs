@@ -32,6 +32,9 @@ statements! { "role";
     FIND = select!("AND id = $1");
     FIND_BY_NAME = select!("AND account_id = $1 AND name = $2");
     LIST = select!("AND account_id = $1 ORDER BY created_at, id");
+    UPDATE = "UPDATE role SET trust_policy = COALESCE($3, trust_policy), \
+              max_session_seconds = COALESCE($4, max_session_seconds) \
+              WHERE id = $1 AND account_id = $2 AND state <> 'deleted'";
     RAISE = "UPDATE role SET generation = generation + 1 WHERE id = $1 AND state <> 'deleted'";
     DELETE = "UPDATE role SET state = 'deleted', generation = generation + 1 \
               WHERE id = $1 AND account_id = $2 AND state <> 'deleted'";
@@ -63,6 +66,26 @@ pub fn insert(role: &Role) -> Part {
         )
     });
     Part::of([account::hold(account), register, insert]).changes(Entity::Role, &id)
+}
+
+/// Changes the trust policy and the longest session of a role, each where there is another;
+/// `NotFound` when the account has no such role. Its sessions go on.
+pub fn update(
+    account: AccountId,
+    id: RoleId,
+    trust_policy: Option<&str>,
+    max_session_seconds: Option<u32>,
+) -> Part {
+    let parameters = vec![
+        id.number().into(),
+        account.number().into(),
+        trust_policy.into(),
+        max_session_seconds.map(i64::from).into(),
+    ];
+    let update = Guarded::new(UPDATE, parameters, Rows::Exactly(1), move || {
+        Error::not_found(Noun::Role, id)
+    });
+    Part::of([update]).changes(Entity::Role, &id)
 }
 
 /// Stops all sessions of the role; `NotFound` when there is no such role.

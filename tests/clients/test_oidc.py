@@ -17,6 +17,7 @@ import image
 import tencent
 from credential import Credential, exchange
 from issuer import AUDIENCE, JOBS, LOOPBACK, Issuer, create_provider, job_token
+from processes import wait_until
 from registry import Registry, assert_logs_in, docker_login, podman_login, skopeo, skopeo_login
 from service import REGION, AccessKey, Account, Instance, Transire
 
@@ -214,3 +215,38 @@ def test_a_token_for_another_instance_is_refused(
     other = transire.new_account("other")
     elsewhere = transire.new_instance(other, "elsewhere")
     assert exchange(transire.realm, elsewhere, credential).status == 401
+
+
+def test_a_role_says_which_condition_a_token_does_not_meet(
+    transire: Transire, account: Account, issuer: Issuer, keyless: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    command = ("role", "test", "--account", account.id, "--name", "builder", "--token", file)
+    file.write_text(job_token(transire, issuer, "GitHub"))
+    tested = transire.cli(*command)
+    assert tested["accepted"] is True and tested["provider"] == "ci" and tested["unmet"] == []
+
+    file.write_text(transire.remember("OIDC token", issuer.token("repo:example-org/other:ref:refs/heads/main")))
+    done = transire.run(*command, "--output", "json")
+    assert done.returncode == 1, done.stderr
+    refused = json.loads(done.stdout)
+    assert refused["accepted"] is False and refused["unmet"] == ["Statement[0].Condition.StringLike.oidc:sub"]
+
+    file.write_text(transire.remember("OIDC token", issuer.token("builder", iss="https://other.example.com")))
+    done = transire.run(*command)
+    assert done.returncode == 2 and "web-identity-no-such-provider" in done.stderr
+
+
+def test_a_changed_trust_policy_counts_at_the_next_log_in(
+    transire: Transire, account: Account, registry: Registry, issuer: Issuer, keyless: dict[str, Any], tmp_path: Path
+) -> None:
+    credential = Credential("jwt", job_token(transire, issuer, "GitLab"), expires_at=0)
+    assert_logs_in(registry, credential, "skopeo")
+    named = ("--account", account.id, "--name", "builder")
+    policy = transire.cli("role", "show", *named)["trust_policy"]
+    file = tmp_path / "changed.json"
+    file.write_text(policy.replace("project_path:example-group/app", "project_path:example-group/other"))
+    transire.cli("role", "update", *named, "--trust-policy", file, "--max-session", "3600")
+    assert transire.cli("role", "show", *named)["max_session"] == 3600
+    # The service hears of the command by the change feed.
+    wait_until("the change to be known", lambda: skopeo_login(registry, credential).returncode == 1)

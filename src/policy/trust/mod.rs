@@ -10,7 +10,7 @@ mod read;
 
 use self::read::read;
 use super::condition::{Condition, Context, OidcClaims};
-use super::elements::Refusal;
+use super::elements::{Refusal, Words, join};
 use super::language::Language;
 use super::parts::{Limits, refused};
 use super::words::Effect;
@@ -153,9 +153,49 @@ impl TrustPolicy {
         })
     }
 
+    /// Returns the places of the conditions that keep statements which name the assumer from
+    /// holding: `statement[0].condition.string_like.oidc:sub`.
+    pub fn unmet(&self, assumer: &Assumer<'_>, context: &Context<'_>) -> Vec<String> {
+        let context = in_view_of(assumer, context);
+        let words = Words::of(self.language);
+        self.statements
+            .iter()
+            .enumerate()
+            .filter(|(_, trust)| trust.is_about(assumer))
+            .filter_map(|(index, trust)| {
+                let place = trust.condition.first_unmet(&context)?;
+                let statement = format!("{}[{index}]", words.statement);
+                Some(join(&join(&statement, words.condition), place))
+            })
+            .collect()
+    }
+
     /// Returns the language that it is written in.
     pub fn language(&self) -> Language {
         self.language
+    }
+}
+
+impl Trust {
+    /// Tells whether the statement names the assumer, and the way in which it assumes the role.
+    fn is_about(&self, assumer: &Assumer<'_>) -> bool {
+        let by_its_way = match assumer {
+            Assumer::Federated { .. } => self.federated,
+            Assumer::Root(_) | Assumer::User { .. } | Assumer::Role { .. } => self.signed,
+        };
+        by_its_way && self.principals.iter().any(|trusted| trusted.is(assumer))
+    }
+}
+
+/// Returns the context with the claims of the assumer's token.
+fn in_view_of<'a>(assumer: &Assumer<'a>, context: &Context<'a>) -> Context<'a> {
+    let oidc = match assumer {
+        Assumer::Federated { claims, .. } => Some(*claims),
+        Assumer::Root(_) | Assumer::User { .. } | Assumer::Role { .. } => None,
+    };
+    Context {
+        oidc,
+        ..context.clone()
     }
 }
 
@@ -169,25 +209,10 @@ pub fn decide_trust<'a>(
     assumer: &Assumer<'_>,
     context: &Context<'_>,
 ) -> Decision<'a> {
-    let (oidc, federated) = match assumer {
-        Assumer::Federated { claims, .. } => (Some(*claims), true),
-        _ => (None, false),
-    };
-    let context = Context {
-        oidc,
-        ..context.clone()
-    };
+    let context = in_view_of(assumer, context);
     let mut allowed = None;
     for (index, trust) in policy.statements.iter().enumerate() {
-        let action = if federated {
-            trust.federated
-        } else {
-            trust.signed
-        };
-        if !action
-            || !trust.principals.iter().any(|trusted| trusted.is(assumer))
-            || trust.condition.first_unmet(&context).is_some()
-        {
+        if !trust.is_about(assumer) || trust.condition.first_unmet(&context).is_some() {
             continue;
         }
         let statement = StatementRef {

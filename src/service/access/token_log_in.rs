@@ -60,12 +60,10 @@ impl Access {
         if wanted == RoleName::Any && self.is_account_name(instance.account, username).await? {
             return refuse(RefusalCause::UnknownUsername);
         }
-        let token = UnverifiedToken::parse(secret.expose()).map_err(|error| unproved(&error))?;
-        let provider = self.provider_of(&token, instance.account, attempt).await?;
-        let identity = self
-            .verify_token_of(&provider, token)
+        let (provider, identity) = self
+            .verify_job_token(instance.account, secret, attempt)
             .await
-            .map_err(|error| unproved(&error))?;
+            .map_err(unproved)?;
         let now = self.base.now();
         if identity.expires_at <= now {
             // The tolerance for clocks is for STS, whose sessions have a life of their own.
@@ -82,6 +80,23 @@ impl Access {
                 identity,
             }),
         })
+    }
+
+    /// Verifies a token of whichever provider of the account it is.
+    ///
+    /// # Errors
+    /// `WebIdentity` for a token that isn't believed; `BadCredentials`, whose cause says why, when
+    /// not exactly one provider fits; those of the store.
+    pub(in crate::service) async fn verify_job_token(
+        &self,
+        account: AccountId,
+        token: &Secret,
+        attempt: &mut Attempt,
+    ) -> Result<(Arc<OidcProvider>, WebIdentity)> {
+        let token = UnverifiedToken::parse(token.expose())?;
+        let provider = self.provider_of(&token, account, attempt).await?;
+        let identity = self.verify_token_of(&provider, token).await?;
+        Ok((provider, identity))
     }
 
     /// Tells whether a username is the account's own name, given before no account could have it.
@@ -184,7 +199,7 @@ fn trusts(
 }
 
 /// Returns the refusal of a token that isn't believed: a client learns no reason.
-fn unproved(error: &Error) -> Error {
+fn unproved(error: Error) -> Error {
     let cause = match error.kind() {
         ErrorKind::WebIdentity { fault } => match fault {
             WebIdentityFault::KeysUnavailable => {
@@ -201,7 +216,7 @@ fn unproved(error: &Error) -> Error {
             WebIdentityFault::AudienceNotMatched => RefusalCause::WebIdentityAudience,
             WebIdentityFault::BadSignature => RefusalCause::WebIdentitySignature,
         },
-        _ => return Error::internal(error.to_string()),
+        _ => return error,
     };
     Error::bad_credentials(cause)
 }

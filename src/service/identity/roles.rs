@@ -5,12 +5,39 @@ use serde_json::json;
 use crate::domain::clock::{Random, random_text};
 use crate::domain::identity::Role;
 use crate::domain::ids::{AccountId, RoleId};
+use crate::domain::secret::Secret;
 use crate::domain::{Error, Result, name};
-use crate::policy::{Limits, TrustPolicy};
+use crate::policy::{Assumer, Limits, OidcClaims, Outcome, TrustPolicy, trust};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
 use crate::service::ledger::actions::AuditAction;
+use crate::service::limits::attempt::Attempt;
 use crate::store;
+use crate::token::WebIdentity;
+
+/// A change of a role; `None` leaves a setting as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RoleChange<'a> {
+    /// The trust policy.
+    pub trust_policy: Option<&'a str>,
+    /// The longest life of a session, in seconds.
+    pub max_session_seconds: Option<u32>,
+}
+
+/// The outcome of a token at a role.
+#[derive(Debug)]
+pub struct RoleTest {
+    /// The provider whose token it is.
+    pub provider: String,
+    /// Whether the trust policy accepts the token.
+    pub outcome: Outcome,
+    /// Whether it trusts the provider at all.
+    pub names_provider: bool,
+    /// The places of the conditions that the token doesn't meet.
+    pub unmet: Vec<String>,
+    /// The token's content.
+    pub identity: WebIdentity,
+}
 
 impl Identity {
     /// Makes a role; its numeric id is picked. Returns the warnings about its trust policy, too.
@@ -30,13 +57,7 @@ impl Identity {
         call.caller.require_operator()?;
         name::check_name("name", name)?;
         let checked = TrustPolicy::parse(trust_policy, Limits::POLICY)?;
-        let (least, most) = (Role::MIN_SESSION_LIMIT, Role::MAX_SESSION_LIMIT);
-        if !(least..=most).contains(&max_session_seconds) {
-            return Err(Error::invalid_parameter(
-                "max-session",
-                format!("a session lasts {least} to {most} seconds at most"),
-            ));
-        }
+        check_max_session(max_session_seconds)?;
         let role = Role {
             id: random_role_id(&*self.base.random)?,
             account,
@@ -53,6 +74,89 @@ impl Identity {
             .change(store::role::insert(&role), event)
             .await?;
         Ok((role, checked.warnings))
+    }
+
+    /// Returns a role of an account.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `NotFound`; those of the store.
+    pub async fn role(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<Role> {
+        call.caller.require_operator()?;
+        self.rights.named_role(account, name).await
+    }
+
+    /// Changes a role; its sessions go on. Returns what the trust policy's writer should know
+    /// about it.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `NotFound`; `InvalidParameter` for a
+    /// value that isn't allowed; those of the store.
+    pub async fn update_role(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+        change: RoleChange<'_>,
+    ) -> Result<Vec<String>> {
+        call.caller.require_operator()?;
+        let role = self.rights.named_role(account, name).await?;
+        let warnings = match change.trust_policy {
+            Some(text) => TrustPolicy::parse(text, Limits::POLICY)?.warnings,
+            None => Vec::new(),
+        };
+        change
+            .max_session_seconds
+            .map_or(Ok(()), check_max_session)?;
+        let event = call.event(AuditAction::RoleUpdate).detail(json!({
+            "account": account.to_string(),
+            "role": name,
+            "trust_policy": change.trust_policy.is_some(),
+            "max_session": change.max_session_seconds,
+        }));
+        let (text, seconds) = (change.trust_policy, change.max_session_seconds);
+        let update = store::role::update(account, role.id, text, seconds);
+        self.ledger.change(update, event).await?;
+        Ok(warnings)
+    }
+
+    /// Says whether a role's trust policy accepts a token, and what keeps it from that.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `NotFound`; `WebIdentity` for a token
+    /// that isn't believed, `BadCredentials` for one of no provider; those of the store.
+    pub async fn test_role(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+        token: &Secret,
+    ) -> Result<RoleTest> {
+        call.caller.require_operator()?;
+        let role = self.rights.named_role(account, name).await?;
+        let (provider, identity) = self
+            .access
+            .verify_job_token(account, token, &mut Attempt::new(None))
+            .await?;
+        let policy = TrustPolicy::parse(&role.trust_policy, Limits::POLICY)?.policy;
+        let audiences: Vec<&str> = identity.audiences.iter().map(String::as_str).collect();
+        let assumer = Assumer::Federated {
+            account,
+            provider: &provider.name,
+            claims: OidcClaims {
+                issuer: &identity.issuer,
+                subject: &identity.subject,
+                audiences: &audiences,
+            },
+        };
+        let context = call.policy_context();
+        let decision = trust::decide_trust(name, &policy, &assumer, &context);
+        Ok(RoleTest {
+            outcome: decision.outcome,
+            names_provider: policy.names_provider(account, &provider.name),
+            unmet: policy.unmet(&assumer, &context),
+            provider: provider.name.clone(),
+            identity,
+        })
     }
 
     /// Lists the roles of an account.
@@ -94,6 +198,17 @@ impl Identity {
             .await?;
         Ok(names)
     }
+}
+
+fn check_max_session(seconds: u32) -> Result<()> {
+    let (least, most) = (Role::MIN_SESSION_LIMIT, Role::MAX_SESSION_LIMIT);
+    if (least..=most).contains(&seconds) {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(
+        "max-session",
+        format!("a session lasts {least} to {most} seconds at most"),
+    ))
 }
 
 /// Makes an id of eighteen digits that begins with a 4, as long as Tencent's.

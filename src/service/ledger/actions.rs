@@ -310,6 +310,10 @@ actions! {
         "A role was deleted, and its sessions stopped.",
         by "`role delete`",
         detail "`account`, `role`, `role_id`, `service_accounts`";
+    RoleUpdate = "role.update":
+        "A role's trust policy, or the longest life of its sessions, was changed.",
+        by "`role update`",
+        detail "`account`, `role`, `trust_policy`, `max_session`";
     SealingKeyCreate = "sealing-key.create":
         "A sealing key was made.",
         by "`keys rotate sealing`, and the running service by its schedule",
