@@ -97,34 +97,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Ended> {
                 ("trust_policy", role.trust_policy.into()),
             ])
         }
-        Command::Create(Create {
-            role: Named { account, name },
-            trust_policy,
-            max_session,
-        }) => {
-            let text = read_document("trust-policy", &trust_policy)?;
-            let (role, warnings) = service
-                .identity
-                .create_role(call, account, &name, &text, max_session)
-                .await
-                .map_err(of_document)?;
-            for warning in &warnings {
-                output::warn(warning);
-            }
-            context.output.one(vec![
-                ("role_id", role.id.to_string().into()),
-                ("name", role.name.into()),
-                (
-                    "tencent_arn",
-                    format!("qcs::cam::uin/{account}:roleName/{name}").into(),
-                ),
-                (
-                    "alibaba_arn",
-                    format!("acs:ram::{account}:role/{name}").into(),
-                ),
-                ("warnings", warnings.into()),
-            ])
-        }
+        Command::Create(new) => create(context, new).await,
         Command::List { account } => {
             let roles = service.identity.roles(call, account).await?;
             context
@@ -145,6 +118,37 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Ended> {
         }
     };
     done.map(|()| Ended::Done)
+}
+
+async fn create(context: &Context, new: Create) -> Result<()> {
+    let (service, call) = (&context.service, &context.call());
+    let Create {
+        role: Named { account, name },
+        trust_policy,
+        max_session,
+    } = new;
+    let text = read_document("trust-policy", &trust_policy)?;
+    let (role, warnings) = service
+        .identity
+        .create_role(call, account, &name, &text, max_session)
+        .await
+        .map_err(of_document)?;
+    for warning in &warnings {
+        output::warn(warning);
+    }
+    context.output.one(vec![
+        ("role_id", role.id.to_string().into()),
+        ("name", role.name.into()),
+        (
+            "tencent_arn",
+            format!("qcs::cam::uin/{account}:roleName/{name}").into(),
+        ),
+        (
+            "alibaba_arn",
+            format!("acs:ram::{account}:role/{name}").into(),
+        ),
+        ("warnings", warnings.into()),
+    ])
 }
 
 async fn update(context: &Context, change: Update) -> Result<()> {

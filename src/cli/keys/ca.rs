@@ -4,8 +4,8 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::super::Context;
 use super::Rotate;
+use crate::cli::Context;
 use crate::domain::{Error, Result};
 use crate::service::{CaStep, KeyState, NextStep};
 use crate::views::view;

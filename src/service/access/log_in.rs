@@ -28,7 +28,7 @@ use crate::service::memory::staleness::downgraded;
 use crate::service::request::RequestContext;
 use crate::token::{Grant, Ground};
 
-/// What a registry client proves itself with.
+/// The proof of a registry client.
 pub enum LogIn {
     /// Nothing.
     Anonymous,
@@ -141,7 +141,7 @@ impl Access {
     }
 
     /// Tells whether a log-in that was refused is so whatever changed unheard: its time is over, or
-    /// it has the id of a credential and not its secret, which never changes. Whoever holds such a
+    /// it has the id of a credential and not its secret, which never changes. The holder of such a
     /// one does well to get another.
     pub(in crate::service) async fn is_definitively_invalid(&self, log_in: &LogIn) -> bool {
         let now = self.base.now();
@@ -221,34 +221,43 @@ impl Access {
                 principal,
             });
         }
-        let now = self.base.now();
-        let grant = if let Some(id) = credential::long_term_id(secret.expose()) {
-            let stored = match self.memory.cache.known_credential(&id) {
-                Some(known) => Some(known),
-                None => Box::pin(self.look_up_credential(&id, attempt)).await?,
-            };
-            // An unknown id costs the same hash and comparison as a known one.
-            let hash = digest(&SHA256, secret.expose().as_bytes());
-            let expected = stored.as_ref().map_or([0; 32], |stored| stored.secret_hash);
-            let same: bool = hash.as_ref().ct_eq(&expected).into();
-            let stored = match stored {
-                None => return Err(Error::bad_credentials(RefusalCause::UnknownCredential).into()),
-                Some(_) if !same => {
-                    return Err(Error::bad_credentials(RefusalCause::WrongSecret).into());
-                }
-                Some(stored) => stored,
-            };
-            self.long_term_grant(&stored, now).await?
-        } else {
-            let grant = self.granted(SecretKind::Temporary, secret, context).await?;
-            self.check_standing(&grant, now).await?;
-            grant
-        };
+        let grant = self.grant_of_secret(secret, attempt, context).await?;
         let instance = check_instance(instance, &grant)?;
         if grant.username.of(&grant.principal) != username {
             return Err(Error::bad_credentials(RefusalCause::OtherUsername).into());
         }
         Ok(self.logged_in(instance, grant, None).await?)
+    }
+
+    /// Returns what a secret that this service made says, if it is good.
+    async fn grant_of_secret(
+        &self,
+        secret: &Secret,
+        attempt: &mut Attempt,
+        context: &RequestContext,
+    ) -> Result<Grant> {
+        let now = self.base.now();
+        let Some(id) = credential::long_term_id(secret.expose()) else {
+            let grant = self.granted(SecretKind::Temporary, secret, context).await?;
+            self.check_standing(&grant, now).await?;
+            return Ok(grant);
+        };
+        let stored = match self.memory.cache.known_credential(&id) {
+            Some(known) => Some(known),
+            None => Box::pin(self.look_up_credential(&id, attempt)).await?,
+        };
+        // An unknown id costs the same hash and comparison as a known one.
+        let hash = digest(&SHA256, secret.expose().as_bytes());
+        let expected = stored.as_ref().map_or([0; 32], |stored| stored.secret_hash);
+        let same: bool = hash.as_ref().ct_eq(&expected).into();
+        let stored = match stored {
+            None => return Err(Error::bad_credentials(RefusalCause::UnknownCredential)),
+            Some(_) if !same => {
+                return Err(Error::bad_credentials(RefusalCause::WrongSecret));
+            }
+            Some(stored) => stored,
+        };
+        self.long_term_grant(&stored, now).await
     }
 
     /// Finds a long-term credential that memory lacks. One that is surely there is looked up

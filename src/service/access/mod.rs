@@ -1,4 +1,4 @@
-//! Who calls: the one place where trust is made.
+//! Authentication: the one place where trust is made.
 //!
 //! A [`Caller`] comes from a verified signature, a registry log-in, or the operator at the command
 //! line, and from nowhere else: its fields are private to this folder.

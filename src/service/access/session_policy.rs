@@ -1,4 +1,4 @@
-//! What narrows a session, and where its text is.
+//! Session policies, and where their texts are.
 
 use crate::domain::ids::AccountId;
 use crate::domain::refusal::RefusalCause;
@@ -8,9 +8,9 @@ use crate::service::access::Access;
 use crate::token::SessionPolicy;
 
 impl Access {
-    /// Compiles what narrows a session of the account. What is in no secret is read from memory, or
-    /// once from the store. Where it is stored no more, nobody can say what it forbids, and all
-    /// that it narrows is refused for that cause.
+    /// Compiles the policy of a session of the account. A text that is in no secret is read from
+    /// memory, or once from the store. Where it is stored no more, nobody can say what it forbids,
+    /// and all that it narrows is refused for that cause.
     ///
     /// # Errors
     /// `StoreUnavailable` when it can't be read now.

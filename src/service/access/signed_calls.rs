@@ -72,28 +72,9 @@ impl Access {
         let now = self.base.now();
         self.check_method(request.method())?;
         let id = request.access_key_id();
-        let (identity, replay) = if access_key::is_of_session(id) {
+        let (proof, replay) = if access_key::is_of_session(id) {
             self.check_time(request.method(), request.signed_at(), now)?;
-            let session = Box::pin(self.session(
-                id,
-                request.session_token(),
-                request.method().cloud(),
-                context,
-                now,
-            ))
-            .await?;
-            let replay = request.verify(&SigningSecret::new(session.secret.clone()))?;
-            let policy = self
-                .session_policy(session.principal.account(), session.session_policy.as_ref())
-                .await?;
-            let policy = policy.map_err(|cause| {
-                self.memory
-                    .downgrade_if_stale(Error::session_token_expired().caused_by(cause))
-            })?;
-            (
-                Proof::InSession(Box::new(OpenSession { session, policy })),
-                replay,
-            )
+            Box::pin(self.prove_session(request, context, now)).await?
         } else {
             let key = self.active_access_key(id, context).await?;
             self.check_time(request.method(), request.signed_at(), now)?;
@@ -103,7 +84,7 @@ impl Access {
             let replay = request.verify(&key.signing_secret)?;
             (Proof::Signed(key), replay)
         };
-        let mut caller = Caller::from(identity);
+        let mut caller = Caller::from(proof);
         let account = caller
             .principal()
             .map(Principal::account)
@@ -124,6 +105,30 @@ impl Access {
             ends_at,
         });
         Ok(caller)
+    }
+
+    /// Proves that a request is a session's: its token, its signature, and the policy that narrows
+    /// it.
+    async fn prove_session(
+        &self,
+        request: &sign::Unverified,
+        context: &RequestContext,
+        now: Timestamp,
+    ) -> Result<(Proof, sign::Replay)> {
+        let (id, cloud) = (request.access_key_id(), request.method().cloud());
+        let session = self
+            .session(id, request.session_token(), cloud, context, now)
+            .await?;
+        let replay = request.verify(&SigningSecret::new(session.secret.clone()))?;
+        let policy = self
+            .session_policy(session.principal.account(), session.session_policy.as_ref())
+            .await?;
+        let policy = policy.map_err(|cause| {
+            self.memory
+                .downgrade_if_stale(Error::session_token_expired().caused_by(cause))
+        })?;
+        let open = OpenSession { session, policy };
+        Ok((Proof::InSession(Box::new(open)), replay))
     }
 
     /// Proves who calls by a token of an OpenID Connect provider of the account. Such a caller may

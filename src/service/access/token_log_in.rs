@@ -2,8 +2,8 @@
 //!
 //! The username names the role, or leaves it to the trust policies. Nothing is issued: the rights
 //! are the role's at each exchange, and end with the token. The checks come in this order, so that
-//! a stranger costs little: the instance's setting, the form of the username, the token's issuer and
-//! audience, its signature, and last the trust policies.
+//! a stranger costs little: the instance's setting, the form of the username, the token's issuer
+//! and audience, its signature, and last the trust policies.
 
 use std::sync::Arc;
 

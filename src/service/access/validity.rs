@@ -1,4 +1,4 @@
-//! What a credential or a session stands on, and whether that stands still.
+//! Validity: whether all that a credential or a session depends on still is as it was sealed.
 
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
@@ -150,7 +150,7 @@ impl Access {
         let generation = match principal {
             Principal::Root(id) => self.generation_of_account(*id).await?,
             Principal::User(_, id) => self.generation_of_user(*id).await?,
-            // What a session got ends with it: nothing of it is stored.
+            // A credential of a session ends with it: nothing of it is stored.
             Principal::RoleSession(..) | Principal::FederatedSession(..) => {
                 Err(RefusalCause::PrincipalRevoked)
             }

@@ -1,7 +1,7 @@
 //! OpenID Connect providers, as the operator manages them; and whether a token is one of an
 //! issuer's.
 //!
-//! Who offers a token is a stranger, and makes us ask the issuer for its keys. So keys are kept for
+//! A stranger offers a token, and makes us ask the issuer for its keys. So keys are kept for
 //! a while, an issuer is asked again for an unknown key once a minute at most, by one caller while
 //! the others wait for the answer, and after a failure it is left alone for longer and longer.
 //! While it fails, keys that were good an hour ago are used on, for some hours.
@@ -42,7 +42,7 @@ impl Access {
     /// Verifies a token that a stranger offers as one of a provider's.
     ///
     /// [`ErrorKind::WebIdentity`](crate::domain::ErrorKind::WebIdentity) says why it isn't
-    /// believed. What the bearer may do with it is not decided here. What it costs is charged to
+    /// believed. The bearer's rights are not decided here. The costs are charged to
     /// `attempt`: each kind of work is bounded by itself, so from a slowed address it is done all
     /// the same.
     pub(in crate::service) async fn verify_web_identity(
@@ -190,7 +190,7 @@ impl Issuer {
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard> {
-        // What it guards is whole after any panic.
+        // Each change is whole: it is right after any panic.
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -211,7 +211,12 @@ impl Issuer {
             .and_then(|fetched| read(&fetched));
         if let Err(error) = &answer {
             let (account, provider) = (self.provider.account, &self.provider.name);
-            tracing::warn!(%account, provider, cause = error.cause(), "the keys of an OIDC issuer can't be fetched");
+            tracing::warn!(
+                %account,
+                provider,
+                cause = error.cause(),
+                "the keys of an OIDC issuer can't be fetched"
+            );
         }
         self.heard().note(answer, asked_at);
     }

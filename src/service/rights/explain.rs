@@ -20,20 +20,45 @@ use crate::service::rights::principals::Resolved;
 use crate::service::rights::verdict::Verdict;
 use crate::service::rights::{Rights, Subject, why_of_account};
 
-/// What the operator asks.
+/// A question of the operator's.
 pub struct Question<'a> {
-    /// Who.
+    /// The principal.
     pub principal: &'a AnyPrincipal,
-    /// What.
+    /// The permission.
     pub permission: Permission,
-    /// At which instance.
+    /// The instance.
     pub instance: InstanceChoice,
-    /// On which repository, or on the instance where it is empty.
+    /// The repository; empty where the instance itself is meant.
     pub path: &'a str,
-    /// What narrows the principal's session, as a policy document.
+    /// The session policy that narrows the principal.
     pub session_policy: Option<&'a str>,
-    /// Whose the credential or the service account is that it is about.
+    /// The owner of the credential or the service account that it is about.
     pub owner: Option<&'a AnyPrincipal>,
+}
+
+/// The step that fails, and why.
+type Failing = (&'static str, &'static str);
+
+impl Question<'_> {
+    /// Tells whether the registry's clients do this, and not callers of an API.
+    fn is_about_registry(&self) -> bool {
+        matches!(
+            self.permission,
+            Permission::Pull | Permission::Push | Permission::Delete | Permission::ListCatalog
+        )
+    }
+
+    /// Returns the repository, or the instance where none is named.
+    fn resource<'a>(&'a self, instance: &'a Instance) -> Resource<'a> {
+        if self.path.is_empty() {
+            Resource::Instance(instance.into())
+        } else {
+            Resource::Repository {
+                instance: instance.into(),
+                path: self.path,
+            }
+        }
+    }
 }
 
 /// A decision, with the steps that led to it.
@@ -48,7 +73,7 @@ pub struct Explained {
 /// One step of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// What was looked at.
+    /// The part that was checked.
     pub about: &'static str,
     /// Whether it lets the principal do it.
     pub passes: bool,
@@ -94,9 +119,9 @@ impl Steps {
 }
 
 impl Rights {
-    /// Says whether a principal may do something, and which step decides. What registry clients ask
-    /// for (pull, push, delete, list-catalog) is decided as at the token exchange, everything else
-    /// as at the clouds' doors.
+    /// Says whether a principal may do something, and which step decides. Requests of registry
+    /// clients for (pull, push, delete, list-catalog) is decided as at the token exchange,
+    /// everything else as at the clouds' doors.
     ///
     /// # Errors
     ///
@@ -109,60 +134,58 @@ impl Rights {
             .map(read_session_policy)
             .transpose()?;
         let mut steps = Steps::default();
-        let at_registry = matches!(
-            question.permission,
-            Permission::Pull | Permission::Push | Permission::Delete | Permission::ListCatalog
-        );
-        if at_registry && !self.explain_address(&mut steps, &instance, call).await? {
+        if question.is_about_registry()
+            && !self.explain_address(&mut steps, &instance, call).await?
+        {
             return Ok(steps.end());
         }
         let resolved = self.find_principal(question.principal).await?;
-        let account;
-        let subject = match &resolved {
-            Resolved::Operator => Subject::Operator,
-            Resolved::Bearer => {
-                let reason = "the bearer of an OpenID Connect token may assume roles that trust \
-                              it, and nothing else: ask about the role";
-                steps.fail("principal", reason);
-                return Ok(steps.end());
-            }
-            Resolved::Principal(principal) => {
-                if let Err(reason) = self.state_of(principal).await? {
-                    steps.fail("principal", reason);
-                    return Ok(steps.end());
-                }
-                if principal.account() != instance.account {
-                    steps.fail("instance", "the instance belongs to another account");
-                    return Ok(steps.end());
-                }
-                Subject::Principal(principal, session_policy.as_ref())
-            }
+        let account = match &resolved {
             Resolved::ServiceAccount(of, name) => {
-                account = self.stored_service_account(&of.id, name).await?;
-                if let Some(reason) = self.fault_of_account(&account) {
-                    steps.fail("principal", reason);
-                    return Ok(steps.end());
-                }
-                if of.id != instance.id {
-                    steps.fail(
-                        "instance",
-                        "the service account logs in to another instance",
-                    );
-                    return Ok(steps.end());
-                }
-                Subject::ServiceAccount(&account)
+                Some(self.stored_service_account(&of.id, name).await?)
+            }
+            _ => None,
+        };
+        let narrowed = session_policy.as_ref();
+        let subject = match (&resolved, &account) {
+            (Resolved::Operator, _) => Ok(Subject::Operator),
+            (Resolved::Principal(principal), _) => self
+                .explain_principal(principal, &instance)
+                .await?
+                .map(|()| Subject::Principal(principal, narrowed)),
+            (Resolved::ServiceAccount(of, _), Some(account)) => self
+                .explain_service_account(of, account, &instance)
+                .map(|()| Subject::ServiceAccount(account)),
+            (Resolved::Bearer | Resolved::ServiceAccount(..), _) => Err((
+                "principal",
+                "the bearer of an OpenID Connect token may assume roles that trust it, and \
+                 nothing else: ask about the role",
+            )),
+        };
+        let subject = match subject {
+            Ok(subject) => subject,
+            Err((step, reason)) => {
+                steps.fail(step, reason);
+                return Ok(steps.end());
             }
         };
         steps.pass("principal", "it is there and enabled");
         steps.pass("instance", "it is the principal's own");
-        let resource = if question.path.is_empty() {
-            Resource::Instance((&*instance).into())
-        } else {
-            Resource::Repository {
-                instance: (&*instance).into(),
-                path: question.path,
-            }
-        };
+        self.explain_request(&mut steps, subject, &instance, call, question)
+            .await?;
+        Ok(steps.end())
+    }
+
+    /// Adds the steps of the policies, and of all else that decides.
+    async fn explain_request(
+        &self,
+        steps: &mut Steps,
+        subject: Subject<'_>,
+        instance: &Instance,
+        call: &Call<'_>,
+        question: &Question<'_>,
+    ) -> Result<()> {
+        let resource = question.resource(instance);
         let owner = match question.owner {
             Some(owner) => Some(self.maker_number(owner).await?.to_string()),
             None => None,
@@ -176,15 +199,49 @@ impl Rights {
             resource,
             context,
         };
-        if at_registry {
-            self.explain_verdict(&mut steps, subject, &instance, &request)
+        if question.is_about_registry() {
+            self.explain_verdict(steps, subject, instance, &request)
                 .await?;
         } else {
-            self.explain_call(&mut steps, subject, &request).await?;
-            self.explain_grant(&mut steps, subject, &instance, question.permission)
+            self.explain_call(steps, subject, &request).await?;
+            self.explain_grant(steps, subject, instance, question.permission)
                 .await?;
         }
-        Ok(steps.end())
+        Ok(())
+    }
+
+    /// Says which step a principal fails, and why.
+    async fn explain_principal(
+        &self,
+        principal: &Principal,
+        instance: &Instance,
+    ) -> Result<Result<(), Failing>> {
+        if let Err(reason) = self.state_of(principal).await? {
+            return Ok(Err(("principal", reason)));
+        }
+        Ok(if principal.account() == instance.account {
+            Ok(())
+        } else {
+            Err(("instance", "the instance belongs to another account"))
+        })
+    }
+
+    /// Says which step a service account fails, and why.
+    fn explain_service_account(
+        &self,
+        of: &Instance,
+        account: &ServiceAccount,
+        instance: &Instance,
+    ) -> Result<(), Failing> {
+        if let Some(reason) = self.fault_of_account(account) {
+            return Err(("principal", reason));
+        }
+        if of.id == instance.id {
+            Ok(())
+        } else {
+            let reason = "the service account logs in to another instance";
+            Err(("instance", reason))
+        }
     }
 
     /// Adds the step of the client's address; returns whether it passes.

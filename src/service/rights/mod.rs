@@ -1,4 +1,4 @@
-//! Who may do what: every decision that a use case or a token exchange makes.
+//! Rights: every decision that a use case or a token exchange makes.
 //!
 //! An account's root may do everything on what the account owns. Anyone else may do what the
 //! policies attached to them, and to their groups, allow; a session, what its own policy allows
@@ -31,7 +31,7 @@ use crate::service::memory::attached_policies::AttachedPolicies;
 pub(in crate::service) enum Holder {
     /// Everything is allowed.
     Root,
-    /// What these allow is.
+    /// These allow it.
     Policies(Arc<AttachedPolicies>),
 }
 

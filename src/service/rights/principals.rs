@@ -74,7 +74,7 @@ impl Rights {
         name: &str,
     ) -> Result<ServiceAccount> {
         let bare = ServiceAccount::bare_name(name);
-        // What can't be a name is nobody's, and isn't repeated.
+        // A text that can't be a name is nobody's, and isn't repeated.
         check_service_account("Name", bare)
             .map_err(|_| Error::not_found(Noun::ServiceAccount, "of that name"))?;
         let found = store::service_account::find(&self.base.store, instance, bare).await?;

@@ -9,37 +9,31 @@
 //! Nothing tells whether a username exists: an unknown one costs the same work, and the refusal is
 //! the same.
 
-use std::sync::Arc;
+mod principals;
+mod service_accounts;
+
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use quick_cache::sync::Cache;
-use subtle::ConstantTimeEq;
 
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::PasswordHash;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::Instance;
-use crate::domain::password::may_be_chosen;
-use crate::domain::principal::Principal;
-use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
-use crate::domain::service_account::{AccountSecret, ServiceAccount, ServiceAccountState, is_made};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::access::Access;
 use crate::service::access::hashing_pool::{HashParty, MAX_WAITING_OF_PARTY, Pool};
 use crate::service::limits::attempt::Attempt;
 use crate::service::limits::back_off::guesses::{Client, Guess, Outcome};
 use crate::service::limits::rates::subscriber;
-use crate::store;
-use crate::store::account::Account;
 use crate::token::password;
 
 /// How long a success is remembered.
 const REMEMBERED: Duration = Duration::from_mins(5);
-/// The most successes that are: 40 bytes each.
-const REMEMBERED_MOST: usize = 10_000;
+/// The most successes that are remembered: 40 bytes each.
+const MAX_REMEMBERED: usize = 10_000;
 
 /// Passwords of signed calls that are hashed at once.
 const SIGNED_THREADS: usize = 1;
@@ -49,16 +43,16 @@ const MAX_WAITING_SIGNED: usize = 2 * MAX_WAITING_OF_PARTY;
 /// The pools that hash slowly, and the successes that are remembered.
 pub(in crate::service) struct Passwords {
     /// For log-ins of an address with a username that is not known.
-    strangers: Pool,
+    unknown: Pool,
     /// For those that succeeded before.
     known: Pool,
     /// For signed calls that set a password: their callers are proved.
     signed: Pool,
     /// Until when, by a keyed hash of password, stored hash and generation.
     right: Cache<[u8; 32], Timestamp>,
-    /// This process's own, so that what it remembers says nothing to who reads its memory later.
+    /// This process's own: its memory says nothing to a later reader.
     key: hmac::Key,
-    nobodys: PasswordHash,
+    dummy_hash: PasswordHash,
 }
 
 /// Why a log-in failed.
@@ -106,12 +100,12 @@ impl Passwords {
     /// strangers and known ones; signed calls have a thread besides.
     pub(in crate::service) fn new(threads: usize, waiting: usize, random: &dyn Random) -> Self {
         Self {
-            strangers: Pool::new(threads.div_ceil(2), waiting.div_ceil(2)),
+            unknown: Pool::new(threads.div_ceil(2), waiting.div_ceil(2)),
             known: Pool::new(threads / 2, waiting / 2),
             signed: Pool::new(SIGNED_THREADS, MAX_WAITING_SIGNED),
-            right: Cache::new(REMEMBERED_MOST),
+            right: Cache::new(MAX_REMEMBERED),
             key: hmac::Key::new(hmac::HMAC_SHA256, &random_bytes::<32>(random)),
-            nobodys: password::dummy_hash(),
+            dummy_hash: password::dummy_hash(),
         }
     }
 
@@ -161,7 +155,7 @@ impl Passwords {
         if stored.is_some_and(|stored| self.is_remembered(given, stored, now)) {
             return Ok(true);
         }
-        let (hash, generation) = stored.map_or((&self.nobodys, 0), |stored| {
+        let (hash, generation) = stored.map_or((&self.dummy_hash, 0), |stored| {
             (stored.hash, stored.generation)
         });
         let key = self.remembered_as(given, hash, generation);
@@ -174,7 +168,7 @@ impl Passwords {
         let address = guess.map(|guess| HashParty::Address(subscriber(guess.address())));
         let verified = match guess.map(Guess::client) {
             // An account that strangers merely name has no gate there: they could keep it shut.
-            None | Some(Client::Unknown) => self.strangers.run(address, work).await,
+            None | Some(Client::Unknown) => self.unknown.run(address, work).await,
             Some(Client::Known) => {
                 self.known
                     .run(
@@ -210,174 +204,6 @@ impl Passwords {
 }
 
 impl Access {
-    /// Returns the service account of this name, if this is its password and it may log in.
-    pub(in crate::service) async fn service_account_of(
-        &self,
-        instance: Option<&Instance>,
-        name: &str,
-        given: &Secret,
-        attempt: &mut Attempt,
-    ) -> Result<Arc<ServiceAccount>, Failed> {
-        if may_be_chosen(given.expose()) {
-            return self
-                .service_account_of_chosen(instance, name, given, attempt)
-                .await;
-        }
-        // Nothing else can be right, whatever the name.
-        let found = match instance {
-            Some(instance) if is_made(given.expose()) => {
-                self.service_account_of_made(instance, name, attempt)
-                    .await?
-            }
-            _ => None,
-        };
-        let hash = digest(&SHA256, given.expose().as_bytes());
-        let expected = match found.as_ref().map(|account| &account.secret) {
-            Some(AccountSecret::Made(hash)) => *hash,
-            Some(AccountSecret::Chosen(_)) | None => [0; 32],
-        };
-        let right: bool = hash.as_ref().ct_eq(&expected).into();
-        if let (false, Some(account)) = (right, &found) {
-            // To find that there is no such name, the store was asked. A refusal asks it always, so
-            // that its time doesn't tell.
-            let _permit = self.limits.lookup_permit(attempt).await?;
-            self.confirm(account).await?;
-        }
-        judged(instance, found, right, self.base.now())
-    }
-
-    /// Finds the service account of this name, for a password that reads as this service made it.
-    async fn service_account_of_made(
-        &self,
-        instance: &Instance,
-        name: &str,
-        attempt: &mut Attempt,
-    ) -> Result<Option<Arc<ServiceAccount>>> {
-        if let Some(known) = self.memory.cache.known_service_account(&instance.id, name) {
-            return Ok(Some(known));
-        }
-        let is_there = self
-            .memory
-            .cache
-            .has_service_account(&self.base.store, &instance.id, name)
-            .await?;
-        let _permit = if is_there {
-            None
-        } else {
-            self.limits.lookup_permit(attempt).await?
-        };
-        self.memory
-            .cache
-            .service_account(&self.base.store, &instance.id, name)
-            .await
-    }
-
-    /// Does as [`Self::service_account_of`] for a password that a person could have chosen.
-    async fn service_account_of_chosen(
-        &self,
-        instance: Option<&Instance>,
-        name: &str,
-        given: &Secret,
-        attempt: &Attempt,
-    ) -> Result<Arc<ServiceAccount>, Failed> {
-        let known = instance
-            .and_then(|instance| self.memory.cache.known_service_account(&instance.id, name));
-        if let Some(known) = known.filter(|known| known.is_active(self.base.now()))
-            && chosen_of(&known)
-                .is_some_and(|stored| self.passwords.is_remembered(given, stored, self.base.now()))
-        {
-            return Ok(known);
-        }
-        let guess = self
-            .begin_guess(attempt, &format!("{}{name}", ServiceAccount::PREFIX), given)
-            .await?;
-        let compared = async {
-            let found = match instance {
-                Some(instance) => {
-                    self.memory
-                        .cache
-                        .service_account(&self.base.store, &instance.id, name)
-                        .await?
-                }
-                None => None,
-            };
-            let right = self
-                .compare(
-                    given,
-                    found.as_deref().and_then(chosen_of),
-                    instance,
-                    guess.as_ref(),
-                )
-                .await?;
-            if let (false, Some(account)) = (right, &found) {
-                // As above: a refusal always asks the store.
-                self.confirm(account).await?;
-            }
-            judged(instance, found, right, self.base.now())
-        }
-        .await;
-        self.end_guess(guess, compared)
-    }
-
-    /// Returns the principal that a username means, if this is its fixed password at the instance
-    /// and it may act.
-    ///
-    /// Alibaba's usernames: the account's own name, or its id, for its root; `USER@ACCOUNT` for a
-    /// user, with the account's name or id.
-    pub(in crate::service) async fn principal_of(
-        &self,
-        instance: Option<&Instance>,
-        username: &str,
-        given: &Secret,
-        attempt: &Attempt,
-    ) -> Result<Principal, Failed> {
-        if let Some(remembered) = self.remembered_principal(instance, username, given).await? {
-            return Ok(remembered);
-        }
-        let guess = self.begin_guess(attempt, username, given).await?;
-        let compared = async {
-            let named = match instance {
-                Some(instance) => self.principal_by_username(instance, username).await?,
-                None => None,
-            };
-            let found = match (instance, &named) {
-                (Some(instance), Some(principal)) => {
-                    self.memory
-                        .cache
-                        .fixed_password(&self.base.store, &instance.id, principal)
-                        .await?
-                }
-                _ => None,
-            };
-            let stored = found.as_ref().map(|found| Stored {
-                hash: &found.hash,
-                generation: found.generation,
-            });
-            let right = self
-                .compare(given, stored, instance, guess.as_ref())
-                .await?;
-            if let (false, Some(instance), Some(found)) = (right, instance, &found) {
-                // As above: a refusal always asks the store.
-                store::fixed_password::find(&self.base.store, &instance.id, &found.principal)
-                    .await
-                    .map_err(Failed::Unconfirmed)?;
-            }
-            let cause = match (named, found) {
-                _ if instance.is_none() => RefusalCause::UnknownService,
-                (None, _) => RefusalCause::UnknownUsername,
-                (Some(_), None) => RefusalCause::NoPassword,
-                (Some(_), Some(_)) if !right => RefusalCause::WrongSecret,
-                (Some(principal), Some(_)) => match self.principal_ground(&principal).await? {
-                    Ok(_) => return Ok(principal),
-                    Err(cause) => cause,
-                },
-            };
-            Err(Error::bad_credentials(cause).into())
-        }
-        .await;
-        self.end_guess(guess, compared)
-    }
-
     /// Charges a guess of a chosen password; nothing where there is no address to charge.
     async fn begin_guess(
         &self,
@@ -429,128 +255,14 @@ impl Access {
             )
             .await
     }
-
-    /// Asks the store once more for an account whose password is another one.
-    async fn confirm(&self, account: &ServiceAccount) -> Result<(), Failed> {
-        store::service_account::find(&self.base.store, &account.instance, &account.name)
-            .await
-            .map(drop)
-            .map_err(Failed::Unconfirmed)
-    }
-
-    /// Does as [`Self::principal_of`], and asks memory alone; nothing when that doesn't know it for
-    /// right.
-    async fn remembered_principal(
-        &self,
-        instance: Option<&Instance>,
-        username: &str,
-        given: &Secret,
-    ) -> Result<Option<Principal>> {
-        let remembered = || {
-            let instance = instance?;
-            let account = self.memory.cache.known_account(instance.account)?;
-            let principal = match username_of(&account, username)? {
-                None => Principal::Root(account.id),
-                Some(name) => Principal::User(
-                    account.id,
-                    self.memory.cache.known_user_by_name(account.id, name)?.id,
-                ),
-            };
-            let found = self
-                .memory
-                .cache
-                .known_fixed_password(&instance.id, &principal)?;
-            let stored = Stored {
-                hash: &found.hash,
-                generation: found.generation,
-            };
-            self.passwords
-                .is_remembered(given, stored, self.base.now())
-                .then_some(principal)
-        };
-        match remembered() {
-            Some(principal) => Ok(self
-                .principal_ground(&principal)
-                .await?
-                .ok()
-                .map(|_| principal)),
-            None => Ok(None),
-        }
-    }
-
-    async fn principal_by_username(
-        &self,
-        instance: &Instance,
-        username: &str,
-    ) -> Result<Option<Principal>> {
-        let Some(account) = self
-            .memory
-            .cache
-            .account(&self.base.store, instance.account)
-            .await?
-        else {
-            return Ok(None);
-        };
-        Ok(match username_of(&account, username) {
-            None => None,
-            Some(None) => Some(Principal::Root(account.id)),
-            Some(Some(name)) => {
-                let user = self
-                    .memory
-                    .cache
-                    .user_by_name(&self.base.store, account.id, name)
-                    .await?;
-                user.map(|user| Principal::User(account.id, user.id))
-            }
-        })
-    }
-}
-
-/// Returns a service account if the password is `right` and it may log in.
-fn judged(
-    instance: Option<&Instance>,
-    found: Option<Arc<ServiceAccount>>,
-    right: bool,
-    now: Timestamp,
-) -> Result<Arc<ServiceAccount>, Failed> {
-    let cause = match found {
-        _ if instance.is_none() => RefusalCause::UnknownService,
-        None => RefusalCause::UnknownUsername,
-        Some(_) if !right => RefusalCause::WrongSecret,
-        Some(account) if account.state == ServiceAccountState::Disabled => {
-            RefusalCause::ServiceAccountDisabled
-        }
-        Some(account) if !account.is_active(now) => RefusalCause::Expired,
-        Some(account) => return Ok(account),
-    };
-    Err(Error::bad_credentials(cause).into())
-}
-
-/// Returns the password that was chosen for a service account.
-fn chosen_of(account: &ServiceAccount) -> Option<Stored<'_>> {
-    match &account.secret {
-        AccountSecret::Chosen(hash) => Some(Stored {
-            hash,
-            generation: account.generation,
-        }),
-        AccountSecret::Made(_) => None,
-    }
-}
-
-/// Reads a username of an account's: its root's, or the name of a user; nothing when it is of
-/// another one.
-fn username_of<'a>(account: &Account, username: &'a str) -> Option<Option<&'a str>> {
-    let is_account = |text: &str| text == account.name || text == account.id.to_string();
-    match username.rsplit_once('@') {
-        None => is_account(username).then_some(None),
-        Some((name, of)) => is_account(of).then_some(Some(name)),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
     use std::task::Poll;
+
+    use std::sync::Arc;
 
     use super::*;
     use crate::domain::clock::SystemRandom;
@@ -625,7 +337,7 @@ mod tests {
     async fn strangers_known_callers_and_signed_calls_take_none_of_each_others_places() {
         // Guesses with made-up usernames made a signed call that sets a password fail.
         let passwords = Passwords::new(1, 0, &SystemRandom);
-        let _all = Arc::clone(&passwords.strangers.places)
+        let _all = Arc::clone(&passwords.unknown.places)
             .try_acquire_owned()
             .unwrap();
         let (chosen, log_ins) = (Secret::new("Passw0rdEXAMPLE"), log_ins());
@@ -681,7 +393,7 @@ mod tests {
         });
         assert!(verify(&passwords, &password, stored, START).await.unwrap());
         // No thread is left: what is answered now was remembered.
-        let held = Arc::clone(&passwords.strangers.places)
+        let held = Arc::clone(&passwords.unknown.places)
             .try_acquire_many_owned(2)
             .unwrap();
         assert!(verify(&passwords, &password, stored, START).await.unwrap());
@@ -718,7 +430,7 @@ mod tests {
         assert!(is_under_way(&mut first).await && is_under_way(&mut second).await);
         let busy = |outcome: Result<bool>| outcome.unwrap_err().kind() == &ErrorKind::PasswordsBusy;
         assert!(busy(pool.run([], || true).await));
-        // What runs goes on when nobody waits for it any more; what only waited is gone.
+        // A hash that runs goes on when nobody waits for it any more; one that waited is gone.
         drop(first);
         assert!(busy(pool.run([], || true).await));
         drop(second);

@@ -1,0 +1,168 @@
+//! Passwords of service accounts: made by this service, or chosen by a person.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use subtle::ConstantTimeEq;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::instance::Instance;
+use crate::domain::password::may_be_chosen;
+use crate::domain::refusal::RefusalCause;
+use crate::domain::secret::Secret;
+use crate::domain::service_account::{AccountSecret, ServiceAccount, ServiceAccountState, is_made};
+use crate::domain::{Error, Result};
+use crate::service::access::Access;
+use crate::service::access::passwords::{Failed, Stored};
+use crate::service::limits::attempt::Attempt;
+use crate::store;
+
+impl Access {
+    /// Returns the service account of this name, if this is its password and it may log in.
+    pub(in crate::service) async fn service_account_of(
+        &self,
+        instance: Option<&Instance>,
+        name: &str,
+        given: &Secret,
+        attempt: &mut Attempt,
+    ) -> Result<Arc<ServiceAccount>, Failed> {
+        if may_be_chosen(given.expose()) {
+            return self
+                .service_account_of_chosen(instance, name, given, attempt)
+                .await;
+        }
+        // Nothing else can be right, whatever the name.
+        let found = match instance {
+            Some(instance) if is_made(given.expose()) => {
+                self.service_account_of_made(instance, name, attempt)
+                    .await?
+            }
+            _ => None,
+        };
+        let hash = digest(&SHA256, given.expose().as_bytes());
+        let expected = match found.as_ref().map(|account| &account.secret) {
+            Some(AccountSecret::Made(hash)) => *hash,
+            Some(AccountSecret::Chosen(_)) | None => [0; 32],
+        };
+        let right: bool = hash.as_ref().ct_eq(&expected).into();
+        if let (false, Some(account)) = (right, &found) {
+            // To find that there is no such name, the store was asked. A refusal asks it always, so
+            // that its time doesn't tell.
+            let _permit = self.limits.lookup_permit(attempt).await?;
+            self.confirm(account).await?;
+        }
+        judged(instance, found, right, self.base.now())
+    }
+
+    /// Finds the service account of this name, for a password that reads as this service made it.
+    async fn service_account_of_made(
+        &self,
+        instance: &Instance,
+        name: &str,
+        attempt: &mut Attempt,
+    ) -> Result<Option<Arc<ServiceAccount>>> {
+        if let Some(known) = self.memory.cache.known_service_account(&instance.id, name) {
+            return Ok(Some(known));
+        }
+        let is_there = self
+            .memory
+            .cache
+            .has_service_account(&self.base.store, &instance.id, name)
+            .await?;
+        let _permit = if is_there {
+            None
+        } else {
+            self.limits.lookup_permit(attempt).await?
+        };
+        self.memory
+            .cache
+            .service_account(&self.base.store, &instance.id, name)
+            .await
+    }
+
+    /// Does as [`Self::service_account_of`] for a password that a person could have chosen.
+    async fn service_account_of_chosen(
+        &self,
+        instance: Option<&Instance>,
+        name: &str,
+        given: &Secret,
+        attempt: &Attempt,
+    ) -> Result<Arc<ServiceAccount>, Failed> {
+        let known = instance
+            .and_then(|instance| self.memory.cache.known_service_account(&instance.id, name));
+        if let Some(known) = known.filter(|known| known.is_active(self.base.now()))
+            && chosen_of(&known)
+                .is_some_and(|stored| self.passwords.is_remembered(given, stored, self.base.now()))
+        {
+            return Ok(known);
+        }
+        let guess = self
+            .begin_guess(attempt, &format!("{}{name}", ServiceAccount::PREFIX), given)
+            .await?;
+        let compared = async {
+            let found = match instance {
+                Some(instance) => {
+                    self.memory
+                        .cache
+                        .service_account(&self.base.store, &instance.id, name)
+                        .await?
+                }
+                None => None,
+            };
+            let right = self
+                .compare(
+                    given,
+                    found.as_deref().and_then(chosen_of),
+                    instance,
+                    guess.as_ref(),
+                )
+                .await?;
+            if let (false, Some(account)) = (right, &found) {
+                // As above: a refusal always asks the store.
+                self.confirm(account).await?;
+            }
+            judged(instance, found, right, self.base.now())
+        }
+        .await;
+        self.end_guess(guess, compared)
+    }
+
+    /// Asks the store once more for an account whose password is another one.
+    async fn confirm(&self, account: &ServiceAccount) -> Result<(), Failed> {
+        store::service_account::find(&self.base.store, &account.instance, &account.name)
+            .await
+            .map(drop)
+            .map_err(Failed::Unconfirmed)
+    }
+}
+
+/// Returns a service account if the password is `right` and it may log in.
+fn judged(
+    instance: Option<&Instance>,
+    found: Option<Arc<ServiceAccount>>,
+    right: bool,
+    now: Timestamp,
+) -> Result<Arc<ServiceAccount>, Failed> {
+    let cause = match found {
+        _ if instance.is_none() => RefusalCause::UnknownService,
+        None => RefusalCause::UnknownUsername,
+        Some(_) if !right => RefusalCause::WrongSecret,
+        Some(account) if account.state == ServiceAccountState::Disabled => {
+            RefusalCause::ServiceAccountDisabled
+        }
+        Some(account) if !account.is_active(now) => RefusalCause::Expired,
+        Some(account) => return Ok(account),
+    };
+    Err(Error::bad_credentials(cause).into())
+}
+
+/// Returns the password that was chosen for a service account.
+fn chosen_of(account: &ServiceAccount) -> Option<Stored<'_>> {
+    match &account.secret {
+        AccountSecret::Chosen(hash) => Some(Stored {
+            hash,
+            generation: account.generation,
+        }),
+        AccountSecret::Made(_) => None,
+    }
+}
