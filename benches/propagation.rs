@@ -39,7 +39,7 @@ struct Options {
     /// Another build of transire to measure.
     #[arg(long, default_value = env!("CARGO_BIN_EXE_transire"))]
     program: PathBuf,
-    /// What cargo passes to every benchmark.
+    /// An argument that cargo passes to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }

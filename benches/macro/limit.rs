@@ -37,10 +37,10 @@ pub(crate) enum Role {
     Exchange,
 }
 
-/// What a TC3 client signs, but for the body's hash.
+/// The request that a TC3 client signs, but for the body's hash.
 const TC3_CANONICAL: &str =
     "POST\n/\n\ncontent-type:application/json\nhost:transire.example.com\n\ncontent-type;host\n";
-/// What an ACS3 client signs, but for the body's hash at the end.
+/// The request that an ACS3 client signs, but for the body's hash at the end.
 const ACS3_CANONICAL: &str = concat!(
     "POST\n/\nInstanceId=cri-0123456789abcdef\nhost:transire.example.com\n",
     "x-acs-action:GetAuthorizationToken\n",
@@ -51,9 +51,9 @@ const ACS3_CANONICAL: &str = concat!(
     "x-acs-version:2018-12-01\n\n",
     "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version\n",
 );
-/// What TC3 makes an HMAC of, but for the hash.
+/// The text that TC3 makes an HMAC of, but for the hash.
 const TC3_TO_SIGN: &str = "TC3-HMAC-SHA256\n1735787045\n2025-01-02/tcr/tc3_request\n";
-/// What ACS3 makes an HMAC of, but for the hash.
+/// The text that ACS3 makes an HMAC of, but for the hash.
 const ACS3_TO_SIGN: &str = "ACS3-HMAC-SHA256\n";
 /// Bytes of what a temporary credential says.
 const PAYLOAD: usize = 128;

@@ -6,7 +6,7 @@
 //! limits, its replay memory and its audit on. They take turns, round by round, so that whatever
 //! else the machine does falls on all of them.
 //!
-//! What counts is the server's processor time for a request: client and server share the machine,
+//! The server's processor time for a request counts: client and server share the machine,
 //! so throughput measures both. Each server is loaded twice in each round: with as much as it
 //! takes, and at a rate that all of them reach, because the kernel's part in a request depends on
 //! how many come at once. `docs/performance.md` says how to run it and what it showed.

@@ -17,7 +17,7 @@ use crate::store::Data;
 /// Requests that are made ahead; an exchange may be asked for again.
 const REQUESTS: usize = 10_000;
 
-/// What came back.
+/// The answers.
 #[derive(Default)]
 struct Answers {
     accepted: Vec<u32>,

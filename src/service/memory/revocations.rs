@@ -48,8 +48,8 @@ impl Revocations {
         self.ids.store(Arc::new(ids));
     }
 
-    /// Reads the list again, unless it was read at this count of changes. The caller sees to it that
-    /// nobody else does so at the same time.
+    /// Reads the list again, unless it was read at this count of changes. The caller sees to it
+    /// that nobody else does so at the same time.
     pub(in crate::service) async fn catch_up(&self, store: &Store, count: u64) -> Result<()> {
         if self.read_at.load(Ordering::Acquire) != count {
             self.begin_read();

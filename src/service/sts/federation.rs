@@ -33,7 +33,8 @@ pub struct FederationToken<'a> {
 }
 
 impl Sts {
-    /// Opens a federated session: the caller's rights, as far as the session policy allows them too.
+    /// Opens a federated session: the caller's rights, as far as the session policy allows them
+    /// too.
     ///
     /// # Errors
     /// `InvalidParameter` for a value that isn't allowed, `SessionPolicyTooLong`; `AccessDenied`

@@ -1,8 +1,9 @@
 //! STS: sessions, and a caller's own identity.
 //!
 //! A session is sealed into its token: its access key signs only together with the token, only at
-//! the API of the cloud that issued it, and only while everything that it depends on is valid. Nothing
-//! of it is stored, but for a session policy that is too long for a log-in secret (decision 0013).
+//! the API of the cloud that issued it, and only while everything that it depends on is valid.
+//! Nothing of it is stored, but for a session policy that is too long for a log-in secret (decision
+//! 0013).
 
 pub(super) mod assume_role;
 pub(super) mod federation;

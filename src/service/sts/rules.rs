@@ -21,7 +21,7 @@ pub struct SessionRules {
 pub struct NameRule {
     /// The most characters; the least are two.
     pub max_length: usize,
-    /// What is allowed besides letters and digits.
+    /// The characters that are allowed besides letters and digits.
     pub punctuation: &'static str,
 }
 

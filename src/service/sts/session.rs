@@ -147,8 +147,8 @@ impl Sts {
     }
 
     /// Returns the share that a session policy counts against: that of the OpenID Connect provider,
-    /// the root, the user or the role that the caller began with. Another account counts as one, however many
-    /// users it makes.
+    /// the root, the user or the role that the caller began with. Another account counts as one,
+    /// however many users it makes.
     async fn charged_to(&self, caller: &Caller, account: AccountId) -> Result<String> {
         if let Some(bearer) = caller.bearer() {
             return Ok(format!("{account}:oidc-provider/{}", bearer.provider));

@@ -425,7 +425,9 @@ proptest! {
     ) {
         let query = Parameters::from_pairs(pairs.into_iter().collect()).unwrap().encode();
         let headers = [("content-type", "application/json")];
-        let captured = signed(Captured::new("POST", &format!("{path}?{query}"), "cr.example.com:80", &headers, &body), token.as_deref());
+        let target = format!("{path}?{query}");
+        let unsigned = Captured::new("POST", &target, "cr.example.com:80", &headers, &body);
+        let captured = signed(unsigned, token.as_deref());
         prop_assert!(verify(&captured).is_ok());
         let mutations = captured.mutations(&[]);
         let (change, other) = &mutations[place.index(mutations.len())];

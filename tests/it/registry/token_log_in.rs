@@ -125,8 +125,7 @@ async fn a_token_that_two_roles_trust_has_to_name_one() {
 async fn a_password_grant_takes_a_token_too() {
     let keyless = Keyless::new().await;
     let form = format!(
-        "grant_type=password&service={SERVICE}&client_id=test&username=jwt&password={}&scope={SCOPE}\
-         &access_type=offline",
+        "grant_type=password&service={SERVICE}&client_id=test&username=jwt&password={}&scope={SCOPE}&access_type=offline",
         keyless.token(GITHUB)
     );
     let answer = keyless.app.registry_form(&form).await;
