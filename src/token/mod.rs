@@ -28,7 +28,7 @@ pub use jwt::{Access, Claims, SigningKey, SigningKeyPair, Token};
 pub use keyring::Keyring;
 pub use master::MasterKey;
 pub use sealed::{
-    Grant, Ground, MAX_REGISTRY_SECRET, MAX_SESSION_GROUNDS, MAX_SESSION_POLICY_BYTES,
+    Dependency, Grant, MAX_REGISTRY_SECRET, MAX_SESSION_DEPENDENCIES, MAX_SESSION_POLICY_BYTES,
     MAX_SESSION_POLICY_CHARACTERS, PolicyDigest, Sealer, SealingKey, Session, SessionPolicy,
 };
 pub use web_identity::{JwkSet, UnverifiedToken, WebIdentity};

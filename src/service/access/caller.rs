@@ -14,7 +14,7 @@ use crate::policy::Document;
 use crate::service::ledger::actor::{Actor, Signature};
 use crate::service::ledger::queue::Share;
 use crate::service::memory::cache::AccessKey;
-use crate::token::{Grant, Ground, Session, WebIdentity};
+use crate::token::{Dependency, Grant, Session, WebIdentity};
 
 /// Whose rights are weighed.
 #[derive(Clone, Copy)]
@@ -110,7 +110,7 @@ pub(in crate::service) struct Signer<'a> {
     pub(in crate::service) access_key_id: &'a str,
     pub(in crate::service) principal: &'a Principal,
     /// The entities, with generation, whose revocation also revokes whatever this call obtained.
-    pub(in crate::service) grounds: Vec<(Ground, i64)>,
+    pub(in crate::service) dependencies: Vec<(Dependency, i64)>,
     /// The session that the key belongs to.
     pub(in crate::service) session: Option<&'a Session>,
 }
@@ -176,19 +176,19 @@ impl Caller {
             Proof::Signed(key) => Ok(Signer {
                 access_key_id: &key.id,
                 principal: &key.principal,
-                grounds: vec![
-                    (Ground::of(&key.principal), key.principal_generation),
-                    (Ground::AccessKey(key.id.clone()), key.generation),
+                dependencies: vec![
+                    (Dependency::of(&key.principal), key.principal_generation),
+                    (Dependency::AccessKey(key.id.clone()), key.generation),
                 ],
                 session: None,
             }),
             Proof::InSession(open) => {
                 let session = &open.session;
-                let grounds = session.grounds_of_calls();
+                let dependencies = session.dependencies_of_calls();
                 Ok(Signer {
                     access_key_id: &session.access_key_id,
                     principal: &session.principal,
-                    grounds,
+                    dependencies,
                     session: Some(session),
                 })
             }
@@ -215,19 +215,21 @@ impl Caller {
     /// Returns the numeric ids of all principals that a signed call came from: the caller's, and
     /// those that its session came from. The operator has none.
     pub(in crate::service) fn origins(&self) -> BTreeSet<i64> {
-        let grounds = self
+        let dependencies = self
             .signer()
-            .map(|signer| signer.grounds)
+            .map(|signer| signer.dependencies)
             .unwrap_or_default();
-        let ids = grounds.iter().filter_map(|(ground, _)| match ground {
-            Ground::Root(id) => Some(id.number()),
-            Ground::User(id) => Some(id.number()),
-            Ground::Role(id) => Some(id.number()),
-            Ground::AccessKey(_)
-            | Ground::LongTerm(_)
-            | Ground::Session(_)
-            | Ground::RefreshTokens(_) => None,
-        });
+        let ids = dependencies
+            .iter()
+            .filter_map(|(dependency, _)| match dependency {
+                Dependency::Root(id) => Some(id.number()),
+                Dependency::User(id) => Some(id.number()),
+                Dependency::Role(id) => Some(id.number()),
+                Dependency::AccessKey(_)
+                | Dependency::LongTerm(_)
+                | Dependency::Session(_)
+                | Dependency::RefreshTokens(_) => None,
+            });
         ids.chain(self.principal().map(Principal::number)).collect()
     }
 

@@ -26,7 +26,7 @@ use crate::service::limits::attempt::Attempt;
 use crate::service::limits::back_off::BackOff;
 use crate::service::memory::staleness::downgraded;
 use crate::service::request::RequestContext;
-use crate::token::{Grant, Ground};
+use crate::token::{Dependency, Grant};
 
 /// The proof of a registry client.
 pub enum LogIn {
@@ -239,7 +239,7 @@ impl Access {
         let now = self.base.now();
         let Some(id) = credential::long_term_id(secret.expose()) else {
             let grant = self.granted(SecretKind::Temporary, secret, context).await?;
-            self.check_standing(&grant, now).await?;
+            self.check_validity(&grant, now).await?;
             return Ok(grant);
         };
         let stored = match self.memory.cache.known_credential(&id) {
@@ -288,16 +288,16 @@ impl Access {
     ) -> Result<Proof> {
         let mut grant = self.granted(SecretKind::Refresh, token, context).await?;
         if !grant
-            .grounds
+            .dependencies
             .iter()
-            .any(|(ground, _)| matches!(ground, Ground::RefreshTokens(_)))
+            .any(|(dependency, _)| matches!(dependency, Dependency::RefreshTokens(_)))
         {
             // Sealed before instances could refuse their refresh tokens: of the first generation.
             grant
-                .grounds
-                .push((Ground::RefreshTokens(grant.instance.clone()), 0));
+                .dependencies
+                .push((Dependency::RefreshTokens(grant.instance.clone()), 0));
         }
-        self.check_standing(&grant, self.base.now()).await?;
+        self.check_validity(&grant, self.base.now()).await?;
         let instance = check_instance(instance, &grant)?;
         self.logged_in(instance, grant, Some(token.clone())).await
     }
@@ -318,16 +318,16 @@ impl Access {
 
     /// Returns what a stored credential would say if it were sealed.
     async fn long_term_grant(&self, stored: &LongTermCredential, now: Timestamp) -> Result<Grant> {
-        let ground = self
-            .principal_ground(&stored.principal)
+        let dependency = self
+            .principal_dependency(&stored.principal)
             .await?
             .map_err(Error::bad_credentials)?;
         let grant = Grant {
             id: stored.id.clone(),
             principal: stored.principal.clone(),
-            grounds: vec![
-                ground,
-                (Ground::LongTerm(stored.id.clone()), stored.generation),
+            dependencies: vec![
+                dependency,
+                (Dependency::LongTerm(stored.id.clone()), stored.generation),
             ],
             instance: stored.instance.clone(),
             username: stored.username,
@@ -346,10 +346,10 @@ impl Access {
         }
     }
 
-    /// Fails unless a grant hasn't expired and all that it stands on still does.
-    async fn check_standing(&self, grant: &Grant, now: Timestamp) -> Result<()> {
+    /// Fails unless a grant hasn't expired and all its dependencies are valid.
+    async fn check_validity(&self, grant: &Grant, now: Timestamp) -> Result<()> {
         let fault = self
-            .fault_of(&grant.id, &grant.grounds, grant.expires_at, now)
+            .fault_of(&grant.id, &grant.dependencies, grant.expires_at, now)
             .await?;
         fault.map_or(Ok(()), |cause| Err(Error::bad_credentials(cause)))
     }

@@ -196,7 +196,7 @@ impl Access {
             return Err(Error::session_token_expired().caused_by(RefusalCause::Expired));
         }
         match self
-            .fault_of(&session.id, &session.grounds, session.expires_at, now)
+            .fault_of(&session.id, &session.dependencies, session.expires_at, now)
             .await?
         {
             None => Ok(session),

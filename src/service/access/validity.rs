@@ -10,23 +10,23 @@ use crate::domain::refusal::RefusalCause;
 use crate::service::access::Access;
 use crate::service::memory::staleness::Priority;
 use crate::store::access_key::AccessKeyState;
-use crate::token::Ground;
+use crate::token::Dependency;
 
-/// The generation of something that stands, or why it doesn't.
-type Standing<T = i64> = std::result::Result<T, RefusalCause>;
+/// The generation of a dependency that is valid, or why it isn't.
+type Validity<T = i64> = std::result::Result<T, RefusalCause>;
 
 impl Access {
-    /// Returns why something sealed is good no more: something that it stands on doesn't, its time
-    /// is over, or it was revoked; nothing when it is good.
+    /// Returns why something sealed isn't valid any more: a dependency isn't, its time is over, or
+    /// it was revoked; nothing when it is valid.
     pub(super) async fn fault_of(
         &self,
         id: &CredentialId,
-        grounds: &[(Ground, i64)],
+        dependencies: &[(Dependency, i64)],
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<Option<RefusalCause>> {
-        for (ground, generation) in grounds {
-            if let Err(cause) = self.standing_at(ground, *generation, now).await? {
+        for (dependency, generation) in dependencies {
+            if let Err(cause) = self.validity_at(dependency, *generation, now).await? {
                 return Ok(Some(cause));
             }
         }
@@ -40,38 +40,38 @@ impl Access {
         })
     }
 
-    /// Tells whether something stands, and is of this generation still.
-    async fn standing_at(
+    /// Tells whether a dependency is valid, and still of this generation.
+    async fn validity_at(
         &self,
-        ground: &Ground,
+        dependency: &Dependency,
         generation: i64,
         now: Timestamp,
-    ) -> Result<Standing<()>> {
-        let mut known = self.generation_of(ground, now).await?;
+    ) -> Result<Validity<()>> {
+        let mut known = self.generation_of(dependency, now).await?;
         // Another replica knows a newer one than this: it was raised a moment ago.
         if known.is_ok_and(|known| known < generation) {
             // It is sealed: nobody made it up, and so all who name one may wait.
             Box::pin(self.memory.refresh_for_newer(Priority::Usual)).await?;
-            known = self.generation_of(ground, now).await?;
+            known = self.generation_of(dependency, now).await?;
         }
         match known {
             Ok(known) if known == generation => Ok(Ok(())),
-            Ok(_) => Ok(Err(self.was_revoked(ground).await?)),
+            Ok(_) => Ok(Err(self.was_revoked(dependency).await?)),
             Err(cause) => Ok(Err(cause)),
         }
     }
 
-    /// Returns the generation of something that stands.
-    async fn generation_of(&self, ground: &Ground, now: Timestamp) -> Result<Standing> {
-        Ok(match ground {
-            Ground::Root(id) => self.generation_of_account(*id).await?,
-            Ground::User(id) => self.generation_of_user(*id).await?,
-            Ground::Role(id) => {
+    /// Returns the generation of a dependency that is valid.
+    async fn generation_of(&self, dependency: &Dependency, now: Timestamp) -> Result<Validity> {
+        Ok(match dependency {
+            Dependency::Root(id) => self.generation_of_account(*id).await?,
+            Dependency::User(id) => self.generation_of_user(*id).await?,
+            Dependency::Role(id) => {
                 let role = self.memory.cache.role(&self.base.store, *id).await?;
                 role.map(|role| role.generation)
                     .ok_or(RefusalCause::RoleDeleted)
             }
-            Ground::AccessKey(id) => {
+            Dependency::AccessKey(id) => {
                 let key = self
                     .memory
                     .cache
@@ -80,37 +80,40 @@ impl Access {
                 key.map(|key| key.generation)
                     .ok_or(RefusalCause::AccessKeyDeleted)
             }
-            Ground::LongTerm(id) => match self.memory.cache.credential(&self.base.store, id).await?
-            {
-                None => Err(RefusalCause::UnknownCredential),
-                Some(stored) if stored.state == CredentialState::Disabled => {
-                    Err(RefusalCause::CredentialDisabled)
+            Dependency::LongTerm(id) => {
+                match self.memory.cache.credential(&self.base.store, id).await? {
+                    None => Err(RefusalCause::UnknownCredential),
+                    Some(stored) if stored.state == CredentialState::Disabled => {
+                        Err(RefusalCause::CredentialDisabled)
+                    }
+                    Some(stored) if stored.expires_at <= now => Err(RefusalCause::Expired),
+                    Some(stored) => Ok(stored.generation),
                 }
-                Some(stored) if stored.expires_at <= now => Err(RefusalCause::Expired),
-                Some(stored) => Ok(stored.generation),
-            },
-            Ground::RefreshTokens(id) => {
+            }
+            Dependency::RefreshTokens(id) => {
                 let instance = self.memory.cache.instance(&self.base.store, id).await?;
                 instance
                     .map(|instance| instance.refresh_generation)
                     .ok_or(RefusalCause::UnknownService)
             }
             // It has none, and is sealed with 0.
-            Ground::Session(id) if self.memory.revocations.contains(id) => {
+            Dependency::Session(id) if self.memory.revocations.contains(id) => {
                 Err(RefusalCause::SessionRevoked)
             }
-            Ground::Session(_) => Ok(0),
+            Dependency::Session(_) => Ok(0),
         })
     }
 
     /// Says what another generation than the sealed one means.
-    async fn was_revoked(&self, ground: &Ground) -> Result<RefusalCause> {
-        Ok(match ground {
-            Ground::Root(_) | Ground::User(_) | Ground::Role(_) => RefusalCause::PrincipalRevoked,
-            Ground::LongTerm(_) => RefusalCause::CredentialRevoked,
-            Ground::RefreshTokens(_) => RefusalCause::RefreshTokensEnded,
-            Ground::Session(_) => RefusalCause::SessionRevoked,
-            Ground::AccessKey(id) => {
+    async fn was_revoked(&self, dependency: &Dependency) -> Result<RefusalCause> {
+        Ok(match dependency {
+            Dependency::Root(_) | Dependency::User(_) | Dependency::Role(_) => {
+                RefusalCause::PrincipalRevoked
+            }
+            Dependency::LongTerm(_) => RefusalCause::CredentialRevoked,
+            Dependency::RefreshTokens(_) => RefusalCause::RefreshTokensEnded,
+            Dependency::Session(_) => RefusalCause::SessionRevoked,
+            Dependency::AccessKey(id) => {
                 match self
                     .memory
                     .cache
@@ -126,14 +129,14 @@ impl Access {
         })
     }
 
-    async fn generation_of_account(&self, id: AccountId) -> Result<Standing> {
+    async fn generation_of_account(&self, id: AccountId) -> Result<Validity> {
         let account = self.memory.cache.account(&self.base.store, id).await?;
         Ok(account
             .map(|account| account.generation)
             .ok_or(RefusalCause::AccountDeleted))
     }
 
-    async fn generation_of_user(&self, id: UserId) -> Result<Standing> {
+    async fn generation_of_user(&self, id: UserId) -> Result<Validity> {
         Ok(match self.memory.cache.user(&self.base.store, id).await? {
             None => Err(RefusalCause::UserDeleted),
             Some(user) if user.state == UserState::Active => Ok(user.generation),
@@ -141,12 +144,12 @@ impl Access {
         })
     }
 
-    /// Returns what a credential of this principal stands on first: the principal itself, if it may
+    /// Returns the first dependency of a principal's credential: the principal itself, if it may
     /// act, or why it may not.
-    pub(in crate::service) async fn principal_ground(
+    pub(in crate::service) async fn principal_dependency(
         &self,
         principal: &Principal,
-    ) -> Result<Standing<(Ground, i64)>> {
+    ) -> Result<Validity<(Dependency, i64)>> {
         let generation = match principal {
             Principal::Root(id) => self.generation_of_account(*id).await?,
             Principal::User(_, id) => self.generation_of_user(*id).await?,
@@ -155,6 +158,6 @@ impl Access {
                 Err(RefusalCause::PrincipalRevoked)
             }
         };
-        Ok(generation.map(|generation| (Ground::of(principal), generation)))
+        Ok(generation.map(|generation| (Dependency::of(principal), generation)))
     }
 }

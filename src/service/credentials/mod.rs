@@ -118,7 +118,7 @@ impl Credentials {
         let grant = Grant {
             id: CredentialId::random(&*self.base.random),
             principal: signer.principal.clone(),
-            grounds: signer.grounds,
+            dependencies: signer.dependencies,
             instance: instance.id.clone(),
             username,
             session_policy: signer

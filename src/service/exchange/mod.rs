@@ -28,7 +28,7 @@ use crate::service::limits::Limits;
 use crate::service::memory::Memory;
 use crate::service::rights::Rights;
 use crate::service::rights::verdict::everything;
-use crate::token::{Access, Claims, Grant, Ground};
+use crate::token::{Access, Claims, Dependency, Grant};
 
 /// The scopes that are decided before the task yields to others: a request may have thousands.
 const SCOPES_PER_YIELD: usize = 64;
@@ -271,8 +271,8 @@ impl Exchange {
             return Ok(presented.clone());
         }
         let mut grant = held.clone();
-        grant.grounds.push((
-            Ground::RefreshTokens(instance.id.clone()),
+        grant.dependencies.push((
+            Dependency::RefreshTokens(instance.id.clone()),
             instance.refresh_generation,
         ));
         self.memory

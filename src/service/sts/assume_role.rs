@@ -16,7 +16,7 @@ use crate::service::sts::Sts;
 use crate::service::sts::rules::SessionRules;
 use crate::service::sts::session::{NewSession, Plan, check_session_policy};
 use crate::store;
-use crate::token::{Ground, WebIdentity};
+use crate::token::{Dependency, WebIdentity};
 
 /// The role that a call means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,17 +73,18 @@ impl Sts {
         }
         check_session_policy(asked.policy)?;
         let found = self.role(&asked.role).await?;
-        let (role, grounds_of_caller) = self.trusting_role(call, asked, found.as_ref()).await?;
+        let (role, dependencies_of_caller) =
+            self.trusting_role(call, asked, found.as_ref()).await?;
         if let (Some(action), Some(bearer)) = (asked.counted_as, call.caller.bearer()) {
             // Only now: before, a stranger could use the account's calls up.
             Box::pin(self.limits.throttle_account(bearer.account, action)).await?;
         }
-        let mut grounds = vec![(Ground::Role(role.id), role.generation)];
-        grounds.extend(grounds_of_caller);
+        let mut dependencies = vec![(Dependency::Role(role.id), role.generation)];
+        dependencies.extend(dependencies_of_caller);
         let plan = Plan {
             cloud: rules.cloud,
             principal: Principal::RoleSession(role.account, role.id, asked.session_name.to_owned()),
-            grounds,
+            dependencies,
             policy: asked.policy,
             seconds: rules
                 .role_session
@@ -100,7 +101,7 @@ impl Sts {
         call: &Call<'_>,
         asked: &AssumeRole<'_>,
         found: Option<&'r Role>,
-    ) -> Result<(&'r Role, Vec<(Ground, i64)>)> {
+    ) -> Result<(&'r Role, Vec<(Dependency, i64)>)> {
         let (id, name) = match (found, &asked.role) {
             (Some(role), _) => (role.id.to_string(), role.name.as_str()),
             (None, RoleChoice::Id(_, id)) => (id.to_string(), ""),
@@ -153,7 +154,7 @@ impl Sts {
         found: Option<&'r Role>,
         request: &Request<'_>,
         shown: &Request<'_>,
-    ) -> Result<(&'r Role, Vec<(Ground, i64)>)> {
+    ) -> Result<(&'r Role, Vec<(Dependency, i64)>)> {
         let signer = caller.signer()?;
         let outcome = self.rights.decide(caller.rights(), request).await?;
         if outcome != Outcome::Allowed {
@@ -174,7 +175,7 @@ impl Sts {
             });
         };
         match self.trusts(role, signer.principal, request).await? {
-            Outcome::Allowed => Ok((role, signer.grounds)),
+            Outcome::Allowed => Ok((role, signer.dependencies)),
             outcome => Err(untrusted(caller, shown, outcome)),
         }
     }

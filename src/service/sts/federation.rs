@@ -66,7 +66,7 @@ impl Sts {
         let plan = Plan {
             cloud: asked.rules.cloud,
             principal: Principal::FederatedSession(account, user, asked.name.to_owned()),
-            grounds: signer.grounds,
+            dependencies: signer.dependencies,
             policy: Some(asked.policy),
             seconds: DURATIONS.choose(asked.duration_seconds, max)?,
             source_identity: None,

@@ -21,7 +21,7 @@ use crate::service::ledger::Ledger;
 use crate::service::memory::Memory;
 use crate::service::quotas::Quotas;
 use crate::service::rights::Rights;
-use crate::token::Ground;
+use crate::token::Dependency;
 
 /// How long the policy of a session is kept beyond the session's end: longer than clocks differ.
 pub(in crate::service) const POLICIES_KEPT: Duration = Duration::from_hours(1);
@@ -56,15 +56,18 @@ impl Sts {
     pub async fn caller_identity(&self, call: &Call<'_>) -> Result<CallerIdentity> {
         let signer = call.caller.signer()?;
         let principal = signer.principal.clone();
-        let key_owner = signer.grounds.iter().find_map(|(ground, _)| match ground {
-            Ground::Root(account) => Some(account.to_string()),
-            Ground::User(user) => Some(user.to_string()),
-            Ground::Role(_)
-            | Ground::AccessKey(_)
-            | Ground::LongTerm(_)
-            | Ground::Session(_)
-            | Ground::RefreshTokens(_) => None,
-        });
+        let key_owner = signer
+            .dependencies
+            .iter()
+            .find_map(|(dependency, _)| match dependency {
+                Dependency::Root(account) => Some(account.to_string()),
+                Dependency::User(user) => Some(user.to_string()),
+                Dependency::Role(_)
+                | Dependency::AccessKey(_)
+                | Dependency::LongTerm(_)
+                | Dependency::Session(_)
+                | Dependency::RefreshTokens(_) => None,
+            });
         let name = match self.rights.principal_name(&principal).await? {
             Some(PrincipalName::User(_, name) | PrincipalName::Role(_, name)) => Some(name),
             Some(PrincipalName::Root(_) | PrincipalName::ServiceAccount(..)) | None => None,

@@ -19,7 +19,7 @@ use crate::service::ledger::queue::Share;
 use crate::service::sts::Sts;
 use crate::store;
 use crate::token::{
-    Ground, MAX_SESSION_GROUNDS, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS,
+    Dependency, MAX_SESSION_DEPENDENCIES, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS,
     PolicyDigest, Session, SessionPolicy,
 };
 
@@ -52,7 +52,7 @@ struct Opened<'a> {
 pub(super) struct Plan<'a> {
     pub(super) cloud: Cloud,
     pub(super) principal: Principal,
-    pub(super) grounds: Vec<(Ground, i64)>,
+    pub(super) dependencies: Vec<(Dependency, i64)>,
     pub(super) policy: Option<&'a str>,
     pub(super) seconds: u32,
     pub(super) source_identity: Option<&'a str>,
@@ -62,7 +62,7 @@ pub(super) struct Plan<'a> {
 
 impl Sts {
     pub(super) async fn open_session(&self, call: &Call<'_>, plan: Plan<'_>) -> Result<NewSession> {
-        if plan.grounds.len() > MAX_SESSION_GROUNDS {
+        if plan.dependencies.len() > MAX_SESSION_DEPENDENCIES {
             return Err(Error::unsupported(
                 "Roles were assumed by sessions of roles three times in a row, which is the most; \
                  begin with a permanent access key.",
@@ -77,7 +77,7 @@ impl Sts {
             access_key_id: access_key.id.clone(),
             secret: access_key.secret.clone(),
             principal: plan.principal,
-            grounds: plan.grounds,
+            dependencies: plan.dependencies,
             session_policy: None,
             issued_at: now,
             expires_at: now.plus(Duration::from_secs(plan.seconds.into())),
@@ -156,10 +156,10 @@ impl Sts {
         let signer = caller.signer()?;
         let mut beginning = signer.principal.clone();
         // The last of a chain of roles comes first.
-        for (ground, _) in &signer.grounds {
-            match ground {
-                Ground::Root(id) => beginning = Principal::Root(*id),
-                Ground::User(id) => {
+        for (dependency, _) in &signer.dependencies {
+            match dependency {
+                Dependency::Root(id) => beginning = Principal::Root(*id),
+                Dependency::User(id) => {
                     let user = self
                         .memory
                         .cache
@@ -168,7 +168,7 @@ impl Sts {
                         .ok_or_else(Error::session_token_expired)?;
                     beginning = Principal::User(user.account, *id);
                 }
-                Ground::Role(id) => {
+                Dependency::Role(id) => {
                     let role = self
                         .memory
                         .cache
@@ -177,10 +177,10 @@ impl Sts {
                         .ok_or_else(Error::session_token_expired)?;
                     beginning = Principal::RoleSession(role.account, *id, String::new());
                 }
-                Ground::AccessKey(_)
-                | Ground::LongTerm(_)
-                | Ground::Session(_)
-                | Ground::RefreshTokens(_) => {}
+                Dependency::AccessKey(_)
+                | Dependency::LongTerm(_)
+                | Dependency::Session(_)
+                | Dependency::RefreshTokens(_) => {}
             }
         }
         Ok(if beginning.account() == account {

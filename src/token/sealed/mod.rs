@@ -47,10 +47,10 @@ pub const MAX_ACCESS_KEY_ID: usize = 128;
 /// The most bytes of a session's signing secret; the clouds' own have 32.
 pub const MAX_ACCESS_KEY_SECRET: usize = 128;
 /// The most dependencies of a session.
-pub const MAX_SESSION_GROUNDS: usize = 7;
+pub const MAX_SESSION_DEPENDENCIES: usize = 7;
 /// The most dependencies of a secret: a session's credential has the session besides, and its
 /// refresh token those of its instance.
-pub const MAX_GROUNDS: usize = MAX_SESSION_GROUNDS + 2;
+pub const MAX_DEPENDENCIES: usize = MAX_SESSION_DEPENDENCIES + 2;
 /// The most bytes of a session token, as Tencent's contract has it.
 pub const MAX_SESSION_TOKEN: usize = 4096;
 /// The most characters of a secret that logs in to a registry: credential stores of some tools take
@@ -71,7 +71,7 @@ const MAX_SECRET: usize = PREFIX_LENGTH + MAX_BODY.div_ceil(3) * 4 + SecretKind:
 /// Something that a sealed secret came from, and that must still be what it was when the secret is
 /// used.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Ground {
+pub enum Dependency {
     /// The account's root.
     Root(AccountId),
     /// A user.
@@ -89,7 +89,7 @@ pub enum Ground {
     RefreshTokens(InstanceId),
 }
 
-impl Ground {
+impl Dependency {
     /// Returns the dependency that everything of a principal's has.
     pub fn of(principal: &Principal) -> Self {
         match principal {
@@ -112,7 +112,7 @@ pub struct Grant {
     /// The principal that it acts for.
     pub principal: Principal,
     /// Its dependencies, each with its generation when the secret was made: 1 to 9.
-    pub grounds: Vec<(Ground, i64)>,
+    pub dependencies: Vec<(Dependency, i64)>,
     /// The one instance that it logs in to.
     pub instance: InstanceId,
     /// Which username it logs in with.
@@ -140,7 +140,7 @@ pub struct Session {
     /// The principal that it acts for.
     pub principal: Principal,
     /// Its dependencies, each with its generation when the token was made: 1 to 9.
-    pub grounds: Vec<(Ground, i64)>,
+    pub dependencies: Vec<(Dependency, i64)>,
     /// The policy that narrows the principal's rights: a document of at most 2048 characters and
     /// 4096 bytes.
     pub session_policy: Option<SessionPolicy>,
@@ -152,10 +152,10 @@ pub struct Session {
 
 impl Session {
     /// Returns the dependencies of whatever its calls obtain: its own, and itself.
-    pub fn grounds_of_calls(&self) -> Vec<(Ground, i64)> {
-        let mut grounds = self.grounds.clone();
-        grounds.push((Ground::Session(self.id.clone()), 0));
-        grounds
+    pub fn dependencies_of_calls(&self) -> Vec<(Dependency, i64)> {
+        let mut dependencies = self.dependencies.clone();
+        dependencies.push((Dependency::Session(self.id.clone()), 0));
+        dependencies
     }
 }
 

@@ -32,15 +32,15 @@ fn role() -> RoleId {
     RoleId::new(4_611_686_018_427_387).unwrap()
 }
 
-fn access_key() -> Ground {
-    Ground::AccessKey("AKIDz8krbsJ5yKBZQpn74WFkmLPx3EXAMPLE".to_owned())
+fn access_key() -> Dependency {
+    Dependency::AccessKey("AKIDz8krbsJ5yKBZQpn74WFkmLPx3EXAMPLE".to_owned())
 }
 
 fn grant() -> Grant {
     Grant {
         id: "0123456789abcdefghij".parse().unwrap(),
         principal: Principal::Root(account()),
-        grounds: vec![(Ground::Root(account()), 3), (access_key(), 7)],
+        dependencies: vec![(Dependency::Root(account()), 3), (access_key(), 7)],
         instance: "tcr-demo0001".parse().unwrap(),
         username: Username::NumericId,
         session_policy: None,
@@ -56,9 +56,9 @@ fn session() -> Session {
         access_key_id: "STS.NEXAMPLE0123456789".to_owned(),
         secret: Secret::new("hunter2EXAMPLE"),
         principal: Principal::FederatedSession(account(), Some(user()), "ci".to_owned()),
-        grounds: vec![
-            (Ground::Root(account()), 3),
-            (Ground::User(user()), 5),
+        dependencies: vec![
+            (Dependency::Root(account()), 3),
+            (Dependency::User(user()), 5),
             (access_key(), 7),
         ],
         session_policy: Some(written(POLICY)),
@@ -77,7 +77,7 @@ fn same(one: &Session, other: &Session) -> bool {
         access_key_id,
         secret,
         principal,
-        grounds,
+        dependencies,
         session_policy,
         issued_at,
         expires_at,
@@ -90,9 +90,9 @@ fn same(one: &Session, other: &Session) -> bool {
             other.secret.expose(),
             &other.principal,
         )
-        && (grounds, session_policy, issued_at, expires_at)
+        && (dependencies, session_policy, issued_at, expires_at)
             == (
-                &other.grounds,
+                &other.dependencies,
                 &other.session_policy,
                 &other.issued_at,
                 &other.expires_at,
@@ -160,18 +160,18 @@ fn principals() -> impl Strategy<Value = Principal> {
     ]
 }
 
-fn grounds(most: usize) -> impl Strategy<Value = Vec<(Ground, i64)>> {
-    let ground = prop_oneof![
-        numbers().prop_map(|number| Ground::Root(AccountId::new(number).unwrap())),
-        numbers().prop_map(|number| Ground::User(UserId::new(number).unwrap())),
-        numbers().prop_map(|number| Ground::Role(RoleId::new(number).unwrap())),
+fn dependencies(most: usize) -> impl Strategy<Value = Vec<(Dependency, i64)>> {
+    let dependency = prop_oneof![
+        numbers().prop_map(|number| Dependency::Root(AccountId::new(number).unwrap())),
+        numbers().prop_map(|number| Dependency::User(UserId::new(number).unwrap())),
+        numbers().prop_map(|number| Dependency::Role(RoleId::new(number).unwrap())),
         // Eight ids of the longest would make a secret too long; tests below have them.
-        "[!-~]{0,24}".prop_map(Ground::AccessKey),
-        ids().prop_map(Ground::LongTerm),
-        ids().prop_map(Ground::Session),
-        "tcr-[a-z0-9]{8}".prop_map(|id| Ground::RefreshTokens(id.parse().unwrap())),
+        "[!-~]{0,24}".prop_map(Dependency::AccessKey),
+        ids().prop_map(Dependency::LongTerm),
+        ids().prop_map(Dependency::Session),
+        "tcr-[a-z0-9]{8}".prop_map(|id| Dependency::RefreshTokens(id.parse().unwrap())),
     ];
-    proptest::collection::vec((ground, any::<i64>()), 1..=most)
+    proptest::collection::vec((dependency, any::<i64>()), 1..=most)
 }
 
 fn policies(longest: usize) -> impl Strategy<Value = Option<SessionPolicy>> {
@@ -194,7 +194,7 @@ fn grants() -> impl Strategy<Value = Grant> {
     (
         ids(),
         principals(),
-        grounds(MAX_GROUNDS),
+        dependencies(MAX_DEPENDENCIES),
         instances,
         usernames,
         policies(MAX_SESSION_POLICY_BYTES),
@@ -205,7 +205,7 @@ fn grants() -> impl Strategy<Value = Grant> {
             |(
                 id,
                 principal,
-                grounds,
+                dependencies,
                 instance,
                 username,
                 session_policy,
@@ -214,7 +214,7 @@ fn grants() -> impl Strategy<Value = Grant> {
             )| Grant {
                 id,
                 principal,
-                grounds,
+                dependencies,
                 instance,
                 username,
                 session_policy,
@@ -232,7 +232,7 @@ fn sessions() -> impl Strategy<Value = Session> {
         clouds,
         keys,
         principals(),
-        grounds(MAX_SESSION_GROUNDS),
+        dependencies(MAX_SESSION_DEPENDENCIES),
         policies(MAX_SESSION_POLICY_CHARACTERS),
         times(),
         times(),
@@ -243,7 +243,7 @@ fn sessions() -> impl Strategy<Value = Session> {
                 cloud,
                 (access_key_id, secret),
                 principal,
-                grounds,
+                dependencies,
                 session_policy,
                 issued_at,
                 expires_at,
@@ -253,7 +253,7 @@ fn sessions() -> impl Strategy<Value = Session> {
                 access_key_id,
                 secret: Secret::new(secret),
                 principal,
-                grounds,
+                dependencies,
                 session_policy,
                 issued_at,
                 expires_at,
@@ -325,7 +325,7 @@ proptest! {
 }
 
 #[test]
-fn every_principal_ground_and_policy_opens_again() {
+fn every_principal_dependency_and_policy_opens_again() {
     let sealer = new_sealer();
     let principals = [
         Principal::Root(account()),
@@ -334,17 +334,17 @@ fn every_principal_ground_and_policy_opens_again() {
         Principal::FederatedSession(account(), None, "ci".to_owned()),
         Principal::FederatedSession(account(), Some(user()), String::new()),
     ];
-    let grounds = [
-        Ground::Root(account()),
-        Ground::User(user()),
-        Ground::Role(role()),
+    let dependencies = [
+        Dependency::Root(account()),
+        Dependency::User(user()),
+        Dependency::Role(role()),
         access_key(),
-        Ground::LongTerm("vvvvvvvvvv0000000000".parse().unwrap()),
-        Ground::Session("vvvvvvvvvv0000000000".parse().unwrap()),
-        Ground::RefreshTokens("tcr-demo0001".parse().unwrap()),
+        Dependency::LongTerm("vvvvvvvvvv0000000000".parse().unwrap()),
+        Dependency::Session("vvvvvvvvvv0000000000".parse().unwrap()),
+        Dependency::RefreshTokens("tcr-demo0001".parse().unwrap()),
     ];
     for principal in principals {
-        for ground in &grounds {
+        for dependency in &dependencies {
             // No policy and an empty one are not the same: an empty one allows nothing.
             for policy in [
                 None,
@@ -354,10 +354,10 @@ fn every_principal_ground_and_policy_opens_again() {
             ] {
                 for generation in [0, 1, i64::MIN, i64::MAX] {
                     let (principal, session_policy) = (principal.clone(), policy.clone());
-                    let grounds = vec![(ground.clone(), generation)];
+                    let dependencies = vec![(dependency.clone(), generation)];
                     let grant = Grant {
                         principal: principal.clone(),
-                        grounds: grounds.clone(),
+                        dependencies: dependencies.clone(),
                         session_policy: session_policy.clone(),
                         ..grant()
                     };
@@ -371,7 +371,7 @@ fn every_principal_ground_and_policy_opens_again() {
                     for cloud in Cloud::ALL {
                         let session = Session {
                             principal: principal.clone(),
-                            grounds: grounds.clone(),
+                            dependencies: dependencies.clone(),
                             session_policy: session_policy.clone(),
                             cloud,
                             ..session()
@@ -513,7 +513,7 @@ fn a_body_has_one_spelling() {
     let kind = SecretKind::Temporary;
     for length in 0..3 {
         let grant = Grant {
-            grounds: vec![(Ground::AccessKey("a".repeat(length)), 1)],
+            dependencies: vec![(Dependency::AccessKey("a".repeat(length)), 1)],
             ..grant()
         };
         let secret = sealer.seal(kind, &grant, &SystemRandom).unwrap();
@@ -553,13 +553,13 @@ fn the_reader_refuses_what_the_writer_never_writes() {
         None,
         "a trailing byte was taken"
     );
-    let (principal, ground_count) = (16 + 20, 16 + 20 + 9);
-    let (ground, username) = (ground_count + 1, payload.len() - 1);
+    let (principal, dependency_count) = (16 + 20, 16 + 20 + 9);
+    let (dependency, username) = (dependency_count + 1, payload.len() - 1);
     let policy = username - 12 - 16 - 1;
     for (place, known) in [
         (principal, 1..=5),
-        (ground_count, 2..=2),
-        (ground, 1..=5),
+        (dependency_count, 2..=2),
+        (dependency, 1..=5),
         (policy, 0..=3),
         (username, 1..=2),
     ] {
@@ -605,7 +605,7 @@ fn the_reader_refuses_what_the_writer_never_writes() {
 fn a_payload_beyond_the_limits_is_not_read() {
     let key_place = 16 + 20 + 9 + 1 + 1;
     let mut payload = payload_of(&Grant {
-        grounds: vec![(Ground::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), 1)],
+        dependencies: vec![(Dependency::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), 1)],
         ..grant()
     });
     assert!(read_grant(&payload).is_some());
@@ -624,22 +624,26 @@ fn a_payload_beyond_the_limits_is_not_read() {
     payload.insert(name_place + 1, b'a');
     assert_eq!(read_grant(&payload), None, "an over-long name was taken");
 
-    let ground = [&[1][..], &account().number().to_be_bytes(), &[0; 8]].concat();
+    let dependency = [&[1][..], &account().number().to_be_bytes(), &[0; 8]].concat();
     let mut payload = payload_of(&Grant {
-        grounds: vec![(Ground::Root(account()), 0); MAX_GROUNDS],
+        dependencies: vec![(Dependency::Root(account()), 0); MAX_DEPENDENCIES],
         ..grant()
     });
     assert!(read_grant(&payload).is_some());
     let count_place = 16 + 20 + 9;
     payload[count_place] += 1;
-    payload.splice(count_place + 1..count_place + 1, ground.iter().copied());
-    assert_eq!(read_grant(&payload), None, "too many grounds were taken");
-    payload[count_place] = 0;
-    payload.drain(count_place + 1..count_place + 1 + (MAX_GROUNDS + 1) * ground.len());
+    payload.splice(count_place + 1..count_place + 1, dependency.iter().copied());
     assert_eq!(
         read_grant(&payload),
         None,
-        "a secret that stands on nothing was taken"
+        "too many dependencies were taken"
+    );
+    payload[count_place] = 0;
+    payload.drain(count_place + 1..count_place + 1 + (MAX_DEPENDENCIES + 1) * dependency.len());
+    assert_eq!(
+        read_grant(&payload),
+        None,
+        "a secret without dependencies was taken"
     );
 
     // A policy that a grant may have, but a session not.
@@ -672,29 +676,29 @@ fn what_is_beyond_the_limits_is_not_sealed() {
         );
         Ok(secret)
     };
-    let roots = |count| vec![(Ground::Root(account()), 1); count];
+    let roots = |count| vec![(Dependency::Root(account()), 1); count];
     let named = |length| Principal::RoleSession(account(), role(), "a".repeat(length));
     let federated = |length| Principal::FederatedSession(account(), None, "a".repeat(length));
-    let keyed = |length| vec![(Ground::AccessKey("a".repeat(length)), 1)];
+    let keyed = |length| vec![(Dependency::AccessKey("a".repeat(length)), 1)];
     let policy = |length| Some(written(&"a".repeat(length)));
     for (fits, over) in [
         (
             Grant {
-                grounds: roots(9),
+                dependencies: roots(9),
                 ..grant()
             },
             Grant {
-                grounds: roots(10),
+                dependencies: roots(10),
                 ..grant()
             },
         ),
         (
             Grant {
-                grounds: roots(1),
+                dependencies: roots(1),
                 ..grant()
             },
             Grant {
-                grounds: roots(0),
+                dependencies: roots(0),
                 ..grant()
             },
         ),
@@ -720,11 +724,11 @@ fn what_is_beyond_the_limits_is_not_sealed() {
         ),
         (
             Grant {
-                grounds: keyed(128),
+                dependencies: keyed(128),
                 ..grant()
             },
             Grant {
-                grounds: keyed(129),
+                dependencies: keyed(129),
                 ..grant()
             },
         ),
@@ -765,21 +769,21 @@ fn what_is_beyond_the_limits_is_not_sealed() {
     for (fits, over) in [
         (
             Session {
-                grounds: roots(9),
+                dependencies: roots(9),
                 ..session()
             },
             Session {
-                grounds: roots(10),
+                dependencies: roots(10),
                 ..session()
             },
         ),
         (
             Session {
-                grounds: roots(1),
+                dependencies: roots(1),
                 ..session()
             },
             Session {
-                grounds: roots(0),
+                dependencies: roots(0),
                 ..session()
             },
         ),
@@ -832,8 +836,8 @@ fn what_is_beyond_the_limits_is_not_sealed() {
 #[test]
 fn a_session_token_keeps_to_tencents_contract() {
     let sealer = new_sealer();
-    // More than any session of ours has: a chain of roles, each ground there is, the longest name
-    // and policy.
+    // More than any session of ours has: a chain of roles, each dependency there is, the longest
+    // name and policy.
     let full = Session {
         access_key_id: "a".repeat(64),
         secret: Secret::new("a".repeat(64)),
@@ -842,8 +846,8 @@ fn a_session_token_keeps_to_tencents_contract() {
             Some(user()),
             "a".repeat(MAX_SESSION_NAME),
         ),
-        grounds: (0..8)
-            .map(|number| (Ground::AccessKey("a".repeat(64)), number))
+        dependencies: (0..8)
+            .map(|number| (Dependency::AccessKey("a".repeat(64)), number))
             .collect(),
         session_policy: Some(written(&"a".repeat(MAX_SESSION_POLICY_CHARACTERS))),
         ..session()
@@ -854,12 +858,16 @@ fn a_session_token_keeps_to_tencents_contract() {
         .expose()
         .len();
     assert!((3900..=MAX_SESSION_TOKEN).contains(&length), "{length}");
-    let grounds = (0..8)
-        .map(|number| (Ground::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), number))
+    let dependencies = (0..8)
+        .map(|number| (Dependency::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), number))
         .collect();
-    assert!(is_refused(
-        sealer.seal_session(&Session { grounds, ..full }, &SystemRandom)
-    ));
+    assert!(is_refused(sealer.seal_session(
+        &Session {
+            dependencies,
+            ..full
+        },
+        &SystemRandom
+    )));
 }
 
 #[test]
@@ -873,7 +881,10 @@ fn the_longest_secret_opens_and_a_longer_text_is_not_even_read() {
             Some(user()),
             "a".repeat(MAX_SESSION_NAME),
         ),
-        grounds: vec![(Ground::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), 1); MAX_GROUNDS],
+        dependencies: vec![
+            (Dependency::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), 1);
+            MAX_DEPENDENCIES
+        ],
         session_policy: Some(written(&"é".repeat(MAX_SESSION_POLICY_CHARACTERS))),
         ..session()
     };
@@ -902,20 +913,25 @@ fn incompressible(letters: usize) -> String {
 
 /// The longest that a session can be: a user's, at the end of three roles that assumed each other.
 fn longest_session() -> Session {
-    let session_ground = || (Ground::Session("vvvvvvvvvv0000000000".parse().unwrap()), 0);
-    let role_ground = || (Ground::Role(role()), i64::MAX);
-    let mut grounds = vec![
-        role_ground(),
-        role_ground(),
-        role_ground(),
-        (Ground::User(user()), i64::MAX),
+    let session_dependency = || {
+        (
+            Dependency::Session("vvvvvvvvvv0000000000".parse().unwrap()),
+            0,
+        )
+    };
+    let role_dependency = || (Dependency::Role(role()), i64::MAX);
+    let mut dependencies = vec![
+        role_dependency(),
+        role_dependency(),
+        role_dependency(),
+        (Dependency::User(user()), i64::MAX),
         (access_key(), i64::MAX),
     ];
-    grounds.extend([session_ground(), session_ground()]);
+    dependencies.extend([session_dependency(), session_dependency()]);
     let principal = Principal::RoleSession(account(), role(), "a".repeat(MAX_SESSION_NAME));
     Session {
         principal,
-        grounds,
+        dependencies,
         session_policy: None,
         ..session()
     }
@@ -945,12 +961,12 @@ fn no_session_policy_makes_a_registry_secret_longer_than_1000_characters() {
                 if let Some(carried) = policy.document().unwrap() {
                     assert_eq!(carried, document);
                 }
-                let mut grounds = session.grounds_of_calls();
-                grounds.push((Ground::RefreshTokens(grant().instance), i64::MAX));
+                let mut dependencies = session.dependencies_of_calls();
+                dependencies.push((Dependency::RefreshTokens(grant().instance), i64::MAX));
                 let session_policy = Some(policy.clone());
                 let grant = Grant {
                     principal: session.principal.clone(),
-                    grounds,
+                    dependencies,
                     session_policy,
                     ..grant()
                 };
@@ -1006,12 +1022,13 @@ fn what_inflates_to_more_than_a_policy_has_or_to_no_text_is_an_error() {
 #[test]
 fn a_registry_secret_of_more_than_1000_characters_is_not_sealed() {
     let sealer = new_sealer();
-    let grounds = vec![(Ground::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), 1); MAX_GROUNDS];
+    let dependencies =
+        vec![(Dependency::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), 1); MAX_DEPENDENCIES];
     for session_policy in [None, Some(SessionPolicy::Stored(PolicyDigest::of(POLICY)))] {
         assert!(is_refused(sealer.seal(
             SecretKind::Temporary,
             &Grant {
-                grounds: grounds.clone(),
+                dependencies: dependencies.clone(),
                 session_policy,
                 ..grant()
             },
@@ -1107,11 +1124,14 @@ fn a_format_change_is_noticed() {
     let sealer = sealer(SealingKey::from_bytes(&[7; 32]).unwrap());
     let of_role = Grant {
         principal: Principal::RoleSession(account(), role(), "ci-日本".to_owned()),
-        grounds: vec![
-            (Ground::Root(account()), 3),
-            (Ground::Role(role()), -1),
-            (Ground::User(user()), i64::MAX),
-            (Ground::LongTerm("vvvvvvvvvv0000000000".parse().unwrap()), 0),
+        dependencies: vec![
+            (Dependency::Root(account()), 3),
+            (Dependency::Role(role()), -1),
+            (Dependency::User(user()), i64::MAX),
+            (
+                Dependency::LongTerm("vvvvvvvvvv0000000000".parse().unwrap()),
+                0,
+            ),
         ],
         username: Username::CrTempUser,
         session_policy: Some(written(POLICY)),

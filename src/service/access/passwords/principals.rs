@@ -60,7 +60,7 @@ impl Access {
                 (None, _) => RefusalCause::UnknownUsername,
                 (Some(_), None) => RefusalCause::NoPassword,
                 (Some(_), Some(_)) if !right => RefusalCause::WrongSecret,
-                (Some(principal), Some(_)) => match self.principal_ground(&principal).await? {
+                (Some(principal), Some(_)) => match self.principal_dependency(&principal).await? {
                     Ok(_) => return Ok(principal),
                     Err(cause) => cause,
                 },
@@ -103,7 +103,7 @@ impl Access {
         };
         match remembered() {
             Some(principal) => Ok(self
-                .principal_ground(&principal)
+                .principal_dependency(&principal)
                 .await?
                 .ok()
                 .map(|_| principal)),

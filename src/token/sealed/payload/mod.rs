@@ -9,7 +9,7 @@
 //!   3 role session              role (8), session's name: length (1), text
 //!   4 federated, of the root    session's name: length (1), text
 //!   5 federated, of a user      user (8), session's name: length (1), text
-//! grounds                     how many (1), then for each:
+//! dependencies                how many (1), then for each:
 //!                             tag (1), then by tag, then its generation (8)
 //!   1 root                      account (8)
 //!   2 user                      user (8)
@@ -51,7 +51,7 @@ mod writer;
 use self::reader::Reader;
 use self::writer::Writer;
 use super::{
-    Grant, MAX_ACCESS_KEY_ID, MAX_ACCESS_KEY_SECRET, MAX_GROUNDS, MAX_SESSION_NAME,
+    Grant, MAX_ACCESS_KEY_ID, MAX_ACCESS_KEY_SECRET, MAX_DEPENDENCIES, MAX_SESSION_NAME,
     MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS, Session, SessionPolicy,
 };
 use crate::domain::clock::Random;
@@ -66,7 +66,7 @@ const INSTANCE_ID_LENGTH: usize = 12;
 pub(super) const MAX_WITHOUT_POLICY: usize = SALT_LENGTH
     + CredentialId::LENGTH
     + (1 + 8 + 8 + 1 + MAX_SESSION_NAME)
-    + (1 + MAX_GROUNDS * (1 + 1 + MAX_ACCESS_KEY_ID + 8))
+    + (1 + MAX_DEPENDENCIES * (1 + 1 + MAX_ACCESS_KEY_ID + 8))
     + (1 + 2)
     + (8 + 8)
     // A session's part; a grant's is shorter.
@@ -77,7 +77,7 @@ const _: () = assert!(
     MAX_SESSION_NAME <= 255
         && MAX_ACCESS_KEY_ID <= 255
         && MAX_ACCESS_KEY_SECRET <= 255
-        && MAX_GROUNDS <= 255
+        && MAX_DEPENDENCIES <= 255
         && MAX_SESSION_POLICY_BYTES <= 65_535
 );
 
@@ -90,7 +90,7 @@ mod tag {
         pub(in crate::token::sealed::payload) const FEDERATED_ROOT: u8 = 4;
         pub(in crate::token::sealed::payload) const FEDERATED_USER: u8 = 5;
     }
-    pub(super) mod ground {
+    pub(super) mod dependency {
         pub(in crate::token::sealed::payload) const ROOT: u8 = 1;
         pub(in crate::token::sealed::payload) const USER: u8 = 2;
         pub(in crate::token::sealed::payload) const ROLE: u8 = 3;
@@ -121,7 +121,7 @@ pub(super) fn write_grant(bytes: &mut Vec<u8>, grant: &Grant, random: &dyn Rando
     writer.salt(random);
     writer.credential_id(&grant.id);
     writer.principal(&grant.principal)?;
-    writer.grounds(&grant.grounds)?;
+    writer.dependencies(&grant.dependencies)?;
     writer.session_policy(grant.session_policy.as_ref())?;
     writer.time(grant.issued_at);
     writer.time(grant.expires_at);
@@ -141,7 +141,7 @@ pub(super) fn grant_length(session: &Session, policy: &SessionPolicy) -> Result<
     let mut bytes = Vec::new();
     let mut writer = Writer(&mut bytes);
     writer.principal(&session.principal)?;
-    writer.grounds(&session.grounds_of_calls())?;
+    writer.dependencies(&session.dependencies_of_calls())?;
     writer.session_policy(Some(policy))?;
     writer.time(session.issued_at);
     writer.time(session.expires_at);
@@ -165,7 +165,7 @@ pub(super) fn write_session(
     writer.salt(random);
     writer.credential_id(&session.id);
     writer.principal(&session.principal)?;
-    writer.grounds(&session.grounds)?;
+    writer.dependencies(&session.dependencies)?;
     writer.session_policy(policy)?;
     writer.time(session.issued_at);
     writer.time(session.expires_at);
@@ -192,7 +192,7 @@ pub(super) fn read_grant(payload: &[u8]) -> Option<Grant> {
     let grant = Grant {
         id: reader.credential_id()?,
         principal: reader.principal()?,
-        grounds: reader.grounds()?,
+        dependencies: reader.dependencies()?,
         session_policy: reader.session_policy()?,
         issued_at: reader.time()?,
         expires_at: reader.time()?,
@@ -213,7 +213,7 @@ pub(super) fn read_session(payload: &[u8]) -> Option<Session> {
     let session = Session {
         id: reader.credential_id()?,
         principal: reader.principal()?,
-        grounds: reader.grounds()?,
+        dependencies: reader.dependencies()?,
         session_policy: reader.session_policy()?,
         issued_at: reader.time()?,
         expires_at: reader.time()?,

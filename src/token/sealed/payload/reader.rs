@@ -6,7 +6,7 @@ use crate::domain::credential::CredentialId;
 use crate::domain::ids::{AccountId, InstanceId, RoleId, UserId};
 use crate::domain::principal::Principal;
 use crate::token::sealed::{
-    Ground, MAX_ACCESS_KEY_ID, MAX_GROUNDS, MAX_SESSION_NAME, MAX_SESSION_POLICY_BYTES,
+    Dependency, MAX_ACCESS_KEY_ID, MAX_DEPENDENCIES, MAX_SESSION_NAME, MAX_SESSION_POLICY_BYTES,
     PolicyDigest, SessionPolicy,
 };
 
@@ -90,25 +90,27 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn grounds(&mut self) -> Option<Vec<(Ground, i64)>> {
+    pub(super) fn dependencies(&mut self) -> Option<Vec<(Dependency, i64)>> {
         let count = usize::from(self.byte()?);
-        if !(1..=MAX_GROUNDS).contains(&count) {
+        if !(1..=MAX_DEPENDENCIES).contains(&count) {
             return None;
         }
         (0..count)
-            .map(|_| Some((self.ground()?, self.integer()?)))
+            .map(|_| Some((self.dependency()?, self.integer()?)))
             .collect()
     }
 
-    fn ground(&mut self) -> Option<Ground> {
+    fn dependency(&mut self) -> Option<Dependency> {
         Some(match self.byte()? {
-            tag::ground::ROOT => Ground::Root(self.account()?),
-            tag::ground::USER => Ground::User(self.user()?),
-            tag::ground::ROLE => Ground::Role(self.role()?),
-            tag::ground::ACCESS_KEY => Ground::AccessKey(self.text(MAX_ACCESS_KEY_ID)?.to_owned()),
-            tag::ground::LONG_TERM => Ground::LongTerm(self.credential_id()?),
-            tag::ground::SESSION => Ground::Session(self.credential_id()?),
-            tag::ground::REFRESH_TOKENS => Ground::RefreshTokens(self.instance_id()?),
+            tag::dependency::ROOT => Dependency::Root(self.account()?),
+            tag::dependency::USER => Dependency::User(self.user()?),
+            tag::dependency::ROLE => Dependency::Role(self.role()?),
+            tag::dependency::ACCESS_KEY => {
+                Dependency::AccessKey(self.text(MAX_ACCESS_KEY_ID)?.to_owned())
+            }
+            tag::dependency::LONG_TERM => Dependency::LongTerm(self.credential_id()?),
+            tag::dependency::SESSION => Dependency::Session(self.credential_id()?),
+            tag::dependency::REFRESH_TOKENS => Dependency::RefreshTokens(self.instance_id()?),
             _ => return None,
         })
     }

@@ -6,7 +6,7 @@ use crate::domain::credential::CredentialId;
 use crate::domain::principal::Principal;
 use crate::domain::{Error, Result};
 use crate::token::sealed::{
-    Ground, MAX_ACCESS_KEY_ID, MAX_GROUNDS, MAX_SESSION_NAME, MAX_SESSION_POLICY_BYTES,
+    Dependency, MAX_ACCESS_KEY_ID, MAX_DEPENDENCIES, MAX_SESSION_NAME, MAX_SESSION_POLICY_BYTES,
     SessionPolicy,
 };
 
@@ -71,43 +71,43 @@ impl Writer<'_> {
         })
     }
 
-    pub(super) fn grounds(&mut self, grounds: &[(Ground, i64)]) -> Result<()> {
+    pub(super) fn dependencies(&mut self, dependencies: &[(Dependency, i64)]) -> Result<()> {
         // A secret without dependencies could never be stopped.
-        if !(1..=MAX_GROUNDS).contains(&grounds.len()) {
+        if !(1..=MAX_DEPENDENCIES).contains(&dependencies.len()) {
             return Err(Error::internal(format!(
-                "a secret stands on 1 to {MAX_GROUNDS} grounds, not {}",
-                grounds.len()
+                "a secret has 1 to {MAX_DEPENDENCIES} dependencies, not {}",
+                dependencies.len()
             )));
         }
-        self.byte(grounds.len() as u8);
-        for (ground, generation) in grounds {
-            match ground {
-                Ground::Root(account) => {
-                    self.byte(tag::ground::ROOT);
+        self.byte(dependencies.len() as u8);
+        for (dependency, generation) in dependencies {
+            match dependency {
+                Dependency::Root(account) => {
+                    self.byte(tag::dependency::ROOT);
                     self.integer(account.number());
                 }
-                Ground::User(user) => {
-                    self.byte(tag::ground::USER);
+                Dependency::User(user) => {
+                    self.byte(tag::dependency::USER);
                     self.integer(user.number());
                 }
-                Ground::Role(role) => {
-                    self.byte(tag::ground::ROLE);
+                Dependency::Role(role) => {
+                    self.byte(tag::dependency::ROLE);
                     self.integer(role.number());
                 }
-                Ground::AccessKey(id) => {
-                    self.byte(tag::ground::ACCESS_KEY);
+                Dependency::AccessKey(id) => {
+                    self.byte(tag::dependency::ACCESS_KEY);
                     self.text("an access key's id", id, MAX_ACCESS_KEY_ID)?;
                 }
-                Ground::LongTerm(id) => {
-                    self.byte(tag::ground::LONG_TERM);
+                Dependency::LongTerm(id) => {
+                    self.byte(tag::dependency::LONG_TERM);
                     self.credential_id(id);
                 }
-                Ground::Session(id) => {
-                    self.byte(tag::ground::SESSION);
+                Dependency::Session(id) => {
+                    self.byte(tag::dependency::SESSION);
                     self.credential_id(id);
                 }
-                Ground::RefreshTokens(instance) => {
-                    self.byte(tag::ground::REFRESH_TOKENS);
+                Dependency::RefreshTokens(instance) => {
+                    self.byte(tag::dependency::REFRESH_TOKENS);
                     self.0.extend_from_slice(instance.as_str().as_bytes());
                 }
             }
