@@ -91,6 +91,13 @@ fn is_path_separator(between: &str) -> bool {
     matches!(between, "." | "_" | "__") || between.bytes().all(|byte| byte == b'-')
 }
 
+/// Tells whether a text can be the name of a user, a role or a provider in the ARN of either cloud:
+/// letters, digits and `-_.@`, so no wildcard and no slash.
+pub fn is_name_in_arn(text: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_letter)
+}
+
 /// Checks a namespace's name, so that both clouds can show it: 2 to 30 of `a-z`, `0-9` and single
 /// `.`, `_`, `-` between them.
 ///

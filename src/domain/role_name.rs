@@ -2,6 +2,7 @@
 
 use super::any_principal::{AnyPrincipal, Written};
 use super::ids::{AccountId, RoleId};
+use super::name::is_name_in_arn;
 
 /// The role that a token logs in as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl RoleName {
                 Some(account) => account.parse().ok().map(Some),
             }
         {
-            return is_name(name).then(|| Self::Name(account, name.to_owned()));
+            return is_name_in_arn(name).then(|| Self::Name(account, name.to_owned()));
         }
         match username.parse() {
             Ok(AnyPrincipal::Role(account, Written::Name(name), None)) => {
@@ -49,11 +50,6 @@ impl RoleName {
             Self::Id(account, _) => Some(*account),
         }
     }
-}
-
-fn is_name(text: &str) -> bool {
-    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
-    !text.is_empty() && text.bytes().all(is_letter)
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub struct OidcClaims<'a> {
     /// `sub`
     pub subject: &'a str,
     /// `aud`, each of them.
-    pub audiences: &'a [&'a str],
+    pub audiences: &'a [String],
 }
 
 /// A key that conditions ask for.

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::domain::credential::Cloud;
 use crate::domain::ids::AccountId;
+use crate::domain::name::is_name_in_arn;
 use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
@@ -78,11 +79,7 @@ fn arn<'a>(
     let read = || {
         let (account, path) = text.strip_prefix("acs:ram::")?.split_once(':')?;
         let (of, name) = path.split_once('/')?;
-        let is_name = !name.is_empty()
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte));
-        (of == kind && is_name).then_some((account.parse().ok()?, name))
+        (of == kind && is_name_in_arn(name)).then_some((account.parse().ok()?, name))
     };
     read().ok_or_else(|| {
         Error::invalid_parameter(

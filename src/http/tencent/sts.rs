@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::domain::credential::Cloud;
 use crate::domain::ids::AccountId;
+use crate::domain::name::is_name_in_arn;
 use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
@@ -258,17 +259,13 @@ pub(crate) async fn get_caller_identity(
 /// Reads which role an ARN means: `qcs::cam::uin/ACCOUNT:role/ID` or
 /// `qcs::cam::uin/ACCOUNT:roleName/NAME`.
 fn role(arn: &str) -> Result<(AccountId, RoleChoice)> {
-    let is_name = |name: &str| {
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte))
-    };
     let read = || {
         let (account, path) = arn.strip_prefix("qcs::cam::uin/")?.split_once(':')?;
         let account = account.parse().ok()?;
         let choice = match path.split_once('/')? {
-            ("roleName", name) if is_name(name) => RoleChoice::Name(account, name.to_owned()),
+            ("roleName", name) if is_name_in_arn(name) => {
+                RoleChoice::Name(account, name.to_owned())
+            }
             ("role", rest) => match rest.split_once('/') {
                 // An id of more digits than ours have is a role's of the cloud; no name has a
                 // slash.
@@ -279,7 +276,7 @@ fn role(arn: &str) -> Result<(AccountId, RoleChoice)> {
                 // The roles of the cloud's own services: none is here, and no role's name has a
                 // slash.
                 Some(("tencentcloudServiceRole" | "tencentcloudServiceRoleName", name))
-                    if is_name(name) =>
+                    if is_name_in_arn(name) =>
                 {
                     RoleChoice::Name(account, rest.to_owned())
                 }

@@ -2,6 +2,7 @@
 
 use super::{Trust, TrustPolicy, Trusted};
 use crate::domain::ids::AccountId;
+use crate::domain::name::is_name_in_arn;
 use crate::policy::condition::{Condition, DocumentKind, Key};
 use crate::policy::elements::{Elements, Refusal, Words, join, strings};
 use crate::policy::json::Json;
@@ -225,16 +226,16 @@ impl Trusted {
             (Language::Cam, Some(("uin", id))) if is_number(id) => {
                 Self::UserId(account, id.to_owned())
             }
-            (Language::Cam, Some(("role", id))) if is_name(id) => {
+            (Language::Cam, Some(("role", id))) if is_name_in_arn(id) => {
                 Self::RoleId(account, id.to_owned())
             }
-            (Language::Cam, Some(("roleName", name))) if is_name(name) => {
+            (Language::Cam, Some(("roleName", name))) if is_name_in_arn(name) => {
                 Self::RoleName(account, name.to_owned())
             }
-            (Language::Ram, Some(("user", name))) if is_name(name) => {
+            (Language::Ram, Some(("user", name))) if is_name_in_arn(name) => {
                 Self::UserName(account, name.to_owned())
             }
-            (Language::Ram, Some(("role", name))) if is_name(name) => {
+            (Language::Ram, Some(("role", name))) if is_name_in_arn(name) => {
                 Self::RoleName(account, name.to_owned())
             }
             _ => return None,
@@ -246,7 +247,7 @@ impl Trusted {
         let (account, rest) = split(text, language)?;
         let name = rest
             .strip_prefix("oidc-provider/")
-            .filter(|name| is_name(name))?;
+            .filter(|name| is_name_in_arn(name))?;
         Some(Self::Provider(account, name.to_owned()))
     }
 }
@@ -263,12 +264,4 @@ fn split(text: &str, language: Language) -> Option<(AccountId, &str)> {
 
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Tells whether it can be a name; wildcards can't: whom a role trusts is written out.
-fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte))
 }

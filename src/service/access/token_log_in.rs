@@ -9,19 +9,19 @@ use std::sync::Arc;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::error::WebIdentityFault;
-use crate::domain::identity::{OidcProvider, Role};
-use crate::domain::ids::AccountId;
+use crate::domain::identity::OidcProvider;
+use crate::domain::ids::{AccountId, RoleId};
 use crate::domain::instance::Instance;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::RefusalCause;
 use crate::domain::role_name::RoleName;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::policy::{Assumer, OidcClaims, Outcome, trust};
+use crate::policy::{Outcome, trust};
 use crate::service::access::Access;
 use crate::service::access::caller::{Proof, TokenLogIn};
 use crate::service::limits::attempt::Attempt;
-use crate::service::memory::trusting_roles::TrustingRole;
+use crate::service::memory::trusting_roles::{TrustingRole, bearer};
 use crate::service::request::RequestContext;
 use crate::token::{UnverifiedToken, WebIdentity};
 
@@ -72,9 +72,10 @@ impl Access {
         let role = self
             .role_for(&provider, &identity, &wanted, context)
             .await?;
+        let principal = Principal::RoleSession(instance.account, role, session_name(&identity));
         Ok(Proof::WithToken {
             instance,
-            principal: Principal::RoleSession(role.account, role.id, session_name(&identity)),
+            principal,
             log_in: Box::new(TokenLogIn {
                 provider: provider.name.clone(),
                 identity,
@@ -148,7 +149,7 @@ impl Access {
         identity: &WebIdentity,
         wanted: &RoleName,
         context: &RequestContext,
-    ) -> Result<Role> {
+    ) -> Result<RoleId> {
         let (account, name) = (provider.account, provider.name.as_str());
         let roles = self
             .memory
@@ -157,8 +158,8 @@ impl Access {
             .await?;
         let names_it = |trusting: &&TrustingRole| match wanted {
             RoleName::Any => true,
-            RoleName::Name(_, name) => trusting.role.name == *name,
-            RoleName::Id(_, id) => trusting.role.id == *id,
+            RoleName::Name(_, name) => trusting.name == *name,
+            RoleName::Id(_, id) => trusting.id == *id,
         };
         if *wanted == RoleName::Any && roles.len() > MAX_ROLES {
             return Err(Error::bad_credentials(RefusalCause::TooManyRoles));
@@ -169,7 +170,7 @@ impl Access {
             .filter(names_it)
             .filter(|trusting| trusts(trusting, provider, identity, (context, now)));
         match (trusted.next(), trusted.next()) {
-            (Some(one), None) => Ok(one.role.clone()),
+            (Some(one), None) => Ok(one.id),
             (Some(_), Some(_)) => Err(Error::bad_credentials(RefusalCause::SeveralRolesTrust)),
             (None, _) => Err(Error::bad_credentials(RefusalCause::NoRoleTrusts)),
         }
@@ -183,18 +184,9 @@ fn trusts(
     identity: &WebIdentity,
     (context, now): (&RequestContext, Timestamp),
 ) -> bool {
-    let audiences: Vec<&str> = identity.audiences.iter().map(String::as_str).collect();
-    let assumer = Assumer::Federated {
-        account: provider.account,
-        provider: &provider.name,
-        claims: OidcClaims {
-            issuer: &identity.issuer,
-            subject: &identity.subject,
-            audiences: &audiences,
-        },
-    };
+    let assumer = bearer(provider.account, &provider.name, identity);
     let context = context.policy_context(now);
-    let decision = trust::decide_trust(&trusting.role.name, &trusting.policy, &assumer, &context);
+    let decision = trust::decide_trust(&trusting.name, &trusting.policy, &assumer, &context);
     decision.outcome == Outcome::Allowed
 }
 

@@ -7,11 +7,12 @@ use crate::domain::identity::Role;
 use crate::domain::ids::{AccountId, RoleId};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result, name};
-use crate::policy::{Assumer, Limits, OidcClaims, Outcome, TrustPolicy, trust};
+use crate::policy::{Limits, Outcome, TrustPolicy, trust};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::limits::attempt::Attempt;
+use crate::service::memory::trusting_roles::{bearer, trust_policy_of};
 use crate::store;
 use crate::token::WebIdentity;
 
@@ -137,17 +138,8 @@ impl Identity {
             .access
             .verify_job_token(account, token, &mut Attempt::new(None))
             .await?;
-        let policy = TrustPolicy::parse(&role.trust_policy, Limits::POLICY)?.policy;
-        let audiences: Vec<&str> = identity.audiences.iter().map(String::as_str).collect();
-        let assumer = Assumer::Federated {
-            account,
-            provider: &provider.name,
-            claims: OidcClaims {
-                issuer: &identity.issuer,
-                subject: &identity.subject,
-                audiences: &audiences,
-            },
-        };
+        let policy = trust_policy_of(&role)?;
+        let assumer = bearer(account, &provider.name, &identity);
         let context = call.policy_context();
         let decision = trust::decide_trust(name, &policy, &assumer, &context);
         Ok(RoleTest {

@@ -1,15 +1,45 @@
-//! The roles of an account whose trust policies name an OpenID Connect provider, compiled.
+//! Trust policies as they are stored, compiled, and the roles that trust an OpenID Connect
+//! provider.
 
 use crate::domain::identity::Role;
-use crate::domain::ids::AccountId;
+use crate::domain::ids::{AccountId, RoleId};
 use crate::domain::{Error, Result};
-use crate::policy::{Limits, TrustPolicy};
+use crate::policy::{Assumer, Limits, OidcClaims, TrustPolicy};
 use crate::store::{self, Store};
+use crate::token::WebIdentity;
 
 /// A role, and its compiled trust policy.
 pub(in crate::service) struct TrustingRole {
-    pub(in crate::service) role: Role,
+    pub(in crate::service) id: RoleId,
+    pub(in crate::service) name: String,
     pub(in crate::service) policy: TrustPolicy,
+}
+
+/// Compiles the trust policy of a role as it is stored.
+///
+/// # Errors
+/// `Internal` when it can't be read.
+pub(in crate::service) fn trust_policy_of(role: &Role) -> Result<TrustPolicy> {
+    TrustPolicy::parse(&role.trust_policy, Limits::POLICY)
+        .map(|checked| checked.policy)
+        .map_err(|error| Error::internal("a stored trust policy can't be read").caused_by(error))
+}
+
+/// Returns the bearer of a verified token of a provider, as trust policies see it.
+pub(in crate::service) fn bearer<'a>(
+    account: AccountId,
+    provider: &'a str,
+    identity: &'a WebIdentity,
+) -> Assumer<'a> {
+    Assumer::Federated {
+        account,
+        provider,
+        claims: OidcClaims {
+            issuer: &identity.issuer,
+            subject: &identity.subject,
+            audiences: &identity.audiences,
+        },
+    }
 }
 
 /// Reads the roles that trust tokens of a provider, oldest first.
@@ -24,17 +54,10 @@ pub(in crate::service) async fn of_provider(
 ) -> Result<Vec<TrustingRole>> {
     let mut trusting = Vec::new();
     for role in store::role::list(store, account).await? {
-        let policy = TrustPolicy::parse(&role.trust_policy, Limits::POLICY)
-            .map_err(|error| {
-                Error::internal(format!(
-                    "the trust policy of role {} can't be read",
-                    role.id
-                ))
-                .caused_by(error)
-            })?
-            .policy;
+        let policy = trust_policy_of(&role)?;
         if policy.names_provider(account, provider) {
-            trusting.push(TrustingRole { role, policy });
+            let (id, name) = (role.id, role.name);
+            trusting.push(TrustingRole { id, name, policy });
         }
     }
     Ok(trusting)

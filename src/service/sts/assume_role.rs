@@ -4,19 +4,17 @@ use crate::domain::identity::Role;
 use crate::domain::ids::{AccountId, RoleId};
 use crate::domain::principal::{Principal, PrincipalName};
 use crate::domain::{Error, ErrorKind, Noun, Result};
-use crate::policy::{
-    Assumer, Context, Limits, OidcClaims, Outcome, Permission, Request, Resource, TrustPolicy,
-    trust,
-};
+use crate::policy::{Assumer, Context, Outcome, Permission, Request, Resource, trust};
 use crate::service::access::caller::{Bearer, Caller};
 use crate::service::call::Call;
 use crate::service::ledger::actions::AuditAction;
+use crate::service::memory::trusting_roles::{bearer, trust_policy_of};
 use crate::service::rights::{denial, denied};
 use crate::service::sts::Sts;
 use crate::service::sts::rules::SessionRules;
 use crate::service::sts::session::{NewSession, Plan, check_session_policy};
 use crate::store;
-use crate::token::{Dependency, WebIdentity};
+use crate::token::Dependency;
 
 /// The role that a call means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,33 +229,13 @@ impl Sts {
 }
 
 fn decide_trust(role: &Role, assumer: &Assumer<'_>, request: &Request<'_>) -> Result<Outcome> {
-    let trusted = TrustPolicy::parse(&role.trust_policy, Limits::POLICY)
-        .map_err(|error| Error::internal("a stored trust policy can't be read").caused_by(error))?;
-    Ok(trust::decide_trust(&role.name, &trusted.policy, assumer, &request.context).outcome)
+    let policy = trust_policy_of(role)?;
+    Ok(trust::decide_trust(&role.name, &policy, assumer, &request.context).outcome)
 }
 
-fn trusts_bearer(role: &Role, bearer: &Bearer, request: &Request<'_>) -> Result<Outcome> {
-    let WebIdentity {
-        issuer,
-        subject,
-        audiences,
-        ..
-    } = &bearer.identity;
-    let audiences: Vec<&str> = audiences.iter().map(String::as_str).collect();
-    let claims = OidcClaims {
-        issuer,
-        subject,
-        audiences: &audiences,
-    };
-    decide_trust(
-        role,
-        &Assumer::Federated {
-            account: bearer.account,
-            provider: &bearer.provider,
-            claims,
-        },
-        request,
-    )
+fn trusts_bearer(role: &Role, caller: &Bearer, request: &Request<'_>) -> Result<Outcome> {
+    let assumer = bearer(caller.account, &caller.provider, &caller.identity);
+    decide_trust(role, &assumer, request)
 }
 
 fn untrusted(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Error {

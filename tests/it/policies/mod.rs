@@ -349,12 +349,6 @@ fn roles_trust_whom_their_cases_say() {
             .unwrap_or_else(|error| panic!("{file}: {error}"));
         for (place, case) in cases.cases.iter().enumerate() {
             let account = |number: &i64| AccountId::new(*number).unwrap();
-            let audiences: Vec<&str> = match &case.assumer {
-                TrustAssumer::Federated { audiences, .. } => {
-                    audiences.iter().map(String::as_str).collect()
-                }
-                _ => Vec::new(),
-            };
             let assumer = match &case.assumer {
                 TrustAssumer::Root(number) => Assumer::Root(account(number)),
                 TrustAssumer::User(number, id, name) => Assumer::User {
@@ -372,14 +366,14 @@ fn roles_trust_whom_their_cases_say() {
                     provider,
                     issuer,
                     subject,
-                    ..
+                    audiences,
                 } => Assumer::Federated {
                     account: account(number),
                     provider,
                     claims: OidcClaims {
                         issuer,
                         subject,
-                        audiences: &audiences,
+                        audiences,
                     },
                 },
             };
@@ -418,7 +412,7 @@ fn trusts_job(policy: &str, subject: &str) -> bool {
     let claims = OidcClaims {
         issuer: "https://token.actions.githubusercontent.com",
         subject,
-        audiences: &["sts.example.com"],
+        audiences: &["sts.example.com".to_owned()],
     };
     let assumer = Assumer::Federated {
         account: AccountId::new(100_000_000_001).unwrap(),
