@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::domain::Result;
+use crate::service::memory::single_flight::{SingleFlight, Turn};
 use crate::service::sharded::AsItIs;
 
 /// How many ids are read at once.
@@ -28,7 +29,7 @@ pub(in crate::service) struct KnownIds {
     wanted: AtomicU64,
     /// Which of those reads was done.
     read: AtomicU64,
-    reading: tokio::sync::Mutex<()>,
+    reading: SingleFlight,
 }
 
 #[derive(Default)]
@@ -47,7 +48,7 @@ impl KnownIds {
             sets: RwLock::default(),
             wanted: AtomicU64::new(1),
             read: AtomicU64::new(0),
-            reading: tokio::sync::Mutex::default(),
+            reading: SingleFlight::default(),
         }
     }
 
@@ -84,14 +85,10 @@ impl KnownIds {
     where
         F: Future<Output = Result<Vec<(String, String)>>>,
     {
-        if self.is_read() {
+        let done = || self.is_read().then_some(());
+        let Turn::Leads(_leader) = self.reading.join(done).await else {
             return Ok(());
-        }
-        let _reading = self.reading.lock().await;
-        // A request that waited finds it done.
-        if self.is_read() {
-            return Ok(());
-        }
+        };
         let wanted = self.wanted.load(Ordering::Acquire);
         // From here on additions count, so nothing is missed between the pages.
         self.sets_mut().next = Some(Hashes::default());
