@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::client::cloud::{CloudApi, Kind};
 use crate::client::endpoint::{Endpoint, outgoing};
 use crate::client::environment::Environment;
-use crate::client::job_token::{JobToken, Sources};
+use crate::client::job_token::{JobToken, Sources, expiry};
 use crate::client::keys::FoundKey;
 use crate::client::profile::RegistryProfile;
 use crate::domain::clock::Timestamp;
@@ -163,7 +163,7 @@ impl Wanted {
     pub fn log_in_by(&self, JobToken { token, source }: JobToken) -> LogIn {
         LogIn {
             username: self.role.clone().unwrap_or_else(|| ANY_ROLE.to_owned()),
-            expires_at: crate::client::job_token::expiry(&token),
+            expires_at: expiry(&token),
             secret: token,
             source,
         }
@@ -193,7 +193,7 @@ impl Wanted {
             username: credential.username,
             secret: credential.secret,
             expires_at: Some(credential.expires_at),
-            source: format!("the access key {} of {}", key.id, key.source),
+            source: key.to_string(),
         })
     }
 }

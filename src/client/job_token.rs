@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 
 use crate::client::environment::{Environment, read, read_if_there};
+use crate::client::headers;
 use crate::client::profile::RegistryProfile;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
@@ -109,14 +110,13 @@ impl Sources {
             ))
         };
         let url = request.for_audience(audience)?;
-        let mut headers = HeaderMap::new();
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", request.token))
+        let mut sent = HeaderMap::new();
+        let bearer = headers::secret(&format!("Bearer {}", request.token))
             .map_err(|_| platform("ACTIONS_ID_TOKEN_REQUEST_TOKEN can't be in a header"))?;
-        bearer.set_sensitive(true);
-        headers.insert(AUTHORIZATION, bearer);
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        sent.insert(AUTHORIZATION, bearer);
+        sent.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let answer = client
-            .get(&url, headers, MAX_ANSWER)
+            .get(&url, sent, MAX_ANSWER)
             .await
             .map_err(|failure| platform("it does not answer").caused_by(failure))?;
         if answer.status() != StatusCode::OK {

@@ -1,5 +1,6 @@
 //! Access keys of the clouds' APIs, from where the clouds' own tools keep them.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -38,6 +39,12 @@ impl FoundKey {
             Cloud::Tencent => in_tccli(environment),
             Cloud::Alibaba => in_alibaba_profile(environment),
         }
+    }
+}
+
+impl fmt::Display for FoundKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the access key {} of {}", self.id, self.source)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod cloud;
 pub mod credentials;
 pub mod endpoint;
 pub mod environment;
+pub mod headers;
 pub mod job_token;
 pub mod keys;
 pub mod kubelet;

@@ -2,11 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use crate::client::endpoint::Endpoint;
+use crate::client::headers::{self, Challenge};
 use crate::domain::secret::Secret;
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};
@@ -14,12 +15,6 @@ use crate::remote;
 
 /// The most bytes of an answer.
 const MAX_ANSWER: usize = 256 << 10;
-
-/// The challenge of a registry: where it sends its clients for a token.
-struct Challenge {
-    realm: String,
-    service: String,
-}
 
 /// Logs in to a registry as its clients do, and sees it accept the token.
 ///
@@ -57,9 +52,9 @@ pub async fn verify(
             challenge.realm
         )));
     }
-    let token = challenge.token(client, username, secret).await?;
+    let token = token(&challenge, client, username, secret).await?;
     let mut headers = HeaderMap::new();
-    headers.insert(AUTHORIZATION, sensitive(&format!("Bearer {token}"))?);
+    headers.insert(AUTHORIZATION, headers::secret(&format!("Bearer {token}"))?);
     let answer = client
         .get(&url, headers, MAX_ANSWER)
         .await
@@ -86,82 +81,46 @@ fn base_url(registry: &str) -> Result<url::Url> {
     url::Url::parse(&format!("{scheme}://{registry}/v2/")).map_err(|_| refuse("it is no host"))
 }
 
-fn sensitive(text: &str) -> Result<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).map_err(Error::internal)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-impl Challenge {
-    fn read(headers: &HeaderMap) -> Option<Self> {
-        headers.get_all(WWW_AUTHENTICATE).iter().find_map(|line| {
-            let parameters = line.to_str().ok()?.strip_prefix("Bearer ")?;
-            let value = |name: &str| {
-                let (_, rest) = parameters.split_once(&format!("{name}=\""))?;
-                rest.split_once('"').map(|(value, _)| value.to_owned())
-            };
-            Some(Self {
-                realm: value("realm")?,
-                service: value("service").unwrap_or_default(),
-            })
-        })
+/// Asks the realm of a challenge for a token.
+async fn token(
+    challenge: &Challenge,
+    client: &remote::Client,
+    username: &str,
+    secret: &Secret,
+) -> Result<String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        token: String,
     }
-
-    async fn token(
-        &self,
-        client: &remote::Client,
-        username: &str,
-        secret: &Secret,
-    ) -> Result<String> {
-        #[derive(Deserialize)]
-        struct Answer {
-            token: String,
-        }
-        let mut url = url::Url::parse(&self.realm).map_err(Error::internal)?;
-        url.query_pairs_mut().append_pair("service", &self.service);
-        let pair = STANDARD.encode(format!("{username}:{}", secret.expose()));
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, sensitive(&format!("Basic {pair}"))?);
-        let answer = client
-            .get(&url, headers, MAX_ANSWER)
-            .await
-            .map_err(|failure| {
-                Error::misconfigured(format!("{} does not answer", self.realm)).caused_by(failure)
-            })?;
-        if answer.status() != StatusCode::OK {
-            return Err(Error::misconfigured(format!(
-                "the service answers {} to the log-in of {username:?} at {:?}; its log has the \
-                 reason",
-                answer.status(),
-                self.service
-            )));
-        }
-        let Answer { token } = serde_json::from_slice(answer.body())
-            .map_err(|_| Error::misconfigured("the service's answer has no token"))?;
-        Ok(token)
+    let mut url = url::Url::parse(&challenge.realm).map_err(Error::internal)?;
+    url.query_pairs_mut()
+        .append_pair("service", &challenge.service);
+    let pair = STANDARD.encode(format!("{username}:{}", secret.expose()));
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, headers::secret(&format!("Basic {pair}"))?);
+    let answer = client
+        .get(&url, headers, MAX_ANSWER)
+        .await
+        .map_err(|failure| {
+            Error::misconfigured(format!("{} does not answer", challenge.realm)).caused_by(failure)
+        })?;
+    if answer.status() != StatusCode::OK {
+        return Err(Error::misconfigured(format!(
+            "the service answers {} to the log-in of {username:?} at {:?}; its log has the \
+             reason",
+            answer.status(),
+            challenge.service
+        )));
     }
+    let Answer { token } = serde_json::from_slice(answer.body())
+        .map_err(|_| Error::misconfigured("the service's answer has no token"))?;
+    Ok(token)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::ErrorKind;
-
-    #[test]
-    fn a_challenge_is_read_wherever_it_stands() {
-        let mut headers = HeaderMap::new();
-        for line in [
-            "Basic realm=\"registry\"",
-            "Bearer realm=\"https://transire.example.com/token\",service=\"registry.example.com\"",
-        ] {
-            headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(line));
-        }
-        let challenge = Challenge::read(&headers).unwrap();
-        assert_eq!(
-            (challenge.realm.as_str(), challenge.service.as_str()),
-            ("https://transire.example.com/token", "registry.example.com")
-        );
-    }
 
     #[test]
     fn a_registry_is_a_host_and_plain_http_is_for_this_machine() {

@@ -3,8 +3,9 @@
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 
+use crate::client::headers;
+use crate::domain::Result;
 use crate::domain::clock::Timestamp;
-use crate::domain::{Error, Result};
 use crate::sign::{self, Parameters, Signer, acs3, tc3};
 
 /// The region that Tencent's API is asked for: a service has one of each name.
@@ -75,29 +76,29 @@ pub fn tencent(
     signer: &Signer<'_>,
     now: Timestamp,
 ) -> Result<SignedRequest> {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("x-tc-action", HeaderValue::from_static(operation.action));
-    headers.insert("x-tc-version", HeaderValue::from_static(operation.version));
-    headers.insert("x-tc-region", HeaderValue::from_static(REGION));
-    headers.insert("x-tc-timestamp", HeaderValue::from(now.unix_seconds()));
+    let mut sent = HeaderMap::new();
+    sent.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    sent.insert("x-tc-action", HeaderValue::from_static(operation.action));
+    sent.insert("x-tc-version", HeaderValue::from_static(operation.version));
+    sent.insert("x-tc-region", HeaderValue::from_static(REGION));
+    sent.insert("x-tc-timestamp", HeaderValue::from(now.unix_seconds()));
     if let Some(token) = signer.session_token {
-        headers.insert("x-tc-token", secret(token)?);
+        sent.insert("x-tc-token", headers::secret(token)?);
     }
     let request = sign::Request {
         method: "POST",
         path: "/",
         query: "",
         host,
-        headers: &headers,
+        headers: &sent,
         body: &body,
     };
     let signed = "content-type;host";
     let authorization = tc3::authorization(&request, signed, operation.product, signer, now)?;
-    headers.insert(AUTHORIZATION, secret(&authorization)?);
+    sent.insert(AUTHORIZATION, headers::secret(&authorization)?);
     Ok(SignedRequest {
         target: "/".to_owned(),
-        headers,
+        headers: sent,
         body,
     })
 }
@@ -134,10 +135,4 @@ pub fn alibaba(
         headers,
         body: Vec::new(),
     })
-}
-
-fn secret(text: &str) -> Result<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).map_err(Error::internal)?;
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -10,13 +10,8 @@ use url::Url;
 use super::image::{Image, MANIFEST_TYPE, digest_of};
 use super::wire::Http;
 use crate::client::cloud::Credential;
+use crate::client::headers::Challenge;
 use crate::domain::{Error, Result};
-
-/// Where a registry sends its clients for a token.
-struct Challenge {
-    realm: String,
-    service: String,
-}
 
 pub(super) struct Registry {
     http: Http,
@@ -57,10 +52,7 @@ impl Registry {
 
     async fn challenge(&self) -> Result<Challenge> {
         if let Some(known) = &self.known {
-            return Ok(Challenge {
-                realm: known.realm.clone(),
-                service: known.service.clone(),
-            });
+            return Ok(known.clone());
         }
         let answer = self
             .http
@@ -70,26 +62,17 @@ impl Registry {
                     .map_err(Error::internal)?,
             )
             .await?;
-        let header = answer
-            .headers()
-            .get(WWW_AUTHENTICATE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        let part = |name: &str| {
-            let (_, rest) = header.split_once(&format!("{name}=\""))?;
-            rest.split_once('"').map(|(value, _)| value.to_owned())
-        };
-        match (
-            header.starts_with("Bearer "),
-            part("realm"),
-            part("service"),
-        ) {
-            (true, Some(realm), Some(service)) => Ok(Challenge { realm, service }),
-            _ => Err(Error::misconfigured(format!(
-                "the registry does not ask for a token: {} {header}",
-                answer.status()
-            ))),
-        }
+        Challenge::read(answer.headers())
+            .filter(|challenge| !challenge.service.is_empty())
+            .ok_or_else(|| {
+                let header = answer.headers().get(WWW_AUTHENTICATE);
+                let header = header.and_then(|value| value.to_str().ok());
+                Error::misconfigured(format!(
+                    "the registry does not ask for a token: {} {}",
+                    answer.status(),
+                    header.unwrap_or_default()
+                ))
+            })
     }
 
     /// Exchanges a credential for a token, as `docker login` and every pull and push do.

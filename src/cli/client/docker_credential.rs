@@ -1,13 +1,12 @@
 //! Docker's credential helper: the registries of the client's profile have log-ins, and no other.
 
 use std::collections::BTreeMap;
-use std::io::{Read, stdin};
 
 use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::cli::client::Options;
+use crate::cli::client::{Options, request};
 use crate::cli::output::print_line;
 use crate::client::environment::Environment;
 use crate::client::profile::Profile;
@@ -15,8 +14,6 @@ use crate::domain::{Error, Result};
 
 /// Docker compares this text, and goes on without a log-in.
 const NOT_FOUND: &str = "credentials not found in native keychain";
-/// The most bytes of a request.
-const MAX_REQUEST: u64 = 256 << 10;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
@@ -62,15 +59,6 @@ pub(super) async fn run(environment: &Environment, command: Command) -> Result<(
     }
 }
 
-fn request() -> Result<String> {
-    let mut text = String::new();
-    stdin()
-        .take(MAX_REQUEST)
-        .read_to_string(&mut text)
-        .map_err(|error| Error::misconfigured(format!("standard input can't be read: {error}")))?;
-    Ok(text)
-}
-
 /// Returns the host and the port of a server as docker writes it.
 fn registry_of(server: &str) -> &str {
     let server = server.trim();
@@ -82,20 +70,14 @@ async fn get(environment: &Environment, options: &Options) -> Result<()> {
     let server = request()?;
     let server = server.trim();
     let registry = registry_of(server);
-    if Profile::of_user(environment)?
-        .of_registry(registry)
-        .is_none()
-    {
+    let profile = Profile::of_user(environment)?;
+    let Some(known) = profile.of_registry(registry) else {
         // Docker reads the errors of a helper from its standard output.
         print_line(NOT_FOUND)?;
-        return Err(Error::misconfigured(format!(
-            "the client's profile has no registry {registry}"
-        )));
-    }
-    let log_in = options
-        .wanted(environment, Some(registry))?
-        .log_in(environment)
-        .await;
+        return Err(Error::misconfigured(unknown(registry)));
+    };
+    let wanted = options.or_of(environment, Some(known));
+    let log_in = wanted.log_in(environment).await;
     let log_in = match log_in {
         Ok(log_in) => log_in,
         Err(error) => {
@@ -111,6 +93,10 @@ async fn get(environment: &Environment, options: &Options) -> Result<()> {
     print_line(&answer.to_string())
 }
 
+fn unknown(registry: &str) -> String {
+    format!("the client's profile has no registry {registry}")
+}
+
 /// Accepts what docker stores and erases for our registries, and drops it: the helper gets a log-in
 /// whenever one is needed.
 fn drop_for(environment: &Environment, server: &str, done: &str) -> Result<()> {
@@ -119,7 +105,7 @@ fn drop_for(environment: &Environment, server: &str, done: &str) -> Result<()> {
         .of_registry(registry)
         .is_none()
     {
-        let why = format!("the client's profile has no registry {registry}");
+        let why = unknown(registry);
         print_line(&why)?;
         return Err(Error::misconfigured(why));
     }

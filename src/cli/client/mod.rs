@@ -4,6 +4,7 @@ mod credential_provider;
 mod docker_credential;
 mod log_in;
 
+use std::io::{Read, stdin};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -16,9 +17,12 @@ use crate::client::credentials::{LogIn, Proof, Wanted};
 use crate::client::endpoint::Endpoint;
 use crate::client::environment::Environment;
 use crate::client::job_token::Sources;
-use crate::client::profile::Profile;
+use crate::client::profile::{Profile, RegistryProfile};
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
+
+/// The most bytes of a request of another program's protocol.
+const MAX_REQUEST: u64 = 256 << 10;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -91,6 +95,10 @@ impl Options {
     fn wanted(&self, environment: &Environment, registry: Option<&str>) -> Result<Wanted> {
         let profile = Profile::of_user(environment)?;
         let of_registry = registry.and_then(|registry| profile.of_registry(registry));
+        Ok(self.or_of(environment, of_registry))
+    }
+
+    fn or_of(&self, environment: &Environment, profile: Option<&RegistryProfile>) -> Wanted {
         let wanted = Wanted {
             endpoint: self.endpoint.clone(),
             instance: self.instance.clone(),
@@ -102,8 +110,18 @@ impl Options {
             },
             ca_file: self.ca_file.clone(),
         };
-        Ok(wanted.or_of(environment, of_registry))
+        wanted.or_of(environment, profile)
     }
+}
+
+/// Reads the request of another program's protocol from standard input.
+fn request() -> Result<String> {
+    let mut text = String::new();
+    stdin()
+        .take(MAX_REQUEST)
+        .read_to_string(&mut text)
+        .map_err(|error| Error::misconfigured(format!("standard input can't be read: {error}")))?;
+    Ok(text)
 }
 
 pub(super) async fn run(command: Command, output: &Output) -> Result<()> {
@@ -161,10 +179,7 @@ async fn whoami(environment: &Environment, options: &Options, output: &Output) -
                 .await?;
             vec![
                 ("caller", arn.into()),
-                (
-                    "by",
-                    format!("the access key {} of {}", key.id, key.source).into(),
-                ),
+                ("by", key.to_string().into()),
                 ("expires_at", Value::Null),
             ]
         }
