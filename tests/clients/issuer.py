@@ -2,15 +2,15 @@
 
 import base64
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from loopback import HttpServer, Reply
 from service import Account, Transire
 
 AUDIENCE = "sts.example.com"
@@ -26,27 +26,15 @@ class Issuer:
 
     def __init__(self) -> None:
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        issuer = self
+        self._server = HttpServer(self._answer)
+        self.url = self._server.url
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                document = issuer.documents().get(self.path)
-                body = json.dumps(document).encode()
-                self.send_response(200 if document else 404)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+    def _answer(self, path: str, _headers: Mapping[str, str]) -> Reply:
+        document = self.documents().get(path)
+        return (200 if document else 404), {}, json.dumps(document).encode()
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
     def keys(self) -> dict[str, Any]:
         numbers = self._key.public_key().public_numbers()

@@ -3,9 +3,7 @@
 import json
 import os
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 import image
 from credential import Credential, exchange
 from issuer import LOOPBACK, Issuer, job_token
+from loopback import HttpServer, Reply
 from registry import Registry, run, skopeo
 from service import AccessKey, Account, Instance, Transire
 
@@ -46,9 +45,9 @@ class Client:
             program.symlink_to(os.environ["TRANSIRE_TEST_PROGRAM"])
         environment = {"HOME": str(self.home), "PATH": os.environ["PATH"], **variables}
         done = subprocess.run([program, *arguments], input=stdin, env=environment, cwd=self.home, capture_output=True, text=True, timeout=60)
-        for secret in (done.stdout.strip(),):
-            if secret.startswith(("trs", "ey")):
-                self._transire.remember("secret of the client", secret)
+        secret = done.stdout.strip()
+        if secret.startswith(("trs", "ey")):
+            self._transire.remember("secret of the client", secret)
         return done
 
     def does(self, *arguments: str, stdin: str = "", **variables: str) -> str:
@@ -116,23 +115,13 @@ def platform(transire: Transire, issuer: Issuer) -> Iterator[tuple[str, list[str
     """What a job of GitHub Actions asks for its token, and what it was asked."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(f"{self.headers['Authorization']} {self.path}")
-            body = json.dumps({"value": job_token(transire, issuer, "GitHub")}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(path: str, headers: Mapping[str, str]) -> Reply:
+        asked.append(f"{headers['Authorization']} {path}")
+        return 200, {}, json.dumps({"value": job_token(transire, issuer, "GitHub")}).encode()
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/token?api-version=2.0", asked
-    server.shutdown()
-    server.server_close()
+    server = HttpServer(answer)
+    yield f"{server.url}/token?api-version=2.0", asked
+    server.stop()
 
 
 def test_a_job_of_github_asks_its_platform(
@@ -174,31 +163,19 @@ class Liar:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        liar = self
+        self.server = HttpServer(self._answer)
+        self.address = self.server.address
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                liar.asked.append(f"{self.path} {self.headers['Authorization']}")
-                self.send_response(401)
-                self.send_header("WWW-Authenticate", f'Bearer realm="{liar.realm}",service="stolen"')
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self.server.server_port}"
-        self.realm = f"http://{self.address}/token"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+    def _answer(self, path: str, headers: Mapping[str, str]) -> Reply:
+        self.asked.append(f"{path} {headers['Authorization']}")
+        return 401, {"WWW-Authenticate": f'Bearer realm="{self.server.url}/token",service="stolen"'}, b""
 
 
 @pytest.fixture
 def liar() -> Iterator[Liar]:
     liar = Liar()
     yield liar
-    liar.server.shutdown()
-    liar.server.server_close()
+    liar.server.stop()
 
 
 def test_a_lying_registry_gets_no_secret(client: Client, transire: Transire, account: Account, instance: Instance, liar: Liar) -> None:

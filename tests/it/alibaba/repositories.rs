@@ -326,21 +326,5 @@ async fn the_parameters_of_list_repository_are_checked() {
 #[tokio::test]
 async fn repositories_are_listed_in_an_instance_of_the_account() {
     let app = App::new().await;
-    let action = "ListRepository";
-    for id in [
-        app.foreign_instance.cri_id.as_str(),
-        "cri-0000000000000000",
-        "nonsense",
-    ] {
-        let answer = app.alibaba(action, &[("InstanceId", id)]).send().await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.json()["Code"].clone()),
-            (404, json!("INSTANCE_NOT_EXIST")),
-            "{id}"
-        );
-    }
-    assert_eq!(
-        app.alibaba(action, &[]).send().await.json()["Code"],
-        "MissingInstanceId"
-    );
+    app.lists_in_own_instances_alone("ListRepository").await;
 }

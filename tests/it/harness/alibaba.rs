@@ -393,3 +393,25 @@ impl App {
         self.alibaba_sts("AssumeRole", &query).by(key).send().await
     }
 }
+
+impl App {
+    /// Asserts that a list is of an instance of the caller's account, and names one.
+    pub(crate) async fn lists_in_own_instances_alone(&self, action: &str) {
+        for id in [
+            self.foreign_instance.cri_id.as_str(),
+            "cri-0000000000000000",
+            "nonsense",
+        ] {
+            let answer = self.alibaba(action, &[("InstanceId", id)]).send().await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.json()["Code"].clone()),
+                (404, json!("INSTANCE_NOT_EXIST")),
+                "{id}"
+            );
+        }
+        assert_eq!(
+            self.alibaba(action, &[]).send().await.json()["Code"],
+            "MissingInstanceId"
+        );
+    }
+}

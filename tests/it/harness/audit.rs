@@ -42,6 +42,17 @@ pub(crate) async fn lines(app: &App, expected: usize) -> Vec<AuditRow> {
     lines
 }
 
+/// Returns what `find` finds among all lines, once the queue's writer has written it.
+pub(crate) async fn found<T>(app: &App, find: impl Fn(Vec<AuditRow>) -> Option<T>) -> T {
+    for _ in 0..1000 {
+        if let Some(found) = find(lines(app, 0).await) {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it isn't in the audit");
+}
+
 impl App {
     /// Lists what the audit has of master keys.
     pub(crate) async fn audited(&self) -> Vec<String> {

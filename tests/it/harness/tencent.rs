@@ -564,3 +564,19 @@ impl App {
         (text("TokenId"), text("Token"))
     }
 }
+
+/// An app with the namespace `team`, and in it the repository `app`.
+pub(crate) async fn a_namespace_with_a_repository() -> App {
+    let app = App::new().await;
+    app.told(
+        "CreateNamespace",
+        json!({ "NamespaceName": "team", "IsPublic": false }),
+    )
+    .await;
+    app.told(
+        "CreateRepository",
+        json!({ "NamespaceName": "team", "RepositoryName": "app" }),
+    )
+    .await;
+    app
+}

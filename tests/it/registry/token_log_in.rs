@@ -1,7 +1,5 @@
 //! Log-ins with an OpenID Connect token as the password, of a job that holds one.
 
-use std::time::Duration;
-
 use http::StatusCode;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -10,7 +8,7 @@ use transire::domain::instance::InstanceChange;
 use transire::domain::switch::Switch;
 use transire::service::{InstanceChoice, NewOidcProvider};
 
-use crate::harness::audit::lines;
+use crate::harness::audit::found;
 use crate::harness::issuer::{Issuer, TestKey};
 use crate::harness::keyless::{AUDIENCE, GITHUB, GITHUB_NUMBERED, KUBERNETES, Keyless};
 use crate::harness::operator::account;
@@ -28,19 +26,15 @@ impl Keyless {
     /// Returns the causes of refused log-ins that the audit has, oldest first, once there are so
     /// many.
     async fn causes(&self, expected: usize) -> Vec<String> {
-        for _ in 0..1000 {
-            let causes: Vec<String> = lines(&self.app, 0)
-                .await
+        found(&self.app, |lines| {
+            let causes: Vec<String> = lines
                 .iter()
                 .filter(|line| line.action == "registry.log-in")
                 .map(|line| detail(&line.detail)["cause"].as_str().unwrap().to_owned())
                 .collect();
-            if causes.len() >= expected {
-                return causes;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        panic!("the audit has no {expected} refused log-ins");
+            (causes.len() >= expected).then_some(causes)
+        })
+        .await
     }
 
     /// Asserts that log-ins, by username and token, are refused alike whatever the reason, which
@@ -172,24 +166,21 @@ async fn a_role_that_is_deleted_ends_the_log_ins_of_tokens() {
 async fn the_audit_names_the_provider_and_the_subject() {
     let keyless = Keyless::new().await;
     keyless.exchange("jwt", &keyless.token(GITHUB)).await;
-    for _ in 0..1000 {
-        let lines = lines(&keyless.app, 0).await;
-        let Some(line) = lines.iter().find(|line| line.action == "token.exchange") else {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            continue;
-        };
-        let detail = detail(&line.detail);
-        assert_eq!(detail["oidc_provider"], "ci");
-        assert_eq!(detail["subject"], GITHUB);
-        assert_eq!(detail["granted"], json!([SCOPE]));
-        let principal = line.principal.as_deref().unwrap();
-        assert!(
-            principal.ends_with("/repo-example-org-app-ref-refs-heads-main"),
-            "{principal}"
-        );
-        return;
-    }
-    panic!("the exchange isn't in the audit");
+    let line = found(&keyless.app, |lines| {
+        lines
+            .into_iter()
+            .find(|line| line.action == "token.exchange")
+    })
+    .await;
+    let detail = detail(&line.detail);
+    assert_eq!(detail["oidc_provider"], "ci");
+    assert_eq!(detail["subject"], GITHUB);
+    assert_eq!(detail["granted"], json!([SCOPE]));
+    let principal = line.principal.as_deref().unwrap();
+    assert!(
+        principal.ends_with("/repo-example-org-app-ref-refs-heads-main"),
+        "{principal}"
+    );
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use transire::domain::switch::Switch;
 use transire::service::{AuditFilter, AuditMode, AuditRow, InstanceChoice};
 use transire::store::access_key::AccessKeyState;
 
+use crate::harness::audit::found;
 use crate::harness::documents::{allow, cam};
 use crate::harness::operator::{account, operator_call};
 use crate::harness::tencent::{done, with};
@@ -82,18 +83,6 @@ async fn temporary(app: &App, key: &Key) -> (String, String) {
             .to_owned()
     };
     (text("Username"), text("Token"))
-}
-
-/// Returns the audit's line about a request, once the queue's writer has written it.
-async fn line_of_request(app: &App, request_id: &str) -> AuditRow {
-    for _ in 0..1000 {
-        let lines = crate::harness::audit::lines(app, 0).await;
-        if let Some(line) = lines.into_iter().find(|line| line.request_id == request_id) {
-            return line;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("the request {request_id} isn't in the audit");
 }
 
 #[tokio::test]
@@ -257,12 +246,11 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
         .await;
     assert_eq!(exchanged.status, 200, "{}", exchanged.body);
     let request_id = exchanged.header("x-request-id").unwrap();
-    let id = line_of_request(&app, request_id)
-        .await
-        .credential_id
-        .unwrap()
-        .parse::<CredentialId>()
-        .unwrap();
+    let line = found(&app, |lines| {
+        lines.into_iter().find(|line| line.request_id == request_id)
+    })
+    .await;
+    let id: CredentialId = line.credential_id.unwrap().parse().unwrap();
     service
         .identity
         .revoke_credential(&operator_call(service), &root, &id)

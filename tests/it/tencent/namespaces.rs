@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use transire::service::NewNamespace;
 
 use crate::harness::App;
-use crate::harness::tencent::{names, with};
+use crate::harness::tencent::{a_namespace_with_a_repository, names, with};
 
 /// A namespace with a value in each documented field.
 fn made() -> Value {
@@ -238,22 +238,6 @@ async fn a_filter_of_another_form_is_refused() {
             "InvalidParameterValue"
         );
     }
-}
-
-/// An app with the namespace `team`, and in it the repository `app`.
-async fn a_namespace_with_a_repository() -> App {
-    let app = App::new().await;
-    app.told(
-        "CreateNamespace",
-        json!({ "NamespaceName": "team", "IsPublic": false }),
-    )
-    .await;
-    app.told(
-        "CreateRepository",
-        json!({ "NamespaceName": "team", "RepositoryName": "app" }),
-    )
-    .await;
-    app
 }
 
 /// The parameters of a new namespace, with some more.

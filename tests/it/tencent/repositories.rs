@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::App;
-use crate::harness::tencent::{names, with};
+use crate::harness::tencent::{a_namespace_with_a_repository, names, with};
 
 /// An app with the repositories `team/app` and, 1.5 s younger, the public `open/tool`.
 async fn two_repositories() -> App {
@@ -164,22 +164,6 @@ async fn a_repository_is_deleted_once_and_before_its_namespace() {
     );
     app.told("DeleteNamespace", json!({ "NamespaceName": "team" }))
         .await;
-}
-
-/// An app with the namespace `team`, and in it the repository `app`.
-async fn a_namespace_with_a_repository() -> App {
-    let app = App::new().await;
-    app.told(
-        "CreateNamespace",
-        json!({ "NamespaceName": "team", "IsPublic": false }),
-    )
-    .await;
-    app.told(
-        "CreateRepository",
-        json!({ "NamespaceName": "team", "RepositoryName": "app" }),
-    )
-    .await;
-    app
 }
 
 /// The parameters of a repository in `team`.
