@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::output::Fields;
 use super::{Context, Named, arguments};
 use crate::domain::Result;
-use crate::domain::identity::OidcAlgorithm;
+use crate::domain::identity::{OidcAlgorithm, OidcProvider, OidcProviderChange};
 use crate::domain::ids::AccountId;
 use crate::domain::secret::Secret;
 use crate::service::NewOidcProvider;
@@ -22,6 +23,10 @@ pub(super) enum Command {
         #[arg(long)]
         account: AccountId,
     },
+    /// Show a provider, with the keys that were given.
+    Show(Named),
+    /// Change a provider's keys, audiences or algorithms. Sessions go on.
+    Update(Update),
     /// Say whether a token is accepted, and print its content.
     Check(Check),
     /// Delete a provider: its tokens are refused from then on.
@@ -49,6 +54,27 @@ pub(super) struct Create {
 }
 
 #[derive(Args)]
+pub(super) struct Update {
+    #[command(flatten)]
+    provider: Named,
+    /// A file with the issuer's public keys, a JWK set, in place of those given or fetched. It may
+    /// hold old and new keys.
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present_any = ["audience", "algorithm"]
+    )]
+    jwks: Option<PathBuf>,
+    /// An audience. The option may be repeated; audiences that it doesn't name are removed.
+    #[arg(long)]
+    audience: Vec<String>,
+    /// An algorithm that may sign tokens, such as RS256. The option may be repeated; algorithms
+    /// that it doesn't name are removed.
+    #[arg(long, value_name = "ALG")]
+    algorithm: Vec<OidcAlgorithm>,
+}
+
+#[derive(Args)]
 pub(super) struct Check {
     #[command(flatten)]
     provider: Named,
@@ -67,6 +93,14 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 .output
                 .list(providers.into_iter().map(views::OidcProvider::from))
         }
+        Command::Show(Named { account, name }) => {
+            let provider = identity.oidc_provider(call, account, &name).await?;
+            let (jwks, created_at) = (provider.jwks.clone(), provider.created_at.rfc3339());
+            let mut fields = fields(provider);
+            fields.extend([("created_at", created_at.into()), ("jwks", jwks.into())]);
+            context.output.show(fields)
+        }
+        Command::Update(change) => update(context, change).await,
         Command::Check(token) => check(context, token).await,
         Command::Delete(one) => {
             identity
@@ -85,11 +119,7 @@ async fn create(context: &Context, create: Create) -> Result<()> {
         name: create.provider.name,
         issuer: create.issuer,
         audiences: create.audience,
-        jwks: create
-            .jwks
-            .as_deref()
-            .map(|file| arguments::read_file("jwks", file))
-            .transpose()?,
+        jwks: read_keys(create.jwks)?,
         algorithms: create.algorithm,
     };
     let provider = context
@@ -97,14 +127,38 @@ async fn create(context: &Context, create: Create) -> Result<()> {
         .identity
         .create_oidc_provider(&context.call(), new)
         .await?;
+    context.output.one(fields(provider))
+}
+
+async fn update(context: &Context, update: Update) -> Result<()> {
+    let Named { account, name } = update.provider;
+    let change = OidcProviderChange {
+        jwks: read_keys(update.jwks)?,
+        audiences: Some(update.audience).filter(|all| !all.is_empty()),
+        algorithms: Some(update.algorithm).filter(|all| !all.is_empty()),
+    };
+    let provider = context
+        .service
+        .identity
+        .update_oidc_provider(&context.call(), account, &name, change)
+        .await?;
+    context.output.one(fields(provider))
+}
+
+fn read_keys(file: Option<PathBuf>) -> Result<Option<String>> {
+    file.map(|file| arguments::read_file("jwks", &file))
+        .transpose()
+}
+
+fn fields(provider: OidcProvider) -> Fields {
     let shown = views::OidcProvider::from(provider);
-    context.output.one(vec![
+    vec![
         ("name", shown.name.into()),
         ("issuer", shown.issuer.into()),
         ("audiences", shown.audiences.into()),
         ("algorithms", shown.algorithms.into()),
         ("keys", shown.keys.into()),
-    ])
+    ]
 }
 
 async fn check(context: &Context, Check { provider, token }: Check) -> Result<()> {

@@ -135,6 +135,17 @@ pub struct OidcProvider {
     pub created_at: Timestamp,
 }
 
+/// A change of a provider; `None` leaves a part as it is.
+#[derive(Clone, Debug, Default)]
+pub struct OidcProviderChange {
+    /// The issuer's keys as a JWK set; they take the place of the keys that were given or fetched.
+    pub jwks: Option<String>,
+    /// All audiences of which a token must have one.
+    pub audiences: Option<Vec<String>>,
+    /// All algorithms of which one must have signed a token.
+    pub algorithms: Option<Vec<OidcAlgorithm>>,
+}
+
 /// An algorithm that signs OpenID Connect tokens (RFC 7518, 3.1; RFC 8037).
 ///
 /// Asymmetric ones alone: with HMAC the issuer's public key would be the secret, and `none` signs

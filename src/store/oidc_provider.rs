@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::domain::identity::{OidcAlgorithm, OidcProvider};
+use crate::domain::identity::{OidcAlgorithm, OidcProvider, OidcProviderChange};
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, Noun, Result};
 
@@ -35,6 +35,10 @@ statements! {
                   created_at) VALUES ($1, $2, $3, $4, $5, $6)";
         FIND = select!("AND oidc_provider.name = $2 ");
         LIST = select!("");
+        // The issuer is compared: a provider that was made again meanwhile isn't the one meant.
+        UPDATE = "UPDATE oidc_provider SET jwks = COALESCE($4, jwks), \
+                  algorithms = COALESCE($5, algorithms) \
+                  WHERE account_id = $1 AND name = $2 AND issuer = $3";
         DELETE = "DELETE FROM oidc_provider WHERE account_id = $1 AND name = $2";
     }
     "oidc_audience" {
@@ -71,16 +75,51 @@ pub fn insert(provider: &OidcProvider) -> Part {
             )
         },
     ));
-    guarded.extend((0..).zip(&provider.audiences).map(|(place, audience)| {
+    guarded.extend(insert_audiences(
+        account,
+        &provider.name,
+        &provider.audiences,
+    ));
+    Part::of(guarded).changes(Entity::OidcProvider, &thing_id(account, &provider.name))
+}
+
+fn insert_audiences(
+    account: AccountId,
+    name: &str,
+    audiences: &[String],
+) -> impl Iterator<Item = Guarded> {
+    (0..).zip(audiences).map(move |(place, audience)| {
         let parameters = vec![
             account.number().into(),
-            provider.name.as_str().into(),
+            name.into(),
             i64::into(place),
             audience.as_str().into(),
         ];
         Guarded::unguarded(INSERT_AUDIENCE, parameters)
-    }));
-    Part::of(guarded).changes(Entity::OidcProvider, &thing_id(account, &provider.name))
+    })
+}
+
+/// Changes the provider that was `found`; `NotFound` when it is gone.
+pub fn update(found: &OidcProvider, change: &OidcProviderChange) -> Part {
+    let (account, name) = (found.account, found.name.as_str());
+    let parameters = vec![
+        account.number().into(),
+        name.into(),
+        found.issuer.as_str().into(),
+        change.jwks.as_deref().into(),
+        change.algorithms.as_deref().map(written).into(),
+    ];
+    let missing = name.to_owned();
+    let update = Guarded::new(UPDATE, parameters, Rows::Exactly(1), move || {
+        Error::not_found(Noun::OidcProvider, &missing)
+    });
+    let mut guarded = vec![account::hold(account), update];
+    if let Some(audiences) = &change.audiences {
+        let key = vec![account.number().into(), name.into()];
+        guarded.push(Guarded::unguarded(DELETE_AUDIENCES, key));
+        guarded.extend(insert_audiences(account, name, audiences));
+    }
+    Part::of(guarded).changes(Entity::OidcProvider, &thing_id(account, name))
 }
 
 /// Deletes a provider; `NotFound` when the account has no such provider.

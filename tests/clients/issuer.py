@@ -24,7 +24,8 @@ def encode(data: bytes) -> str:
 class Issuer:
     """An issuer on loopback with one RSA key."""
 
-    def __init__(self) -> None:
+    def __init__(self, kid: str = "one") -> None:
+        self._kid = kid
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._server = HttpServer(self._answer)
         self.url = self._server.url
@@ -39,7 +40,7 @@ class Issuer:
     def keys(self) -> dict[str, Any]:
         numbers = self._key.public_key().public_numbers()
         n, e = (encode(number.to_bytes((number.bit_length() + 7) // 8)) for number in (numbers.n, numbers.e))
-        return {"keys": [{"kty": "RSA", "kid": "one", "use": "sig", "alg": "RS256", "n": n, "e": e}]}
+        return {"keys": [{"kty": "RSA", "kid": self._kid, "use": "sig", "alg": "RS256", "n": n, "e": e}]}
 
     def documents(self) -> dict[str, Any]:
         description = {"issuer": self.url, "jwks_uri": f"{self.url.rstrip('/')}/keys"}
@@ -48,7 +49,7 @@ class Issuer:
     def token(self, subject: str, **claims: Any) -> str:
         now = int(time.time())
         usual = {"iss": self.url, "sub": subject, "aud": AUDIENCE, "iat": now, "exp": now + 600}
-        parts = ({"alg": "RS256", "typ": "JWT", "kid": "one"}, usual | claims)
+        parts = ({"alg": "RS256", "typ": "JWT", "kid": self._kid}, usual | claims)
         signed = ".".join(encode(json.dumps(part).encode()) for part in parts)
         signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
         return f"{signed}.{encode(signature)}"

@@ -108,6 +108,37 @@ def test_given_keys_need_no_issuer(
     assert transire.cli(*check(issuer.token(subject, iss=place, aud=[AUDIENCE])))["subject"] == subject
 
 
+def test_a_cluster_rotates_its_keys_without_a_refusal(
+    transire: Transire, account: Account, instance: Instance, issuer: Issuer, keyless: dict[str, Any], tmp_path: Path
+) -> None:
+    """Keys that were given couldn't be replaced: the provider had to be deleted and made again."""
+    file = tmp_path / "jwks.json"
+    named = ("--account", account.id, "--name", "ci")
+
+    def give(*keys: dict[str, Any]) -> None:
+        file.write_text(json.dumps({"keys": keys}))
+        assert transire.cli("oidc-provider", "update", *named, "--jwks", file)["keys"] == "given"
+
+    def status(token: str) -> int:
+        return exchange(transire.realm, instance, Credential("jwt", transire.remember("OIDC token", token), expires_at=0)).status
+
+    subject = "system:serviceaccount:ci:builder"
+    successor = Issuer("two")
+    old, new = issuer.token(subject), successor.token(subject, iss=issuer.url)
+    [old_key], [new_key] = issuer.keys()["keys"], successor.keys()["keys"]
+    issuer.stop()
+    successor.stop()
+    give(old_key)
+    assert status(old) == 200
+    give(old_key, new_key)
+    wait_until("the new key to be known", lambda: status(new) == 200)
+    assert status(old) == 200
+    give(new_key)
+    wait_until("the old key to be gone", lambda: status(old) == 401)
+    assert status(new) == 200
+    assert json.loads(transire.cli("oidc-provider", "show", *named)["jwks"]) == {"keys": [new_key]}
+
+
 def test_an_issuer_inside_the_network_is_refused_unless_it_is_set(new_transire: Callable[..., Transire], issuer: Issuer) -> None:
     strict = new_transire("strict")
     strict.cli("init")

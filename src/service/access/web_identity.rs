@@ -133,11 +133,17 @@ impl Default for Issuers {
 }
 
 impl Issuers {
-    /// Returns the issuer of a provider; one of a provider that changed is new.
+    /// Returns the issuer of a provider. One of a provider that was made again, or has other keys,
+    /// is new. Another change leaves the keys that were fetched, so it refuses no token for want
+    /// of an answer.
     fn issuer(&self, provider: &Arc<OidcProvider>, now: Timestamp) -> Result<Arc<Recent<Issuer>>> {
         let key = (provider.account, provider.name.clone());
-        let is_same =
-            |known: &Issuer| Arc::ptr_eq(&known.provider, provider) || known.provider == *provider;
+        let is_same = |known: &Issuer| {
+            let of = &known.provider;
+            Arc::ptr_eq(of, provider)
+                || (of.created_at, &of.issuer, &of.jwks)
+                    == (provider.created_at, &provider.issuer, &provider.jwks)
+        };
         self.0
             .get_or_make(&key, now, is_same, || Issuer::new(Arc::clone(provider)))?
             .ok_or_else(|| Error::web_identity(WebIdentityFault::KeysUnavailable))
@@ -376,20 +382,37 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_that_changed_is_heard_anew() {
+    fn a_provider_that_was_made_again_or_has_other_keys_is_heard_anew() {
         let issuers = Issuers::default();
         let first = issuers.issuer(&provider("one"), NOW).unwrap();
         assert!(
             Arc::ptr_eq(&first, &issuers.issuer(&provider("one"), NOW).unwrap()),
             "the same, read again"
         );
-        let changed = Arc::new(OidcProvider {
+        let again = OidcProvider {
             created_at: NOW.plus(Duration::from_secs(1)),
             ..(*provider("one")).clone()
+        };
+        let rekeyed = OidcProvider {
+            jwks: Some(r#"{"keys":[]}"#.to_owned()),
+            ..(*provider("one")).clone()
+        };
+        for changed in [again, rekeyed] {
+            let heard = issuers.issuer(&Arc::new(changed), NOW).unwrap();
+            assert!(!Arc::ptr_eq(&first, &heard));
+        }
+    }
+
+    #[test]
+    fn other_audiences_and_algorithms_leave_the_keys_that_were_fetched() {
+        let issuers = Issuers::default();
+        let first = issuers.issuer(&provider("one"), NOW).unwrap();
+        let changed = Arc::new(OidcProvider {
+            audiences: vec!["other.example.com".to_owned()],
+            algorithms: vec![OidcAlgorithm::Es256],
+            ..(*provider("one")).clone()
         });
-        assert!(!Arc::ptr_eq(
-            &first,
-            &issuers.issuer(&changed, NOW).unwrap()
-        ));
+        let heard = issuers.issuer(&changed, NOW).unwrap();
+        assert!(Arc::ptr_eq(&first, &heard));
     }
 }

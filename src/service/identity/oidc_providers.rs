@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::domain::identity::{OidcAlgorithm, OidcProvider};
+use crate::domain::identity::{OidcAlgorithm, OidcProvider, OidcProviderChange};
 use crate::domain::ids::AccountId;
 use crate::domain::secret::Secret;
 use crate::domain::url::HttpUrl;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
 use crate::service::ledger::actions::AuditAction;
@@ -59,12 +59,8 @@ impl Identity {
         if algorithms.is_empty() {
             algorithms = OidcAlgorithm::ALL.to_vec();
         }
-        if let Some(jwks) = &new.jwks
-            && !JwkSet::parse(jwks)?.has_key_for(&algorithms)
-        {
-            let why =
-                "the JWK set holds no key that can sign tokens with the provider's algorithms";
-            return Err(Error::invalid_parameter("jwks", why));
+        if let Some(jwks) = &new.jwks {
+            check_keys(jwks, &algorithms, "jwks")?;
         }
         let provider = OidcProvider {
             account: new.account,
@@ -84,6 +80,59 @@ impl Identity {
         self.ledger
             .change(store::oidc_provider::insert(&provider), event)
             .await?;
+        Ok(provider)
+    }
+
+    /// Returns a provider of an account.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `NotFound`; those of the store.
+    pub async fn oidc_provider(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+    ) -> Result<OidcProvider> {
+        call.caller.require_operator()?;
+        store::oidc_provider::find(&self.base.store, account, name)
+            .await?
+            .ok_or_else(|| Error::not_found(Noun::OidcProvider, name))
+    }
+
+    /// Changes a provider; the sessions that its tokens opened go on. Returns it as it is now.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `NotFound`; `InvalidParameter` for a
+    /// value that isn't allowed; those of the store.
+    pub async fn update_oidc_provider(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+        change: OidcProviderChange,
+    ) -> Result<OidcProvider> {
+        let mut provider = self.oidc_provider(call, account, name).await?;
+        if let Some(audiences) = &change.audiences {
+            check_audiences(audiences)?;
+        }
+        let algorithms = change.algorithms.as_ref().unwrap_or(&provider.algorithms);
+        match (&change.jwks, &provider.jwks) {
+            (Some(new), _) => check_keys(new, algorithms, "jwks")?,
+            (None, Some(kept)) => check_keys(kept, algorithms, "algorithm")?,
+            (None, None) => {}
+        }
+        let event = call.event(AuditAction::OidcProviderUpdate).detail(json!({
+            "account": account.to_string(),
+            "oidc_provider": name,
+            "keys": change.jwks.is_some(),
+            "audiences": change.audiences,
+            "algorithms": change.algorithms.as_ref().map(|all| names(all)),
+        }));
+        let update = store::oidc_provider::update(&provider, &change);
+        self.ledger.change(update, event).await?;
+        provider.jwks = change.jwks.or(provider.jwks);
+        provider.audiences = change.audiences.unwrap_or(provider.audiences);
+        provider.algorithms = change.algorithms.unwrap_or(provider.algorithms);
         Ok(provider)
     }
 
@@ -136,6 +185,20 @@ impl Identity {
             .verify_web_identity(account, provider, token, &mut Attempt::new(None))
             .await
     }
+}
+
+fn names(algorithms: &[OidcAlgorithm]) -> Vec<&'static str> {
+    algorithms.iter().map(|one| one.name()).collect()
+}
+
+/// Checks that a JWK set has a key for one of these algorithms; `parameter` is the one that a
+/// refusal names.
+fn check_keys(jwks: &str, algorithms: &[OidcAlgorithm], parameter: &str) -> Result<()> {
+    if JwkSet::parse(jwks)?.has_key_for(algorithms) {
+        return Ok(());
+    }
+    let why = "the JWK set holds no key that can sign tokens with the provider's algorithms";
+    Err(Error::invalid_parameter(parameter, why))
 }
 
 /// Checks a provider's name, which is part of its ARN at both clouds.

@@ -257,6 +257,11 @@ actions! {
         "An OpenID Connect provider was deleted.",
         by "`oidc-provider delete`",
         detail "`account`, `oidc_provider`";
+    OidcProviderUpdate = "oidc-provider.update":
+        "The keys, audiences or algorithms of an OpenID Connect provider were changed; those that \
+         stayed as they were are null.",
+        by "`oidc-provider update`",
+        detail "`account`, `oidc_provider`, `keys`, `audiences`, `algorithms`";
     PolicyAttach = "policy.attach":
         "A policy was attached to a user, a group or a role.",
         by "`policy attach`",

@@ -2,12 +2,14 @@
 
 use super::identities::owner_and_other;
 use super::*;
-use crate::domain::identity::{OidcAlgorithm, OidcProvider};
+use crate::domain::identity::{OidcAlgorithm, OidcProvider, OidcProviderChange};
 use crate::store::oidc_provider as oidc_providers;
 
 on_both_databases! {
     a_provider_needs_its_account_and_a_name_of_its_own_there
     a_provider_reads_back_with_its_audiences
+    a_provider_changes_in_the_parts_that_are_named
+    a_provider_that_is_gone_or_was_made_again_is_not_changed
     a_provider_is_deleted_once
 }
 
@@ -107,6 +109,60 @@ async fn a_provider_reads_back_with_its_audiences(place: &Place) {
         oidc_providers::list(&store, owner.id).await.unwrap(),
         [cluster.clone(), actions]
     );
+}
+
+async fn a_provider_changes_in_the_parts_that_are_named(place: &Place) {
+    let (store, owner, other) = three_providers(place).await;
+    let (actions, keys) = (actions(), "{\"keys\":[{}]}".to_owned());
+    let change = OidcProviderChange {
+        jwks: Some(keys.clone()),
+        ..OidcProviderChange::default()
+    };
+    assert_eq!(
+        announced(&store, oidc_providers::update(&actions, &change)).await,
+        [entry(Entity::OidcProvider, "1/actions")]
+    );
+    let change = OidcProviderChange {
+        audiences: Some(vec!["beta".to_owned()]),
+        algorithms: Some(vec![OidcAlgorithm::Es256]),
+        ..OidcProviderChange::default()
+    };
+    apply(&store, oidc_providers::update(&actions, &change))
+        .await
+        .unwrap();
+    let changed = OidcProvider {
+        jwks: Some(keys),
+        audiences: vec!["beta".to_owned()],
+        algorithms: vec![OidcAlgorithm::Es256],
+        ..actions
+    };
+    assert_eq!(
+        oidc_providers::list(&store, owner.id).await.unwrap(),
+        [cluster(), changed]
+    );
+    assert_eq!(
+        oidc_providers::list(&store, other.id).await.unwrap(),
+        [foreign()]
+    );
+}
+
+async fn a_provider_that_is_gone_or_was_made_again_is_not_changed(place: &Place) {
+    let (store, owner, _) = three_providers(place).await;
+    let change = OidcProviderChange {
+        audiences: Some(vec!["beta".to_owned()]),
+        ..OidcProviderChange::default()
+    };
+    let again = OidcProvider {
+        issuer: "https://other.example.com".to_owned(),
+        ..actions()
+    };
+    let refused = refusal(&store, oidc_providers::update(&again, &change)).await;
+    assert_eq!(refused, not_found(Noun::OidcProvider, "actions"));
+    apply(&store, oidc_providers::delete(owner.id, "actions"))
+        .await
+        .unwrap();
+    let refused = refusal(&store, oidc_providers::update(&actions(), &change)).await;
+    assert_eq!(refused, not_found(Noun::OidcProvider, "actions"));
 }
 
 async fn a_provider_is_deleted_once(place: &Place) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::header;
 use serde_json::{Value, json};
 use transire::domain::error::WebIdentityFault;
-use transire::domain::identity::OidcAlgorithm;
+use transire::domain::identity::{OidcAlgorithm, OidcProvider, OidcProviderChange};
 use transire::domain::secret::Secret;
 use transire::domain::{Error, ErrorKind, Noun, Result};
 use transire::service::{LogIn, NewOidcProvider, Outgoing, RequestContext, WebIdentity};
@@ -14,6 +14,7 @@ use transire::service::{LogIn, NewOidcProvider, Outgoing, RequestContext, WebIde
 use crate::harness::issuer::{
     DESCRIPTION, Issuer, KEYS, Reply, TestKey, claims, jwks, outgoing_to_loopback,
 };
+use crate::harness::keyless::KUBERNETES;
 use crate::harness::operator::context;
 use crate::harness::{ACCOUNT, App, SERVICE};
 
@@ -42,6 +43,13 @@ async fn create(app: &App, new: NewOidcProvider) {
         .create_oidc_provider(&app.operator(), new)
         .await
         .unwrap();
+}
+
+async fn update(app: &App, change: OidcProviderChange) -> Result<OidcProvider> {
+    app.service
+        .identity
+        .update_oidc_provider(&app.operator(), ACCOUNT.parse().unwrap(), "issuer", change)
+        .await
 }
 
 async fn delete(app: &App) {
@@ -184,6 +192,98 @@ async fn a_token_of_a_cluster_is_believed_by_keys_that_were_given_and_nobody_is_
     app.wait(seconds(3000));
     assert!(check(&app, &key.token(&claims)).await.is_ok());
     assert_eq!(issuer.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_cluster_changes_its_keys_and_no_token_is_refused_meanwhile() {
+    // The provider had to be deleted and made again, and tokens were refused between the two.
+    let (app, old, new) = (
+        App::new().await,
+        TestKey::generate("RS256", "old"),
+        TestKey::generate("ES256", "new"),
+    );
+    let place = "https://kubernetes.default.svc.cluster.local";
+    let first = NewOidcProvider {
+        jwks: Some(jwks(&[&old]).to_string()),
+        ..new_provider(place)
+    };
+    create(&app, first).await;
+    let claims = claims(place, KUBERNETES, AUDIENCE, app.now());
+    assert!(check(&app, &old.token(&claims)).await.is_ok());
+    let keys = |keys: &[&TestKey]| OidcProviderChange {
+        jwks: Some(jwks(keys).to_string()),
+        ..OidcProviderChange::default()
+    };
+    update(&app, keys(&[&old, &new])).await.unwrap();
+    assert!(check(&app, &old.token(&claims)).await.is_ok());
+    assert!(check(&app, &new.token(&claims)).await.is_ok());
+    update(&app, keys(&[&new])).await.unwrap();
+    assert!(check(&app, &new.token(&claims)).await.is_ok());
+    assert_eq!(
+        fault(check(&app, &old.token(&claims)).await),
+        WebIdentityFault::BadSignature
+    );
+}
+
+#[tokio::test]
+async fn other_audiences_need_no_answer_of_the_issuer() {
+    let (app, key) = (app().await, TestKey::generate("ES256", "one"));
+    let issuer = Issuer::start(&[&key]).await;
+    create(&app, new_provider(&issuer.url)).await;
+    let token = |audience| key.token(&issuer.claims("builder", audience, app.now()));
+    let (before, after) = (token(AUDIENCE), token("other.example.com"));
+    assert!(check(&app, &before).await.is_ok());
+    drop(issuer);
+    let change = OidcProviderChange {
+        audiences: Some(vec!["other.example.com".to_owned()]),
+        ..OidcProviderChange::default()
+    };
+    update(&app, change).await.unwrap();
+    assert!(check(&app, &after).await.is_ok());
+    assert_eq!(
+        fault(check(&app, &before).await),
+        WebIdentityFault::AudienceNotMatched
+    );
+}
+
+#[tokio::test]
+async fn a_change_that_would_leave_no_key_is_refused() {
+    let (app, key) = (App::new().await, TestKey::generate("ES256", "one"));
+    let given = NewOidcProvider {
+        jwks: Some(jwks(&[&key]).to_string()),
+        ..new_provider("https://issuer.example.com")
+    };
+    create(&app, given).await;
+    let unlike = TestKey::generate("RS256", "one");
+    let cases = [
+        (
+            OidcProviderChange {
+                algorithms: Some(vec![OidcAlgorithm::Rs256]),
+                ..OidcProviderChange::default()
+            },
+            "algorithm",
+        ),
+        (
+            OidcProviderChange {
+                jwks: Some(jwks(&[&unlike]).to_string()),
+                algorithms: Some(vec![OidcAlgorithm::Es256]),
+                ..OidcProviderChange::default()
+            },
+            "jwks",
+        ),
+        (
+            OidcProviderChange {
+                audiences: Some(vec!["a b".to_owned()]),
+                ..OidcProviderChange::default()
+            },
+            "audience",
+        ),
+    ];
+    for (change, parameter) in cases {
+        let refused = update(&app, change).await.unwrap_err();
+        let name = parameter.to_owned();
+        assert_eq!(refused.kind(), &ErrorKind::InvalidParameter { name });
+    }
 }
 
 #[tokio::test]
@@ -747,6 +847,11 @@ async fn providers_are_the_operators_affair() {
         app.service
             .identity
             .check_web_identity(&call, account, "issuer", &Secret::new("token"))
+            .await
+            .unwrap_err(),
+        app.service
+            .identity
+            .update_oidc_provider(&call, account, "issuer", OidcProviderChange::default())
             .await
             .unwrap_err(),
         app.service
