@@ -22,6 +22,7 @@ pub mod instance;
 pub mod jwt;
 pub mod name;
 pub mod namespace;
+pub mod narrowing;
 mod noun;
 pub mod password;
 pub mod principal;

@@ -96,6 +96,8 @@ causes! {
     RoleOfOtherAccount = "role-of-other-account",
     /// No provider of the account has the token's issuer.
     NoSuchProvider = "web-identity-no-such-provider",
+    /// The provider whose token was exchanged for the credential is gone.
+    ProviderDeleted = "oidc-provider-deleted",
     /// Several providers of the account have the token's issuer and one of its audiences.
     SeveralProviders = "web-identity-several-providers",
     /// The token can't be read, or is signed in a way that the provider doesn't allow.

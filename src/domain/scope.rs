@@ -21,7 +21,8 @@ pub enum Action {
 }
 
 impl Action {
-    const NAMED: [Self; 4] = [Self::Pull, Self::Push, Self::Delete, Self::All];
+    /// All of them, in the order in which they are printed.
+    pub const NAMED: [Self; 4] = [Self::Pull, Self::Push, Self::Delete, Self::All];
 
     /// Returns the word in scopes and tokens.
     pub fn name(self) -> &'static str {
@@ -31,6 +32,21 @@ impl Action {
             Self::Delete => "delete",
             Self::All => "*",
         }
+    }
+
+    /// Returns all that a token with these actions may do.
+    ///
+    /// Divergence: docker asks whether a layer exists (HEAD, a pull) before it uploads it, so a
+    /// token that only allows push can't push.
+    pub fn implied_by(actions: &BTreeSet<Self>) -> BTreeSet<Self> {
+        let mut implied = actions.clone();
+        if implied.contains(&Self::All) {
+            implied.extend([Self::Pull, Self::Push, Self::Delete]);
+        }
+        if implied.contains(&Self::Push) {
+            implied.insert(Self::Pull);
+        }
+        implied
     }
 
     fn of_name(name: &str) -> Option<Self> {
@@ -78,6 +94,13 @@ impl Scope {
     /// The most scopes of a request without a proved caller: an upload that mounts from a few
     /// repositories needs four.
     pub const MAX_OF_STRANGERS: usize = 64;
+}
+
+impl Scope {
+    /// Tells whether two scopes are of the same resource.
+    pub fn is_of_resource(&self, other: &Self) -> bool {
+        self.resource_type == other.resource_type && self.name == other.name
+    }
 }
 
 /// The scopes of one request.

@@ -28,8 +28,9 @@ pub use jwt::{Access, Claims, SigningKey, SigningKeyPair, Token};
 pub use keyring::Keyring;
 pub use master::MasterKey;
 pub use sealed::{
-    Dependency, Grant, MAX_REGISTRY_SECRET, MAX_SESSION_DEPENDENCIES, MAX_SESSION_POLICY_BYTES,
-    MAX_SESSION_POLICY_CHARACTERS, PolicyDigest, Sealer, SealingKey, Session, SessionPolicy,
+    Dependency, Grant, MAX_EXCHANGES, MAX_PROVIDER_NAME, MAX_REGISTRY_SECRET,
+    MAX_SESSION_DEPENDENCIES, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS, OidcSubject,
+    PolicyDigest, Sealer, SealingKey, Session, SessionPolicy, SubjectDigest, longest_secret_of,
 };
 pub use web_identity::{JwkSet, UnverifiedToken, WebIdentity};
 pub use x509::certificate_expires_at;

@@ -83,4 +83,10 @@ print("SESSION", seal("trss_", 3, ID + b"\x05" + ACCOUNT + USER + short("ci")
 OF_ROOT = ID + b"\x01" + ACCOUNT + b"\x02" + b"\x01" + ACCOUNT + integer(3) + b"\x04" + KEY + integer(7)
 print("DEFLATED", seal("trst_", 4, OF_ROOT + deflated_policy(POLICY) + TIMES + b"tcr-demo0001" + b"\x01"))
 print("STORED", seal("trsr_", 5, OF_ROOT + stored_policy(POLICY) + TIMES + b"tcr-demo0001" + b"\x01"))
+print("NARROWED", seal("trst_", 6, ID + b"\x03" + ACCOUNT + ROLE + short("ci")
+    + b"\x03" + b"\x03" + ROLE + integer(1)
+    + b"\x09" + ACCOUNT + short("ci") + hashlib.sha256(b"repo:example-org/app:ref:refs/heads/main").digest()[:16]
+    + integer(1_735_787_045_123) + b"\x08" + b"vvvvvvvvvv0000000000" + integer(0)
+    + policy(None) + TIMES + b"tcr-demo0001" + b"\x01"
+    + b"\x01" + b"\x02" + b"\x01" + short("team/app") + b"\x03" + b"\x02" + short("catalog") + b"\x08"))
 print("HEX", deflate(POLICY).hex())

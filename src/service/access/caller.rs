@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::domain::credential::CredentialId;
 use crate::domain::ids::{AccountId, InstanceId};
 use crate::domain::instance::Instance;
+use crate::domain::narrowing::Narrowing;
 use crate::domain::principal::{Level, Principal};
 use crate::domain::secret::Secret;
 use crate::domain::service_account::{ServiceAccount, ServiceAccountId};
@@ -228,7 +229,9 @@ impl Caller {
                 Dependency::AccessKey(_)
                 | Dependency::LongTerm(_)
                 | Dependency::Session(_)
-                | Dependency::RefreshTokens(_) => None,
+                | Dependency::RefreshTokens(_)
+                | Dependency::Temporary(_)
+                | Dependency::OidcSubject(_) => None,
             });
         ids.chain(self.principal().map(Principal::number)).collect()
     }
@@ -319,6 +322,11 @@ impl Caller {
             Proof::LoggedIn { grant, .. } => Some(grant),
             _ => None,
         }
+    }
+
+    /// Returns what the credential that logged in is narrowed to.
+    pub(in crate::service) fn narrowing(&self) -> Option<&Narrowing> {
+        self.grant().and_then(|grant| grant.narrowing.as_ref())
     }
 
     /// Returns the OpenID Connect token that logged in at a registry.

@@ -332,6 +332,7 @@ impl Access {
             instance: stored.instance.clone(),
             username: stored.username,
             session_policy: None,
+            narrowing: None,
             issued_at: stored.created_at,
             expires_at: stored.expires_at,
         };

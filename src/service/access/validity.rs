@@ -10,7 +10,7 @@ use crate::domain::refusal::RefusalCause;
 use crate::service::access::Access;
 use crate::service::memory::staleness::Priority;
 use crate::store::access_key::AccessKeyState;
-use crate::token::Dependency;
+use crate::token::{Dependency, OidcSubject};
 
 /// The generation of a dependency that is valid, or why it isn't.
 type Validity<T = i64> = std::result::Result<T, RefusalCause>;
@@ -96,7 +96,12 @@ impl Access {
                     .map(|instance| instance.refresh_generation)
                     .ok_or(RefusalCause::UnknownService)
             }
-            // It has none, and is sealed with 0.
+            // These two have none, and are sealed with 0.
+            Dependency::Temporary(id) if self.memory.revocations.contains(id) => {
+                Err(RefusalCause::CredentialRevoked)
+            }
+            Dependency::Temporary(_) => Ok(0),
+            Dependency::OidcSubject(of) => self.generation_of_provider(of).await?,
             Dependency::Session(id) if self.memory.revocations.contains(id) => {
                 Err(RefusalCause::SessionRevoked)
             }
@@ -110,7 +115,9 @@ impl Access {
             Dependency::Root(_) | Dependency::User(_) | Dependency::Role(_) => {
                 RefusalCause::PrincipalRevoked
             }
-            Dependency::LongTerm(_) => RefusalCause::CredentialRevoked,
+            Dependency::LongTerm(_) | Dependency::Temporary(_) => RefusalCause::CredentialRevoked,
+            // One of the same name was made since.
+            Dependency::OidcSubject(_) => RefusalCause::ProviderDeleted,
             Dependency::RefreshTokens(_) => RefusalCause::RefreshTokensEnded,
             Dependency::Session(_) => RefusalCause::SessionRevoked,
             Dependency::AccessKey(id) => {
@@ -142,6 +149,17 @@ impl Access {
             Some(user) if user.state == UserState::Active => Ok(user.generation),
             Some(_) => Err(RefusalCause::UserDisabled),
         })
+    }
+
+    async fn generation_of_provider(&self, of: &OidcSubject) -> Result<Validity> {
+        let provider = self
+            .memory
+            .cache
+            .oidc_provider(&self.base.store, of.account, &of.provider)
+            .await?;
+        Ok(provider
+            .map(|provider| provider.created_at.unix_millis())
+            .ok_or(RefusalCause::ProviderDeleted))
     }
 
     /// Returns the first dependency of a principal's credential: the principal itself, if it may

@@ -124,6 +124,7 @@ impl Credentials {
             session_policy: signer
                 .session
                 .and_then(|session| session.session_policy.clone()),
+            narrowing: None,
             issued_at: now,
             expires_at: lifetime.end(now, signer.session),
         };

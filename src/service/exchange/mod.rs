@@ -229,14 +229,9 @@ impl Exchange {
     ///
     /// `StoreUnavailable` when a policy that no cache has can't be read.
     async fn held(&self, call: &Call<'_>, instance: &Instance, asked: &Scope) -> Result<Scope> {
-        let mut wanted = asked.actions.clone();
-        if wanted.contains(&Action::All) {
-            wanted.extend([Action::Pull, Action::Push, Action::Delete]);
-        }
-        // Divergence: docker asks whether a layer exists (HEAD, a pull) before it uploads it, so a
-        // token that only allows push can't push.
-        if wanted.contains(&Action::Push) {
-            wanted.insert(Action::Pull);
+        let mut wanted = Action::implied_by(&asked.actions);
+        if let Some(narrowing) = call.caller.narrowing() {
+            wanted = &wanted & &narrowing.actions_on(asked);
         }
         let mut actions = BTreeSet::new();
         for action in &wanted & &everything(&asked.resource_type, &asked.name) {
@@ -353,9 +348,4 @@ pub(in crate::service) fn missing(asked: &Scope, held: &BTreeSet<Action>) -> BTr
         missing.extend(everything(&asked.resource_type, &asked.name));
     }
     &missing - held
-}
-
-/// Tells whether two scopes are of the same resource.
-pub(in crate::service) fn is_same_resource(held: &Scope, asked: &Scope) -> bool {
-    held.resource_type == asked.resource_type && held.name == asked.name
 }

@@ -7,7 +7,7 @@ use crate::domain::instance::Instance;
 use crate::domain::printable::escape;
 use crate::domain::scope::{Action, ResourceType, Scope, Scopes};
 use crate::service::call::Call;
-use crate::service::exchange::{Exchange, is_same_resource, missing};
+use crate::service::exchange::{Exchange, missing};
 use crate::service::ledger::refusals::RefusedCaller;
 use crate::service::rights::verdict::everything;
 
@@ -104,7 +104,7 @@ impl Exchange {
         let mut granted = granted.iter().peekable();
         let nothing = std::collections::BTreeSet::new();
         for scope in &scopes.asked {
-            let held = granted.next_if(|held| is_same_resource(held, scope));
+            let held = granted.next_if(|held| held.is_of_resource(scope));
             let missing = missing(scope, held.map_or(&nothing, |held| &held.actions));
             if missing.is_empty() {
                 continue;
@@ -162,9 +162,15 @@ impl Exchange {
                 }
             });
         }
+        let left = call
+            .caller
+            .narrowing()
+            .map_or_else(|| possible.clone(), |narrowing| narrowing.actions_on(scope));
         let mut reasons: Vec<(String, String)> = Vec::new();
         for action in missing {
-            let why = if possible.contains(&action) {
+            let why = if possible.contains(&action) && !left.contains(&action) {
+                "the credential is narrowed to less".to_owned()
+            } else if possible.contains(&action) {
                 let request = self.rights.request_for(call, action, scope, instance);
                 let verdict = self
                     .rights

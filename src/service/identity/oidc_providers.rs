@@ -11,11 +11,9 @@ use crate::service::call::Call;
 use crate::service::identity::Identity;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::limits::attempt::Attempt;
-use crate::token::{JwkSet, WebIdentity};
+use crate::token::{JwkSet, MAX_PROVIDER_NAME, WebIdentity};
 use crate::{remote, store};
 
-/// The bytes of a provider's name.
-const MAX_NAME_BYTES: usize = 128;
 /// The bytes of an issuer.
 const MAX_ISSUER_BYTES: usize = 255;
 /// The bytes of an audience.
@@ -209,12 +207,12 @@ pub(in crate::service) fn check_provider_name(name: &str) -> Result<()> {
     let letters = name
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    if letters && (1..=MAX_NAME_BYTES).contains(&name.len()) {
+    if letters && (1..=MAX_PROVIDER_NAME).contains(&name.len()) {
         return Ok(());
     }
     Err(Error::invalid_parameter(
         "name",
-        format!("a provider's name has 1 to {MAX_NAME_BYTES} letters, digits, '-', '_' or '.'"),
+        format!("a provider's name has 1 to {MAX_PROVIDER_NAME} letters, digits, '-', '_' or '.'"),
     ))
 }
 

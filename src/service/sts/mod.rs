@@ -66,7 +66,9 @@ impl Sts {
                 | Dependency::AccessKey(_)
                 | Dependency::LongTerm(_)
                 | Dependency::Session(_)
-                | Dependency::RefreshTokens(_) => None,
+                | Dependency::RefreshTokens(_)
+                | Dependency::Temporary(_)
+                | Dependency::OidcSubject(_) => None,
             });
         let name = match self.rights.principal_name(&principal).await? {
             Some(PrincipalName::User(_, name) | PrincipalName::Role(_, name)) => Some(name),

@@ -180,7 +180,9 @@ impl Sts {
                 Dependency::AccessKey(_)
                 | Dependency::LongTerm(_)
                 | Dependency::Session(_)
-                | Dependency::RefreshTokens(_) => {}
+                | Dependency::RefreshTokens(_)
+                | Dependency::Temporary(_)
+                | Dependency::OidcSubject(_) => {}
             }
         }
         Ok(if beginning.account() == account {

@@ -15,6 +15,7 @@
 //! and the associated data is prefix of the kind ‖ version ‖ sealing key id, so that no secret
 //! passes for another kind. The payload is in [`payload`].
 
+mod dependency;
 mod payload;
 mod session_policy;
 
@@ -24,14 +25,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
+pub use self::dependency::{Dependency, OidcSubject, SubjectDigest};
 use self::payload::{
-    MAX_WITHOUT_POLICY, grant_length, read_grant, read_session, write_grant, write_session,
+    MAX_WITHOUT_POLICY, grant_length, length_of_grant, read_grant, read_session, write_grant,
+    write_session,
 };
 pub use self::session_policy::{PolicyDigest, SessionPolicy};
 use super::cipher::{Cipher, NONCE_LENGTH, TAG_LENGTH, derive};
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::{Cloud, CredentialId, SecretKind, Username};
-use crate::domain::ids::{AccountId, InstanceId, RoleId, UserId};
+use crate::domain::ids::InstanceId;
+use crate::domain::narrowing::Narrowing;
 use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
@@ -48,9 +52,13 @@ pub const MAX_ACCESS_KEY_ID: usize = 128;
 pub const MAX_ACCESS_KEY_SECRET: usize = 128;
 /// The most dependencies of a session.
 pub const MAX_SESSION_DEPENDENCIES: usize = 7;
-/// The most dependencies of a secret: a session's credential has the session besides, and its
-/// refresh token those of its instance.
-pub const MAX_DEPENDENCIES: usize = MAX_SESSION_DEPENDENCIES + 2;
+/// How often in a row a credential may be exchanged for another one.
+pub const MAX_EXCHANGES: usize = 2;
+/// The most dependencies of a secret: a session's credential has the session besides, one that was
+/// exchanged has those before it, and a refresh token has the others of its instance.
+pub const MAX_DEPENDENCIES: usize = MAX_SESSION_DEPENDENCIES + MAX_EXCHANGES + 2;
+/// The most bytes of an OpenID Connect provider's name.
+pub const MAX_PROVIDER_NAME: usize = 128;
 /// The most bytes of a session token, as Tencent's contract has it.
 pub const MAX_SESSION_TOKEN: usize = 4096;
 /// The most characters of a secret that logs in to a registry: credential stores of some tools take
@@ -68,42 +76,6 @@ const MAX_BODY: usize = HEAD_LENGTH + MAX_WITHOUT_POLICY + MAX_SESSION_POLICY_BY
 /// More characters than any sealed secret has: a longer text isn't even read.
 const MAX_SECRET: usize = PREFIX_LENGTH + MAX_BODY.div_ceil(3) * 4 + SecretKind::CHECKSUM_LENGTH;
 
-/// Something that a sealed secret came from, and that must still be what it was when the secret is
-/// used.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Dependency {
-    /// The account's root.
-    Root(AccountId),
-    /// A user.
-    User(UserId),
-    /// A role.
-    Role(RoleId),
-    /// The access key of this id, at most 128 bytes: it signed the call.
-    AccessKey(String),
-    /// A long-term credential: it logged in.
-    LongTerm(CredentialId),
-    /// A session, by its token's own id: its access key signed the call. It has no generation: 0.
-    Session(CredentialId),
-    /// The refresh tokens of an instance, together; a refresh token without this dependency is of
-    /// their generation 0.
-    RefreshTokens(InstanceId),
-}
-
-impl Dependency {
-    /// Returns the dependency that everything of a principal's has.
-    pub fn of(principal: &Principal) -> Self {
-        match principal {
-            Principal::Root(account) | Principal::FederatedSession(account, None, _) => {
-                Self::Root(*account)
-            }
-            Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => {
-                Self::User(*user)
-            }
-            Principal::RoleSession(_, role, _) => Self::Role(*role),
-        }
-    }
-}
-
 /// The contents of a sealed registry secret: ids, and no name that could be given to somebody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -111,7 +83,7 @@ pub struct Grant {
     pub id: CredentialId,
     /// The principal that it acts for.
     pub principal: Principal,
-    /// Its dependencies, each with its generation when the secret was made: 1 to 9.
+    /// Its dependencies, each with its generation when the secret was made: 1 to 11.
     pub dependencies: Vec<(Dependency, i64)>,
     /// The one instance that it logs in to.
     pub instance: InstanceId,
@@ -119,6 +91,8 @@ pub struct Grant {
     pub username: Username,
     /// The policy that narrows the principal's rights.
     pub session_policy: Option<SessionPolicy>,
+    /// The scopes that it is narrowed to, besides.
+    pub narrowing: Option<Narrowing>,
     /// When it was made, to the millisecond.
     pub issued_at: Timestamp,
     /// When it stops, to the millisecond.
@@ -139,7 +113,7 @@ pub struct Session {
     pub secret: Secret,
     /// The principal that it acts for.
     pub principal: Principal,
-    /// Its dependencies, each with its generation when the token was made: 1 to 9.
+    /// Its dependencies, each with its generation when the token was made: 1 to 11.
     pub dependencies: Vec<(Dependency, i64)>,
     /// The policy that narrows the principal's rights: a document of at most 2048 characters and
     /// 4096 bytes.
@@ -419,8 +393,25 @@ impl Sealer {
 /// Returns how many characters the longest registry secret has that a session gets with this
 /// policy.
 fn registry_secret_length(session: &Session, policy: &SessionPolicy) -> Result<usize> {
-    let body = HEAD_LENGTH + grant_length(session, policy)? + TAG_LENGTH;
-    Ok(PREFIX_LENGTH + (body * 4).div_ceil(3) + SecretKind::CHECKSUM_LENGTH)
+    grant_length(session, policy).map(secret_length)
+}
+
+/// Returns how many characters the longest secret of a grant has: its refresh token.
+///
+/// # Errors
+///
+/// `Internal` for a grant beyond the limits above.
+pub fn longest_secret_of(grant: &Grant) -> Result<usize> {
+    let mut grant = grant.clone();
+    let refresh_tokens = Dependency::RefreshTokens(grant.instance.clone());
+    grant.dependencies.push((refresh_tokens, 0));
+    length_of_grant(&grant).map(secret_length)
+}
+
+/// Returns how many characters a secret with a payload of so many bytes has.
+fn secret_length(payload: usize) -> usize {
+    let body = HEAD_LENGTH + payload + TAG_LENGTH;
+    PREFIX_LENGTH + (body * 4).div_ceil(3) + SecretKind::CHECKSUM_LENGTH
 }
 
 /// Tells whether secrets of this kind hold a [`Grant`].

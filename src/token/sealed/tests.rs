@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::clock::SystemRandom;
+use crate::domain::ids::{AccountId, RoleId, UserId};
+use crate::domain::scope::Scopes;
 use crate::token::testing::Seeded;
 
 /// The kinds that hold a grant.
@@ -36,6 +38,18 @@ fn access_key() -> Dependency {
     Dependency::AccessKey("AKIDz8krbsJ5yKBZQpn74WFkmLPx3EXAMPLE".to_owned())
 }
 
+fn subject(provider: &str) -> Dependency {
+    Dependency::OidcSubject(OidcSubject {
+        account: account(),
+        provider: provider.to_owned(),
+        subject: SubjectDigest::of("repo:example-org/app:ref:refs/heads/main"),
+    })
+}
+
+fn narrowing(scopes: &str) -> Option<Narrowing> {
+    Some(Narrowing::new(Scopes::parse([scopes]).unwrap()).unwrap())
+}
+
 fn grant() -> Grant {
     Grant {
         id: "0123456789abcdefghij".parse().unwrap(),
@@ -44,6 +58,7 @@ fn grant() -> Grant {
         instance: "tcr-demo0001".parse().unwrap(),
         username: Username::NumericId,
         session_policy: None,
+        narrowing: None,
         issued_at: Timestamp::from_unix_millis(1_735_787_045_123),
         expires_at: Timestamp::from_unix_millis(1_735_790_645_123),
     }
@@ -169,6 +184,8 @@ fn dependencies(most: usize) -> impl Strategy<Value = Vec<(Dependency, i64)>> {
         "[!-~]{0,24}".prop_map(Dependency::AccessKey),
         ids().prop_map(Dependency::LongTerm),
         ids().prop_map(Dependency::Session),
+        ids().prop_map(Dependency::Temporary),
+        "[a-z]{0,24}".prop_map(|provider| subject(&provider)),
         "tcr-[a-z0-9]{8}".prop_map(|id| Dependency::RefreshTokens(id.parse().unwrap())),
     ];
     proptest::collection::vec((dependency, any::<i64>()), 1..=most)
@@ -182,6 +199,21 @@ fn policies(longest: usize) -> impl Strategy<Value = Option<SessionPolicy>> {
         bytes.prop_map(SessionPolicy::Deflated),
         any::<[u8; 32]>().prop_map(|bytes| SessionPolicy::Stored(PolicyDigest::from_bytes(bytes))),
     ])
+}
+
+fn narrowings() -> impl Strategy<Value = Option<Narrowing>> {
+    let scope = (
+        "repository:[a-z0-9/]{1,40}|registry:catalog",
+        "pull|push,delete|\\*",
+    );
+    let scopes = proptest::collection::vec(scope, 1..4);
+    proptest::option::of(scopes.prop_map(|scopes| {
+        let scopes: String = scopes
+            .iter()
+            .map(|(resource, actions)| format!("{resource}:{actions} "))
+            .collect();
+        Narrowing::new(Scopes::parse([scopes.as_str()]).unwrap()).unwrap()
+    }))
 }
 
 fn times() -> impl Strategy<Value = Timestamp> {
@@ -198,8 +230,8 @@ fn grants() -> impl Strategy<Value = Grant> {
         instances,
         usernames,
         policies(MAX_SESSION_POLICY_BYTES),
-        times(),
-        times(),
+        narrowings(),
+        (times(), times()),
     )
         .prop_map(
             |(
@@ -209,8 +241,8 @@ fn grants() -> impl Strategy<Value = Grant> {
                 instance,
                 username,
                 session_policy,
-                issued_at,
-                expires_at,
+                narrowing,
+                (issued_at, expires_at),
             )| Grant {
                 id,
                 principal,
@@ -218,6 +250,7 @@ fn grants() -> impl Strategy<Value = Grant> {
                 instance,
                 username,
                 session_policy,
+                narrowing,
                 issued_at,
                 expires_at,
             },
@@ -312,7 +345,11 @@ proptest! {
             payload[place] = byte;
             payload
         };
-        let narrowed = Grant { session_policy: Some(written(POLICY)), ..grant() };
+        let narrowed = Grant {
+            session_policy: Some(written(POLICY)),
+            narrowing: narrowing("repository:team/app:pull,push registry:catalog:*"),
+            ..grant()
+        };
         let payload = change(payload_of(&narrowed));
         if let Some(read) = read_grant(&payload) {
             prop_assert_eq!(&payload_of(&read)[16..], &payload[16..]);
@@ -342,6 +379,8 @@ fn every_principal_dependency_and_policy_opens_again() {
         Dependency::LongTerm("vvvvvvvvvv0000000000".parse().unwrap()),
         Dependency::Session("vvvvvvvvvv0000000000".parse().unwrap()),
         Dependency::RefreshTokens("tcr-demo0001".parse().unwrap()),
+        Dependency::Temporary("vvvvvvvvvv0000000000".parse().unwrap()),
+        subject("ci"),
     ];
     for principal in principals {
         for dependency in &dependencies {
@@ -483,7 +522,11 @@ fn any_changed_byte_and_any_cut_of_a_grant_is_refused() {
         session_policy: Some(written(&POLICY.repeat(4))),
         ..grant()
     };
-    for grant in [grant(), long] {
+    let narrowed = Grant {
+        narrowing: narrowing("repository:team/app:pull"),
+        ..grant()
+    };
+    for grant in [grant(), long, narrowed] {
         let secret = sealer.seal(kind, &grant, &SystemRandom).unwrap();
         let refused = |text: &str| sealer.open(kind, text).is_none();
         for_each_change_of_text(secret.expose(), refused);
@@ -602,6 +645,39 @@ fn the_reader_refuses_what_the_writer_never_writes() {
 }
 
 #[test]
+fn a_narrowing_that_is_not_written_so_is_not_read() {
+    let narrowed = Grant {
+        narrowing: narrowing("repository:a:pull registry:catalog:*"),
+        ..grant()
+    };
+    let payload = payload_of(&narrowed);
+    assert_eq!(read_grant(&payload), Some(narrowed));
+    let extension = payload_of(&grant()).len();
+    for cut in extension + 1..payload.len() {
+        assert_eq!(
+            read_grant(&payload[..cut]),
+            None,
+            "a cut at {cut} was taken"
+        );
+    }
+    let twice = [&payload[..], &payload[extension..]].concat();
+    assert_eq!(read_grant(&twice), None, "a second narrowing was taken");
+    let (count, resource, actions) = (extension + 1, extension + 2, extension + 5);
+    for (place, known) in [
+        (extension, 1..=1),
+        (count, 2..=2),
+        (resource, 1..=1),
+        (actions, 1..=15),
+    ] {
+        for unknown in (0..=255).filter(|byte| !known.contains(byte)) {
+            let mut changed = payload.clone();
+            changed[place] = unknown;
+            assert_eq!(read_grant(&changed), None, "{unknown} at {place} was taken");
+        }
+    }
+}
+
+#[test]
 fn a_payload_beyond_the_limits_is_not_read() {
     let key_place = 16 + 20 + 9 + 1 + 1;
     let mut payload = payload_of(&Grant {
@@ -684,11 +760,11 @@ fn what_is_beyond_the_limits_is_not_sealed() {
     for (fits, over) in [
         (
             Grant {
-                dependencies: roots(9),
+                dependencies: roots(11),
                 ..grant()
             },
             Grant {
-                dependencies: roots(10),
+                dependencies: roots(12),
                 ..grant()
             },
         ),
@@ -769,11 +845,11 @@ fn what_is_beyond_the_limits_is_not_sealed() {
     for (fits, over) in [
         (
             Session {
-                dependencies: roots(9),
+                dependencies: roots(11),
                 ..session()
             },
             Session {
-                dependencies: roots(10),
+                dependencies: roots(12),
                 ..session()
             },
         ),
@@ -881,22 +957,19 @@ fn the_longest_secret_opens_and_a_longer_text_is_not_even_read() {
             Some(user()),
             "a".repeat(MAX_SESSION_NAME),
         ),
-        dependencies: vec![
-            (Dependency::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), 1);
-            MAX_DEPENDENCIES
-        ],
+        dependencies: vec![(subject(&"a".repeat(MAX_PROVIDER_NAME)), 1); MAX_DEPENDENCIES],
         session_policy: Some(written(&"é".repeat(MAX_SESSION_POLICY_CHARACTERS))),
         ..session()
     };
     let payload = payload_of_session(&session);
-    assert_eq!(payload.len(), MAX_WITHOUT_POLICY + MAX_SESSION_POLICY_BYTES);
+    assert!(payload.len() <= MAX_WITHOUT_POLICY + MAX_SESSION_POLICY_BYTES);
     // Releases before the bound on registry secrets sealed such ones.
     let token = seal_bytes(&sealer.current, SecretKind::Session, &payload);
     assert!(same(
         &sealer.open_session(token.expose()).unwrap(),
         &session
     ));
-    assert!((MAX_SECRET - 2..=MAX_SECRET).contains(&token.expose().len()));
+    assert!(token.expose().len() <= MAX_SECRET);
     for length in [MAX_SECRET, 1 << 20] {
         let absurd = SecretKind::Session.write(&"A".repeat(length));
         assert!(sealer.open_session(absurd.expose()).is_none());
@@ -998,6 +1071,27 @@ fn no_session_policy_makes_a_registry_secret_longer_than_1000_characters() {
             }
         }
         assert!(forms.iter().all(|count| *count > 0), "{forms:?}");
+    }
+}
+
+#[test]
+fn the_longest_secret_of_a_grant_is_its_refresh_token() {
+    let sealer = new_sealer();
+    for narrowing in [None, narrowing("repository:team/app:pull")] {
+        let grant = Grant {
+            narrowing,
+            ..grant()
+        };
+        let longest = longest_secret_of(&grant).unwrap();
+        let length = |kind, grant: &Grant| {
+            let secret = sealer.seal(kind, grant, &SystemRandom).unwrap();
+            secret.expose().len()
+        };
+        assert!(length(SecretKind::Temporary, &grant) < longest);
+        let mut refreshed = grant;
+        let refresh_tokens = Dependency::RefreshTokens(refreshed.instance.clone());
+        refreshed.dependencies.push((refresh_tokens, 3));
+        assert_eq!(length(SecretKind::Refresh, &refreshed), longest);
     }
 }
 
@@ -1121,6 +1215,7 @@ fn a_format_change_is_noticed() {
     const SESSION: &str = "trss_AkYO0tYrfr5sJjncGBrkK-Q3UN6meaWe-Fzz2q9y7DTQmtEVbpaq3fNBm5jZ35Ig4gWmDsgofotTyq9H5xBLMJjAAs3tUnKOXXhlbsItE4FGLuCf_An48CPfU3w_6oc2zwVe9rHGIyFyxgKzwJAe6TuguB-Qgm9jykiawjOZ3te4nlD56T8U6LreG_DDVe0GVVvTHkb04-YJQANLqZlbgbPv5OCC14Ob0_NaVjQErqI6BvVerWW4eDZipJNU6gsOF8e9C2jwZAdSF1ye-7s6m4txWQAce2dZg6IPaLOhCkfvIVqhsVFsdXzVK7LL4y8oqKp-nEkRMFKpyqS4siU1F6UtDRTCXglicIvhz5wAVo-MVQP-wh9oMOkUkTiP4l67vhxtmR84kJ7ZMFgYEoQYDFvqOjFwrgfio2OoGtICuTk2KpY9E";
     const DEFLATED: &str = "trst_AkYO0taGD9PWZyO8x4enTYNh6QYp-Lx0TyhWeFbi4aaRCWXnb8K9Ffi0PevcMq6YLA1YMN0R9XgwILrgmCDGexEdAsL1nXNqACFI-RmHun_-KeulQhwE7R1K017WtPMLocr4Bw-Aulfuwpxe-nDuckRceSr9E3raq8tVGFL2mrVvi-LM87Lz4b1Vv5JH25EDPLxO7JKi5GtLaWDSnSmUJgo7ZMq4-t4M2clD0vWeXlTq8lfDWylPg9QMU-eDjZ1UsEUthn5yDvxyXXxxTMKWyoJ4_0vktN4Zwtj2PZPKqLbOWzwTv1kVBsjP7Xv4AvFJxfCre3WSircECUdKpoDld9YznQ2XpwrT";
     const STORED: &str = "trsr_AkYO0tYsG5BoZ9MT6e4H_iI_V0GiMaFbZYZZIIUfwWUB6z2m1-m2ovD5JPux84mseJvK1TCG8w2dB5jvUYJOiOZ82943l9egGTjqyoYemBQ_-RiZhdIfqPB9HTb9QhzXcmjJfoL5D8ZEtjLu5yBYbj2mTZXhuYcyeCHzxdI5TL8X3_KbEAzpZiXoSR2uq-2tBvyl9BM9RtJmHhrCqqQ19vmV2hOeokZQrFbHhXmeuE1ji5AeEBAaEIFIcdkJJFr3kRZl55e-iZ_svd2f3qcn0P";
+    const NARROWED: &str = "trst_AkYO0tb2FmIJUMQTnbZux7cEKtbnkiygPKQiPJoQoTXuzsqESwpvLsA2Elyx7E5l9aChL7D7CazweqeTl0qFKz16ZfVSTDSUO-OcM_3tAjCscZw5YHp1C6dbJXa-SBXMb2USnX9qUIkujn5ycAkSdjjwnkMbT8vaOUAN1ZdCJfi3dE29W1HFkFsqgnlQcDuy7ZeXf-YDm7lG7K8lJGi9s8iG-BQq4IpwAoeY5t7uShWdyaB_O-6qMvUUyZ95kud5bOFq-UM_lL_8LCN4cf7GlxRmJyGMYzATzA-hzhbRxVVN2KQODM";
     let sealer = sealer(SealingKey::from_bytes(&[7; 32]).unwrap());
     let of_role = Grant {
         principal: Principal::RoleSession(account(), role(), "ci-日本".to_owned()),
@@ -1135,6 +1230,19 @@ fn a_format_change_is_noticed() {
         ],
         username: Username::CrTempUser,
         session_policy: Some(written(POLICY)),
+        ..grant()
+    };
+    let of_token = Grant {
+        principal: Principal::RoleSession(account(), role(), "ci".to_owned()),
+        dependencies: vec![
+            (Dependency::Role(role()), 1),
+            (subject("ci"), 1_735_787_045_123),
+            (
+                Dependency::Temporary("vvvvvvvvvv0000000000".parse().unwrap()),
+                0,
+            ),
+        ],
+        narrowing: narrowing("repository:team/app:pull,push registry:catalog:*"),
         ..grant()
     };
     // As zlib compresses it; other compressors may write the same text otherwise.
@@ -1154,6 +1262,7 @@ fn a_format_change_is_noticed() {
             with_policy(SessionPolicy::Stored(PolicyDigest::of(POLICY))),
             5,
         ),
+        (SecretKind::Temporary, NARROWED, of_token, 6),
     ] {
         assert_eq!(
             sealer

@@ -18,6 +18,9 @@
 //!   5 long-term credential      its id (20)
 //!   6 session                   its token's id (20)
 //!   7 refresh tokens            instance id (12)
+//!   8 temporary credential      its id (20)
+//!   9 OIDC subject              account (8), provider's name: length (1), text,
+//!                               SHA-256 of the subject, its first 16 bytes
 //! session policy              tag (1), then by tag
 //!   0 none
 //!   1 as written                length (2), text
@@ -32,6 +35,11 @@
 //! ```text
 //! instance id                 12, ASCII
 //! username                     1: 1 numeric id, 2 cr_temp_user
+//! extensions                  each at most once, in the order of their tags: tag (1), then by tag
+//!   1 narrowing                 how many scopes (1), then for each:
+//!                               resource: 1 repository, 2 registry (1)
+//!                               name: length (1), text
+//!                               actions (1): the sum of 1 pull, 2 push, 4 delete, 8 all
 //! ```
 //!
 //! and of a session:
@@ -51,11 +59,14 @@ mod writer;
 use self::reader::Reader;
 use self::writer::Writer;
 use super::{
-    Grant, MAX_ACCESS_KEY_ID, MAX_ACCESS_KEY_SECRET, MAX_DEPENDENCIES, MAX_SESSION_NAME,
-    MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS, Session, SessionPolicy,
+    Grant, MAX_ACCESS_KEY_ID, MAX_ACCESS_KEY_SECRET, MAX_DEPENDENCIES, MAX_PROVIDER_NAME,
+    MAX_SESSION_NAME, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS, Session,
+    SessionPolicy, SubjectDigest,
 };
 use crate::domain::clock::Random;
 use crate::domain::credential::{Cloud, CredentialId, Username};
+use crate::domain::narrowing::Narrowing;
+use crate::domain::scope::Action;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 
@@ -66,11 +77,13 @@ const INSTANCE_ID_LENGTH: usize = 12;
 pub(super) const MAX_WITHOUT_POLICY: usize = SALT_LENGTH
     + CredentialId::LENGTH
     + (1 + 8 + 8 + 1 + MAX_SESSION_NAME)
-    + (1 + MAX_DEPENDENCIES * (1 + 1 + MAX_ACCESS_KEY_ID + 8))
+    + (1 + MAX_DEPENDENCIES * (1 + 8 + 1 + MAX_PROVIDER_NAME + SubjectDigest::LENGTH + 8))
     + (1 + 2)
     + (8 + 8)
-    // A session's part; a grant's is shorter.
-    + (1 + 1 + MAX_ACCESS_KEY_ID + 1 + MAX_ACCESS_KEY_SECRET);
+    // A grant's part; a session's is shorter.
+    + (INSTANCE_ID_LENGTH + 1)
+    // A scope takes fewer bytes than its text.
+    + (1 + 1 + Narrowing::MAX_BYTES);
 
 // The lengths and the count fit what they are written in.
 const _: () = assert!(
@@ -78,6 +91,10 @@ const _: () = assert!(
         && MAX_ACCESS_KEY_ID <= 255
         && MAX_ACCESS_KEY_SECRET <= 255
         && MAX_DEPENDENCIES <= 255
+        && MAX_PROVIDER_NAME <= 255
+        && MAX_ACCESS_KEY_ID <= MAX_PROVIDER_NAME
+        && Narrowing::MAX_SCOPES <= 255
+        && Narrowing::MAX_NAME <= 255
         && MAX_SESSION_POLICY_BYTES <= 65_535
 );
 
@@ -98,6 +115,8 @@ mod tag {
         pub(in crate::token::sealed::payload) const LONG_TERM: u8 = 5;
         pub(in crate::token::sealed::payload) const SESSION: u8 = 6;
         pub(in crate::token::sealed::payload) const REFRESH_TOKENS: u8 = 7;
+        pub(in crate::token::sealed::payload) const TEMPORARY: u8 = 8;
+        pub(in crate::token::sealed::payload) const OIDC_SUBJECT: u8 = 9;
     }
     pub(super) mod policy {
         pub(in crate::token::sealed::payload) const NONE: u8 = 0;
@@ -109,6 +128,13 @@ mod tag {
         pub(in crate::token::sealed::payload) const NUMERIC_ID: u8 = 1;
         pub(in crate::token::sealed::payload) const CR_TEMP_USER: u8 = 2;
     }
+    pub(super) mod extension {
+        pub(in crate::token::sealed::payload) const NARROWING: u8 = 1;
+    }
+    pub(super) mod resource {
+        pub(in crate::token::sealed::payload) const REPOSITORY: u8 = 1;
+        pub(in crate::token::sealed::payload) const REGISTRY: u8 = 2;
+    }
     pub(super) mod cloud {
         pub(in crate::token::sealed::payload) const TENCENT: u8 = 1;
         pub(in crate::token::sealed::payload) const ALIBABA: u8 = 2;
@@ -119,6 +145,17 @@ mod tag {
 pub(super) fn write_grant(bytes: &mut Vec<u8>, grant: &Grant, random: &dyn Random) -> Result<()> {
     let mut writer = Writer(bytes);
     writer.salt(random);
+    write_unsalted(&mut writer, grant)
+}
+
+/// Returns how many bytes a grant's payload has; [`Error::internal`] when a part is too long.
+pub(super) fn length_of_grant(grant: &Grant) -> Result<usize> {
+    let mut bytes = Vec::new();
+    write_unsalted(&mut Writer(&mut bytes), grant)?;
+    Ok(SALT_LENGTH + bytes.len())
+}
+
+fn write_unsalted(writer: &mut Writer<'_>, grant: &Grant) -> Result<()> {
     writer.credential_id(&grant.id);
     writer.principal(&grant.principal)?;
     writer.dependencies(&grant.dependencies)?;
@@ -132,7 +169,10 @@ pub(super) fn write_grant(bytes: &mut Vec<u8>, grant: &Grant, random: &dyn Rando
         Username::NumericId => tag::username::NUMERIC_ID,
         Username::CrTempUser => tag::username::CR_TEMP_USER,
     });
-    Ok(())
+    match &grant.narrowing {
+        Some(narrowing) => writer.narrowing(narrowing),
+        None => Ok(()),
+    }
 }
 
 /// Returns how many bytes the longest payload of a grant has that a session gets with this policy,
@@ -202,6 +242,7 @@ pub(super) fn read_grant(payload: &[u8]) -> Option<Grant> {
             tag::username::CR_TEMP_USER => Username::CrTempUser,
             _ => return None,
         },
+        narrowing: reader.narrowing()?,
     };
     reader.0.is_empty().then_some(grant)
 }
@@ -226,6 +267,16 @@ pub(super) fn read_session(payload: &[u8]) -> Option<Session> {
         secret: Secret::new(reader.text(MAX_ACCESS_KEY_SECRET)?),
     };
     (reader.0.is_empty() && fits_session(session.session_policy.as_ref())).then_some(session)
+}
+
+/// Returns the bit of an action in a narrowing. Never give one to another action.
+fn bit_of(action: Action) -> u8 {
+    match action {
+        Action::Pull => 1,
+        Action::Push => 2,
+        Action::Delete => 4,
+        Action::All => 8,
+    }
 }
 
 /// Tells whether a policy is short enough for a session, as far as that shows; the clouds count

@@ -1,13 +1,17 @@
 //! Reads the parts of a payload; `None` for anything that isn't written so.
 
-use super::{INSTANCE_ID_LENGTH, tag};
+use std::collections::BTreeSet;
+
+use super::{INSTANCE_ID_LENGTH, bit_of, tag};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::CredentialId;
 use crate::domain::ids::{AccountId, InstanceId, RoleId, UserId};
+use crate::domain::narrowing::Narrowing;
 use crate::domain::principal::Principal;
+use crate::domain::scope::{Action, ResourceType, Scope};
 use crate::token::sealed::{
-    Dependency, MAX_ACCESS_KEY_ID, MAX_DEPENDENCIES, MAX_SESSION_NAME, MAX_SESSION_POLICY_BYTES,
-    PolicyDigest, SessionPolicy,
+    Dependency, MAX_ACCESS_KEY_ID, MAX_DEPENDENCIES, MAX_PROVIDER_NAME, MAX_SESSION_NAME,
+    MAX_SESSION_POLICY_BYTES, OidcSubject, PolicyDigest, SessionPolicy, SubjectDigest,
 };
 
 /// The rest of a payload.
@@ -111,6 +115,14 @@ impl<'a> Reader<'a> {
             tag::dependency::LONG_TERM => Dependency::LongTerm(self.credential_id()?),
             tag::dependency::SESSION => Dependency::Session(self.credential_id()?),
             tag::dependency::REFRESH_TOKENS => Dependency::RefreshTokens(self.instance_id()?),
+            tag::dependency::TEMPORARY => Dependency::Temporary(self.credential_id()?),
+            tag::dependency::OIDC_SUBJECT => Dependency::OidcSubject(OidcSubject {
+                account: self.account()?,
+                provider: self.text(MAX_PROVIDER_NAME)?.to_owned(),
+                subject: SubjectDigest::from_bytes(
+                    self.bytes(SubjectDigest::LENGTH)?.try_into().ok()?,
+                ),
+            }),
             _ => return None,
         })
     }
@@ -127,6 +139,39 @@ impl<'a> Reader<'a> {
                 self.bytes(PolicyDigest::LENGTH)?.try_into().ok()?,
             ))),
             _ => return None,
+        })
+    }
+
+    /// Reads the narrowing, if that is the extension that comes next; the outer `None` refuses.
+    pub(super) fn narrowing(&mut self) -> Option<Option<Narrowing>> {
+        if self.0.first() != Some(&tag::extension::NARROWING) {
+            return Some(None);
+        }
+        self.byte()?;
+        let count = usize::from(self.byte()?);
+        if count > Narrowing::MAX_SCOPES {
+            return None;
+        }
+        let scopes = (0..count).map(|_| self.scope()).collect::<Option<_>>()?;
+        Narrowing::of(scopes).map(Some)
+    }
+
+    fn scope(&mut self) -> Option<Scope> {
+        let resource_type = match self.byte()? {
+            tag::resource::REPOSITORY => ResourceType::Repository,
+            tag::resource::REGISTRY => ResourceType::Registry,
+            _ => return None,
+        };
+        let name = self.text(Narrowing::MAX_NAME)?.to_owned();
+        let bits = self.byte()?;
+        let named = Action::NAMED.into_iter();
+        let actions: BTreeSet<_> = named.filter(|action| bits & bit_of(*action) != 0).collect();
+        // A bit that isn't known may take something away.
+        let is_known = bits == actions.iter().map(|action| bit_of(*action)).sum::<u8>();
+        is_known.then_some(Scope {
+            resource_type,
+            name,
+            actions,
         })
     }
 

@@ -1,13 +1,15 @@
 //! Writes the parts of a payload.
 
-use super::{SALT_LENGTH, tag};
+use super::{SALT_LENGTH, bit_of, tag};
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::CredentialId;
+use crate::domain::narrowing::Narrowing;
 use crate::domain::principal::Principal;
+use crate::domain::scope::ResourceType;
 use crate::domain::{Error, Result};
 use crate::token::sealed::{
-    Dependency, MAX_ACCESS_KEY_ID, MAX_DEPENDENCIES, MAX_SESSION_NAME, MAX_SESSION_POLICY_BYTES,
-    SessionPolicy,
+    Dependency, MAX_ACCESS_KEY_ID, MAX_DEPENDENCIES, MAX_PROVIDER_NAME, MAX_SESSION_NAME,
+    MAX_SESSION_POLICY_BYTES, SessionPolicy,
 };
 
 /// The buffer that a payload is appended to.
@@ -110,6 +112,16 @@ impl Writer<'_> {
                     self.byte(tag::dependency::REFRESH_TOKENS);
                     self.0.extend_from_slice(instance.as_str().as_bytes());
                 }
+                Dependency::Temporary(id) => {
+                    self.byte(tag::dependency::TEMPORARY);
+                    self.credential_id(id);
+                }
+                Dependency::OidcSubject(of) => {
+                    self.byte(tag::dependency::OIDC_SUBJECT);
+                    self.integer(of.account.number());
+                    self.text("a provider's name", &of.provider, MAX_PROVIDER_NAME)?;
+                    self.0.extend_from_slice(of.subject.as_bytes());
+                }
             }
             self.integer(*generation);
         }
@@ -129,6 +141,24 @@ impl Writer<'_> {
                 self.byte(tag::policy::STORED);
                 self.0.extend_from_slice(digest.as_bytes());
             }
+        }
+        Ok(())
+    }
+
+    pub(super) fn narrowing(&mut self, narrowing: &Narrowing) -> Result<()> {
+        let scopes = narrowing.scopes();
+        self.byte(tag::extension::NARROWING);
+        self.byte(scopes.len() as u8);
+        for scope in scopes {
+            self.byte(match &scope.resource_type {
+                ResourceType::Repository => tag::resource::REPOSITORY,
+                ResourceType::Registry => tag::resource::REGISTRY,
+                ResourceType::Other(name) => {
+                    return Err(Error::internal(format!("nothing is narrowed to a {name}")));
+                }
+            });
+            self.text("a resource's name", &scope.name, Narrowing::MAX_NAME)?;
+            self.byte(scope.actions.iter().map(|action| bit_of(*action)).sum());
         }
         Ok(())
     }
