@@ -6,11 +6,11 @@ use clap::{Args, Subcommand};
 
 use super::output::Fields;
 use super::{Context, Named, arguments};
-use crate::domain::Result;
 use crate::domain::identity::{OidcAlgorithm, OidcProvider, OidcProviderChange};
 use crate::domain::ids::AccountId;
 use crate::domain::secret::Secret;
-use crate::service::NewOidcProvider;
+use crate::domain::{Error, Result};
+use crate::service::{NewOidcProvider, OidcPreset};
 use crate::views;
 
 #[derive(Subcommand)]
@@ -37,9 +37,13 @@ pub(super) enum Command {
 pub(super) struct Create {
     #[command(flatten)]
     provider: Named,
+    /// A platform, which fills in the issuer and the algorithms: github, gitlab, kubernetes,
+    /// forgejo or buildkite. It suggests a trust policy, too.
+    #[arg(long, value_name = "PLATFORM")]
+    preset: Option<OidcPreset>,
     /// The issuer, exactly as in its tokens: an https URL.
-    #[arg(long, value_name = "URL")]
-    issuer: String,
+    #[arg(long, value_name = "URL", required_unless_present = "preset")]
+    issuer: Option<String>,
     /// An audience. A token must have one of them; the option may be repeated.
     #[arg(long, required = true)]
     audience: Vec<String>,
@@ -47,8 +51,8 @@ pub(super) struct Create {
     /// issuer.
     #[arg(long, value_name = "FILE")]
     jwks: Option<PathBuf>,
-    /// An algorithm that may sign tokens, such as RS256. The option may be repeated; without it,
-    /// all known ones may.
+    /// An algorithm that may sign tokens, such as RS256. The option may be repeated; without it
+    /// and without a preset, all known ones may.
     #[arg(long, value_name = "ALG")]
     algorithm: Vec<OidcAlgorithm>,
 }
@@ -114,20 +118,39 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
 }
 
 async fn create(context: &Context, create: Create) -> Result<()> {
+    let issuer = match (create.issuer, create.preset) {
+        (Some(issuer), _) => issuer,
+        (None, Some(preset)) => preset.issuer()?.to_owned(),
+        (None, None) => return Err(Error::missing_parameter("--issuer")),
+    };
+    let mut algorithms = create.algorithm;
+    if let (true, Some(preset)) = (algorithms.is_empty(), create.preset) {
+        algorithms = preset.algorithms().to_vec();
+    }
     let new = NewOidcProvider {
         account: create.provider.account,
         name: create.provider.name,
-        issuer: create.issuer,
+        issuer,
         audiences: create.audience,
         jwks: read_keys(create.jwks)?,
-        algorithms: create.algorithm,
+        algorithms,
     };
     let provider = context
         .service
         .identity
         .create_oidc_provider(&context.call(), new)
         .await?;
-    context.output.one(fields(provider))
+    let suggestion = create.preset.map(|preset| preset.trust_policy(&provider));
+    let account = provider.account;
+    let mut fields = fields(provider);
+    if let Some(policy) = suggestion {
+        let next = format!(
+            "put your own names into this trust policy, save it, and run `transire role create \
+             --account {account} --name NAME --trust-policy FILE`"
+        );
+        fields.extend([("next", next.into()), ("trust_policy", policy.into())]);
+    }
+    context.output.one(fields)
 }
 
 async fn update(context: &Context, update: Update) -> Result<()> {

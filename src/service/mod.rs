@@ -45,6 +45,7 @@ pub use self::exchange::Exchange;
 pub use self::exchange::{Exchanged, Offline};
 pub use self::identity::Identity;
 pub use self::identity::groups::Membership;
+pub use self::identity::oidc_presets::OidcPreset;
 pub use self::identity::oidc_providers::NewOidcProvider;
 pub use self::identity::policies::{Attached, Save};
 pub use self::identity::revocations::Revoked;

@@ -148,6 +148,24 @@ def test_an_issuer_inside_the_network_is_refused_unless_it_is_set(new_transire: 
     assert "allow_private_addresses" in strict.cli_refused(*command, "https://169.254.169.254", exit_code=2)
 
 
+def test_a_preset_fills_in_the_issuer_and_suggests_a_policy_that_a_role_takes(
+    transire: Transire, account: Account, tmp_path: Path
+) -> None:
+    command = ("oidc-provider", "create", "--account", account.id, "--audience", AUDIENCE, "--preset")
+    made = transire.cli(*command, "github", "--name", "actions")
+    assert (made["issuer"], made["algorithms"]) == ("https://token.actions.githubusercontent.com", ["RS256"])
+    policy = tmp_path / "trust.json"
+    policy.write_text(made["trust_policy"])
+    assert "repo:example-org@123456/app@456789:" in made["trust_policy"]
+    role = transire.cli("role", "create", "--account", account.id, "--name", "ci", "--trust-policy", policy)
+    assert role["warnings"] == []
+
+    own = transire.cli(*command, "gitlab", "--name", "own", "--issuer", "https://gitlab.example.com", "--algorithm", "ES256")
+    assert (own["issuer"], own["algorithms"]) == ("https://gitlab.example.com", ["ES256"])
+    refused = transire.cli_refused(*command, "forgejo", "--name", "forge", exit_code=2)
+    assert "--issuer" in refused and "https://forgejo.example.com/api/actions" in refused
+
+
 @pytest.mark.parametrize("repository", ["example-org/app", "example-org@123456/app@456789"], ids=["named", "numbered"])
 def test_a_job_pushes_without_an_access_key(
     transire: Transire,

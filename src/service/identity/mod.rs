@@ -11,6 +11,7 @@ use crate::service::rights::Rights;
 
 pub(super) mod accounts;
 pub(super) mod groups;
+pub(super) mod oidc_presets;
 pub(super) mod oidc_providers;
 pub(super) mod policies;
 pub(super) mod revocations;

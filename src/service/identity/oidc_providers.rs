@@ -109,10 +109,11 @@ impl Identity {
         name: &str,
         change: OidcProviderChange,
     ) -> Result<OidcProvider> {
-        let mut provider = self.oidc_provider(call, account, name).await?;
+        call.caller.require_operator()?;
         if let Some(audiences) = &change.audiences {
             check_audiences(audiences)?;
         }
+        let mut provider = self.oidc_provider(call, account, name).await?;
         let algorithms = change.algorithms.as_ref().unwrap_or(&provider.algorithms);
         match (&change.jwks, &provider.jwks) {
             (Some(new), _) => check_keys(new, algorithms, "jwks")?,
