@@ -1,8 +1,7 @@
 //! The files in which docker and podman keep log-ins: `config.json` and `auth.json`.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -10,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::client::environment::{Environment, read_if_there};
-use crate::domain::clock::{SystemRandom, random_bytes};
+use crate::client::files::replace;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 
@@ -130,24 +129,8 @@ impl AuthFile {
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(refuse)?;
         let mode = fs::metadata(&path).map_or(0o600, |of| of.permissions().mode() & 0o777);
-        let name = hex::encode(random_bytes::<8>(&SystemRandom));
-        let draft = folder.join(format!(".transire-{name}"));
         let text = format!("{:#}\n", Value::Object(self.contents.clone()));
-        let written = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&draft)
-            .and_then(|mut file| {
-                file.write_all(text.as_bytes())?;
-                file.sync_all()
-            })
-            .and_then(|()| fs::rename(&draft, &path));
-        written.map_err(|error| {
-            // The draft holds the log-ins; the first error is the one to tell.
-            fs::remove_file(&draft).ok();
-            refuse(error)
-        })
+        replace(&path, mode, &text).map_err(refuse)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The way to a log-in of a registry: a job's token as it is, or a credential that a key gets.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::client::cloud::{CloudApi, Kind};
 use crate::client::endpoint::{Endpoint, outgoing};
@@ -17,6 +18,8 @@ use crate::remote;
 
 /// The username of a token whose role the trust policies find.
 const ANY_ROLE: &str = "jwt";
+/// How long a log-in is kept whose end isn't known.
+const UNKNOWN_LIFE: Duration = Duration::from_secs(60);
 
 /// The way to a registry's credentials, as a command, the variables and the profile say it.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +47,14 @@ pub struct LogIn {
     pub expires_at: Option<Timestamp>,
     /// The key or the token that it came from, for people.
     pub source: String,
+}
+
+impl LogIn {
+    /// Returns how long it may be kept or left as it is: half of the life that it has left.
+    pub fn half_life(&self, now: Timestamp) -> Duration {
+        self.expires_at
+            .map_or(UNKNOWN_LIFE, |end| now.until(end) / 2)
+    }
 }
 
 /// The proof that a client found.
@@ -159,17 +170,11 @@ impl Wanted {
         }
     }
 
-    /// Makes a log-in of a token: it is the password as it is.
-    pub fn log_in_by(&self, JobToken { token, source }: JobToken) -> LogIn {
-        LogIn {
-            username: self.role.clone().unwrap_or_else(|| ANY_ROLE.to_owned()),
-            expires_at: expiry(&token),
-            secret: token,
-            source,
-        }
-    }
-
-    async fn issue(&self, key: &FoundKey) -> Result<LogIn> {
+    /// Gets a log-in by this key from the service.
+    ///
+    /// # Errors
+    /// As [`Self::log_in`].
+    pub async fn issue(&self, key: &FoundKey) -> Result<LogIn> {
         let (endpoint, client) = (self.endpoint()?, self.client());
         let api = CloudApi::new(&client, &endpoint, key);
         let name = self.instance.as_deref().ok_or_else(|| {
@@ -195,5 +200,15 @@ impl Wanted {
             expires_at: Some(credential.expires_at),
             source: key.to_string(),
         })
+    }
+
+    /// Makes a log-in of a token: it is the password as it is.
+    pub fn log_in_by(&self, JobToken { token, source }: JobToken) -> LogIn {
+        LogIn {
+            username: self.role.clone().unwrap_or_else(|| ANY_ROLE.to_owned()),
+            expires_at: expiry(&token),
+            secret: token,
+            source,
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! The kubelet's exec protocol for credential providers (`credentialprovider.kubelet.k8s.io/v1`).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +11,6 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 
 const API_VERSION: &str = "credentialprovider.kubelet.k8s.io/v1";
-/// How long an answer is kept whose end isn't known.
-const UNKNOWN_LIFE: Duration = Duration::from_secs(60);
 
 /// The kubelet's question, as far as it is read.
 #[derive(Deserialize)]
@@ -87,12 +84,7 @@ struct Auth<'a> {
 
 /// Writes the answer: the log-in of a registry, to be kept for half of its life.
 pub fn answer(registry: &str, log_in: &LogIn, now: Timestamp) -> String {
-    let left = log_in
-        .expires_at
-        .map(|end| end.unix_seconds() - now.unix_seconds());
-    let kept = left.map_or(UNKNOWN_LIFE, |left| {
-        Duration::from_secs(u64::try_from(left / 2).unwrap_or_default())
-    });
+    let kept = log_in.half_life(now);
     let auth = Auth {
         username: &log_in.username,
         password: log_in.secret.expose(),
@@ -110,6 +102,8 @@ pub fn answer(registry: &str, log_in: &LogIn, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::{Value, json};
 
     use super::*;

@@ -422,7 +422,7 @@ fn lower_case_digit(digit: u8) -> Option<u8> {
 }
 
 /// Returns SHA-256 as bytes.
-fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     hash

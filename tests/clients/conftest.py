@@ -10,6 +10,7 @@ import pytest
 
 from authority import Authority
 from disk import ForgetfulDisk
+from client import Client, Liar
 from issuer import Issuer, create_builder
 from postgres import new_database
 from processes import free_port
@@ -215,3 +216,15 @@ def issuer() -> Iterator[Issuer]:
 def keyless(transire: Transire, account: Account, issuer: Issuer, tmp_path: Path) -> dict[str, Any]:
     """The role `builder`, which trusts jobs of the issuer's; the service has to be let ask issuers on loopback."""
     return create_builder(transire, account, issuer, tmp_path)
+
+
+@pytest.fixture
+def client(transire: Transire, tmp_path: Path) -> Client:
+    return Client(transire, tmp_path / "home")
+
+
+@pytest.fixture
+def liar() -> Iterator[Liar]:
+    liar = Liar()
+    yield liar
+    liar.server.stop()

@@ -1,8 +1,6 @@
 """Our own client: credentials in one step, for people, jobs, docker and the kubelet."""
 
 import json
-import os
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +8,12 @@ from typing import Any
 import pytest
 
 import image
+from client import Client, Liar, endpoint, keys, where
 from credential import Credential, exchange
 from issuer import LOOPBACK, Issuer, job_token
 from loopback import HttpServer, Reply
-from registry import Registry, run, skopeo
+from registry import Registry, skopeo
 from service import AccessKey, Account, Instance, Transire
-
-NOT_FOUND = "credentials not found in native keychain"
 
 
 @pytest.fixture
@@ -24,62 +21,6 @@ def transire(new_transire: Callable[..., Transire]) -> Transire:
     transire = new_transire(settings=LOOPBACK)
     transire.start()
     return transire
-
-
-class Client:
-    """The commands as a user of another machine runs them: without data, settings or master key."""
-
-    def __init__(self, transire: Transire, home: Path) -> None:
-        self._transire, self.home = transire, home
-        home.mkdir(exist_ok=True)
-
-    def run(self, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        return self.run_as("transire", *arguments, stdin=stdin, **variables)
-
-    def run_as(self, name: str, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        """Under another name, as docker calls its helpers."""
-        folder = self.home / "bin"
-        folder.mkdir(exist_ok=True)
-        program = folder / name
-        if not program.exists():
-            program.symlink_to(os.environ["TRANSIRE_TEST_PROGRAM"])
-        environment = {"HOME": str(self.home), "PATH": os.environ["PATH"], **variables}
-        done = subprocess.run([program, *arguments], input=stdin, env=environment, cwd=self.home, capture_output=True, text=True, timeout=60)
-        secret = done.stdout.strip()
-        if secret.startswith(("trs", "ey")):
-            self._transire.remember("secret of the client", secret)
-        return done
-
-    def does(self, *arguments: str, stdin: str = "", **variables: str) -> str:
-        done = self.run(*arguments, stdin=stdin, **variables)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    def write_profile(self, registry: str, **settings: str) -> None:
-        folder = self.home / ".config" / "transire"
-        folder.mkdir(parents=True, exist_ok=True)
-        lines = [f'[registry."{registry}"]', *(f'{name} = "{value}"' for name, value in settings.items())]
-        (folder / "client.toml").write_text("\n".join(lines) + "\n")
-
-
-@pytest.fixture
-def client(transire: Transire, tmp_path: Path) -> Client:
-    return Client(transire, tmp_path / "home")
-
-
-def keys(key: AccessKey, cloud: str = "Tencent") -> dict[str, str]:
-    if cloud == "Tencent":
-        return {"TENCENTCLOUD_SECRET_ID": key.id, "TENCENTCLOUD_SECRET_KEY": key.secret}
-    return {"ALIBABA_CLOUD_ACCESS_KEY_ID": key.id, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key.secret}
-
-
-def endpoint(transire: Transire) -> str:
-    """The service as registries name it to their clients."""
-    return transire.realm.removesuffix("/token")
-
-
-def where(transire: Transire, instance: str) -> tuple[str, ...]:
-    return ("--endpoint", endpoint(transire), "--instance", instance)
 
 
 @pytest.mark.parametrize("cloud", ["Tencent", "Alibaba"])
@@ -158,26 +99,6 @@ def test_login_with_a_job_token_is_seen_by_the_registry(
     assert bad.returncode == 1 and "answers 401" in bad.stderr
 
 
-class Liar:
-    """A registry that sends its clients to a realm of its choice, and listens there, too."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.server = HttpServer(self._answer)
-        self.address = self.server.address
-
-    def _answer(self, path: str, headers: Mapping[str, str]) -> Reply:
-        self.asked.append(f"{path} {headers['Authorization']}")
-        return 401, {"WWW-Authenticate": f'Bearer realm="{self.server.url}/token",service="stolen"'}, b""
-
-
-@pytest.fixture
-def liar() -> Iterator[Liar]:
-    liar = Liar()
-    yield liar
-    liar.server.stop()
-
-
 def test_a_lying_registry_gets_no_secret(client: Client, transire: Transire, account: Account, instance: Instance, liar: Liar) -> None:
     done = client.run("login", liar.address, *where(transire, instance.tcr_id), **keys(account.key))
     assert done.returncode == 1 and "nothing was sent there" in done.stderr
@@ -208,45 +129,9 @@ def test_what_is_missing_is_named(client: Client, transire: Transire, account: A
 
 @pytest.fixture
 def helper(client: Client, transire: Transire, account: Account, instance: Instance, registry: Registry) -> Mapping[str, str]:
-    """A user whose profile names the registry; the variables that docker hands on to its helper."""
+    """A user whose profile names the registry; the variables of the node's key."""
     client.write_profile(registry.address, endpoint=endpoint(transire), instance=instance.tcr_id)
     return keys(account.key)
-
-
-def test_docker_gets_log_ins_from_the_helper(client: Client, registry: Registry, helper: Mapping[str, str], transire: Transire) -> None:
-    done = client.run_as("docker-credential-transire", "get", stdin=f"{registry.address}\n", **helper)
-    answer = json.loads(done.stdout)
-    transire.remember("secret of the client", answer["Secret"])
-    assert set(answer) == {"ServerURL", "Username", "Secret"} and answer["ServerURL"] == registry.address
-    listed = client.run_as("docker-credential-transire", "list", stdin="unused", **helper)
-    assert json.loads(listed.stdout) == {registry.address: "transire"}
-    assert client.run_as("docker-credential-transire", "version").stdout.startswith("transire ")
-
-
-def test_the_helper_says_not_found_for_every_other_registry(client: Client, helper: Mapping[str, str], liar: Liar) -> None:
-    for server in (liar.address, "https://index.docker.io/v1/", "registry.example.com"):
-        done = client.run_as("docker-credential-transire", "get", stdin=server, **helper)
-        assert (done.returncode, done.stdout) == (1, f"{NOT_FOUND}\n")
-    assert liar.asked == []
-
-
-def test_the_helper_accepts_and_drops_what_docker_stores(client: Client, registry: Registry, helper: Mapping[str, str]) -> None:
-    stored = json.dumps({"ServerURL": registry.address, "Username": "x", "Secret": "passwordEXAMPLE"})
-    for verb, stdin in (("store", stored), ("erase", registry.address)):
-        done = client.run_as("docker-credential-transire", verb, stdin=stdin, **helper)
-        assert (done.returncode, done.stdout) == (0, "") and "when they are needed" in done.stderr
-
-
-def test_skopeo_pushes_through_the_helper(client: Client, registry: Registry, helper: Mapping[str, str], tmp_path: Path) -> None:
-    client.run_as("docker-credential-transire", "version")
-    file = tmp_path / "auth.json"
-    file.write_text(json.dumps({"credHelpers": {registry.address: "transire"}}))
-    image.write_oci_layout(tmp_path / "in", "v1")
-    home = {"HOME": str(client.home), "XDG_CONFIG_HOME": str(client.home / ".config")}
-    environment = {**helper, **home, "PATH": f"{client.home / 'bin'}:{os.environ['PATH']}"}
-    copy = ("skopeo", "--insecure-policy", "copy", f"--dest-authfile={file}", "--dest-tls-verify=false")
-    pushed = run(*copy, f"oci:{tmp_path / 'in'}:v1", registry.reference("team/tool:v1"), environment=environment)
-    assert pushed.returncode == 0, pushed.stderr
 
 
 def kubelet_request(image_: str, token: str | None) -> str:

@@ -7,9 +7,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::cli::client::{Options, request};
-use crate::cli::output::print_line;
+use crate::cli::output::{print_line, warn};
+use crate::client::credentials::{LogIn, Proof, Wanted};
 use crate::client::environment::Environment;
+use crate::client::kept::{KeptLogIns, Place, Turn};
 use crate::client::profile::Profile;
+use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::{Error, Result};
 
 /// Docker compares this text, and goes on without a log-in.
@@ -21,7 +24,7 @@ pub(in crate::cli) enum Command {
     Get(Options),
     /// Accept a log-in, and drop it: one is got whenever it is needed.
     Store,
-    /// Accept that a log-in is to be removed: none is stored.
+    /// Drop the credential that is kept for a server: the next one is got anew.
     Erase,
     /// List the registries of the profile.
     List,
@@ -53,9 +56,9 @@ pub(super) async fn run(environment: &Environment, command: Command) -> Result<(
             let Stored { server_url } = serde_json::from_str(&request()?).map_err(|_| {
                 Error::misconfigured("standard input is no JSON object with ServerURL")
             })?;
-            drop_for(environment, &server_url, "stored")
+            store(environment, &server_url)
         }
-        Command::Erase => drop_for(environment, &request()?, "erased"),
+        Command::Erase => erase(environment, &request()?),
     }
 }
 
@@ -77,7 +80,7 @@ async fn get(environment: &Environment, options: &Options) -> Result<()> {
         return Err(Error::misconfigured(unknown(registry)));
     };
     let wanted = options.or_of(environment, Some(known));
-    let log_in = wanted.log_in(environment).await;
+    let log_in = log_in(environment, &wanted, registry).await;
     let log_in = match log_in {
         Ok(log_in) => log_in,
         Err(error) => {
@@ -97,22 +100,91 @@ fn unknown(registry: &str) -> String {
     format!("the client's profile has no registry {registry}")
 }
 
-/// Accepts what docker stores and erases for our registries, and drops it: the helper gets a log-in
-/// whenever one is needed.
-fn drop_for(environment: &Environment, server: &str, done: &str) -> Result<()> {
-    let registry = registry_of(server);
-    if Profile::of_user(environment)?
-        .of_registry(registry)
-        .is_none()
-    {
-        let why = unknown(registry);
-        print_line(&why)?;
-        return Err(Error::misconfigured(why));
+/// Returns a log-in of a registry: a token as it is, or a credential that is kept for half of its
+/// life.
+async fn log_in(environment: &Environment, wanted: &Wanted, registry: &str) -> Result<LogIn> {
+    let key = match wanted.proof(environment).await? {
+        Proof::Token(token) => return Ok(wanted.log_in_by(token)),
+        Proof::Key(key) => key,
+    };
+    let Some(kept) = noted(KeptLogIns::of_user(environment)).flatten() else {
+        return wanted.issue(&key).await;
+    };
+    let place = kept.place(registry, wanted, &key);
+    if let Some(log_in) = noted(place.load(SystemClock.now())).flatten() {
+        return Ok(log_in);
     }
+    let _turn = match noted(turn(&place).await) {
+        Some(turn) if turn.has_waited => {
+            if let Ok(Some(log_in)) = place.load(SystemClock.now()) {
+                return Ok(log_in);
+            }
+            // The process before this one failed. All that wait ask at once now, and not each
+            // after the failure of the one before.
+            None
+        }
+        turn => turn,
+    };
+    let log_in = wanted.issue(&key).await?;
+    noted(place.store(&log_in, SystemClock.now()));
+    Ok(log_in)
+}
+
+/// Waits for a turn in a thread of its own, so that signals still end the process.
+async fn turn(place: &Place) -> Result<Turn> {
+    let place = place.clone();
+    tokio::task::spawn_blocking(move || place.take_turn())
+        .await
+        .map_err(Error::internal)?
+}
+
+/// Notes why nothing is kept, which is no reason to refuse a log-in.
+fn noted<T>(result: Result<T>) -> Option<T> {
+    result.map_err(|error| warn(error.message())).ok()
+}
+
+/// Drops what docker stores for our registries: the helper gets a log-in when one is needed.
+fn store(environment: &Environment, server: &str) -> Result<()> {
+    let registry = registry_of(server);
+    check_known(environment, registry)?;
     eprintln!(
-        "transire: nothing is {done} for {registry}: its log-ins are got when they are needed"
+        "transire: nothing is stored for {registry}: its log-ins are got when they are needed"
     );
     Ok(())
+}
+
+fn erase(environment: &Environment, server: &str) -> Result<()> {
+    let registry = registry_of(server);
+    check_known(environment, registry)?;
+    match forget(environment, registry)? {
+        0 => eprintln!(
+            "transire: nothing is kept for {registry}: its log-ins are got when they are needed"
+        ),
+        _ => eprintln!("transire: the next log-in of {registry} is got anew"),
+    }
+    Ok(())
+}
+
+/// Removes what is kept for a registry, and returns the number of log-ins.
+///
+/// # Errors
+/// As [`KeptLogIns::forget`].
+pub(super) fn forget(environment: &Environment, registry: &str) -> Result<usize> {
+    match noted(KeptLogIns::of_user(environment)).flatten() {
+        Some(kept) => kept.forget(registry),
+        None => Ok(0),
+    }
+}
+
+fn check_known(environment: &Environment, registry: &str) -> Result<()> {
+    let profile = Profile::of_user(environment)?;
+    if profile.of_registry(registry).is_some() {
+        return Ok(());
+    }
+    let why = unknown(registry);
+    // Docker reads the errors of a helper from its standard output.
+    print_line(&why)?;
+    Err(Error::misconfigured(why))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use crate::cli::client::Options;
+use crate::cli::client::docker_credential::forget;
 use crate::cli::output::Output;
 use crate::client::auth_file::{AuthFile, Destination};
 use crate::client::environment::Environment;
@@ -64,7 +65,10 @@ pub(super) async fn log_out(
             ask_helper(&name, "erase", registry).await?;
             true
         }
-        Destination::File => file.remove(registry)?,
+        Destination::File => {
+            let was_kept = forget(environment, registry)? > 0;
+            file.remove(registry)? || was_kept
+        }
     };
     output.show(vec![
         ("registry", registry.into()),

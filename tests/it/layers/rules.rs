@@ -66,7 +66,7 @@ rooms! {
         tokio_rustls tracing
     ];
     client, Free: rooms [domain remote sign] crates [
-        base64 bytes hex http serde serde_json toml url
+        base64 bytes hex http rustix serde serde_json toml url
     ];
     quickstart, Free: rooms [client config domain open registry_config serve service] crates [
         aws_lc_rs base64 bytes clap hex http http_body_util hyper_util serde serde_json
