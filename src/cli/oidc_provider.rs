@@ -29,6 +29,12 @@ pub(super) enum Command {
     Update(Update),
     /// Say whether a token is accepted, and print its content.
     Check(Check),
+    /// List the subjects that an account refuses: see `transire revoke --subject`.
+    Refused {
+        /// The account's id.
+        #[arg(long)]
+        account: AccountId,
+    },
     /// Delete a provider: its tokens are refused from then on.
     Delete(Named),
 }
@@ -106,6 +112,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::Update(change) => update(context, change).await,
         Command::Check(token) => check(context, token).await,
+        Command::Refused { account } => {
+            let refused = identity.refused_subjects(call, account).await?;
+            context
+                .output
+                .list(refused.into_iter().map(views::RefusedSubject::from))
+        }
         Command::Delete(one) => {
             identity
                 .delete_oidc_provider(call, one.account, &one.name)

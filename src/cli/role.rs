@@ -187,12 +187,13 @@ async fn test(context: &Context, of: Test) -> Result<Ended> {
             ErrorKind::NotFound { .. } => Error::invalid_parameter("name", error.message()),
             _ => error,
         })?;
-    let accepted = tested.outcome == Outcome::Allowed;
+    let accepted = tested.outcome == Outcome::Allowed && !tested.subject_refused;
     let unmet = context.output.lines(tested.unmet.into_iter());
     context.output.show(vec![
         ("accepted", accepted.into()),
         ("provider", tested.provider.into()),
         ("trusts_provider", tested.names_provider.into()),
+        ("subject_refused", tested.subject_refused.into()),
         ("unmet", unmet),
         ("subject", tested.identity.subject.into()),
         ("audiences", tested.identity.audiences.into()),

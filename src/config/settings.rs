@@ -225,6 +225,9 @@ settings! {
         long_term_credentials;
         /// Service accounts of one instance.
         service_accounts;
+        /// Subjects of OpenID Connect issuers that one account refuses (`transire revoke
+        /// --subject`).
+        refused_subjects;
         /// Stored session policies of one account: those too long for a log-in secret, 4096 bytes
         /// each at most, until their last session ends. One caller takes a quarter at most.
         session_policies;

@@ -146,6 +146,19 @@ pub struct OidcProviderChange {
     pub algorithms: Option<Vec<OidcAlgorithm>>,
 }
 
+/// A subject of an OpenID Connect issuer that an account refuses, whatever its trust policies say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedSubject {
+    /// The account.
+    pub account: AccountId,
+    /// The issuer, as its tokens say it.
+    pub issuer: String,
+    /// The subject of its tokens, at most 255 bytes.
+    pub subject: String,
+    /// When it was refused.
+    pub refused_at: Timestamp,
+}
+
 /// An algorithm that signs OpenID Connect tokens (RFC 7518, 3.1; RFC 8037).
 ///
 /// Asymmetric ones alone: with HMAC the issuer's public key would be the secret, and `none` signs

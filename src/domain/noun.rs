@@ -49,6 +49,8 @@ pub enum Noun {
     Policy,
     /// A principal's numeric id.
     PrincipalId,
+    /// A subject of an OpenID Connect issuer that is refused.
+    RefusedSubject,
     /// A repository.
     Repository,
     /// A role.
@@ -95,6 +97,7 @@ impl Noun {
             Self::OutputFile => "output file",
             Self::Policy => "policy",
             Self::PrincipalId => "principal id",
+            Self::RefusedSubject => "refused subject",
             Self::Repository => "repository",
             Self::Role => "role",
             Self::SealingKey => "sealing key",

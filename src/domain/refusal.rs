@@ -110,6 +110,8 @@ causes! {
     WebIdentityAudience = "web-identity-audience-not-matched",
     /// No key of the issuer signed the token.
     WebIdentitySignature = "web-identity-bad-signature",
+    /// The account refuses the token's subject.
+    SubjectRefused = "subject-refused",
     /// The trust policy of the role doesn't accept the token, or no role's does.
     NoRoleTrusts = "no-role-trusts",
     /// The username names no role, and the trust policies of several roles accept the token.

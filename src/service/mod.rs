@@ -48,6 +48,7 @@ pub use self::identity::groups::Membership;
 pub use self::identity::oidc_presets::OidcPreset;
 pub use self::identity::oidc_providers::NewOidcProvider;
 pub use self::identity::policies::{Attached, Save};
+pub use self::identity::refused_subjects::TokenIssuer;
 pub use self::identity::revocations::Revoked;
 pub use self::identity::roles::{RoleChange, RoleTest};
 pub use self::keys::Keys;

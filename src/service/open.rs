@@ -233,7 +233,7 @@ fn assemble(shared: &Shared, settings: Settings) -> Service {
         credentials: credentials(shared, passwords, settings.quotas),
         exchange: exchange(shared),
         sts: sts(shared, settings.quotas),
-        identity: identity(shared, Arc::clone(&access)),
+        identity: identity(shared, Arc::clone(&access), settings.quotas),
         registry: registry(shared, Arc::clone(&keys), &settings),
         operations: operations(shared, warnings, settings.shared.clone()),
         access,
@@ -311,7 +311,7 @@ fn sts(shared: &Shared, quotas: Quotas) -> Sts {
     }
 }
 
-fn identity(shared: &Shared, access: Arc<Access>) -> Identity {
+fn identity(shared: &Shared, access: Arc<Access>, quotas: Quotas) -> Identity {
     let (base, memory, ledger, rights) = (
         shared.base(),
         shared.memory(),
@@ -324,6 +324,7 @@ fn identity(shared: &Shared, access: Arc<Access>) -> Identity {
         ledger,
         rights,
         access,
+        quotas,
     }
 }
 

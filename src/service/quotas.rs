@@ -22,6 +22,8 @@ pub struct Quotas {
     pub namespaces: BySpecification,
     /// Repositories of an instance, in all of its namespaces.
     pub repositories: BySpecification,
+    /// Subjects of OpenID Connect issuers that an account refuses.
+    pub refused_subjects: u32,
     /// Stored session policies of an account: those that are too long for a log-in secret, each at
     /// most 4096 bytes.
     pub session_policies: u32,
@@ -58,6 +60,7 @@ impl Default for Quotas {
                 standard: standard.1,
                 premium: premium.1,
             },
+            refused_subjects: 1000,
             // The clouds store none. Eight megabytes at most.
             session_policies: 2000,
         }

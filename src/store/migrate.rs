@@ -69,6 +69,7 @@ migrations! {
     "0011_own_rights"
     "0012_audit_page_contents"
     "0013_token_log_in"
+    "0014_refused_subject"
 }
 
 /// Keeps which steps were taken; both databases read it.

@@ -28,6 +28,7 @@ pub mod operation;
 pub mod page;
 pub mod policy;
 pub mod quota;
+pub mod refused_subject;
 pub mod repository;
 pub mod revocation;
 pub mod role;

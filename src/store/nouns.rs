@@ -282,6 +282,13 @@ nouns! {
         entity Revocation = "revocation";
         table revocation (credential_id) as Revocation { credential_id: String, revoked_at: i64 }
     }
+    refused_subject {
+        /// The subjects that an account refuses, by the account's id.
+        entity RefusedSubjects = "refused_subjects";
+        table refused_subject (account_id, issuer, subject) as RefusedSubjects {
+            account_id: i64, issuer: String, subject: String, refused_at: i64,
+        }
+    }
     namespace {
         /// A namespace or its tags, by `INSTANCE/NAME`: drop all that is cached of it or in it, and
         /// of the service accounts of its instance.

@@ -286,6 +286,39 @@ def test_a_role_says_which_condition_a_token_does_not_meet(
     assert done.returncode == 2 and "web-identity-no-such-provider" in done.stderr
 
 
+def test_a_subject_is_refused_until_that_is_taken_back(
+    transire: Transire, account: Account, instance: Instance, issuer: Issuer, keyless: dict[str, Any], tmp_path: Path
+) -> None:
+    credential = Credential("jwt", job_token(transire, issuer, "GitHub"), expires_at=0)
+    other = Credential("jwt", job_token(transire, issuer, "GitLab"), expires_at=0)
+    subject, _ = JOBS["GitHub"]
+    command = ("revoke", "--account", account.id, "--subject", subject)
+
+    def status(of: Credential) -> int:
+        return exchange(transire.realm, instance, of).status
+
+    assert status(credential) == 200
+    assert transire.cli(*command, "--oidc-provider", "ci")["state"] == "refused"
+    # The service hears of the command by the change feed.
+    wait_until("the refusal to be known", lambda: status(credential) == 401)
+    assert status(other) == 200
+    [refused] = transire.items("oidc-provider", "refused", "--account", account.id)
+    assert (refused["issuer"], refused["subject"]) == (issuer.url, subject)
+
+    file = tmp_path / "token"
+    file.write_text(credential.secret)
+    tested = transire.run(
+        *("role", "test", "--account", account.id, "--name", "builder", "--token", file, "--output", "json")
+    )
+    assert tested.returncode == 1, tested.stderr
+    said = json.loads(tested.stdout)
+    assert said["accepted"] is False and said["subject_refused"] is True and said["unmet"] == []
+
+    assert transire.cli(*command, "--oidc-provider", "ci", "--take-back")["state"] == "accepted"
+    wait_until("that to be known", lambda: status(credential) == 200)
+    assert "no refused subject" in transire.cli_refused(*command, "--oidc-provider", "ci", "--take-back")
+
+
 def test_a_changed_trust_policy_counts_at_the_next_log_in(
     transire: Transire, account: Account, registry: Registry, issuer: Issuer, keyless: dict[str, Any], tmp_path: Path
 ) -> None:

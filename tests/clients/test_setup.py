@@ -29,6 +29,7 @@ COMMANDS = [
     ("role", "list", *ACCOUNT),
     ("policy", "list", *ACCOUNT),
     ("oidc-provider", "list", *ACCOUNT),
+    ("oidc-provider", "refused", *ACCOUNT),
     ("revoke", "--principal", "100000000001:root"),
     ("instance", "list"),
     ("namespace", "list", *INSTANCE),

@@ -23,7 +23,7 @@ use crate::service::access::caller::{Proof, TokenLogIn};
 use crate::service::limits::attempt::Attempt;
 use crate::service::memory::trusting_roles::{TrustingRole, bearer};
 use crate::service::request::RequestContext;
-use crate::token::{UnverifiedToken, WebIdentity};
+use crate::token::{SubjectDigest, UnverifiedToken, WebIdentity};
 
 /// The most roles whose trust policies are asked about one token that names none.
 const MAX_ROLES: usize = 100;
@@ -151,6 +151,14 @@ impl Access {
         context: &RequestContext,
     ) -> Result<RoleId> {
         let (account, name) = (provider.account, provider.name.as_str());
+        let subject = SubjectDigest::of(&identity.subject);
+        if self
+            .memory
+            .refuses_subject(account, &identity.issuer, subject)
+            .await?
+        {
+            return Err(Error::bad_credentials(RefusalCause::SubjectRefused));
+        }
         let roles = self
             .memory
             .cache

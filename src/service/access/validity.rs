@@ -101,7 +101,7 @@ impl Access {
                 Err(RefusalCause::CredentialRevoked)
             }
             Dependency::Temporary(_) => Ok(0),
-            Dependency::OidcSubject(of) => self.generation_of_provider(of).await?,
+            Dependency::OidcSubject(of) => self.generation_of_subject(of).await?,
             Dependency::Session(id) if self.memory.revocations.contains(id) => {
                 Err(RefusalCause::SessionRevoked)
             }
@@ -151,15 +151,25 @@ impl Access {
         })
     }
 
-    async fn generation_of_provider(&self, of: &OidcSubject) -> Result<Validity> {
+    /// Returns the generation of a subject that is accepted: its provider's.
+    async fn generation_of_subject(&self, of: &OidcSubject) -> Result<Validity> {
         let provider = self
             .memory
             .cache
             .oidc_provider(&self.base.store, of.account, &of.provider)
             .await?;
-        Ok(provider
-            .map(|provider| provider.created_at.unix_millis())
-            .ok_or(RefusalCause::ProviderDeleted))
+        let Some(provider) = provider else {
+            return Ok(Err(RefusalCause::ProviderDeleted));
+        };
+        let is_refused = self
+            .memory
+            .refuses_subject(of.account, &provider.issuer, of.subject)
+            .await?;
+        Ok(if is_refused {
+            Err(RefusalCause::SubjectRefused)
+        } else {
+            Ok(provider.created_at.unix_millis())
+        })
     }
 
     /// Returns the first dependency of a principal's credential: the principal itself, if it may

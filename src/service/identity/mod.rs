@@ -7,6 +7,7 @@ use crate::service::access::Access;
 use crate::service::base::Base;
 use crate::service::ledger::Ledger;
 use crate::service::memory::Memory;
+use crate::service::quotas::Quotas;
 use crate::service::rights::Rights;
 
 pub(super) mod accounts;
@@ -14,6 +15,7 @@ pub(super) mod groups;
 pub(super) mod oidc_presets;
 pub(super) mod oidc_providers;
 pub(super) mod policies;
+pub(super) mod refused_subjects;
 pub(super) mod revocations;
 pub(super) mod roles;
 pub(super) mod users;
@@ -25,4 +27,5 @@ pub struct Identity {
     pub(super) ledger: Arc<Ledger>,
     pub(super) rights: Arc<Rights>,
     pub(super) access: Arc<Access>,
+    pub(super) quotas: Quotas,
 }

@@ -14,7 +14,7 @@ use crate::service::ledger::actions::AuditAction;
 use crate::service::limits::attempt::Attempt;
 use crate::service::memory::trusting_roles::{bearer, trust_policy_of};
 use crate::store;
-use crate::token::WebIdentity;
+use crate::token::{SubjectDigest, WebIdentity};
 
 /// A change of a role; `None` leaves a setting as it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +34,8 @@ pub struct RoleTest {
     pub outcome: Outcome,
     /// Whether it trusts the provider at all.
     pub names_provider: bool,
+    /// Whether the account refuses the token's subject.
+    pub subject_refused: bool,
     /// The places of the conditions that the token doesn't meet.
     pub unmet: Vec<String>,
     /// The token's content.
@@ -138,12 +140,17 @@ impl Identity {
             .access
             .verify_job_token(account, token, &mut Attempt::new(None))
             .await?;
+        let subject = SubjectDigest::of(&identity.subject);
         let policy = trust_policy_of(&role)?;
         let assumer = bearer(account, &provider.name, &identity);
         let context = call.policy_context();
         let decision = trust::decide_trust(name, &policy, &assumer, &context);
         Ok(RoleTest {
             outcome: decision.outcome,
+            subject_refused: self
+                .memory
+                .refuses_subject(account, &identity.issuer, subject)
+                .await?,
             names_provider: policy.names_provider(account, &provider.name),
             unmet: policy.unmet(&assumer, &context),
             provider: provider.name.clone(),

@@ -287,6 +287,14 @@ actions! {
          its service accounts disabled.",
         by "`revoke`",
         detail "`revoked`, `disabled`";
+    RefusedSubjectCreate = "refused-subject.create":
+        "A subject of an OpenID Connect issuer was refused, until that is taken back.",
+        by "`revoke --subject`",
+        detail "`account`, `issuer`, `subject`";
+    RefusedSubjectDelete = "refused-subject.delete":
+        "The refusal of a subject was taken back.",
+        by "`revoke --subject --take-back`",
+        detail "`account`, `issuer`, `subject`";
     RegistryLogIn = "registry.log-in":
         "A log-in at the token endpoint was refused.",
         by "`GET /token`, `POST /token`",

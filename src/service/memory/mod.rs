@@ -7,6 +7,7 @@ pub(super) mod keyring;
 pub(super) mod known_ids;
 pub(super) mod master_keys;
 pub(super) mod namespace_rules;
+pub(super) mod refused_subjects;
 pub(super) mod revocations;
 pub(super) mod single_flight;
 pub(super) mod staleness;
@@ -21,9 +22,11 @@ use self::keyring::KnownKeys;
 use self::revocations::Revocations;
 use self::staleness::Staleness;
 use crate::domain::allow_list::AllowList;
+use crate::domain::ids::AccountId;
 use crate::domain::instance::Instance;
 use crate::domain::{Error, Result};
 use crate::service::base::Base;
+use crate::token::SubjectDigest;
 
 /// The state that this process has without asking the database.
 pub struct Memory {
@@ -96,6 +99,20 @@ impl Memory {
                 "which ids there are can't be read: {error}"
             );
         }
+    }
+
+    /// Tells whether an account refuses a subject of an issuer's tokens.
+    pub(in crate::service) async fn refuses_subject(
+        &self,
+        account: AccountId,
+        issuer: &str,
+        subject: SubjectDigest,
+    ) -> Result<bool> {
+        let refused = self
+            .cache
+            .refused_subjects(&self.base.store, account)
+            .await?;
+        Ok(refused.contains(issuer, subject))
     }
 
     pub(in crate::service) async fn list_of(&self, instance: &Instance) -> Result<Arc<AllowList>> {

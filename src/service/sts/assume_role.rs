@@ -3,6 +3,7 @@
 use crate::domain::identity::Role;
 use crate::domain::ids::{AccountId, RoleId};
 use crate::domain::principal::{Principal, PrincipalName};
+use crate::domain::refusal::RefusalCause;
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::policy::{Assumer, Context, Outcome, Permission, Request, Resource, trust};
 use crate::service::access::caller::{Bearer, Caller};
@@ -14,7 +15,7 @@ use crate::service::sts::Sts;
 use crate::service::sts::rules::SessionRules;
 use crate::service::sts::session::{NewSession, Plan, check_session_policy};
 use crate::store;
-use crate::token::Dependency;
+use crate::token::{Dependency, SubjectDigest};
 
 /// The role that a call means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,17 +131,27 @@ impl Sts {
                 .role_for_signer(call.caller, asked.rules, found, &request, &shown)
                 .await;
         };
-        if let Some(role) = found
+        let mut refusal = untrusted(call.caller, &shown, Outcome::DeniedImplicitly);
+        if self.refuses(bearer).await? {
+            refusal = refusal.caused_by(RefusalCause::SubjectRefused);
+        } else if let Some(role) = found
             && trusts_bearer(role, bearer, &request)? == Outcome::Allowed
         {
             return Ok((role, Vec::new()));
         }
-        let refusal = untrusted(call.caller, &shown, Outcome::DeniedImplicitly);
         // Anybody has a token of a public issuer.
         if asked.counted_as.is_some() {
             self.limits.count_refusal(&refusal, call.request);
         }
         Err(refusal)
+    }
+
+    /// Tells whether the account refuses the bearer's subject.
+    async fn refuses(&self, bearer: &Bearer) -> Result<bool> {
+        let (issuer, subject) = (&bearer.identity.issuer, &bearer.identity.subject);
+        self.memory
+            .refuses_subject(bearer.account, issuer, SubjectDigest::of(subject))
+            .await
     }
 
     /// Returns the role if the signer of the call may assume it, and what the signer depends on;

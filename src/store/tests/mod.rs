@@ -17,6 +17,7 @@ mod log_ins;
 mod oidc_providers;
 mod policies;
 mod portable;
+mod refused_subjects;
 mod registry;
 mod roles;
 mod servers;

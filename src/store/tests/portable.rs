@@ -254,6 +254,8 @@ const SAMPLE: &[&str] = &[
      'o', 'https://example.com', NULL, 'ES256', 1)",
     "INSERT INTO oidc_audience (account_id, provider_name, place, audience) VALUES (1, 'o', 0, \
      'a')",
+    "INSERT INTO refused_subject (account_id, issuer, subject, refused_at) VALUES (1, \
+     'https://example.com', 's', 1), (1, 'https://example.com', 'S', 1)",
     "INSERT INTO revocation (credential_id, revoked_at) VALUES ('c', 1)",
     "INSERT INTO namespace (id, number, instance_id, name, visibility, auto_create_repository, \
      default_visibility, default_tag_immutability, \

@@ -3,7 +3,7 @@
 use http::{Method, Request};
 use serde_json::json;
 use transire::domain::identity::Target;
-use transire::service::{Attached, NewOidcProvider, Save};
+use transire::service::{Attached, NewOidcProvider, Save, TokenIssuer};
 
 use crate::harness::documents::{allow, ram_allow};
 use crate::harness::issuer::{Issuer, TestKey, outgoing_to_loopback};
@@ -140,6 +140,21 @@ impl Keyless {
                 .await
                 .unwrap();
         }
+    }
+
+    /// Refuses a subject of the provider's, as the operator.
+    pub(crate) async fn refuse(&self, subject: &str) {
+        self.app
+            .service
+            .identity
+            .refuse_subject(
+                &self.app.operator(),
+                account(),
+                TokenIssuer::OfProvider("ci".to_owned()),
+                subject,
+            )
+            .await
+            .unwrap();
     }
 
     /// Returns a token of the provider's for a subject.

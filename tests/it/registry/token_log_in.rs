@@ -3,10 +3,10 @@
 use http::StatusCode;
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use transire::domain::ErrorKind;
 use transire::domain::instance::InstanceChange;
 use transire::domain::switch::Switch;
-use transire::service::{InstanceChoice, NewOidcProvider};
+use transire::domain::{ErrorKind, Noun};
+use transire::service::{InstanceChoice, NewOidcProvider, TokenIssuer};
 
 use crate::harness::audit::found;
 use crate::harness::issuer::{Issuer, TestKey};
@@ -363,6 +363,7 @@ async fn an_instance_from_before_takes_no_tokens_until_it_is_said() {
     database
         .execute_batch(
             "ALTER TABLE instance DROP COLUMN token_log_in;
+             DROP TABLE refused_subject;
              DELETE FROM schema_version WHERE number >= 13;",
         )
         .unwrap();
@@ -390,5 +391,95 @@ async fn no_account_has_a_name_that_leaves_the_role_open() {
             name: "name".to_owned(),
         };
         assert_eq!(refused.kind(), &expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_subject_logs_in_no_more_until_that_is_taken_back() {
+    let keyless = Keyless::new().await;
+    let (token, other) = (keyless.token(GITHUB), keyless.token(KUBERNETES));
+    assert_eq!(keyless.exchange("jwt", &token).await.status, 200);
+    keyless.refuse(GITHUB).await;
+    keyless
+        .refuses(&[
+            ("jwt", &token, "subject-refused"),
+            ("role/builder", &token, "subject-refused"),
+        ])
+        .await;
+    assert_eq!(keyless.exchange("jwt", &other).await.status, 200);
+    let app = &keyless.app;
+    let of_issuer = TokenIssuer::Url(keyless.issuer.url.replace("http://", "https://"));
+    let unlike = app
+        .service
+        .identity
+        .accept_subject(&app.operator(), account(), of_issuer, GITHUB)
+        .await
+        .unwrap_err();
+    let noun = Noun::RefusedSubject;
+    assert_eq!(unlike.kind(), &ErrorKind::NotFound { noun });
+    let of_provider = TokenIssuer::OfProvider("ci".to_owned());
+    app.service
+        .identity
+        .accept_subject(&app.operator(), account(), of_provider, GITHUB)
+        .await
+        .unwrap();
+    assert_eq!(keyless.exchange("jwt", &token).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_made_again_admits_no_refused_subject() {
+    let keyless = Keyless::new().await;
+    keyless.refuse(GITHUB).await;
+    let app = &keyless.app;
+    app.service
+        .identity
+        .delete_oidc_provider(&app.operator(), account(), "ci")
+        .await
+        .unwrap();
+    let again = NewOidcProvider {
+        account: account(),
+        name: "ci".to_owned(),
+        issuer: keyless.issuer.url.clone(),
+        audiences: vec![AUDIENCE.to_owned()],
+        jwks: None,
+        algorithms: Vec::new(),
+    };
+    app.service
+        .identity
+        .create_oidc_provider(&app.operator(), again)
+        .await
+        .unwrap();
+    keyless
+        .refuses(&[("jwt", &keyless.token(GITHUB), "subject-refused")])
+        .await;
+}
+
+#[tokio::test]
+async fn an_account_refuses_no_more_subjects_than_its_quota() {
+    let keyless = Keyless::with(|options| options.service.quotas.refused_subjects = 1).await;
+    keyless.refuse(GITHUB).await;
+    let app = &keyless.app;
+    for (subject, kind) in [
+        (
+            KUBERNETES.to_owned(),
+            ErrorKind::QuotaExceeded {
+                noun: Noun::RefusedSubject,
+            },
+        ),
+        (
+            "a".repeat(256),
+            ErrorKind::InvalidParameter {
+                name: "subject".to_owned(),
+            },
+        ),
+    ] {
+        let of_provider = TokenIssuer::OfProvider("ci".to_owned());
+        let refused = app
+            .service
+            .identity
+            .refuse_subject(&app.operator(), account(), of_provider, &subject)
+            .await
+            .unwrap_err();
+        assert_eq!(refused.kind(), &kind);
     }
 }

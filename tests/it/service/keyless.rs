@@ -9,12 +9,13 @@ use transire::domain::clock::Timestamp;
 use transire::domain::secret::Secret;
 
 use crate::harness::alibaba::alibaba_code;
+use crate::harness::audit::found;
 use crate::harness::issuer::TestKey;
 use crate::harness::keyless::{AUDIENCE, GITHUB, GITHUB_NUMBERED, KUBERNETES, Keyless};
 use crate::harness::operator::account;
 use crate::harness::registry::granted;
 use crate::harness::tencent::{code, served};
-use crate::harness::{ACCOUNT, SERVICE, Session};
+use crate::harness::{ACCOUNT, Answer, SERVICE, Session};
 
 #[tokio::test]
 async fn a_job_of_github_actions_logs_in_through_alibabas_door() {
@@ -134,6 +135,42 @@ async fn a_token_opens_no_role_that_does_not_trust_its_subject_nor_says_which_ro
             "{role}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_refused_subject_opens_no_session_and_hears_no_reason() {
+    let keyless = Keyless::new().await;
+    let token = keyless.token(GITHUB);
+    let unlike = keyless.token("repo:example-org/application:ref:refs/heads/main");
+    keyless.refuse(GITHUB).await;
+    let message = |answer: &Answer| answer.json()["Message"].clone();
+    let refused = keyless.at_alibaba(&token, "builder").await;
+    assert_eq!(
+        alibaba_code(&refused),
+        (401, "AuthenticationFail.NoPermission".to_owned())
+    );
+    let untrusted = keyless.at_alibaba(&unlike, "builder").await;
+    assert_eq!(message(&refused), message(&untrusted));
+    assert_eq!(
+        code(&keyless.at_tencent(&token, "builder").await),
+        "AuthFailure.UnauthorizedOperation"
+    );
+    let causes = found(&keyless.app, |lines| {
+        let causes: Vec<String> = lines
+            .iter()
+            .filter(|line| line.action.starts_with("sts:AssumeRoleWith"))
+            .map(|line| {
+                let detail: Value = serde_json::from_str(&line.detail).unwrap();
+                detail["cause"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        (causes.len() == 3).then_some(causes)
+    })
+    .await;
+    assert_eq!(
+        causes,
+        ["subject-refused", "access-denied", "subject-refused"]
+    );
 }
 
 #[tokio::test]

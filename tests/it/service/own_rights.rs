@@ -1082,6 +1082,7 @@ async fn a_store_of_an_earlier_release_has_the_new_rule_and_its_service_accounts
              ALTER TABLE audit_page DROP COLUMN contents;
              CREATE INDEX audit_page_by_time ON audit_page (first_at, id, last_at);
              ALTER TABLE instance DROP COLUMN token_log_in;
+             DROP TABLE refused_subject;
              DELETE FROM schema_version WHERE number >= 11;",
         )
         .unwrap();

@@ -207,7 +207,8 @@ impl NounCache {
             | Entity::Namespace
             | Entity::Repositories
             | Entity::FixedPassword
-            | Entity::OidcProvider => {}
+            | Entity::OidcProvider
+            | Entity::RefusedSubjects => {}
         }
     }
 

@@ -17,6 +17,7 @@ use crate::service::memory::cache::{AccessKey, Holder, KnownRepository, NounCach
 use crate::service::memory::keyring::ACCESS_KEY;
 use crate::service::memory::master_keys::MasterKeys;
 use crate::service::memory::namespace_rules::{self, Namespaces};
+use crate::service::memory::refused_subjects::{self, RefusedSubjects};
 use crate::service::memory::trusting_roles::{self, TrustingRole};
 use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
@@ -368,6 +369,19 @@ impl NounCache {
             .entry(&self.caches.trusting_roles, id.as_str(), fill)
             .await?;
         found.ok_or_else(|| Error::internal("roles that were just listed"))
+    }
+
+    /// Returns the subjects that an account refuses.
+    pub(in crate::service) async fn refused_subjects(
+        &self,
+        store: &Store,
+        account: AccountId,
+    ) -> Result<Arc<RefusedSubjects>> {
+        let fill = async || refused_subjects::of_account(store, account).await.map(Some);
+        let found = self
+            .entry(&self.caches.refused_subjects, &account, fill)
+            .await?;
+        Ok(found.unwrap_or_default())
     }
 
     pub(in crate::service) async fn oidc_provider(

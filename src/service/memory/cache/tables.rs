@@ -17,6 +17,7 @@ use crate::domain::service_account::ServiceAccount;
 use crate::domain::tag::Tag;
 use crate::service::memory::attached_policies::AttachedPolicies;
 use crate::service::memory::namespace_rules::Namespaces;
+use crate::service::memory::refused_subjects::RefusedSubjects;
 use crate::service::memory::trusting_roles::TrustingRole;
 use crate::store::Entity;
 use crate::store::account::Account;
@@ -26,6 +27,8 @@ use crate::token::PolicyDigest;
 const CAPACITY: usize = 100_000;
 /// The most OpenID Connect providers: each may hold a JWK set.
 const MAX_OIDC_PROVIDERS: usize = 1000;
+/// The most accounts whose refused subjects are kept: of the usual quota, some 30 kB each.
+const MAX_REFUSING_ACCOUNTS: usize = 1000;
 /// The most stored session policies: at most 4096 bytes each, so 20 MB.
 const MAX_SESSION_POLICIES: usize = 5000;
 
@@ -106,6 +109,10 @@ caches! {
     /// All of an account.
     providers_of_accounts: AccountId => Vec<Arc<OidcProvider>>, MAX_OIDC_PROVIDERS, [
         OidcProvider: by_account
+    ];
+    /// All of an account.
+    refused_subjects: AccountId => RefusedSubjects, MAX_REFUSING_ACCOUNTS, [
+        RefusedSubjects: by_id
     ];
     /// By the id of the provider that they trust.
     trusting_roles: String => Vec<TrustingRole>, MAX_OIDC_PROVIDERS, [Role: all];
