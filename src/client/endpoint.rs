@@ -24,7 +24,15 @@ impl Endpoint {
     /// # Errors
     /// `InvalidParameter` of `endpoint`, with the reason.
     pub fn parse(text: &str) -> Result<Self> {
-        let refuse = |why: String| Error::invalid_parameter("endpoint", why);
+        Self::parse_as("endpoint", text)
+    }
+
+    /// Reads such a URL of another parameter.
+    ///
+    /// # Errors
+    /// `InvalidParameter` of that parameter, with the reason.
+    pub fn parse_as(parameter: &str, text: &str) -> Result<Self> {
+        let refuse = |why: String| Error::invalid_parameter(parameter, why);
         let text = text.trim_end_matches('/');
         let url = HttpUrl::parse_base(text).map_err(|fault| {
             refuse(fault.explain("the endpoint", "https://transire.example.com"))
@@ -37,7 +45,7 @@ impl Endpoint {
         }
         if !url.path.is_empty() {
             return Err(refuse(
-                "the service's APIs are at the root of a host: leave the path out".to_owned(),
+                "the APIs are at the root of a host: leave the path out".to_owned(),
             ));
         }
         // As requests have it: without the scheme's own port.

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::client::credentials::{LogIn, Wanted};
 use crate::client::environment::Environment;
 use crate::client::files::{DRAFT, replace};
-use crate::client::job_token::Sources;
 use crate::client::keys::FoundKey;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
@@ -246,31 +245,11 @@ impl Kept {
 
 /// Returns a name that two log-ins share only if all that decides about them is the same.
 fn name(registry: &str, wanted: &Wanted, key: &FoundKey) -> String {
-    // Every field, so that a new one can't be forgotten.
-    let Wanted {
-        endpoint,
-        instance,
-        role,
-        sources,
-        ca_file,
-    } = wanted;
-    let Sources {
-        file,
-        variable,
-        audience,
-    } = sources;
-    let FoundKey {
-        cloud,
-        id,
-        secret,
-        session_token,
-        source: _,
-    } = key;
+    // By their `Debug` forms, in which a field that is added later can't be forgotten.
     let decides = (
-        (registry.to_ascii_lowercase(), endpoint, instance, role),
-        (file, variable, audience, ca_file),
-        (format!("{cloud:?}"), id, secret.expose()),
-        session_token.as_ref().map(Secret::expose),
+        (registry.to_ascii_lowercase(), wanted, key.cloud, &key.id),
+        key.secret.expose(),
+        key.session_token.as_ref().map(Secret::expose),
     );
     let text = Secret::new(format!("{decides:?}"));
     hex::encode(sign::sha256(text.expose().as_bytes()))

@@ -14,6 +14,7 @@ pub mod job_token;
 pub mod kept;
 pub mod keys;
 pub mod kubelet;
+pub mod kubernetes;
 pub mod profile;
 pub mod registry;
 pub mod signed;

@@ -146,7 +146,7 @@ impl Client {
         headers: HeaderMap,
         limit: usize,
     ) -> Result<Response<Bytes>, Failure> {
-        self.in_time(url, (Method::GET, headers, Bytes::new()), limit)
+        self.ask(Method::GET, url, headers, Bytes::new(), limit)
             .await
     }
 
@@ -162,18 +162,24 @@ impl Client {
         body: Bytes,
         limit: usize,
     ) -> Result<Response<Bytes>, Failure> {
-        self.in_time(url, (Method::POST, headers, body), limit)
-            .await
+        self.ask(Method::POST, url, headers, body, limit).await
     }
 
-    async fn in_time(
+    /// Sends a request of any method; as [`Self::get`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub async fn ask(
         &self,
+        method: Method,
         url: &Url,
-        request: Sent,
+        headers: HeaderMap,
+        body: Bytes,
         limit: usize,
     ) -> Result<Response<Bytes>, Failure> {
         let all = self.settings.timeout;
-        timeout(all, self.send(url, request, limit))
+        timeout(all, self.send(url, (method, headers, body), limit))
             .await
             .unwrap_or(Err(Failure::TimedOut(all)))
     }

@@ -14,20 +14,18 @@ class Client:
 
     def __init__(self, transire: Transire, home: Path) -> None:
         self._transire, self.home = transire, home
-        home.mkdir(exist_ok=True)
+        self.programs = home / "bin"
+        self.programs.mkdir(parents=True)
+        for name in ("transire", "docker-credential-transire"):
+            (self.programs / name).symlink_to(os.environ["TRANSIRE_TEST_PROGRAM"])
 
     def run(self, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         return self.run_as("transire", *arguments, stdin=stdin, **variables)
 
     def run_as(self, name: str, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """Under another name, as docker calls its helpers."""
-        folder = self.home / "bin"
-        folder.mkdir(exist_ok=True)
-        program = folder / name
-        if not program.exists():
-            program.symlink_to(os.environ["TRANSIRE_TEST_PROGRAM"])
         environment = {"HOME": str(self.home), "PATH": os.environ["PATH"], **variables}
-        done = subprocess.run([program, *arguments], input=stdin, env=environment, cwd=self.home, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([self.programs / name, *arguments], input=stdin, env=environment, cwd=self.home, capture_output=True, text=True, timeout=60)
         secret = done.stdout.strip()
         if secret.startswith(("trs", "ey")):
             self._transire.remember("secret of the client", secret)

@@ -50,12 +50,11 @@ def test_the_helper_drops_what_docker_stores(client: Client, registry: Registry,
 @pytest.fixture
 def tools(client: Client, registry: Registry, helper: Mapping[str, str], tmp_path: Path) -> Mapping[str, str]:
     """The environment in which docker and skopeo find the helper."""
-    client.run_as("docker-credential-transire", "version")
     folder = tmp_path / "docker"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"credHelpers": {registry.address: "transire"}}))
     home = {"HOME": str(client.home), "XDG_CONFIG_HOME": str(client.home / ".config"), "DOCKER_CONFIG": str(folder)}
-    return {**helper, **home, "PATH": f"{client.home / 'bin'}:{os.environ['PATH']}", "XDG_RUNTIME_DIR": str(runtime_folder(client))}
+    return {**helper, **home, "PATH": f"{client.programs}:{os.environ['PATH']}", "XDG_RUNTIME_DIR": str(runtime_folder(client))}
 
 
 def runtime_folder(client: Client) -> Path:

@@ -114,17 +114,14 @@ async fn log_in(environment: &Environment, wanted: &Wanted, registry: &str) -> R
     if let Some(log_in) = noted(place.load(SystemClock.now())).flatten() {
         return Ok(log_in);
     }
-    let _turn = match noted(turn(&place).await) {
-        Some(turn) if turn.has_waited => {
-            if let Ok(Some(log_in)) = place.load(SystemClock.now()) {
-                return Ok(log_in);
-            }
-            // The process before this one failed. All that wait ask at once now, and not each
-            // after the failure of the one before.
-            None
-        }
-        turn => turn,
-    };
+    let turn = noted(turn(&place).await);
+    // Another process may have got one since the first look, whether this one waited for it or not.
+    if let Ok(Some(log_in)) = place.load(SystemClock.now()) {
+        return Ok(log_in);
+    }
+    // The process before this one failed. All that wait ask at once now, and not each after the
+    // failure of the one before.
+    let _turn = turn.filter(|turn| !turn.has_waited);
     let log_in = wanted.issue(&key).await?;
     noted(place.store(&log_in, SystemClock.now()));
     Ok(log_in)

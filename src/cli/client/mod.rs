@@ -3,6 +3,7 @@
 mod credential_provider;
 mod docker_credential;
 mod log_in;
+mod pull_secret;
 
 use std::io::{Read, stdin};
 use std::path::PathBuf;
@@ -55,6 +56,12 @@ pub(super) enum Command {
     /// The kubelet's credential provider: its request on standard input, the answer on standard
     /// output.
     CredentialProvider(Options),
+    /// Write a pull secret of Kubernetes, and renew it.
+    ///
+    /// It runs in a pod with an account that may write the Secret, or anywhere with --kube-api.
+    /// A Secret of another type, or without the label app.kubernetes.io/managed-by: transire, is
+    /// left as it is.
+    PullSecret(pull_secret::PullSecret),
 }
 
 /// The service, the instance and the proof.
@@ -154,6 +161,7 @@ pub(super) async fn run(command: Command, output: &Output) -> Result<()> {
         Command::CredentialProvider(options) => {
             credential_provider::run(environment, &options).await
         }
+        Command::PullSecret(command) => pull_secret::run(environment, command, output).await,
     }
 }
 
