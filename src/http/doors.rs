@@ -10,6 +10,7 @@ use http::header;
 use super::Settings;
 use super::alibaba::Alibaba;
 use super::door::{BodyRule, Door, Envelope, Evidence, Incoming, Shared, Strength};
+use super::oauth::OAuth;
 use super::observe::metrics::DoorLabels;
 use super::plain::{Plain, probe};
 use super::registry::Registry;
@@ -132,7 +133,7 @@ macro_rules! doors {
     };
 }
 
-doors! { Tencent, Alibaba, Registry, Plain }
+doors! { Tencent, Alibaba, Registry, OAuth, Plain }
 
 impl AnyDoor {
     /// The door of a request of which nothing is known.
@@ -296,6 +297,13 @@ mod tests {
                 &[("authorization", "TC3-HMAC-SHA256 x")],
                 "registry",
             ),
+            ("/oauth/token", &[], "oauth"),
+            (
+                "/oauth/token?SecretId=a&Signature=b",
+                &[("authorization", "TC3-HMAC-SHA256 x")],
+                "oauth",
+            ),
+            ("/oauth/", &[], "plain"),
             ("/v2/", &[], "registry"),
             (
                 "/v2/",

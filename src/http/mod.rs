@@ -11,6 +11,7 @@ pub mod alibaba;
 mod door;
 mod doors;
 mod front;
+mod oauth;
 mod observe;
 mod plain;
 pub mod registry;

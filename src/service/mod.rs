@@ -35,14 +35,15 @@ use self::limits::Limits;
 use self::memory::Memory;
 
 pub use self::access::caller::Caller;
-pub use self::access::log_in::LogIn;
+pub use self::access::presented::{Accepted, LogIn};
 pub use self::access::{Access, Signatures};
 pub use self::call::Call;
 pub use self::credentials::Credentials;
 pub use self::credentials::service_accounts::{ChangedServiceAccount, NewServiceAccount, Validity};
 pub use self::credentials::{Issued, Lifetime};
 pub use self::exchange::Exchange;
-pub use self::exchange::{Exchanged, Offline};
+pub use self::exchange::log_ins::{AskedLogIn, IssuedLogIn};
+pub use self::exchange::{AskedToken, Exchanged, Offline};
 pub use self::identity::Identity;
 pub use self::identity::groups::Membership;
 pub use self::identity::oidc_presets::OidcPreset;

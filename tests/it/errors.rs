@@ -273,6 +273,14 @@ async fn errors_at_the_registry_door() {
 }
 
 #[tokio::test]
+async fn errors_at_the_oauth_door() {
+    insta::assert_snapshot!(
+        "oauth",
+        at_the_door("/oauth/token", Method::POST, &[]).await
+    );
+}
+
+#[tokio::test]
 async fn errors_at_the_plain_door() {
     insta::assert_snapshot!("plain", at_the_door("/", Method::GET, &[]).await);
 }

@@ -145,10 +145,7 @@ async fn what_is_newer_than_a_replica_knows_is_not_refused_before_it_has_listene
     let app = App::new().await;
     let replica = app.replica().await.service;
     let logs_in = async |(username, secret): &(String, Secret)| {
-        let log_in = LogIn::Password {
-            username: username.clone(),
-            secret: secret.clone(),
-        };
+        let log_in = LogIn::password(username.clone(), secret.clone());
         let outcome = replica.access.log_in(SERVICE, &log_in, &context()).await;
         assert!(
             outcome

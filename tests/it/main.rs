@@ -47,6 +47,7 @@ mod registry {
     mod log_in_matrix;
     mod namespaces;
     mod scope_forms;
+    mod token_exchange;
     mod token_log_in;
     mod token_requests;
 }

@@ -20,6 +20,8 @@ pub(super) enum Page {
     Ready,
     /// `/.well-known/jwks.json`: the keys that sign tokens.
     Keys,
+    /// `/.well-known/oauth-authorization-server`: the exchange of tokens (RFC 8414).
+    OAuth,
     /// `/bundle.pem`: the certificates that registries trust.
     Bundle,
 }
@@ -31,6 +33,7 @@ impl Page {
             "/healthz" => Some(Self::Health),
             "/readyz" => Some(Self::Ready),
             "/.well-known/jwks.json" => Some(Self::Keys),
+            "/.well-known/oauth-authorization-server" => Some(Self::OAuth),
             "/bundle.pem" => Some(Self::Bundle),
             _ => None,
         }
@@ -86,12 +89,42 @@ pub(super) async fn page(
             )
         }
         Page::Keys => response(StatusCode::OK, json, service.exchange.jwks()),
+        Page::OAuth => {
+            let metadata = AuthorizationServer::at(&shared.settings.public_url);
+            let metadata = serde_json::to_vec(&metadata).map_err(Error::internal)?;
+            response(StatusCode::OK, json, metadata)
+        }
         Page::Bundle => response(
             StatusCode::OK,
             HeaderValue::from_static("application/x-pem-file"),
             service.exchange.bundle_pem(),
         ),
     })
+}
+
+/// The metadata of the token endpoint (RFC 8414, 2).
+#[derive(Serialize)]
+struct AuthorizationServer<'a> {
+    issuer: &'a str,
+    token_endpoint: String,
+    jwks_uri: String,
+    grant_types_supported: [&'static str; 1],
+    /// There is no authorization endpoint, so there are none; the member is required.
+    response_types_supported: [&'static str; 0],
+    token_endpoint_auth_methods_supported: [&'static str; 1],
+}
+
+impl<'a> AuthorizationServer<'a> {
+    fn at(public_url: &'a str) -> Self {
+        Self {
+            issuer: public_url,
+            token_endpoint: format!("{public_url}/oauth/token"),
+            jwks_uri: format!("{public_url}/.well-known/jwks.json"),
+            grant_types_supported: ["urn:ietf:params:oauth:grant-type:token-exchange"],
+            response_types_supported: [],
+            token_endpoint_auth_methods_supported: ["none"],
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -151,7 +184,7 @@ pub(crate) async fn probe(head: &Head<'_>, shared: &Shared<'_>) -> Result<Option
                 .await
                 .map(Some)
         }
-        Some(Page::Keys | Page::Bundle) | None => Ok(None),
+        Some(Page::Keys | Page::OAuth | Page::Bundle) | None => Ok(None),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::door::{Incoming, Shared};
 use crate::http::request::Record;
-use crate::service::{Caller, Exchanged, LogIn, Offline, Service};
+use crate::service::{AskedToken, Exchanged, LogIn, Offline};
 
 /// Serves `GET /token`: the query asks, and HTTP Basic proves.
 ///
@@ -79,7 +79,7 @@ pub(super) async fn post(
                 .password
                 .take()
                 .ok_or_else(|| Error::missing_parameter("password"))?;
-            LogIn::Password { username, secret }
+            LogIn::password(username, secret)
         }
         (Some("refresh_token"), _) => {
             let token = request
@@ -122,7 +122,7 @@ fn by_basic(headers: &HeaderMap, request: &TokenRequest) -> Result<Option<LogIn>
             "The account is not the user who logs in.",
         ));
     }
-    Ok(Some(LogIn::Password { username, secret }))
+    Ok(Some(LogIn::password(username, secret)))
 }
 
 /// Tells whether an account is the user who logs in.
@@ -190,7 +190,9 @@ async fn exchange(
     if is_anonymous {
         check_scopes_of_stranger(&scopes)?;
     }
-    let caller = prove(service, registry, &log_in, &scopes, record).await?;
+    let caller = record
+        .log_in(service, registry, &log_in, &scopes.asked)
+        .await?;
     let offline = if request.offline {
         Offline::Asked
     } else {
@@ -198,7 +200,14 @@ async fn exchange(
     };
     let exchanged = service
         .exchange
-        .token(&service.call(&caller, &record.context), &scopes, offline)
+        .token(
+            &service.call(&caller, &record.context),
+            &AskedToken {
+                scopes: &scopes,
+                offline,
+                ttl: None,
+            },
+        )
         .await?;
     if reply.is_for_page && is_anonymous && exchanged.granted.is_empty() {
         // A browser asks its user for a password when it is refused, and never otherwise. It was
@@ -223,31 +232,6 @@ fn check_scopes_of_stranger(scopes: &Scopes) -> Result<()> {
         return Err(no_credential());
     }
     Ok(())
-}
-
-/// Proves who logs in, and notes that, or the claim of a failure, in the record.
-async fn prove(
-    service: &Service,
-    registry: &str,
-    log_in: &LogIn,
-    scopes: &Scopes,
-    record: &mut Record,
-) -> Result<Caller> {
-    // The log-in counts its failures itself, by address and by credential.
-    let proved = service
-        .access
-        .log_in(registry, log_in, record.settle())
-        .await;
-    if proved.is_err() {
-        let claim = service.access.claim(registry, log_in, &scopes.asked);
-        record.claim = Some(Box::new(claim));
-    }
-    let caller = proved?;
-    record.principal = caller.principal().cloned();
-    if record.principal.is_none() {
-        record.note_caller(&caller);
-    }
-    Ok(caller)
 }
 
 fn no_credential() -> Error {

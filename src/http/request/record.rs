@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::domain::Result;
 use crate::domain::ids::AccountId;
 use crate::domain::principal::Principal;
-use crate::service::{Caller, Claim, Purpose, RequestContext};
+use crate::domain::scope::Scope;
+use crate::service::{Caller, Claim, LogIn, Purpose, RequestContext, Service};
 
 /// An operation, as its API's table has it.
 #[derive(Debug)]
@@ -77,6 +79,30 @@ impl Record {
     pub(crate) fn settle(&self) -> &RequestContext {
         self.is_settled.store(true, Ordering::Relaxed);
         &self.context
+    }
+
+    /// Proves who logs in at a registry's instance, and notes that, or the claim of a failure.
+    ///
+    /// # Errors
+    ///
+    /// Those of the log-in, which counts its failures itself: by address and by credential.
+    pub(crate) async fn log_in(
+        &mut self,
+        service: &Service,
+        registry: &str,
+        log_in: &LogIn,
+        scopes: &[Scope],
+    ) -> Result<Caller> {
+        let proved = service.access.log_in(registry, log_in, self.settle()).await;
+        if proved.is_err() {
+            self.claim = Some(Box::new(service.access.claim(registry, log_in, scopes)));
+        }
+        let caller = proved?;
+        self.principal = caller.principal().cloned();
+        if self.principal.is_none() {
+            self.note_caller(&caller);
+        }
+        Ok(caller)
     }
 
     /// Returns whether a failure is still to be charged to the address.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::domain::clock::Timestamp;
 use crate::domain::credential::CredentialId;
 use crate::domain::ids::{AccountId, InstanceId};
 use crate::domain::instance::Instance;
@@ -96,6 +97,8 @@ pub(in crate::service) enum LoggedInBy<'a> {
 /// The token of a registry log-in.
 pub(in crate::service) struct TokenLogIn {
     pub(in crate::service) provider: String,
+    /// When the provider was made: another one of its name is later.
+    pub(in crate::service) provider_created_at: Timestamp,
     pub(in crate::service) identity: WebIdentity,
 }
 

@@ -20,6 +20,7 @@ use crate::domain::{Blame, Error, ErrorKind, Result};
 use crate::service::access::Access;
 use crate::service::access::caller::{Caller, Proof};
 use crate::service::access::passwords::Failed;
+use crate::service::access::presented::LogIn;
 use crate::service::access::reach::check_reach;
 use crate::service::ledger::refusals::Claim;
 use crate::service::limits::attempt::Attempt;
@@ -27,31 +28,6 @@ use crate::service::limits::back_off::BackOff;
 use crate::service::memory::staleness::downgraded;
 use crate::service::request::RequestContext;
 use crate::token::{Dependency, Grant};
-
-/// The proof of a registry client.
-pub enum LogIn {
-    /// Nothing.
-    Anonymous,
-    /// A username and a credential's secret.
-    Password {
-        /// The username as sent.
-        username: String,
-        /// The secret as sent.
-        secret: Secret,
-    },
-    /// A refresh token.
-    Refresh {
-        /// The token as sent.
-        token: Secret,
-    },
-}
-
-impl LogIn {
-    /// Tells whether there is a password to guess.
-    fn can_be_guessed(&self) -> bool {
-        matches!(self, Self::Password { secret, .. } if may_be_chosen(secret.expose()))
-    }
-}
 
 impl Access {
     /// Logs in at the registry door; `service` picks the instance.
@@ -120,7 +96,15 @@ impl Access {
                 ),
             )
             .into()),
-            (LogIn::Password { username, secret }, instance) => {
+            (
+                LogIn::Password {
+                    username,
+                    secret,
+                    accepted,
+                },
+                instance,
+            ) => {
+                accepted.check(secret)?;
                 self.log_in_by_password(instance, username, secret, attempt, context)
                     .await
             }
@@ -134,7 +118,9 @@ impl Access {
     /// Returns what a log-in that was refused claims; nothing of it need be true.
     pub fn claim(&self, service: &str, log_in: &LogIn, scopes: &[Scope]) -> Claim {
         let name = match log_in {
-            LogIn::Password { username, secret } => Some(ClaimedName::of(username, Some(secret))),
+            LogIn::Password {
+                username, secret, ..
+            } => Some(ClaimedName::of(username, Some(secret))),
             LogIn::Anonymous | LogIn::Refresh { .. } => None,
         };
         Claim::of_log_in(name, self.claimed_credential(log_in), service, scopes)
@@ -379,7 +365,9 @@ impl Access {
         }
         let (username, secret) = match log_in {
             LogIn::Anonymous => ("", &Secret::new("")),
-            LogIn::Password { username, secret } => (username.as_str(), secret),
+            LogIn::Password {
+                username, secret, ..
+            } => (username.as_str(), secret),
             LogIn::Refresh { token } => ("", token),
         };
         let is_within = self.limits.charge(attempt);

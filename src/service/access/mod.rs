@@ -9,6 +9,7 @@
 pub(super) mod caller;
 mod hashing_pool;
 pub(super) mod passwords;
+pub(super) mod presented;
 pub(super) mod reach;
 pub(super) mod signed_calls;
 pub(super) mod validity;

@@ -78,6 +78,7 @@ impl Access {
             principal,
             log_in: Box::new(TokenLogIn {
                 provider: provider.name.clone(),
+                provider_created_at: provider.created_at,
                 identity,
             }),
         })

@@ -4,6 +4,7 @@
 //! Registries verify tokens offline, so a token's rights last as long as it does. The policies are
 //! decided anew for each exchange, and token lifetimes are short.
 
+pub(super) mod log_ins;
 pub(super) mod reductions;
 
 use std::collections::BTreeSet;
@@ -42,6 +43,16 @@ pub enum Offline {
     No,
 }
 
+/// A token that is asked for.
+pub struct AskedToken<'a> {
+    /// The scopes.
+    pub scopes: &'a Scopes,
+    /// Whether a refresh token is asked for, too.
+    pub offline: Offline,
+    /// A shorter life than the instance's tokens have.
+    pub ttl: Option<Duration>,
+}
+
 /// The detail of an exchange's audit event: scopes.
 #[derive(Serialize)]
 struct AskedAndGranted<'a> {
@@ -56,6 +67,16 @@ struct AskedAndGranted<'a> {
 struct LoggedInByToken<'a> {
     oidc_provider: &'a str,
     subject: &'a str,
+}
+
+impl<'a> LoggedInByToken<'a> {
+    /// Returns the token that a caller logged in with.
+    fn of(caller: &'a Caller) -> Option<Self> {
+        caller.token_log_in().map(|log_in| Self {
+            oidc_provider: &log_in.provider,
+            subject: &log_in.identity.subject,
+        })
+    }
 }
 
 /// The scopes that a token carries.
@@ -97,12 +118,12 @@ impl Exchange {
     /// `Throttled` when the credential asks too often; `InvalidParameter` of `scope` when the token
     /// would be larger than registries take; `AuditUnavailable` when the audit is required and has
     /// no room; `StoreUnavailable` when a policy that no cache has can't be read.
-    pub async fn token(
-        &self,
-        call: &Call<'_>,
-        scopes: &Scopes,
-        offline: Offline,
-    ) -> Result<Exchanged> {
+    pub async fn token(&self, call: &Call<'_>, asked: &AskedToken<'_>) -> Result<Exchanged> {
+        let AskedToken {
+            scopes,
+            offline,
+            ttl,
+        } = *asked;
         let instance = call.caller.registry_instance()?;
         if let Some(credential) = call.caller.credential() {
             // Before any policy is decided, which is the cost of a request with many scopes.
@@ -122,7 +143,7 @@ impl Exchange {
         } else {
             Some(self.ledger.queue.reserve(call.caller.audit_share())?)
         };
-        let ttl = token_ttl(call, instance);
+        let ttl = token_ttl(call, instance, ttl);
         let token = self.sign(call, instance, &granted, ttl).await?;
         let refresh_token = match (offline, call.caller.grant()) {
             (Offline::Asked, Some(held)) if instance.refresh_tokens.is_on() => {
@@ -289,12 +310,12 @@ impl Exchange {
 }
 
 /// Returns the life of a token in seconds: it ends with the OpenID Connect token that logged in.
-fn token_ttl(call: &Call<'_>, instance: &Instance) -> u32 {
-    let usual = instance.token_ttl_seconds;
-    call.caller.token_log_in().map_or(usual, |log_in| {
-        let left = log_in.identity.expires_at.unix_seconds() - call.now.unix_seconds();
-        u32::try_from(left.max(1)).unwrap_or(usual).min(usual)
-    })
+fn token_ttl(call: &Call<'_>, instance: &Instance, asked: Option<Duration>) -> u32 {
+    let seconds = |ttl: Duration| u32::try_from(ttl.as_secs().max(1)).unwrap_or(u32::MAX);
+    let log_in = call.caller.token_log_in();
+    let left = log_in.map(|log_in| call.now.until(log_in.identity.expires_at));
+    let limits = [left, asked].into_iter().flatten().map(seconds);
+    limits.fold(instance.token_ttl_seconds, u32::min)
 }
 
 /// Returns the audit event of an exchange.
@@ -313,10 +334,7 @@ fn exchange_event<'a>(
         .detail(AskedAndGranted {
             asked,
             granted: words(granted),
-            token: call.caller.token_log_in().map(|log_in| LoggedInByToken {
-                oidc_provider: &log_in.provider,
-                subject: &log_in.identity.subject,
-            }),
+            token: LoggedInByToken::of(call.caller),
         });
     if let Some(held) = call.caller.grant() {
         event = event.credential(&held.id);

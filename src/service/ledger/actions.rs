@@ -133,6 +133,12 @@ actions! {
         "A long-term credential was enabled again.",
         by "`ModifyInstanceToken`, `credential enable`",
         detail "";
+    CredentialExchange = "credential.exchange":
+        "A log-in was issued in exchange for an OpenID Connect token or a credential, or the \
+         exchange refused.",
+        by "`POST /oauth/token`",
+        detail "`expires_at`, `scope`; `exchanged`, or `oidc_provider` and `subject`; refused: \
+                `cause`";
     CredentialIssueLongTerm = "credential.issue-long-term":
         "A long-term credential was issued.",
         by "`CreateInstanceToken` with the type `longterm`",
@@ -297,7 +303,7 @@ actions! {
         detail "`account`, `issuer`, `subject`";
     RegistryLogIn = "registry.log-in":
         "A log-in at the token endpoint was refused.",
-        by "`GET /token`, `POST /token`",
+        by "`GET /token`, `POST /token`, `POST /oauth/token`",
         detail "`cause`, `claimed`, `asked`; or `cause`, `more`";
     RepositoryCreate = "repository.create":
         "A repository was recorded.",
@@ -392,7 +398,7 @@ actions! {
     TokenExchange = "token.exchange":
         "A registry token was issued, or the exchange refused; or exchanges without a log-in were \
          granted nothing, and are counted.",
-        by "`GET /token`, `POST /token`",
+        by "`GET /token`, `POST /token`, `POST /oauth/token`",
         detail "`asked`, `granted`; or `cause`, `exchanges`; refused: `cause`";
     UserCreate = "user.create":
         "A user was made.",

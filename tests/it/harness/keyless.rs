@@ -39,19 +39,6 @@ impl Keyless {
         .await;
         let key = TestKey::generate("ES256", "one");
         let issuer = Issuer::start(&[&key]).await;
-        let provider = NewOidcProvider {
-            account: account(),
-            name: "ci".to_owned(),
-            issuer: issuer.url.clone(),
-            audiences: vec![AUDIENCE.to_owned()],
-            jwks: None,
-            algorithms: Vec::new(),
-        };
-        app.service
-            .identity
-            .create_oidc_provider(&app.operator(), provider)
-            .await
-            .unwrap();
         let rights = json!({
             "version": "2.0",
             "statement": [allow(
@@ -86,6 +73,7 @@ impl Keyless {
             .await
             .unwrap();
         let keyless = Self { app, issuer, key };
+        keyless.provider("ci").await;
         keyless
             .role(
                 "builder",
@@ -98,6 +86,24 @@ impl Keyless {
             .await;
         keyless.role("nobody", &["repo:example-org/other:*"]).await;
         keyless
+    }
+
+    /// Makes a provider of the issuer.
+    pub(crate) async fn provider(&self, name: &str) {
+        let provider = NewOidcProvider {
+            account: account(),
+            name: name.to_owned(),
+            issuer: self.issuer.url.clone(),
+            audiences: vec![AUDIENCE.to_owned()],
+            jwks: None,
+            algorithms: Vec::new(),
+        };
+        self.app
+            .service
+            .identity
+            .create_oidc_provider(&self.app.operator(), provider)
+            .await
+            .unwrap();
     }
 
     pub(crate) async fn role(&self, name: &str, subjects: &[&str]) {

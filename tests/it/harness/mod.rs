@@ -6,6 +6,7 @@ pub(crate) mod audit;
 mod clock;
 mod credentials;
 pub(crate) mod documents;
+pub(crate) mod exchange;
 pub(crate) mod identity;
 pub(crate) mod issuer;
 pub(crate) mod keyless;

@@ -105,11 +105,11 @@ macro_rules! parts {
 parts! {
     // In `http`: no door has another one in its row.
     http [front]: [door doors observe request];
-    http [doors]: [alibaba door observe plain registry request tencent];
+    http [doors]: [alibaba door oauth observe plain registry request tencent];
     http [door]: [request];
     http [request]: [];
     http [observe]: [request];
-    http [tencent alibaba registry plain]: [door request];
+    http [tencent alibaba registry oauth plain]: [door request];
 
     // In `service`.
     service [request]: [];

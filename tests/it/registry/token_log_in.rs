@@ -273,20 +273,7 @@ async fn a_token_that_is_not_good_is_refused_with_its_reason_in_the_audit() {
 #[tokio::test]
 async fn two_providers_of_one_issuer_and_audience_are_refused() {
     let keyless = Keyless::new().await;
-    let app = &keyless.app;
-    let second = NewOidcProvider {
-        account: account(),
-        name: "second".to_owned(),
-        issuer: keyless.issuer.url.clone(),
-        audiences: vec![AUDIENCE.to_owned()],
-        jwks: None,
-        algorithms: Vec::new(),
-    };
-    app.service
-        .identity
-        .create_oidc_provider(&app.operator(), second)
-        .await
-        .unwrap();
+    keyless.provider("second").await;
     keyless
         .refuses(&[(
             "jwt",

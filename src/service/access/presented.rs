@@ -1,0 +1,73 @@
+//! The proofs that a registry client presents.
+
+use crate::domain::jwt;
+use crate::domain::password::{has_own_prefix, may_be_chosen};
+use crate::domain::refusal::RefusalCause;
+use crate::domain::secret::Secret;
+use crate::domain::{Error, Result};
+
+/// The proof of a registry client.
+pub enum LogIn {
+    /// Nothing.
+    Anonymous,
+    /// A username and a credential's secret.
+    Password {
+        /// The username as sent.
+        username: String,
+        /// The secret as sent.
+        secret: Secret,
+        /// The secrets that may be one.
+        accepted: Accepted,
+    },
+    /// A refresh token.
+    Refresh {
+        /// The token as sent.
+        token: Secret,
+    },
+}
+
+/// The secrets that a log-in takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// All: chosen passwords, secrets of this service, and OpenID Connect tokens.
+    Any,
+    /// OpenID Connect tokens.
+    Tokens,
+    /// Secrets that this service made; none of them is hashed slowly.
+    Made,
+}
+
+impl Accepted {
+    /// Refuses a secret of a form that isn't taken.
+    pub(super) fn check(self, secret: &Secret) -> Result<()> {
+        let is_taken = match self {
+            Self::Any => true,
+            Self::Tokens => jwt::has_form(secret.expose()),
+            Self::Made => has_own_prefix(secret.expose()),
+        };
+        if is_taken {
+            Ok(())
+        } else {
+            Err(Error::bad_credentials(RefusalCause::UnreadableSecret))
+        }
+    }
+}
+
+impl LogIn {
+    /// Returns the log-in of a username and whatever secret came with it.
+    pub fn password(username: String, secret: Secret) -> Self {
+        Self::Password {
+            username,
+            secret,
+            accepted: Accepted::Any,
+        }
+    }
+
+    /// Tells whether there is a password to guess.
+    pub(super) fn can_be_guessed(&self) -> bool {
+        matches!(
+            self,
+            Self::Password { secret, accepted: Accepted::Any, .. } if may_be_chosen(secret.expose())
+        )
+    }
+}
