@@ -64,6 +64,11 @@ impl Access {
             .verify_job_token(instance.account, secret, attempt)
             .await
             .map_err(unproved)?;
+        let own = [self.base.issuer(), self.base.issuer_of(&instance)];
+        if own.contains(&identity.issuer.as_str()) {
+            // A registry's token, whose issuer somebody made a provider: it would renew itself.
+            return refuse(RefusalCause::NoSuchProvider);
+        }
         let now = self.base.now();
         if identity.expires_at <= now {
             // The tolerance for clocks is for STS, whose sessions have a life of their own.

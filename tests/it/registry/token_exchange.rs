@@ -9,7 +9,7 @@ use transire::domain::any_principal::AnyPrincipal;
 use transire::domain::instance::InstanceChange;
 use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
-use transire::service::InstanceChoice;
+use transire::service::{InstanceChoice, NewOidcProvider};
 
 use crate::harness::audit::found;
 use crate::harness::exchange::{
@@ -20,6 +20,8 @@ use crate::harness::keyless::{AUDIENCE, GITHUB, Keyless};
 use crate::harness::operator::account;
 use crate::harness::registry::granted;
 use crate::harness::{ACCOUNT, Answer, App, HOST, SERVICE};
+
+type Parameters<'a> = &'a [(&'a str, &'a str)];
 
 const SCOPE: &str = "repository:team/app:pull,push";
 /// The text of every refused subject.
@@ -333,7 +335,7 @@ async fn a_subject_that_is_not_accepted_hears_no_reason_and_the_audit_has_it() {
         AUDIENCE,
         app.now(),
     ));
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+    let cases: &[(&str, Parameters<'_>, &str)] = &[
         (
             &of(&|said| said["exp"] = json!(now - 60)),
             &[],
@@ -371,6 +373,56 @@ async fn a_subject_that_is_not_accepted_hears_no_reason_and_the_audit_has_it() {
     .await;
     let expected: Vec<_> = cases.iter().map(|(_, _, cause)| *cause).collect();
     assert_eq!(causes, expected);
+}
+
+#[tokio::test]
+async fn a_registrys_token_is_no_proof_even_where_its_issuer_is_a_provider() {
+    let keyless = Keyless::new().await;
+    let app = &keyless.app;
+    let (username, secret) = app.temporary().await;
+    let query = format!("service={SERVICE}");
+    let answer = app
+        .registry(Some((&username, secret.expose())), &query)
+        .await;
+    let registrys = answer.json()["token"].as_str().unwrap().to_owned();
+    let own = NewOidcProvider {
+        account: account(),
+        name: "own".to_owned(),
+        issuer: app.service.base.issuer().to_owned(),
+        audiences: vec![SERVICE.to_owned()],
+        jwks: Some(app.service.exchange.jwks()),
+        algorithms: Vec::new(),
+    };
+    app.service
+        .identity
+        .create_oidc_provider(&app.operator(), own)
+        .await
+        .unwrap();
+    refused(
+        &app.exchange_token(&registrys, &[]).await,
+        "invalid_request",
+    );
+    assert_eq!(app.status("jwt", &registrys).await, 401);
+    let causes = found(app, |lines| {
+        let refusals = lines.iter().filter(|line| line.action == "registry.log-in");
+        let causes: Vec<_> = refusals
+            .map(|line| detail(&line.detail)["cause"].as_str().unwrap().to_owned())
+            .collect();
+        (causes.len() >= 2).then_some(causes)
+    })
+    .await;
+    assert_eq!(causes, ["web-identity-no-such-provider"; 2]);
+}
+
+#[tokio::test]
+async fn a_log_in_rests_while_its_subject_is_refused() {
+    let keyless = Keyless::new().await;
+    let app = &keyless.app;
+    let log_in = log_in(&app.exchange_token(&keyless.token(GITHUB), &[]).await);
+    keyless.refuse(GITHUB).await;
+    assert!(!app.opens(&log_in).await);
+    let answer = app.exchange_token(&keyless.token(GITHUB), &[]).await;
+    refused(&answer, "invalid_request");
 }
 
 #[tokio::test]
