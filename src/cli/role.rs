@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{Context, Ended, Named, arguments, output, read_document};
 use crate::domain::ids::AccountId;
+use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::{Outcome, RoleChange};
@@ -187,13 +188,13 @@ async fn test(context: &Context, of: Test) -> Result<Ended> {
             ErrorKind::NotFound { .. } => Error::invalid_parameter("name", error.message()),
             _ => error,
         })?;
-    let accepted = tested.outcome == Outcome::Allowed && !tested.subject_refused;
+    let accepted = tested.outcome == Outcome::Allowed && tested.refused.is_none();
     let unmet = context.output.lines(tested.unmet.into_iter());
     context.output.show(vec![
         ("accepted", accepted.into()),
         ("provider", tested.provider.into()),
         ("trusts_provider", tested.names_provider.into()),
-        ("subject_refused", tested.subject_refused.into()),
+        ("refused", tested.refused.map(RefusalCause::name).into()),
         ("unmet", unmet),
         ("subject", tested.identity.subject.into()),
         ("audiences", tested.identity.audiences.into()),

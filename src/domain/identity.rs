@@ -83,6 +83,8 @@ pub struct Role {
     pub generation: i64,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it was last revoked: OpenID Connect tokens from before then open it no more.
+    pub revoked_at: Option<Timestamp>,
 }
 
 impl Role {

@@ -70,6 +70,7 @@ migrations! {
     "0012_audit_page_contents"
     "0013_token_log_in"
     "0014_refused_subject"
+    "0015_role_revoked_at"
 }
 
 /// Keeps which steps were taken; both databases read it.

@@ -249,7 +249,7 @@ nouns! {
         entity Role = "role";
         table role (id) as Role {
             id: i64, account_id: i64, name: String, trust_policy: String, max_session_seconds: i64,
-            state: String, generation: i64, created_at: i64,
+            state: String, generation: i64, created_at: i64, revoked_at: Option<i64>,
         }
     }
     policy {

@@ -1,5 +1,6 @@
 //! Roles; deleted ones stay as rows and are never read.
 
+use crate::domain::clock::Timestamp;
 use crate::domain::identity::Role;
 use crate::domain::ids::{AccountId, RoleId};
 use crate::domain::{Error, Noun, Result};
@@ -14,7 +15,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, account_id, name, trust_policy, max_session_seconds, generation, \
-             created_at FROM role \
+             created_at, revoked_at FROM role \
              WHERE state <> 'deleted' ",
             $rest
         )
@@ -35,7 +36,10 @@ statements! { "role";
     UPDATE = "UPDATE role SET trust_policy = COALESCE($3, trust_policy), \
               max_session_seconds = COALESCE($4, max_session_seconds) \
               WHERE id = $1 AND account_id = $2 AND state <> 'deleted'";
-    RAISE = "UPDATE role SET generation = generation + 1 WHERE id = $1 AND state <> 'deleted'";
+    // Never earlier than it was: the clocks of those who revoke differ.
+    REVOKE = "UPDATE role SET generation = generation + 1, \
+              revoked_at = CASE WHEN revoked_at > $2 THEN revoked_at ELSE $2 END \
+              WHERE id = $1 AND state <> 'deleted'";
     DELETE = "UPDATE role SET state = 'deleted', generation = generation + 1 \
               WHERE id = $1 AND account_id = $2 AND state <> 'deleted'";
 }
@@ -88,15 +92,14 @@ pub fn update(
     Part::of([update]).changes(Entity::Role, &id)
 }
 
-/// Stops all sessions of the role; `NotFound` when there is no such role.
-pub fn raise_generation(id: RoleId) -> Part {
-    let raise = Guarded::new(
-        RAISE,
-        vec![id.number().into()],
-        Rows::Exactly(1),
-        move || Error::not_found(Noun::Role, id),
-    );
-    Part::of([raise]).changes(Entity::Role, &id)
+/// Stops all sessions of the role, and tokens from before `at`; `NotFound` when there is no such
+/// role.
+pub fn revoke(id: RoleId, at: Timestamp) -> Part {
+    let parameters = vec![id.number().into(), at.into()];
+    let revoke = Guarded::new(REVOKE, parameters, Rows::Exactly(1), move || {
+        Error::not_found(Noun::Role, id)
+    });
+    Part::of([revoke]).changes(Entity::Role, &id)
 }
 
 /// Deletes a role's own row; `NotFound` when the account has no such role.
@@ -180,5 +183,8 @@ fn role(row: &Row) -> Result<Role> {
         max_session_seconds: row.number("max_session_seconds")?,
         generation: row.integer("generation")?,
         created_at: row.time("created_at")?,
+        revoked_at: row
+            .optional_integer("revoked_at")?
+            .map(Timestamp::from_unix_millis),
     })
 }

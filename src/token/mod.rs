@@ -32,7 +32,7 @@ pub use sealed::{
     MAX_SESSION_DEPENDENCIES, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS, OidcSubject,
     PolicyDigest, Sealer, SealingKey, Session, SessionPolicy, SubjectDigest, longest_secret_of,
 };
-pub use web_identity::{JwkSet, UnverifiedToken, WebIdentity};
+pub use web_identity::{JwkSet, LEEWAY, UnverifiedToken, WebIdentity};
 pub use x509::certificate_expires_at;
 
 #[cfg(test)]

@@ -88,6 +88,7 @@ mod tests {
             max_session_seconds: 3600,
             generation: 0,
             created_at: crate::domain::clock::Timestamp::from_unix_seconds(1_735_787_045),
+            revoked_at: None,
         };
         let view = Role::from(role);
         let fields = Role::COLUMNS

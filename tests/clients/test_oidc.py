@@ -312,7 +312,7 @@ def test_a_subject_is_refused_until_that_is_taken_back(
     )
     assert tested.returncode == 1, tested.stderr
     said = json.loads(tested.stdout)
-    assert said["accepted"] is False and said["subject_refused"] is True and said["unmet"] == []
+    assert said["accepted"] is False and said["refused"] == "subject-refused" and said["unmet"] == []
 
     assert transire.cli(*command, "--oidc-provider", "ci", "--take-back")["state"] == "accepted"
     wait_until("that to be known", lambda: status(credential) == 200)

@@ -21,7 +21,7 @@ use crate::policy::{Outcome, trust};
 use crate::service::access::Access;
 use crate::service::access::caller::{Proof, TokenLogIn};
 use crate::service::limits::attempt::Attempt;
-use crate::service::memory::trusting_roles::{TrustingRole, bearer};
+use crate::service::memory::trusting_roles::{TrustingRole, bearer, is_revoked};
 use crate::service::request::RequestContext;
 use crate::token::{SubjectDigest, UnverifiedToken, WebIdentity};
 
@@ -184,6 +184,9 @@ impl Access {
             .filter(names_it)
             .filter(|trusting| trusts(trusting, provider, identity, (context, now)));
         match (trusted.next(), trusted.next()) {
+            (Some(one), None) if is_revoked(one.revoked_at, identity.issued_at) => {
+                Err(Error::bad_credentials(RefusalCause::PrincipalRevoked))
+            }
             (Some(one), None) => Ok(one.id),
             (Some(_), Some(_)) => Err(Error::bad_credentials(RefusalCause::SeveralRolesTrust)),
             (None, _) => Err(Error::bad_credentials(RefusalCause::NoRoleTrusts)),

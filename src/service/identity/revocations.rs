@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::domain::any_principal::{AnyPrincipal, Written};
+use crate::domain::clock::Timestamp;
 use crate::domain::credential::{CredentialId, CredentialState};
 use crate::domain::principal::Principal;
 use crate::domain::{Error, ErrorKind, Noun, Result};
@@ -53,8 +54,9 @@ impl Identity {
         })
     }
 
-    /// Stops every temporary credential, session and refresh token of a principal, and disables the
-    /// service accounts that it made. For a session, those of its role stop, or of
+    /// Stops every temporary credential, session and refresh token of a principal, and the OpenID
+    /// Connect tokens from before now that open its role, and disables the service accounts that it
+    /// made. For a session, those of its role stop, or of
     /// the user or account that it is federated for.
     ///
     /// A user or a role that is deleted has no temporary credentials left. Named by its id, the
@@ -67,7 +69,7 @@ impl Identity {
     pub async fn revoke(&self, call: &Call<'_>, principal: &AnyPrincipal) -> Result<Revoked> {
         call.caller.require_operator()?;
         let (id, temporary) = match self.rights.revocable(principal).await {
-            Ok(found) => (found.number(), Ok(raise_generation(&found))),
+            Ok(found) => (found.number(), Ok(stop(&found, call.now))),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound { .. }) => {
                 match number_of_gone(principal) {
                     Some(id) => (id, Err(error)),
@@ -128,7 +130,8 @@ impl Identity {
     }
 }
 
-fn raise_generation(principal: &Principal) -> Part {
+/// Stops what was sealed for a principal, and the tokens that open its role.
+fn stop(principal: &Principal, at: Timestamp) -> Part {
     match principal {
         Principal::Root(account) | Principal::FederatedSession(account, None, _) => {
             store::account::raise_generation(*account)
@@ -136,6 +139,6 @@ fn raise_generation(principal: &Principal) -> Part {
         Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => {
             store::user::raise_generation(*user)
         }
-        Principal::RoleSession(_, role, _) => store::role::raise_generation(*role),
+        Principal::RoleSession(_, role, _) => store::role::revoke(*role, at),
     }
 }

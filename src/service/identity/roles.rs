@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::domain::clock::{Random, random_text};
 use crate::domain::identity::Role;
 use crate::domain::ids::{AccountId, RoleId};
+use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result, name};
 use crate::policy::{Limits, Outcome, TrustPolicy, trust};
@@ -12,7 +13,7 @@ use crate::service::call::Call;
 use crate::service::identity::Identity;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::limits::attempt::Attempt;
-use crate::service::memory::trusting_roles::{bearer, trust_policy_of};
+use crate::service::memory::trusting_roles::{bearer, is_revoked, trust_policy_of};
 use crate::store;
 use crate::token::{SubjectDigest, WebIdentity};
 
@@ -34,8 +35,8 @@ pub struct RoleTest {
     pub outcome: Outcome,
     /// Whether it trusts the provider at all.
     pub names_provider: bool,
-    /// Whether the account refuses the token's subject.
-    pub subject_refused: bool,
+    /// Why the token is refused, whatever the trust policy says.
+    pub refused: Option<RefusalCause>,
     /// The places of the conditions that the token doesn't meet.
     pub unmet: Vec<String>,
     /// The token's content.
@@ -69,6 +70,7 @@ impl Identity {
             max_session_seconds,
             generation: 0,
             created_at: call.now,
+            revoked_at: None,
         };
         let event = call
             .event(AuditAction::RoleCreate)
@@ -141,16 +143,22 @@ impl Identity {
             .verify_job_token(account, token, &mut Attempt::new(None))
             .await?;
         let subject = SubjectDigest::of(&identity.subject);
+        let is_refused = self
+            .memory
+            .refuses_subject(account, &identity.issuer, subject)
+            .await?;
         let policy = trust_policy_of(&role)?;
         let assumer = bearer(account, &provider.name, &identity);
         let context = call.policy_context();
         let decision = trust::decide_trust(name, &policy, &assumer, &context);
         Ok(RoleTest {
             outcome: decision.outcome,
-            subject_refused: self
-                .memory
-                .refuses_subject(account, &identity.issuer, subject)
-                .await?,
+            refused: if is_refused {
+                Some(RefusalCause::SubjectRefused)
+            } else {
+                is_revoked(role.revoked_at, identity.issued_at)
+                    .then_some(RefusalCause::PrincipalRevoked)
+            },
             names_provider: policy.names_provider(account, &provider.name),
             unmet: policy.unmet(&assumer, &context),
             provider: provider.name.clone(),

@@ -1,18 +1,29 @@
 //! Trust policies as they are stored, compiled, and the roles that trust an OpenID Connect
 //! provider.
 
+use crate::domain::clock::Timestamp;
 use crate::domain::identity::Role;
 use crate::domain::ids::{AccountId, RoleId};
 use crate::domain::{Error, Result};
 use crate::policy::{Assumer, Limits, OidcClaims, TrustPolicy};
 use crate::store::{self, Store};
-use crate::token::WebIdentity;
+use crate::token::{LEEWAY, WebIdentity};
 
 /// A role, and its compiled trust policy.
 pub(in crate::service) struct TrustingRole {
     pub(in crate::service) id: RoleId,
     pub(in crate::service) name: String,
     pub(in crate::service) policy: TrustPolicy,
+    /// When the role was last revoked.
+    pub(in crate::service) revoked_at: Option<Timestamp>,
+}
+
+/// Tells whether a role's revocation reaches a token that was issued at a time.
+///
+/// The issuer's clock said that time, and may be ahead by as much as a token's times are taken
+/// with: a token from before the revocation may seem that much younger.
+pub(in crate::service) fn is_revoked(revoked_at: Option<Timestamp>, issued_at: Timestamp) -> bool {
+    revoked_at.is_some_and(|at| issued_at <= at.plus(LEEWAY))
 }
 
 /// Compiles the trust policy of a role as it is stored.
@@ -56,8 +67,12 @@ pub(in crate::service) async fn of_provider(
     for role in store::role::list(store, account).await? {
         let policy = trust_policy_of(&role)?;
         if policy.names_provider(account, provider) {
-            let (id, name) = (role.id, role.name);
-            trusting.push(TrustingRole { id, name, policy });
+            trusting.push(TrustingRole {
+                id: role.id,
+                name: role.name,
+                policy,
+                revoked_at: role.revoked_at,
+            });
         }
     }
     Ok(trusting)

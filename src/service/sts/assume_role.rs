@@ -9,7 +9,7 @@ use crate::policy::{Assumer, Context, Outcome, Permission, Request, Resource, tr
 use crate::service::access::caller::{Bearer, Caller};
 use crate::service::call::Call;
 use crate::service::ledger::actions::AuditAction;
-use crate::service::memory::trusting_roles::{bearer, trust_policy_of};
+use crate::service::memory::trusting_roles::{bearer, is_revoked, trust_policy_of};
 use crate::service::rights::{denial, denied};
 use crate::service::sts::Sts;
 use crate::service::sts::rules::SessionRules;
@@ -137,7 +137,10 @@ impl Sts {
         } else if let Some(role) = found
             && trusts_bearer(role, bearer, &request)? == Outcome::Allowed
         {
-            return Ok((role, Vec::new()));
+            if !is_revoked(role.revoked_at, bearer.identity.issued_at) {
+                return Ok((role, Vec::new()));
+            }
+            refusal = refusal.caused_by(RefusalCause::PrincipalRevoked);
         }
         // Anybody has a token of a public issuer.
         if asked.counted_as.is_some() {

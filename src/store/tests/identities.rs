@@ -48,6 +48,7 @@ pub(super) fn role(account: &Account, number: i64, name: &str) -> Role {
         max_session_seconds: Role::MAX_SESSION_LIMIT,
         generation: 1,
         created_at: NOW.plus(Duration::from_secs(number as u64)),
+        revoked_at: None,
     }
 }
 

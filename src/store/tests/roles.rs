@@ -1,6 +1,7 @@
 //! Roles.
 
 use super::identities::{ADMIN, owner_and_other, role, to_role};
+use super::registry::later;
 use super::*;
 use crate::domain::identity::Role;
 use crate::store::policy::{self as policies, PolicyKind};
@@ -9,7 +10,7 @@ use crate::store::role as roles;
 on_both_databases! {
     a_role_needs_its_account_and_a_name_of_its_own_there
     a_role_is_found_by_its_id_and_its_name
-    revoking_raises_the_generation_of_a_role
+    revoking_raises_the_generation_of_a_role_and_says_when
     deleting_a_role_takes_its_policies_and_frees_its_name
 }
 
@@ -90,20 +91,24 @@ async fn a_role_is_found_by_its_id_and_its_name(place: &Place) {
     );
 }
 
-async fn revoking_raises_the_generation_of_a_role(place: &Place) {
+async fn revoking_raises_the_generation_of_a_role_and_says_when(place: &Place) {
     let Roles { store, puller, .. } = puller_and_pusher(place).await;
     assert_eq!(
-        announced(&store, roles::raise_generation(puller.id)).await,
+        announced(&store, roles::revoke(puller.id, later(2))).await,
         [entry(Entity::Role, "11")]
     );
+    let found = async || roles::find(&store, puller.id).await.unwrap().unwrap();
+    let revoked = found().await;
     assert_eq!(
-        roles::find(&store, puller.id)
-            .await
-            .unwrap()
-            .unwrap()
-            .generation,
-        2
+        (revoked.generation, revoked.revoked_at),
+        (2, Some(later(2)))
     );
+    for (at, expected) in [(1, 2), (3, 3)] {
+        apply(&store, roles::revoke(puller.id, later(at)))
+            .await
+            .unwrap();
+        assert_eq!(found().await.revoked_at, Some(later(expected)));
+    }
 }
 
 async fn deleting_a_role_takes_its_policies_and_frees_its_name(place: &Place) {
@@ -139,7 +144,7 @@ async fn deleting_a_role_takes_its_policies_and_frees_its_name(place: &Place) {
     );
     for part in [
         cascade::delete_role(owner.id, puller.id),
-        roles::raise_generation(puller.id),
+        roles::revoke(puller.id, NOW),
     ] {
         assert_eq!(refusal(&store, part).await, not_found(Noun::Role, "11"));
     }

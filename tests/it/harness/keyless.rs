@@ -2,6 +2,7 @@
 
 use http::{Method, Request};
 use serde_json::json;
+use transire::domain::any_principal::{AnyPrincipal, Written};
 use transire::domain::identity::Target;
 use transire::service::{Attached, NewOidcProvider, Save, TokenIssuer};
 
@@ -159,6 +160,17 @@ impl Keyless {
                 TokenIssuer::OfProvider("ci".to_owned()),
                 subject,
             )
+            .await
+            .unwrap();
+    }
+
+    /// Revokes a role, as the operator.
+    pub(crate) async fn revoke(&self, role: &str) {
+        let role = AnyPrincipal::Role(account(), Written::Name(role.to_owned()), None);
+        self.app
+            .service
+            .identity
+            .revoke(&self.app.operator(), &role)
             .await
             .unwrap();
     }

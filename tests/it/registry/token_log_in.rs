@@ -1,5 +1,7 @@
 //! Log-ins with an OpenID Connect token as the password, of a job that holds one.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -351,6 +353,7 @@ async fn an_instance_from_before_takes_no_tokens_until_it_is_said() {
         .execute_batch(
             "ALTER TABLE instance DROP COLUMN token_log_in;
              DROP TABLE refused_subject;
+             ALTER TABLE role DROP COLUMN revoked_at;
              DELETE FROM schema_version WHERE number >= 13;",
         )
         .unwrap();
@@ -379,6 +382,28 @@ async fn no_account_has_a_name_that_leaves_the_role_open() {
         };
         assert_eq!(refused.kind(), &expected, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_revoked_role_takes_no_token_from_before() {
+    // A token from before the revocation logged in until it expired.
+    let keyless = Keyless::new().await;
+    keyless.role("deployer", &["repo:example-org/app:*"]).await;
+    let before = keyless.token(GITHUB);
+    keyless.revoke("builder").await;
+    // The issuer's clock may be ahead by a minute, so a token of that minute may be from before.
+    keyless.app.wait(Duration::from_secs(60));
+    let meanwhile = keyless.token(GITHUB);
+    keyless
+        .refuses(&[
+            ("role/builder", &before, "principal-revoked"),
+            ("role/builder", &meanwhile, "principal-revoked"),
+        ])
+        .await;
+    assert_eq!(keyless.exchange("role/deployer", &before).await.status, 200);
+    keyless.app.wait(Duration::from_secs(1));
+    let after = keyless.token(GITHUB);
+    assert_eq!(keyless.exchange("role/builder", &after).await.status, 200);
 }
 
 #[tokio::test]

@@ -17,6 +17,24 @@ use crate::harness::registry::granted;
 use crate::harness::tencent::{code, served};
 use crate::harness::{ACCOUNT, Answer, SERVICE, Session};
 
+impl Keyless {
+    /// Returns the causes of refused sessions that the audit has, once there are so many.
+    async fn refused_sessions(&self, expected: usize) -> Vec<String> {
+        found(&self.app, |lines| {
+            let causes: Vec<String> = lines
+                .iter()
+                .filter(|line| line.action.starts_with("sts:AssumeRoleWith"))
+                .map(|line| {
+                    let detail: Value = serde_json::from_str(&line.detail).unwrap();
+                    detail["cause"].as_str().unwrap().to_owned()
+                })
+                .collect();
+            (causes.len() >= expected).then_some(causes)
+        })
+        .await
+    }
+}
+
 #[tokio::test]
 async fn a_job_of_github_actions_logs_in_through_alibabas_door() {
     let keyless = Keyless::new().await;
@@ -155,22 +173,34 @@ async fn a_refused_subject_opens_no_session_and_hears_no_reason() {
         code(&keyless.at_tencent(&token, "builder").await),
         "AuthFailure.UnauthorizedOperation"
     );
-    let causes = found(&keyless.app, |lines| {
-        let causes: Vec<String> = lines
-            .iter()
-            .filter(|line| line.action.starts_with("sts:AssumeRoleWith"))
-            .map(|line| {
-                let detail: Value = serde_json::from_str(&line.detail).unwrap();
-                detail["cause"].as_str().unwrap().to_owned()
-            })
-            .collect();
-        (causes.len() == 3).then_some(causes)
-    })
-    .await;
     assert_eq!(
-        causes,
+        keyless.refused_sessions(3).await,
         ["subject-refused", "access-denied", "subject-refused"]
     );
+}
+
+#[tokio::test]
+async fn a_token_from_before_its_role_was_revoked_opens_no_session_of_it() {
+    // It opened another session in place of each that the revocation had ended.
+    let keyless = Keyless::new().await;
+    let token = keyless.token(GITHUB);
+    assert_eq!(keyless.at_alibaba(&token, "builder").await.status, 200);
+    keyless.revoke("builder").await;
+    assert_eq!(
+        alibaba_code(&keyless.at_alibaba(&token, "builder").await),
+        (401, "AuthenticationFail.NoPermission".to_owned())
+    );
+    assert_eq!(
+        code(&keyless.at_tencent(&token, "builder").await),
+        "AuthFailure.UnauthorizedOperation"
+    );
+    assert_eq!(
+        keyless.refused_sessions(2).await,
+        ["principal-revoked", "principal-revoked"]
+    );
+    keyless.app.wait(Duration::from_secs(61));
+    let later = keyless.token(GITHUB);
+    assert_eq!(keyless.at_alibaba(&later, "builder").await.status, 200);
 }
 
 #[tokio::test]

@@ -1083,6 +1083,7 @@ async fn a_store_of_an_earlier_release_has_the_new_rule_and_its_service_accounts
              CREATE INDEX audit_page_by_time ON audit_page (first_at, id, last_at);
              ALTER TABLE instance DROP COLUMN token_log_in;
              DROP TABLE refused_subject;
+             ALTER TABLE role DROP COLUMN revoked_at;
              DELETE FROM schema_version WHERE number >= 11;",
         )
         .unwrap();
