@@ -67,11 +67,11 @@ class Shell:
         file.write_text(f"#!/bin/sh\n{script}\n")
         file.chmod(0o755)
 
-    def run(self, commands: str, changes: Mapping[str, str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        """Runs commands of a document with these texts in place of the examples'."""
+    def does(self, commands: str, changes: Mapping[str, str], environment: Mapping[str, str]) -> str:
+        """Runs commands of a document with these texts in place of the examples', and returns what they print."""
         for documented, here in changes.items():
             commands = commands.replace(documented, here)
-        return subprocess.run(
+        done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", commands],
             cwd=self.folder,
             env={"HOME": str(self.folder), "PATH": f"{self._programs}:{os.environ['PATH']}", **environment},
@@ -80,3 +80,5 @@ class Shell:
             text=True,
             timeout=60,
         )
+        assert done.returncode == 0, f"{commands}\n{done.stderr}"
+        return done.stdout

@@ -64,6 +64,11 @@ class Issuer:
 JOBS = {
     "GitHub": ("repo:example-org@123456/app@456789:ref:refs/heads/main", {"repository": "example-org/app", "repository_id": "456789"}),
     "GitLab": ("project_path:example-group/app:ref_type:branch:ref:main", {"project_path": "example-group/app", "ref_protected": "true"}),
+    "Forgejo": ("repo:example-org/app:ref:refs/heads/main", {"repository": "example-org/app", "ref": "refs/heads/main"}),
+    "Buildkite": (
+        "organization:example-org:pipeline:app:ref:refs/heads/main:commit:0123456789abcdef:step:push",
+        {"organization_slug": "example-org", "pipeline_slug": "app"},
+    ),
     "Kubernetes": (
         "system:serviceaccount:ci:builder",
         {"aud": [AUDIENCE], "kubernetes.io": {"namespace": "ci", "serviceaccount": {"name": "builder", "uid": "1"}}},
@@ -83,7 +88,7 @@ def create_provider(transire: Transire, account: Account, issuer: str, *options:
 
 
 def create_builder(transire: Transire, account: Account, issuer: Issuer, folder: Path) -> Any:
-    """A role for the holders of the issuer's tokens about one repository, one project, and one service account of a cluster."""
+    """A role for the holders of the issuer's tokens about one repository, project and pipeline, and one service account of a cluster."""
     create_provider(transire, account, issuer.url)
     trust = {
         "Version": "1",
@@ -99,6 +104,7 @@ def create_builder(transire: Transire, account: Account, issuer: Issuer, folder:
                             "repo:example-org/app:*",
                             "repo:example-org@123456/app@456789:*",
                             "project_path:example-group/app:ref_type:branch:ref:main",
+                            "organization:example-org:pipeline:app:*",
                             "system:serviceaccount:ci:builder",
                         ]
                     },

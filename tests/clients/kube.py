@@ -86,7 +86,8 @@ class Refusal(Exception):
     def __init__(self, code: int, reason: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.status = {"apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code}
+        head = {"apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure"}
+        self.status = head | {"message": message, "reason": reason, "code": code}
 
 
 @dataclass
@@ -282,7 +283,7 @@ class ApiServer:
             json.loads(base64.b64decode(sent["data"][".dockerconfigjson"]))
 
     def _token(self, name: str, sent: Object) -> Object:
-        token = self._issue(f"system:serviceaccount:{self.namespace}:{name}", sent["spec"]["audiences"][0], self.token_life)
+        token = self._issue(name, sent["spec"]["audiences"][0], self.token_life)
         end = (datetime.now(UTC) + self.token_life).strftime("%Y-%m-%dT%H:%M:%SZ")
         return sent | {"metadata": {"name": name}, "status": {"token": token, "expirationTimestamp": end}}
 

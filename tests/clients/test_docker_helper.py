@@ -77,7 +77,8 @@ def test_docker_and_skopeo_work_through_the_helper_with_one_credential(
     copy = ("skopeo", "--insecure-policy", "copy", f"--dest-authfile={file}", "--dest-tls-verify=false")
     pushed = run(*copy, f"oci:{tmp_path / 'in'}:v1", registry.reference("team/tool:v1"), environment=tools)
     assert pushed.returncode == 0, pushed.stderr
-    looked = run(os.environ["TRANSIRE_TEST_DOCKER"], "manifest", "inspect", "--insecure", f"{registry.address}/team/tool:v1", environment=tools)
+    inspect = (os.environ["TRANSIRE_TEST_DOCKER"], "manifest", "inspect", "--insecure")
+    looked = run(*inspect, f"{registry.address}/team/tool:v1", environment=tools)
     assert looked.returncode == 0 and "layers" in looked.stdout, looked.stderr
     assert issued(transire) == 1
 
@@ -114,7 +115,7 @@ def test_what_a_profile_says_anew_brings_a_credential_of_its_own(
 
 @pytest.mark.parametrize("how", ["logout", "docker logout", "no runtime folder"])
 def test_a_kept_credential_can_be_dropped(
-    transire: Transire, client: Client, registry: Registry, helper: Mapping[str, str], tools: Mapping[str, str], get: Callable[..., tuple[str, str]], how: str
+    transire: Transire, client: Client, registry: Registry, tools: Mapping[str, str], get: Callable[..., tuple[str, str]], how: str
 ) -> None:
     first = get()
     if how == "logout":

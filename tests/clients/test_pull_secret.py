@@ -9,25 +9,21 @@ from typing import Any
 
 import pytest
 
+import cluster
 from authority import Authority
 from client import Client, keys, where
+from cluster import NAMESPACE, REGISTRY, SERVICE_ACCOUNT
 from credential import Credential, exchange
-from documents import Block, Shell, blocks
 from issuer import LOOPBACK, Issuer
 from kube import ApiServer, Refusal
 from processes import Daemon, wait_until
 from service import Account, Instance, Transire
 
-NAMESPACE, SECRET, ACCOUNT = "team", "registry", "builder"
-ISSUER, AUDIENCE = "https://kubernetes.default.svc.cluster.local", "https://transire.example.com"
-REGISTRY = "registry.example.com"
-SECTION = [block for block in blocks("docs/kubernetes.md") if block.heading in ("Trust the cluster", "A pull secret that is renewed")]
+SECRET = "registry"
 
 
 def documented(kind: str) -> dict[str, Any]:
-    """The one object of this kind that the document shows."""
-    (found,) = (object_ for block in SECTION if block.language == "yaml" for object_ in block.objects() if object_["kind"] == kind)
-    return found
+    return cluster.documented(kind, "A pull secret that is renewed")
 
 
 @pytest.fixture
@@ -46,18 +42,12 @@ def authority(tmp_path: Path) -> Authority:
 def kube(transire: Transire, issuer: Issuer, authority: Authority) -> Iterator[ApiServer]:
     """A cluster whose account has the documented rights."""
 
-    def issue(subject: str, audience: str, life: timedelta) -> str:
-        namespace, name = subject.split(":")[2:]
-        claims = {"namespace": namespace, "serviceaccount": {"name": name, "uid": "1"}}
-        now = issuer.now()
-        return transire.remember(
-            "OIDC token",
-            issuer.token(subject, iss=ISSUER, aud=[audience], exp=now + int(life.total_seconds()), **{"kubernetes.io": claims}),
-        )
+    def issue(name: str, audience: str, life: timedelta) -> str:
+        return transire.remember("OIDC token", cluster.token(issuer, name, audience, life))
 
     kube = ApiServer(authority, NAMESPACE, issue)
     kube.account.rules = documented("Role")["rules"]
-    kube.put("serviceaccounts", apiVersion="v1", kind="ServiceAccount", metadata={"name": ACCOUNT}, imagePullSecrets=[{"name": "other"}])
+    kube.put("serviceaccounts", apiVersion="v1", kind="ServiceAccount", metadata={"name": SERVICE_ACCOUNT}, imagePullSecrets=[{"name": "other"}])
     yield kube
     kube.stop()
 
@@ -65,19 +55,7 @@ def kube(transire: Transire, issuer: Issuer, authority: Authority) -> Iterator[A
 @pytest.fixture
 def trusted(transire: Transire, account: Account, issuer: Issuer, tmp_path: Path) -> None:
     """The cluster's tokens are trusted, as the document says."""
-    shell = Shell(tmp_path / "operator", {"transire": transire.binary})
-    (shell.folder / "keys").write_text(json.dumps(issuer.keys()))
-    shell.add("kubectl", 'test "$*" = "get --raw /openid/v1/jwks" && cat keys')
-
-    def change(block: Block) -> str:
-        return block.text.replace("100000000001", account.id)
-
-    for block in SECTION:
-        if block.language == "json":
-            (shell.folder / "trust.json").write_text(change(block))
-        elif block.text.startswith("$ "):
-            done = shell.run(block.commands(), {"100000000001": account.id}, {"TRANSIRE_DATA_DIR": str(transire.data_dir)})
-            assert done.returncode == 0, done.stderr
+    cluster.trust(transire, account, issuer, tmp_path / "operator")
 
 
 class Refresher:
@@ -148,7 +126,7 @@ def test_the_documented_deployment_writes_a_secret_that_logs_in(
     secret = refresher.secret()
     assert secret and secret["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "transire"}
     (event,) = kube.events()
-    account = kube.objects["serviceaccounts", ACCOUNT]
+    account = kube.objects["serviceaccounts", SERVICE_ACCOUNT]
     assert account["imagePullSecrets"] == [{"name": "other"}, {"name": SECRET}]
     assert event["reason"] == "PullSecretRenewed" and event["involvedObject"]["uid"] == account["metadata"]["uid"]
     assert "renewed: the Secret team/registry logs in to registry.example.com until" in daemon.read_log()
@@ -168,7 +146,7 @@ def test_a_fresh_secret_is_not_written_again(kube: ApiServer, refresher: Refresh
     assert first["written"] is True and first["expires_at"] > first["renew_at"]
     kube.requests.clear()
     assert refresher.run() == first | {"written": False}
-    assert kube.requests == [f"get serviceaccounts {ACCOUNT}", f"get secrets {SECRET}"]
+    assert kube.requests == [f"get serviceaccounts {SERVICE_ACCOUNT}", f"get secrets {SECRET}"]
 
 
 @pytest.mark.parametrize("how", ["edited", "deleted", "other options"])
@@ -212,7 +190,7 @@ def test_a_change_by_another_in_the_meantime_is_kept(kube: ApiServer, refresher:
     secret = refresher.secret()
     assert secret and secret["metadata"]["annotations"]["example.com/owner"] == "team"
     assert [refusal for refusal in kube.refusals if "has been modified" in refusal]
-    assert kube.requests.count(f"create serviceaccounts/token {ACCOUNT}") == 2
+    assert kube.requests.count(f"create serviceaccounts/token {SERVICE_ACCOUNT}") == 2
 
 
 def test_a_failure_is_told_and_tried_again(kube: ApiServer, watching: Callable[[], Daemon]) -> None:
