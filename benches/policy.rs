@@ -8,6 +8,7 @@
     reason = "a benchmark says what is wrong by panicking"
 )]
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -195,6 +196,8 @@ fn plain(address: IpAddr) -> reference::Plain {
         owner: None,
         resource_tags: Vec::new(),
         request_tags: Vec::new(),
+        user: None,
+        claims: BTreeMap::new(),
     }
 }
 

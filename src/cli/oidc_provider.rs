@@ -10,7 +10,7 @@ use crate::domain::identity::{OidcAlgorithm, OidcProvider, OidcProviderChange};
 use crate::domain::ids::AccountId;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
-use crate::service::{NewOidcProvider, OidcPreset};
+use crate::service::{NewOidcProvider, OidcPreset, WebIdentity};
 use crate::views;
 
 #[derive(Subcommand)]
@@ -203,11 +203,22 @@ async fn check(context: &Context, Check { provider, token }: Check) -> Result<()
         .identity
         .check_web_identity(&context.call(), provider.account, &provider.name, &token)
         .await?;
+    let claims = claims_of(&identity);
     context.output.show(vec![
         ("subject", identity.subject.into()),
         ("issuer", identity.issuer.into()),
         ("audiences", identity.audiences.into()),
         ("issued_at", identity.issued_at.rfc3339().into()),
         ("expires_at", identity.expires_at.rfc3339().into()),
+        ("claims", claims.into()),
     ])
+}
+
+/// Writes each claim as `NAME=VALUE`, as policies ask for it.
+fn claims_of(identity: &WebIdentity) -> Vec<String> {
+    identity
+        .claims
+        .iter()
+        .map(|(name, claim)| format!("{name}={}", claim.values().join(",")))
+        .collect()
 }

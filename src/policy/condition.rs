@@ -6,53 +6,13 @@
 //! `not_equal` could be escaped by leaving the key out). Sources: Tencent's document 598/58420,
 //! Alibaba's "Policy elements".
 
-use std::net::IpAddr;
-
+use super::context::Context;
 use super::json::Json;
 use super::language::Language;
 use super::operator::{Operator, Qualifier};
 use super::values::{Actual, Values};
-use super::words::KeyType;
-use crate::domain::clock::Timestamp;
-
-/// The facts of a request besides its permission and resource.
-#[derive(Clone, Debug, Default)]
-pub struct Context<'a> {
-    /// When it is decided.
-    pub now: Timestamp,
-    /// The client's address, as far as it can be believed.
-    pub source_ip: Option<IpAddr>,
-    /// Whether it came by TLS.
-    pub secure_transport: bool,
-    /// Whether the caller showed a second factor.
-    pub mfa_present: bool,
-    /// The caller's virtual network, where one is known.
-    pub source_vpc: Option<&'a str>,
-    /// The caller's Alibaba ARN.
-    pub principal_arn: Option<&'a str>,
-    /// The caller's numeric id.
-    pub principal_id: Option<&'a str>,
-    /// The numeric id of whom the credential or the service account belongs to that the request is
-    /// about.
-    pub owner: Option<&'a str>,
-    /// Tags of the resource: key and value.
-    pub resource_tags: &'a [(&'a str, &'a str)],
-    /// Tags that the request gives: key and value.
-    pub request_tags: &'a [(&'a str, &'a str)],
-    /// The OIDC claims of the caller, when a trust policy is asked.
-    pub oidc: Option<OidcClaims<'a>>,
-}
-
-/// The claims of a verified OIDC token.
-#[derive(Clone, Copy, Debug)]
-pub struct OidcClaims<'a> {
-    /// `iss`
-    pub issuer: &'a str,
-    /// `sub`
-    pub subject: &'a str,
-    /// `aud`, each of them.
-    pub audiences: &'a [String],
-}
+use super::variables::check_claim_name;
+use super::words::{Effect, KeyType};
 
 /// A key that conditions ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,9 +31,8 @@ pub(super) enum Key {
     ResourceTags,
     /// CAM: the request's tags, each written `key&value`.
     RequestTags,
-    OidcIssuer,
-    OidcSubject,
-    OidcAudience,
+    /// A claim of the caller's OpenID Connect token.
+    Claim(String),
 }
 
 /// The sort of document that a condition is in.
@@ -103,11 +62,8 @@ const RAM_KEYS: &[(&str, Key)] = &[
     ("cr:Owner", Key::Owner),
 ];
 
-const OIDC_KEYS: &[(&str, Key)] = &[
-    ("oidc:iss", Key::OidcIssuer),
-    ("oidc:sub", Key::OidcSubject),
-    ("oidc:aud", Key::OidcAudience),
-];
+/// The prefix of a claim's key.
+const OIDC: &str = "oidc:";
 
 /// The value of [`Key::Owner`] for what belongs to the caller. No numeric id is spelled so.
 const OWN: &str = "self";
@@ -117,28 +73,27 @@ const RAM_RESOURCE_TAG: &str = "acs:ResourceTag/";
 
 impl Key {
     /// Finds a key by its name, or says why there is none.
-    fn named(name: &str, language: Language, kind: DocumentKind) -> Result<Self, String> {
-        let own = match language {
+    fn named(name: &str, language: Language) -> Result<Self, String> {
+        let keys = match language {
             Language::Cam => CAM_KEYS,
             Language::Ram => RAM_KEYS,
         };
-        let oidc: &[_] = if kind == DocumentKind::Trust {
-            OIDC_KEYS
-        } else {
-            &[]
-        };
-        let keys = || own.iter().chain(oidc);
-        if let Some((_, key)) = keys().find(|(known, _)| *known == name) {
+        if let Some((_, key)) = keys.iter().find(|(known, _)| *known == name) {
             return Ok(key.clone());
+        }
+        if let Some(claim) = name.strip_prefix(OIDC) {
+            return check_claim_name(claim).map(|()| Self::Claim(claim.to_owned()));
         }
         if let (Language::Ram, Some(tag)) = (language, name.strip_prefix(RAM_RESOURCE_TAG))
             && !tag.is_empty()
         {
             return Ok(Self::ResourceTag(tag.to_owned()));
         }
-        let known = keys()
+        let known = keys
+            .iter()
             .map(|(known, _)| *known)
-            .chain((language == Language::Ram).then_some("acs:ResourceTag/KEY"));
+            .chain((language == Language::Ram).then_some("acs:ResourceTag/KEY"))
+            .chain(["oidc:CLAIM"]);
         Err(format!(
             "there is no such condition key; there are {}",
             known.collect::<Vec<_>>().join(", ")
@@ -156,9 +111,7 @@ impl Key {
             | Self::ResourceTag(_)
             | Self::ResourceTags
             | Self::RequestTags
-            | Self::OidcIssuer
-            | Self::OidcSubject
-            | Self::OidcAudience => KeyType::Text,
+            | Self::Claim(_) => KeyType::Text,
         }
     }
 
@@ -190,11 +143,10 @@ impl Key {
                 .request_tags
                 .iter()
                 .any(|(key, value)| text(&format!("{key}&{value}"))),
-            Self::OidcIssuer => context.oidc.is_some_and(|claims| text(claims.issuer)),
-            Self::OidcSubject => context.oidc.is_some_and(|claims| text(claims.subject)),
-            Self::OidcAudience => context
-                .oidc
-                .is_some_and(|claims| claims.audiences.iter().any(|audience| text(audience))),
+            Self::Claim(name) => context
+                .claims
+                .and_then(|claims| claims.find(name))
+                .is_some_and(|claim| claim.values().iter().any(|value| text(value))),
         }
     }
 
@@ -232,13 +184,16 @@ impl Condition {
             language,
             |operator, operator_name, key_name, values| {
                 let at = format!("{operator_name}.{key_name}");
-                let key = Key::named(key_name, language, kind).map_err(|why| (at.clone(), why))?;
+                let key = Key::named(key_name, language).map_err(|why| (at.clone(), why))?;
                 operator
                     .test
                     .check_type(key.value_type(), language)
                     .map_err(|why| (at.clone(), why))?;
                 let values = Values::parse(operator.test, values, language)
                     .map_err(|why| (at.clone(), why))?;
+                if kind == DocumentKind::Trust && matches!(values, Values::Templates(_)) {
+                    return Err((at, "a trust policy has no policy variables".to_owned()));
+                }
                 clauses.push(Clause {
                     operator,
                     key,
@@ -266,11 +221,22 @@ impl Condition {
         self.clauses.iter().any(|clause| clause.key == Key::Owner)
     }
 
-    /// Returns the first clause that doesn't hold, as `OPERATOR.KEY`.
-    pub(super) fn first_unmet(&self, context: &Context<'_>) -> Option<&str> {
+    /// Returns the names of the claims that it asks for.
+    pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
+        self.clauses.iter().flat_map(|clause| {
+            let key = match &clause.key {
+                Key::Claim(name) => Some(name.as_str()),
+                _ => None,
+            };
+            key.into_iter().chain(clause.values.claims())
+        })
+    }
+
+    /// Returns the first clause that doesn't hold in a statement of that effect, as `OPERATOR.KEY`.
+    pub(super) fn first_unmet(&self, context: &Context<'_>, effect: Effect) -> Option<&str> {
         self.clauses
             .iter()
-            .find(|clause| !clause.holds(context))
+            .find(|clause| !clause.holds(context, effect))
             .map(|clause| clause.place.as_str())
     }
 
@@ -339,7 +305,9 @@ fn each_clause(
 }
 
 impl Clause {
-    fn holds(&self, context: &Context<'_>) -> bool {
+    /// Tells whether it holds. A claim or a variable that is missing holds in what denies, and in
+    /// nothing that allows, whatever the operator; but for those that ask whether it is missing.
+    fn holds(&self, context: &Context<'_>, effect: Effect) -> bool {
         let Operator {
             negated,
             qualifier,
@@ -352,16 +320,20 @@ impl Clause {
         if if_exists && self.key.is_missing(context) {
             return true;
         }
+        let lacks_claim = matches!(self.key, Key::Claim(_)) && self.key.is_missing(context);
+        let Some(values) = self.values.fill(context).filter(|_| !lacks_claim) else {
+            return effect == Effect::Deny;
+        };
         match qualifier {
             // Not: none of the request's values is among the document's.
-            None => self.key.any(context, |actual| self.values.admit(actual)) != negated,
+            None => self.key.any(context, |actual| values.admit(actual)) != negated,
             Some(Qualifier::Any) => self
                 .key
-                .any(context, |actual| self.values.admit(actual) != negated),
+                .any(context, |actual| values.admit(actual) != negated),
             // Of nothing, everything can be said.
             Some(Qualifier::Every) => !self
                 .key
-                .any(context, |actual| self.values.admit(actual) == negated),
+                .any(context, |actual| values.admit(actual) == negated),
         }
     }
 }

@@ -12,24 +12,27 @@
 mod actions;
 pub mod builtin;
 mod condition;
+mod context;
 pub mod document;
 mod elements;
 mod json;
 mod language;
 mod operator;
 mod parts;
+mod path;
 pub mod pattern;
 mod resource;
 mod target;
 pub mod trust;
 mod values;
+mod variables;
 pub mod vocabulary;
 mod words;
 
 use crate::domain::ids::AccountId;
 use std::fmt;
 
-pub use condition::{Context, OidcClaims};
+pub use context::Context;
 pub use document::{Checked, Document};
 pub use language::Language;
 pub use parts::Limits;
@@ -39,6 +42,7 @@ pub use vocabulary::{Permission, is_action};
 
 use document::Statement;
 use elements::Words;
+use resource::Asked;
 use target::Target;
 pub use words::Effect;
 
@@ -135,6 +139,8 @@ pub enum Missed<'a> {
     Action,
     /// It is about other resources.
     Resource,
+    /// This policy variable of its resources has no value, or none that fits its place.
+    Variable(&'a str),
     /// Its condition doesn't hold; the first part that doesn't, as `OPERATOR.KEY`.
     Condition(&'a str),
 }
@@ -150,30 +156,27 @@ pub struct Explanation<'a> {
 
 /// Weighs all documents of a principal together: an explicit deny wins, then an allow, else no.
 pub fn decide<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Decision<'a> {
-    weigh(documents, request, |statement| {
-        statement.condition.first_unmet(&request.context).is_none()
-    })
+    weigh(documents, request, Some(&request.context))
 }
 
 /// Decides whether documents allow something in every circumstance, of which the request's context
 /// is only one: so it is asked before a right is given on, to be used from elsewhere and later.
 ///
-/// Of a condition it is not known whether it will hold. So a statement that has one never allows,
-/// and always denies. [`decide`] allows in every context what this allows.
+/// Of a condition it is not known whether it will hold, nor of a policy variable which value it
+/// will have. So a statement that has one never allows, and always denies. [`decide`] allows in
+/// every context what this allows.
 pub fn decide_unconditionally<'a>(
     documents: &[NamedDocument<'a>],
     request: &Request<'_>,
 ) -> Decision<'a> {
-    weigh(documents, request, |statement| {
-        statement.effect == Effect::Deny || statement.condition.is_empty()
-    })
+    weigh(documents, request, None)
 }
 
-/// Weighs documents; `may_hold` tells whether a statement's condition counts as met.
+/// Weighs documents, in this context or in every circumstance.
 fn weigh<'a>(
     documents: &[NamedDocument<'a>],
     request: &Request<'_>,
-    may_hold: impl Fn(&Statement) -> bool,
+    context: Option<&Context<'_>>,
 ) -> Decision<'a> {
     let mut targets = Targets::default();
     let mut allowed = None;
@@ -184,8 +187,12 @@ fn weigh<'a>(
             if statement.effect == Effect::Allow && allowed.is_some() {
                 continue;
             }
-            if !statement.is_about(request.permission, target, named.owner) || !may_hold(statement)
-            {
+            let asked = Asked {
+                target,
+                owner: named.owner,
+                context,
+            };
+            if !statement.is_about(request.permission, &asked) || !statement.may_hold(context) {
                 continue;
             }
             let statement_ref = refer(named, index, statement);
@@ -247,17 +254,29 @@ pub fn explain<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Ex
             if statement.effect == Effect::Deny {
                 continue;
             }
-            let missed = match statement.condition.first_unmet(&request.context) {
-                _ if !statement.permissions.has(request.permission) => Missed::Action,
-                _ if !statement.has_resource(target, named.owner) => Missed::Resource,
-                Some(place) => Missed::Condition(place),
+            let asked = Asked {
+                target,
+                owner: named.owner,
+                context: Some(&request.context),
+            };
+            let missed = if !statement.permissions.has(request.permission) {
+                Missed::Action
+            } else if let Err(unfilled) = statement.match_resource(&asked) {
+                unfilled.map_or(Missed::Resource, Missed::Variable)
+            } else if let Some(place) = statement
+                .condition
+                .first_unmet(&request.context, statement.effect)
+            {
+                Missed::Condition(place)
+            } else {
                 // It would have allowed.
-                None => continue,
+                continue;
             };
             let rank = |missed: &Missed<'_>| match missed {
                 Missed::Action => 0,
                 Missed::Resource => 1,
-                Missed::Condition(_) => 2,
+                Missed::Variable(_) => 2,
+                Missed::Condition(_) => 3,
             };
             if closest
                 .as_ref()

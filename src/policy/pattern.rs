@@ -65,35 +65,39 @@ impl Wildcards {
     }
 }
 
+/// A stretch of a pattern's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Span<'a> {
+    /// Its wildcards are wildcards.
+    Pattern(&'a str),
+    /// Each letter stands for itself.
+    Plain(&'a str),
+}
+
 impl Pattern {
     /// Compiles a text; every text is a pattern.
     pub fn new(text: &str, wildcards: Wildcards) -> Self {
-        let masked = wildcards == Wildcards::StarAndQuestionMark && text.contains('?');
-        let stars = text.matches('*').count();
-        Self(match (masked, stars) {
-            (false, 0) => Shape::Exactly(text.into()),
-            _ if stars > 0 && stars == text.len() => Shape::Any,
-            (false, 1) if text.ends_with('*') => Shape::Beginning(text[..text.len() - 1].into()),
-            _ => {
-                let mut pieces = text.split('*').map(|piece| Piece::new(piece, wildcards));
-                let head = pieces.next().unwrap_or(Piece::Text("".into()));
-                let mut middle: Vec<Piece> = pieces.collect();
-                let tail = middle.pop();
-                middle.retain(|piece| piece.len() > 0);
-                let shortest = [&head]
-                    .into_iter()
-                    .chain(&middle)
-                    .chain(&tail)
-                    .map(Piece::len)
-                    .sum();
-                Shape::Pieces(Box::new(Pieces {
-                    head,
-                    middle,
-                    tail,
-                    shortest,
-                }))
+        Self::of_spans(&[Span::Pattern(text)], wildcards)
+    }
+
+    /// Compiles a text, some stretches of which have no wildcards.
+    pub(super) fn of_spans(spans: &[Span<'_>], wildcards: Wildcards) -> Self {
+        let mut pieces = vec![Vec::new()];
+        let mut add = |letter: Option<char>, is_star: bool| match pieces.last_mut() {
+            Some(piece) if !is_star => piece.push(letter),
+            _ => pieces.push(Vec::new()),
+        };
+        for span in spans {
+            match span {
+                Span::Plain(text) => text.chars().for_each(|letter| add(Some(letter), false)),
+                Span::Pattern(text) => text.chars().for_each(|letter| match letter {
+                    '*' => add(None, true),
+                    '?' if wildcards == Wildcards::StarAndQuestionMark => add(None, false),
+                    letter => add(Some(letter), false),
+                }),
             }
-        })
+        }
+        Self(Shape::of(pieces.into_iter().map(Piece::new).collect()))
     }
 
     /// The pattern that matches everything.
@@ -181,6 +185,30 @@ impl Pattern {
     }
 }
 
+impl Shape {
+    /// Takes the pieces around the stars: one more than there are stars.
+    fn of(mut pieces: Vec<Piece>) -> Self {
+        if pieces.len() > 1 && pieces.iter().all(|piece| piece.len() == 0) {
+            return Self::Any;
+        }
+        let shortest = pieces.iter().map(Piece::len).sum();
+        let tail = if pieces.len() > 1 { pieces.pop() } else { None };
+        let mut pieces = pieces.into_iter();
+        let head = pieces.next().unwrap_or(Piece::Text("".into()));
+        let middle: Vec<Piece> = pieces.filter(|piece| piece.len() > 0).collect();
+        match (head, &tail, middle.as_slice()) {
+            (Piece::Text(own), None, []) => Self::Exactly(own),
+            (Piece::Text(own), Some(end), []) if end.len() == 0 => Self::Beginning(own),
+            (head, _, _) => Self::Pieces(Box::new(Pieces {
+                head,
+                middle,
+                tail,
+                shortest,
+            })),
+        }
+    }
+}
+
 impl Pieces {
     fn match_directory(&self, text: &str) -> bool {
         let Some(tail) = &self.tail else {
@@ -247,15 +275,11 @@ impl Pieces {
 }
 
 impl Piece {
-    fn new(text: &str, wildcards: Wildcards) -> Self {
-        if wildcards == Wildcards::StarAndQuestionMark && text.contains('?') {
-            Self::Masked(
-                text.chars()
-                    .map(|letter| (letter != '?').then_some(letter))
-                    .collect(),
-            )
-        } else {
-            Self::Text(text.into())
+    /// Takes letters, `None` for any one character.
+    fn new(letters: Vec<Option<char>>) -> Self {
+        match letters.iter().copied().collect::<Option<String>>() {
+            Some(text) => Self::Text(text.into()),
+            None => Self::Masked(letters),
         }
     }
 

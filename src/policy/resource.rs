@@ -3,11 +3,24 @@
 use crate::domain::ids::{AccountId, CriId, InstanceId};
 use std::str::FromStr;
 
+use super::context::Context;
 use super::language::{Language, Service};
+use super::path::{Path, PathTemplate};
 use super::pattern::{Pattern, Wildcards};
-use super::target::{Extent, Target};
+use super::target::Target;
+use super::variables::has_variable;
 use super::vocabulary::Form;
 use super::words::Effect;
+
+/// The thing that a statement's resources are compared with.
+pub(super) struct Asked<'a> {
+    /// The thing itself, as the statement's language writes it.
+    pub(super) target: &'a Target<'a>,
+    /// The account that the statement's document belongs to.
+    pub(super) owner: AccountId,
+    /// The facts that fill variables; none when they may be any.
+    pub(super) context: Option<&'a Context<'a>>,
+}
 
 /// A resource of a document, compiled.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +39,10 @@ pub(super) struct Named {
     services: [bool; 3],
     region: Pattern,
     account: Account,
+    /// With `*` for each variable.
     path: Path,
+    /// The path with its variables.
+    template: Option<PathTemplate>,
     /// The last segment as it was written.
     written_path: String,
     /// Whether an instance's region can't be written so.
@@ -51,62 +67,12 @@ impl Account {
     }
 }
 
-/// The last segment. A CAM path is a directory: it names itself and all below it, and `/*` at its
-/// end says the same again. Sources: Tencent's documents 215/8965 and 598/10606; its samples grant
-/// a repository by `.../repo-demo` and by `.../repo-demo/*`.
-#[derive(Clone, Debug, PartialEq)]
-enum Path {
-    /// RAM's, compared as it stands, and `*`.
-    Whole(Pattern),
-    /// CAM's.
-    Directory(Pattern),
-}
-
-impl Path {
-    fn new(text: &str, language: Language) -> Self {
-        let wildcards = Wildcards::of(language);
-        if text == "*" || language == Language::Ram {
-            return Self::Whole(Pattern::new(text, wildcards));
-        }
-        Self::Directory(Pattern::new(
-            text.strip_suffix("/*")
-                .unwrap_or(text)
-                .trim_end_matches('/'),
-            wildcards,
-        ))
-    }
-
-    fn is_any(&self) -> bool {
-        matches!(self, Self::Whole(pattern) if pattern.is_any())
-    }
-
-    fn matches(&self, text: &str) -> bool {
-        match self {
-            Self::Whole(pattern) => pattern.matches(text),
-            Self::Directory(pattern) => pattern.matches_directory(text),
-        }
-    }
-
-    fn covers(&self, beginning: &str) -> bool {
-        match self {
-            Self::Whole(pattern) => pattern.covers(beginning),
-            Self::Directory(pattern) => pattern.covers_directory(beginning),
-        }
-    }
-
-    fn touches(&self, beginning: &str) -> bool {
-        match self {
-            Self::Whole(pattern) => pattern.touches(beginning),
-            Self::Directory(pattern) => pattern.touches_directory(beginning),
-        }
-    }
-}
-
 impl Account {
     fn parse(text: &str, language: Language) -> Result<Self, String> {
         Ok(match (language, text) {
             (Language::Cam, "*" | "uin/*") | (Language::Ram, "*") => Self::Any,
-            (Language::Cam, "" | "uin/") => Self::Owner,
+            (Language::Cam, "" | "uin/") | (Language::Ram, "${account}") => Self::Owner,
+            (Language::Cam, "${account}" | "uin/${account}") => Self::Owner,
             (Language::Cam, account) => Self::Only(
                 account
                     .strip_prefix("uin/")
@@ -179,47 +145,78 @@ impl ResourcePattern {
         if path.is_empty() {
             return Err("the last segment is empty; write a path, or *".to_owned());
         }
+        if has_variable(service) || has_variable(region) {
+            return Err(
+                "policy variables stand in the path, and ${account} as the account, alone"
+                    .to_owned(),
+            );
+        }
         let service = Pattern::new(service, wildcards);
         let services = Service::ALL.map(|known| service.matches(known.name(language)));
         if services == [false; 3] {
             return Ok(Self::Elsewhere);
         }
+        let template = if has_variable(path) {
+            Some(PathTemplate::parse(path, language)?)
+        } else {
+            None
+        };
         // Tencent's short codes, such as gz, and what was left empty; roles have no region.
         let odd_region = !region.contains(['*', '?', '-']) && services[Service::Registry as usize];
         Ok(Self::Named(Named {
             services,
             region: Pattern::new(region, wildcards),
             account: Account::parse(account, language)?,
-            path: Path::new(path, language),
+            path: match &template {
+                Some(template) => template.widest(),
+                None => Path::new(path, language),
+            },
+            template,
             written_path: path.to_owned(),
             odd_region,
         }))
     }
 
     /// Tells whether the resource that is asked for is one of these. A wide question is allowed
-    /// only by what covers it whole, and denied by what touches any of it.
-    pub(super) fn matches(&self, target: &Target<'_>, effect: Effect, owner: AccountId) -> bool {
+    /// only by what covers it whole, and denied by what touches any of it. A variable without a
+    /// value denies whatever it could match.
+    ///
+    /// # Errors
+    /// The variable, as the document writes it, for want of whose value this doesn't allow it.
+    pub(super) fn matches<'a>(
+        &'a self,
+        asked: &Asked<'_>,
+        effect: Effect,
+    ) -> Result<bool, &'a str> {
         let named = match self {
-            Self::Everything => return true,
-            Self::Elsewhere => return false,
+            Self::Everything => return Ok(true),
+            Self::Elsewhere => return Ok(false),
             Self::Named(named) => named,
         };
-        let path = match (target.extent, effect) {
-            (Extent::One, _) => {
-                named.path.matches(&target.path)
-                    || target
-                        .alias
-                        .as_ref()
-                        .is_some_and(|alias| named.path.matches(alias))
-            }
-            (Extent::Below, Effect::Allow) => named.path.covers(&target.path),
-            (Extent::Below, Effect::Deny) => named.path.touches(&target.path),
-            // Naming a resource here means no permission (Tencent's document 598/70035).
-            (Extent::Operation, _) => named.path.is_any(),
+        if !named.may_match(asked, effect) {
+            return Ok(false);
+        }
+        let Some(template) = &named.template else {
+            return Ok(true);
         };
-        path && named.account.matches(target.account, owner)
-            && named.region.matches(target.region)
-            && named.services[target.service as usize]
+        let filled = match asked.context {
+            Some(context) => template.fill(context),
+            None => Err("a policy variable"),
+        };
+        match filled {
+            Ok(path) => Ok(path.is_asked(asked.target, effect)),
+            Err(_) if effect == Effect::Deny => Ok(true),
+            Err(variable) => Err(variable),
+        }
+    }
+
+    /// Returns the names of the claims that it asks for.
+    pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
+        let template = match self {
+            Self::Named(named) => named.template.as_ref(),
+            Self::Everything | Self::Elsewhere => None,
+        };
+        template.into_iter().flat_map(PathTemplate::claims)
     }
 
     /// Tells whether a permission of that form could ever be asked on one of these.
@@ -293,6 +290,15 @@ impl ResourcePattern {
 }
 
 impl Named {
+    /// Tells whether it matches, whatever values its variables have.
+    fn may_match(&self, asked: &Asked<'_>, effect: Effect) -> bool {
+        let target = asked.target;
+        self.path.is_asked(target, effect)
+            && self.account.matches(target.account, asked.owner)
+            && self.region.matches(target.region)
+            && self.services[target.service as usize]
+    }
+
     /// Tells whether the instance's id is written out and isn't one.
     fn has_wrong_id(&self, language: Language) -> bool {
         let mut parts = self.written_path.split('/');
@@ -311,10 +317,6 @@ impl Named {
 pub(super) fn check_characters(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("it is empty".to_owned());
-    }
-    if text.contains("${") {
-        // Divergence: nothing is filled in. Taken literally, the text could never match.
-        return Err("policy variables such as ${...} are not supported".to_owned());
     }
     if text
         .chars()

@@ -1,12 +1,15 @@
 //! Values of conditions: read by the test that their operator makes, and compared with the
 //! request's.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
+use super::context::Context;
 use super::json::Json;
 use super::language::Language;
 use super::operator::Test;
 use super::pattern::{Pattern, Wildcards};
+use super::variables::{Template, has_variable, plain_text};
 use super::words::Order;
 use crate::domain::clock::Timestamp;
 
@@ -31,6 +34,16 @@ pub(super) enum Values {
     Networks(Vec<Network>),
     /// Whether the key must be missing.
     Missing(bool),
+    /// Texts, some of which have variables, with the comparison that they are for.
+    Templates(Box<Templates>),
+}
+
+/// Texts with variables, which the request fills in.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Templates {
+    test: Test,
+    language: Language,
+    texts: Vec<Template>,
 }
 
 impl Values {
@@ -48,6 +61,10 @@ impl Values {
                 .iter()
                 .map(|text| read(text).ok_or_else(|| format!("{text:?} is not {what}")))
                 .collect()
+        }
+        if texts.iter().any(|text| has_variable(text)) {
+            return Templates::parse(test, &texts, language)
+                .map(|templates| Self::Templates(Box::new(templates)));
         }
         Ok(match test {
             Test::Text => Self::Text(texts),
@@ -82,6 +99,23 @@ impl Values {
                 }
             }
         })
+    }
+
+    /// Returns the values with their variables filled in; nothing when one of those has no value.
+    pub(super) fn fill(&self, context: &Context<'_>) -> Option<Cow<'_, Self>> {
+        match self {
+            Self::Templates(templates) => templates.fill(context).map(Cow::Owned),
+            values => Some(Cow::Borrowed(values)),
+        }
+    }
+
+    /// Returns the names of the claims that their variables ask for.
+    pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
+        let texts = match self {
+            Self::Templates(templates) => templates.texts.as_slice(),
+            _ => &[],
+        };
+        texts.iter().flat_map(Template::claims)
     }
 
     /// Tells whether one of the values admits the request's.
@@ -124,13 +158,45 @@ impl Values {
     }
 }
 
+impl Templates {
+    fn parse(test: Test, texts: &[String], language: Language) -> Result<Self, String> {
+        if !matches!(test, Test::Text | Test::TextIgnoringCase | Test::TextLike) {
+            return Err(
+                "policy variables stand in the values of string operators alone".to_owned(),
+            );
+        }
+        let texts = texts.iter().map(|text| Template::parse(text));
+        Ok(Self {
+            test,
+            language,
+            texts: texts.collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn fill(&self, context: &Context<'_>) -> Option<Values> {
+        let filled = self
+            .texts
+            .iter()
+            .map(|text| text.fill(context, |_| true).ok())
+            .collect::<Option<Vec<_>>>()?;
+        let texts = filled.iter().map(|spans| plain_text(spans));
+        Some(match self.test {
+            Test::TextLike => {
+                let wildcards = Wildcards::of(self.language);
+                let pattern = |spans: &Vec<_>| Pattern::of_spans(spans, wildcards);
+                Values::Patterns(filled.iter().map(pattern).collect())
+            }
+            Test::TextIgnoringCase => {
+                Values::Folded(texts.map(|text| text.to_lowercase()).collect())
+            }
+            _ => Values::Text(texts.collect()),
+        })
+    }
+}
+
 /// Reads a value; CAM may write booleans and numbers as JSON has them, RAM writes all as strings.
 fn text_of(value: &Json, test: Test, language: Language) -> Result<String, String> {
     match (value, test) {
-        (Json::Text(text), _) if text.contains("${") => {
-            // Divergence: nothing is filled in. Taken literally, the value could never be met.
-            Err("policy variables such as ${...} are not supported".to_owned())
-        }
         (Json::Text(text), _) => Ok(text.clone()),
         (Json::Bool(value), Test::Boolean | Test::Missing) if language == Language::Cam => {
             Ok(value.to_string())

@@ -337,6 +337,7 @@ mod tests {
 
     use super::*;
     use crate::domain::ErrorKind;
+    use crate::domain::claims::Claims;
     use crate::domain::clock::Timestamp;
 
     #[test]
@@ -384,6 +385,7 @@ mod tests {
             audiences: vec!["sts".to_owned(), "other".to_owned()],
             issued_at: Timestamp::from_unix_seconds(1_735_877_057),
             expires_at: Timestamp::from_unix_seconds(1_735_877_957),
+            claims: Claims::default(),
         };
         let expected = json!({
             "Subject": "repo:acme/app",

@@ -4,16 +4,15 @@ mod actions;
 
 use self::actions::Actions;
 use super::condition::{Condition, DocumentKind};
+use super::context::Context;
 use super::elements::{Elements, Refusal, Words, join, strings};
 use super::json::Json;
 use super::language::Language;
 use super::parts::{Limits, condition, condition_refusal, effect, open, refused, sid};
-use super::resource::ResourcePattern;
-use super::target::Target;
+use super::resource::{Asked, ResourcePattern};
 use super::vocabulary::{Permission, Permissions};
 use super::words::Effect;
 use crate::domain::Result;
-use crate::domain::ids::AccountId;
 
 /// A compiled policy document.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,20 +41,40 @@ pub(super) struct Statement {
 }
 
 impl Statement {
-    pub(super) fn has_resource(&self, target: &Target<'_>, owner: AccountId) -> bool {
-        self.resources
-            .iter()
-            .any(|resource| resource.matches(target, self.effect, owner))
+    /// Tells whether one of its resources is what is asked for.
+    ///
+    /// # Errors
+    /// The variable, as the document writes it, for want of whose value none is; or nothing.
+    pub(super) fn match_resource<'a>(&'a self, asked: &Asked<'_>) -> Result<(), Option<&'a str>> {
+        let mut unfilled = None;
+        for resource in &self.resources {
+            match resource.matches(asked, self.effect) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(variable) => unfilled = unfilled.or(Some(variable)),
+            }
+        }
+        Err(unfilled)
     }
 
-    /// Tells whether it speaks of that permission on that target, whatever its condition says.
-    pub(super) fn is_about(
-        &self,
-        permission: Permission,
-        target: &Target<'_>,
-        owner: AccountId,
-    ) -> bool {
-        self.permissions.has(permission) && self.has_resource(target, owner)
+    /// Tells whether it speaks of that permission on what is asked for, whatever its condition
+    /// says.
+    pub(super) fn is_about(&self, permission: Permission, asked: &Asked<'_>) -> bool {
+        self.permissions.has(permission) && self.match_resource(asked).is_ok()
+    }
+
+    /// Tells whether its condition counts as met, in this context or in every circumstance.
+    pub(super) fn may_hold(&self, context: Option<&Context<'_>>) -> bool {
+        match context {
+            Some(context) => self.condition.first_unmet(context, self.effect).is_none(),
+            None => self.effect == Effect::Deny || self.condition.is_empty(),
+        }
+    }
+
+    /// Returns the names of the claims that it asks for.
+    fn claims(&self) -> impl Iterator<Item = &str> {
+        let of_resources = self.resources.iter().flat_map(ResourcePattern::claims);
+        of_resources.chain(self.condition.claims())
     }
 }
 
@@ -80,6 +99,11 @@ impl Document {
     /// Returns the language that it is written in.
     pub fn language(&self) -> Language {
         self.language
+    }
+
+    /// Returns the names of the OpenID Connect claims that it asks for, some perhaps twice.
+    pub fn claims(&self) -> impl Iterator<Item = &str> {
+        self.statements.iter().flat_map(Statement::claims)
     }
 
     pub(super) fn statements(&self) -> &[Statement] {

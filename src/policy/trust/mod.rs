@@ -9,13 +9,15 @@
 mod read;
 
 use self::read::read;
-use super::condition::{Condition, Context, OidcClaims};
+use super::condition::Condition;
+use super::context::Context;
 use super::elements::{Refusal, Words, join};
 use super::language::Language;
 use super::parts::{Limits, refused};
 use super::words::Effect;
 use super::{Decision, Outcome, StatementRef};
 use crate::domain::Result;
+use crate::domain::claims::Claims;
 use crate::domain::ids::AccountId;
 
 /// The caller that wants to assume a role.
@@ -48,7 +50,7 @@ pub enum Assumer<'a> {
         /// The provider's name there.
         provider: &'a str,
         /// The token's claims.
-        claims: OidcClaims<'a>,
+        claims: &'a Claims,
     },
 }
 
@@ -163,7 +165,7 @@ impl TrustPolicy {
             .enumerate()
             .filter(|(_, trust)| trust.is_about(assumer))
             .filter_map(|(index, trust)| {
-                let place = trust.condition.first_unmet(&context)?;
+                let place = trust.condition.first_unmet(&context, trust.effect)?;
                 let statement = format!("{}[{index}]", words.statement);
                 Some(join(&join(&statement, words.condition), place))
             })
@@ -189,12 +191,12 @@ impl Trust {
 
 /// Returns the context with the claims of the assumer's token.
 fn in_view_of<'a>(assumer: &Assumer<'a>, context: &Context<'a>) -> Context<'a> {
-    let oidc = match assumer {
+    let claims = match assumer {
         Assumer::Federated { claims, .. } => Some(*claims),
         Assumer::Root(_) | Assumer::User { .. } | Assumer::Role { .. } => None,
     };
     Context {
-        oidc,
+        claims,
         ..context.clone()
     }
 }
@@ -202,7 +204,7 @@ fn in_view_of<'a>(assumer: &Assumer<'a>, context: &Context<'a>) -> Context<'a> {
 /// Decides whether a role's trust policy lets someone assume it; `name` is how the decision speaks
 /// of it.
 ///
-/// The context's `oidc` is not read: what a token says comes with the assumer.
+/// The context's claims are not read: those of a token come with the assumer.
 pub fn decide_trust<'a>(
     name: &'a str,
     policy: &'a TrustPolicy,
@@ -212,7 +214,8 @@ pub fn decide_trust<'a>(
     let context = in_view_of(assumer, context);
     let mut allowed = None;
     for (index, trust) in policy.statements.iter().enumerate() {
-        if !trust.is_about(assumer) || trust.condition.first_unmet(&context).is_some() {
+        let unmet = trust.condition.first_unmet(&context, trust.effect);
+        if !trust.is_about(assumer) || unmet.is_some() {
             continue;
         }
         let statement = StatementRef {

@@ -92,14 +92,11 @@ fn elements_of<'j>(json: &'j Json, place: &str, words: &Words) -> Result<Element
 
 /// Checks that a condition narrows the tokens of a provider that is trusted.
 fn check_narrow(condition: &Condition, place: &str) -> Result<(), Refusal> {
-    for (key, name, what) in [
-        (Key::OidcAudience, "oidc:aud", "an audience"),
-        (Key::OidcSubject, "oidc:sub", "a subject"),
-    ] {
-        if !condition.narrows(&key) {
+    for (claim, what) in [("aud", "an audience"), ("sub", "a subject")] {
+        if !condition.narrows(&Key::Claim(claim.to_owned())) {
             let why = format!(
-                "a statement that trusts an OIDC provider must name {what}: compare {name} with \
-                 something other than wildcards"
+                "a statement that trusts an OIDC provider must name {what}: compare oidc:{claim} \
+                 with something other than wildcards"
             );
             return Err(Refusal::new(place, why));
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::domain::claims::Claims;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::CredentialId;
 use crate::domain::ids::{AccountId, InstanceId};
@@ -23,13 +24,23 @@ use crate::token::{Dependency, Grant, Session, WebIdentity};
 pub(in crate::service) enum Subject<'a> {
     /// The operator, who may do everything.
     Operator,
-    /// A principal, perhaps narrowed by a session's policy.
-    Principal(&'a Principal, Option<&'a Document>),
+    /// A principal, by its policies.
+    Principal(Identified<'a>),
     /// A service account, by its own permissions.
     ServiceAccount(&'a ServiceAccount),
     /// Somebody without rights: a registry client that nobody knows, the bearer of an OpenID
     /// Connect token.
     Nobody,
+}
+
+/// A principal, and what its log-in or its session adds to the decision.
+#[derive(Clone, Copy)]
+pub(in crate::service) struct Identified<'a> {
+    pub(in crate::service) principal: &'a Principal,
+    /// The session's policy that narrows its rights.
+    pub(in crate::service) session_policy: Option<&'a Document>,
+    /// The claims of the OpenID Connect token by which it came.
+    pub(in crate::service) claims: Option<&'a Claims>,
 }
 
 /// The caller, after proof.
@@ -297,12 +308,32 @@ impl Caller {
         }
     }
 
+    /// Returns the claims of the OpenID Connect token by which the caller came: all of the token
+    /// that logged in, or those that the session kept.
+    fn claims(&self) -> Option<&Claims> {
+        match &self.proof {
+            Proof::WithToken { log_in, .. } => Some(&log_in.identity.claims),
+            Proof::Signed(_)
+            | Proof::InSession(_)
+            | Proof::LoggedIn { .. }
+            | Proof::WithPassword { .. }
+            | Proof::ServiceAccount { .. }
+            | Proof::Bearer(_)
+            | Proof::Anonymous { .. }
+            | Proof::Operator => None,
+        }
+    }
+
     /// Returns whose rights decide what the call may do.
     pub(in crate::service) fn rights(&self) -> Subject<'_> {
         match (&self.proof, self.principal()) {
             (Proof::Operator, _) => Subject::Operator,
             (Proof::ServiceAccount { account, .. }, _) => Subject::ServiceAccount(account),
-            (_, Some(principal)) => Subject::Principal(principal, self.session_policy()),
+            (_, Some(principal)) => Subject::Principal(Identified {
+                principal,
+                session_policy: self.session_policy(),
+                claims: self.claims(),
+            }),
             (_, None) => Subject::Nobody,
         }
     }

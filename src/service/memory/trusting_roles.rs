@@ -5,7 +5,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::identity::Role;
 use crate::domain::ids::{AccountId, RoleId};
 use crate::domain::{Error, Result};
-use crate::policy::{Assumer, Limits, OidcClaims, TrustPolicy};
+use crate::policy::{Assumer, Limits, TrustPolicy};
 use crate::store::{self, Store};
 use crate::token::{LEEWAY, WebIdentity};
 
@@ -45,11 +45,7 @@ pub(in crate::service) fn bearer<'a>(
     Assumer::Federated {
         account,
         provider,
-        claims: OidcClaims {
-            issuer: &identity.issuer,
-            subject: &identity.subject,
-            audiences: &identity.audiences,
-        },
+        claims: &identity.claims,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::domain::refusal::RefusalCause;
 use crate::domain::service_account::{ServiceAccount, ServiceAccountGrant, ServiceAccountState};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{Context, Document, Limits, Outcome, Permission, Request, Resource};
+use crate::service::access::caller::Identified;
 use crate::service::access::reach::check_reach;
 use crate::service::call::Call;
 use crate::service::request::RequestContext;
@@ -152,7 +153,13 @@ impl Rights {
             (Resolved::Principal(principal), _) => self
                 .explain_principal(principal, &instance)
                 .await?
-                .map(|()| Subject::Principal(principal, narrowed)),
+                .map(|()| {
+                    Subject::Principal(Identified {
+                        principal,
+                        session_policy: narrowed,
+                        claims: None,
+                    })
+                }),
             (Resolved::ServiceAccount(of, _), Some(account)) => self
                 .explain_service_account(of, account, &instance)
                 .map(|()| Subject::ServiceAccount(account)),
@@ -328,7 +335,7 @@ impl Rights {
         instance: &Instance,
         permission: Permission,
     ) -> Result<()> {
-        let Subject::Principal(principal, _) = subject else {
+        let Subject::Principal(Identified { principal, .. }) = subject else {
             return Ok(());
         };
         if !gives_to_service_accounts(permission) || !steps.0.last().is_some_and(|step| step.passes)

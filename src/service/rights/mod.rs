@@ -18,10 +18,10 @@ use crate::domain::service_account::{AccountAction, ServiceAccount, ServiceAccou
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{
-    self, Context, Decision, Document, Language, Missed, NamedDocument, Outcome, Permission,
-    Request, Resource,
+    self, Context, Decision, Language, Missed, NamedDocument, Outcome, Permission, Request,
+    Resource,
 };
-use crate::service::access::caller::{Caller, Subject};
+use crate::service::access::caller::{Caller, Identified, Subject};
 use crate::service::base::Base;
 use crate::service::call::Call;
 use crate::service::memory::Memory;
@@ -154,19 +154,23 @@ impl Rights {
         ) -> T,
     ) -> Result<T> {
         match subject {
-            Subject::Operator | Subject::Principal(Principal::Root(_), None) => Ok(everything),
+            Subject::Operator
+            | Subject::Principal(Identified {
+                principal: Principal::Root(_),
+                session_policy: None,
+                ..
+            }) => Ok(everything),
             Subject::ServiceAccount(_) | Subject::Nobody => Ok(nothing),
             // Apart: it is large, and most calls are a root's.
-            Subject::Principal(principal, session) => {
-                Box::pin(self.weigh_policies(principal, session, request, weigh)).await
+            Subject::Principal(identified) => {
+                Box::pin(self.weigh_policies(identified, request, weigh)).await
             }
         }
     }
 
     async fn weigh_policies<T>(
         &self,
-        principal: &Principal,
-        session: Option<&Document>,
+        identified: Identified<'_>,
         request: &Request<'_>,
         weigh: impl FnOnce(
             Option<&[NamedDocument<'_>]>,
@@ -174,12 +178,22 @@ impl Rights {
             &Request<'_>,
         ) -> T,
     ) -> Result<T> {
+        let principal = identified.principal;
         let holder = self.holder(principal).await?;
-        let arn = self.principal_name(principal).await?.as_ref().map(ram_arn);
+        let name = self.principal_name(principal).await?;
+        let arn = name.as_ref().map(ram_arn);
+        let user = match &name {
+            Some(PrincipalName::User(_, name)) => Some(name.as_str()),
+            _ => None,
+        };
         let tags = self.tags_of(&request.resource).await?;
         let tags: Vec<(&str, &str)> = pairs(&tags);
         let id = principal.numeric_id();
+        let account = principal.account().to_string();
         let context = Context {
+            user,
+            account: Some(&account),
+            claims: identified.claims,
             principal_arn: arn.as_deref(),
             principal_id: Some(&id),
             resource_tags: &tags,
@@ -189,7 +203,7 @@ impl Rights {
             context,
             ..request.clone()
         };
-        let session = session.map(|document| {
+        let session = identified.session_policy.map(|document| {
             [NamedDocument {
                 name: "session policy",
                 owner: principal.account(),
@@ -282,6 +296,9 @@ fn reason(explanation: &policy::Explanation<'_>) -> String {
             let why = match missed {
                 Missed::Action => "it is about other actions".to_owned(),
                 Missed::Resource => "it is about other resources".to_owned(),
+                Missed::Variable(name) => {
+                    format!("its policy variable {name} has no value that fits there")
+                }
                 Missed::Condition(place) => format!("its condition {place} does not hold"),
             };
             format!("no statement allows it; closest came {statement}, but {why}")

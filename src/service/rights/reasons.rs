@@ -48,7 +48,9 @@ impl Rights {
                 why_of_account(account, request.permission, path)
             }
             Subject::Nobody => "nobody logged in, and it isn't public".to_owned(),
-            Subject::Principal(principal, _) if principal.account() != instance.account => {
+            Subject::Principal(identified)
+                if identified.principal.account() != instance.account =>
+            {
                 "the instance belongs to another account".to_owned()
             }
             Subject::Operator | Subject::Principal(..) => self.why(subject, request).await?,

@@ -91,7 +91,9 @@ impl Rights {
             (Subject::ServiceAccount(account), Resource::Repository { path, .. }) => {
                 decide_account(account, request.permission, path)
             }
-            (Subject::Principal(principal, _), _) if principal.account() != instance.account => {
+            (Subject::Principal(identified), _)
+                if identified.principal.account() != instance.account =>
+            {
                 Outcome::DeniedImplicitly
             }
             (Subject::Operator | Subject::Principal(..), _) => {

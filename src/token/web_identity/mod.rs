@@ -21,15 +21,18 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
-use serde::de::{self, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use self::claims::flatten;
+use self::members::{Members, Strict};
+use crate::domain::claims::Claims;
 use crate::domain::clock::Timestamp;
 use crate::domain::error::WebIdentityFault;
 use crate::domain::identity::{OidcAlgorithm, OidcProvider};
 use crate::domain::{Error, Result};
 
+mod claims;
+mod members;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -61,6 +64,8 @@ pub struct WebIdentity {
     pub issued_at: Timestamp,
     /// Until when it may be believed.
     pub expires_at: Timestamp,
+    /// All claims, these too, as policies ask for them.
+    pub claims: Claims,
 }
 
 /// A token that can be read, and of which nothing is believed yet.
@@ -68,6 +73,7 @@ pub struct UnverifiedToken<'a> {
     unverified_algorithm: OidcAlgorithm,
     unverified_kid: Option<String>,
     unverified_claims: WebIdentity,
+    unverified_members: Map<String, Value>,
     unverified_not_before: Option<Timestamp>,
     /// The signed text: header and claims as they came.
     signed: &'a str,
@@ -138,7 +144,9 @@ impl<'a> UnverifiedToken<'a> {
                 audiences: audiences(&claims)?,
                 issued_at: time(&claims, "iat")?,
                 expires_at: time(&claims, "exp")?,
+                claims: Claims::default(),
             },
+            unverified_members: claims,
             signed,
             signature,
         })
@@ -227,7 +235,10 @@ impl<'a> UnverifiedToken<'a> {
         ) {
             return Err(bad_signature());
         }
-        Ok(self.unverified_claims)
+        Ok(WebIdentity {
+            claims: flatten(self.unverified_members),
+            ..self.unverified_claims
+        })
     }
 }
 
@@ -275,7 +286,7 @@ impl JwkSet {
                 "the JWK set is larger than {JWKS_BYTES} bytes"
             )));
         }
-        let Members(mut set) = serde_json::from_str(text)
+        let Members(mut set, _) = serde_json::from_str::<Members<Value>>(text)
             .map_err(|error| refuse(format!("the JWK set can't be read: {error}")))?;
         let Some(Value::Array(keys)) = set.remove("keys") else {
             return Err(refuse(
@@ -435,36 +446,6 @@ fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<RsaPublicKeyComponents<Vec<u8>
     (large_enough && is_exponent).then_some(RsaPublicKeyComponents { n, e })
 }
 
-/// A JSON object none of whose members comes twice: readers differ in which of the two they take.
-struct Members(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-
-        impl<'de> Visitor<'de> for Read {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Map::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if members.contains_key(&name) {
-                        return Err(de::Error::custom("a member comes twice"));
-                    }
-                    members.insert(name, value);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Read)
-    }
-}
-
 fn malformed(why: impl Into<String>) -> Error {
     Error::malformed_web_identity(why)
 }
@@ -477,7 +458,7 @@ fn read_part(part: &str, name: &str) -> Result<Map<String, Value>> {
     let bytes = URL_SAFE_NO_PAD
         .decode(part)
         .map_err(|_| malformed(format!("The OIDC token's {name} is not base64url.")))?;
-    let Members(members) = serde_json::from_slice(&bytes).map_err(|_| {
+    let Members(members, _) = serde_json::from_slice::<Members<Strict>>(&bytes).map_err(|_| {
         malformed(format!(
             "The OIDC token's {name} is not a JSON object without repetitions."
         ))

@@ -1,18 +1,21 @@
 //! Policy decisions: the cases of `tests/policies/`, and random ones against a slow, obvious
 //! evaluator.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use transire::domain::claims::{Claim, Claims};
 use transire::domain::clock::Timestamp;
 use transire::domain::ids::{AccountId, CriId, InstanceId};
 use transire::policy::trust::decide_trust;
 use transire::policy::{
-    Assumer, Context, Document, InstanceRef, Language, Limits, Missed, NamedDocument, OidcClaims,
-    Outcome, Permission, Request, Resource, TrustPolicy, explain_session,
+    Assumer, Context, Document, InstanceRef, Language, Limits, Missed, NamedDocument, Outcome,
+    Permission, Request, Resource, TrustPolicy, explain_session,
 };
 
 mod random;
@@ -83,6 +86,23 @@ struct Asked {
     resource_tags: Vec<(String, String)>,
     #[serde(default)]
     request_tags: Vec<(String, String)>,
+    user: Option<String>,
+    account: Option<String>,
+    claims: Option<BTreeMap<String, Value>>,
+}
+
+/// Takes claims by their names: a text, or a list of texts.
+pub(crate) fn claims(of: &BTreeMap<String, Value>) -> Claims {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let claim = |value: &Value| match value {
+        Value::Array(values) => Claim::Many(values.iter().map(text).collect()),
+        value => Claim::One(text(value)),
+    };
+    Claims::new(
+        of.iter()
+            .map(|(name, value)| (name.clone(), claim(value)))
+            .collect(),
+    )
 }
 
 fn demo() -> String {
@@ -157,6 +177,7 @@ fn the_cases_are_decided_as_they_say() {
             let closest = closest.map(|(statement, missed)| match missed {
                 Missed::Action => format!("{statement}: action"),
                 Missed::Resource => format!("{statement}: resource"),
+                Missed::Variable(name) => format!("{statement}: variable {name}"),
                 Missed::Condition(place) => format!("{statement}: condition {place}"),
             });
             let found = (
@@ -226,6 +247,7 @@ impl Asked {
                 .collect()
         }
         let (resource_tags, request_tags) = (tags(&self.resource_tags), tags(&self.request_tags));
+        let claims = self.claims.as_ref().map(claims);
         let at = self.at.as_deref().unwrap_or("2026-01-02T03:04:05Z");
         ask(&Request {
             permission: self.permission.parse().unwrap(),
@@ -241,7 +263,9 @@ impl Asked {
                 owner: self.owner.as_deref(),
                 resource_tags: &resource_tags,
                 request_tags: &request_tags,
-                oidc: None,
+                user: self.user.as_deref(),
+                account: self.account.as_deref(),
+                claims: claims.as_ref(),
             },
         })
     }
@@ -337,7 +361,31 @@ enum TrustAssumer {
         issuer: String,
         subject: String,
         audiences: Vec<String>,
+        #[serde(default)]
+        claims: BTreeMap<String, Value>,
     },
+}
+
+impl TrustAssumer {
+    /// Returns the claims of the token; none of who has none.
+    fn claims(&self) -> Claims {
+        match self {
+            Self::Federated {
+                issuer,
+                subject,
+                audiences,
+                claims: others,
+                ..
+            } => {
+                let mut all = others.clone();
+                all.insert("iss".to_owned(), issuer.as_str().into());
+                all.insert("sub".to_owned(), subject.as_str().into());
+                all.insert("aud".to_owned(), audiences.clone().into());
+                claims(&all)
+            }
+            _ => Claims::default(),
+        }
+    }
 }
 
 #[test]
@@ -349,6 +397,7 @@ fn roles_trust_whom_their_cases_say() {
             .unwrap_or_else(|error| panic!("{file}: {error}"));
         for (place, case) in cases.cases.iter().enumerate() {
             let account = |number: &i64| AccountId::new(*number).unwrap();
+            let claims = case.assumer.claims();
             let assumer = match &case.assumer {
                 TrustAssumer::Root(number) => Assumer::Root(account(number)),
                 TrustAssumer::User(number, id, name) => Assumer::User {
@@ -364,17 +413,11 @@ fn roles_trust_whom_their_cases_say() {
                 TrustAssumer::Federated {
                     account: number,
                     provider,
-                    issuer,
-                    subject,
-                    audiences,
+                    ..
                 } => Assumer::Federated {
                     account: account(number),
                     provider,
-                    claims: OidcClaims {
-                        issuer,
-                        subject,
-                        audiences,
-                    },
+                    claims: &claims,
                 },
             };
             let decision = decide_trust("trust", &checked.policy, &assumer, &Context::default());
@@ -404,22 +447,87 @@ fn examples(page: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Tells whether a trust policy lets a job of GitHub Actions in.
-fn trusts_job(policy: &str, subject: &str) -> bool {
+/// Returns the part of a page under a heading.
+fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = page.split_once(&format!("\n## {heading}\n")).unwrap();
+    rest.split("\n## ").next().unwrap()
+}
+
+/// Tells whether a trust policy lets the bearer of a token of a provider in.
+fn trusts_token(policy: &str, provider: &str, token: &Value) -> bool {
     let policy = TrustPolicy::parse(policy, Limits::POLICY)
         .unwrap_or_else(|error| panic!("{policy}: {error}"))
         .policy;
-    let claims = OidcClaims {
-        issuer: "https://token.actions.githubusercontent.com",
-        subject,
-        audiences: &["sts.example.com".to_owned()],
-    };
+    let token: BTreeMap<String, Value> = serde_json::from_value(token.clone()).unwrap();
+    let claims = claims(&token);
     let assumer = Assumer::Federated {
         account: AccountId::new(100_000_000_001).unwrap(),
-        provider: "actions",
-        claims,
+        provider,
+        claims: &claims,
     };
     decide_trust("trust", &policy, &assumer, &Context::default()).outcome == Outcome::Allowed
+}
+
+#[test]
+fn the_documented_trust_policies_ask_for_every_claim_that_they_name() {
+    let page = fs::read_to_string(
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/openid-connect.md"),
+    )
+    .unwrap();
+    let policies = examples(section(&page, "Ask for more than the subject"));
+    let [github, gitlab, cluster] = policies[..] else {
+        panic!("there are three examples, not {}", policies.len());
+    };
+    let aud = "sts.example.com";
+    let tokens = [
+        (
+            github,
+            "actions",
+            json!({
+                "aud": aud,
+                "sub": "repo:example-org@123456/app@456789:environment:production",
+                "repository_id": "456789",
+                "environment": "production",
+                "job_workflow_ref": "example-org/ci/.github/workflows/build.yml@refs/heads/main",
+            }),
+        ),
+        (
+            gitlab,
+            "gitlab",
+            json!({
+                "aud": aud,
+                "sub": "project_path:team/app:ref_type:branch:ref:main",
+                "project_path": "team/app",
+                "ref_protected": "true",
+            }),
+        ),
+        (
+            cluster,
+            "cluster",
+            json!({
+                "aud": aud,
+                "sub": "system:serviceaccount:team:builder",
+                "kubernetes.io.namespace": "team",
+                "kubernetes.io.serviceaccount.name": "builder",
+            }),
+        ),
+    ];
+    for (policy, provider, token) in tokens {
+        assert!(trusts_token(policy, provider, &token), "{token}");
+        for name in token.as_object().unwrap().keys() {
+            let mut other = token.clone();
+            other[name] = json!("other");
+            assert!(!trusts_token(policy, provider, &other), "{other}");
+            other.as_object_mut().unwrap().remove(name);
+            assert!(!trusts_token(policy, provider, &other), "{other}");
+        }
+    }
+}
+
+/// Tells whether a trust policy lets a job of GitHub Actions in.
+fn trusts_job(policy: &str, subject: &str) -> bool {
+    let token = json!({ "aud": ["sts.example.com"], "sub": subject });
+    trusts_token(policy, "actions", &token)
 }
 
 #[test]
@@ -430,7 +538,7 @@ fn the_documented_trust_policies_take_both_of_githubs_subjects() {
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/openid-connect.md"),
     )
     .unwrap();
-    let policies = examples(&page);
+    let policies = examples(section(&page, "Choose the jobs that a role trusts"));
     assert_eq!(policies.len(), 2);
     for policy in policies {
         for subject in [
@@ -474,7 +582,7 @@ fn what_the_page_warns_of_gets_past_loose_patterns_and_not_past_the_documented_p
         .collect();
     assert_eq!(rows.len(), 5);
     for [pattern, subject] in rows {
-        let loose = serde_json::json!({
+        let loose = json!({
             "Version": "1",
             "Statement": [{
                 "Effect": "Allow",
@@ -490,7 +598,7 @@ fn what_the_page_warns_of_gets_past_loose_patterns_and_not_past_the_documented_p
             trusts_job(&loose.to_string(), subject),
             "{pattern} does not let {subject} in"
         );
-        for policy in examples(&page) {
+        for policy in examples(section(&page, "Choose the jobs that a role trusts")) {
             assert!(!trusts_job(policy, subject), "{subject}");
         }
     }
@@ -535,7 +643,7 @@ fn the_examples_on_the_page_save_without_a_warning() {
         fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md"))
             .unwrap();
     let examples = examples(&page);
-    assert_eq!(examples.len(), 5);
+    assert_eq!(examples.len(), 6);
     for example in examples {
         let warnings = if example.to_lowercase().contains("\"principal\"") {
             TrustPolicy::parse(example, Limits::POLICY)

@@ -1,6 +1,8 @@
 //! Random documents and requests: the engine against the reference, and what must hold of every
 //! decision.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use transire::domain::clock::Timestamp;
 use transire::domain::ids::{CriId, InstanceId};
@@ -125,6 +127,13 @@ const PATHS: &[&str] = &[
     "repository/ID/team/sub/*",
     "repository/ID/team/",
     "namespace/ID/team",
+    "repository/ID/${oidc:team}",
+    "repository/ID/${oidc:team}/*",
+    "repository/ID/${oidc:team}/${oidc:env}",
+    "repository/ID/*/${oidc:env}",
+    "repository/ID/${oidc:env}*",
+    "repository/*/team/${user}",
+    "repository/ID/t${oidc:none}*",
 ];
 
 fn resource(dice: &mut Dice, ram: bool) -> String {
@@ -187,6 +196,24 @@ const TEXTS: &[&str] = &[
 const GLOBS: &[&str] = &[
     "*", "b*", "B?ue", "*e", "env&*", "e?v&*", "*&b*u*", "5", "", "中?",
 ];
+/// Values of claims: some fit a repository's path, some hold wildcards.
+const CLAIMS: &[&str] = &[
+    "team", "team/app", "other", "app", "blue", "5", "true", "te*", "*", "b?ue", "Team", "../team",
+    "/team", "team/",
+];
+/// Values of conditions that the request fills in.
+const FILLED: &[&str] = &[
+    "${oidc:env}",
+    "${oidc:team}",
+    "${oidc:none}",
+    "${oidc:list}",
+    "${user}",
+    "b${oidc:env}",
+    "*${oidc:env}",
+    "${oidc:env}*",
+    "env&${user}",
+    "${account}",
+];
 const NUMBERS: &[&str] = &["5", "5.0", "4.5", "-1", "0", "100"];
 const NETWORKS: &[&str] = &[
     "10.0.0.0/8",
@@ -231,6 +258,9 @@ fn clause(dice: &mut Dice, ram: bool) -> (String, &'static str, Vec<String>) {
             "acs:SourceVpc",
             "acs:PrincipalARN",
             "cr:Owner",
+            "oidc:env",
+            "oidc:list",
+            "oidc:none",
         ]
     } else {
         &[
@@ -238,6 +268,9 @@ fn clause(dice: &mut Dice, ram: bool) -> (String, &'static str, Vec<String>) {
             "qcs:tag",
             "qcs:request_tag",
             "tcr:owner",
+            "oidc:env",
+            "oidc:list",
+            "oidc:none",
         ]
     };
     let pick = |(cam, of_ram): (&str, &str)| if ram { of_ram } else { cam }.to_owned();
@@ -270,14 +303,17 @@ fn clause(dice: &mut Dice, ram: bool) -> (String, &'static str, Vec<String>) {
                 NETWORKS,
             )
         }
-        2 | 3 => (pick(*dice.one(STRINGS)), text_key, TEXTS),
+        2 | 3 => {
+            let pool = *dice.one(&[TEXTS, TEXTS, FILLED]);
+            (pick(*dice.one(STRINGS)), text_key, pool)
+        }
         4 => (
             pick(*dice.one(&[
                 ("string_like", "StringLike"),
                 ("string_not_like", "StringNotLike"),
             ])),
             text_key,
-            GLOBS,
+            *dice.one(&[GLOBS, GLOBS, FILLED]),
         ),
         5 => (order(dice, "numeric", "Numeric"), text_key, NUMBERS),
         6 => {
@@ -304,7 +340,14 @@ fn clause(dice: &mut Dice, ram: bool) -> (String, &'static str, Vec<String>) {
             &["ZW52JmJsdWU=", "ZW52JjU=", "YmxhY2s="],
         ),
         _ => {
-            let key = *dice.one(&["qcs:ip", "qcs:tag", "qcs:request_tag", "qcs:current_time"]);
+            let key = *dice.one(&[
+                "qcs:ip",
+                "qcs:tag",
+                "qcs:request_tag",
+                "qcs:current_time",
+                "oidc:env",
+                "oidc:none",
+            ]);
             return (
                 "null_equal".to_owned(),
                 key,
@@ -435,7 +478,23 @@ fn request(dice: &mut Dice) -> Plain {
         owner: text(dice),
         resource_tags: tags(dice),
         request_tags: tags(dice),
+        user: text(dice),
+        claims: claims(dice),
     }
+}
+
+fn claims(dice: &mut Dice) -> BTreeMap<String, Value> {
+    let mut claims = BTreeMap::new();
+    for name in ["env", "team", "list"] {
+        let value = match dice.throw(5) {
+            0 => continue,
+            1 => json!([dice.one(CLAIMS), dice.one(CLAIMS)]),
+            2 => json!(dice.one(TEXTS)),
+            _ => json!(dice.one(CLAIMS)),
+        };
+        claims.insert(name.to_owned(), value);
+    }
+    claims
 }
 
 fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
@@ -453,6 +512,7 @@ fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
         cri_id: &cri_id,
     };
     let (resource_tags, request_tags) = (borrow(&plain.resource_tags), borrow(&plain.request_tags));
+    let (account, claims) = (OWNER.to_string(), super::claims(&plain.claims));
     ask(&Request {
         permission: plain.permission.parse().unwrap(),
         resource: Resource::Repository {
@@ -470,7 +530,9 @@ fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
             owner: plain.owner.as_deref(),
             resource_tags: &resource_tags,
             request_tags: &request_tags,
-            oidc: None,
+            user: plain.user.as_deref(),
+            account: Some(&account),
+            claims: Some(&claims),
         },
     })
 }
@@ -609,7 +671,19 @@ fn what_is_decided_in_every_circumstance_takes_no_allow_for_met_and_every_deny()
     assert!(allowed > 500, "{allowed}");
 }
 
-/// Takes the statements away that allow under a condition, and the conditions of those that deny.
+fn without_variables(resources: &Value, denies: bool) -> Value {
+    let texts: Vec<&str> = match resources {
+        Value::Array(texts) => texts.iter().map(|text| text.as_str().unwrap()).collect(),
+        text => vec![text.as_str().unwrap()],
+    };
+    let kept = texts
+        .into_iter()
+        .filter(|text| denies || !text.contains("${"));
+    json!(kept.map(reference::widest).collect::<Vec<_>>())
+}
+
+/// Takes the statements away that allow under a condition, and the conditions of those that deny;
+/// the same for resources with variables, which deny whatever they could stand for.
 fn without_conditions(document: &Value) -> Value {
     let mut document = document.clone();
     let name = if document.get("Version").is_some() {
@@ -626,6 +700,14 @@ fn without_conditions(document: &Value) -> Value {
     });
     for statement in statements {
         let fields = statement.as_object_mut().unwrap();
+        let denies = fields
+            .values()
+            .any(|value| value == "deny" || value == "Deny");
+        for name in ["resource", "Resource"] {
+            if let Some(resources) = fields.get_mut(name) {
+                *resources = without_variables(resources, denies);
+            }
+        }
         fields.remove("condition");
         fields.remove("Condition");
     }

@@ -1,6 +1,7 @@
 //! The same decision by the slowest and most obvious means: the JSON as it stands, names as they
 //! stand, and patterns by trying everything. It shares nothing with the engine but the facts.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde_json::Value;
@@ -25,6 +26,9 @@ pub(crate) struct Plain {
     pub(crate) owner: Option<String>,
     pub(crate) resource_tags: Vec<(String, String)>,
     pub(crate) request_tags: Vec<(String, String)>,
+    pub(crate) user: Option<String>,
+    /// The claims of the caller's token: texts and lists of texts.
+    pub(crate) claims: BTreeMap<String, Value>,
 }
 
 /// The permissions that are asked, with their names in CAM and RAM and the last segment of their
@@ -199,10 +203,24 @@ fn applies(statement: &Value, ram: bool, request: &Plain) -> bool {
     let resource = strings(&statement[if ram { "Resource" } else { "resource" }])
         .iter()
         .any(|pattern| {
+            let is_word = |word: &str| {
+                !word.is_empty()
+                    && word
+                        .chars()
+                        .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit())
+            };
+            // No value here has two separators in a row.
+            let is_path = |value: &str| value.split(['/', '.', '-', '_']).all(is_word);
+            let filled = fill(pattern, request, is_path);
+            let pattern = match filled {
+                Some(pattern) => pattern,
+                None if deny => widest(pattern),
+                None => return false,
+            };
             if ram {
-                ram_resource(pattern, service, &wanted, deny)
+                ram_resource(&pattern, service, &wanted, deny)
             } else {
-                cam_resource(pattern, service, &wanted, deny)
+                cam_resource(&pattern, service, &wanted, deny)
             }
         });
     action
@@ -210,8 +228,49 @@ fn applies(statement: &Value, ram: bool, request: &Plain) -> bool {
         && conditions(
             statement.get(if ram { "Condition" } else { "condition" }),
             ram,
+            deny,
             request,
         )
+}
+
+/// The value of `${NAME}`.
+fn variable(name: &str, request: &Plain) -> Option<String> {
+    match name {
+        "user" => request.user.clone(),
+        "account" => Some(OWNER.to_string()),
+        name => match request.claims.get(name.strip_prefix("oidc:").unwrap())? {
+            Value::String(text) if !text.is_empty() => Some(text.clone()),
+            _ => None,
+        },
+    }
+}
+
+/// Fills the variables of a text in, or none when a value is missing or doesn't fit. A wildcard in
+/// a value becomes a letter that [`hidden`] has too.
+fn fill(text: &str, request: &Plain, fits: impl Fn(&str) -> bool) -> Option<String> {
+    let mut pieces = text.split("${");
+    let mut filled = pieces.next().unwrap().to_owned();
+    for piece in pieces {
+        let (name, rest) = piece.split_once('}').unwrap();
+        let value = variable(name, request).filter(|value| fits(value))?;
+        filled.push_str(&hidden(&value));
+        filled.push_str(rest);
+    }
+    Some(filled)
+}
+
+/// Replaces wildcards by letters that nothing else holds.
+fn hidden(text: &str) -> String {
+    text.replace('*', "\u{e000}").replace('?', "\u{e001}")
+}
+
+/// Puts a star in the place of each variable: two, so that none ends a directory.
+pub(crate) fn widest(text: &str) -> String {
+    let mut pieces = text.split("${");
+    let first = pieces.next().unwrap().to_owned();
+    pieces.fold(first, |text, piece| {
+        format!("{text}**{}", piece.split_once('}').unwrap().1)
+    })
 }
 
 fn cam_resource(pattern: &str, service: &str, wanted: &str, deny: bool) -> bool {
@@ -294,7 +353,7 @@ fn touches(pattern: &[char], beginning: &[char], questions: bool) -> bool {
     }
 }
 
-fn conditions(condition: Option<&Value>, ram: bool, request: &Plain) -> bool {
+fn conditions(condition: Option<&Value>, ram: bool, deny: bool, request: &Plain) -> bool {
     let Some(condition) = condition else {
         return true;
     };
@@ -308,7 +367,21 @@ fn conditions(condition: Option<&Value>, ram: bool, request: &Plain) -> bool {
                     Value::Array(list) => list.iter().map(plain).collect(),
                     value => vec![plain(value)],
                 };
-                holds(operator, &actual(key, request), &values, ram)
+                let actual = actual(key, request);
+                let asks_if_missing = operator == "null_equal"
+                    || operator.ends_with("_if_exist") && actual.is_empty();
+                if key.starts_with("oidc:") && actual.is_empty() && !asks_if_missing {
+                    return deny;
+                }
+                let filled: Option<Vec<String>> = values
+                    .iter()
+                    .map(|value| fill(value, request, |_| true))
+                    .collect();
+                match filled {
+                    _ if asks_if_missing => holds(operator, &actual, &values, ram),
+                    Some(values) => holds(operator, &actual, &values, ram),
+                    None => deny,
+                }
             })
         })
 }
@@ -350,6 +423,11 @@ fn actual(key: &str, request: &Plain) -> Vec<String> {
         }
         "qcs:resource_tag" | "qcs:tag" => pairs(&request.resource_tags),
         "qcs:request_tag" => pairs(&request.request_tags),
+        key if key.starts_with("oidc:") => match request.claims.get(&key["oidc:".len()..]) {
+            Some(Value::Array(values)) => values.iter().map(plain).collect(),
+            Some(value) => vec![plain(value)],
+            None => Vec::new(),
+        },
         key => {
             let wanted = key.strip_prefix("acs:ResourceTag/").unwrap();
             request
@@ -419,9 +497,9 @@ fn compare(name: &str, actual: &str, value: &str, ram: bool) -> bool {
         return parse(actual).is_ok_and(|actual| ordered(order, actual, parse(value).unwrap()));
     }
     match name {
-        "stringequal" => actual == value,
-        "stringequalignorecase" => actual.to_lowercase() == value.to_lowercase(),
-        "stringlike" => glob(value, actual, ram),
+        "stringequal" => hidden(actual) == hidden(value),
+        "stringequalignorecase" => hidden(actual).to_lowercase() == hidden(value).to_lowercase(),
+        "stringlike" => glob(value, &hidden(actual), ram),
         "boolequal" => actual == value,
         "binaryequal" => {
             use base64::Engine;

@@ -1,0 +1,163 @@
+//! Policy variables: `${user}`, `${account}` and `${oidc:CLAIM}` in resources and in the values of
+//! conditions.
+//!
+//! The request fills them in as plain text: a wildcard in the value of a claim is a letter like any
+//! other. A variable that has no value makes nothing match that allows, and everything match that
+//! denies, so a token never gains by leaving a claim out.
+
+use super::context::Context;
+use super::pattern::{Pattern, Span, Wildcards};
+use crate::domain::claims::MAX_NAME;
+
+/// A text with variables.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    Text(String),
+    Variable {
+        /// As the document writes it.
+        written: String,
+        source: Source,
+    },
+}
+
+/// The fact of a request that fills a variable.
+#[derive(Clone, Debug, PartialEq)]
+enum Source {
+    /// The name of the user who calls.
+    User,
+    /// The number of the caller's account.
+    Account,
+    /// A claim of the OpenID Connect token by which the caller came.
+    Claim(String),
+}
+
+impl Source {
+    fn parse(name: &str) -> Result<Self, String> {
+        match name {
+            "user" => Ok(Self::User),
+            "account" => Ok(Self::Account),
+            _ => match name.strip_prefix("oidc:") {
+                Some(claim) => check_claim_name(claim).map(|()| Self::Claim(claim.to_owned())),
+                None => Err(format!(
+                    "there is no policy variable ${{{name}}}; there are ${{user}}, ${{account}} \
+                     and ${{oidc:CLAIM}}"
+                )),
+            },
+        }
+    }
+
+    fn value<'c>(&self, context: &Context<'c>) -> Option<&'c str> {
+        match self {
+            Self::User => context.user,
+            Self::Account => context.account,
+            Self::Claim(name) => context.claims?.variable(name),
+        }
+    }
+}
+
+/// Checks the name of a claim in a document.
+pub(super) fn check_claim_name(name: &str) -> Result<(), String> {
+    let is_plain = |letter: char| !letter.is_whitespace() && !letter.is_control();
+    let is_name = (1..=MAX_NAME).contains(&name.len())
+        && name.chars().all(is_plain)
+        && !name.contains(['$', '{', '}', '*'])
+        && name.split('.').all(|level| !level.is_empty());
+    if is_name {
+        Ok(())
+    } else {
+        Err(format!(
+            "a claim is written oidc:NAME, nested ones oidc:NAME.NAME, in at most {MAX_NAME} bytes"
+        ))
+    }
+}
+
+/// Tells whether a text holds a variable, or what would be taken for one.
+pub(super) fn has_variable(text: &str) -> bool {
+    text.contains("${")
+}
+
+impl Template {
+    /// Reads a text with variables, or says what is wrong with them.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            let (name, after) = after
+                .split_once('}')
+                .ok_or_else(|| "a policy variable that begins with ${ ends with }".to_owned())?;
+            if !before.is_empty() {
+                parts.push(Part::Text(before.to_owned()));
+            }
+            parts.push(Part::Variable {
+                written: format!("${{{name}}}"),
+                source: Source::parse(name)?,
+            });
+            rest = after;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Ok(Self { parts })
+    }
+
+    /// Returns the names of the claims that it asks for.
+    pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Variable {
+                source: Source::Claim(name),
+                ..
+            } => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Returns the text with the variables filled in.
+    ///
+    /// # Errors
+    /// The first variable, as the document writes it, without a value that `fits`.
+    pub(super) fn fill<'a, 't: 'a>(
+        &'t self,
+        context: &Context<'a>,
+        fits: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Span<'a>>, &'t str> {
+        self.parts
+            .iter()
+            .map(|part| match part {
+                Part::Text(text) => Ok(Span::Pattern(text)),
+                Part::Variable { written, source } => source
+                    .value(context)
+                    .filter(|value| fits(value))
+                    .map(Span::Plain)
+                    .ok_or(written.as_str()),
+            })
+            .collect()
+    }
+
+    /// Compiles it with `*` for each variable: the pattern matches all that it could ever match.
+    pub(super) fn widest(&self, wildcards: Wildcards) -> Pattern {
+        let spans: Vec<Span<'_>> = self
+            .parts
+            .iter()
+            .map(|part| match part {
+                Part::Text(text) => Span::Pattern(text),
+                Part::Variable { .. } => Span::Pattern("*"),
+            })
+            .collect();
+        Pattern::of_spans(&spans, wildcards)
+    }
+}
+
+/// Puts filled spans together as they stand, wildcards too.
+pub(super) fn plain_text(spans: &[Span<'_>]) -> String {
+    spans
+        .iter()
+        .map(|span| match span {
+            Span::Pattern(text) | Span::Plain(text) => *text,
+        })
+        .collect()
+}
