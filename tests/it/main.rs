@@ -43,6 +43,7 @@ mod alibaba {
 }
 
 mod registry {
+    mod claims;
     mod cors;
     mod log_in_matrix;
     mod namespaces;

@@ -60,7 +60,7 @@ pub(in crate::service) enum Proof {
     /// A registry log-in with a credential that says this.
     LoggedIn {
         instance: Arc<Instance>,
-        grant: Grant,
+        grant: Box<Grant>,
         session_policy: Option<Box<Document>>,
         refresh_token: Option<Secret>,
     },
@@ -312,10 +312,10 @@ impl Caller {
     /// that logged in, or those that the session kept.
     fn claims(&self) -> Option<&Claims> {
         match &self.proof {
+            Proof::InSession(open) => Some(&open.session.claims),
+            Proof::LoggedIn { grant, .. } => Some(&grant.claims),
             Proof::WithToken { log_in, .. } => Some(&log_in.identity.claims),
             Proof::Signed(_)
-            | Proof::InSession(_)
-            | Proof::LoggedIn { .. }
             | Proof::WithPassword { .. }
             | Proof::ServiceAccount { .. }
             | Proof::Bearer(_)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 
+use crate::domain::claims::Claims;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{
     self, CredentialId, CredentialState, LongTermCredential, SecretKind,
@@ -321,6 +322,7 @@ impl Access {
             narrowing: None,
             issued_at: stored.created_at,
             expires_at: stored.expires_at,
+            claims: Claims::default(),
         };
         match stored.state {
             CredentialState::Disabled => {
@@ -400,7 +402,7 @@ impl Access {
         let session_policy = policy.map_err(Error::bad_credentials)?.map(Box::new);
         Ok(Proof::LoggedIn {
             instance,
-            grant,
+            grant: Box::new(grant),
             session_policy,
             refresh_token,
         })

@@ -127,6 +127,10 @@ impl Credentials {
             narrowing: None,
             issued_at: now,
             expires_at: lifetime.end(now, signer.session),
+            claims: signer
+                .session
+                .map(|session| session.claims.clone())
+                .unwrap_or_default(),
         };
         let secret = self.memory.keys.keyring.load().seal(
             SecretKind::Temporary,

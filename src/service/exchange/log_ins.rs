@@ -108,7 +108,8 @@ impl Exchange {
         log_in: &TokenLogIn,
     ) -> Result<Grant> {
         let gone = || Error::bad_credentials(RefusalCause::RoleDeleted);
-        let Some(Principal::RoleSession(account, id, _)) = call.caller.principal() else {
+        let principal = call.caller.principal().ok_or_else(gone)?;
+        let Principal::RoleSession(account, id, _) = principal else {
             return Err(Error::internal("a token logs in as a session of a role"));
         };
         let role = self.memory.cache.role(&self.base.store, *id).await?;
@@ -118,10 +119,13 @@ impl Exchange {
             provider: log_in.provider.clone(),
             subject: SubjectDigest::of(&log_in.identity.subject),
         });
+        let kept = self
+            .rights
+            .kept_claims(&log_in.identity.claims, principal, None);
         let of_role = Duration::from_secs(role.max_session_seconds.into());
         Ok(Grant {
             id: CredentialId::random(&*self.base.random),
-            principal: call.caller.principal().cloned().ok_or_else(gone)?,
+            principal: principal.clone(),
             dependencies: vec![
                 (Dependency::Role(role.id), role.generation),
                 (provider, log_in.provider_created_at.unix_millis()),
@@ -132,6 +136,7 @@ impl Exchange {
             narrowing: None,
             issued_at: call.now,
             expires_at: call.now.plus(of_role.min(USUAL_TTL)),
+            claims: Box::pin(kept).await?,
         })
     }
 
@@ -142,15 +147,7 @@ impl Exchange {
         instance: &Instance,
         grant: Grant,
     ) -> Result<IssuedLogIn> {
-        if grant.narrowing.is_some() && longest_secret_of(&grant)? > MAX_REGISTRY_SECRET {
-            return Err(Error::invalid_parameter(
-                "scope",
-                format!(
-                    "the scopes have no room in a secret of {MAX_REGISTRY_SECRET} characters; ask \
-                     for fewer"
-                ),
-            ));
-        }
+        check_length(&grant)?;
         let permit = self.ledger.queue.reserve(call.caller.audit_share())?;
         let secret = self.memory.keys.keyring.load().seal(
             SecretKind::Temporary,
@@ -176,6 +173,23 @@ impl Exchange {
             narrowing: grant.narrowing,
         })
     }
+}
+
+/// Fails when scopes, or claims, make the secrets of a log-in longer than registry clients take.
+fn check_length(grant: &Grant) -> Result<()> {
+    let is_bounded = grant.narrowing.is_none() && grant.claims.is_empty();
+    if is_bounded || longest_secret_of(grant)? <= MAX_REGISTRY_SECRET {
+        return Ok(());
+    }
+    let what = if grant.claims.is_empty() {
+        "the scopes have"
+    } else {
+        "the scopes, and the claims that the role's policies ask for, have"
+    };
+    Err(Error::invalid_parameter(
+        "scope",
+        format!("{what} no room in a secret of {MAX_REGISTRY_SECRET} characters; ask for fewer"),
+    ))
 }
 
 /// Returns what a credential can be exchanged for: itself, which the new one depends on.

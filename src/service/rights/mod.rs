@@ -6,6 +6,7 @@
 
 pub(super) mod explain;
 pub(super) mod instances;
+mod kept_claims;
 pub(super) mod principals;
 pub(super) mod reasons;
 pub(super) mod verdict;

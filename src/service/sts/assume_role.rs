@@ -1,5 +1,6 @@
 //! Sessions of roles.
 
+use crate::domain::claims::Claims;
 use crate::domain::identity::Role;
 use crate::domain::ids::{AccountId, RoleId};
 use crate::domain::principal::{Principal, PrincipalName};
@@ -80,9 +81,20 @@ impl Sts {
         }
         let mut dependencies = vec![(Dependency::Role(role.id), role.generation)];
         dependencies.extend(dependencies_of_caller);
+        let principal =
+            Principal::RoleSession(role.account, role.id, asked.session_name.to_owned());
+        let claims = match call.caller.bearer() {
+            Some(bearer) => {
+                let token = &bearer.identity.claims;
+                let kept = self.rights.kept_claims(token, &principal, asked.policy);
+                Box::pin(kept).await?
+            }
+            None => Claims::default(),
+        };
         let plan = Plan {
             cloud: rules.cloud,
-            principal: Principal::RoleSession(role.account, role.id, asked.session_name.to_owned()),
+            claims,
+            principal,
             dependencies,
             policy: asked.policy,
             seconds: rules

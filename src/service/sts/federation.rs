@@ -1,5 +1,6 @@
 //! Federation tokens: a user's own rights, narrowed.
 
+use crate::domain::claims::Claims;
 use crate::domain::principal::Principal;
 use crate::domain::{Error, Result};
 use crate::policy::{Permission, Resource};
@@ -70,6 +71,7 @@ impl Sts {
             policy: Some(asked.policy),
             seconds: DURATIONS.choose(asked.duration_seconds, max)?,
             source_identity: None,
+            claims: Claims::default(),
             action: AuditAction::SessionFederate,
         };
         self.open_session(call, plan).await

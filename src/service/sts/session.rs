@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::domain::access_key::NewAccessKey;
+use crate::domain::claims::Claims;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{Cloud, CredentialId};
 use crate::domain::ids::AccountId;
@@ -19,8 +20,8 @@ use crate::service::ledger::queue::Share;
 use crate::service::sts::Sts;
 use crate::store;
 use crate::token::{
-    Dependency, MAX_SESSION_DEPENDENCIES, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS,
-    PolicyDigest, Session, SessionPolicy,
+    Dependency, MAX_REGISTRY_SECRET, MAX_SESSION_DEPENDENCIES, MAX_SESSION_POLICY_BYTES,
+    MAX_SESSION_POLICY_CHARACTERS, PolicyDigest, Session, SessionPolicy, longest_secret_of_session,
 };
 
 /// A session just made; its secrets are shown this once.
@@ -56,6 +57,8 @@ pub(super) struct Plan<'a> {
     pub(super) policy: Option<&'a str>,
     pub(super) seconds: u32,
     pub(super) source_identity: Option<&'a str>,
+    /// The claims that it keeps of the token that opens it.
+    pub(super) claims: Claims,
     /// Its action in the audit.
     pub(super) action: AuditAction,
 }
@@ -81,6 +84,7 @@ impl Sts {
             session_policy: None,
             issued_at: now,
             expires_at: now.plus(Duration::from_secs(plan.seconds.into())),
+            claims: plan.claims,
         };
         if let Some(document) = plan.policy {
             let policy = SessionPolicy::for_session(document, &session)?;
@@ -92,6 +96,7 @@ impl Sts {
             }
             session.session_policy = Some(policy);
         }
+        check_secret_length(&session)?;
         let token = self
             .memory
             .keys
@@ -191,6 +196,20 @@ impl Sts {
             beginning.account().to_string()
         })
     }
+}
+
+/// Fails for a session whose registry secrets would be too long for its claims.
+fn check_secret_length(session: &Session) -> Result<()> {
+    let policy = session.session_policy.as_ref();
+    let is_too_long = longest_secret_of_session(session, policy)? > MAX_REGISTRY_SECRET;
+    if is_too_long && !session.claims.is_empty() {
+        return Err(Error::unsupported(
+            "With the claims that its policies ask for, the session's credentials would be longer \
+             than registry clients take. Give the session a shorter name, or log in at the \
+             registry with the token itself.",
+        ));
+    }
+    Ok(())
 }
 
 /// Checks a session policy before it is sealed: it must be readable as long as the session lives.

@@ -32,6 +32,7 @@ use self::payload::{
 };
 pub use self::session_policy::{PolicyDigest, SessionPolicy};
 use super::cipher::{Cipher, NONCE_LENGTH, TAG_LENGTH, derive};
+use crate::domain::claims::Claims;
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::{Cloud, CredentialId, SecretKind, Username};
 use crate::domain::ids::InstanceId;
@@ -65,6 +66,9 @@ pub const MAX_SESSION_TOKEN: usize = 4096;
 /// no more than 1,000, and Windows' takes 2,560 bytes.
 pub const MAX_REGISTRY_SECRET: usize = 1000;
 
+/// The most bytes of the claims that a secret keeps, names and values together.
+pub const MAX_CLAIMS: usize = 300;
+
 /// Nothing sealed with version 1 was ever released.
 const VERSION: u8 = 2;
 const KEY_ID_LENGTH: usize = 4;
@@ -97,6 +101,9 @@ pub struct Grant {
     pub issued_at: Timestamp,
     /// When it stops, to the millisecond.
     pub expires_at: Timestamp,
+    /// The claims that it keeps of the OpenID Connect token that it came from: at most
+    /// [`MAX_CLAIMS`] bytes of names and values.
+    pub claims: Claims,
 }
 
 /// The contents of a session token: one temporary identity got from STS, and the access key that
@@ -122,6 +129,9 @@ pub struct Session {
     pub issued_at: Timestamp,
     /// When it stops, to the millisecond.
     pub expires_at: Timestamp,
+    /// The claims that it keeps of the OpenID Connect token that it came from: at most
+    /// [`MAX_CLAIMS`] bytes of names and values.
+    pub claims: Claims,
 }
 
 impl Session {
@@ -392,7 +402,14 @@ impl Sealer {
 
 /// Returns how many characters the longest registry secret has that a session gets with this
 /// policy.
-fn registry_secret_length(session: &Session, policy: &SessionPolicy) -> Result<usize> {
+///
+/// # Errors
+///
+/// `Internal` for a session beyond the limits above.
+pub fn longest_secret_of_session(
+    session: &Session,
+    policy: Option<&SessionPolicy>,
+) -> Result<usize> {
     grant_length(session, policy).map(secret_length)
 }
 

@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use miniz_oxide::deflate::compress_to_vec;
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
-use super::{MAX_REGISTRY_SECRET, MAX_SESSION_POLICY_BYTES, Session, registry_secret_length};
+use super::{MAX_REGISTRY_SECRET, MAX_SESSION_POLICY_BYTES, Session, longest_secret_of_session};
 use crate::domain::{Error, Result};
 
 /// Of zlib's ten levels the last that spends time on being short; a session is opened once.
@@ -70,7 +70,8 @@ impl SessionPolicy {
     /// [`Error::internal`] for a session beyond the limits of [`sealed`](super).
     pub fn for_session(document: &str, session: &Session) -> Result<Self> {
         let fits = |policy: &Self| {
-            registry_secret_length(session, policy).map(|length| length <= MAX_REGISTRY_SECRET)
+            longest_secret_of_session(session, Some(policy))
+                .map(|length| length <= MAX_REGISTRY_SECRET)
         };
         let written = Self::Written(document.to_owned());
         if fits(&written)? {

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::claims::Claim;
 use crate::domain::clock::SystemRandom;
 use crate::domain::ids::{AccountId, RoleId, UserId};
 use crate::domain::scope::Scopes;
@@ -61,6 +62,7 @@ fn grant() -> Grant {
         narrowing: None,
         issued_at: Timestamp::from_unix_millis(1_735_787_045_123),
         expires_at: Timestamp::from_unix_millis(1_735_790_645_123),
+        claims: Claims::default(),
     }
 }
 
@@ -79,6 +81,7 @@ fn session() -> Session {
         session_policy: Some(written(POLICY)),
         issued_at: Timestamp::from_unix_millis(1_735_787_045_123),
         expires_at: Timestamp::from_unix_millis(1_735_790_645_123),
+        claims: Claims::default(),
     }
 }
 
@@ -96,6 +99,7 @@ fn same(one: &Session, other: &Session) -> bool {
         session_policy,
         issued_at,
         expires_at,
+        claims,
     } = one;
     (id, cloud, access_key_id, secret.expose(), principal)
         == (
@@ -105,12 +109,13 @@ fn same(one: &Session, other: &Session) -> bool {
             other.secret.expose(),
             &other.principal,
         )
-        && (dependencies, session_policy, issued_at, expires_at)
+        && (dependencies, session_policy, issued_at, expires_at, claims)
             == (
                 &other.dependencies,
                 &other.session_policy,
                 &other.issued_at,
                 &other.expires_at,
+                &other.claims,
             )
 }
 
@@ -232,6 +237,7 @@ fn grants() -> impl Strategy<Value = Grant> {
         policies(MAX_SESSION_POLICY_BYTES),
         narrowings(),
         (times(), times()),
+        claims(),
     )
         .prop_map(
             |(
@@ -243,6 +249,7 @@ fn grants() -> impl Strategy<Value = Grant> {
                 session_policy,
                 narrowing,
                 (issued_at, expires_at),
+                claims,
             )| Grant {
                 id,
                 principal,
@@ -253,8 +260,37 @@ fn grants() -> impl Strategy<Value = Grant> {
                 narrowing,
                 issued_at,
                 expires_at,
+                claims,
             },
         )
+}
+
+#[test]
+fn claims_beyond_their_bound_are_not_sealed() {
+    let sealer = new_sealer();
+    let claims =
+        |length: usize| Claims::new(vec![("a".to_owned(), Claim::One("x".repeat(length)))]);
+    let seal = |claims| {
+        let grant = Grant { claims, ..grant() };
+        sealer.seal(SecretKind::Temporary, &grant, &SystemRandom)
+    };
+    let longest = MAX_CLAIMS - "a".len() - 2;
+    assert!(seal(claims(longest)).unwrap().expose().len() <= MAX_REGISTRY_SECRET);
+    let refusal = seal(claims(longest + 1)).unwrap_err();
+    assert_eq!(refusal.kind(), &crate::domain::ErrorKind::Internal);
+}
+
+/// Claims of at most [`MAX_CLAIMS`] bytes, most often none.
+fn claims() -> impl Strategy<Value = Claims> {
+    let claim = prop_oneof![
+        ".{0,10}".prop_map(Claim::One),
+        proptest::collection::vec(".{0,4}", 0..5).prop_map(Claim::Many),
+    ];
+    proptest::collection::vec(("[a-z.]{1,12}", claim), 0..4)
+        .prop_map(Claims::new)
+        .prop_filter("they are longer than a secret may carry", |claims| {
+            claims.length() <= MAX_CLAIMS
+        })
 }
 
 fn sessions() -> impl Strategy<Value = Session> {
@@ -269,6 +305,7 @@ fn sessions() -> impl Strategy<Value = Session> {
         policies(MAX_SESSION_POLICY_CHARACTERS),
         times(),
         times(),
+        claims(),
     )
         .prop_map(
             |(
@@ -280,6 +317,7 @@ fn sessions() -> impl Strategy<Value = Session> {
                 session_policy,
                 issued_at,
                 expires_at,
+                claims,
             )| Session {
                 id,
                 cloud,
@@ -290,6 +328,7 @@ fn sessions() -> impl Strategy<Value = Session> {
                 session_policy,
                 issued_at,
                 expires_at,
+                claims,
             },
         )
 }
@@ -959,6 +998,10 @@ fn the_longest_secret_opens_and_a_longer_text_is_not_even_read() {
         ),
         dependencies: vec![(subject(&"a".repeat(MAX_PROVIDER_NAME)), 1); MAX_DEPENDENCIES],
         session_policy: Some(written(&"é".repeat(MAX_SESSION_POLICY_CHARACTERS))),
+        claims: Claims::new(vec![
+            ("a".to_owned(), Claim::Many(Vec::new()));
+            MAX_CLAIMS / 2
+        ]),
         ..session()
     };
     let payload = payload_of_session(&session);
@@ -1053,7 +1096,7 @@ fn no_session_policy_makes_a_registry_secret_longer_than_1000_characters() {
                 );
                 assert_eq!(
                     secret.expose().len(),
-                    registry_secret_length(&session, &policy).unwrap()
+                    longest_secret_of_session(&session, Some(&policy)).unwrap()
                 );
                 let session = Session {
                     session_policy: Some(policy),

@@ -107,7 +107,13 @@ impl Keyless {
             .unwrap();
     }
 
+    /// Makes a role that may build, and trusts tokens of these subjects.
     pub(crate) async fn role(&self, name: &str, subjects: &[&str]) {
+        self.role_with(name, subjects, &["build", "issue"]).await;
+    }
+
+    /// Makes a role that trusts tokens of these subjects, with these policies.
+    pub(crate) async fn role_with(&self, name: &str, subjects: &[&str], policies: &[&str]) {
         let trust = json!({
             "Version": "1",
             "Statement": [{
@@ -133,7 +139,7 @@ impl Keyless {
             .await
             .unwrap();
         let target = Target::Role(name.to_owned());
-        for policy in ["build", "issue"] {
+        for policy in policies {
             self.app
                 .service
                 .identity

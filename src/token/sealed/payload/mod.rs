@@ -50,6 +50,15 @@
 //! access key's secret         length (1), text
 //! ```
 //!
+//! and last, of either, where it has them:
+//!
+//! ```text
+//! claims                       2, how many (1), then for each:
+//!                               name: length (1), text
+//!                               tag (1): 0 one value, 1 a list, then how many (2)
+//!                               each value: length (2), text
+//! ```
+//!
 //! A new tag needs no new version: a replica that doesn't know it yet refuses the secret. Any other
 //! change does.
 
@@ -59,10 +68,11 @@ mod writer;
 use self::reader::Reader;
 use self::writer::Writer;
 use super::{
-    Grant, MAX_ACCESS_KEY_ID, MAX_ACCESS_KEY_SECRET, MAX_DEPENDENCIES, MAX_PROVIDER_NAME,
-    MAX_SESSION_NAME, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS, Session,
-    SessionPolicy, SubjectDigest,
+    Grant, MAX_ACCESS_KEY_ID, MAX_ACCESS_KEY_SECRET, MAX_CLAIMS, MAX_DEPENDENCIES,
+    MAX_PROVIDER_NAME, MAX_SESSION_NAME, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS,
+    Session, SessionPolicy, SubjectDigest,
 };
+use crate::domain::claims::MAX_NAME as MAX_CLAIM_NAME;
 use crate::domain::clock::Random;
 use crate::domain::credential::{Cloud, CredentialId, Username};
 use crate::domain::narrowing::Narrowing;
@@ -83,7 +93,10 @@ pub(super) const MAX_WITHOUT_POLICY: usize = SALT_LENGTH
     // A grant's part; a session's is shorter.
     + (INSTANCE_ID_LENGTH + 1)
     // A scope takes fewer bytes than its text.
-    + (1 + 1 + Narrowing::MAX_BYTES);
+    + (1 + 1 + Narrowing::MAX_BYTES)
+    + MAX_CLAIMS_PART;
+/// Bytes of the longest part of claims: names of one letter, and lists without a value.
+const MAX_CLAIMS_PART: usize = 1 + 1 + MAX_CLAIMS / 2 * (1 + 1 + 1 + 2);
 
 // The lengths and the count fit what they are written in.
 const _: () = assert!(
@@ -95,6 +108,8 @@ const _: () = assert!(
         && MAX_ACCESS_KEY_ID <= MAX_PROVIDER_NAME
         && Narrowing::MAX_SCOPES <= 255
         && Narrowing::MAX_NAME <= 255
+        && MAX_CLAIM_NAME <= 255
+        && MAX_CLAIMS / 2 <= 255
         && MAX_SESSION_POLICY_BYTES <= 65_535
 );
 
@@ -124,12 +139,17 @@ mod tag {
         pub(in crate::token::sealed::payload) const DEFLATED: u8 = 2;
         pub(in crate::token::sealed::payload) const STORED: u8 = 3;
     }
+    pub(super) mod claim {
+        pub(in crate::token::sealed::payload) const ONE: u8 = 0;
+        pub(in crate::token::sealed::payload) const MANY: u8 = 1;
+    }
     pub(super) mod username {
         pub(in crate::token::sealed::payload) const NUMERIC_ID: u8 = 1;
         pub(in crate::token::sealed::payload) const CR_TEMP_USER: u8 = 2;
     }
     pub(super) mod extension {
         pub(in crate::token::sealed::payload) const NARROWING: u8 = 1;
+        pub(in crate::token::sealed::payload) const CLAIMS: u8 = 2;
     }
     pub(super) mod resource {
         pub(in crate::token::sealed::payload) const REPOSITORY: u8 = 1;
@@ -169,22 +189,23 @@ fn write_unsalted(writer: &mut Writer<'_>, grant: &Grant) -> Result<()> {
         Username::NumericId => tag::username::NUMERIC_ID,
         Username::CrTempUser => tag::username::CR_TEMP_USER,
     });
-    match &grant.narrowing {
-        Some(narrowing) => writer.narrowing(narrowing),
-        None => Ok(()),
+    if let Some(narrowing) = &grant.narrowing {
+        writer.narrowing(narrowing)?;
     }
+    writer.claims(&grant.claims)
 }
 
 /// Returns how many bytes the longest payload of a grant has that a session gets with this policy,
 /// a refresh token's; [`Error::internal`] when a part is too long.
-pub(super) fn grant_length(session: &Session, policy: &SessionPolicy) -> Result<usize> {
+pub(super) fn grant_length(session: &Session, policy: Option<&SessionPolicy>) -> Result<usize> {
     let mut bytes = Vec::new();
     let mut writer = Writer(&mut bytes);
     writer.principal(&session.principal)?;
     writer.dependencies(&session.dependencies_of_calls())?;
-    writer.session_policy(Some(policy))?;
+    writer.session_policy(policy)?;
     writer.time(session.issued_at);
     writer.time(session.expires_at);
+    writer.claims(&session.claims)?;
     let refresh_tokens = 1 + INSTANCE_ID_LENGTH + 8;
     Ok(SALT_LENGTH + CredentialId::LENGTH + bytes.len() + refresh_tokens + INSTANCE_ID_LENGTH + 1)
 }
@@ -222,7 +243,8 @@ pub(super) fn write_session(
         "an access key's secret",
         session.secret.expose(),
         MAX_ACCESS_KEY_SECRET,
-    )
+    )?;
+    writer.claims(&session.claims)
 }
 
 /// Reads a grant's payload; `None` for anything that [`write_grant`] doesn't write.
@@ -243,6 +265,7 @@ pub(super) fn read_grant(payload: &[u8]) -> Option<Grant> {
             _ => return None,
         },
         narrowing: reader.narrowing()?,
+        claims: reader.claims()?,
     };
     reader.0.is_empty().then_some(grant)
 }
@@ -265,6 +288,7 @@ pub(super) fn read_session(payload: &[u8]) -> Option<Session> {
         },
         access_key_id: reader.text(MAX_ACCESS_KEY_ID)?.to_owned(),
         secret: Secret::new(reader.text(MAX_ACCESS_KEY_SECRET)?),
+        claims: reader.claims()?,
     };
     (reader.0.is_empty() && fits_session(session.session_policy.as_ref())).then_some(session)
 }

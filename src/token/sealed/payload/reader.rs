@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{INSTANCE_ID_LENGTH, bit_of, tag};
+use crate::domain::claims::{Claim, Claims, MAX_NAME};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::CredentialId;
 use crate::domain::ids::{AccountId, InstanceId, RoleId, UserId};
@@ -10,8 +11,9 @@ use crate::domain::narrowing::Narrowing;
 use crate::domain::principal::Principal;
 use crate::domain::scope::{Action, ResourceType, Scope};
 use crate::token::sealed::{
-    Dependency, MAX_ACCESS_KEY_ID, MAX_DEPENDENCIES, MAX_PROVIDER_NAME, MAX_SESSION_NAME,
-    MAX_SESSION_POLICY_BYTES, OidcSubject, PolicyDigest, SessionPolicy, SubjectDigest,
+    Dependency, MAX_ACCESS_KEY_ID, MAX_CLAIMS, MAX_DEPENDENCIES, MAX_PROVIDER_NAME,
+    MAX_SESSION_NAME, MAX_SESSION_POLICY_BYTES, OidcSubject, PolicyDigest, SessionPolicy,
+    SubjectDigest,
 };
 
 /// The rest of a payload.
@@ -28,6 +30,11 @@ impl<'a> Reader<'a> {
         let (byte, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*byte)
+    }
+
+    fn short(&mut self) -> Option<usize> {
+        let bytes = self.bytes(2)?.try_into().ok()?;
+        Some(usize::from(u16::from_be_bytes(bytes)))
     }
 
     fn integer(&mut self) -> Option<i64> {
@@ -175,8 +182,44 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Reads the claims at the end of a payload; none where it ends.
+    pub(super) fn claims(&mut self) -> Option<Claims> {
+        if self.0.is_empty() {
+            return Some(Claims::default());
+        }
+        if self.byte()? != tag::extension::CLAIMS {
+            return None;
+        }
+        let count = self.byte()?;
+        let claims: Option<Vec<_>> = (0..count)
+            .map(|_| {
+                let name = self.text(MAX_NAME).filter(|name| !name.is_empty())?;
+                Some((name.to_owned(), self.claim()?))
+            })
+            .collect();
+        let claims = Claims::new(claims?);
+        (!claims.is_empty() && claims.length() <= MAX_CLAIMS).then_some(claims)
+    }
+
+    fn claim(&mut self) -> Option<Claim> {
+        match self.byte()? {
+            tag::claim::ONE => self.claim_value().map(Claim::One),
+            tag::claim::MANY => {
+                let count = self.short()?;
+                let values = (0..count).map(|_| self.claim_value());
+                values.collect::<Option<_>>().map(Claim::Many)
+            }
+            _ => None,
+        }
+    }
+
+    fn claim_value(&mut self) -> Option<String> {
+        let length = self.short()?;
+        self.text_of(length).map(str::to_owned)
+    }
+
     fn policy_bytes(&mut self) -> Option<&'a [u8]> {
-        let length = usize::from(u16::from_be_bytes(self.bytes(2)?.try_into().ok()?));
+        let length = self.short()?;
         if length <= MAX_SESSION_POLICY_BYTES {
             self.bytes(length)
         } else {

@@ -1,6 +1,7 @@
 //! Writes the parts of a payload.
 
 use super::{SALT_LENGTH, bit_of, tag};
+use crate::domain::claims::{Claim, Claims, MAX_NAME};
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::CredentialId;
 use crate::domain::narrowing::Narrowing;
@@ -8,8 +9,8 @@ use crate::domain::principal::Principal;
 use crate::domain::scope::ResourceType;
 use crate::domain::{Error, Result};
 use crate::token::sealed::{
-    Dependency, MAX_ACCESS_KEY_ID, MAX_DEPENDENCIES, MAX_PROVIDER_NAME, MAX_SESSION_NAME,
-    MAX_SESSION_POLICY_BYTES, SessionPolicy,
+    Dependency, MAX_ACCESS_KEY_ID, MAX_CLAIMS, MAX_DEPENDENCIES, MAX_PROVIDER_NAME,
+    MAX_SESSION_NAME, MAX_SESSION_POLICY_BYTES, SessionPolicy,
 };
 
 /// The buffer that a payload is appended to.
@@ -25,6 +26,11 @@ impl Writer<'_> {
 
     pub(super) fn byte(&mut self, byte: u8) {
         self.0.push(byte);
+    }
+
+    /// Writes a number below 65,536.
+    fn short(&mut self, number: usize) {
+        self.0.extend_from_slice(&(number as u16).to_be_bytes());
     }
 
     fn integer(&mut self, number: i64) {
@@ -163,11 +169,40 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Writes the claims that a secret keeps; nothing when it keeps none.
+    pub(super) fn claims(&mut self, claims: &Claims) -> Result<()> {
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let length = claims.length();
+        if length > MAX_CLAIMS || claims.iter().any(|(name, _)| name.is_empty()) {
+            return Err(Error::internal(format!(
+                "the claims of a secret have names and at most {MAX_CLAIMS} bytes, not {length}"
+            )));
+        }
+        self.byte(tag::extension::CLAIMS);
+        self.byte(claims.iter().len() as u8);
+        for (name, claim) in claims.iter() {
+            self.text("a claim's name", name, MAX_NAME)?;
+            match claim {
+                Claim::One(_) => self.byte(tag::claim::ONE),
+                Claim::Many(values) => {
+                    self.byte(tag::claim::MANY);
+                    self.short(values.len());
+                }
+            }
+            for value in claim.values() {
+                self.short(value.len());
+                self.0.extend_from_slice(value.as_bytes());
+            }
+        }
+        Ok(())
+    }
+
     fn policy_bytes(&mut self, tag: u8, bytes: &[u8]) -> Result<()> {
         check_length("a session policy", bytes, MAX_SESSION_POLICY_BYTES)?;
         self.byte(tag);
-        self.0
-            .extend_from_slice(&(bytes.len() as u16).to_be_bytes());
+        self.short(bytes.len());
         self.0.extend_from_slice(bytes);
         Ok(())
     }
