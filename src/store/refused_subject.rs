@@ -13,8 +13,8 @@ use super::row::{Row, statements};
 use super::{Store, account};
 
 statements! { "refused_subject";
-    INSERT = "INSERT INTO refused_subject (account_id, issuer, subject, refused_at) VALUES ($1, $2, \
-              $3, $4) ON CONFLICT (account_id, issuer, subject) DO NOTHING";
+    INSERT = "INSERT INTO refused_subject (account_id, issuer, subject, refused_at) \
+              VALUES ($1, $2, $3, $4) ON CONFLICT (account_id, issuer, subject) DO NOTHING";
     WITHIN = "SELECT id FROM account WHERE id = $1 AND (SELECT COUNT(*) FROM refused_subject WHERE \
               account_id = $1) <= $2";
     LIST = "SELECT account_id, issuer, subject, refused_at FROM refused_subject WHERE account_id = \
