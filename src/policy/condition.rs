@@ -257,6 +257,24 @@ impl Condition {
                 && clause.values.say_more_than_wildcards()
         })
     }
+
+    /// Tells whether one request may meet both conditions: unless they ask the same key for values
+    /// that no text is among. A key with several values, such as a token's audiences, might meet
+    /// both all the same.
+    pub(super) fn may_hold_with(&self, other: &Self) -> bool {
+        let asks = |clause: &&Clause| {
+            let operator = clause.operator;
+            !operator.negated && !operator.if_exists && operator.qualifier.is_none()
+        };
+        let excludes = |own: &Clause| {
+            other
+                .clauses
+                .iter()
+                .filter(asks)
+                .any(|other| own.key == other.key && !own.values.may_overlap(&other.values))
+        };
+        !self.clauses.iter().filter(asks).any(excludes)
+    }
 }
 
 /// Walks over a condition's clauses; `see` gets the operator, its name, the key's name and the

@@ -183,6 +183,69 @@ impl Pattern {
             Shape::Pieces(pieces) => pieces.touch(beginning),
         }
     }
+
+    /// Tells whether some text matches both.
+    ///
+    /// Its time grows with the product of their lengths: it is for whoever writes documents, and
+    /// not for requests.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (own, others) = (self.tokens(), other.tokens());
+        // Whether what is left of each matches one text: of `own` from the place after the one
+        // looked at, and of `others` from each place. At the end of `own`, stars may be left.
+        let mut rest: Vec<bool> = (0..=others.len())
+            .map(|place| others[place..].iter().all(|token| *token == Token::Star))
+            .collect();
+        for token in own.iter().rev() {
+            let mut here = vec![false; rest.len()];
+            for place in (0..rest.len()).rev() {
+                let other = others.get(place);
+                here[place] = if *token == Token::Star {
+                    rest[place] || other.is_some() && here[place + 1]
+                } else {
+                    match other {
+                        Some(Token::Star) => here[place + 1] || rest[place],
+                        Some(other) => token.fits(other) && rest[place + 1],
+                        None => false,
+                    }
+                };
+            }
+            rest = here;
+        }
+        rest[0]
+    }
+
+    fn tokens(&self) -> Vec<Token> {
+        let text = |text: &str| text.chars().map(Token::Letter).collect::<Vec<_>>();
+        match &self.0 {
+            Shape::Any => vec![Token::Star],
+            Shape::Exactly(own) => text(own),
+            Shape::Beginning(own) => [text(own), vec![Token::Star]].concat(),
+            Shape::Pieces(pieces) => {
+                let mut tokens = pieces.head.tokens();
+                for piece in pieces.middle.iter().chain(&pieces.tail) {
+                    tokens.push(Token::Star);
+                    tokens.extend(piece.tokens());
+                }
+                tokens
+            }
+        }
+    }
+}
+
+/// One part of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token {
+    Star,
+    /// Any one character.
+    Any,
+    Letter(char),
+}
+
+impl Token {
+    /// Tells whether one character is both; neither is a star.
+    fn fits(self, other: &Self) -> bool {
+        self == *other || self == Self::Any || *other == Self::Any
+    }
 }
 
 impl Shape {
@@ -288,6 +351,16 @@ impl Piece {
         match self {
             Self::Text(own) => own.len(),
             Self::Masked(own) => own.len(),
+        }
+    }
+
+    fn tokens(&self) -> Vec<Token> {
+        match self {
+            Self::Text(own) => own.chars().map(Token::Letter).collect(),
+            Self::Masked(own) => own
+                .iter()
+                .map(|letter| letter.map_or(Token::Any, Token::Letter))
+                .collect(),
         }
     }
 
@@ -426,6 +499,54 @@ mod tests {
 
     fn wildcards() -> impl Strategy<Value = Wildcards> {
         prop_oneof![Just(Wildcards::Star), Just(Wildcards::StarAndQuestionMark)]
+    }
+
+    /// All texts of the letters `a` and `b` with at most so many of them.
+    fn short_texts(most: usize) -> Vec<String> {
+        let mut texts = vec![String::new()];
+        let mut begins = 0;
+        for _ in 0..most {
+            let ends = texts.len();
+            for place in begins..ends {
+                for letter in ['a', 'b'] {
+                    texts.push(format!("{}{letter}", texts[place]));
+                }
+            }
+            begins = ends;
+        }
+        texts
+    }
+
+    #[test]
+    fn patterns_of_subjects_overlap_where_one_subject_is_of_both() {
+        for (one, other, expected) in [
+            ("repo:team/*", "repo:team/app:*", true),
+            ("repo:team*", "repo:team-evil/app:*", true),
+            ("repo:team/*", "repo:other/*", false),
+            ("repo:team/app:*", "repo:team/app-test:*", false),
+            ("repo:*/app:*", "repo:team/*", true),
+            ("*:main", "repo:team/app:*", true),
+            ("*:main", "*:dev", false),
+        ] {
+            let [one, other] = [one, other].map(|text| Pattern::new(text, Wildcards::Star));
+            assert_eq!(one.overlaps(&other), expected, "{one:?} {other:?}");
+            assert_eq!(other.overlaps(&one), expected, "{other:?} {one:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn two_patterns_overlap_when_some_text_matches_both(
+            one in "[ab*?]{0,4}",
+            other in "[ab*?]{0,4}",
+        ) {
+            let wildcards = Wildcards::StarAndQuestionMark;
+            let patterns = [&one, &other].map(|text| Pattern::new(text, wildcards));
+            let expected = short_texts(8)
+                .iter()
+                .any(|text| patterns.iter().all(|pattern| pattern.matches(text)));
+            prop_assert_eq!(patterns[0].overlaps(&patterns[1]), expected);
+        }
     }
 
     proptest! {

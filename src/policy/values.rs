@@ -156,6 +156,28 @@ impl Values {
             _ => false,
         }
     }
+
+    /// Tells whether some text may be among both; surely not is what is decided.
+    pub(super) fn may_overlap(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Text(own), Self::Text(others)) => own.iter().any(|text| others.contains(text)),
+            (Self::Folded(own), Self::Folded(others)) => {
+                own.iter().any(|text| others.contains(text))
+            }
+            (Self::Folded(folded), Self::Text(texts))
+            | (Self::Text(texts), Self::Folded(folded)) => texts
+                .iter()
+                .any(|text| folded.contains(&text.to_lowercase())),
+            (Self::Patterns(patterns), Self::Text(texts))
+            | (Self::Text(texts), Self::Patterns(patterns)) => texts
+                .iter()
+                .any(|text| patterns.iter().any(|pattern| pattern.matches(text))),
+            (Self::Patterns(own), Self::Patterns(others)) => own
+                .iter()
+                .any(|own| others.iter().any(|other| own.overlaps(other))),
+            _ => true,
+        }
+    }
 }
 
 impl Templates {

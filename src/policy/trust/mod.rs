@@ -146,12 +146,35 @@ impl TrustPolicy {
 
     /// Tells whether a statement lets tokens of a provider assume the role, on whatever condition.
     pub fn names_provider(&self, account: AccountId, name: &str) -> bool {
-        let is_it = |trusted: &Trusted| match trusted {
-            Trusted::Provider(own, own_name) => *own == account && own_name == name,
-            _ => false,
+        self.providers(account).any(|own| own == name)
+    }
+
+    /// Returns the names of an account's providers whose tokens a statement lets assume the role;
+    /// one may come twice.
+    pub fn providers(&self, account: AccountId) -> impl Iterator<Item = &str> {
+        self.statements
+            .iter()
+            .filter(|trust| trust.effect == Effect::Allow && trust.federated)
+            .flat_map(|trust| &trust.principals)
+            .filter_map(move |trusted| match trusted {
+                Trusted::Provider(own, name) if *own == account => Some(name.as_str()),
+                _ => None,
+            })
+    }
+
+    /// Tells whether a token of a provider may be accepted by both policies: no two of their
+    /// conditions exclude each other, as far as that can be decided. What denies isn't looked at.
+    pub fn may_share_tokens(&self, other: &Self, account: AccountId, provider: &str) -> bool {
+        let provider = Trusted::Provider(account, provider.to_owned());
+        let of_provider = |trust: &&Trust| {
+            trust.effect == Effect::Allow && trust.federated && trust.principals.contains(&provider)
         };
-        self.statements.iter().any(|trust| {
-            trust.effect == Effect::Allow && trust.federated && trust.principals.iter().any(is_it)
+        self.statements.iter().filter(of_provider).any(|own| {
+            other
+                .statements
+                .iter()
+                .filter(of_provider)
+                .any(|other| own.condition.may_hold_with(&other.condition))
         })
     }
 
@@ -242,5 +265,80 @@ pub fn decide_trust<'a>(
     Decision {
         outcome,
         statement: allowed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn trusting(condition: &serde_json::Value) -> TrustPolicy {
+        let policy = json!({
+            "Version": "1",
+            "Statement": [{
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": { "Federated": ["acs:ram::100000000001:oidc-provider/ci"] },
+                "Condition": condition,
+            }],
+        });
+        TrustPolicy::parse(&policy.to_string(), Limits::POLICY)
+            .unwrap()
+            .policy
+    }
+
+    #[test]
+    fn two_policies_share_tokens_unless_their_conditions_exclude_each_other() {
+        let account: AccountId = "100000000001".parse().unwrap();
+        let equals = |audience: &str, subject: &str| json!({ "StringEquals": { "oidc:aud": audience, "oidc:sub": subject } });
+        let like = |subjects: &[&str]| {
+            json!({
+                "StringEquals": { "oidc:aud": "sts" },
+                "StringLike": { "oidc:sub": subjects },
+            })
+        };
+        let in_environment = |environment: &str| {
+            let mut condition = equals("sts", "a");
+            condition["StringEquals"]["oidc:environment"] = json!(environment);
+            condition
+        };
+        let both_forms = like(&["repo:team/app:*", "repo:team@1/app@2:*"]);
+        for (one, other, expected) in [
+            (equals("sts", "a"), equals("sts", "a"), true),
+            (equals("sts", "a"), equals("sts", "b"), false),
+            (equals("sts", "a"), equals("other", "a"), false),
+            (
+                equals("sts", "repo:team/app:ref:x"),
+                both_forms.clone(),
+                true,
+            ),
+            (
+                equals("sts", "repo:team/other:ref:x"),
+                both_forms.clone(),
+                false,
+            ),
+            (like(&["repo:team/*"]), both_forms.clone(), true),
+            (like(&["repo:team/tool:*"]), both_forms, false),
+            (in_environment("prod"), in_environment("dev"), false),
+            (in_environment("prod"), equals("sts", "a"), true),
+            // A negated condition isn't looked at.
+            (
+                equals("sts", "a"),
+                json!({
+                    "StringEquals": { "oidc:aud": "sts", "oidc:sub": "a" },
+                    "StringNotEquals": { "oidc:sub": "a" },
+                }),
+                true,
+            ),
+        ] {
+            let [first, second] = [&one, &other].map(trusting);
+            for (own, others) in [(&first, &second), (&second, &first)] {
+                let shares = own.may_share_tokens(others, account, "ci");
+                assert_eq!(shares, expected, "{one} {other}");
+                assert!(!own.may_share_tokens(others, account, "another"));
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Roles, and the trust policies that decide who assumes them.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::domain::clock::{Random, random_text};
@@ -16,6 +18,9 @@ use crate::service::limits::attempt::Attempt;
 use crate::service::memory::trusting_roles::{bearer, is_revoked, trust_policy_of};
 use crate::store;
 use crate::token::{SubjectDigest, WebIdentity};
+
+/// The most roles that one warning names.
+const MAX_NAMED: usize = 5;
 
 /// A change of a role; `None` leaves a setting as it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,7 +65,7 @@ impl Identity {
     ) -> Result<(Role, Vec<String>)> {
         call.caller.require_operator()?;
         name::check_name("name", name)?;
-        let checked = TrustPolicy::parse(trust_policy, Limits::POLICY)?;
+        let mut checked = TrustPolicy::parse(trust_policy, Limits::POLICY)?;
         check_max_session(max_session_seconds)?;
         let role = Role {
             id: random_role_id(&*self.base.random)?,
@@ -72,6 +77,8 @@ impl Identity {
             created_at: call.now,
             revoked_at: None,
         };
+        let others = self.ambiguities(&role, &checked.policy).await?;
+        checked.warnings.extend(others);
         let event = call
             .event(AuditAction::RoleCreate)
             .detail(json!({ "account": account.to_string(), "role": name }));
@@ -106,7 +113,12 @@ impl Identity {
         call.caller.require_operator()?;
         let role = self.rights.named_role(account, name).await?;
         let warnings = match change.trust_policy {
-            Some(text) => TrustPolicy::parse(text, Limits::POLICY)?.warnings,
+            Some(text) => {
+                let mut checked = TrustPolicy::parse(text, Limits::POLICY)?;
+                let others = self.ambiguities(&role, &checked.policy).await?;
+                checked.warnings.extend(others);
+                checked.warnings
+            }
             None => Vec::new(),
         };
         change
@@ -122,6 +134,34 @@ impl Identity {
         let update = store::role::update(account, role.id, text, seconds);
         self.ledger.change(update, event).await?;
         Ok(warnings)
+    }
+
+    /// Returns a warning for each provider whose tokens another role may accept as well: a log-in
+    /// that names no role is refused then.
+    async fn ambiguities(&self, role: &Role, policy: &TrustPolicy) -> Result<Vec<String>> {
+        let account = role.account;
+        let providers: BTreeSet<&str> = policy.providers(account).collect();
+        if providers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut others = Vec::new();
+        for other in store::role::list(&self.base.store, account).await? {
+            if other.id != role.id {
+                let policy = trust_policy_of(&other)?;
+                others.push((other.name, policy));
+            }
+        }
+        Ok(providers
+            .into_iter()
+            .filter_map(|provider| {
+                let sharing: Vec<&str> = others
+                    .iter()
+                    .filter(|(_, other)| policy.may_share_tokens(other, account, provider))
+                    .map(|(name, _)| name.as_str())
+                    .collect();
+                warn_of_ambiguity(provider, &sharing)
+            })
+            .collect())
     }
 
     /// Says whether a role's trust policy accepts a token, and what keeps it from that.
@@ -205,6 +245,21 @@ impl Identity {
             .await?;
         Ok(names)
     }
+}
+
+/// Warns that other roles may accept tokens of a provider; the first few are named.
+fn warn_of_ambiguity(provider: &str, sharing: &[&str]) -> Option<String> {
+    let named = sharing.get(..MAX_NAMED).unwrap_or(sharing).join(", ");
+    let more = match sharing.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!sharing.is_empty()).then(|| {
+        format!(
+            "a token of the provider {provider} may be accepted by another role as well: \
+             {named}{more}. A log-in by such a token has to name its role, such as role/NAME"
+        )
+    })
 }
 
 fn check_max_session(seconds: u32) -> Result<()> {

@@ -107,13 +107,19 @@ impl Keyless {
             .unwrap();
     }
 
-    /// Makes a role that may build, and trusts tokens of these subjects.
-    pub(crate) async fn role(&self, name: &str, subjects: &[&str]) {
-        self.role_with(name, subjects, &["build", "issue"]).await;
+    /// Makes a role that may build, and trusts tokens of these subjects. Returns the warnings.
+    pub(crate) async fn role(&self, name: &str, subjects: &[&str]) -> Vec<String> {
+        self.role_with(name, subjects, &["build", "issue"]).await
     }
 
-    /// Makes a role that trusts tokens of these subjects, with these policies.
-    pub(crate) async fn role_with(&self, name: &str, subjects: &[&str], policies: &[&str]) {
+    /// Makes a role that trusts tokens of these subjects, with these policies. Returns the
+    /// warnings.
+    pub(crate) async fn role_with(
+        &self,
+        name: &str,
+        subjects: &[&str],
+        policies: &[&str],
+    ) -> Vec<String> {
         let trust = json!({
             "Version": "1",
             "Statement": [{
@@ -126,7 +132,8 @@ impl Keyless {
                 },
             }],
         });
-        self.app
+        let (_, warnings) = self
+            .app
             .service
             .identity
             .create_role(
@@ -153,6 +160,7 @@ impl Keyless {
                 .await
                 .unwrap();
         }
+        warnings
     }
 
     /// Refuses a subject of the provider's, as the operator.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use transire::domain::instance::InstanceChange;
 use transire::domain::switch::Switch;
 use transire::domain::{ErrorKind, Noun};
-use transire::service::{InstanceChoice, NewOidcProvider, TokenIssuer};
+use transire::service::{InstanceChoice, NewOidcProvider, RoleChange, TokenIssuer};
 
 use crate::harness::audit::found;
 use crate::harness::issuer::{Issuer, TestKey};
@@ -115,6 +115,48 @@ async fn a_token_that_two_roles_trust_has_to_name_one() {
         .await;
     let answer = keyless.exchange("role/deployer", &token).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_role_that_may_share_a_token_with_another_is_warned_of() {
+    let keyless = Keyless::new().await;
+    let warnings = keyless
+        .role("deployer", &["repo:example-org/app:ref:refs/heads/*"])
+        .await;
+    let [warning] = &warnings[..] else {
+        panic!("{warnings:?}")
+    };
+    assert!(
+        warning.contains("the provider ci") && warning.contains("role as well: builder."),
+        "{warning}"
+    );
+    assert!(
+        keyless
+            .role("third", &["repo:example-org/third:*"])
+            .await
+            .is_empty()
+    );
+    let app = &keyless.app;
+    let role = app
+        .service
+        .identity
+        .role(&app.operator(), account(), "deployer")
+        .await
+        .unwrap();
+    let widened = role
+        .trust_policy
+        .replace("repo:example-org/app:ref", "repo:example-org/t*");
+    let change = RoleChange {
+        trust_policy: Some(&widened),
+        max_session_seconds: None,
+    };
+    let warnings = app
+        .service
+        .identity
+        .update_role(&app.operator(), account(), "deployer", change)
+        .await
+        .unwrap();
+    assert!(warnings[0].contains("as well: third."), "{warnings:?}");
 }
 
 #[tokio::test]
