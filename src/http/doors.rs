@@ -303,6 +303,7 @@ mod tests {
                 &[("authorization", "TC3-HMAC-SHA256 x")],
                 "oauth",
             ),
+            ("/oauth2/federation/robot/token", &[], "oauth"),
             ("/oauth/", &[], "plain"),
             ("/v2/", &[], "registry"),
             (

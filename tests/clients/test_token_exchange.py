@@ -1,5 +1,6 @@
-"""RFC 8693 as curl asks it: a job's token or a credential becomes a narrower log-in."""
+"""RFC 8693 as curl asks it: a job's token or a credential becomes a narrower log-in. And Quay's call for the same."""
 
+import base64
 import json
 import os
 import subprocess
@@ -8,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 import image
 import tencent
 from credential import Credential
+from documents import blocks
 from issuer import LOOPBACK, Issuer, job_token
 from registry import Registry, assert_logs_in, skopeo
 from service import Account, Instance, Transire
@@ -98,3 +101,32 @@ def test_curl_is_answered_in_oauths_json(transire: Transire, instance: Instance,
     assert refused["error"] == "invalid_request" and "not accepted here" in refused["error_description"]
     assert exchange(transire, instance, **jwt, scope="nonsense")["error"] == "invalid_scope"
     assert exchange(transire, instance, **jwt, grant_type="password")["error"] == "unsupported_grant_type"
+
+
+@pytest.mark.usefixtures("keyless")
+def test_external_secrets_generator_gets_a_pull_secret(transire: Transire, instance: Instance, registry: Registry, issuer: Issuer) -> None:
+    """As `generators/v1/quay/quay.go` asks and writes, with the example of docs/kubernetes.md."""
+    (example,) = (block for block in blocks("docs/kubernetes.md") if block.heading == "External Secrets")
+    generator, secret = example.objects()
+    spec = generator["spec"] | {"url": instance.service}
+    robot = spec["robotAccount"].replace("role/ci", "role/builder")
+    # The host of the proxy that sends the path here.
+    place = transire.realm.removesuffix("/token")
+    answer = requests.get(
+        f"{place}/oauth2/federation/robot/token",
+        auth=(robot, job_token(transire, issuer, "Kubernetes")),
+        headers={"Host": spec["url"]},
+        timeout=5,
+    )
+    assert answer.status_code == 200
+    made = transire.remember("secret of an exchange", answer.json()["token"])
+    claims, sealed = made.split(".")[1:]
+    assert json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"] > 0
+    assert transire.remember("temporary secret", sealed.removeprefix("-")).startswith("trst_")
+    auth = transire.remember("pair of an exchange", base64.b64encode(f"{robot}:{made}".encode()).decode())
+    template = secret["spec"]["target"]["template"]
+    assert template["type"] == "kubernetes.io/dockerconfigjson"
+    rendered = template["data"][".dockerconfigjson"].replace("{{ .registry }}", spec["url"]).replace("{{ .auth }}", auth)
+    username, _, password = base64.b64decode(json.loads(rendered)["auths"][instance.service]["auth"]).decode().partition(":")
+    for tool in ("skopeo", "docker"):
+        assert_logs_in(registry, Credential(username, password, expires_at=0), tool)

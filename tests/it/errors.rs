@@ -281,6 +281,15 @@ async fn errors_at_the_oauth_door() {
 }
 
 #[tokio::test]
+async fn errors_of_quays_exchange() {
+    let path = "/oauth2/federation/robot/token";
+    insta::assert_snapshot!(
+        "oauth_federation",
+        at_the_door(path, Method::GET, &[]).await
+    );
+}
+
+#[tokio::test]
 async fn errors_at_the_plain_door() {
     insta::assert_snapshot!("plain", at_the_door("/", Method::GET, &[]).await);
 }

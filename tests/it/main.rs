@@ -45,6 +45,7 @@ mod alibaba {
 mod registry {
     mod claims;
     mod cors;
+    mod federation;
     mod log_in_matrix;
     mod namespaces;
     mod scope_forms;

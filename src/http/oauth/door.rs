@@ -1,10 +1,10 @@
-//! Recognises requests for an exchange.
+//! Recognises requests for an exchange, by RFC 8693 or as Quay has it.
 
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::envelope::{Envelope, refusal};
-use super::tokens;
+use super::{federation, tokens};
 use crate::domain::Result;
 use crate::http::Settings;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
@@ -14,12 +14,14 @@ use crate::service::AuditAction;
 
 /// The token endpoint.
 const TOKEN_PATH: &str = "/oauth/token";
+/// Where Quay's clients exchange the token of a robot account.
+const FEDERATION_PATH: &str = "/oauth2/federation/robot/token";
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The door of OAuth's clients.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OAuth;
+pub(crate) struct OAuth(Envelope);
 
 impl Door for OAuth {
     const NAME: &'static str = "oauth";
@@ -30,15 +32,20 @@ impl Door for OAuth {
     type Envelope = Envelope;
 
     fn claims(head: &Head<'_>) -> Option<(Evidence, Self)> {
-        (head.path() == TOKEN_PATH).then(|| (Evidence::unsigned(Strength::Path), Self))
+        let envelope = match head.path() {
+            TOKEN_PATH => Envelope::Exchange,
+            FEDERATION_PATH => Envelope::Federation,
+            _ => return None,
+        };
+        Some((Evidence::unsigned(Strength::Path), Self(envelope)))
     }
 
     fn envelope(&self) -> &Envelope {
-        &Envelope
+        &self.0
     }
 
     fn body_rule(&self, head: &Head<'_>, _: &Settings) -> BodyRule {
-        if head.parts.method == Method::POST {
+        if head.parts.method == Method::POST && self.0 == Envelope::Exchange {
             BodyRule::Unsigned
         } else {
             BodyRule::Unread
@@ -56,9 +63,13 @@ impl Door for OAuth {
         shared: &Shared<'_>,
         record: &mut Record,
     ) -> Result<Response> {
-        match request.head.parts.method {
-            Method::POST => tokens::post(shared, &request, record).await,
-            _ => Ok(method_not_allowed()),
+        match (self.0, &request.head.parts.method) {
+            (Envelope::Exchange, &Method::POST) => tokens::post(shared, &request, record).await,
+            (Envelope::Exchange, _) => Ok(method_not_allowed("POST", "Send a form by POST.")),
+            (Envelope::Federation, &Method::GET) => {
+                federation::get(shared, &request.head, record).await
+            }
+            (Envelope::Federation, _) => Ok(method_not_allowed("GET", "Ask by GET.")),
         }
     }
 
@@ -79,14 +90,10 @@ impl Door for OAuth {
     }
 }
 
-fn method_not_allowed() -> Response {
-    let mut response = refusal(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "invalid_request",
-        "Send a form by POST.",
-    );
+fn method_not_allowed(allowed: &'static str, how: &str) -> Response {
+    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", how);
     response
         .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static("POST"));
+        .insert(header::ALLOW, HeaderValue::from_static(allowed));
     response
 }

@@ -14,15 +14,33 @@ use crate::http::request::respond::{json, response};
 const REFUSED_SUBJECT: &str = "The subject_token is not accepted here, or not with this role, \
                                username or audience; or it expired or was disabled.";
 
-/// OAuth's JSON.
-pub(crate) struct Envelope;
+/// The same where the subject comes by HTTP Basic.
+const REFUSED_LOG_IN: &str = "The token is not accepted here, or not with this role or host; or \
+                              it expired.";
+
+/// OAuth's JSON, as the clients of each path read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Envelope {
+    /// RFC 8693: the subject is a parameter.
+    Exchange,
+    /// Quay's: the subject is the password of HTTP Basic.
+    Federation,
+}
 
 impl door::Envelope for Envelope {
     fn refuse(&self, error: &Error, _: &str) -> Response {
-        let (status, code, retry_after) = answer(error.kind());
+        let (status, code, retry_after) = match (self, error.kind()) {
+            (Self::Federation, ErrorKind::BadCredentials) => {
+                answer(&ErrorKind::MalformedAuthorization)
+            }
+            (_, kind) => answer(kind),
+        };
         let message = match error.kind() {
             ErrorKind::Internal | ErrorKind::Misconfigured => "An internal error has occurred.",
-            ErrorKind::BadCredentials => REFUSED_SUBJECT,
+            ErrorKind::BadCredentials => match self {
+                Self::Exchange => REFUSED_SUBJECT,
+                Self::Federation => REFUSED_LOG_IN,
+            },
             ErrorKind::InvalidParameter { name } => &format!("{name}: {}", error.message()),
             _ => error.message(),
         };

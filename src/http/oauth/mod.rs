@@ -1,4 +1,4 @@
-//! Token exchange by RFC 8693: `POST /oauth/token`.
+//! Token exchange by RFC 8693: `POST /oauth/token`; and Quay's one call for the same.
 //!
 //! An OpenID Connect token or a credential becomes a registry log-in, or a registry's token, which
 //! may be narrower and shorter than what was given for it. Errors are those of RFC 6749, 5.2. A
@@ -7,6 +7,7 @@
 mod door;
 mod envelope;
 mod error;
+mod federation;
 mod parameters;
 mod tokens;
 

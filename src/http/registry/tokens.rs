@@ -7,13 +7,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::envelope::respond;
-use super::parameters::{TokenRequest, basic};
+use super::parameters::TokenRequest;
 use crate::domain::refusal::RefusalCause;
 use crate::domain::scope::{Scope, Scopes};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::door::{Incoming, Shared};
 use crate::http::request::Record;
+use crate::http::request::basic::basic;
 use crate::service::{AskedToken, Exchanged, LogIn, Offline};
 
 /// Serves `GET /token`: the query asks, and HTTP Basic proves.

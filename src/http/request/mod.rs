@@ -4,6 +4,7 @@
 //! Nothing here knows an API.
 
 pub(crate) mod address;
+pub(crate) mod basic;
 pub(crate) mod body;
 mod head;
 pub(crate) mod host;

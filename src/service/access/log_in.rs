@@ -21,7 +21,7 @@ use crate::domain::{Blame, Error, ErrorKind, Result};
 use crate::service::access::Access;
 use crate::service::access::caller::{Caller, Proof};
 use crate::service::access::passwords::Failed;
-use crate::service::access::presented::LogIn;
+use crate::service::access::presented::{Accepted, LogIn};
 use crate::service::access::reach::check_reach;
 use crate::service::ledger::refusals::Claim;
 use crate::service::limits::attempt::Attempt;
@@ -106,7 +106,8 @@ impl Access {
                 instance,
             ) => {
                 accepted.check(secret)?;
-                self.log_in_by_password(instance, username, secret, attempt, context)
+                let given = (secret, *accepted);
+                self.log_in_by_password(instance, username, given, attempt, context)
                     .await
             }
             (LogIn::Refresh { token }, instance) => self
@@ -180,10 +181,14 @@ impl Access {
         &self,
         instance: Option<Arc<Instance>>,
         username: &str,
-        secret: &Secret,
+        (secret, accepted): (&Secret, Accepted),
         attempt: &mut Attempt,
         context: &RequestContext,
     ) -> Result<Proof, Failed> {
+        if accepted == Accepted::Carried {
+            let log_in = self.log_in_as_role(instance, username, secret, context);
+            return Ok(Box::pin(log_in).await?);
+        }
         // Before anything that hashes slowly: a job's token is no password.
         if jwt::has_form(secret.expose()) {
             let log_in = self.log_in_by_token(instance, username, secret, attempt, context);
@@ -289,7 +294,7 @@ impl Access {
         self.logged_in(instance, grant, Some(token.clone())).await
     }
 
-    async fn granted(
+    pub(super) async fn granted(
         &self,
         kind: SecretKind,
         secret: &Secret,
@@ -336,7 +341,7 @@ impl Access {
     }
 
     /// Fails unless a grant hasn't expired and all its dependencies are valid.
-    async fn check_validity(&self, grant: &Grant, now: Timestamp) -> Result<()> {
+    pub(super) async fn check_validity(&self, grant: &Grant, now: Timestamp) -> Result<()> {
         let fault = self
             .fault_of(&grant.id, &grant.dependencies, grant.expires_at, now)
             .await?;
@@ -390,7 +395,7 @@ impl Access {
         }
     }
 
-    async fn logged_in(
+    pub(super) async fn logged_in(
         &self,
         instance: Arc<Instance>,
         grant: Grant,
@@ -426,7 +431,10 @@ impl Access {
 }
 
 /// Returns the instance that the client named, if the credential is for it.
-fn check_instance(instance: Option<Arc<Instance>>, grant: &Grant) -> Result<Arc<Instance>> {
+pub(super) fn check_instance(
+    instance: Option<Arc<Instance>>,
+    grant: &Grant,
+) -> Result<Arc<Instance>> {
     match instance {
         None => Err(Error::bad_credentials(RefusalCause::UnknownService)),
         Some(instance) if instance.id != grant.instance => {

@@ -7,6 +7,7 @@
 //! [`session_policy`].
 
 pub(super) mod caller;
+mod carried_log_in;
 mod hashing_pool;
 pub(super) mod passwords;
 pub(super) mod presented;

@@ -35,13 +35,16 @@ pub enum Accepted {
     Tokens,
     /// Secrets that this service made; none of them is hashed slowly.
     Made,
+    /// A secret that this service made, and that came in the form of a JWT: its username names the
+    /// role.
+    Carried,
 }
 
 impl Accepted {
     /// Refuses a secret of a form that isn't taken.
     pub(super) fn check(self, secret: &Secret) -> Result<()> {
         let is_taken = match self {
-            Self::Any => true,
+            Self::Any | Self::Carried => true,
             Self::Tokens => jwt::has_form(secret.expose()),
             Self::Made => has_own_prefix(secret.expose()),
         };
@@ -56,10 +59,15 @@ impl Accepted {
 impl LogIn {
     /// Returns the log-in of a username and whatever secret came with it.
     pub fn password(username: String, secret: Secret) -> Self {
+        let carried = jwt::carried_secret(secret.expose()).map(Secret::new);
+        let accepted = match carried {
+            Some(_) => Accepted::Carried,
+            None => Accepted::Any,
+        };
         Self::Password {
             username,
-            secret,
-            accepted: Accepted::Any,
+            secret: carried.unwrap_or(secret),
+            accepted,
         }
     }
 

@@ -136,7 +136,7 @@ actions! {
     CredentialExchange = "credential.exchange":
         "A log-in was issued in exchange for an OpenID Connect token or a credential, or the \
          exchange refused.",
-        by "`POST /oauth/token`",
+        by "`POST /oauth/token`, `GET /oauth2/federation/robot/token`",
         detail "`expires_at`, `scope`; `exchanged`, or `oidc_provider` and `subject`; refused: \
                 `cause`";
     CredentialIssueLongTerm = "credential.issue-long-term":
@@ -303,7 +303,8 @@ actions! {
         detail "`account`, `issuer`, `subject`";
     RegistryLogIn = "registry.log-in":
         "A log-in at the token endpoint was refused.",
-        by "`GET /token`, `POST /token`, `POST /oauth/token`",
+        by "`GET /token`, `POST /token`, `POST /oauth/token`, \
+            `GET /oauth2/federation/robot/token`",
         detail "`cause`, `claimed`, `asked`; or `cause`, `more`";
     RepositoryCreate = "repository.create":
         "A repository was recorded.",

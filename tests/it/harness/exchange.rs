@@ -1,10 +1,13 @@
 //! Exchanges at `/oauth/token`, as a client's library sends them.
 
 use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::{Request, StatusCode, header};
 use serde_json::Value;
 use transire::domain::secret::Secret;
 
+use crate::harness::keyless::{KUBERNETES, Keyless};
 use crate::harness::{Answer, App, HOST, SERVICE};
 
 pub(crate) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -12,6 +15,8 @@ pub(crate) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 pub(crate) const REGISTRY_CREDENTIAL: &str =
     "urn:transire:params:oauth:token-type:registry-credential";
+
+pub(crate) const FEDERATION: &str = "/oauth2/federation/robot/token";
 
 impl App {
     /// Sends a form to `/oauth/token`.
@@ -23,6 +28,15 @@ impl App {
             .header(header::HOST, HOST)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.send(request.body(Body::from(form)).unwrap()).await
+    }
+
+    /// Asks at a host for a log-in, with a role and its token.
+    pub(crate) async fn federate(&self, host: &str, role: &str, token: &str) -> Answer {
+        let pair = STANDARD.encode(format!("{role}:{token}"));
+        let request = Request::get(FEDERATION)
+            .header(header::HOST, host)
+            .header(header::AUTHORIZATION, format!("Basic {pair}"));
+        self.send(request.body(Body::empty()).unwrap()).await
     }
 
     /// Exchanges a token, with more parameters.
@@ -50,6 +64,19 @@ impl App {
             ("audience", SERVICE),
         ];
         self.oauth(&[&usual, more].concat()).await
+    }
+}
+
+impl Keyless {
+    /// Returns the JWT that a role gets for its token.
+    pub(crate) async fn federated(&self, role: &str) -> String {
+        let answer = self
+            .app
+            .federate(SERVICE, role, &self.token(KUBERNETES))
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        answer.json()["token"].as_str().unwrap().to_owned()
     }
 }
 
