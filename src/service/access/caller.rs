@@ -117,6 +117,7 @@ pub(in crate::service) struct TokenLogIn {
 pub(in crate::service) struct Bearer {
     pub(in crate::service) account: AccountId,
     pub(in crate::service) provider: String,
+    pub(in crate::service) provider_created_at: Timestamp,
     pub(in crate::service) identity: WebIdentity,
 }
 

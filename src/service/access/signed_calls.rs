@@ -152,11 +152,12 @@ impl Access {
             .verify_web_identity(account, provider, token, &mut attempt)
             .await
         {
-            Ok(identity) => {
+            Ok((provider, identity)) => {
                 self.limits.give_back(&attempt);
                 Ok(Proof::Bearer(Box::new(Bearer {
                     account,
-                    provider: provider.to_owned(),
+                    provider: provider.name.clone(),
+                    provider_created_at: provider.created_at,
                     identity,
                 }))
                 .into())

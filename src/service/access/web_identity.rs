@@ -51,7 +51,7 @@ impl Access {
         provider: &str,
         token: &Secret,
         attempt: &mut Attempt,
-    ) -> Result<WebIdentity> {
+    ) -> Result<(Arc<OidcProvider>, WebIdentity)> {
         let token = UnverifiedToken::parse(token.expose())?;
         let provider = match self.memory.cache.known_oidc_provider(account, provider) {
             Some(known) => Some(known),
@@ -65,7 +65,8 @@ impl Access {
         };
         let provider =
             provider.ok_or_else(|| Error::web_identity(WebIdentityFault::NoSuchProvider))?;
-        self.verify_token_of(&provider, token).await
+        let identity = self.verify_token_of(&provider, token).await?;
+        Ok((provider, identity))
     }
 
     /// Verifies a token of a provider, with the issuer's keys.

@@ -17,9 +17,9 @@ use crate::service::access::caller::TokenLogIn;
 use crate::service::call::Call;
 use crate::service::exchange::{Exchange, LoggedInByToken};
 use crate::service::ledger::actions::AuditAction;
+use crate::service::memory::trusting_roles::is_revoked;
 use crate::token::{
-    Dependency, Grant, MAX_EXCHANGES, MAX_REGISTRY_SECRET, OidcSubject, SubjectDigest,
-    longest_secret_of,
+    Dependency, Grant, MAX_EXCHANGES, MAX_REGISTRY_SECRET, OidcSubject, longest_secret_of,
 };
 
 /// The life of a log-in for which nothing is asked, and the longest of one that an OpenID Connect
@@ -114,11 +114,11 @@ impl Exchange {
         };
         let role = self.memory.cache.role(&self.base.store, *id).await?;
         let role = role.ok_or_else(gone)?;
-        let provider = Dependency::OidcSubject(OidcSubject {
-            account: *account,
-            provider: log_in.provider.clone(),
-            subject: SubjectDigest::of(&log_in.identity.subject),
-        });
+        if is_revoked(role.revoked_at, log_in.identity.issued_at) {
+            // Since the log-in: this generation is newer than the token.
+            return Err(Error::bad_credentials(RefusalCause::PrincipalRevoked));
+        }
+        let subject = OidcSubject::new(*account, &log_in.provider, &log_in.identity.subject);
         let kept = self
             .rights
             .kept_claims(&log_in.identity.claims, principal, None);
@@ -128,7 +128,10 @@ impl Exchange {
             principal: principal.clone(),
             dependencies: vec![
                 (Dependency::Role(role.id), role.generation),
-                (provider, log_in.provider_created_at.unix_millis()),
+                (
+                    Dependency::OidcSubject(subject),
+                    log_in.provider_created_at.unix_millis(),
+                ),
             ],
             instance: instance.id.clone(),
             username: Username::NumericId,

@@ -183,6 +183,7 @@ impl Identity {
         self.access
             .verify_web_identity(account, provider, token, &mut Attempt::new(None))
             .await
+            .map(|(_, identity)| identity)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::service::sts::Sts;
 use crate::service::sts::rules::SessionRules;
 use crate::service::sts::session::{NewSession, Plan, check_session_policy};
 use crate::store;
-use crate::token::{Dependency, SubjectDigest};
+use crate::token::{Dependency, OidcSubject, SubjectDigest};
 
 /// The role that a call means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,7 +150,7 @@ impl Sts {
             && trusts_bearer(role, bearer, &request)? == Outcome::Allowed
         {
             if !is_revoked(role.revoked_at, bearer.identity.issued_at) {
-                return Ok((role, Vec::new()));
+                return Ok((role, vec![dependency_of(bearer)]));
             }
             refusal = refusal.caused_by(RefusalCause::PrincipalRevoked);
         }
@@ -252,6 +252,13 @@ impl Sts {
         };
         decide_trust(role, &assumer, request)
     }
+}
+
+/// Returns what the sessions of a bearer depend on besides their role: the subject of the token.
+fn dependency_of(bearer: &Bearer) -> (Dependency, i64) {
+    let subject = OidcSubject::new(bearer.account, &bearer.provider, &bearer.identity.subject);
+    let made_at = bearer.provider_created_at.unix_millis();
+    (Dependency::OidcSubject(subject), made_at)
 }
 
 fn decide_trust(role: &Role, assumer: &Assumer<'_>, request: &Request<'_>) -> Result<Outcome> {

@@ -27,8 +27,8 @@ pub enum Dependency {
     RefreshTokens(InstanceId),
     /// A temporary credential: it was exchanged for another one. It has no generation: 0.
     Temporary(CredentialId),
-    /// A subject of an OpenID Connect provider: its token was exchanged for a credential. The
-    /// generation is when the provider was made, in unix milliseconds.
+    /// A subject of an OpenID Connect provider: its token was exchanged for a credential, or opened
+    /// a session. The generation is when the provider was made, in unix milliseconds.
     OidcSubject(OidcSubject),
 }
 
@@ -41,6 +41,17 @@ pub struct OidcSubject {
     pub provider: String,
     /// The subject of its tokens.
     pub subject: SubjectDigest,
+}
+
+impl OidcSubject {
+    /// Returns a subject of an account's provider.
+    pub fn new(account: AccountId, provider: &str, subject: &str) -> Self {
+        Self {
+            account,
+            provider: provider.to_owned(),
+            subject: SubjectDigest::of(subject),
+        }
+    }
 }
 
 /// The first 128 bits of SHA-256 of a subject: a subject may have 255 bytes, which a secret has no

@@ -15,7 +15,7 @@ use crate::harness::keyless::{AUDIENCE, GITHUB, GITHUB_NUMBERED, KUBERNETES, Key
 use crate::harness::operator::account;
 use crate::harness::registry::granted;
 use crate::harness::tencent::{code, served};
-use crate::harness::{ACCOUNT, Answer, SERVICE, Session};
+use crate::harness::{ACCOUNT, Answer, Key, SERVICE, Session};
 
 impl Keyless {
     /// Returns the causes of refused sessions that the audit has, once there are so many.
@@ -177,6 +177,41 @@ async fn a_refused_subject_opens_no_session_and_hears_no_reason() {
         keyless.refused_sessions(3).await,
         ["subject-refused", "access-denied", "subject-refused"]
     );
+}
+
+#[tokio::test]
+async fn a_session_ends_when_its_subject_is_refused_or_its_provider_deleted() {
+    // It went on to its end, whatever became of the token that had opened it.
+    let keyless = Keyless::new().await;
+    let app = &keyless.app;
+    let call = json!({ "RegistryId": app.instance.id.as_str() });
+    let open = async |subject: &str| {
+        let answer = keyless.at_tencent(&keyless.token(subject), "builder").await;
+        Session::of_tencent(&answer).key()
+    };
+    let issue = async |session: &Key| {
+        let signed = app.tencent("CreateInstanceToken", &call).by(session);
+        signed.send().await
+    };
+    let [refused, other] = [open(GITHUB).await, open(KUBERNETES).await];
+    let issued = served(&issue(&refused).await);
+    let username = issued["Username"].as_str().unwrap();
+    let secret = issued["Token"].as_str().unwrap();
+    let log_in = async || {
+        let query = format!("service={SERVICE}");
+        app.registry(Some((username, secret)), &query).await.status
+    };
+    assert_eq!(log_in().await, StatusCode::OK);
+    keyless.refuse(GITHUB).await;
+    assert_eq!(log_in().await, StatusCode::UNAUTHORIZED);
+    assert_eq!(code(&issue(&refused).await), "AuthFailure.TokenFailure");
+    served(&issue(&other).await);
+    app.service
+        .identity
+        .delete_oidc_provider(&app.operator(), account(), "ci")
+        .await
+        .unwrap();
+    assert_eq!(code(&issue(&other).await), "AuthFailure.TokenFailure");
 }
 
 #[tokio::test]
