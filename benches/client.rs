@@ -1,9 +1,9 @@
 //! How long a person or a job waits for the client: whole processes, from their start to their end.
 //!
-//! The true program serves on loopback, with and without TLS, with one account and one instance. Each round runs every
-//! command once, in turn, so that other work on the machine falls on all of them. The first is the
-//! program that only starts and ends: the others are compared with it. `docs/performance.md` says
-//! how to run it and what it showed.
+//! The true program serves on loopback, with and without TLS, with one account and one instance.
+//! Each round runs every command once, in turn, so that other work on the machine falls on all of
+//! them. The first is the program that only starts and ends: the others are compared with it.
+//! `docs/performance.md` says how to run it and what it showed.
 
 use std::error::Error;
 use std::ffi::OsStr;
