@@ -10,8 +10,11 @@ use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::identity::Target;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::AnyInstanceId;
+use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
-use crate::service::{Attached, Permission, Question, RequestContext, Save};
+use crate::service::{
+    Attached, Explained, Permission, Question, RequestContext, Save, TokenInQuestion,
+};
 use crate::views;
 
 #[derive(Subcommand)]
@@ -74,8 +77,20 @@ pub(super) struct Explain {
     /// The principal: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME,
     /// ACCOUNT:service-account/INSTANCE/NAME. The forms of lists, the audit and the clouds work
     /// too.
-    #[arg(long)]
-    principal: AnyPrincipal,
+    #[arg(long, required_unless_present = "token")]
+    principal: Option<AnyPrincipal>,
+    /// The file with an OpenID Connect token, instead of a principal; - reads it from standard
+    /// input.
+    #[arg(long, value_name = "FILE", conflicts_with = "principal")]
+    token: Option<PathBuf>,
+    /// The role that the token logs in as; without it, the one that trusts the token.
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = arguments::some_text,
+        requires = "token"
+    )]
+    role: Option<String>,
     /// The action: pull, push, delete, list-catalog, or an action's name such as
     /// tcr:CreateInstanceToken.
     #[arg(long)]
@@ -152,7 +167,6 @@ async fn explain(context: &Context, explain: Explain) -> Result<Ended> {
         .map(|file| read_document("session-policy", &file))
         .transpose()?;
     let question = Question {
-        principal: &explain.principal,
         permission: explain.action,
         instance: instance.into(),
         path,
@@ -163,11 +177,27 @@ async fn explain(context: &Context, explain: Explain) -> Result<Ended> {
         address: explain.ip,
         ..context.request.clone()
     };
-    let explained = context
-        .service
-        .rights
-        .explain(&context.service.call(&context.operator, &from), &question)
-        .await?;
+    let (service, call) = (
+        &context.service,
+        context.service.call(&context.operator, &from),
+    );
+    let explained = match (&explain.principal, &explain.token) {
+        (Some(principal), _) => service.rights.explain(&call, principal, &question).await?,
+        (None, Some(file)) => {
+            let token = Secret::new(arguments::read_file("token", file)?.trim());
+            let asked = TokenInQuestion {
+                token: &token,
+                role: explain.role.as_deref(),
+            };
+            let explained = service.identity.explain_token(&call, &asked, &question);
+            explained.await?
+        }
+        (None, None) => return Err(Error::missing_parameter("--principal or --token")),
+    };
+    print_explained(context, &explained)
+}
+
+fn print_explained(context: &Context, explained: &Explained) -> Result<Ended> {
     let decision = if explained.allowed {
         "allowed"
     } else {

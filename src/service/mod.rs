@@ -45,6 +45,7 @@ pub use self::exchange::Exchange;
 pub use self::exchange::log_ins::{AskedLogIn, IssuedLogIn};
 pub use self::exchange::{AskedToken, Exchanged, Offline};
 pub use self::identity::Identity;
+pub use self::identity::explained_tokens::TokenInQuestion;
 pub use self::identity::groups::Membership;
 pub use self::identity::oidc_presets::OidcPreset;
 pub use self::identity::oidc_providers::NewOidcProvider;

@@ -286,6 +286,27 @@ def test_a_role_says_which_condition_a_token_does_not_meet(
     assert done.returncode == 2 and "web-identity-no-such-provider" in done.stderr
 
 
+def test_a_decision_about_a_token_is_explained(
+    transire: Transire, account: Account, instance: Instance, issuer: Issuer, keyless: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    question = ("policy", "explain", "--token", file, "--action", "push", "--resource", f"{instance.tcr_id}/team/app")
+    file.write_text(job_token(transire, issuer, "Kubernetes"))
+    explained = transire.cli(*question)
+    assert explained["decision"] == "allowed", explained
+    assert explained["steps"][:2] == [
+        "provider: passes: ci: the token is of system:serviceaccount:ci:builder",
+        "role: passes: builder: its trust policy accepts the token",
+    ]
+
+    file.write_text(transire.remember("OIDC token", issuer.token("system:serviceaccount:ci:other")))
+    done = transire.run(*question, "--role", "builder", "--output", "json")
+    assert done.returncode == 1, done.stderr
+    refused = json.loads(done.stdout)
+    assert refused["decision"] == "denied" and refused["decided_by"] == "role"
+    assert "Statement[0].Condition.StringLike.oidc:sub" in refused["steps"][1]
+
+
 def test_a_subject_is_refused_until_that_is_taken_back(
     transire: Transire, account: Account, instance: Instance, issuer: Issuer, keyless: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ pub(super) mod web_identity;
 
 pub(super) mod log_in;
 mod session_policy;
-mod token_log_in;
+pub(super) mod token_log_in;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use crate::domain::clock::Timestamp;
 use crate::domain::error::WebIdentityFault;
 use crate::domain::identity::OidcProvider;
 use crate::domain::ids::{AccountId, RoleId};
@@ -17,11 +16,10 @@ use crate::domain::refusal::RefusalCause;
 use crate::domain::role_name::RoleName;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::policy::{Outcome, trust};
 use crate::service::access::Access;
 use crate::service::access::caller::{Proof, TokenLogIn};
 use crate::service::limits::attempt::Attempt;
-use crate::service::memory::trusting_roles::{TrustingRole, bearer, is_revoked};
+use crate::service::memory::trusting_roles::{bearer, is_revoked};
 use crate::service::request::RequestContext;
 use crate::token::{SubjectDigest, UnverifiedToken, WebIdentity};
 
@@ -61,19 +59,9 @@ impl Access {
             return refuse(RefusalCause::UnknownUsername);
         }
         let (provider, identity) = self
-            .verify_job_token(instance.account, secret, attempt)
+            .verify_log_in_token(&instance, secret, attempt)
             .await
             .map_err(unproved)?;
-        let own = [self.base.issuer(), self.base.issuer_of(&instance)];
-        if own.contains(&identity.issuer.as_str()) {
-            // A registry's token, whose issuer somebody made a provider: it would renew itself.
-            return refuse(RefusalCause::NoSuchProvider);
-        }
-        let now = self.base.now();
-        if identity.expires_at <= now {
-            // The tolerance for clocks is for STS, whose sessions have a life of their own.
-            return refuse(RefusalCause::WebIdentityExpired);
-        }
         let role = self
             .role_for(&provider, &identity, &wanted, context)
             .await?;
@@ -87,6 +75,32 @@ impl Access {
                 identity,
             }),
         })
+    }
+
+    /// Verifies a token that logs in at an instance.
+    ///
+    /// # Errors
+    /// Those of [`Self::verify_job_token`]; `BadCredentials`, whose cause says why, for a token
+    /// that has just expired, and for one of a registry.
+    pub(in crate::service) async fn verify_log_in_token(
+        &self,
+        instance: &Instance,
+        token: &Secret,
+        attempt: &mut Attempt,
+    ) -> Result<(Arc<OidcProvider>, WebIdentity)> {
+        let (provider, identity) = self
+            .verify_job_token(instance.account, token, attempt)
+            .await?;
+        let own = [self.base.issuer(), self.base.issuer_of(instance)];
+        if own.contains(&identity.issuer.as_str()) {
+            // A registry's token, whose issuer somebody made a provider: it would renew itself.
+            return Err(Error::bad_credentials(RefusalCause::NoSuchProvider));
+        }
+        if identity.expires_at <= self.base.now() {
+            // The tolerance for clocks is for STS, whose sessions have a life of their own.
+            return Err(Error::bad_credentials(RefusalCause::WebIdentityExpired));
+        }
+        Ok((provider, identity))
     }
 
     /// Verifies a token of whichever provider of the account it is.
@@ -149,7 +163,10 @@ impl Access {
     }
 
     /// Returns the role that a verified token logs in as.
-    async fn role_for(
+    ///
+    /// # Errors
+    /// `BadCredentials`, whose cause says why; those of the store.
+    pub(in crate::service) async fn role_for(
         &self,
         provider: &OidcProvider,
         identity: &WebIdentity,
@@ -170,19 +187,14 @@ impl Access {
             .cache
             .trusting_roles(&self.base.store, account, name)
             .await?;
-        let names_it = |trusting: &&TrustingRole| match wanted {
-            RoleName::Any => true,
-            RoleName::Name(_, name) => trusting.name == *name,
-            RoleName::Id(_, id) => trusting.id == *id,
-        };
         if *wanted == RoleName::Any && roles.len() > MAX_ROLES {
             return Err(Error::bad_credentials(RefusalCause::TooManyRoles));
         }
-        let now = self.base.now();
+        let bearer = bearer(account, name, identity);
+        let context = context.policy_context(self.base.now());
         let mut trusted = roles
             .iter()
-            .filter(names_it)
-            .filter(|trusting| trusts(trusting, provider, identity, (context, now)));
+            .filter(|role| role.is_named(wanted) && role.accepts(&bearer, &context));
         match (trusted.next(), trusted.next()) {
             (Some(one), None) if is_revoked(one.revoked_at, identity.issued_at) => {
                 Err(Error::bad_credentials(RefusalCause::PrincipalRevoked))
@@ -192,19 +204,6 @@ impl Access {
             (None, _) => Err(Error::bad_credentials(RefusalCause::NoRoleTrusts)),
         }
     }
-}
-
-/// Tells whether a role's trust policy accepts a verified token.
-fn trusts(
-    trusting: &TrustingRole,
-    provider: &OidcProvider,
-    identity: &WebIdentity,
-    (context, now): (&RequestContext, Timestamp),
-) -> bool {
-    let assumer = bearer(provider.account, &provider.name, identity);
-    let context = context.policy_context(now);
-    let decision = trust::decide_trust(&trusting.name, &trusting.policy, &assumer, &context);
-    decision.outcome == Outcome::Allowed
 }
 
 /// Returns the refusal of a token that isn't believed: a client learns no reason.
@@ -231,7 +230,7 @@ fn unproved(error: Error) -> Error {
 }
 
 /// Names a role's session after the token's subject, in characters that both clouds allow.
-fn session_name(identity: &WebIdentity) -> String {
+pub(in crate::service) fn session_name(identity: &WebIdentity) -> String {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_.@-".contains(letter);
     identity
         .subject

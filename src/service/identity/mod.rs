@@ -11,6 +11,7 @@ use crate::service::quotas::Quotas;
 use crate::service::rights::Rights;
 
 pub(super) mod accounts;
+pub(super) mod explained_tokens;
 pub(super) mod groups;
 pub(super) mod oidc_presets;
 pub(super) mod oidc_providers;

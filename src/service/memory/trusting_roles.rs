@@ -4,8 +4,9 @@
 use crate::domain::clock::Timestamp;
 use crate::domain::identity::Role;
 use crate::domain::ids::{AccountId, RoleId};
+use crate::domain::role_name::RoleName;
 use crate::domain::{Error, Result};
-use crate::policy::{Assumer, Limits, TrustPolicy};
+use crate::policy::{Assumer, Context, Limits, Outcome, TrustPolicy, trust};
 use crate::store::{self, Store};
 use crate::token::{LEEWAY, WebIdentity};
 
@@ -16,6 +17,23 @@ pub(in crate::service) struct TrustingRole {
     pub(in crate::service) policy: TrustPolicy,
     /// When the role was last revoked.
     pub(in crate::service) revoked_at: Option<Timestamp>,
+}
+
+impl TrustingRole {
+    /// Tells whether a username may mean the role.
+    pub(in crate::service) fn is_named(&self, wanted: &RoleName) -> bool {
+        match wanted {
+            RoleName::Any => true,
+            RoleName::Name(_, name) => self.name == *name,
+            RoleName::Id(_, id) => self.id == *id,
+        }
+    }
+
+    /// Tells whether the trust policy accepts the bearer of a verified token.
+    pub(in crate::service) fn accepts(&self, bearer: &Assumer<'_>, context: &Context<'_>) -> bool {
+        let decision = trust::decide_trust(&self.name, &self.policy, bearer, context);
+        decision.outcome == Outcome::Allowed
+    }
 }
 
 /// Tells whether a role's revocation reaches a token that was issued at a time.

@@ -5,6 +5,7 @@
 //! [`Rights::verdict`], [`Rights::decide`]), and have no rules of their own.
 
 use crate::domain::any_principal::AnyPrincipal;
+use crate::domain::claims::Claims;
 use crate::domain::identity::UserState;
 use crate::domain::instance::Instance;
 use crate::domain::principal::Principal;
@@ -23,8 +24,6 @@ use crate::service::rights::{Rights, Subject, why_of_account};
 
 /// A question of the operator's.
 pub struct Question<'a> {
-    /// The principal.
-    pub principal: &'a AnyPrincipal,
     /// The permission.
     pub permission: Permission,
     /// The instance.
@@ -42,7 +41,7 @@ type Failing = (&'static str, &'static str);
 
 impl Question<'_> {
     /// Tells whether the registry's clients do this, and not callers of an API.
-    fn is_about_registry(&self) -> bool {
+    pub(in crate::service) fn is_about_registry(&self) -> bool {
         matches!(
             self.permission,
             Permission::Pull | Permission::Push | Permission::Delete | Permission::ListCatalog
@@ -91,10 +90,10 @@ impl Explained {
 
 /// The steps so far.
 #[derive(Default)]
-struct Steps(Vec<Step>);
+pub(in crate::service) struct Steps(Vec<Step>);
 
 impl Steps {
-    fn pass(&mut self, about: &'static str, reason: impl Into<String>) {
+    pub(in crate::service) fn pass(&mut self, about: &'static str, reason: impl Into<String>) {
         self.0.push(Step {
             about,
             passes: true,
@@ -102,7 +101,7 @@ impl Steps {
         });
     }
 
-    fn fail(&mut self, about: &'static str, reason: impl Into<String>) {
+    pub(in crate::service) fn fail(&mut self, about: &'static str, reason: impl Into<String>) {
         self.0.push(Step {
             about,
             passes: false,
@@ -110,8 +109,14 @@ impl Steps {
         });
     }
 
+    /// Ends with the steps of another explanation.
+    pub(in crate::service) fn end_with(mut self, rest: Explained) -> Explained {
+        self.0.extend(rest.steps);
+        self.end()
+    }
+
     /// Ends with the last step, which decides.
-    fn end(self) -> Explained {
+    pub(in crate::service) fn end(self) -> Explained {
         Explained {
             allowed: self.0.last().is_some_and(|step| step.passes),
             steps: self.0,
@@ -127,7 +132,23 @@ impl Rights {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] and its like when the principal or the instance isn't there.
-    pub async fn explain(&self, call: &Call<'_>, question: &Question<'_>) -> Result<Explained> {
+    pub async fn explain(
+        &self,
+        call: &Call<'_>,
+        principal: &AnyPrincipal,
+        question: &Question<'_>,
+    ) -> Result<Explained> {
+        self.explain_with(call, principal, None, question).await
+    }
+
+    /// As [`Self::explain`], of a principal that comes with the claims of an OpenID Connect token.
+    pub(in crate::service) async fn explain_with(
+        &self,
+        call: &Call<'_>,
+        principal: &AnyPrincipal,
+        claims: Option<&Claims>,
+        question: &Question<'_>,
+    ) -> Result<Explained> {
         call.caller.require_operator()?;
         let instance = self.own_instance(call, &question.instance).await?;
         let session_policy = question
@@ -140,7 +161,7 @@ impl Rights {
         {
             return Ok(steps.end());
         }
-        let resolved = self.find_principal(question.principal).await?;
+        let resolved = self.find_principal(principal).await?;
         let account = match &resolved {
             Resolved::ServiceAccount(of, name) => {
                 Some(self.stored_service_account(&of.id, name).await?)
@@ -157,7 +178,7 @@ impl Rights {
                     Subject::Principal(Identified {
                         principal,
                         session_policy: narrowed,
-                        claims: None,
+                        claims,
                     })
                 }),
             (Resolved::ServiceAccount(of, _), Some(account)) => self
@@ -166,7 +187,7 @@ impl Rights {
             (Resolved::Bearer | Resolved::ServiceAccount(..), _) => Err((
                 "principal",
                 "the bearer of an OpenID Connect token may assume roles that trust it, and \
-                 nothing else: ask about the role",
+                 nothing else: ask about the role, or with --token",
             )),
         };
         let subject = match subject {
@@ -176,14 +197,13 @@ impl Rights {
                 return Ok(steps.end());
             }
         };
-        steps.pass("principal", "it is there and enabled");
-        steps.pass("instance", "it is the principal's own");
         self.explain_request(&mut steps, subject, &instance, call, question)
             .await?;
         Ok(steps.end())
     }
 
-    /// Adds the steps of the policies, and of all else that decides.
+    /// Adds the steps of a principal that may act at the instance: the policies, and all else that
+    /// decides.
     async fn explain_request(
         &self,
         steps: &mut Steps,
@@ -192,6 +212,8 @@ impl Rights {
         call: &Call<'_>,
         question: &Question<'_>,
     ) -> Result<()> {
+        steps.pass("principal", "it is there and enabled");
+        steps.pass("instance", "it is the principal's own");
         let resource = question.resource(instance);
         let owner = match question.owner {
             Some(owner) => Some(self.maker_number(owner).await?.to_string()),

@@ -168,7 +168,6 @@ impl App {
     ) -> Result<Explained> {
         let instance = InstanceChoice::Tcr(instance.id.clone());
         let question = Question {
-            principal,
             permission: action.parse().unwrap(),
             instance,
             path,
@@ -177,7 +176,11 @@ impl App {
         };
         self.service
             .rights
-            .explain(&self.service.call(&Caller::operator(), context), &question)
+            .explain(
+                &self.service.call(&Caller::operator(), context),
+                principal,
+                &question,
+            )
             .await
     }
 

@@ -8,10 +8,14 @@ use transire::domain::instance::UnrecordedNamespaces;
 use transire::domain::namespace::Visibility;
 use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
-use transire::service::{AuditFilter, Explained, InstanceChoice, Question, RequestContext};
+use transire::service::{
+    AuditFilter, Explained, InstanceChoice, Question, RequestContext, TokenInQuestion,
+};
 
 use crate::harness::documents::{allow, cam, deny};
 use crate::harness::identity::app_of_user;
+use crate::harness::issuer::{self, TestKey};
+use crate::harness::keyless::{AUDIENCE, GITHUB, Keyless};
 use crate::harness::operator::{account, context};
 use crate::harness::registry::granted;
 use crate::harness::{ACCOUNT, App, NOW, SERVICE, Session};
@@ -241,7 +245,6 @@ async fn a_session_policy_narrows_what_is_asked_about() {
     let pull_only = cam(&json!([allow("tcr:PullRepository", "*")])).to_string();
     for (action, allowed) in [("pull", true), ("push", false)] {
         let question = Question {
-            principal: &principal,
             permission: action.parse().unwrap(),
             instance: InstanceChoice::Tcr(app.instance.id.clone()),
             path: "team/app",
@@ -251,7 +254,7 @@ async fn a_session_policy_narrows_what_is_asked_about() {
         let explained = app
             .service
             .rights
-            .explain(&app.operator(), &question)
+            .explain(&app.operator(), &principal, &question)
             .await
             .unwrap();
         assert_eq!(
@@ -356,4 +359,135 @@ async fn a_principal_is_taken_as_the_audit_and_the_clouds_write_it() {
         of_session.split_once('/').map(|(role, _)| role)
     );
     assert!(!logs_in().await);
+}
+
+impl Keyless {
+    /// Explains what the bearer of a token may do.
+    async fn explain(&self, token: &str, role: Option<&str>, action: &str) -> Explained {
+        let (app, token) = (&self.app, Secret::new(token));
+        let question = Question {
+            permission: action.parse().unwrap(),
+            instance: InstanceChoice::Tcr(app.instance.id.clone()),
+            path: "team/app",
+            session_policy: None,
+            owner: None,
+        };
+        let asked = TokenInQuestion {
+            token: &token,
+            role,
+        };
+        app.service
+            .identity
+            .explain_token(&app.operator(), &asked, &question)
+            .await
+            .unwrap()
+    }
+
+    /// Asserts which steps lead to the decision about a push, and its reason.
+    async fn decides(&self, token: &str, role: Option<&str>, expected: &str, reason: &str) {
+        let explained = self.explain(token, role, "push").await;
+        assert_eq!(steps(&explained), expected, "{explained:?}");
+        let why = &explained.deciding().unwrap().reason;
+        assert!(why.contains(reason), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_token_it_says_provider_role_and_rights() {
+    let keyless = Keyless::new().await;
+    let token = keyless.token(GITHUB);
+    let expected = "provider passes, role stops, role passes, address passes, principal passes, \
+                    instance passes, rights passes, records passes";
+    let explained = keyless.explain(&token, None, "push").await;
+    assert_eq!(steps(&explained), expected);
+    let reasons: Vec<&str> = explained
+        .steps
+        .iter()
+        .take(3)
+        .map(|step| step.reason.as_str())
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            &format!("ci: the token is of {GITHUB}"),
+            "nobody: its trust policy doesn't accept the token: \
+             Statement[0].Condition.StringLike.oidc:sub",
+            "builder: its trust policy accepts the token"
+        ]
+    );
+    let denied = keyless.explain(&token, Some("builder"), "delete").await;
+    assert_eq!(
+        steps(&denied),
+        "provider passes, role passes, address passes, principal passes, instance passes, rights \
+         stops"
+    );
+    // At a cloud's door the instance's setting and its addresses don't matter.
+    let called = keyless.explain(&token, None, "tcr:CreateInstanceToken");
+    assert_eq!(
+        steps(&called.await),
+        "provider passes, role stops, role passes, principal passes, instance passes, rights passes"
+    );
+}
+
+#[tokio::test]
+async fn of_a_token_that_is_refused_it_says_where() {
+    let keyless = Keyless::new().await;
+    let (job, other) = (
+        keyless.token(GITHUB),
+        keyless.token("repo:example-org/none:x"),
+    );
+    let claims = |issuer: &str, audience: &str| {
+        let said = issuer::claims(issuer, GITHUB, audience, keyless.app.now());
+        keyless.key.token(&said)
+    };
+    let elsewhere = claims("https://other.example.com", AUDIENCE);
+    let unlike = claims(&keyless.issuer.url, "other.example.com");
+    let own = "no provider of the account has the token's issuer";
+    keyless
+        .decides(&elsewhere, None, "provider stops", own)
+        .await;
+    keyless
+        .decides(
+            &unlike,
+            None,
+            "provider stops",
+            "has one of the token's audiences",
+        )
+        .await;
+    let forged = TestKey::generate("ES256", "one");
+    let forged = forged.token(&keyless.issuer.claims(GITHUB, AUDIENCE, keyless.app.now()));
+    keyless
+        .decides(&forged, None, "provider stops", "signed by no key")
+        .await;
+    let none = "provider passes, role stops, role stops, role stops";
+    keyless
+        .decides(&other, None, none, "no trust policy accepts the token")
+        .await;
+    let missing = "provider passes, role stops";
+    keyless
+        .decides(&job, Some("missing"), missing, "isn't there")
+        .await;
+    keyless.role("deployer", &["repo:example-org/app:*"]).await;
+    let several = "provider passes, role stops, role stops";
+    keyless
+        .decides(
+            &job,
+            None,
+            several,
+            "all accept the token: builder, deployer",
+        )
+        .await;
+    keyless.revoke("builder").await;
+    keyless
+        .decides(&job, Some("builder"), missing, "the role was revoked")
+        .await;
+    keyless.refuse(GITHUB).await;
+    keyless
+        .decides(
+            &job,
+            Some("deployer"),
+            missing,
+            "the account refuses the subject",
+        )
+        .await;
 }

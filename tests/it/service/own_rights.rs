@@ -925,7 +925,6 @@ async fn an_explanation_knows_the_owner_and_what_a_session_may_not_give() {
         let principal = format!("{ACCOUNT}:{principal}").parse().unwrap();
         let owner = owner.map(|owner| format!("{ACCOUNT}:{owner}").parse().unwrap());
         let question = Question {
-            principal: &principal,
             permission: action.parse().unwrap(),
             instance: InstanceChoice::Tcr(app.instance.id.clone()),
             path: "",
@@ -935,7 +934,7 @@ async fn an_explanation_knows_the_owner_and_what_a_session_may_not_give() {
         let explained = app
             .service
             .rights
-            .explain(&app.operator(), &question)
+            .explain(&app.operator(), &principal, &question)
             .await
             .unwrap();
         let step = explained.deciding().unwrap();
