@@ -163,7 +163,7 @@ impl TrustPolicy {
     }
 
     /// Tells whether a token of a provider may be accepted by both policies: no two of their
-    /// conditions exclude each other, as far as that can be decided. What denies isn't looked at.
+    /// conditions exclude each other, as far as that can be decided. Denials aren't looked at.
     pub fn may_share_tokens(&self, other: &Self, account: AccountId, provider: &str) -> bool {
         let provider = Trusted::Provider(account, provider.to_owned());
         let of_provider = |trust: &&Trust| {
