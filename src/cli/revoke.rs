@@ -106,10 +106,10 @@ async fn refuse(context: &Context, of: Subject) -> Result<()> {
         (None, None) => return Err(Error::missing_parameter("--oidc-provider or --issuer")),
     };
     let (done, state) = if of.take_back {
-        let accepted = identity.accept_subject(call, account, issuer, &subject);
+        let accepted = identity.delete_refused_subject(call, account, issuer, &subject);
         (accepted.await?, "accepted")
     } else {
-        let refused = identity.refuse_subject(call, account, issuer, &subject);
+        let refused = identity.create_refused_subject(call, account, issuer, &subject);
         (refused.await?, "refused")
     };
     context.output.one(vec![

@@ -51,7 +51,7 @@ def test_a_token_that_another_library_signed_is_believed(
 
     subject = "repo:example-org/app:ref:refs/heads/main"
     believed = transire.cli(*check(issuer.token(subject, repository="example-org/app")))
-    assert set(believed) == {"subject", "issuer", "audiences", "issued_at", "expires_at"}
+    assert set(believed) == {"subject", "issuer", "audiences", "issued_at", "expires_at", "claims"}
     assert (believed["subject"], believed["issuer"], believed["audiences"]) == (subject, issuer.url, [AUDIENCE])
 
     assert "expired" in transire.cli_refused(*check(issuer.token(subject, exp=int(time.time()) - 120)))

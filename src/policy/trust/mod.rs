@@ -292,7 +292,11 @@ mod tests {
     #[test]
     fn two_policies_share_tokens_unless_their_conditions_exclude_each_other() {
         let account: AccountId = "100000000001".parse().unwrap();
-        let equals = |audience: &str, subject: &str| json!({ "StringEquals": { "oidc:aud": audience, "oidc:sub": subject } });
+        let equals = |audience: &str, subject: &str| {
+            json!({
+                "StringEquals": { "oidc:aud": audience, "oidc:sub": subject },
+            })
+        };
         let like = |subjects: &[&str]| {
             json!({
                 "StringEquals": { "oidc:aud": "sts" },

@@ -30,7 +30,7 @@ impl Identity {
     /// # Errors
     /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
     /// allowed; `NotFound`; `QuotaExceeded`; those of the store.
-    pub async fn refuse_subject(
+    pub async fn create_refused_subject(
         &self,
         call: &Call<'_>,
         account: AccountId,
@@ -50,8 +50,8 @@ impl Identity {
     /// Takes the refusal of a subject back.
     ///
     /// # Errors
-    /// As [`Self::refuse_subject`]; `NotFound` when the subject isn't refused.
-    pub async fn accept_subject(
+    /// As [`Self::create_refused_subject`]; `NotFound` when the subject isn't refused.
+    pub async fn delete_refused_subject(
         &self,
         call: &Call<'_>,
         account: AccountId,

@@ -168,7 +168,7 @@ impl Keyless {
         self.app
             .service
             .identity
-            .refuse_subject(
+            .create_refused_subject(
                 &self.app.operator(),
                 account(),
                 TokenIssuer::OfProvider("ci".to_owned()),

@@ -466,7 +466,7 @@ async fn a_refused_subject_logs_in_no_more_until_that_is_taken_back() {
     let unlike = app
         .service
         .identity
-        .accept_subject(&app.operator(), account(), of_issuer, GITHUB)
+        .delete_refused_subject(&app.operator(), account(), of_issuer, GITHUB)
         .await
         .unwrap_err();
     let noun = Noun::RefusedSubject;
@@ -474,7 +474,7 @@ async fn a_refused_subject_logs_in_no_more_until_that_is_taken_back() {
     let of_provider = TokenIssuer::OfProvider("ci".to_owned());
     app.service
         .identity
-        .accept_subject(&app.operator(), account(), of_provider, GITHUB)
+        .delete_refused_subject(&app.operator(), account(), of_provider, GITHUB)
         .await
         .unwrap();
     assert_eq!(keyless.exchange("jwt", &token).await.status, 200);
@@ -531,7 +531,7 @@ async fn an_account_refuses_no_more_subjects_than_its_quota() {
         let refused = app
             .service
             .identity
-            .refuse_subject(&app.operator(), account(), of_provider, &subject)
+            .create_refused_subject(&app.operator(), account(), of_provider, &subject)
             .await
             .unwrap_err();
         assert_eq!(refused.kind(), &kind);

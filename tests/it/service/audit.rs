@@ -115,6 +115,7 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("authority.create", "make_ca"),
     ("credential.disable", "set_credential_state"),
     ("credential.enable", "set_credential_state"),
+    ("credential.exchange", "seal_log_in"),
     ("credential.modify", "set_credential_description"),
     ("group.add", "set_member"),
     ("group.remove", "set_member"),
