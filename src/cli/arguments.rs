@@ -4,6 +4,7 @@ use std::io::{Read, stdin};
 use std::net::IpAddr;
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::domain::access_key;
 use crate::domain::credential::CredentialId;
@@ -52,6 +53,23 @@ pub(super) fn seconds(text: &str) -> Result<u32> {
             "a number of seconds in digits alone, such as 3600 for an hour",
         )
     })
+}
+
+/// Reads a time such as `90s`, `10m` or `1h`.
+pub(super) fn life(text: &str) -> Result<Duration> {
+    let unit = |(number, seconds): (&str, u64)| Some((number.parse::<u32>().ok()?, seconds));
+    let found = [("s", 1), ("m", 60), ("h", 3600)]
+        .into_iter()
+        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))
+        .and_then(unit)
+        .filter(|(number, _)| *number > 0);
+    let (number, seconds) = found.ok_or_else(|| {
+        Error::invalid_parameter(
+            "time",
+            "a time is a whole number and a unit: 90s, 10m or 1h",
+        )
+    })?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
 }
 
 /// Reads an instance's id, or that, a slash and a repository.

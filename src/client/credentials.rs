@@ -1,26 +1,22 @@
 //! The way to a log-in of a registry: a job's token as it is, or a credential that a key gets.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::client::cloud::{CloudApi, Kind};
 use crate::client::endpoint::{Endpoint, outgoing};
 use crate::client::environment::Environment;
+use crate::client::exchange::{Subject, Terms, exchange};
 use crate::client::job_token::{JobToken, Sources, expiry};
 use crate::client::keys::FoundKey;
+use crate::client::log_in::LogIn;
 use crate::client::profile::RegistryProfile;
-use crate::domain::clock::Timestamp;
 use crate::domain::credential::Cloud;
 use crate::domain::instance::AnyInstanceId;
-use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 use crate::remote;
 
 /// The username of a token whose role the trust policies find.
 const ANY_ROLE: &str = "jwt";
-/// How long a log-in is kept whose end isn't known.
-const UNKNOWN_LIFE: Duration = Duration::from_secs(60);
-
 /// The way to a registry's credentials, as a command, the variables and the profile say it.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
@@ -34,27 +30,8 @@ pub struct Wanted {
     pub sources: Sources,
     /// Certificates of authorities that are trusted besides the system's, PEM.
     pub ca_file: Option<PathBuf>,
-}
-
-/// A log-in of a registry.
-#[derive(Debug)]
-pub struct LogIn {
-    /// The username.
-    pub username: String,
-    /// The password.
-    pub secret: Secret,
-    /// When it stops to log in; none where that isn't known.
-    pub expires_at: Option<Timestamp>,
-    /// The key or the token that it came from, for people.
-    pub source: String,
-}
-
-impl LogIn {
-    /// Returns how long it may be kept or left as it is: half of the life that it has left.
-    pub fn half_life(&self, now: Timestamp) -> Duration {
-        self.expires_at
-            .map_or(UNKNOWN_LIFE, |end| now.until(end) / 2)
-    }
+    /// The terms that make a log-in less than its proof.
+    pub terms: Terms,
 }
 
 /// The proof that a client found.
@@ -91,6 +68,7 @@ impl Wanted {
             ca_file: self
                 .ca_file
                 .or_else(|| profile.and_then(|profile| profile.ca_file.clone())),
+            terms: self.terms,
         }
     }
 
@@ -165,7 +143,7 @@ impl Wanted {
     /// an endpoint or an instance that isn't taken.
     pub async fn log_in(&self, environment: &Environment) -> Result<LogIn> {
         match self.proof(environment).await? {
-            Proof::Token(token) => Ok(self.log_in_by(token)),
+            Proof::Token(token) => self.log_in_with(token).await,
             Proof::Key(key) => self.issue(&key).await,
         }
     }
@@ -177,12 +155,7 @@ impl Wanted {
     pub async fn issue(&self, key: &FoundKey) -> Result<LogIn> {
         let (endpoint, client) = (self.endpoint()?, self.client());
         let api = CloudApi::new(&client, &endpoint, key);
-        let name = self.instance.as_deref().ok_or_else(|| {
-            Error::invalid_parameter(
-                "instance",
-                "name the instance: --instance, TRANSIRE_INSTANCE, or the client's profile",
-            )
-        })?;
+        let name = self.instance_name()?;
         let credential = match self.instance_id() {
             Some(AnyInstanceId::Cri(id)) => api.get_authorization_token(id.as_str()).await?,
             Some(AnyInstanceId::Tcr(id)) => {
@@ -194,12 +167,63 @@ impl Wanted {
                 api.create_instance_token(&id, Kind::Temporary).await?
             }
         };
-        Ok(LogIn {
+        let log_in = LogIn {
             username: credential.username,
             secret: credential.secret,
             expires_at: Some(credential.expires_at),
             source: key.to_string(),
+        };
+        if !self.terms.are_set() {
+            return Ok(log_in);
+        }
+        let narrower = self.exchange(&Subject::Credential(&log_in)).await?;
+        Ok(LogIn {
+            source: log_in.source,
+            ..narrower
         })
+    }
+
+    /// Gets a log-in by a token: on its terms, or else the token as it is.
+    ///
+    /// # Errors
+    /// As [`Self::log_in`].
+    pub async fn log_in_with(&self, found: JobToken) -> Result<LogIn> {
+        if !self.terms.are_set() {
+            return Ok(self.log_in_by(found));
+        }
+        let subject = Subject::Token(&found.token, self.role.as_deref());
+        Ok(LogIn {
+            source: found.source.clone(),
+            ..self.exchange(&subject).await?
+        })
+    }
+
+    async fn exchange(&self, subject: &Subject<'_>) -> Result<LogIn> {
+        let (endpoint, client) = (self.endpoint()?, self.client());
+        exchange(
+            &client,
+            &endpoint,
+            self.instance_name()?,
+            subject,
+            &self.terms,
+        )
+        .await
+    }
+
+    fn instance_name(&self) -> Result<&str> {
+        self.instance.as_deref().ok_or_else(|| {
+            Error::invalid_parameter(
+                "instance",
+                "name the instance: --instance, TRANSIRE_INSTANCE, or the client's profile",
+            )
+        })
+    }
+
+    /// Returns the service of the instance, where the user named it by that: registries are named
+    /// so.
+    pub fn service(&self) -> Option<&str> {
+        let name = self.instance.as_deref()?;
+        self.instance_id().is_none().then_some(name)
     }
 
     /// Makes a log-in of a token: it is the password as it is.

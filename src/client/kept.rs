@@ -11,10 +11,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::credentials::{LogIn, Wanted};
+use crate::client::credentials::Wanted;
 use crate::client::environment::Environment;
 use crate::client::files::{DRAFT, replace};
 use crate::client::keys::FoundKey;
+use crate::client::log_in::LogIn;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
@@ -418,6 +419,8 @@ mod tests {
             change(|wanted| wanted.sources.file = Some(PathBuf::from("TOKEN"))),
             change(|wanted| wanted.sources.audience = Some("TOKEN".to_owned())),
             change(|wanted| wanted.ca_file = Some(PathBuf::from("TOKEN"))),
+            change(|wanted| wanted.terms.scopes = vec!["repository:a:pull".to_owned()]),
+            change(|wanted| wanted.terms.ttl = Some(HOUR)),
             change_key(|key| key.id = "AKIDOTHEREXAMPLE".to_owned()),
             change_key(|key| key.cloud = Cloud::Alibaba),
             change_key(|key| key.secret = Secret::new("otherEXAMPLE")),

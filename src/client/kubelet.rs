@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::credentials::LogIn;
 use crate::client::job_token::JobToken;
+use crate::client::log_in::LogIn;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -13,7 +15,7 @@ from credential import Credential, exchange
 from issuer import LOOPBACK, Issuer, job_token
 from loopback import HttpServer, Reply
 from registry import Registry, skopeo
-from service import AccessKey, Account, Instance, Transire
+from service import AccessKey, Account, Instance, Transire, fetch
 
 
 @pytest.fixture
@@ -30,9 +32,71 @@ def test_a_key_gets_a_password(client: Client, transire: Transire, account: Acco
     secret = client.does(*arguments, **keys(account.key, cloud))
     assert secret.startswith("trst_") and "\n" not in secret
     whole = json.loads(client.does(*arguments, "--output", "json", **keys(account.key, cloud)))
-    assert set(whole) == {"username", "expires_at", "secret"}
+    assert set(whole) == {"username", "expires_at", "registry", "secret"}
+    assert whole["registry"] == (instance.service if by == "service" else None)
     credential = Credential(whole["username"], transire.remember("secret of the client", whole["secret"]), 0)
     assert exchange(transire.realm, instance, credential).status == 200
+
+
+def granted(transire: Transire, instance: Instance, whole: Any, scope: str) -> str:
+    """What the log-in gets of a scope."""
+    secret = transire.remember("secret of the client", whole["secret"])
+    form = {"grant_type": "password", "service": instance.service, "username": whole["username"], "password": secret, "scope": scope}
+    answer = fetch(transire.realm, {"Content-Type": "application/x-www-form-urlencoded"}, urlencode(form).encode())
+    assert answer.status == 200, answer.body
+    return answer.json()["scope"]
+
+
+NARROW = ("--scope", "repository:team/app:pull", "--scope", "repository:team/base:pull", "--ttl", "10m", "--output", "json")
+
+
+def is_narrow(transire: Transire, instance: Instance, whole: Any) -> bool:
+    left = datetime.fromisoformat(whole["expires_at"]) - datetime.now(UTC)
+    assert timedelta(minutes=9) < left <= timedelta(minutes=10)
+    assert granted(transire, instance, whole, "repository:team/base:pull,push") == "repository:team/base:pull"
+    assert granted(transire, instance, whole, "repository:team/other:pull") == ""
+    return granted(transire, instance, whole, "repository:team/app:pull,push") == "repository:team/app:pull"
+
+
+@pytest.mark.parametrize("cloud", ["Tencent", "Alibaba"])
+@pytest.mark.parametrize("by", ["tcr_id", "cri_id", "service"])
+def test_a_key_gets_a_narrower_password(client: Client, transire: Transire, account: Account, instance: Instance, cloud: str, by: str) -> None:
+    arguments = ("get-login-password", *where(transire, getattr(instance, by)), *NARROW)
+    assert is_narrow(transire, instance, json.loads(client.does(*arguments, **keys(account.key, cloud))))
+
+
+@pytest.mark.parametrize("role", [(), ("--role", "role/builder")], ids=["any-role", "named-role"])
+@pytest.mark.usefixtures("keyless")
+def test_a_jobs_token_gets_a_narrower_password(
+    client: Client, transire: Transire, instance: Instance, issuer: Issuer, role: tuple[str, ...]
+) -> None:
+    arguments = ("get-login-password", *where(transire, instance.tcr_id), *role, *NARROW)
+    whole = json.loads(client.does(*arguments, TRANSIRE_ID_TOKEN=job_token(transire, issuer, "GitHub")))
+    assert whole["secret"].startswith("trst_") and is_narrow(transire, instance, whole)
+
+
+def test_terms_that_are_not_taken_are_named(client: Client, transire: Transire, account: Account, instance: Instance) -> None:
+    for terms, expected in (
+        (("--ttl", "10"), "90s, 10m or 1h"),
+        (("--ttl", "0m"), "90s, 10m or 1h"),
+        (("--scope", "team/app"), "repository:team/app:pull,push"),
+        (("--scope", "repository:team/app:fly"), "repository:NAME:ACTION"),
+        (("--ttl", "10m", "--instance", "missing.example.com"), "invalid_request"),
+    ):
+        arguments = () if "--instance" in terms else ("--instance", instance.tcr_id)
+        token = {"TRANSIRE_ID_TOKEN": transire.remember("OIDC token", "eyJ.EXAMPLE.token")}
+        done = client.run("get-login-password", "--endpoint", endpoint(transire), *arguments, *terms, **token)
+        assert done.returncode != 0 and done.stdout == "" and expected in done.stderr, done.stderr
+
+
+def test_login_writes_a_log_in_that_only_pulls(
+    client: Client, transire: Transire, account: Account, instance: Instance, registry: Registry, tmp_path: Path
+) -> None:
+    client.does("login", registry.address, *where(transire, instance.tcr_id), "--scope", "repository:team/tool:pull", **keys(account.key))
+    image.write_oci_layout(tmp_path / "in", "v1")
+    file = client.home / ".docker" / "config.json"
+    pushed = skopeo("copy", f"--dest-authfile={file}", "--dest-tls-verify=false", f"oci:{tmp_path / 'in'}:v1", registry.reference("team/tool:v1"))
+    assert pushed.returncode != 0 and "denied" in pushed.stderr
 
 
 def test_a_profile_of_the_clouds_tools_is_enough(client: Client, transire: Transire, account: Account, instance: Instance) -> None:

@@ -119,8 +119,9 @@ class Node:
         request = {"kind": "CredentialProviderRequest", "apiVersion": provider["apiVersion"], "image": IMAGE}
         if token:
             assert provider["tokenAttributes"]["serviceAccountTokenAudience"] == cluster.AUDIENCE
-            # The token itself is the log-in, so what one pod got is not for another.
-            assert provider["tokenAttributes"]["cacheType"] == "Token"
+            # Where the token itself is the log-in, what one pod got is not for another.
+            is_exchanged = any(argument.startswith("--ttl") for argument in provider["args"])
+            assert provider["tokenAttributes"]["cacheType"] == ("ServiceAccount" if is_exchanged else "Token")
             request |= {"serviceAccountToken": token, "serviceAccountAnnotations": {}}
         (self.root / "request").write_text(json.dumps(request))
         command = shlex.join([str(programs / provider["name"]), *provider.get("args", [])])
@@ -182,6 +183,14 @@ def test_a_kubelet_of_talos_pulls(node: Node, token: str) -> None:
     (document,) = below("Talos", "yaml").objects()
     assert (document["apiVersion"], document["kind"], len(document)) == ("v1alpha1", "KubeCredentialProviderConfig", 3)
     node.pulls(document["configuration"], node.program.parent, token)
+
+
+def test_a_kubelet_keeps_one_log_in_for_all_pods_of_an_account(
+    node: Node, transire: Transire, instance: Instance, token: str
+) -> None:
+    (document,) = below("One log-in for all pods of an account", "yaml").objects()
+    places = {"https://transire.example.com": endpoint(transire), "tcr-abcd1234": instance.tcr_id}
+    node.pulls(document, node.program.parent, token, **places)
 
 
 def test_a_kubelet_without_tokens_pulls_by_the_nodes_key(node: Node, transire: Transire, account: Account, instance: Instance) -> None:

@@ -15,11 +15,14 @@ const PATIENCE: Duration = Duration::from_secs(50);
 pub(super) async fn run(environment: &Environment, options: &Options) -> Result<()> {
     let Question { registry, token } = Question::read(&request()?)?;
     let wanted = options.wanted(environment, Some(&registry))?;
-    let log_in = match token {
-        Some(token) => wanted.log_in_by(token),
-        None => tokio::time::timeout(PATIENCE, wanted.log_in(environment))
-            .await
-            .map_err(|_| Error::misconfigured("the service does not answer in time"))??,
+    let log_in = async {
+        match token {
+            Some(token) => wanted.log_in_with(token).await,
+            None => wanted.log_in(environment).await,
+        }
     };
+    let log_in = tokio::time::timeout(PATIENCE, log_in)
+        .await
+        .map_err(|_| Error::misconfigured("the service does not answer in time"))??;
     print_line(&answer(&registry, &log_in, SystemClock.now()))
 }

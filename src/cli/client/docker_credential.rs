@@ -8,9 +8,10 @@ use serde_json::json;
 
 use crate::cli::client::{Options, request};
 use crate::cli::output::{print_line, warn};
-use crate::client::credentials::{LogIn, Proof, Wanted};
+use crate::client::credentials::{Proof, Wanted};
 use crate::client::environment::Environment;
 use crate::client::kept::{KeptLogIns, Place, Turn};
+use crate::client::log_in::LogIn;
 use crate::client::profile::Profile;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::{Error, Result};
@@ -21,7 +22,7 @@ const NOT_FOUND: &str = "credentials not found in native keychain";
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
     /// Get a log-in: the server on standard input, the log-in in JSON on standard output.
-    Get(Options),
+    Get(Box<Options>),
     /// Accept a log-in, and drop it: one is got whenever it is needed.
     Store,
     /// Drop the credential that is kept for a server: the next one is got anew.
@@ -104,7 +105,7 @@ fn unknown(registry: &str) -> String {
 /// life.
 async fn log_in(environment: &Environment, wanted: &Wanted, registry: &str) -> Result<LogIn> {
     let key = match wanted.proof(environment).await? {
-        Proof::Token(token) => return Ok(wanted.log_in_by(token)),
+        Proof::Token(token) => return wanted.log_in_with(token).await,
         Proof::Key(key) => key,
     };
     let Some(kept) = noted(KeptLogIns::of_user(environment)).flatten() else {

@@ -7,6 +7,7 @@ mod pull_secret;
 
 use std::io::{Read, stdin};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -14,12 +15,16 @@ use serde_json::Value;
 use super::arguments;
 use super::output::{Fields, Output};
 use crate::client::cloud::CloudApi;
-use crate::client::credentials::{LogIn, Proof, Wanted};
+use crate::client::credentials::{Proof, Wanted};
 use crate::client::endpoint::Endpoint;
 use crate::client::environment::Environment;
+use crate::client::exchange::Terms;
 use crate::client::job_token::Sources;
+use crate::client::log_in::LogIn;
 use crate::client::profile::{Profile, RegistryProfile};
 use crate::domain::clock::Timestamp;
+use crate::domain::narrowing::Narrowing;
+use crate::domain::scope::Scopes;
 use crate::domain::{Error, Result};
 
 /// The most bytes of a request of another program's protocol.
@@ -89,6 +94,17 @@ pub(super) struct Options {
     /// Certificates of authorities to trust besides the system's, in PEM.
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// A scope that narrows the log-in, such as repository:team/app:pull; may be repeated.
+    #[arg(long, value_name = "SCOPE", value_parser = scope)]
+    scope: Vec<String>,
+    /// The log-in's life, such as 10m. A token is exchanged for one of an hour at most.
+    #[arg(long, value_name = "TIME", value_parser = arguments::life)]
+    ttl: Option<Duration>,
+}
+
+/// Reads a scope as a registry's clients write it.
+fn scope(text: &str) -> Result<String> {
+    Narrowing::new(Scopes::parse([text])?).map(|_| text.to_owned())
 }
 
 /// Reads the URL of a service, as it is.
@@ -116,6 +132,10 @@ impl Options {
                 audience: self.audience.clone(),
             },
             ca_file: self.ca_file.clone(),
+            terms: Terms {
+                scopes: self.scope.clone(),
+                ttl: self.ttl,
+            },
         };
         wanted.or_of(environment, profile)
     }
@@ -135,11 +155,9 @@ pub(super) async fn run(command: Command, output: &Output) -> Result<()> {
     let environment = &Environment::of_process();
     match command {
         Command::GetLoginPassword(options) => {
-            let log_in = options
-                .wanted(environment, None)?
-                .log_in(environment)
-                .await?;
-            print(output, &log_in)
+            let wanted = options.wanted(environment, None)?;
+            let log_in = wanted.log_in(environment).await?;
+            print(output, &wanted, &log_in)
         }
         Command::Login { registry, options } => {
             log_in::log_in(environment, &registry, &options, output).await
@@ -165,8 +183,9 @@ pub(super) async fn run(command: Command, output: &Output) -> Result<()> {
     }
 }
 
-fn print(output: &Output, log_in: &LogIn) -> Result<()> {
+fn print(output: &Output, wanted: &Wanted, log_in: &LogIn) -> Result<()> {
     let fields = vec![
+        ("registry", wanted.service().into()),
         ("username", log_in.username.as_str().into()),
         ("expires_at", time(log_in.expires_at)),
     ];

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::client::credentials::LogIn;
+use crate::client::log_in::LogIn;
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 use crate::sign;

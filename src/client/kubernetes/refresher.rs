@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::client::credentials::{LogIn, Wanted};
+use crate::client::credentials::Wanted;
 use crate::client::environment::Environment;
 use crate::client::job_token::JobToken;
 use crate::client::kubernetes::api_server::{ApiServer, Sent};
@@ -11,6 +11,7 @@ pub use crate::client::kubernetes::documents::Life;
 use crate::client::kubernetes::documents::{
     PullSecret, Subject, add_pull_secret, event, token_request,
 };
+use crate::client::log_in::LogIn;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
@@ -179,10 +180,11 @@ impl Refresher<'_> {
         let token = answer["status"]["token"]
             .as_str()
             .ok_or_else(|| Error::misconfigured("the API server's answer has no token"))?;
-        Ok(self.wanted.log_in_by(JobToken {
+        let token = JobToken {
             token: Secret::new(token),
             source: format!("the service account {name}"),
-        }))
+        };
+        self.wanted.log_in_with(token).await
     }
 
     async fn write(

@@ -65,16 +65,7 @@ impl Access {
         attempt: &mut Attempt,
         context: &RequestContext,
     ) -> Result<Proof, Failed> {
-        let instance = match self.memory.cache.known_instance_by_service(service) {
-            Some(known) => Some(known),
-            None => {
-                let _permit = self.limits.lookup_permit(attempt).await?;
-                self.memory
-                    .cache
-                    .instance_by_service(&self.base.store, service)
-                    .await?
-            }
-        };
+        let instance = self.named_instance(service, log_in, attempt).await?;
         if let Some(instance) = &instance
             && !instance.is_open_to_all()
         {

@@ -71,6 +71,18 @@ impl LogIn {
         }
     }
 
+    /// Tells whether the instance may be named by an id, too: registries name it by its service
+    /// alone, and exchanges come from clients who know its id.
+    pub(super) fn may_name_by_id(&self) -> bool {
+        matches!(
+            self,
+            Self::Password {
+                accepted: Accepted::Tokens | Accepted::Made,
+                ..
+            }
+        )
+    }
+
     /// Tells whether there is a password to guess.
     pub(super) fn can_be_guessed(&self) -> bool {
         matches!(

@@ -1,12 +1,45 @@
 //! The addresses from which registry clients reach an instance.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use crate::domain::instance::Instance;
+use crate::domain::instance::{AnyInstanceId, Instance};
 use crate::domain::refusal::RefusalCause;
 use crate::domain::{Error, Result};
+use crate::service::access::Access;
+use crate::service::access::presented::LogIn;
+use crate::service::limits::attempt::Attempt;
 use crate::service::memory::Memory;
 use crate::service::request::RequestContext;
+
+impl Access {
+    /// Returns the instance that a client names: by its service, and at an exchange by an id, too.
+    ///
+    /// # Errors
+    /// `AddressThrottled` when too many made-up names are looked up; those of the store.
+    pub(super) async fn named_instance(
+        &self,
+        name: &str,
+        log_in: &LogIn,
+        attempt: &mut Attempt,
+    ) -> Result<Option<Arc<Instance>>> {
+        let id: Option<AnyInstanceId> = name.parse().ok().filter(|_| log_in.may_name_by_id());
+        let (cache, store) = (&self.memory.cache, &self.base.store);
+        let known = match &id {
+            Some(id) => cache.known_instance(id),
+            None => cache.known_instance_by_service(name),
+        };
+        if known.is_some() {
+            return Ok(known);
+        }
+        let _permit = self.limits.lookup_permit(attempt).await?;
+        match &id {
+            Some(AnyInstanceId::Tcr(id)) => cache.instance(store, id).await,
+            Some(AnyInstanceId::Cri(id)) => cache.instance_by_cri_id(store, id).await,
+            None => cache.instance_by_service(store, name).await,
+        }
+    }
+}
 
 /// Refuses a registry client that may not come from where it comes from. It reads memory alone.
 pub(in crate::service) async fn check_reach(

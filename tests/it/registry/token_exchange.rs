@@ -64,6 +64,38 @@ async fn a_token_is_exchanged_for_a_log_in_of_its_role() {
 }
 
 #[tokio::test]
+async fn the_audience_may_be_an_id_of_the_instance() {
+    let keyless = Keyless::new().await;
+    let app = &keyless.app;
+    let token = keyless.token(GITHUB);
+    let audiences = [app.instance.id.as_str(), app.instance.cri_id.as_str()];
+    for (audience, status) in audiences
+        .map(|id| (id, 200))
+        .into_iter()
+        .chain([("tcr-zzzzzzzz", 400), ("unknown.example.com", 400)])
+    {
+        // Twice: by the store, and by memory.
+        for _ in 0..2 {
+            let asked = [
+                ("grant_type", TOKEN_EXCHANGE),
+                ("subject_token_type", JWT),
+                ("subject_token", &token),
+                ("audience", audience),
+            ];
+            let answer = app.oauth(&asked).await;
+            assert_eq!(answer.status, status, "{audience}: {}", answer.body);
+        }
+    }
+    let query = format!("service={}", app.instance.id);
+    let answer = app.registry(Some(("jwt", &token)), &query).await;
+    assert_eq!(
+        answer.status,
+        StatusCode::UNAUTHORIZED,
+        "registries send the service"
+    );
+}
+
+#[tokio::test]
 async fn a_log_in_outlives_the_token_that_it_came_from_and_lives_an_hour() {
     let keyless = Keyless::new().await;
     let app = &keyless.app;

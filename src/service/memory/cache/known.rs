@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::credential::{CredentialId, FixedPassword, LongTermCredential};
 use crate::domain::identity::{OidcProvider, User};
 use crate::domain::ids::{AccountId, InstanceId};
-use crate::domain::instance::Instance;
+use crate::domain::instance::{AnyInstanceId, Instance};
 use crate::domain::principal::Principal;
 use crate::domain::service_account::ServiceAccount;
 use crate::service::memory::cache::{AccessKey, NounCache};
@@ -22,6 +22,13 @@ impl NounCache {
         service: &str,
     ) -> Option<Arc<Instance>> {
         self.caches.instances_by_service.get(service)
+    }
+
+    pub(in crate::service) fn known_instance(&self, id: &AnyInstanceId) -> Option<Arc<Instance>> {
+        match id {
+            AnyInstanceId::Tcr(id) => self.caches.instances.get(id),
+            AnyInstanceId::Cri(id) => self.caches.instances_by_cri_id.get(id),
+        }
     }
 
     pub(in crate::service) fn known_credential(
