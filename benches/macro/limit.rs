@@ -14,7 +14,9 @@ use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -23,6 +25,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use crate::Result;
+use crate::job_tokens::Issuer;
 
 /// Which server a child process is.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -35,6 +38,8 @@ pub(crate) enum Role {
     IssueAlibaba,
     /// Opens and signs.
     Exchange,
+    /// Verifies RS256 and signs.
+    ExchangeJobToken,
 }
 
 /// The request that a TC3 client signs, but for the body's hash.
@@ -68,6 +73,8 @@ struct Keys {
     signing: EcdsaKeyPair,
     sealed: Vec<u8>,
     signed: Vec<u8>,
+    /// The issuer's public key, what it signed and its signature.
+    job_token: (ParsedPublicKey, Vec<u8>, Vec<u8>),
     random: SystemRandom,
     /// Nonces are counted: drawing one is not what a seal can't do without.
     nonce: AtomicU64,
@@ -86,8 +93,12 @@ impl Keys {
                 &mut sealed,
             )
             .map_err(failed)?;
+        let (key, text, signature) = Issuer::new()?.signed()?;
+        let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key)
+            .map_err(|_| "a key can't be read")?;
         Ok(Self {
             role,
+            job_token: (key, text, signature),
             verifying: hmac::Key::new(hmac::HMAC_SHA256, &[5; 32]),
             sealing,
             signing: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(failed)?,
@@ -105,6 +116,7 @@ impl Keys {
             Role::IssueTencent => self.issue(body, TC3_CANONICAL, TC3_TO_SIGN),
             Role::IssueAlibaba => self.issue(body, ACS3_CANONICAL, ACS3_TO_SIGN),
             Role::Exchange => self.exchange(),
+            Role::ExchangeJobToken => self.exchange_job_token(),
         }
     }
 
@@ -126,6 +138,12 @@ impl Keys {
                 &mut payload,
             )
             .is_ok()
+    }
+
+    fn exchange_job_token(&self) -> bool {
+        let (key, text, signature) = &self.job_token;
+        key.verify_sig(text, signature).is_ok()
+            && self.signing.sign(&self.random, &self.signed).is_ok()
     }
 
     fn exchange(&self) -> bool {

@@ -10,8 +10,8 @@ use crate::Result;
 use crate::connection::{Connection, Expected};
 use crate::process::Server;
 use crate::report::{Contender, Sample};
-use crate::requests::{Credential, Operation, Pace, create_instance_token};
-use crate::store::Data;
+use crate::requests::{Credentials, Operation, Pace, create_instance_token, role_credential};
+use crate::store::{Credential, Data};
 
 /// A load on a server.
 #[derive(Clone, Copy)]
@@ -74,11 +74,33 @@ pub(crate) async fn wait_until_healthy(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// Gets a temporary credential of every account, by Tencent's API.
-pub(crate) async fn collect_credentials(
-    address: SocketAddr,
-    data: &Data,
-) -> Result<Vec<Credential>> {
+/// Gets a temporary credential of every account's root, and of every role that a job has.
+pub(crate) async fn collect_credentials(address: SocketAddr, data: &Data) -> Result<Credentials> {
+    Ok(Credentials {
+        of_roots: credentials_of_roots(address, data).await?,
+        of_roles: credentials_of_roles(address, data).await?,
+    })
+}
+
+async fn credentials_of_roles(address: SocketAddr, data: &Data) -> Result<Vec<Credential>> {
+    let mut connection = Connection::open(address).await?;
+    let mut credentials = Vec::with_capacity(data.job_log_ins.len());
+    for (tenant, log_in) in data.tenants.iter().zip(&data.job_log_ins) {
+        let request = role_credential(tenant, log_in);
+        let expected = Expected::Body(r#""access_token":"trst_"#);
+        let answer = connection.send(&request, expected).await?;
+        let answer: serde_json::Value = serde_json::from_slice(answer)?;
+        let text = |name: &str| answer[name].as_str().map(str::to_owned);
+        credentials.push(Credential {
+            username: text("username").ok_or("a log-in lacks its username")?,
+            secret: text("access_token").ok_or("a log-in lacks its secret")?,
+        });
+    }
+    Ok(credentials)
+}
+
+/// Gets a temporary credential of every account's root, by Tencent's API.
+async fn credentials_of_roots(address: SocketAddr, data: &Data) -> Result<Vec<Credential>> {
     let mut connection = Connection::open(address).await?;
     let mut credentials = Vec::with_capacity(data.tenants.len());
     for tenant in &data.tenants {
@@ -108,7 +130,7 @@ pub(crate) async fn answer_bytes(
     address: SocketAddr,
     operation: Operation,
     data: &Data,
-    credentials: &[Credential],
+    credentials: &Credentials,
 ) -> Result<usize> {
     let request = operation.request(data, credentials, 0)?;
     Ok(Connection::open(address)

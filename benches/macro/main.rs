@@ -12,6 +12,7 @@
 //! how many come at once. `docs/performance.md` says how to run it and what it showed.
 
 mod connection;
+mod job_tokens;
 mod limit;
 mod load;
 mod overload;
@@ -32,7 +33,7 @@ use crate::limit::Role;
 use crate::load::{Load, Supply};
 use crate::process::Server;
 use crate::report::{Contender, Sample};
-use crate::requests::{Credential, Operation, Pace};
+use crate::requests::{Credentials, Operation, Pace};
 
 /// The program's own, so that the servers differ only in what they do.
 #[global_allocator]
@@ -151,7 +152,7 @@ async fn trials(
     options: &Options,
     transire: &Server,
     data: &store::Data,
-    credentials: &[Credential],
+    credentials: &Credentials,
 ) -> Result<Vec<Trial>> {
     let mut trials = Vec::new();
     for operation in Operation::ALL
@@ -192,7 +193,7 @@ async fn compare(options: &Options) -> Result<()> {
     let mut audited = 0;
 
     let credentials = load::collect_credentials(transire.address, &data).await?;
-    audited += credentials.len() as u64;
+    audited += (credentials.of_roots.len() + credentials.of_roles.len()) as u64;
     let trials = trials(options, &transire, &data, &credentials).await?;
     audited += trials.len() as u64;
     let registry = Server::docker_registry(data.directory())?;

@@ -74,6 +74,7 @@ pub(crate) fn print(samples: &[Sample], paces: &[Pace], started: Duration, idle_
             )
         );
     }
+    print_job_tokens(samples);
     println!(
         "\nstart to first answer: {} ms; idle: {:.1} MB",
         started.as_millis(),
@@ -120,6 +121,27 @@ fn table(samples: &[&Sample]) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+/// Prints how much an exchange costs with a job's token, beside one with a temporary credential of
+/// the same role.
+fn print_job_tokens(samples: &[Sample]) {
+    let of = |operation| {
+        let own = samples.iter().filter(move |sample| {
+            sample.operation == Some(operation) && sample.contender == Contender::Transire
+        });
+        own.map(Sample::processor_micros)
+    };
+    let ratios: Vec<f64> = of(Operation::ExchangeJobToken)
+        .zip(of(Operation::ExchangeOfRole))
+        .map(|(token, credential)| token / credential)
+        .collect();
+    if !ratios.is_empty() {
+        println!(
+            "\na job's token : a temporary credential of its role, in CPU: {}",
+            spread(ratios)
+        );
+    }
 }
 
 /// Returns the row of one server under one load, beside the limit's samples of the same rounds.

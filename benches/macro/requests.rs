@@ -14,7 +14,7 @@ use transire::sign::{Parameters, Signer};
 use crate::Result;
 use crate::connection::Expected;
 use crate::limit::Role;
-use crate::store::{Data, Tenant};
+use crate::store::{Credential, Data, Tenant};
 
 /// A registry user, for the comparison with a password file.
 pub(crate) const REGISTRY_USER: &str = "bench";
@@ -37,10 +37,12 @@ pub(crate) enum Pace {
     PerSecond(f64),
 }
 
-/// A credential that logs in to an account's instance.
-pub(crate) struct Credential {
-    pub(crate) username: String,
-    pub(crate) secret: String,
+/// The temporary credentials that are exchanged.
+pub(crate) struct Credentials {
+    /// Of each account's root.
+    pub(crate) of_roots: Vec<Credential>,
+    /// Of the roles that jobs have.
+    pub(crate) of_roles: Vec<Credential>,
 }
 
 /// An operation that is measured.
@@ -52,10 +54,20 @@ pub(crate) enum Operation {
     IssueAlibaba,
     /// `GET /token` with a temporary credential and one scope.
     Exchange,
+    /// The same with a temporary credential of a role.
+    ExchangeOfRole,
+    /// The same with the OpenID Connect token of a job, which has that role and whose key is known.
+    ExchangeJobToken,
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 3] = [Self::IssueTencent, Self::IssueAlibaba, Self::Exchange];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::IssueTencent,
+        Self::IssueAlibaba,
+        Self::Exchange,
+        Self::ExchangeOfRole,
+        Self::ExchangeJobToken,
+    ];
 
     /// Returns its name in the report.
     pub(crate) fn name(self) -> &'static str {
@@ -63,6 +75,8 @@ impl Operation {
             Self::IssueTencent => "issue (Tencent, TC3)",
             Self::IssueAlibaba => "issue (Alibaba, ACS3)",
             Self::Exchange => "exchange for a token",
+            Self::ExchangeOfRole => "exchange as a role",
+            Self::ExchangeJobToken => "exchange of a job's token",
         }
     }
 
@@ -71,7 +85,8 @@ impl Operation {
         match self {
             Self::IssueTencent => Role::IssueTencent,
             Self::IssueAlibaba => Role::IssueAlibaba,
-            Self::Exchange => Role::Exchange,
+            Self::Exchange | Self::ExchangeOfRole => Role::Exchange,
+            Self::ExchangeJobToken => Role::ExchangeJobToken,
         }
     }
 
@@ -80,7 +95,7 @@ impl Operation {
         Expected::Body(match self {
             Self::IssueTencent => r#""Token":"trst_"#,
             Self::IssueAlibaba => r#""AuthorizationToken":"trst_"#,
-            Self::Exchange => r#""token":"ey"#,
+            Self::Exchange | Self::ExchangeOfRole | Self::ExchangeJobToken => r#""token":"ey"#,
         })
     }
 
@@ -89,7 +104,7 @@ impl Operation {
     pub(crate) fn requests(
         self,
         data: &Data,
-        credentials: &[Credential],
+        credentials: &Credentials,
         time: Duration,
         pace: Pace,
     ) -> Result<Vec<Vec<u8>>> {
@@ -107,14 +122,22 @@ impl Operation {
     pub(crate) fn request(
         self,
         data: &Data,
-        credentials: &[Credential],
+        credentials: &Credentials,
         number: usize,
     ) -> Result<Vec<u8>> {
         let place = number % data.tenants.len();
         match self {
             Self::IssueTencent => create_instance_token(&data.tenants[place]),
             Self::IssueAlibaba => get_authorization_token(&data.tenants[place]),
-            Self::Exchange => Ok(token(&data.tenants[place], &credentials[place])),
+            Self::Exchange => Ok(token(&data.tenants[place], &credentials.of_roots[place])),
+            Self::ExchangeOfRole => {
+                let place = place % credentials.of_roles.len();
+                Ok(token(&data.tenants[place], &credentials.of_roles[place]))
+            }
+            Self::ExchangeJobToken => {
+                let place = place % data.job_log_ins.len();
+                Ok(token(&data.tenants[place], &data.job_log_ins[place]))
+            }
         }
     }
 }
@@ -186,6 +209,26 @@ fn token(tenant: &Tenant, credential: &Credential) -> Vec<u8> {
         HeaderValue::from_static("docker/28.0.0 go/go1.24.0"),
     );
     written("GET", &target, &headers, b"")
+}
+
+/// Exchanges a job's token for a temporary credential of its role.
+pub(crate) fn role_credential(tenant: &Tenant, log_in: &Credential) -> Vec<u8> {
+    let form = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([
+            (
+                "grant_type",
+                "urn:ietf:params:oauth:grant-type:token-exchange",
+            ),
+            ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+            ("subject_token", &*log_in.secret),
+            ("role", &*log_in.username),
+            ("audience", &*tenant.instance.service),
+        ])
+        .finish();
+    let mut headers = HeaderMap::new();
+    let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+    headers.insert(header::CONTENT_TYPE, form_type);
+    written("POST", "/oauth/token", &headers, form.as_bytes())
 }
 
 /// Logs in to a registry that checks a password file.

@@ -4,16 +4,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use transire::config::Settings;
+use transire::domain::identity::Target;
 use transire::domain::ids::AccountId;
 use transire::domain::instance::Instance;
-use transire::service::{Caller, NewAccessKey, NewInstance, RequestContext, Service};
+use transire::service::{
+    Attached, Call, Caller, Identity, NewAccessKey, NewInstance, NewOidcProvider, RequestContext,
+    Service,
+};
 use transire::sign::SigningSecret;
 use transire::store::Open;
 
 use crate::Result;
+use crate::job_tokens::{AUDIENCE, ISSUER, Issuer};
 
 /// How many accounts the load is spread over.
 pub(crate) const ACCOUNTS: usize = 1000;
+/// How many of them trust jobs: as many providers stay in memory.
+const TRUSTING_ACCOUNTS: usize = 250;
 
 /// One account: its access key and its instance.
 pub(crate) struct Tenant {
@@ -22,10 +29,18 @@ pub(crate) struct Tenant {
     pub(crate) instance: Instance,
 }
 
+/// A credential that logs in to an account's instance.
+pub(crate) struct Credential {
+    pub(crate) username: String,
+    pub(crate) secret: String,
+}
+
 /// The data of one run, which goes away with it.
 pub(crate) struct Data {
     directory: PathBuf,
     pub(crate) tenants: Vec<Tenant>,
+    /// A job's token and its role's name, one for each account that trusts jobs.
+    pub(crate) job_log_ins: Vec<Credential>,
     /// Lines in the audit before anything was measured.
     audited_before: u64,
 }
@@ -37,6 +52,7 @@ impl Data {
         let mut data = Self {
             directory,
             tenants: Vec::new(),
+            job_log_ins: Vec::new(),
             audited_before: 0,
         };
         let service = Arc::new(
@@ -49,9 +65,16 @@ impl Data {
             )
             .await?,
         );
+        let issuer = Issuer::new()?;
+        for number in 0..TRUSTING_ACCOUNTS {
+            data.job_log_ins.push(Credential {
+                username: "role/ci".to_owned(),
+                secret: issuer.token(number)?,
+            });
+        }
         // All at once: writes that wait together share an fsync.
         let making: Vec<_> = (0..ACCOUNTS)
-            .map(|number| tokio::spawn(tenant(Arc::clone(&service), number)))
+            .map(|number| tokio::spawn(tenant(Arc::clone(&service), issuer.jwks(), number)))
             .collect();
         for tenant in making {
             data.tenants
@@ -92,7 +115,11 @@ impl Drop for Data {
     }
 }
 
-async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Result<Tenant> {
+async fn tenant(
+    service: Arc<Service>,
+    jwks: String,
+    number: usize,
+) -> transire::domain::Result<Tenant> {
     let operator = Caller::operator();
     let context = RequestContext::operator(service.base.request_id());
     let id = AccountId::new(100_000_000_001 + i64::try_from(number).unwrap_or_default())?;
@@ -120,9 +147,47 @@ async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Resul
         .registry
         .create_instance(&service.call(&operator, &context), new)
         .await?;
+    if number < TRUSTING_ACCOUNTS {
+        let call = service.call(&operator, &context);
+        trust_jobs(&service.identity, &call, account, jwks).await?;
+    }
     Ok(Tenant {
         access_key_id: id,
         secret: SigningSecret::new(secret),
         instance,
     })
+}
+
+/// Makes the role `ci`, which an issuer's tokens may have.
+async fn trust_jobs(
+    identity: &Identity,
+    call: &Call<'_>,
+    account: AccountId,
+    jwks: String,
+) -> transire::domain::Result<()> {
+    let provider = NewOidcProvider {
+        account,
+        name: "actions".to_owned(),
+        issuer: ISSUER.to_owned(),
+        audiences: vec![AUDIENCE.to_owned()],
+        jwks: Some(jwks),
+        algorithms: Vec::new(),
+    };
+    identity.create_oidc_provider(call, provider).await?;
+    let trust = serde_json::json!({ "Version": "1", "Statement": [{
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": { "Federated": [format!("acs:ram::{account}:oidc-provider/actions")] },
+        "Condition": {
+            "StringEquals": { "oidc:aud": AUDIENCE },
+            "StringLike": { "oidc:sub": "repo:example-org/*" },
+        },
+    }] });
+    identity
+        .create_role(call, account, "ci", &trust.to_string(), 3600)
+        .await?;
+    let role = Target::Role("ci".to_owned());
+    identity
+        .set_attached(call, account, "QcloudTCRFullAccess", &role, Attached::Yes)
+        .await
 }
