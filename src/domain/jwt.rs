@@ -9,16 +9,20 @@ const MIN_LENGTH: usize = 100;
 /// Tells whether a text has the form of a signed token: three parts of base64url, of which the
 /// first begins as a JSON object does.
 pub fn has_form(text: &str) -> bool {
-    let is_part = |part: &str| {
-        !part.is_empty()
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    text.len() >= MIN_LENGTH
-        && text.starts_with("ey")
-        && text.split('.').count() == 3
-        && text.split('.').all(is_part)
+    if text.len() < MIN_LENGTH || !text.starts_with("ey") {
+        return false;
+    }
+    let (mut dots, mut is_empty) = (0, true);
+    for byte in text.bytes() {
+        match byte {
+            b'.' if is_empty => return false,
+            b'.' => (dots, is_empty) = (dots + 1, true),
+            b'-' | b'_' => is_empty = false,
+            byte if byte.is_ascii_alphanumeric() => is_empty = false,
+            _ => return false,
+        }
+    }
+    dots == 2 && !is_empty
 }
 
 /// Returns the secret of this service that a text in the form of a token carries in the place of

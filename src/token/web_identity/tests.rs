@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::jwk_set::JWKS_BYTES;
 use super::testing::TestKey;
 use super::*;
 
@@ -141,13 +142,11 @@ fn the_examples_of_the_rfcs_verify() {
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
         assert!(
-            key.material
-                .verifies(algorithm, signed.as_bytes(), &signature),
+            key.verifies(algorithm, signed.as_bytes(), &signature),
             "{algorithm}"
         );
         assert!(
-            !key.material
-                .verifies(algorithm, &signed.as_bytes()[1..], &signature),
+            !key.verifies(algorithm, &signed.as_bytes()[1..], &signature),
             "{algorithm}"
         );
     }
