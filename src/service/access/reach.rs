@@ -23,7 +23,12 @@ impl Access {
         log_in: &LogIn,
         attempt: &mut Attempt,
     ) -> Result<Option<Arc<Instance>>> {
-        let id: Option<AnyInstanceId> = name.parse().ok().filter(|_| log_in.may_name_by_id());
+        // Most log-ins name none, and no text is read in vain at each of them.
+        let id: Option<AnyInstanceId> = if log_in.may_name_by_id() {
+            name.parse().ok()
+        } else {
+            None
+        };
         let (cache, store) = (&self.memory.cache, &self.base.store);
         let known = match &id {
             Some(id) => cache.known_instance(id),
