@@ -1,10 +1,42 @@
 //! Variables of the environment that are no settings.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Tells whether the user wants no colours, by the variable of no-color.org.
 pub fn refuses_colours() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|text| !text.is_empty())
+}
+
+/// The variables by which a supervisor such as systemd says that it wants to hear of the process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SupervisorVariables {
+    /// The socket that hears it: a path, or `@` and an abstract name.
+    pub notify_socket: Option<String>,
+    /// How long the process may be silent.
+    pub watchdog: Option<Duration>,
+}
+
+impl SupervisorVariables {
+    /// Returns this process's. A watchdog that is another process's counts as none.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
+    pub fn of_process() -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+        let own = std::process::id().to_string();
+        let is_meant = variable("WATCHDOG_PID").is_none_or(|id| id == own);
+        let watchdog = variable("WATCHDOG_USEC")
+            .filter(|_| is_meant)
+            .and_then(|text| text.parse().ok())
+            .filter(|microseconds| *microseconds > 0)
+            .map(Duration::from_micros);
+        Self {
+            notify_socket: variable("NOTIFY_SOCKET"),
+            watchdog,
+        }
+    }
 }
 
 /// Looks for the first of these programs on the path.

@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 
 pub use self::database_url::DatabaseUrl;
 pub use self::document::document;
-pub use self::environment::{find_program, refuses_colours};
+pub use self::environment::{SupervisorVariables, find_program, refuses_colours};
 pub use self::limits::Limits;
 pub use self::listen::Listen;
 pub use self::settings::{

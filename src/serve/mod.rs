@@ -2,7 +2,7 @@
 //!
 //! [`serve`] is the command; [`run`] serves at a listener until it is told to stop. [`gate`]
 //! accepts connections, [`connection`] serves one, [`slots`] limits how many there are, [`tls`]
-//! reads certificates, and [`signals`] end it all.
+//! reads certificates, and [`signals`] end it all. [`supervisor`] hears of it.
 
 mod activity;
 mod connection;
@@ -12,6 +12,7 @@ mod open_files;
 mod privacy;
 mod signals;
 mod slots;
+mod supervisor;
 mod tls;
 
 use std::io::Write;
@@ -25,8 +26,9 @@ use tokio::sync::oneshot;
 use self::connection::Phase;
 use self::gate::Gate;
 pub use self::signals::{Signals, Told};
+use self::supervisor::Supervisor;
 pub use self::tls::Tls;
-use crate::config::Settings;
+use crate::config::{Settings, SupervisorVariables};
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};
 use crate::http::Server;
@@ -85,7 +87,11 @@ pub async fn serve(settings: &Settings, signals: &mut Signals) -> Result<()> {
         return Ok(());
     };
     let (service, listener) = prepared?;
+    let supervisor = Supervisor::find(&SupervisorVariables::of_process());
     announce(settings, &service, &listener)?;
+    if let Some(supervisor) = &supervisor {
+        supervisor.ready();
+    }
     let (stop, stopped) = oneshot::channel();
     let (hurry, hurried) = oneshot::channel();
     let mut running = tokio::spawn(run_until(
@@ -95,7 +101,18 @@ pub async fn serve(settings: &Settings, signals: &mut Signals) -> Result<()> {
         stopped,
         hurried,
     ));
-    signals.next().await;
+    match &supervisor {
+        Some(supervisor) => {
+            tokio::select! {
+                _ = signals.next() => {}
+                () = supervisor.beat() => {}
+            }
+            supervisor.stopping();
+        }
+        None => {
+            signals.next().await;
+        }
+    }
     tracing::info!("shutting down");
     // The receivers live as long as the task that is awaited next.
     stop.send(()).ok();

@@ -30,6 +30,7 @@ mod policies;
 mod replicas;
 mod serve;
 mod style;
+mod supervisor;
 mod tls;
 
 mod alibaba {
