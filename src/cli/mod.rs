@@ -19,6 +19,7 @@ mod group;
 mod instance;
 mod keys;
 mod log;
+mod manual;
 mod namespace;
 mod oidc_provider;
 mod output;
@@ -148,6 +149,8 @@ enum Command {
     Data(data::Command),
     #[command(flatten)]
     Client(client::Command),
+    #[command(flatten)]
+    Manual(manual::Command),
 }
 
 /// An object of an account, by its name.
@@ -314,15 +317,19 @@ impl Cli {
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && !refuses_colours())
             .try_init()
             .ok();
-        if let Command::Client(command) = command {
-            // A client has neither data nor settings.
-            let output = Output::new(global.output);
-            let done = signals
-                .unless_told(Box::pin(client::run(command, &output)))
-                .await
-                .map_err(Failure::Stopped)?;
-            return Ok(done?);
-        }
+        // These have neither data nor settings.
+        let command = match command {
+            Command::Manual(command) => return Ok(manual::run(&command)?),
+            Command::Client(command) => {
+                let output = Output::new(global.output);
+                let done = signals
+                    .unless_told(Box::pin(client::run(command, &output)))
+                    .await
+                    .map_err(Failure::Stopped)?;
+                return Ok(done?);
+            }
+            command => command,
+        };
         let database = global
             .database
             .as_deref()
@@ -397,7 +404,8 @@ async fn run_to_its_end(
         | Command::Init
         | Command::Quickstart(_)
         | Command::Data(_)
-        | Command::Client(_) => Ok(()),
+        | Command::Client(_)
+        | Command::Manual(_) => Ok(()),
     };
     context.service.ledger.close().await;
     done?;

@@ -470,3 +470,20 @@ fn what_is_well_formed_and_missing_is_no_wrong_command() {
     }
     assert!(!Path::new("nowhere").exists());
 }
+
+#[test]
+fn every_command_has_a_manual_page_and_completions() {
+    let program = Program::new("manual");
+    program.done(&["man", "--out", "pages"]);
+    let page = |name: &str| {
+        let page = fs::read_to_string(program.folder.join("pages").join(name));
+        page.unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    assert!(page("transire.1").contains(r"transire\-oidc\-provider(1)"));
+    let of_command = page("transire-oidc-provider-create.1");
+    assert!(of_command.contains(r"\-\-preset"), "{of_command}");
+    for shell in ["bash", "zsh", "fish"] {
+        let completions = program.done(&["completions", shell]);
+        assert!(completions.contains("get-login-password"), "{shell}");
+    }
+}

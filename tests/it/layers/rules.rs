@@ -79,7 +79,8 @@ rooms! {
     cli, Free: rooms [
         client config domain open quickstart registry_config serve service transfer views
     ] crates [
-        clap comfy_table serde serde_json tokio tracing tracing_subscriber
+        clap clap_complete clap_mangen comfy_table serde serde_json tokio tracing
+        tracing_subscriber
     ];
 }
 

@@ -1,0 +1,54 @@
+//! Completions for shells, and the manual pages: both are made from the commands as they are.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{CommandFactory, Subcommand};
+use clap_complete::Shell;
+
+use super::Cli;
+use crate::domain::{Error, Result};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write the manual pages, one for each command.
+    Man {
+        /// The folder for them; it is made if it isn't there.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+/// Runs a command that needs neither data nor settings.
+///
+/// # Errors
+/// `Misconfigured` when the output can't be written.
+pub(super) fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::Completions { shell } => {
+            let mut completions = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "transire", &mut completions);
+            let mut stdout = std::io::stdout();
+            stdout
+                .write_all(&completions)
+                .and_then(|()| stdout.flush())
+                .map_err(|error| Error::misconfigured(format!("stdout can't be written: {error}")))
+        }
+        Command::Man { out } => write_pages(out).map_err(|error| {
+            Error::misconfigured(format!(
+                "the manual pages can't be written to {}: {error}",
+                out.display()
+            ))
+        }),
+    }
+}
+
+fn write_pages(out: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(out)?;
+    clap_mangen::generate_to(Cli::command(), out)
+}
