@@ -13,6 +13,7 @@ mod allow_list;
 mod arguments;
 mod audit;
 mod client;
+mod config;
 mod credential;
 mod data;
 mod group;
@@ -143,6 +144,9 @@ enum Command {
     /// The audit: actions and refused requests.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// The settings.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Write the files with which a registry trusts an instance's tokens.
     RegistryConfig(registry_config::Command),
     #[command(flatten)]
@@ -320,6 +324,7 @@ impl Cli {
         // These have neither data nor settings.
         let command = match command {
             Command::Manual(command) => return Ok(manual::run(&command)?),
+            Command::Config(config::Command::Example) => return Ok(config::example()?),
             Command::Client(command) => {
                 let output = Output::new(global.output);
                 let done = signals
@@ -342,6 +347,7 @@ impl Cli {
             database,
         })?;
         match command {
+            Command::Config(_) => Ok(config::accepted(&settings, &Output::new(global.output))?),
             Command::Serve { listen } => {
                 settings.listen = listen.unwrap_or(settings.listen);
                 Ok(serve::serve(&settings, &mut signals).await?)
@@ -405,6 +411,7 @@ async fn run_to_its_end(
         | Command::Quickstart(_)
         | Command::Data(_)
         | Command::Client(_)
+        | Command::Config(_)
         | Command::Manual(_) => Ok(()),
     };
     context.service.ledger.close().await;

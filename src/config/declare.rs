@@ -18,6 +18,8 @@ pub(super) struct Setting {
     pub(super) number: Option<u64>,
     /// The value, or words for its absence; a secret is not shown.
     pub(super) shown: String,
+    /// The value as a settings file has it; none where nothing is set.
+    pub(super) written: Option<toml::Value>,
 }
 
 /// A type that a setting's value can have.
@@ -26,6 +28,9 @@ pub(super) trait Value {
 
     /// Returns the value as the documents show it.
     fn show(&self) -> String;
+
+    /// Returns the value as a settings file has it; none for what isn't set, and for a secret.
+    fn written(&self) -> Option<toml::Value>;
 
     /// Returns the value if it is a number.
     fn number(&self) -> Option<u64> {
@@ -100,6 +105,7 @@ impl<T: Value> Declared for T {
             bounds,
             number: self.number(),
             shown,
+            written: self.written(),
         });
     }
 }

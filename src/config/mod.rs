@@ -12,6 +12,7 @@ mod database_url;
 mod declare;
 mod document;
 mod environment;
+mod example;
 mod kind;
 mod known;
 mod limits;
@@ -30,6 +31,7 @@ use zeroize::Zeroizing;
 pub use self::database_url::DatabaseUrl;
 pub use self::document::document;
 pub use self::environment::{SupervisorVariables, find_program, refuses_colours};
+pub use self::example::example;
 pub use self::limits::Limits;
 pub use self::listen::Listen;
 pub use self::settings::{

@@ -53,6 +53,10 @@ macro_rules! numbers {
                 self.to_string()
             }
 
+            fn written(&self) -> Option<toml::Value> {
+                i64::try_from(*self).ok().map(toml::Value::Integer)
+            }
+
             fn number(&self) -> Option<u64> {
                 Some(*self as u64)
             }
@@ -75,6 +79,10 @@ macro_rules! words {
                 };
                 format!("`{word}`")
             }
+
+            fn written(&self) -> Option<toml::Value> {
+                Some(self.show().trim_matches('`').into())
+            }
         })+
     };
 }
@@ -94,6 +102,10 @@ macro_rules! secrets {
             fn show(&self) -> String {
                 "a secret".to_owned()
             }
+
+            fn written(&self) -> Option<toml::Value> {
+                None
+            }
         })+
     };
 }
@@ -106,6 +118,10 @@ impl Value for bool {
     fn show(&self) -> String {
         self.to_string()
     }
+
+    fn written(&self) -> Option<toml::Value> {
+        Some((*self).into())
+    }
 }
 
 impl Value for String {
@@ -114,6 +130,10 @@ impl Value for String {
     fn show(&self) -> String {
         format!("`{self}`")
     }
+
+    fn written(&self) -> Option<toml::Value> {
+        Some(self.as_str().into())
+    }
 }
 
 impl Value for PathBuf {
@@ -121,6 +141,10 @@ impl Value for PathBuf {
 
     fn show(&self) -> String {
         format!("`{}`", self.display())
+    }
+
+    fn written(&self) -> Option<toml::Value> {
+        Some(self.display().to_string().into())
     }
 }
 
@@ -132,6 +156,13 @@ impl Value for Listen {
             Self::Port(port) => port.to_string(),
             Self::Address(address) => format!("`{address}`"),
         }
+    }
+
+    fn written(&self) -> Option<toml::Value> {
+        Some(match self {
+            Self::Port(port) => i64::from(*port).into(),
+            Self::Address(address) => address.to_string().into(),
+        })
     }
 }
 
@@ -145,6 +176,10 @@ impl Value for Vec<String> {
             format!("`{}`", self.join("`, `"))
         }
     }
+
+    fn written(&self) -> Option<toml::Value> {
+        Some(self.clone().into())
+    }
 }
 
 impl Value for HashMap<String, u32> {
@@ -157,6 +192,12 @@ impl Value for HashMap<String, u32> {
             format!("{} figures", self.len())
         }
     }
+
+    fn written(&self) -> Option<toml::Value> {
+        let figures = self.iter();
+        let figures = figures.map(|(name, figure)| (name.clone(), i64::from(*figure).into()));
+        Some(toml::Value::Table(figures.collect()))
+    }
 }
 
 impl<T: Value> Value for Option<T> {
@@ -164,6 +205,10 @@ impl<T: Value> Value for Option<T> {
 
     fn show(&self) -> String {
         self.as_ref().map_or_else(|| "none".to_owned(), T::show)
+    }
+
+    fn written(&self) -> Option<toml::Value> {
+        self.as_ref().and_then(T::written)
     }
 
     fn number(&self) -> Option<u64> {
