@@ -11,6 +11,7 @@ use crate::remote;
 use crate::service::Service;
 use crate::service::access::Access;
 use crate::service::access::passwords::Passwords;
+use crate::service::access::verified_tokens::VerifiedTokens;
 use crate::service::access::web_identity::Issuers;
 use crate::service::base::Base;
 use crate::service::credentials::Credentials;
@@ -250,6 +251,7 @@ fn access(shared: &Shared, settings: &Settings, passwords: Arc<Passwords>) -> Ac
         signatures: settings.signatures.clone(),
         passwords,
         issuers: Issuers::default(),
+        verified_tokens: VerifiedTokens::default(),
         remote: Arc::new(remote::Client::new(settings.outgoing.clone())),
     }
 }

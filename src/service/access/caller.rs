@@ -110,7 +110,7 @@ pub(in crate::service) struct TokenLogIn {
     pub(in crate::service) provider: String,
     /// When the provider was made: another one of its name is later.
     pub(in crate::service) provider_created_at: Timestamp,
-    pub(in crate::service) identity: WebIdentity,
+    pub(in crate::service) identity: Arc<WebIdentity>,
 }
 
 /// Whom an OpenID Connect token proved.

@@ -14,6 +14,7 @@ pub(super) mod presented;
 pub(super) mod reach;
 pub(super) mod signed_calls;
 pub(super) mod validity;
+pub(super) mod verified_tokens;
 pub(super) mod web_identity;
 
 pub(super) mod log_in;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::passwords::Passwords;
+use self::verified_tokens::VerifiedTokens;
 use self::web_identity::Issuers;
 use crate::service::base::Base;
 use crate::service::limits::Limits;
@@ -38,6 +40,7 @@ pub struct Access {
     pub(super) signatures: Signatures,
     pub(super) passwords: Arc<Passwords>,
     pub(super) issuers: Issuers,
+    pub(super) verified_tokens: VerifiedTokens,
     pub(super) remote: Arc<remote::Client>,
 }
 

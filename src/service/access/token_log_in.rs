@@ -18,6 +18,7 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::access::Access;
 use crate::service::access::caller::{Proof, TokenLogIn};
+use crate::service::access::verified_tokens::{Providers, Verified};
 use crate::service::limits::attempt::Attempt;
 use crate::service::memory::trusting_roles::{bearer, is_revoked};
 use crate::service::request::RequestContext;
@@ -87,7 +88,7 @@ impl Access {
         instance: &Instance,
         token: &Secret,
         attempt: &mut Attempt,
-    ) -> Result<(Arc<OidcProvider>, WebIdentity)> {
+    ) -> Result<(Arc<OidcProvider>, Arc<WebIdentity>)> {
         let (provider, identity) = self
             .verify_job_token(instance.account, token, attempt)
             .await?;
@@ -113,11 +114,35 @@ impl Access {
         account: AccountId,
         token: &Secret,
         attempt: &mut Attempt,
-    ) -> Result<(Arc<OidcProvider>, WebIdentity)> {
-        let token = UnverifiedToken::parse(token.expose())?;
-        let provider = self.provider_of(&token, account, attempt).await?;
-        let identity = self.verify_token_of(&provider, token).await?;
+    ) -> Result<(Arc<OidcProvider>, Arc<WebIdentity>)> {
+        if let Some(known) = self.verified_tokens.find(account, token)
+            && self.is_still_verified(account, &known)?
+        {
+            return Ok((Arc::clone(&known.provider), Arc::clone(&known.identity)));
+        }
+        let unverified = UnverifiedToken::parse(token.expose())?;
+        let providers = self.providers_of(account, attempt).await?;
+        let provider = provider_of(&unverified, &providers)?;
+        let (identity, keys) = self.verify_token_of(&provider, unverified).await?;
+        let identity = Arc::new(identity);
+        let verified = Verified {
+            providers,
+            provider: Arc::clone(&provider),
+            keys,
+            identity: Arc::clone(&identity),
+            length: token.expose().len(),
+        };
+        self.verified_tokens.remember(account, token, verified);
         Ok((provider, identity))
+    }
+
+    /// Tells whether a token would be verified again with the same result.
+    fn is_still_verified(&self, account: AccountId, known: &Verified) -> Result<bool> {
+        let providers = self.memory.cache.known_oidc_providers(account);
+        let are_same = providers.is_some_and(|now| Arc::ptr_eq(&now, &known.providers));
+        Ok(are_same
+            && known.is_in_time(self.base.now())
+            && self.are_current_keys(&known.provider, &known.keys)?)
     }
 
     /// Tells whether a username is the account's own name, given before no account could have it.
@@ -126,40 +151,18 @@ impl Access {
         Ok(account.is_some_and(|account| account.name == username))
     }
 
-    /// Finds the provider of the account that a token says it is of, by issuer and audience.
-    async fn provider_of(
-        &self,
-        token: &UnverifiedToken<'_>,
-        account: AccountId,
-        attempt: &mut Attempt,
-    ) -> Result<Arc<OidcProvider>> {
-        let providers = match self.memory.cache.known_oidc_providers(account) {
-            Some(known) => known,
+    /// Returns the providers of an account.
+    async fn providers_of(&self, account: AccountId, attempt: &mut Attempt) -> Result<Providers> {
+        match self.memory.cache.known_oidc_providers(account) {
+            Some(known) => Ok(known),
             None => {
                 let _look = self.limits.lookup_permit(attempt).await?;
                 self.memory
                     .cache
                     .oidc_providers(&self.base.store, account)
-                    .await?
+                    .await
             }
-        };
-        let of_issuer: Vec<_> = providers
-            .iter()
-            .filter(|provider| token.claims_issuer(provider))
-            .collect();
-        if of_issuer.is_empty() {
-            return Err(Error::bad_credentials(RefusalCause::NoSuchProvider));
         }
-        let mut fitting = of_issuer
-            .into_iter()
-            .filter(|provider| token.claims_audience_of(provider));
-        let provider = fitting
-            .next()
-            .ok_or_else(|| Error::bad_credentials(RefusalCause::WebIdentityAudience))?;
-        if fitting.next().is_some() {
-            return Err(Error::bad_credentials(RefusalCause::SeveralProviders));
-        }
-        Ok(Arc::clone(provider))
     }
 
     /// Returns the role that a verified token logs in as.
@@ -204,6 +207,27 @@ impl Access {
             (None, _) => Err(Error::bad_credentials(RefusalCause::NoRoleTrusts)),
         }
     }
+}
+
+/// Finds the provider, of these, that a token says it is of, by issuer and audience.
+fn provider_of(token: &UnverifiedToken<'_>, providers: &Providers) -> Result<Arc<OidcProvider>> {
+    let of_issuer: Vec<_> = providers
+        .iter()
+        .filter(|provider| token.claims_issuer(provider))
+        .collect();
+    if of_issuer.is_empty() {
+        return Err(Error::bad_credentials(RefusalCause::NoSuchProvider));
+    }
+    let mut fitting = of_issuer
+        .into_iter()
+        .filter(|provider| token.claims_audience_of(provider));
+    let provider = fitting
+        .next()
+        .ok_or_else(|| Error::bad_credentials(RefusalCause::WebIdentityAudience))?;
+    if fitting.next().is_some() {
+        return Err(Error::bad_credentials(RefusalCause::SeveralProviders));
+    }
+    Ok(Arc::clone(provider))
 }
 
 /// Returns the refusal of a token that isn't believed: a client learns no reason.

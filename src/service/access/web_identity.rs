@@ -65,11 +65,11 @@ impl Access {
         };
         let provider =
             provider.ok_or_else(|| Error::web_identity(WebIdentityFault::NoSuchProvider))?;
-        let identity = self.verify_token_of(&provider, token).await?;
+        let (identity, _) = self.verify_token_of(&provider, token).await?;
         Ok((provider, identity))
     }
 
-    /// Verifies a token of a provider, with the issuer's keys.
+    /// Verifies a token of a provider, with the issuer's keys, which it returns too.
     ///
     /// # Errors
     /// `WebIdentity`, whose fault says why it isn't believed.
@@ -77,11 +77,25 @@ impl Access {
         &self,
         provider: &Arc<OidcProvider>,
         token: UnverifiedToken<'_>,
-    ) -> Result<WebIdentity> {
+    ) -> Result<(WebIdentity, Arc<JwkSet>)> {
         token.check_claims(provider, self.base.now())?;
         let issuer = self.issuers.issuer(provider, self.base.now())?;
         let keys = self.keys_for(&issuer, &token).await?;
-        token.verify(&keys, provider, self.base.now())
+        let identity = token.verify(&keys, provider, self.base.now())?;
+        Ok((identity, keys))
+    }
+
+    /// Tells whether these are the keys with which a provider's tokens would be verified now.
+    pub(super) fn are_current_keys(
+        &self,
+        provider: &Arc<OidcProvider>,
+        keys: &Arc<JwkSet>,
+    ) -> Result<bool> {
+        let now = self.base.now();
+        let issuer = self.issuers.issuer(provider, now)?;
+        let are_same = |known: &Arc<JwkSet>| Arc::ptr_eq(known, keys);
+        let decided = issuer.heard().decide(are_same, now);
+        Ok(matches!(decided, Some(Ok(current)) if Arc::ptr_eq(&current, keys)))
     }
 
     /// Returns the keys among which the token's is, or the newest ones that may be had.
@@ -202,7 +216,8 @@ impl Issuer {
     }
 
     fn decide(&self, token: &UnverifiedToken<'_>, now: Timestamp) -> Option<Result<Arc<JwkSet>>> {
-        self.heard().decide(token, now)
+        self.heard()
+            .decide(|keys| token.finds_its_key_in(keys), now)
     }
 
     fn rested(&self, now: Timestamp) -> bool {
@@ -231,8 +246,12 @@ impl Issuer {
 
 impl Heard {
     /// Returns the keys to look in, or why none will do; nothing when the issuer is to be asked
-    /// first.
-    fn decide(&self, token: &UnverifiedToken<'_>, now: Timestamp) -> Option<Result<Arc<JwkSet>>> {
+    /// first. `has_key` tells whether the token's key is among them.
+    fn decide(
+        &self,
+        has_key: impl Fn(&Arc<JwkSet>) -> bool,
+        now: Timestamp,
+    ) -> Option<Result<Arc<JwkSet>>> {
         let refuse = |fault| {
             let error = Error::web_identity(fault);
             Some(Err(if self.failures > 0 {
@@ -253,7 +272,7 @@ impl Heard {
                 refuse(WebIdentityFault::KeysUnavailable)
             };
         };
-        let found = token.finds_its_key_in(keys);
+        let found = has_key(keys);
         let (age, kept) = match fetched {
             Some((at, kept)) => (at.distance(now), *kept),
             None => {

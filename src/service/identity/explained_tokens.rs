@@ -78,7 +78,7 @@ impl Identity {
         asked: &TokenInQuestion<'_>,
         question: &Question<'_>,
         instance: &Instance,
-    ) -> Result<(Arc<OidcProvider>, WebIdentity)> {
+    ) -> Result<(Arc<OidcProvider>, Arc<WebIdentity>)> {
         let mut attempt = Attempt::new(None);
         if question.is_about_registry() {
             self.access

@@ -1,6 +1,7 @@
 //! Roles, and the trust policies that decide who assumes them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -202,7 +203,7 @@ impl Identity {
             names_provider: policy.names_provider(account, &provider.name),
             unmet: policy.unmet(&assumer, &context),
             provider: provider.name.clone(),
-            identity,
+            identity: Arc::unwrap_or_clone(identity),
         })
     }
 

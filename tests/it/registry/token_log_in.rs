@@ -5,13 +5,14 @@ use std::time::Duration;
 use http::StatusCode;
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use transire::domain::identity::OidcProviderChange;
 use transire::domain::instance::InstanceChange;
 use transire::domain::switch::Switch;
 use transire::domain::{ErrorKind, Noun};
 use transire::service::{InstanceChoice, NewOidcProvider, RoleChange, TokenIssuer};
 
 use crate::harness::audit::found;
-use crate::harness::issuer::{Issuer, TestKey};
+use crate::harness::issuer::{Issuer, TestKey, jwks};
 use crate::harness::keyless::{AUDIENCE, GITHUB, GITHUB_NUMBERED, KUBERNETES, Keyless};
 use crate::harness::operator::account;
 use crate::harness::{ACCOUNT, Answer, SERVICE};
@@ -536,4 +537,101 @@ async fn an_account_refuses_no_more_subjects_than_its_quota() {
             .unwrap_err();
         assert_eq!(refused.kind(), &kind);
     }
+}
+
+impl Keyless {
+    /// Changes the provider.
+    async fn change_provider(&self, change: OidcProviderChange) {
+        self.app
+            .service
+            .identity
+            .update_oidc_provider(&self.app.operator(), account(), "ci", change)
+            .await
+            .unwrap();
+    }
+
+    /// Logs in with a token, so that it is remembered, changes something, and asserts that the
+    /// token is refused from then on.
+    async fn forgets(&self, cause: &str, change: impl AsyncFnOnce(&Self)) {
+        let token = self.token(GITHUB);
+        for _ in 0..2 {
+            assert_eq!(self.exchange("jwt", &token).await.status, StatusCode::OK);
+        }
+        change(self).await;
+        self.refuses(&[("jwt", &token, cause)]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_logged_in_is_refused_once_its_key_is_withdrawn() {
+    let keyless = Keyless::new().await;
+    let withdraw = async |keyless: &Keyless| {
+        let other = TestKey::generate("ES256", "two");
+        let change = OidcProviderChange {
+            jwks: Some(jwks(&[&other]).to_string()),
+            ..OidcProviderChange::default()
+        };
+        keyless.change_provider(change).await;
+    };
+    keyless
+        .forgets("web-identity-bad-signature", withdraw)
+        .await;
+}
+
+#[tokio::test]
+async fn a_token_that_logged_in_is_refused_once_its_audience_is_taken_away() {
+    let keyless = Keyless::new().await;
+    let take_away = async |keyless: &Keyless| {
+        let change = OidcProviderChange {
+            audiences: Some(vec!["other.example.com".to_owned()]),
+            ..OidcProviderChange::default()
+        };
+        keyless.change_provider(change).await;
+    };
+    keyless
+        .forgets("web-identity-audience-not-matched", take_away)
+        .await;
+}
+
+#[tokio::test]
+async fn a_token_that_logged_in_is_refused_once_its_provider_is_deleted() {
+    let keyless = Keyless::new().await;
+    let delete = async |keyless: &Keyless| {
+        let identity = &keyless.app.service.identity;
+        identity
+            .delete_oidc_provider(&keyless.app.operator(), account(), "ci")
+            .await
+            .unwrap();
+    };
+    keyless
+        .forgets("web-identity-no-such-provider", delete)
+        .await;
+}
+
+#[tokio::test]
+async fn a_token_that_logged_in_is_refused_once_a_second_provider_fits_it() {
+    let keyless = Keyless::new().await;
+    let add = async |keyless: &Keyless| keyless.provider("twin").await;
+    keyless.forgets("web-identity-several-providers", add).await;
+}
+
+#[tokio::test]
+async fn a_token_that_logged_in_is_refused_once_its_time_is_over() {
+    let keyless = Keyless::new().await;
+    let wait = async |keyless: &Keyless| keyless.app.wait(Duration::from_secs(600));
+    keyless.forgets("web-identity-expired", wait).await;
+}
+
+#[tokio::test]
+async fn a_token_like_one_that_logged_in_is_not_taken_for_it() {
+    let keyless = Keyless::new().await;
+    let token = keyless.token(GITHUB);
+    assert_eq!(keyless.exchange("jwt", &token).await.status, StatusCode::OK);
+    let mut forged = token.clone();
+    // The last letter of a signature of 64 bytes holds four bits that count.
+    let last = if forged.pop() == Some('A') { 'Q' } else { 'A' };
+    forged.push(last);
+    keyless
+        .refuses(&[("jwt", &forged, "web-identity-bad-signature")])
+        .await;
 }
