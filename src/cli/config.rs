@@ -1,12 +1,10 @@
 //! The settings, for who writes them.
 
-use std::io::Write;
-
 use clap::Subcommand;
 
 use super::output::Output;
-use crate::config::{self, Settings};
-use crate::domain::{Error, Result};
+use crate::config::Settings;
+use crate::domain::Result;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -19,13 +17,9 @@ pub(super) enum Command {
 /// Prints the example.
 ///
 /// # Errors
-/// `Misconfigured` when it can't be written.
-pub(super) fn example() -> Result<()> {
-    let mut stdout = std::io::stdout();
-    stdout
-        .write_all(config::example().as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| Error::misconfigured(format!("stdout can't be written: {error}")))
+/// Those of the output.
+pub(super) fn example(output: &Output) -> Result<()> {
+    output.text(&crate::config::example())
 }
 
 /// Says where settings that were read without a fault lead.

@@ -1,12 +1,12 @@
 //! Completions for shells, and the manual pages: both are made from the commands as they are.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Subcommand};
 use clap_complete::Shell;
 
 use super::Cli;
+use super::output::Output;
 use crate::domain::{Error, Result};
 
 #[derive(Subcommand)]
@@ -28,16 +28,12 @@ pub(super) enum Command {
 ///
 /// # Errors
 /// `Misconfigured` when the output can't be written.
-pub(super) fn run(command: &Command) -> Result<()> {
+pub(super) fn run(command: &Command, output: &Output) -> Result<()> {
     match command {
         Command::Completions { shell } => {
             let mut completions = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "transire", &mut completions);
-            let mut stdout = std::io::stdout();
-            stdout
-                .write_all(&completions)
-                .and_then(|()| stdout.flush())
-                .map_err(|error| Error::misconfigured(format!("stdout can't be written: {error}")))
+            output.text(&String::from_utf8_lossy(&completions))
         }
         Command::Man { out } => write_pages(out).map_err(|error| {
             Error::misconfigured(format!(

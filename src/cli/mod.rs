@@ -321,12 +321,12 @@ impl Cli {
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && !refuses_colours())
             .try_init()
             .ok();
+        let output = Output::new(global.output);
         // These have neither data nor settings.
         let command = match command {
-            Command::Manual(command) => return Ok(manual::run(&command)?),
-            Command::Config(config::Command::Example) => return Ok(config::example()?),
+            Command::Manual(command) => return Ok(manual::run(&command, &output)?),
+            Command::Config(config::Command::Example) => return Ok(config::example(&output)?),
             Command::Client(command) => {
-                let output = Output::new(global.output);
                 let done = signals
                     .unless_told(Box::pin(client::run(command, &output)))
                     .await
@@ -347,7 +347,7 @@ impl Cli {
             database,
         })?;
         match command {
-            Command::Config(_) => Ok(config::accepted(&settings, &Output::new(global.output))?),
+            Command::Config(_) => Ok(config::accepted(&settings, &output)?),
             Command::Serve { listen } => {
                 settings.listen = listen.unwrap_or(settings.listen);
                 Ok(serve::serve(&settings, &mut signals).await?)
