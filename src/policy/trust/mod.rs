@@ -237,8 +237,13 @@ pub fn decide_trust<'a>(
     let context = in_view_of(assumer, context);
     let mut allowed = None;
     for (index, trust) in policy.statements.iter().enumerate() {
-        let unmet = trust.condition.first_unmet(&context, trust.effect);
-        if !trust.is_about(assumer) || unmet.is_some() {
+        let holds = || {
+            trust
+                .condition
+                .first_unmet(&context, trust.effect)
+                .is_none()
+        };
+        if !trust.is_about(assumer) || !holds() {
             continue;
         }
         let statement = StatementRef {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::domain::claims::Claims;
 use crate::domain::principal::Principal;
 use crate::domain::{Error, Result};
-use crate::policy::{Document, Limits};
+use crate::policy::Document;
 use crate::service::rights::{Holder, Rights};
 use crate::token::MAX_CLAIMS;
 
@@ -19,18 +19,14 @@ impl Rights {
         &self,
         token: &Claims,
         session: &Principal,
-        policy: Option<&str>,
+        policy: Option<&Document>,
     ) -> Result<Claims> {
-        let own = policy
-            .map(|text| Document::parse(text, Limits::SESSION))
-            .transpose()?
-            .map(|checked| checked.document);
         let holder = self.holder(session).await?;
         let attached = match &holder {
             Holder::Root => Vec::new(),
             Holder::Policies(policies) => policies.named(),
         };
-        let documents = attached.iter().map(|named| named.document).chain(&own);
+        let documents = attached.iter().map(|named| named.document).chain(policy);
         let names: BTreeSet<&str> = documents.flat_map(Document::claims).collect();
         let kept = token.select(names);
         if kept.length() > MAX_CLAIMS {

@@ -71,7 +71,7 @@ impl Sts {
         if let Some(name) = asked.source_identity {
             rules.name.check("SourceIdentity", name)?;
         }
-        check_session_policy(asked.policy)?;
+        let policy = check_session_policy(asked.policy)?;
         let found = self.role(&asked.role).await?;
         let (role, dependencies_of_caller) =
             self.trusting_role(call, asked, found.as_ref()).await?;
@@ -86,7 +86,7 @@ impl Sts {
         let claims = match call.caller.bearer() {
             Some(bearer) => {
                 let token = &bearer.identity.claims;
-                let kept = self.rights.kept_claims(token, &principal, asked.policy);
+                let kept = self.rights.kept_claims(token, &principal, policy.as_ref());
                 Box::pin(kept).await?
             }
             None => Claims::default(),

@@ -212,9 +212,10 @@ fn check_secret_length(session: &Session) -> Result<()> {
     Ok(())
 }
 
-/// Checks a session policy before it is sealed: it must be readable as long as the session lives.
-pub(super) fn check_session_policy(policy: Option<&str>) -> Result<()> {
-    let Some(text) = policy else { return Ok(()) };
+/// Checks a session policy before it is sealed, because it must be readable as long as the session
+/// lives; returns it compiled.
+pub(super) fn check_session_policy(policy: Option<&str>) -> Result<Option<Document>> {
+    let Some(text) = policy else { return Ok(None) };
     if text.chars().count() > MAX_SESSION_POLICY_CHARACTERS || text.len() > MAX_SESSION_POLICY_BYTES
     {
         return Err(Error::new(
@@ -226,6 +227,6 @@ pub(super) fn check_session_policy(policy: Option<&str>) -> Result<()> {
         ));
     }
     Document::parse(text, Limits::SESSION)
-        .map(drop)
+        .map(|checked| Some(checked.document))
         .map_err(|error| Error::invalid_parameter("Policy", error.message()))
 }
