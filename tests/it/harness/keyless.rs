@@ -4,7 +4,9 @@ use http::{Method, Request};
 use serde_json::json;
 use transire::domain::any_principal::{AnyPrincipal, Written};
 use transire::domain::identity::Target;
-use transire::service::{Attached, NewOidcProvider, Save, TokenIssuer};
+use transire::domain::instance::InstanceChange;
+use transire::domain::switch::Switch;
+use transire::service::{Attached, InstanceChoice, NewOidcProvider, Save, TokenIssuer};
 
 use crate::harness::documents::{allow, ram_allow};
 use crate::harness::issuer::{Issuer, TestKey, outgoing_to_loopback};
@@ -103,6 +105,31 @@ impl Keyless {
             .service
             .identity
             .create_oidc_provider(&self.app.operator(), provider)
+            .await
+            .unwrap();
+    }
+
+    /// Deletes a provider.
+    pub(crate) async fn delete_provider(&self, name: &str) {
+        self.app
+            .service
+            .identity
+            .delete_oidc_provider(&self.app.operator(), account(), name)
+            .await
+            .unwrap();
+    }
+
+    /// Makes the instance take no tokens any more.
+    pub(crate) async fn take_no_tokens(&self) {
+        let change = InstanceChange {
+            token_log_in: Some(Switch::Off),
+            ..InstanceChange::default()
+        };
+        let choice = InstanceChoice::Tcr(self.app.instance.id.clone());
+        self.app
+            .service
+            .registry
+            .modify_instance(&self.app.operator(), &choice, change)
             .await
             .unwrap();
     }

@@ -8,10 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use transire::domain::any_principal::AnyPrincipal;
-use transire::domain::instance::InstanceChange;
 use transire::domain::secret::Secret;
-use transire::domain::switch::Switch;
-use transire::service::InstanceChoice;
 
 use crate::harness::audit::found;
 use crate::harness::exchange::{FEDERATION as PATH, oauth_refusal};
@@ -186,16 +183,7 @@ async fn a_token_host_or_role_that_is_not_accepted_hears_no_reason() {
 async fn an_instance_that_takes_no_tokens_gives_none_either() {
     let keyless = Keyless::new().await;
     let app = &keyless.app;
-    let change = InstanceChange {
-        token_log_in: Some(Switch::Off),
-        ..InstanceChange::default()
-    };
-    let choice = InstanceChoice::Tcr(app.instance.id.clone());
-    app.service
-        .registry
-        .modify_instance(&app.operator(), &choice, change)
-        .await
-        .unwrap();
+    keyless.take_no_tokens().await;
     let answer = app
         .federate(SERVICE, "jwt", &keyless.token(KUBERNETES))
         .await;

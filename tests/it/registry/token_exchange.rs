@@ -6,10 +6,8 @@ use axum::body::Body;
 use http::{Request, StatusCode, header};
 use serde_json::{Value, json};
 use transire::domain::any_principal::AnyPrincipal;
-use transire::domain::instance::InstanceChange;
 use transire::domain::secret::Secret;
-use transire::domain::switch::Switch;
-use transire::service::{InstanceChoice, NewOidcProvider};
+use transire::service::NewOidcProvider;
 
 use crate::harness::audit::found;
 use crate::harness::exchange::{
@@ -189,11 +187,7 @@ async fn a_log_in_ends_with_its_provider_for_good() {
     let app = &keyless.app;
     let token = keyless.token(GITHUB);
     let before = log_in(&app.exchange_token(&token, &[]).await);
-    let identity = &app.service.identity;
-    identity
-        .delete_oidc_provider(&app.operator(), account(), "ci")
-        .await
-        .unwrap();
+    keyless.delete_provider("ci").await;
     assert!(!app.opens(&before).await);
     app.later(Duration::from_secs(1)).await;
     keyless.provider("ci").await;
@@ -504,16 +498,7 @@ async fn a_service_accounts_password_gets_a_token_and_no_log_in() {
 async fn an_instance_that_takes_no_tokens_exchanges_none_either() {
     let keyless = Keyless::new().await;
     let app = &keyless.app;
-    let change = InstanceChange {
-        token_log_in: Some(Switch::Off),
-        ..InstanceChange::default()
-    };
-    let choice = InstanceChoice::Tcr(app.instance.id.clone());
-    app.service
-        .registry
-        .modify_instance(&app.operator(), &choice, change)
-        .await
-        .unwrap();
+    keyless.take_no_tokens().await;
     let answer = app.exchange_token(&keyless.token(GITHUB), &[]).await;
     refused(&answer, "invalid_request");
     let credential = app.temporary().await;

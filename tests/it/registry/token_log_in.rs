@@ -6,10 +6,8 @@ use http::StatusCode;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use transire::domain::identity::OidcProviderChange;
-use transire::domain::instance::InstanceChange;
-use transire::domain::switch::Switch;
 use transire::domain::{ErrorKind, Noun};
-use transire::service::{InstanceChoice, NewOidcProvider, RoleChange, TokenIssuer};
+use transire::service::{NewOidcProvider, RoleChange, TokenIssuer};
 
 use crate::harness::audit::found;
 use crate::harness::issuer::{Issuer, TestKey, jwks};
@@ -231,17 +229,7 @@ async fn the_audit_names_the_provider_and_the_subject() {
 #[tokio::test]
 async fn an_instance_may_take_no_tokens() {
     let keyless = Keyless::new().await;
-    let app = &keyless.app;
-    let change = InstanceChange {
-        token_log_in: Some(Switch::Off),
-        ..InstanceChange::default()
-    };
-    let choice = InstanceChoice::Tcr(app.instance.id.clone());
-    app.service
-        .registry
-        .modify_instance(&app.operator(), &choice, change)
-        .await
-        .unwrap();
+    keyless.take_no_tokens().await;
     keyless
         .refuses(&[("jwt", &keyless.token(GITHUB), "token-log-in-off")])
         .await;
@@ -486,11 +474,7 @@ async fn a_provider_that_is_made_again_admits_no_refused_subject() {
     let keyless = Keyless::new().await;
     keyless.refuse(GITHUB).await;
     let app = &keyless.app;
-    app.service
-        .identity
-        .delete_oidc_provider(&app.operator(), account(), "ci")
-        .await
-        .unwrap();
+    keyless.delete_provider("ci").await;
     let again = NewOidcProvider {
         account: account(),
         name: "ci".to_owned(),
@@ -596,13 +580,7 @@ async fn a_token_that_logged_in_is_refused_once_its_audience_is_taken_away() {
 #[tokio::test]
 async fn a_token_that_logged_in_is_refused_once_its_provider_is_deleted() {
     let keyless = Keyless::new().await;
-    let delete = async |keyless: &Keyless| {
-        let identity = &keyless.app.service.identity;
-        identity
-            .delete_oidc_provider(&keyless.app.operator(), account(), "ci")
-            .await
-            .unwrap();
-    };
+    let delete = async |keyless: &Keyless| keyless.delete_provider("ci").await;
     keyless
         .forgets("web-identity-no-such-provider", delete)
         .await;

@@ -206,11 +206,7 @@ async fn a_session_ends_when_its_subject_is_refused_or_its_provider_deleted() {
     assert_eq!(log_in().await, StatusCode::UNAUTHORIZED);
     assert_eq!(code(&issue(&refused).await), "AuthFailure.TokenFailure");
     served(&issue(&other).await);
-    app.service
-        .identity
-        .delete_oidc_provider(&app.operator(), account(), "ci")
-        .await
-        .unwrap();
+    keyless.delete_provider("ci").await;
     assert_eq!(code(&issue(&other).await), "AuthFailure.TokenFailure");
 }
 
