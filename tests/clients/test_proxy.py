@@ -1,4 +1,4 @@
-"""Behind a reverse proxy: nginx, with the lines that docs/operations.md shows."""
+"""Behind a reverse proxy: nginx, with the lines that docs/proxies.md shows."""
 
 import http.client
 import json
@@ -21,14 +21,14 @@ from processes import Daemon, free_port, wait_until
 from registry import Registry
 from service import REGION, AccessKey, Account, Instance, Transire, fetch
 
-_OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+_PROXIES = Path(__file__).parents[2] / "docs" / "proxies.md"
 
 
 def documented_lines() -> str:
     """The lines for nginx, as operators read them."""
-    text = _OPERATIONS.read_text()
+    text = _PROXIES.read_text()
     found = re.search(r"```nginx\n(.*?)```", text, re.DOTALL)
-    assert found, f"{_OPERATIONS.name} shows no lines for nginx"
+    assert found, f"{_PROXIES.name} shows no lines for nginx"
     return found[1]
 
 
@@ -49,8 +49,8 @@ def start_nginx(folder: Path, changes: dict[str, str], authority: Authority, nam
 
 def documented_line_for_registries() -> str:
     """The line that a registry's own nginx needs for long tokens."""
-    found = re.search(r"`(large_client_header_buffers [^`]*;)` in the registry's `server`", _OPERATIONS.read_text())
-    assert found, f"{_OPERATIONS.name} shows no line for a registry's nginx"
+    found = re.search(r"`(large_client_header_buffers [^`]*;)` in the registry's `server`", _PROXIES.read_text())
+    assert found, f"{_PROXIES.name} shows no line for a registry's nginx"
     return found[1]
 
 

@@ -6,8 +6,9 @@
 //! crate. A table whose last column is called `test` has one in every row, or says there "none" and
 //! why.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use transire::service::AuditAction;
 
@@ -228,19 +229,56 @@ fn sections(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
+/// Returns all documents of a folder and of the folders within it, but for what builds make.
+fn documents(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy();
+        if path.is_dir() && name != "target" && name != "node_modules" && !name.starts_with('.') {
+            found.extend(documents(&path));
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// A page that nothing links to is found by nobody.
+#[test]
+fn every_document_is_reached_from_the_readme() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut reached = BTreeSet::from([root.join("README.md")]);
+    let mut to_read = vec![root.join("README.md")];
+    while let Some(file) = to_read.pop() {
+        let text = fs::read_to_string(&file).unwrap();
+        let folder = file.parent().unwrap();
+        let targets = links(&text).filter_map(|link| {
+            let path = link.split('#').next().unwrap_or_default();
+            folder.join(path).canonicalize().ok()
+        });
+        let documents =
+            targets.filter(|path| path.extension().is_some_and(|ending| ending == "md"));
+        to_read.extend(documents.filter(|path| reached.insert(path.clone())));
+    }
+    let pages = documents(&root.join("docs"));
+    assert!(pages.len() > 20, "{pages:?}");
+    // The records of decisions are listed by their folder.
+    let missed: Vec<_> = pages
+        .iter()
+        .filter(|page| !page.starts_with(root.join("docs/decisions")) && !reached.contains(*page))
+        .collect();
+    assert!(missed.is_empty(), "no document links to {missed:#?}");
+}
+
 /// A heading was renamed, and a link to its section from another document led to the top of the
 /// page.
 #[test]
 fn every_link_of_a_document_leads_to_a_file_and_a_heading() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["", "docs", "docs/decisions"].map(|folder| root.join(folder));
-    let files = folders
-        .iter()
-        .flat_map(|folder| fs::read_dir(folder).unwrap())
-        .map(|entry| entry.unwrap().path());
     let mut followed = 0;
     let mut wrong = Vec::new();
-    for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "md")) {
+    for file in documents(root) {
         let text = fs::read_to_string(&file).unwrap();
         for link in links(&text) {
             let (path, anchor) = link
