@@ -36,10 +36,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use self::output::{Format, Output};
-use crate::config::{Arguments, DatabaseUrl, Listen, Settings, refuses_colours};
+use crate::config::{Arguments, DatabaseUrl, Listen, Loaded, Log, LogFormat, Settings};
 use crate::domain::ids::AccountId;
 use crate::domain::printable::escape_lines;
 use crate::domain::{Error, ErrorKind, Result};
@@ -204,6 +203,8 @@ enum Ended {
 enum Failure {
     Usage(Error),
     Failed(Error),
+    /// The log says why.
+    Logged,
     /// The answer to its question is no.
     Denied,
     /// A signal ended it.
@@ -289,6 +290,7 @@ impl Cli {
             Err(failure) => {
                 let (error, code) = match failure {
                     Failure::Denied => return ExitCode::FAILURE,
+                    Failure::Logged => return failed,
                     Failure::Failed(error) => (error, failed),
                     Failure::Usage(error) => (error, ExitCode::from(2)),
                     Failure::Stopped(told) => return ExitCode::from(told.exit_code()),
@@ -311,22 +313,13 @@ impl Cli {
         } else {
             "warn"
         };
-        // An error means that a subscriber is set, as in tests.
-        tracing_subscriber::fmt()
-            .with_env_filter(
-                EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level)),
-            )
-            .with_writer(std::io::stderr)
-            .fmt_fields(log::escaped_fields())
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && !refuses_colours())
-            .try_init()
-            .ok();
         let output = Output::new(global.output);
         // These have neither data nor settings.
         let command = match command {
             Command::Manual(command) => return Ok(manual::run(&command, &output)?),
             Command::Config(config::Command::Example) => return Ok(config::example(&output)?),
             Command::Client(command) => {
+                log::start(&Log::default(), default_level);
                 let done = signals
                     .unless_told(Box::pin(client::run(command, &output)))
                     .await
@@ -335,22 +328,13 @@ impl Cli {
             }
             command => command,
         };
-        let database = global
-            .database
-            .as_deref()
-            .map(DatabaseUrl::from_argument)
-            .transpose()
-            .map_err(Failure::Usage)?;
-        let mut settings = Settings::load(Arguments {
-            config: global.config,
-            data_dir: global.data_dir,
-            database,
-        })?;
+        let mut settings = load(&global, default_level)?;
         match command {
             Command::Config(_) => Ok(config::accepted(&settings, &output)?),
             Command::Serve { listen } => {
                 settings.listen = listen.unwrap_or(settings.listen);
-                Ok(serve::serve(&settings, &mut signals).await?)
+                let served = serve::serve(&settings, &mut signals).await;
+                served.map_err(|error| log_in_its_form(settings.log.format, error))
             }
             Command::Quickstart(options) => quickstart::run(&settings, &options, &mut signals)
                 .await?
@@ -359,6 +343,42 @@ impl Cli {
                 .unless_told(Box::pin(run_to_its_end(&settings, global.output, command)))
                 .await
                 .map_err(Failure::Stopped)?,
+        }
+    }
+}
+
+/// Reads the settings, and begins the log as they say.
+fn load(global: &Global, default_level: &str) -> Result<Settings, Failure> {
+    let database = global
+        .database
+        .as_deref()
+        .map(DatabaseUrl::from_argument)
+        .transpose()
+        .map_err(Failure::Usage)?;
+    let Loaded {
+        mut settings,
+        warning,
+    } = Settings::load(Arguments {
+        config: global.config.clone(),
+        data_dir: global.data_dir.clone(),
+        database,
+    })?;
+    log::start(&settings.log, default_level);
+    if let Some(warning) = warning {
+        tracing::warn!("{warning}");
+    }
+    // A password file that isn't used is warned of.
+    settings.database = settings.database.map(DatabaseUrl::with_known_password);
+    Ok(settings)
+}
+
+/// Logs why the service ended, where each line of its output is for a program.
+fn log_in_its_form(format: LogFormat, error: Error) -> Failure {
+    match format {
+        LogFormat::Text => error.into(),
+        LogFormat::Json => {
+            tracing::error!(cause = error.cause(), "{error}");
+            Failure::Logged
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Rules that a setting has besides its kind, and rules between settings.
 
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
 use super::declare::{Declared, Entry};
 use super::settings::Settings;
 use super::sources::Fault;
@@ -15,6 +18,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
     addresses(settings)?;
     methods(settings)?;
     files(settings)?;
+    log_level(settings)?;
     bounds(settings)
 }
 
@@ -82,6 +86,32 @@ fn files(settings: &Settings) -> Result<(), Fault> {
         set,
         format!("is set together with {missing}, or neither is"),
     ))
+}
+
+/// Checks the levels of the log.
+fn log_level(settings: &Settings) -> Result<(), Fault> {
+    let Some(text) = &settings.log.level else {
+        return Ok(());
+    };
+    let fault = |why: String| {
+        let allowed =
+            format!("is a level, or levels such as info,transire::store=debug, and {why}");
+        Fault::new("log.level", allowed)
+    };
+    // The parser takes a misspelt level for the name of a part, and logs nothing of the others.
+    let is_level = |directive: &str| directive.parse::<LevelFilter>().is_ok();
+    let is_part = |directive: &str| directive.contains(['=', '[', ':']);
+    if let Some(word) = text
+        .split(',')
+        .map(str::trim)
+        .find(|directive| !is_level(directive) && !is_part(directive))
+    {
+        return Err(fault(format!("{word:?} is no level")));
+    }
+    match EnvFilter::builder().parse(text) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(fault(error.to_string())),
+    }
 }
 
 /// Checks the bounds that settings are declared with.

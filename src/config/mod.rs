@@ -35,10 +35,11 @@ pub use self::example::example;
 pub use self::limits::Limits;
 pub use self::listen::Listen;
 pub use self::settings::{
-    Cors, Keys, Outgoing, Postgres, ServiceAccounts, Settings, Shared, Shutdown, Signatures, Tls,
+    Cors, Keys, Log, Outgoing, Postgres, ServiceAccounts, Settings, Shared, Shutdown, Signatures,
+    Tls,
 };
 use self::sources::{CONFIG, PREFIX, Sources};
-pub use self::values::{Isolation, MasterKeyText, SharedUrl};
+pub use self::values::{Isolation, LogFormat, MasterKeyText, SharedUrl};
 use crate::domain::{Error, Result};
 use crate::{http, secret_files};
 
@@ -53,13 +54,21 @@ pub struct Arguments {
     pub database: Option<DatabaseUrl>,
 }
 
+/// Settings that were read, before there is a log.
+pub struct Loaded {
+    /// The settings; the database's password may still be in a file.
+    pub settings: Settings,
+    /// A warning for the log.
+    pub warning: Option<String>,
+}
+
 impl Settings {
     /// Reads the file, if one is named, the environment over it, and the arguments over both.
     ///
     /// # Errors
     /// `Misconfigured` names the file and the line, or the variable, and says which values are
     /// allowed.
-    pub fn load(arguments: Arguments) -> Result<Self> {
+    pub fn load(arguments: Arguments) -> Result<Loaded> {
         let file = arguments
             .config
             .or_else(|| std::env::var_os(CONFIG).map(PathBuf::from));
@@ -90,15 +99,13 @@ impl Settings {
             &text,
             variables.collect::<Result<Vec<_>>>()?,
         )?;
-        if let Some(path) = &file {
-            check_secrets_in(path, &text)?;
-        }
+        let warning = match &file {
+            Some(path) => check_secrets_in(path, &text)?,
+            None => None,
+        };
         settings.data_dir = arguments.data_dir.unwrap_or(settings.data_dir);
-        settings.database = arguments
-            .database
-            .or(settings.database)
-            .map(DatabaseUrl::with_known_password);
-        Ok(settings)
+        settings.database = arguments.database.or(settings.database);
+        Ok(Loaded { settings, warning })
     }
 
     /// Parses a file's text and the variables over it, and checks them.
@@ -162,12 +169,12 @@ impl Settings {
     }
 }
 
-/// Refuses a settings file that holds the master key and that others may read, and warns of one
-/// that holds a password.
-fn check_secrets_in(path: &Path, text: &str) -> Result<()> {
+/// Refuses a settings file that holds the master key and that others may read; returns a warning of
+/// one that holds a password.
+fn check_secrets_in(path: &Path, text: &str) -> Result<Option<String>> {
     // It was read a moment ago.
     let Ok(table) = text.parse::<toml::Table>() else {
-        return Ok(());
+        return Ok(None);
     };
     if table.contains_key("master_key") {
         secret_files::check_key("the settings file, which holds the master key,", path)?;
@@ -177,14 +184,13 @@ fn check_secrets_in(path: &Path, text: &str) -> Result<()> {
             .is_some_and(|url| url.contains('@'))
     };
     let shared = table.get("shared").and_then(|shared| shared.get("url"));
-    if secret_files::is_public(path)
-        && (has_password(shared) || has_password(table.get("database")))
-    {
-        tracing::warn!(
+    let is_told = secret_files::is_public(path)
+        && (has_password(shared) || has_password(table.get("database")));
+    Ok(is_told.then(|| {
+        format!(
             "the settings file {} may hold a password, and every user of this machine can read it: \
              chmod 640 it",
             path.display()
-        );
-    }
-    Ok(())
+        )
+    }))
 }

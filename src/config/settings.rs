@@ -9,7 +9,7 @@ use super::database_url::DatabaseUrl;
 use super::declare::settings;
 use super::limits::Limits;
 use super::listen::Listen;
-use super::values::{Isolation, MasterKeyText, SharedUrl};
+use super::values::{Isolation, LogFormat, MasterKeyText, SharedUrl};
 use crate::service::{AuditMode, BySpecification, Quotas, ServiceAccountGrant};
 
 settings! {
@@ -61,6 +61,8 @@ settings! {
         /// The registry program that `quickstart` starts.
         quickstart_registry: Option<PathBuf> = None => "`docker-registry` or `registry`, found on \
                                                         the path";
+        /// The log, on standard error: [observability.md](observability.md#the-log).
+        log: Log = Log::default();
         /// How a PostgreSQL database is used.
         postgres: Postgres = Postgres::default();
         /// The ages at which the service replaces the keys that sign and seal.
@@ -83,6 +85,18 @@ settings! {
         limits: Limits = Limits::default();
         /// How many things an account or an instance may have.
         quotas: Quotas = Quotas::default();
+    }
+}
+
+settings! {
+    /// The log, on standard error: [observability.md](observability.md#the-log).
+    Log {
+        /// The form of a line: `text` for people, `json` for programs, an object a line.
+        format: LogFormat = LogFormat::Text;
+        /// The least level (`error`, `warn`, `info`, `debug` or `trace`), and other levels for
+        /// parts of the program behind it: `info,transire::store=debug`.
+        level: Option<String> = None => "`RUST_LOG`, else `info` for `serve` and `warn` for other \
+                                         commands";
     }
 }
 

@@ -535,3 +535,27 @@ fn secrets_in_settings_are_not_printed() {
     );
     assert_eq!(settings.master_key.unwrap().0.expose(), "12".repeat(32));
 }
+
+#[test]
+fn a_misspelt_level_of_the_log_is_refused() {
+    // The parser of levels takes `inof` for a part of the program, and logs nothing of the others.
+    for level in ["inof", "info,inof", "transire=loud", "transire[=info"] {
+        let text = format!("[log]\nlevel = '{level}'");
+        let error = Settings::parse(&text, []).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Misconfigured)
+                && error.message().contains(":2: log.level is a level, or"),
+            "{level}: {error}"
+        );
+    }
+    for level in [
+        "debug",
+        "WARN",
+        "off",
+        "info,transire::store=debug",
+        "transire=trace",
+    ] {
+        let text = format!("log.level = '{level}'");
+        assert!(Settings::parse(&text, []).is_ok(), "{level}");
+    }
+}

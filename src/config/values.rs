@@ -22,6 +22,16 @@ pub enum Isolation {
     Serializable,
 }
 
+/// The form of the log's lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// An object a line, for programs.
+    Json,
+}
+
 /// The address of a server, which may hold a password.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "String")]
@@ -88,6 +98,7 @@ macro_rules! words {
 }
 
 words! {
+    LogFormat { Text = "text", Json = "json" }
     Isolation { ReadCommitted = "read-committed", Serializable = "serializable" }
     AuditMode { BestEffort = "best-effort", Required = "required" }
     ServiceAccountGrant { OwnRights = "own-rights", Vendor = "vendor" }

@@ -56,7 +56,7 @@ rooms! {
     ];
     views, Pure: rooms [domain service] crates [serde serde_json];
     config, Free: rooms [domain http secret_files service sign] crates [
-        http percent_encoding serde toml tracing url zeroize
+        http percent_encoding serde toml tracing tracing_subscriber url zeroize
     ];
     open, Free: rooms [config domain secret_files service sign store token] crates [
         hex rustix tracing zeroize
