@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from documents import Shell, blocks
+from documents import Shell, take, take_one
 from issuer import Issuer
 from service import Account, Transire
 
@@ -13,14 +13,16 @@ NAMESPACE, SERVICE_ACCOUNT = "team", "builder"
 AUDIENCE = "https://transire.example.com"
 REGISTRY = "registry.example.com"
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
-_DOCUMENT = blocks("docs/kubernetes.md")
+_PAGE = "docs/kubernetes.md"
+_TRUST, _TRUST_POLICY = take(_PAGE, "Trust the cluster"), take_one(_PAGE, "Trust the cluster", "json")
+_PULL_SECRET = take_one(_PAGE, "A pull secret that is renewed", "yaml")
 
 
-def documented(kind: str, heading: str) -> dict[str, Any]:
-    """The one object of this kind that the document shows below a heading."""
-    below = (block for block in _DOCUMENT if block.heading == heading and block.language in ("yaml", "json"))
-    (found,) = (object_ for block in below for object_ in block.objects() if object_.get("kind") == kind)
+def documented(kind: str) -> dict[str, Any]:
+    """The one object of this kind of the documented pull secret."""
+    (found,) = (object_ for object_ in _PULL_SECRET.objects() if object_.get("kind") == kind)
     return found
+
 
 
 def token(issuer: Issuer, account: str = SERVICE_ACCOUNT, audience: str = AUDIENCE, life: timedelta = timedelta(hours=1)) -> str:
@@ -36,8 +38,6 @@ def trust(transire: Transire, account: Account, issuer: Issuer, folder: Path) ->
     shell = Shell(folder, {"transire": transire.binary})
     (shell.folder / "keys").write_text(json.dumps(issuer.keys()))
     shell.add("kubectl", 'test "$*" = "get --raw /openid/v1/jwks" && cat keys')
-    for block in (block for block in _DOCUMENT if block.heading == "Trust the cluster"):
-        if block.language == "json":
-            (shell.folder / "trust.json").write_text(block.text.replace("100000000001", account.id))
-        else:
-            shell.does(block.commands(), {"100000000001": account.id}, {"TRANSIRE_DATA_DIR": str(transire.data_dir)})
+    (shell.folder / "trust.json").write_text(_TRUST_POLICY.text.replace("100000000001", account.id))
+    for block in _TRUST:
+        shell.does(block.commands(), {"100000000001": account.id}, {"TRANSIRE_DATA_DIR": str(transire.data_dir)})

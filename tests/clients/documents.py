@@ -1,4 +1,8 @@
-"""The examples of the documents, as their readers copy them."""
+"""The examples of the documents, as their readers copy them.
+
+A test takes a block by its page and heading while its module loads. So `test_docs.py` knows each block that no test takes.
+A block that none can run has a line `<!-- not run: REASON -->` right above it.
+"""
 
 import os
 import re
@@ -10,45 +14,95 @@ from typing import Any
 
 import yaml
 
+from processes import Daemon
+
 _ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block of a document, below its nearest heading."""
+    """A block of a page, below its nearest heading."""
 
+    page: str
+    line: int
     heading: str
     language: str
     text: str
+    not_run: str | None
+
+    def __str__(self) -> str:
+        return f"{self.page}, line {self.line}, below {self.heading!r}"
+
+    def steps(self) -> list[tuple[str, str]]:
+        """Its commands, each with the output that is shown for it; without a prompt every line is of a command."""
+        prompts = tuple(prompt for prompt in ("$ ", "# ") if self.text.startswith(prompt))
+        steps: list[tuple[str, str]] = []
+        is_continued = False
+        for line in self.text.splitlines(keepends=True):
+            if is_continued:
+                steps[-1] = (steps[-1][0] + line, "")
+            elif line.startswith(prompts) if prompts else line.strip():
+                steps.append((line.removeprefix(prompts[0]) if prompts else line, ""))
+            else:
+                command, shown = steps[-1]
+                steps[-1] = (command, shown + line)
+                continue
+            is_continued = line.endswith("\\\n")
+        return steps
 
     def commands(self) -> str:
-        """The commands of a block that shows a prompt."""
-        lines = self.text.splitlines()
-        assert lines[0].startswith("$ "), self.text
-        return "\n".join(line.removeprefix("$ ") for line in lines) + "\n"
+        """Its commands, without what is shown for them."""
+        return "".join(command for command, _ in self.steps())
 
     def objects(self) -> list[Any]:
         """The YAML documents of the block."""
         return list(yaml.safe_load_all(self.text))
 
 
-def blocks(document: str) -> list[Block]:
-    """All blocks of a document, in their order."""
-    found, heading, open_ = [], "", None
-    lines: list[str] = []
-    for line in (_ROOT / document).read_text().splitlines():
-        if fence := re.fullmatch(r"```(\w*)", line):
-            if open_ is None:
-                open_, lines = fence[1], []
-            else:
-                found.append(Block(heading, open_, "\n".join(lines) + "\n"))
-                open_ = None
-        elif open_ is not None:
-            lines.append(line)
-        elif line.startswith("#"):
-            heading = line.lstrip("# ")
-    assert open_ is None, f"{document}: a block has no end"
+# All blocks that tests have taken.
+TAKEN: set[Block] = set()
+
+
+def pages() -> list[str]:
+    """All pages whose blocks are run."""
+    found = [_ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+    found += [page for folder in ("docs", "packaging", "contrib") for page in sorted((_ROOT / folder).rglob("*.md"))]
+    return [str(page.relative_to(_ROOT)) for page in found]
+
+
+def blocks(page: str) -> list[Block]:
+    """All blocks of a page, in their order."""
+    found, heading, before, text = [], "", "", ""
+    begin: re.Match[str] | None = None
+    for number, line in enumerate((_ROOT / page).read_text().splitlines(keepends=True), 1):
+        if begin and line.strip() == "```":
+            reason = re.fullmatch(r"<!-- not run: (.+) -->", before)
+            indent = re.compile(rf"^{begin[1]}", re.MULTILINE)
+            found.append(Block(page, opened, heading, begin[2], indent.sub("", text), reason and reason[1]))
+            begin, before = None, ""
+        elif begin:
+            text += line
+        elif fence := re.fullmatch(r"( *)```(.*)\n", line):
+            begin, opened, text = fence, number, ""
+        else:
+            heading = line.strip("# \n") if line.startswith("#") else heading
+            before = line.strip()
+    assert begin is None, f"{page}: a block has no end"
     return found
+
+
+def take(page: str, heading: str, language: str = "") -> list[Block]:
+    """The blocks of this language below a heading, for a test that runs them; those that can't be run are left out."""
+    found = [block for block in blocks(page) if (block.heading, block.language, block.not_run) == (heading, language, None)]
+    assert found, f"{page} has no block to run of the language {language!r} below {heading!r}"
+    TAKEN.update(found)
+    return found
+
+
+def take_one(page: str, heading: str, language: str = "") -> Block:
+    """The one block of this language below a heading."""
+    (block,) = take(page, heading, language)
+    return block
 
 
 class Shell:
@@ -67,18 +121,41 @@ class Shell:
         file.write_text(f"#!/bin/sh\n{script}\n")
         file.chmod(0o755)
 
-    def does(self, commands: str, changes: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    def does(self, commands: str, changes: Mapping[str, str], environment: Mapping[str, str], stdin: str = "") -> str:
         """Runs commands of a document with these texts in place of the examples', and returns what they print."""
-        for documented, here in changes.items():
-            commands = commands.replace(documented, here)
+        commands = _changed(commands, changes)
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", commands],
             cwd=self.folder,
-            env={"HOME": str(self.folder), "PATH": f"{self._programs}:{os.environ['PATH']}", **environment},
-            stdin=subprocess.DEVNULL,
+            env=self._environment(environment),
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=60,
+            # Without a terminal a program asks for a password on its standard input.
+            start_new_session=True,
         )
-        assert done.returncode == 0, f"{commands}\n{done.stderr}"
+        assert done.returncode == 0, f"{commands}\n{done.stdout}{done.stderr}"
         return done.stdout
+
+    def answers(self, block: Block, changes: Mapping[str, str], environment: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Runs a block, and returns for each command the output that is shown and the one that it prints."""
+        commands, shown = zip(*block.steps(), strict=True)
+        printed = self.does("printf '\\36'\n".join(commands), changes, environment).split("\36")
+        return [(_changed(text, changes), here) for text, here in zip(shown, printed, strict=True)]
+
+    def serves(self, command: str, changes: Mapping[str, str], environment: Mapping[str, str]) -> Daemon:
+        """Starts a command that serves and announces its address."""
+        # The shell becomes the program, which can then be told to end.
+        script = f"exec env {_changed(command, changes)}"
+        log = self.folder / "serve.log"
+        return Daemon(["bash", "-euc", script], self.folder, log, self._environment(environment), announces=True)
+
+    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        return {"HOME": str(self.folder), "PATH": f"{self._programs}:{os.environ['PATH']}", **more}
+
+
+def _changed(text: str, changes: Mapping[str, str]) -> str:
+    for documented, here in changes.items():
+        text = text.replace(documented, here)
+    return text

@@ -10,19 +10,22 @@ import pytest
 
 import image
 from client import endpoint, keys
-from documents import Block, Shell, blocks
+from documents import Block, Shell, take, take_one
 from issuer import LOOPBACK, Issuer, job_token
 from loopback import HttpServer, Reply
 from registry import Registry, skopeo
 from service import Account, Instance, Transire
 
-DOCUMENT = blocks("docs/ci.md")
+PAGE = "docs/ci.md"
+GITHUB, GITLAB, FORGEJO, BUILDKITE = (
+    take_one(PAGE, heading, "yaml") for heading in ("GitHub Actions", "GitLab CI", "Forgejo Actions", "Buildkite")
+)
+ANY_OTHER = take_one(PAGE, "Any other platform")
+CLIENT_GITHUB, CLIENT_GITLAB = take(PAGE, "With the client", "yaml")
+CLIENT_TOKEN, CLIENT_KEY = take(PAGE, "With the client")
+TRUST = take_one(PAGE, "Trust the platform")
 WARNING = "**Name your own service. Without an endpoint of your own the clouds' libraries send the token to the public cloud.**"
 REQUEST = "requestEXAMPLE"
-
-
-def below(heading: str, language: str) -> list[Block]:
-    return [block for block in DOCUMENT if (block.heading, block.language) == (heading, language)]
 
 
 def lines(part: Any) -> list[str]:
@@ -117,48 +120,51 @@ def platform(
 
 
 @pytest.mark.parametrize(
-    ("heading", "name"), [("GitHub Actions", "GitHub"), ("GitLab CI", "GitLab"), ("Forgejo Actions", "Forgejo"), ("Buildkite", "Buildkite")]
+    ("block", "name"),
+    [(GITHUB, "GitHub"), (GITLAB, "GitLab"), (FORGEJO, "Forgejo"), (BUILDKITE, "Buildkite")],
+    ids=["GitHub", "GitLab", "Forgejo", "Buildkite"],
 )
-def test_a_job_logs_in_with_its_token_and_no_tool_of_ours(platform: Platform, heading: str, name: str) -> None:
-    (block,) = below(heading, "yaml")
+def test_a_job_logs_in_with_its_token_and_no_tool_of_ours(platform: Platform, block: Block, name: str) -> None:
     (workflow,) = block.objects()
     assert "transire " not in block.text
     platform.runs(name, lines(workflow), variables(workflow))
 
 
 def test_a_job_of_any_other_platform_logs_in_with_its_token(platform: Platform) -> None:
-    (block,) = below("Any other platform", "")
-    platform.runs("GitLab", [block.commands()], {})
+    platform.runs("GitLab", [ANY_OTHER.commands()], {})
 
 
-@pytest.mark.parametrize(("number", "name"), [(0, "GitHub"), (0, "Forgejo"), (1, "GitLab")])
-def test_a_job_logs_in_with_the_client(platform: Platform, number: int, name: str) -> None:
-    (workflow,) = below("With the client", "yaml")[number].objects()
+@pytest.mark.parametrize(
+    ("block", "name"),
+    [(CLIENT_GITHUB, "GitHub"), (CLIENT_GITHUB, "Forgejo"), (CLIENT_GITLAB, "GitLab")],
+    ids=["GitHub", "Forgejo", "GitLab"],
+)
+def test_a_job_logs_in_with_the_client(platform: Platform, block: Block, name: str) -> None:
+    (workflow,) = block.objects()
     platform.runs(name, lines(workflow), variables(workflow))
 
 
 def test_a_job_of_any_other_platform_logs_in_with_the_client(platform: Platform) -> None:
-    platform.runs("Buildkite", [below("With the client", "")[0].commands()], {})
+    platform.runs("Buildkite", [CLIENT_TOKEN.commands()], {})
 
 
 def test_a_job_with_a_key_logs_in_with_the_client(platform: Platform, account: Account) -> None:
-    platform.runs("Buildkite", [below("With the client", "")[1].commands()], keys(account.key))
+    platform.runs("Buildkite", [CLIENT_KEY.commands()], keys(account.key))
 
 
 def test_a_job_may_ask_for_its_token() -> None:
-    for heading in ("GitHub Actions", "With the client"):
-        (workflow,) = below(heading, "yaml")[0].objects()
+    for block in (GITHUB, CLIENT_GITHUB):
+        (workflow,) = block.objects()
         assert workflow["permissions"]["id-token"] == "write"
-    (workflow,) = below("Forgejo Actions", "yaml")[0].objects()
+    (workflow,) = FORGEJO.objects()
     assert workflow["enable-openid-connect"] is True
-    for block in (below("GitLab CI", "yaml")[0], below("With the client", "yaml")[1]):
+    for block in (GITLAB, CLIENT_GITLAB):
         assert block.objects()[0]["push"]["id_tokens"] == {"TRANSIRE_ID_TOKEN": {"aud": "sts.example.com"}}
 
 
 def test_the_platforms_are_registered_as_documented(transire: Transire, account: Account, tmp_path: Path) -> None:
-    (block,) = below("Trust the platform", "")
     shell = Shell(tmp_path / "operator", {"transire": transire.binary})
-    shell.does(block.commands(), {"100000000001": account.id}, {"TRANSIRE_DATA_DIR": str(transire.data_dir)})
+    shell.does(TRUST.commands(), {"100000000001": account.id}, {"TRANSIRE_DATA_DIR": str(transire.data_dir)})
     names = {provider["name"] for provider in transire.items("oidc-provider", "list", "--account", account.id)}
     assert names == {"github", "gitlab", "forgejo", "buildkite"}
 
@@ -166,11 +172,3 @@ def test_the_platforms_are_registered_as_documented(transire: Transire, account:
 @pytest.mark.parametrize("document", ["ci", "kubernetes", "openid-connect"])
 def test_every_document_warns_of_the_public_cloud(document: str) -> None:
     assert WARNING in (Path(__file__).parents[2] / "docs" / f"{document}.md").read_text()
-
-
-def test_every_example_is_run() -> None:
-    counted = {(block.heading, block.language) for block in DOCUMENT}
-    workflows = ("GitHub Actions", "GitLab CI", "Forgejo Actions", "Buildkite", "With the client")
-    commands = ("Trust the platform", "Any other platform", "With the client")
-    assert counted == {(heading, "yaml") for heading in workflows} | {(heading, "") for heading in commands}
-    assert (len(below("With the client", "yaml")), len(below("With the client", ""))) == (2, 2)

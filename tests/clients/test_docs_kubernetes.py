@@ -17,11 +17,18 @@ from jsonschema import Draft202012Validator
 import cluster
 from client import endpoint
 from credential import Credential, exchange
-from documents import Block, Shell, blocks
+from documents import Shell, take, take_one
 from issuer import LOOPBACK, Issuer
 from service import Account, Instance, Transire
 
-DOCUMENT = blocks("docs/kubernetes.md")
+PAGE = "docs/kubernetes.md"
+RIGHTS, USUAL = take(PAGE, "The kubelet's credential provider", "yaml")
+KUBEADM, K3S, EKS = (take_one(PAGE, heading) for heading in ("kubeadm", "k3s", "EKS"))
+EKS_PROVIDER = take_one(PAGE, "EKS", "json")
+TALOS, ONE_LOG_IN, NODES_KEY, FLUX, ARGO_CD = (
+    take_one(PAGE, heading, "yaml")
+    for heading in ("Talos", "One log-in for all pods of an account", "Before Kubernetes 1.34", "Flux", "Argo CD")
+)
 IMAGE = f"{cluster.REGISTRY}/team/app"
 
 
@@ -58,15 +65,6 @@ CONFIGURATION = Draft202012Validator(
         providers={"type": "array", "items": _PROVIDER, "minItems": 1},
     )
 )
-
-
-def below(heading: str, language: str) -> Block:
-    (found,) = (block for block in DOCUMENT if (block.heading, block.language) == (heading, language))
-    return found
-
-
-# The rights of nodes, and the configuration of the kubelet.
-RIGHTS, USUAL = (block for block in DOCUMENT if block.heading == "The kubelet's credential provider")
 
 
 def matches(pattern: str, image: str) -> bool:
@@ -147,7 +145,7 @@ def token(transire: Transire, issuer: Issuer, trusted: None) -> str:
 
 
 def test_a_kubelet_of_kubeadm_pulls(node: Node, token: str) -> None:
-    node.runs(below("kubeadm", "").commands())
+    node.runs(KUBEADM.commands())
     _, _, value = (node.root / "etc/default/kubelet").read_text().strip().partition("=")
     flags = dict(flag.removeprefix("--").split("=", 1) for flag in value.strip('"').split())
     node.pulls(Path(flags["image-credential-provider-config"]), Path(flags["image-credential-provider-bin-dir"]), token)
@@ -155,7 +153,7 @@ def test_a_kubelet_of_kubeadm_pulls(node: Node, token: str) -> None:
 
 
 def test_a_kubelet_of_k3s_pulls(node: Node, token: str) -> None:
-    node.runs(below("k3s", "").commands())
+    node.runs(K3S.commands())
     folder = node.root / "var/lib/rancher/credentialprovider"
     node.pulls(folder / "config.yaml", folder / "bin", token)
     assert node.restarted() == ["restart k3s"]
@@ -173,14 +171,14 @@ def test_a_kubelet_of_eks_pulls_and_keeps_its_entry_for_ecr(node: Node, token: s
     (folder / "config.json").write_text(
         json.dumps({"apiVersion": "kubelet.config.k8s.io/v1", "kind": "CredentialProviderConfig", "providers": [ecr]})
     )
-    (node.shell.folder / "transire.json").write_text(below("EKS", "json").text)
-    node.runs(below("EKS", "").commands())
+    (node.shell.folder / "transire.json").write_text(EKS_PROVIDER.text)
+    node.runs(EKS.commands())
     node.pulls(folder / "config.json", folder, token)
     assert json.loads((folder / "config.json").read_text())["providers"][0] == ecr
 
 
 def test_a_kubelet_of_talos_pulls(node: Node, token: str) -> None:
-    (document,) = below("Talos", "yaml").objects()
+    (document,) = TALOS.objects()
     assert (document["apiVersion"], document["kind"], len(document)) == ("v1alpha1", "KubeCredentialProviderConfig", 3)
     node.pulls(document["configuration"], node.program.parent, token)
 
@@ -188,13 +186,13 @@ def test_a_kubelet_of_talos_pulls(node: Node, token: str) -> None:
 def test_a_kubelet_keeps_one_log_in_for_all_pods_of_an_account(
     node: Node, transire: Transire, instance: Instance, token: str
 ) -> None:
-    (document,) = below("One log-in for all pods of an account", "yaml").objects()
+    (document,) = ONE_LOG_IN.objects()
     places = {"https://transire.example.com": endpoint(transire), "tcr-abcd1234": instance.tcr_id}
     node.pulls(document, node.program.parent, token, **places)
 
 
 def test_a_kubelet_without_tokens_pulls_by_the_nodes_key(node: Node, transire: Transire, account: Account, instance: Instance) -> None:
-    (document,) = below("Before Kubernetes 1.34", "yaml").objects()
+    (document,) = NODES_KEY.objects()
     key = {"TENCENTCLOUD_SECRET_ID": account.key.id, "TENCENTCLOUD_SECRET_KEY": account.key.secret}
     assert {variable["name"] for variable in document["providers"][0]["env"]} == set(key)
     places = {"https://transire.example.com": endpoint(transire), "tcr-abcd1234": instance.tcr_id}
@@ -203,8 +201,8 @@ def test_a_kubelet_without_tokens_pulls_by_the_nodes_key(node: Node, transire: T
 
 def test_all_configurations_with_tokens_are_one() -> None:
     (ours,) = USUAL.objects()
-    (talos,) = below("Talos", "yaml").objects()
-    assert ours == json.loads(below("EKS", "json").text) == talos["configuration"]
+    (talos,) = TALOS.objects()
+    assert ours == json.loads(EKS_PROVIDER.text) == talos["configuration"]
 
 
 def test_nodes_may_ask_for_tokens_of_the_audience() -> None:
@@ -216,13 +214,13 @@ def test_nodes_may_ask_for_tokens_of_the_audience() -> None:
 
 
 def test_flux_and_argo_cd_name_the_pull_secret() -> None:
-    deployment = cluster.documented("Deployment", "A pull secret that is renewed")
+    deployment = cluster.documented("Deployment")
     arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
     options = dict(argument.removeprefix("--").split("=", 1) for argument in arguments if "=" in argument)
-    (source,) = below("Flux", "yaml").objects()
+    (source,) = FLUX.objects()
     assert source["spec"]["secretRef"] == {"name": options["name"]} and source["metadata"]["namespace"] == options["namespace"]
     assert source["spec"]["url"].startswith(f"oci://{options['registry']}/")
-    ((registry,),) = below("Argo CD", "yaml").objects()[0].values()
+    ((registry,),) = ARGO_CD.objects()[0].values()
     assert registry["credentials"] == f"pullsecret:{options['namespace']}/{options['name']}" and registry["prefix"] == options["registry"]
 
 

@@ -12,7 +12,7 @@ import pytest
 import cluster
 from authority import Authority
 from client import Client, keys, where
-from cluster import NAMESPACE, REGISTRY, SERVICE_ACCOUNT
+from cluster import NAMESPACE, REGISTRY, SERVICE_ACCOUNT, documented
 from credential import Credential, exchange
 from issuer import LOOPBACK, Issuer
 from kube import ApiServer, Refusal
@@ -20,10 +20,6 @@ from processes import Daemon, wait_until
 from service import Account, Instance, Transire
 
 SECRET = "registry"
-
-
-def documented(kind: str) -> dict[str, Any]:
-    return cluster.documented(kind, "A pull secret that is renewed")
 
 
 @pytest.fixture

@@ -14,11 +14,12 @@ import requests
 import image
 import tencent
 from credential import Credential
-from documents import blocks
+from documents import take_one
 from issuer import LOOPBACK, Issuer, job_token
 from registry import Registry, assert_logs_in, skopeo
 from service import Account, Instance, Transire
 
+EXAMPLE = take_one("docs/kubernetes.md", "External Secrets", "yaml")
 TYPES = "urn:ietf:params:oauth:token-type"
 REGISTRY_CREDENTIAL = "urn:transire:params:oauth:token-type:registry-credential"
 
@@ -106,8 +107,7 @@ def test_curl_is_answered_in_oauths_json(transire: Transire, instance: Instance,
 @pytest.mark.usefixtures("keyless")
 def test_external_secrets_generator_gets_a_pull_secret(transire: Transire, instance: Instance, registry: Registry, issuer: Issuer) -> None:
     """As `generators/v1/quay/quay.go` asks and writes, with the example of docs/kubernetes.md."""
-    (example,) = (block for block in blocks("docs/kubernetes.md") if block.heading == "External Secrets")
-    generator, secret = example.objects()
+    generator, secret = EXAMPLE.objects()
     spec = generator["spec"] | {"url": instance.service}
     robot = spec["robotAccount"].replace("role/ci", "role/builder")
     # The host of the proxy that sends the path here.
