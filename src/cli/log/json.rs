@@ -1,5 +1,5 @@
-//! The log as JSON: an object a line, with `time`, `level`, `target` and `message`, then the fields of
-//! the event itself.
+//! The log as JSON: an object a line, with `time`, `level`, `target` and `message`, then the fields
+//! of the event itself.
 
 use std::any::Any;
 use std::fmt::{self, Debug, Write as _};
