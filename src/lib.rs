@@ -36,4 +36,5 @@ pub mod sign;
 pub mod store;
 pub mod token;
 pub mod transfer;
+pub mod version;
 pub mod views;

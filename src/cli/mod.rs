@@ -46,14 +46,14 @@ use crate::open::{Open, open};
 use crate::quickstart::Quickstart;
 use crate::serve::{Signals, Told};
 use crate::service::{Call, Caller, RequestContext, Service};
-use crate::{quickstart, serve};
+use crate::{quickstart, serve, version};
 
 /// Access credentials for container registries, by the APIs of Tencent Cloud TCR and Alibaba Cloud
 /// ACR.
 #[derive(Parser)]
 #[command(
     name = "transire",
-    version,
+    version = version::BUILD,
     max_term_width = 110,
     after_help = "Exit status: 0 for success, 1 for a failure, 2 for an argument, or a file that \
                   it names, that is invalid."

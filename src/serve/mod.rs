@@ -34,6 +34,7 @@ use crate::domain::{Error, Result};
 use crate::http::Server;
 use crate::open::{Open, open};
 use crate::service::Service;
+use crate::version;
 
 /// How long the audit's last lines may wait for the database after a second signal.
 const AUDIT_DEADLINE_IN_A_HURRY: Duration = Duration::from_secs(1);
@@ -80,6 +81,11 @@ impl From<TcpListener> for Listener {
 /// `Misconfigured` says which setting, file or address can't be used; the other kinds are those of
 /// [`open`].
 pub async fn serve(settings: &Settings, signals: &mut Signals) -> Result<()> {
+    tracing::info!(
+        version = version::VERSION,
+        commit = version::COMMIT,
+        "starting"
+    );
     // Before a key is read.
     privacy::keep_memory_private();
     let Ok(prepared) = signals.unless_told(prepare(settings)).await else {

@@ -228,6 +228,7 @@ fn fault(command: &str) -> Option<String> {
             ErrorKind::MissingRequiredArgument
             | ErrorKind::MissingSubcommand
             | ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => None,
             // Nor does it say a value that the reader picks.
             ErrorKind::InvalidValue

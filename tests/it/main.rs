@@ -32,6 +32,7 @@ mod serve;
 mod style;
 mod supervisor;
 mod tls;
+mod version;
 
 mod alibaba {
     mod instances;

@@ -15,6 +15,7 @@ use crate::client::log_in::LogIn;
 use crate::client::profile::Profile;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::{Error, Result};
+use crate::version;
 
 /// Docker compares this text, and goes on without a log-in.
 const NOT_FOUND: &str = "credentials not found in native keychain";
@@ -43,7 +44,7 @@ struct Stored {
 
 pub(super) async fn run(environment: &Environment, command: Command) -> Result<()> {
     match command {
-        Command::Version => print_line(concat!("transire ", env!("CARGO_PKG_VERSION"))),
+        Command::Version => print_line(&format!("transire {}", version::BUILD)),
         Command::List => {
             let profile = Profile::of_user(environment)?;
             let known: BTreeMap<_, _> = profile

@@ -58,10 +58,11 @@ rooms! {
     config, Free: rooms [domain http secret_files service sign] crates [
         http percent_encoding serde toml tracing tracing_subscriber url zeroize
     ];
+    version, Pure: rooms [] crates [];
     open, Free: rooms [config domain secret_files service sign store token] crates [
         hex rustix tracing zeroize
     ];
-    serve, Free: rooms [config domain http open secret_files service token] crates [
+    serve, Free: rooms [config domain http open secret_files service token version] crates [
         arc_swap aws_lc_rs axum bytes http hyper hyper_util rustix rustls serde_json tokio
         tokio_rustls tracing
     ];
@@ -77,7 +78,8 @@ rooms! {
     main, Free: rooms [cli] crates [clap mimalloc];
     secret_files, Free: rooms [domain] crates [];
     cli, Free: rooms [
-        client config domain open quickstart registry_config serve service transfer views
+        client config domain open quickstart registry_config serve service transfer
+        version views
     ] crates [
         clap clap_complete clap_mangen comfy_table serde serde_json tokio tracing
         tracing_subscriber
