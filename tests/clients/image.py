@@ -4,14 +4,18 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import shutil
 import tarfile
 from pathlib import Path
 from typing import Any
 
 
-def write_oci_layout(folder: Path, tag: str, **more: Any) -> str:
-    """Writes an image of one layer, a static busybox, and returns its manifest's digest; `more` goes into its configuration."""
+def write_oci_layout(folder: Path, tag: str, ballast: int = 0, **more: Any) -> str:
+    """Writes an image of one layer, a static busybox, and returns its manifest's digest; `more` goes into its configuration.
+
+    The layer has so many bytes of ballast besides, which nothing compresses.
+    """
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True)
 
@@ -25,6 +29,10 @@ def write_oci_layout(folder: Path, tag: str, **more: Any) -> str:
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as archive:
         archive.add(Path(busybox).resolve(), "bin/busybox")
+        if ballast:
+            member = tarfile.TarInfo("ballast")
+            member.size = ballast
+            archive.addfile(member, io.BytesIO(os.urandom(ballast)))
     uncompressed = layer.getvalue()
 
     settings = {
