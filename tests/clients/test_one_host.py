@@ -12,7 +12,7 @@ import yaml
 
 from authority import Authority
 from credential import Credential
-from documents import blocks
+from documents import take_one
 from image import write_oci_layout
 from namespace import Namespace
 from processes import Daemon, wait_until
@@ -21,7 +21,7 @@ from service import Instance, Transire
 NAME = "registry.example.com"
 CLIENT = "203.0.113.7"
 EXAMPLES = Path(__file__).parents[2] / "contrib" / "proxies"
-[SETTINGS] = (block.text for block in blocks("docs/proxies.md") if (block.heading, block.language) == ("One host for both", "toml"))
+SETTINGS = take_one("docs/proxies.md", "One host for both", "toml").text
 PROXIES = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "caddy": "Caddyfile"}
 
 
