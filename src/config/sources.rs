@@ -84,6 +84,7 @@ impl<'s> Sources<'s> {
         for (name, value) in &table {
             self.check(name, value)?;
         }
+        drop_headings(&mut table);
         let mut variables: Vec<_> = variables
             .into_iter()
             .filter(|(name, _)| name.starts_with(PREFIX))
@@ -240,4 +241,15 @@ fn put(table: &mut toml::Table, path: &str, value: toml::Value) {
             }
         }
     }
+}
+
+/// Removes empty tables: a heading alone sets nothing, even one whose settings are set together.
+fn drop_headings(table: &mut toml::Table) {
+    table.retain(|_, value| match value {
+        toml::Value::Table(inner) => {
+            drop_headings(inner);
+            !inner.is_empty()
+        }
+        _ => true,
+    });
 }

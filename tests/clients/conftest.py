@@ -35,6 +35,7 @@ _NEEDED = {
     "TRANSIRE_TEST_CONMON",
     "TRANSIRE_TEST_BUILDAH",
     "TRANSIRE_TEST_PULP",
+    "TRANSIRE_TEST_BARE_ROOT",
 }
 _KEPT = _NEEDED | {"PATH", "TMPDIR"}
 # Of a log, in characters: an attack may have filled it.

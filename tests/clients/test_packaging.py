@@ -1,12 +1,15 @@
 """What packages bring, by the tools that take it."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-UNIT = Path(__file__).parents[2] / "packaging/systemd/transire.service"
+FOLDER = Path(__file__).parents[2] / "packaging/systemd"
+UNIT = FOLDER / "transire.service"
+SERVICES = [UNIT.name, "transire-backup.service"]
 
 BARE = """\
 [Service]
@@ -15,13 +18,14 @@ ExecStart=/bin/true
 
 
 @pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """The unit, with the program that is tested in place of the installed one."""
-    text = UNIT.read_text()
-    assert "ExecStart=/usr/bin/transire " in text
-    unit = tmp_path / UNIT.name
-    unit.write_text(text.replace("/usr/bin/transire", os.environ["TRANSIRE_TEST_PROGRAM"]))
-    return unit
+def units(tmp_path: Path) -> Path:
+    """The units, with the programs that are tested in place of the installed ones."""
+    folder = tmp_path / "units"
+    folder.mkdir()
+    for unit in FOLDER.glob("transire*.*"):
+        text = unit.read_text().replace("/usr/lib/transire/backup", str(FOLDER / "backup"))
+        (folder / unit.name).write_text(text.replace("/usr/bin/transire", os.environ["TRANSIRE_TEST_PROGRAM"]))
+    return folder
 
 
 def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -30,15 +34,17 @@ def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_systemd_takes_the_unit_as_it_is_written(unit: Path) -> None:
-    verified = analyze("verify", unit)
+def test_systemd_takes_the_units_as_they_are_written(units: Path) -> None:
+    verified = analyze("verify", *sorted(units.iterdir()))
     assert (verified.returncode, verified.stderr) == (0, "")
 
 
-def test_the_unit_leaves_the_service_little_of_the_machine(unit: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_unit_leaves_its_program_little_of_the_machine(units: Path, tmp_path: Path, name: str) -> None:
     # Tenths of systemd's measure, of 100.
     threshold = ["security", "--offline=true", "--threshold=20"]
-    assert analyze(*threshold, unit).returncode == 0
+    judged = analyze(*threshold, units / name)
+    assert judged.returncode == 0, judged.stdout
     bare = tmp_path / "bare.service"
     bare.write_text(BARE)
     assert analyze(*threshold, bare).returncode == 1
@@ -58,3 +64,57 @@ def test_the_unit_and_its_settings_are_the_programs(tmp_path: Path) -> None:
     )
     assert made.returncode == 0
     assert (tmp_path / "data/transire.db").exists()
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> dict[str, str]:
+    """The variables by which the backup's script finds the program, and data to back up."""
+    program = Path(os.environ["TRANSIRE_TEST_PROGRAM"])
+    settings = tmp_path / "transire.toml"
+    settings.write_text(f'data_dir = "{tmp_path}/data"\n')
+    subprocess.run([program, "--config", settings, "init"], timeout=60, check=True)
+    return {
+        "PATH": f"{program.parent}:{os.environ['PATH']}",
+        "TRANSIRE_CONFIG": str(settings),
+        "BACKUP_FOLDER": str(tmp_path / "backups"),
+    }
+
+
+def back_up(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([FOLDER / "backup"], env=variables, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_backup_has_its_moment_in_its_name_and_the_oldest_goes(stored: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    others = ["keep-me", "transire-2020-01-01", "transire-2020-01-01T000000Z.age"]
+    old = [f"transire-2020-01-0{day}T000000Z" for day in range(1, 5)]
+    for name in [*others, *old]:
+        (folder / name).write_text("")
+    done = back_up({**stored, "BACKUP_KEEP": "3"})
+    assert done.returncode == 0, done.stderr
+    kept = sorted(file.name for file in folder.iterdir() if file.name not in others)
+    assert kept[:-1] == old[-2:], "the new one is the third"
+    assert re.fullmatch(r"transire-\d{4}-\d\d-\d\dT\d{6}Z", kept[-1])
+    assert all((folder / name).exists() for name in others)
+    restored = [os.environ["TRANSIRE_TEST_PROGRAM"], "--data-dir", tmp_path / "restored", "restore", folder / kept[-1]]
+    subprocess.run(restored, timeout=60, check=True)
+
+
+def test_a_backup_that_fails_removes_none(stored: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    (folder / "transire-2020-01-01T000000Z").write_text("")
+    (folder / "transire-2020-01-02T000000Z").write_text("")
+    done = back_up({**stored, "TRANSIRE_CONFIG": str(tmp_path / "nothing"), "BACKUP_KEEP": "1"})
+    assert done.returncode == 1 and "can't be read" in done.stderr
+    assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "all", "1.5"])
+def test_a_number_of_backups_that_is_none_is_refused_before_one_is_made(
+    stored: dict[str, str], tmp_path: Path, number: str
+) -> None:
+    done = back_up({**stored, "BACKUP_KEEP": number})
+    assert done.returncode == 2 and "BACKUP_KEEP" in done.stderr
+    assert not (tmp_path / "backups").exists()
