@@ -153,7 +153,8 @@ pub fn at_server(settings: &Settings, url: &DatabaseUrl) -> Location {
     }
 }
 
-fn service_settings(settings: &Settings) -> service::Settings {
+/// Returns the service's part of the settings.
+pub fn service_settings(settings: &Settings) -> service::Settings {
     let limits = &settings.limits;
     let allowed = |method: &sign::Method| {
         settings

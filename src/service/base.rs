@@ -1,10 +1,13 @@
-//! The base of every part of the service: the store, the clock, chance, and the names under which
-//! it is reached.
+//! The base of every part of the service: the store, the clock, chance, the names under which it is
+//! reached, and the settings that may change while it runs.
 
 use std::sync::Arc;
 
+use arc_swap::{ArcSwap, Guard};
+
 use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
 use crate::domain::instance::Instance;
+use crate::service::adjustable::Adjustable;
 use crate::store::{Operation, Store, Write};
 
 /// The store, the clock and chance.
@@ -16,12 +19,18 @@ pub struct Base {
     pub(super) issuer: String,
     /// Where clients reach the service.
     pub(super) public_url: String,
+    pub(super) adjustable: ArcSwap<Adjustable>,
 }
 
 impl Base {
     /// Returns the present time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Returns the settings of this moment, without a lock. No task waits while it holds them.
+    pub(super) fn adjustable(&self) -> Guard<Arc<Adjustable>> {
+        self.adjustable.load()
     }
 
     /// Makes a request id: a random UUID in lower case.

@@ -7,6 +7,7 @@
 //! Start with [`access`], then [`credentials`] and [`exchange`].
 
 mod access;
+mod adjustable;
 mod background;
 mod base;
 mod call;
@@ -28,15 +29,17 @@ mod sharded;
 mod sts;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::base::Base;
 use self::ledger::Ledger;
 use self::limits::Limits;
 use self::memory::Memory;
 
+pub use self::access::Access;
 pub use self::access::caller::Caller;
 pub use self::access::presented::{Accepted, LogIn};
-pub use self::access::{Access, Signatures};
+pub use self::adjustable::{KeySchedule, Signatures};
 pub use self::call::Call;
 pub use self::credentials::Credentials;
 pub use self::credentials::service_accounts::{ChangedServiceAccount, NewServiceAccount, Validity};
@@ -55,9 +58,8 @@ pub use self::identity::revocations::Revoked;
 pub use self::identity::roles::{RoleChange, RoleTest};
 pub use self::keys::Keys;
 pub use self::keys::{
-    CaStep, ExportedCa, ImportedLeaf, KeyInfo, KeyKind, KeySchedule, KeyState, MasterKeyInfo,
-    MasterKeyState, MasterKeyStep, NextStep, PrivatePart, Retired, SigningRequest, Warning,
-    WarningKind, is_set_up,
+    CaStep, ExportedCa, ImportedLeaf, KeyInfo, KeyKind, KeyState, MasterKeyInfo, MasterKeyState,
+    MasterKeyStep, NextStep, PrivatePart, Retired, SigningRequest, Warning, WarningKind, is_set_up,
 };
 pub use self::ledger::actions::AuditAction;
 pub use self::ledger::queue::AuditMode;
@@ -109,7 +111,8 @@ pub use crate::token::WebIdentity;
 
 /// The service: a table of its parts.
 pub struct Service {
-    settings: Settings,
+    /// How long a request waits for the database.
+    database_patience: Duration,
     /// The store, the clock and chance.
     pub base: Arc<Base>,
     /// How often.

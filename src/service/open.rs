@@ -1,4 +1,4 @@
-//! Opening the service: every part is made here, once.
+//! Opening the service: every part is made here, once, and takes other settings here.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
@@ -17,7 +17,6 @@ use crate::service::base::Base;
 use crate::service::credentials::Credentials;
 use crate::service::exchange::Exchange;
 use crate::service::identity::Identity;
-use crate::service::keys::schedule::KeySchedule;
 use crate::service::keys::warnings::Warnings;
 use crate::service::keys::{Keys, is_set_up, set_up};
 use crate::service::ledger::queue::Audit;
@@ -35,7 +34,6 @@ use crate::service::memory::master_keys::MasterKeys;
 use crate::service::memory::revocations::Revocations;
 use crate::service::memory::staleness::Staleness;
 use crate::service::operations::Operations;
-use crate::service::quotas::Quotas;
 use crate::service::registry::catalog::Imports;
 use crate::service::registry::images::client::registries;
 use crate::service::registry::images::tag_listings::TagListings;
@@ -74,9 +72,18 @@ impl Service {
             random,
             issuer,
             public_url: settings.public_url.clone(),
+            adjustable: ArcSwap::from_pointee(settings.adjustable()),
         });
         let shared = Shared::open(base, master, &settings).await?;
-        Ok(assemble(&shared, settings))
+        Ok(assemble(&shared, &settings))
+    }
+
+    /// Takes settings that may change while the service runs: the domain of instances, quotas,
+    /// grants, the audit's days, signatures, the keys' ages and the limits. It leaves all others as
+    /// they are.
+    pub fn adjust(&self, settings: &Settings) {
+        adjust_limits(&self.limits, &settings.limits);
+        self.base.adjustable.store(Arc::new(settings.adjustable()));
     }
 }
 
@@ -115,11 +122,9 @@ impl Shared {
             Arc::clone(&memory),
             &settings.audit,
         ));
-        let service_account_grant = settings.service_account_grant;
         let rights = Arc::new(Rights {
             base: Arc::clone(&base),
             memory: Arc::clone(&memory),
-            service_account_grant,
         });
         Ok(Self {
             base,
@@ -200,6 +205,29 @@ fn limits(base: Arc<Base>, settings: &LimitSettings) -> Limits {
     }
 }
 
+/// Gives the limits other figures; they hold from the next request on.
+fn adjust_limits(limits: &Limits, settings: &LimitSettings) {
+    let by_action = settings.requests_per_second_by_action.clone();
+    limits
+        .actions
+        .adjust(settings.requests_per_second, by_action);
+    limits.tokens.rates.adjust(
+        settings.token_requests_per_second,
+        settings.token_requests_burst,
+    );
+    let (rate, burst) = (settings.refusals_per_second, settings.refusals_burst);
+    limits.addresses.refusals.adjust(rate, burst);
+    limits.log_ins.adjust_hashes(rate, burst);
+    limits
+        .addresses
+        .anonymous
+        .adjust(settings.anonymous_per_second, settings.anonymous_burst);
+    limits
+        .log_ins
+        .adjust(settings.failed_log_ins, settings.failed_log_ins_per_minute);
+    limits.replays.adjust(settings.nonces_per_access_key);
+}
+
 fn ledger(base: Arc<Base>, memory: Arc<Memory>, settings: &AuditSettings) -> Ledger {
     Ledger {
         queue: Audit::start(
@@ -216,30 +244,30 @@ fn ledger(base: Arc<Base>, memory: Arc<Memory>, settings: &AuditSettings) -> Led
     }
 }
 
-fn assemble(shared: &Shared, settings: Settings) -> Service {
+fn assemble(shared: &Shared, settings: &Settings) -> Service {
     let passwords = Arc::new(Passwords::new(
         settings.passwords.threads,
         settings.passwords.queue,
         &*shared.base.random,
     ));
     let warnings = Arc::new(Warnings::new());
-    let access = Arc::new(access(shared, &settings, Arc::clone(&passwords)));
-    let keys = Arc::new(keys(shared, settings.keys, Arc::clone(&warnings)));
+    let access = Arc::new(access(shared, settings, Arc::clone(&passwords)));
+    let keys = Arc::new(keys(shared, Arc::clone(&warnings)));
     Service {
         base: shared.base(),
         limits: shared.limits(),
         memory: shared.memory(),
         ledger: shared.ledger(),
         rights: shared.rights(),
-        credentials: credentials(shared, passwords, settings.quotas),
+        credentials: credentials(shared, passwords),
         exchange: exchange(shared),
-        sts: sts(shared, settings.quotas),
-        identity: identity(shared, Arc::clone(&access), settings.quotas),
-        registry: registry(shared, Arc::clone(&keys), &settings),
+        sts: sts(shared),
+        identity: identity(shared, Arc::clone(&access)),
+        registry: registry(shared, Arc::clone(&keys), settings),
         operations: operations(shared, warnings, settings.shared.clone()),
         access,
         keys,
-        settings,
+        database_patience: settings.database_patience,
     }
 }
 
@@ -248,7 +276,6 @@ fn access(shared: &Shared, settings: &Settings, passwords: Arc<Passwords>) -> Ac
         base: shared.base(),
         limits: shared.limits(),
         memory: shared.memory(),
-        signatures: settings.signatures.clone(),
         passwords,
         issuers: Issuers::default(),
         verified_tokens: VerifiedTokens::default(),
@@ -256,7 +283,7 @@ fn access(shared: &Shared, settings: &Settings, passwords: Arc<Passwords>) -> Ac
     }
 }
 
-fn keys(shared: &Shared, schedule: KeySchedule, warnings: Arc<Warnings>) -> Keys {
+fn keys(shared: &Shared, warnings: Arc<Warnings>) -> Keys {
     let (base, memory, ledger, rights) = (
         shared.base(),
         shared.memory(),
@@ -268,12 +295,11 @@ fn keys(shared: &Shared, schedule: KeySchedule, warnings: Arc<Warnings>) -> Keys
         memory,
         ledger,
         rights,
-        schedule,
         warnings,
     }
 }
 
-fn credentials(shared: &Shared, passwords: Arc<Passwords>, quotas: Quotas) -> Credentials {
+fn credentials(shared: &Shared, passwords: Arc<Passwords>) -> Credentials {
     let (base, memory, ledger, rights) = (
         shared.base(),
         shared.memory(),
@@ -286,7 +312,6 @@ fn credentials(shared: &Shared, passwords: Arc<Passwords>, quotas: Quotas) -> Cr
         ledger,
         rights,
         passwords,
-        quotas,
     }
 }
 
@@ -301,7 +326,7 @@ fn exchange(shared: &Shared) -> Exchange {
     }
 }
 
-fn sts(shared: &Shared, quotas: Quotas) -> Sts {
+fn sts(shared: &Shared) -> Sts {
     let (base, limits, memory) = (shared.base(), shared.limits(), shared.memory());
     Sts {
         base,
@@ -309,11 +334,10 @@ fn sts(shared: &Shared, quotas: Quotas) -> Sts {
         memory,
         ledger: shared.ledger(),
         rights: shared.rights(),
-        quotas,
     }
 }
 
-fn identity(shared: &Shared, access: Arc<Access>, quotas: Quotas) -> Identity {
+fn identity(shared: &Shared, access: Arc<Access>) -> Identity {
     let (base, memory, ledger, rights) = (
         shared.base(),
         shared.memory(),
@@ -326,7 +350,6 @@ fn identity(shared: &Shared, access: Arc<Access>, quotas: Quotas) -> Identity {
         ledger,
         rights,
         access,
-        quotas,
     }
 }
 
@@ -350,8 +373,6 @@ fn registry(shared: &Shared, keys: Arc<Keys>, settings: &Settings) -> Registry {
         rights,
         keys,
         upstream,
-        quotas: settings.quotas,
-        base_domain: settings.base_domain.clone(),
     }
 }
 

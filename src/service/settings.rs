@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::domain::service_account::ServiceAccountGrant;
 use crate::remote::Settings as Outgoing;
-use crate::service::access::Signatures;
-use crate::service::keys::schedule::KeySchedule;
+use crate::service::adjustable::{Adjustable, KeySchedule, Signatures};
 use crate::service::ledger::queue::AuditMode;
 use crate::service::quotas::Quotas;
 use crate::shared::Settings as SharedSettings;
@@ -40,6 +39,20 @@ pub struct Settings {
     pub outgoing: Outgoing,
     /// The age at which signing and sealing keys are replaced.
     pub keys: KeySchedule,
+}
+
+impl Settings {
+    /// Returns those that may change while the service runs, but for the limits.
+    pub(in crate::service) fn adjustable(&self) -> Adjustable {
+        Adjustable {
+            base_domain: self.base_domain.clone(),
+            quotas: self.quotas,
+            service_account_grant: self.service_account_grant,
+            audit_days: self.audit.days,
+            signatures: self.signatures.clone(),
+            keys: self.keys,
+        }
+    }
 }
 
 /// Settings of the audit.

@@ -22,34 +22,22 @@ mod session_policy;
 pub(super) mod token_log_in;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use self::passwords::Passwords;
 use self::verified_tokens::VerifiedTokens;
 use self::web_identity::Issuers;
+use crate::remote;
 use crate::service::base::Base;
 use crate::service::limits::Limits;
 use crate::service::memory::Memory;
-use crate::{remote, sign};
 
 /// Proves who calls.
 pub struct Access {
     pub(super) base: Arc<Base>,
     pub(super) limits: Arc<Limits>,
     pub(super) memory: Arc<Memory>,
-    pub(super) signatures: Signatures,
     pub(super) passwords: Arc<Passwords>,
     pub(super) issuers: Issuers,
     pub(super) verified_tokens: VerifiedTokens,
     pub(super) remote: Arc<remote::Client>,
-}
-
-/// The signatures that are accepted.
-#[derive(Clone, Debug)]
-pub struct Signatures {
-    /// The accepted methods.
-    pub methods: Vec<sign::Method>,
-    /// How far a request's time may be from the present, where that is less than the vendor's own
-    /// figure.
-    pub window: Duration,
 }

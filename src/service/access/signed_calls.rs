@@ -208,7 +208,8 @@ impl Access {
     }
 
     fn check_method(&self, method: sign::Method) -> Result<()> {
-        if self.signatures.methods.contains(&method) {
+        let adjustable = self.base.adjustable();
+        if adjustable.signatures.methods.contains(&method) {
             Ok(())
         } else {
             Err(Error::signature_method_refused(method.name()))
@@ -217,7 +218,8 @@ impl Access {
 
     /// Checks a request's time by the vendor's window, or the settings' where that is narrower.
     fn check_time(&self, method: sign::Method, signed_at: Timestamp, now: Timestamp) -> Result<()> {
-        sign::check_time_within(method.window().min(self.signatures.window), signed_at, now)
+        let window = method.window().min(self.signature_window());
+        sign::check_time_within(window, signed_at, now)
     }
 
     async fn active_access_key(
@@ -305,7 +307,11 @@ impl Access {
     pub(in crate::service) fn last_use(&self, request: &sign::Unverified) -> Timestamp {
         request
             .signed_at()
-            .plus(request.window().min(self.signatures.window) + CLOCKS_APART)
+            .plus(request.window().min(self.signature_window()) + CLOCKS_APART)
+    }
+
+    fn signature_window(&self) -> Duration {
+        self.base.adjustable().signatures.window
     }
 
     /// Counts a call of `action` (a static name, such as `tcr:CreateInstanceToken`) against its

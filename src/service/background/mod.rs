@@ -15,7 +15,7 @@ const CATCH_UP_INTERVAL: Duration = Duration::from_millis(200);
 impl Service {
     /// Runs the background tasks until the process ends.
     pub async fn run_background(self: Arc<Self>) {
-        self.base.store.guard(self.settings.database_patience);
+        self.base.store.guard(self.database_patience);
         // Concurrently: housekeeping may wait for the database, and its return must be noticed at
         // once.
         tokio::join!(

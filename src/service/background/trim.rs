@@ -34,11 +34,10 @@ impl Service {
             .then(revoked)
             .then(ended)
             .then(store::signed_change::trim(self.base.now()));
-        if self.settings.audit.days > 0 {
+        let audit_days = self.base.adjustable().audit_days;
+        if audit_days > 0 {
             let day = Duration::from_secs(24 * 60 * 60);
-            write = write.then(store::audit::trim(
-                self.base.now().minus(day * self.settings.audit.days),
-            ));
+            write = write.then(store::audit::trim(self.base.now().minus(day * audit_days)));
         }
         self.base.store.apply(write).await
     }

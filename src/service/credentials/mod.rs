@@ -24,7 +24,6 @@ use crate::service::ledger::Ledger;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::ledger::queue::Share;
 use crate::service::memory::Memory;
-use crate::service::quotas::Quotas;
 use crate::service::rights::instances::InstanceChoice;
 use crate::service::rights::{Rights, forbidden};
 use crate::store;
@@ -91,7 +90,6 @@ pub struct Credentials {
     pub(super) ledger: Arc<Ledger>,
     pub(super) rights: Arc<Rights>,
     pub(super) passwords: Arc<Passwords>,
-    pub(super) quotas: Quotas,
 }
 
 impl Credentials {
@@ -208,7 +206,8 @@ impl Credentials {
                 expires_at: stored.expires_at,
             });
         // No cache can have an entry of a credential that didn't exist, so nothing is invalidated.
-        let insert = store::credential::insert(&stored, self.quotas.long_term_credentials);
+        let insert =
+            store::credential::insert(&stored, self.base.adjustable().quotas.long_term_credentials);
         self.ledger
             .commit(event.onto(self.base.write().then(insert), &*self.base.random))
             .await?;

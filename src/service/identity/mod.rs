@@ -7,7 +7,6 @@ use crate::service::access::Access;
 use crate::service::base::Base;
 use crate::service::ledger::Ledger;
 use crate::service::memory::Memory;
-use crate::service::quotas::Quotas;
 use crate::service::rights::Rights;
 
 pub(super) mod accounts;
@@ -28,5 +27,4 @@ pub struct Identity {
     pub(super) ledger: Arc<Ledger>,
     pub(super) rights: Arc<Rights>,
     pub(super) access: Arc<Access>,
-    pub(super) quotas: Quotas,
 }

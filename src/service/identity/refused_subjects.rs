@@ -41,7 +41,7 @@ impl Identity {
         let event = call
             .event(AuditAction::RefusedSubjectCreate)
             .detail(detail(&refused));
-        let most = self.quotas.refused_subjects;
+        let most = self.base.adjustable().quotas.refused_subjects;
         let insert = store::refused_subject::insert(&refused, most);
         self.ledger.change(insert, event).await?;
         Ok(refused)

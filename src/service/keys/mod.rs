@@ -7,7 +7,7 @@ mod leaf_certificates;
 mod listing;
 pub(super) mod master;
 mod offline;
-pub(in crate::service) mod schedule;
+mod schedule;
 pub(in crate::service) mod warnings;
 
 use std::sync::Arc;
@@ -38,7 +38,6 @@ pub use self::ca::{CaStep, NextStep};
 pub use self::listing::{KeyInfo, KeyKind, KeyState, PrivatePart};
 pub use self::master::{MasterKeyInfo, MasterKeyState, MasterKeyStep, Retired};
 pub use self::offline::{ExportedCa, ImportedLeaf, SigningRequest};
-pub use self::schedule::KeySchedule;
 pub use self::warnings::{Warning, WarningKind};
 
 /// How long a signing key is published after another took its place: longer than any token lives.
@@ -86,7 +85,6 @@ pub struct Keys {
     pub(super) memory: Arc<Memory>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) rights: Arc<Rights>,
-    pub(super) schedule: KeySchedule,
     pub(super) warnings: Arc<Warnings>,
 }
 

@@ -6,36 +6,11 @@ use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::Algorithm;
 use crate::service::access::caller::Caller;
+use crate::service::adjustable::KeySchedule;
 use crate::service::call::Call;
 use crate::service::keys::{KeyKind, Keys, newest_first, waiting};
 use crate::service::request::RequestContext;
 use crate::store::{Operation, Write, key};
-
-/// How old keys become before another takes their place; `None` is never.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeySchedule {
-    /// Signing keys.
-    pub signing: Option<Duration>,
-    /// Sealing keys.
-    pub sealing: Option<Duration>,
-}
-
-impl KeySchedule {
-    /// Keys that are rotated by the operator alone.
-    pub const NEVER: Self = Self {
-        signing: None,
-        sealing: None,
-    };
-
-    /// Takes days; 0 is never.
-    pub fn of_days(signing: u32, sealing: u32) -> Self {
-        let days = |days: u32| (days > 0).then(|| Duration::from_hours(24) * days);
-        Self {
-            signing: days(signing),
-            sealing: days(sealing),
-        }
-    }
-}
 
 impl Keys {
     /// Rotates the keys that have become too old, and returns how many it made.
@@ -54,7 +29,7 @@ impl Keys {
     }
 
     async fn rotate_due_keys(&self) -> Result<usize> {
-        let KeySchedule { signing, sealing } = self.schedule;
+        let KeySchedule { signing, sealing } = self.base.adjustable().keys;
         let mut made = 0;
         let is_due = |made_at: Timestamp, age: Duration| made_at.plus(age) <= self.base.now();
         if let Some(age) = signing {

@@ -5,7 +5,11 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+use arc_swap::ArcSwap;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
@@ -116,9 +120,14 @@ fn documented_rate(action: &str) -> Option<u32> {
 
 /// Limits calls per account and action: `rate` a second, and bursts of as many.
 pub(in crate::service) struct ActionLimits {
+    rates: ArcSwap<ActionRates>,
+    buckets: Sharded<(AccountId, &'static str), Bucket>,
+}
+
+/// The figures of [`ActionLimits`].
+struct ActionRates {
     default_rate: u32,
     by_action: HashMap<String, u32>,
-    buckets: Sharded<(AccountId, &'static str), Bucket>,
 }
 
 impl ActionLimits {
@@ -126,10 +135,20 @@ impl ActionLimits {
     /// documents, `default_rate`.
     pub(in crate::service) fn new(default_rate: u32, by_action: HashMap<String, u32>) -> Self {
         Self {
-            default_rate,
-            by_action,
+            rates: ArcSwap::from_pointee(ActionRates {
+                default_rate,
+                by_action,
+            }),
             buckets: Sharded::new(),
         }
+    }
+
+    /// Takes other figures, from the next call on.
+    pub(in crate::service) fn adjust(&self, default_rate: u32, by_action: HashMap<String, u32>) {
+        self.rates.store(Arc::new(ActionRates {
+            default_rate,
+            by_action,
+        }));
     }
 
     /// Counts one call.
@@ -161,11 +180,13 @@ impl ActionLimits {
 
     /// Returns the calls of an action that are allowed a second.
     pub(in crate::service) fn allowed(&self, action: &str) -> u32 {
-        self.by_action
+        let rates = self.rates.load();
+        rates
+            .by_action
             .get(action)
             .copied()
             .or_else(|| documented_rate(action))
-            .unwrap_or(self.default_rate)
+            .unwrap_or(rates.default_rate)
     }
 
     /// Drops the buckets that are full again.
@@ -211,8 +232,8 @@ pub fn subscriber(address: IpAddr) -> IpAddr {
 
 /// A token bucket for each key, in bounded memory: a full shard evicts its fullest bucket.
 pub(in crate::service) struct Rates<K> {
-    rate: u32,
-    burst: u32,
+    rate: AtomicU32,
+    burst: AtomicU32,
     max_in_shard: usize,
     buckets: Sharded<K, Bucket>,
 }
@@ -221,17 +242,31 @@ impl<K: Hash + Eq + Copy> Rates<K> {
     /// Allows each key `rate` requests a second for ever, and `burst` at once.
     pub(in crate::service) fn new(rate: u32, burst: u32) -> Self {
         Self {
-            rate,
-            burst,
+            rate: rate.into(),
+            burst: burst.into(),
             max_in_shard: MAX_ENTRIES_PER_SHARD,
             buckets: Sharded::new(),
         }
     }
 
+    /// Allows other figures from now on. A bucket keeps what it has, up to the new burst.
+    pub(in crate::service) fn adjust(&self, rate: u32, burst: u32) {
+        self.rate.store(rate, Ordering::Relaxed);
+        self.burst.store(burst, Ordering::Relaxed);
+    }
+
+    fn rate(&self) -> u32 {
+        self.rate.load(Ordering::Relaxed)
+    }
+
+    fn burst(&self) -> u32 {
+        self.burst.load(Ordering::Relaxed)
+    }
+
     /// Tells whether a key has no token left.
     pub(in crate::service) fn is_used_up(&self, key: K, now: Timestamp) -> bool {
         self.buckets.lock(&key).get_mut(&key).is_some_and(|bucket| {
-            bucket.refill(self.rate, self.burst, now);
+            bucket.refill(self.rate(), self.burst(), now);
             bucket.tokens < 1.0
         })
     }
@@ -243,28 +278,28 @@ impl<K: Hash + Eq + Copy> Rates<K> {
     pub(in crate::service) fn take(&self, key: K, now: Timestamp) -> bool {
         let mut buckets = self.buckets.lock(&key);
         evict_fullest(&mut buckets, &key, self.max_in_shard, |bucket| {
-            bucket.refill(self.rate, self.burst, now);
+            bucket.refill(self.rate(), self.burst(), now);
             bucket.tokens
         });
         let bucket = buckets
             .entry(key)
-            .or_insert_with(|| Bucket::full(self.burst, now));
-        bucket.refill(self.rate, self.burst, now);
+            .or_insert_with(|| Bucket::full(self.burst(), now));
+        bucket.refill(self.rate(), self.burst(), now);
         bucket.take()
     }
 
     /// Gives one token back, up to the burst.
     pub(in crate::service) fn give_back(&self, key: K) {
         if let Some(bucket) = self.buckets.lock(&key).get_mut(&key) {
-            bucket.tokens = (bucket.tokens + 1.0).min(f64::from(self.burst));
+            bucket.tokens = (bucket.tokens + 1.0).min(f64::from(self.burst()));
         }
     }
 
     /// Drops the buckets that are full again.
     pub(in crate::service) fn forget(&self, now: Timestamp) {
         self.buckets.retain(|_, bucket| {
-            bucket.refill(self.rate, self.burst, now);
-            bucket.tokens < f64::from(self.burst)
+            bucket.refill(self.rate(), self.burst(), now);
+            bucket.tokens < f64::from(self.burst())
         });
     }
 }
@@ -278,6 +313,11 @@ impl AddressLimits {
     /// Lets an address be refused `rate` times a second for ever, and `burst` times at once.
     pub(in crate::service) fn new(rate: u32, burst: u32) -> Self {
         Self(Rates::new(rate, burst))
+    }
+
+    /// As [`Rates::adjust`].
+    pub(in crate::service) fn adjust(&self, rate: u32, burst: u32) {
+        self.0.adjust(rate, burst);
     }
 
     /// Tells whether an address has no refusal left.
@@ -363,10 +403,9 @@ impl WaitLimits {
 
 /// Limits the token requests of each credential.
 pub(in crate::service) struct TokenLimits {
-    rate: u32,
     /// By a keyed hash of 64 bits. Two credentials that collide share one limit; the key is random,
     /// so nobody can make a collision.
-    rates: Rates<u64>,
+    pub(in crate::service) rates: Rates<u64>,
     hasher: RandomState,
 }
 
@@ -374,7 +413,6 @@ impl TokenLimits {
     /// Lets a credential ask for `rate` tokens a second for ever, and for `burst` at once.
     pub(in crate::service) fn new(rate: u32, burst: u32) -> Self {
         Self {
-            rate,
             rates: Rates::new(rate, burst),
             hasher: RandomState::new(),
         }
@@ -390,14 +428,14 @@ impl TokenLimits {
             return Ok(());
         }
         // An empty bucket has seen more than `rate` requests within a second.
+        let allowed = self.rates.rate();
         let kind = ErrorKind::Throttled {
-            measured: self.rate.saturating_add(1),
-            allowed: self.rate,
+            measured: allowed.saturating_add(1),
+            allowed,
         };
         let message = format!(
-            "This credential asked for too many tokens: {} a second are allowed. Wait a second, or \
-             give each machine a credential of its own.",
-            self.rate
+            "This credential asked for too many tokens: {allowed} a second are allowed. Wait a \
+             second, or give each machine a credential of its own."
         );
         Err(Error::new(kind, message))
     }

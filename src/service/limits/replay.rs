@@ -13,6 +13,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
@@ -41,7 +42,7 @@ pub enum Purpose {
 /// Remembers nonces and signatures for as long as their signatures are valid.
 pub(in crate::service) struct Replays {
     hasher: RandomState,
-    bucket_capacity: usize,
+    bucket_capacity: AtomicUsize,
     by_access_key: Sharded<String, Buckets>,
 }
 
@@ -51,9 +52,15 @@ impl Replays {
     pub(in crate::service) fn new(bucket_capacity: usize) -> Self {
         Self {
             hasher: RandomState::new(),
-            bucket_capacity,
+            bucket_capacity: bucket_capacity.into(),
             by_access_key: Sharded::new(),
         }
+    }
+
+    /// Remembers up to another number from now on; what is remembered stays.
+    pub(in crate::service) fn adjust(&self, bucket_capacity: usize) {
+        self.bucket_capacity
+            .store(bucket_capacity, Ordering::Relaxed);
     }
 
     /// Checks a request whose signature was verified, and remembers it.
@@ -107,11 +114,11 @@ impl Replays {
         let bucket = buckets
             .entry(signed_at.unix_seconds().div_euclid(BUCKET_SECONDS))
             .or_default();
-        if bucket.len() >= self.bucket_capacity {
+        let capacity = self.bucket_capacity.load(Ordering::Relaxed);
+        if bucket.len() >= capacity {
             let message = format!(
-                "The access key signed {} requests within {BUCKET_SECONDS} seconds, and no more \
-                 are remembered; use several keys, or slow down.",
-                self.bucket_capacity
+                "The access key signed {capacity} requests within {BUCKET_SECONDS} seconds, and no \
+                 more are remembered; use several keys, or slow down."
             );
             return Err(Error::new(ErrorKind::NonceMemoryFull, message));
         }

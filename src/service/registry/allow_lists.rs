@@ -68,7 +68,11 @@ impl Registry {
             .rights
             .permitted_instance(call, choice, Permission::CreateAclEntry)
             .await?;
-        let added = store::allow_list::add(&instance.id, entries, self.quotas.allow_list_entries);
+        let added = store::allow_list::add(
+            &instance.id,
+            entries,
+            self.base.adjustable().quotas.allow_list_entries,
+        );
         let ranges: Vec<String> = entries.iter().map(|entry| entry.cidr.to_string()).collect();
         let event = call
             .event(AuditAction::AllowListAdd)

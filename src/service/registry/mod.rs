@@ -9,7 +9,6 @@ use crate::service::base::Base;
 use crate::service::keys::Keys;
 use crate::service::ledger::Ledger;
 use crate::service::memory::Memory;
-use crate::service::quotas::Quotas;
 use crate::service::rights::Rights;
 
 pub(super) mod allow_lists;
@@ -30,8 +29,6 @@ pub struct Registry {
     pub(super) rights: Arc<Rights>,
     pub(super) keys: Arc<Keys>,
     pub(super) upstream: Upstream,
-    pub(super) quotas: Quotas,
-    pub(super) base_domain: Option<String>,
 }
 
 /// The registries behind instances.

@@ -142,7 +142,11 @@ impl Registry {
         let namespace = new.recorded(&instance, call.now, &*self.base.random);
         let mut write = self.base.write().then(stored::insert(
             &namespace,
-            self.quotas.namespaces.of(instance.specification),
+            self.base
+                .adjustable()
+                .quotas
+                .namespaces
+                .of(instance.specification),
         ));
         if !new.tags.is_empty() {
             write = write.then(tag::set(Tagged::Namespace(&namespace), &new.tags));

@@ -115,7 +115,12 @@ impl Registry {
             .instance(&instance)
             .made(repository.id.as_str())
             .detail(detail);
-        let quota = self.quotas.repositories.of(instance.specification);
+        let quota = self
+            .base
+            .adjustable()
+            .quotas
+            .repositories
+            .of(instance.specification);
         self.ledger
             .change(stored::insert(&namespace, &repository, quota), event)
             .await?;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use crate::domain::error::Denial;
 use crate::domain::principal::{Principal, PrincipalName};
-use crate::domain::service_account::{AccountAction, ServiceAccount, ServiceAccountGrant};
+use crate::domain::service_account::{AccountAction, ServiceAccount};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{
@@ -40,7 +40,6 @@ pub(in crate::service) enum Holder {
 pub struct Rights {
     pub(super) base: Arc<Base>,
     pub(super) memory: Arc<Memory>,
-    pub(super) service_account_grant: ServiceAccountGrant,
 }
 
 impl Rights {

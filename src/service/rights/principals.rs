@@ -64,7 +64,7 @@ impl Rights {
             .account(&self.base.store, account)
             .await?
             .and_then(|account| account.service_account_grant);
-        Ok(own.unwrap_or(self.service_account_grant))
+        Ok(own.unwrap_or_else(|| self.base.adjustable().service_account_grant))
     }
 
     /// Returns the service account of this name, with the prefix or without, as it is now.

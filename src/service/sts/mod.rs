@@ -19,7 +19,6 @@ use crate::service::base::Base;
 use crate::service::call::Call;
 use crate::service::ledger::Ledger;
 use crate::service::memory::Memory;
-use crate::service::quotas::Quotas;
 use crate::service::rights::Rights;
 use crate::token::Dependency;
 
@@ -45,7 +44,6 @@ pub struct Sts {
     pub(super) memory: Arc<Memory>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) rights: Arc<Rights>,
-    pub(super) quotas: Quotas,
 }
 
 impl Sts {

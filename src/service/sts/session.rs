@@ -139,7 +139,7 @@ impl Sts {
             charged_to: &self.charged_to(caller, account).await?,
             ends_at: session.expires_at,
         };
-        let limit = self.quotas.of_session_policies();
+        let limit = self.base.adjustable().quotas.of_session_policies();
         // Caches hold nothing of a policy that is new, so there is nothing to catch up with.
         self.base
             .store

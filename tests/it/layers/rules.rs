@@ -52,7 +52,8 @@ rooms! {
         arc_swap aws_lc_rs hex quick_cache serde serde_json subtle tokio tracing zeroize
     ];
     http, Free: rooms [domain service sign] crates [
-        axum base64 bytes form_urlencoded http http_body_util serde serde_json tokio tracing
+        arc_swap axum base64 bytes form_urlencoded http http_body_util serde serde_json tokio
+        tracing
     ];
     views, Pure: rooms [domain service] crates [serde serde_json];
     config, Free: rooms [domain http secret_files service sign] crates [
@@ -63,8 +64,8 @@ rooms! {
         hex rustix tracing zeroize
     ];
     serve, Free: rooms [config domain http open secret_files service token version] crates [
-        arc_swap aws_lc_rs axum bytes http hyper hyper_util rustix rustls serde_json tokio
-        tokio_rustls tracing
+        arc_swap aws_lc_rs axum bytes http hyper hyper_util listenfd rustix rustls serde_json
+        tokio tokio_rustls tracing
     ];
     client, Free: rooms [domain remote sign] crates [
         base64 bytes hex http rustix serde serde_json toml url
@@ -118,7 +119,8 @@ parts! {
     service [request]: [];
     service [quotas]: [];
     service [sharded]: [];
-    service [base]: [];
+    service [adjustable]: [quotas];
+    service [base]: [adjustable];
     service [limits]: [base request sharded];
     service [memory]: [base sharded];
     service [ledger]: [base limits memory request];
@@ -127,7 +129,7 @@ parts! {
     service [rights]: [access base call memory request];
     // The use cases: none uses another.
     service [credentials exchange sts identity keys]: [
-        access base call ledger limits memory quotas request rights
+        access adjustable base call ledger limits memory quotas request rights
     ];
     // An instance with a registry of its own kind gets a key; operators read the warnings about
     // keys.
@@ -135,7 +137,7 @@ parts! {
         access base call keys ledger limits memory quotas request rights
     ];
     // These serve all parts; the face is the struct `Service` itself.
-    service [settings]: [access keys ledger quotas];
+    service [settings]: [adjustable ledger quotas];
     service [background]: [face keys ledger memory registry sts];
     service [open]: [
         access base credentials exchange face identity keys ledger limits memory operations

@@ -114,7 +114,10 @@ impl Credentials {
         };
         let detail =
             json!({ "service_account": account.username(), "expires_at": account.expires_at });
-        let insert = store::service_account::insert(&account, self.quotas.service_accounts);
+        let insert = store::service_account::insert(
+            &account,
+            self.base.adjustable().quotas.service_accounts,
+        );
         let event = call
             .event(AuditAction::ServiceAccountCreate)
             .instance(&instance)

@@ -90,6 +90,16 @@ impl LogInLimits {
         }
     }
 
+    /// Allows other figures from now on, as [`Self::new`] takes them.
+    pub(in crate::service) fn adjust(&self, burst: u32, per_minute: u32) {
+        self.failures.adjust(burst, per_minute);
+    }
+
+    /// Allows wrong chosen passwords of an address at another rate, and other bursts of them.
+    pub(in crate::service) fn adjust_hashes(&self, rate: u32, burst: u32) {
+        self.hashes.adjust(rate, burst);
+    }
+
     /// Counts a failure that cost no slow hash, unless it repeats the one before.
     ///
     /// With a `back_off`, it takes no memory for further usernames.
@@ -140,7 +150,7 @@ impl LogInLimits {
         let retry_after_seconds = match back_off {
             // The bucket of an address refills by one a second at least.
             BackOff::Address => 1,
-            BackOff::Username => (1.0 / self.failures.per_second).ceil() as u32,
+            BackOff::Username => (1.0 / self.failures.per_second()).ceil() as u32,
         };
         let message = format!(
             "Too many log-ins failed; wait {retry_after_seconds} s, and mend the credentials."

@@ -256,7 +256,10 @@ impl Registry {
             .base
             .write()
             .then(store::instance::insert(&instance))
-            .then(quota::instances_within(account, self.quotas.instances));
+            .then(quota::instances_within(
+                account,
+                self.base.adjustable().quotas.instances,
+            ));
         if !new.tags.is_empty() {
             write = write.then(store::tag::set(Tagged::Instance(&instance.id), &new.tags));
         }
@@ -323,7 +326,8 @@ impl Registry {
 
     /// Returns the service of an instance that an API makes.
     fn service_for(&self, name: &str) -> Result<String> {
-        let domain = self.base_domain.as_ref().ok_or_else(|| {
+        let adjustable = self.base.adjustable();
+        let domain = adjustable.base_domain.as_ref().ok_or_else(|| {
             Error::unsupported(
                 "Instances can't be made by this API here: the operator has not set `base_domain`, \
                  the domain under which they get their names. `transire instance create` makes \

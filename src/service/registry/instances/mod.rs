@@ -93,7 +93,7 @@ impl Registry {
 
     /// Returns how many namespaces, and how many repositories in all of them, an instance may have.
     pub fn quotas_of(&self, instance: &Instance) -> (u32, u32) {
-        let quotas = &self.quotas;
+        let quotas = self.base.adjustable().quotas;
         (
             quotas.namespaces.of(instance.specification),
             quotas.repositories.of(instance.specification),

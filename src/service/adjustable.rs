@@ -1,0 +1,63 @@
+//! The settings that may change while the service runs.
+//!
+//! [`Base`](super::base::Base) holds them, and every request reads those of its moment. Rates are
+//! kept by the [`limits`](super::limits) themselves.
+
+use std::time::Duration;
+
+use crate::domain::service_account::ServiceAccountGrant;
+use crate::service::quotas::Quotas;
+use crate::sign;
+
+/// The settings that an operator may change without a restart.
+#[derive(Clone, Debug)]
+pub(in crate::service) struct Adjustable {
+    /// The domain under which instances that an API makes get their service.
+    pub(in crate::service) base_domain: Option<String>,
+    /// How many of each noun there may be.
+    pub(in crate::service) quotas: Quotas,
+    /// The rights that users may give service accounts, in accounts that say nothing else.
+    pub(in crate::service) service_account_grant: ServiceAccountGrant,
+    /// How many days audit events are kept; 0 keeps them for ever.
+    pub(in crate::service) audit_days: u32,
+    /// The accepted signatures.
+    pub(in crate::service) signatures: Signatures,
+    /// The age at which signing and sealing keys are replaced.
+    pub(in crate::service) keys: KeySchedule,
+}
+
+/// The signatures that are accepted.
+#[derive(Clone, Debug)]
+pub struct Signatures {
+    /// The accepted methods.
+    pub methods: Vec<sign::Method>,
+    /// How far a request's time may be from the present, where that is less than the vendor's own
+    /// figure.
+    pub window: Duration,
+}
+
+/// How old keys become before another takes their place; `None` is never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeySchedule {
+    /// Signing keys.
+    pub signing: Option<Duration>,
+    /// Sealing keys.
+    pub sealing: Option<Duration>,
+}
+
+impl KeySchedule {
+    /// Keys that are rotated by the operator alone.
+    pub const NEVER: Self = Self {
+        signing: None,
+        sealing: None,
+    };
+
+    /// Takes days; 0 is never.
+    pub fn of_days(signing: u32, sealing: u32) -> Self {
+        let days = |days: u32| (days > 0).then(|| Duration::from_hours(24) * days);
+        Self {
+            signing: days(signing),
+            sealing: days(sealing),
+        }
+    }
+}
