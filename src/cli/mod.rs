@@ -38,13 +38,13 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use self::output::{Format, Output};
-use crate::config::{Arguments, DatabaseUrl, Listen, Loaded, Log, LogFormat, Settings};
+use crate::config::{Arguments, DatabaseUrl, Listen, Log, LogFormat, Settings};
 use crate::domain::ids::AccountId;
 use crate::domain::printable::escape_lines;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::open::{Open, open};
 use crate::quickstart::Quickstart;
-use crate::serve::{Signals, Told};
+use crate::serve::{GivenSockets, Signals, Told};
 use crate::service::{Call, Caller, RequestContext, Service};
 use crate::{quickstart, serve, version};
 
@@ -79,6 +79,24 @@ struct Global {
     /// The form of the output.
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     output: Format,
+}
+
+impl Global {
+    /// Returns those that go over the settings.
+    fn arguments(&self) -> Result<Arguments, Failure> {
+        let database = self
+            .database
+            .as_deref()
+            .map(DatabaseUrl::from_argument)
+            .transpose()
+            .map_err(Failure::Usage)?;
+        Ok(Arguments {
+            config: self.config.clone(),
+            data_dir: self.data_dir.clone(),
+            database,
+            listen: None,
+        })
+    }
 }
 
 #[derive(Subcommand)]
@@ -272,6 +290,11 @@ impl Cli {
         } else {
             ExitCode::FAILURE
         };
+        // Before there are threads: it takes the variables away that tell of the sockets.
+        let sockets = match self.command {
+            Command::Serve { .. } => GivenSockets::of_process(),
+            _ => Ok(GivenSockets::default()),
+        };
         let runtime = match tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -282,7 +305,7 @@ impl Cli {
                 return failed;
             }
         };
-        let outcome = runtime.block_on(self.run_command());
+        let outcome = runtime.block_on(self.run_command(sockets));
         // A thread that still waits for a file lock of another process must not keep this process.
         runtime.shutdown_background();
         match outcome {
@@ -304,7 +327,7 @@ impl Cli {
         }
     }
 
-    async fn run_command(self) -> Result<(), Failure> {
+    async fn run_command(self, sockets: Result<GivenSockets>) -> Result<(), Failure> {
         // Before anything waits.
         let mut signals = Signals::receive()?;
         let Self { global, command } = self;
@@ -328,13 +351,21 @@ impl Cli {
             }
             command => command,
         };
-        let mut settings = load(&global, default_level)?;
+        let mut arguments = global.arguments()?;
+        if let Command::Serve { listen } = command {
+            arguments.listen = listen;
+        }
+        let loaded = Settings::load(arguments.clone())?;
+        log::start(&loaded.settings.log, default_level);
+        let settings = loaded.complete();
         match command {
             Command::Config(_) => Ok(config::accepted(&settings, &output)?),
-            Command::Serve { listen } => {
-                settings.listen = listen.unwrap_or(settings.listen);
-                let served = serve::serve(&settings, &mut signals).await;
-                served.map_err(|error| log_in_its_form(settings.log.format, error))
+            Command::Serve { .. } => {
+                let served =
+                    async { serve::serve(&settings, arguments, sockets?, &mut signals).await };
+                served
+                    .await
+                    .map_err(|error| log_in_its_form(settings.log.format, error))
             }
             Command::Quickstart(options) => quickstart::run(&settings, &options, &mut signals)
                 .await?
@@ -345,31 +376,6 @@ impl Cli {
                 .map_err(Failure::Stopped)?,
         }
     }
-}
-
-/// Reads the settings, and begins the log as they say.
-fn load(global: &Global, default_level: &str) -> Result<Settings, Failure> {
-    let database = global
-        .database
-        .as_deref()
-        .map(DatabaseUrl::from_argument)
-        .transpose()
-        .map_err(Failure::Usage)?;
-    let Loaded {
-        mut settings,
-        warning,
-    } = Settings::load(Arguments {
-        config: global.config.clone(),
-        data_dir: global.data_dir.clone(),
-        database,
-    })?;
-    log::start(&settings.log, default_level);
-    if let Some(warning) = warning {
-        tracing::warn!("{warning}");
-    }
-    // A password file that isn't used is warned of.
-    settings.database = settings.database.map(DatabaseUrl::with_known_password);
-    Ok(settings)
 }
 
 /// Logs why the service ended, where each line of its output is for a program.

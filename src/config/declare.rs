@@ -20,11 +20,38 @@ pub(super) struct Setting {
     pub(super) shown: String,
     /// The value as a settings file has it; none where nothing is set.
     pub(super) written: Option<toml::Value>,
+    /// The moment from which another value holds.
+    pub(super) holds_from: HoldsFrom,
+}
+
+/// The moment from which a setting's other value holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HoldsFrom {
+    /// The next reload of a running service (SIGHUP).
+    Reload,
+    /// The next start.
+    Restart,
+}
+
+/// A setting that has another value in settings that were read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its path.
+    pub setting: String,
+    /// The value before, as a settings file has it; a secret is not shown.
+    pub before: String,
+    /// The value now.
+    pub now: String,
+    /// Whether the running service takes it; the others need a restart.
+    pub is_taken: bool,
 }
 
 /// A type that a setting's value can have.
-pub(super) trait Value {
+pub(super) trait Value: Clone {
     const KIND: Kind;
+
+    /// Tells whether two values are one. Secrets have no `==`.
+    fn is(&self, other: &Self) -> bool;
 
     /// Returns the value as the documents show it.
     fn show(&self) -> String;
@@ -45,6 +72,7 @@ pub(super) struct Entry {
     pub(super) meaning: &'static str,
     pub(super) words: Option<&'static str>,
     pub(super) bounds: Option<Bounds>,
+    pub(super) holds_from: HoldsFrom,
 }
 
 impl Entry {
@@ -56,6 +84,7 @@ impl Entry {
             meaning: "",
             words: None,
             bounds: None,
+            holds_from: HoldsFrom::Restart,
         }
     }
 
@@ -66,6 +95,7 @@ impl Entry {
         meaning: &'static str,
         words: Option<&'static str>,
         bounds: Option<Bounds>,
+        holds_from: HoldsFrom,
     ) -> Self {
         let divider = if self.path.is_empty() { "" } else { "." };
         Self {
@@ -74,6 +104,7 @@ impl Entry {
             meaning,
             words,
             bounds,
+            holds_from,
         }
     }
 }
@@ -82,6 +113,9 @@ impl Entry {
 pub(super) trait Declared {
     /// Adds the settings that it is.
     fn list(&self, entry: Entry, settings: &mut Vec<Setting>);
+
+    /// Takes from `new` what holds from a reload on, and adds all that differs to `changes`.
+    fn reload(&mut self, entry: Entry, new: &Self, changes: &mut Vec<Change>);
 }
 
 impl<T: Value> Declared for T {
@@ -93,6 +127,7 @@ impl<T: Value> Declared for T {
             meaning,
             words,
             bounds,
+            holds_from,
         }: Entry,
         settings: &mut Vec<Setting>,
     ) {
@@ -106,7 +141,28 @@ impl<T: Value> Declared for T {
             number: self.number(),
             shown,
             written: self.written(),
+            holds_from,
         });
+    }
+
+    fn reload(&mut self, entry: Entry, new: &Self, changes: &mut Vec<Change>) {
+        if self.is(new) {
+            return;
+        }
+        let in_words = |value: &Self| match value.written() {
+            Some(value) => value.to_string(),
+            None => value.show(),
+        };
+        let is_taken = entry.holds_from == HoldsFrom::Reload;
+        changes.push(Change {
+            setting: entry.path,
+            before: in_words(self),
+            now: in_words(new),
+            is_taken,
+        });
+        if is_taken {
+            *self = new.clone();
+        }
     }
 }
 
@@ -117,13 +173,15 @@ impl<T: Value> Declared for T {
 /// NAME: TYPE = DEFAULT => "words for the default in the documents", BOUNDS;
 /// ```
 ///
-/// Words and bounds may be left out: without words the documents show the default itself. `for TYPE
-/// { … }` declares the fields of a struct that another room has, with its types and its
+/// Words and bounds may be left out: without words the documents show the default itself.
+/// `@reloads` stands before a setting that a running service takes at a reload. `for TYPE { … }`
+/// declares the fields of a struct that another room has, with its types and its
 /// [`Default`].
 macro_rules! settings {
     ($(#[doc = $about:literal])+ $table:ident {
         $(
             $(#[doc = $meaning:literal])+
+            $(@$reloads:ident)?
             $field:ident: $type:ty = $default:expr $(=> $words:literal)? $(, $bounds:expr)?;
         )+
     }) => {
@@ -141,13 +199,15 @@ macro_rules! settings {
         }
 
         $crate::config::declare::settings! {
-            for $table { $($(#[doc = $meaning])+ $field $(=> $words)? $(, $bounds)?;)+ }
+            for $table {
+                $($(#[doc = $meaning])+ $(@$reloads)? $field $(=> $words)? $(, $bounds)?;)+
+            }
         }
     };
     (for $table:ident {
         $(
             $(#[doc = $meaning:literal])+
-            $field:ident $(=> $words:literal)? $(, $bounds:expr)?;
+            $(@$reloads:ident)? $field:ident $(=> $words:literal)? $(, $bounds:expr)?;
         )+
     }) => {
         impl $crate::config::declare::Declared for $table {
@@ -164,13 +224,35 @@ macro_rules! settings {
                         concat!($($meaning),+),
                         $crate::config::declare::settings!(@optional $($words)?),
                         $crate::config::declare::settings!(@optional $($bounds.into())?),
+                        $crate::config::declare::settings!(@holds_from $($reloads)?),
                     ),
                     settings,
+                );)+
+            }
+
+            fn reload(
+                &mut self,
+                table: $crate::config::declare::Entry,
+                new: &Self,
+                changes: &mut Vec<$crate::config::declare::Change>,
+            ) {
+                $(self.$field.reload(
+                    table.below(
+                        stringify!($field),
+                        "",
+                        None,
+                        None,
+                        $crate::config::declare::settings!(@holds_from $($reloads)?),
+                    ),
+                    &new.$field,
+                    changes,
                 );)+
             }
         }
     };
     (@optional) => { None };
     (@optional $value:expr) => { Some($value) };
+    (@holds_from) => { $crate::config::declare::HoldsFrom::Restart };
+    (@holds_from reloads) => { $crate::config::declare::HoldsFrom::Reload };
 }
 pub(super) use settings;

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::declare::Setting;
+use super::declare::{HoldsFrom, Setting};
 use super::known;
 use super::sources::variable;
 
-const HEAD: &str = "| setting | takes | default | meaning |\n|---|---|---|---|\n";
+const HEAD: &str = "| setting | takes | default | changes by | meaning |\n|---|---|---|---|---|\n";
 
 /// Returns the part of `docs/settings.md` that the program makes.
 pub fn document() -> String {
@@ -46,12 +46,21 @@ fn row(
         kind,
         bounds,
         shown,
+        holds_from,
         ..
     }: &Setting,
 ) -> String {
     let takes = bounds.map_or_else(|| kind.in_brief(), |bounds| bounds.in_brief());
+    let by = match holds_from {
+        HoldsFrom::Reload => "reload",
+        HoldsFrom::Restart => "restart",
+    };
     let mut row = String::new();
     // A text never fails to take more.
-    let _ = writeln!(row, "| `{path}` | {takes} | {shown} | {} |", meaning.trim());
+    let _ = writeln!(
+        row,
+        "| `{path}` | {takes} | {shown} | {by} | {} |",
+        meaning.trim()
+    );
     row
 }

@@ -39,6 +39,26 @@ impl SupervisorVariables {
     }
 }
 
+/// Returns the names of the sockets that a supervisor opened for this process (sd_listen_fds(3)),
+/// in their order; one without a name has an empty one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
+pub fn given_socket_names() -> Vec<String> {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    // A process that this one's parent started may have inherited another's variables.
+    if variable("LISTEN_PID") != std::process::id().to_string() {
+        return Vec::new();
+    }
+    let names = variable("LISTEN_FDNAMES");
+    let mut names = names.split(':').map(str::to_owned);
+    let count = variable("LISTEN_FDS").parse().unwrap_or(0);
+    std::iter::repeat_with(|| names.next().unwrap_or_default())
+        .take(count)
+        .collect()
+}
+
 /// Looks for the first of these programs on the path.
 #[expect(
     clippy::disallowed_methods,

@@ -8,7 +8,7 @@ settings! {
     /// Rates, sizes, times and queues.
     Limits {
         /// Requests a second of one account and one action.
-        requests_per_second: u32 = 100, 1..;
+        @reloads requests_per_second: u32 = 100, 1..;
         /// Other rates for some actions: `"tcr:CreateInstanceToken" = 20`. As Tencent documents,
         /// `sts:AssumeRole` has 600 unless it is set here. `sts:AssumeRoleWithWebIdentity`,
         /// `tcr:DescribeInstanceToken`, `tcr:ModifyInstanceToken`, `tcr:CreateServiceAccount` and
@@ -16,31 +16,31 @@ settings! {
         /// `tcr:DescribeServiceAccounts`, `tcr:ModifyServiceAccountPassword`,
         /// `tcr:DeleteServiceAccount`, `cr:ResetLoginPassword`, `cr:GetAuthorizationToken`,
         /// `sts:AssumeRoleWithOIDC`, `sts:GetFederationToken` and `sts:GetCallerIdentity`.
-        actions: HashMap<String, u32> = HashMap::new() => "`requests_per_second`";
+        @reloads actions: HashMap<String, u32> = HashMap::new() => "`requests_per_second`";
         /// Refused requests a second of one address, before its failing requests have to wait;
         /// valid ones are served all the same. As many chosen passwords may be wrong at one
         /// address, counted apart ([decision 11](decisions/0011-who-is-slowed.md)).
-        refusals_per_second: u32 = 20, 1..;
+        @reloads refusals_per_second: u32 = 20, 1..;
         /// The burst of `refusals_per_second`.
-        refusals_burst: u32 = 200, 1..;
+        @reloads refusals_burst: u32 = 200, 1..;
         /// Failed log-ins of one address with one username at once, before passwords that people
         /// chose have to wait (429). A password is charged before it is hashed; a right one is
         /// given back.
-        failed_log_ins: u32 = 10, 1..;
+        @reloads failed_log_ins: u32 = 10, 1..;
         /// Failed log-ins of one address with one username a minute, for ever.
-        failed_log_ins_per_minute: u32 = 10, 1..;
+        @reloads failed_log_ins_per_minute: u32 = 10, 1..;
         /// Tokens without a log-in a second of one address.
-        anonymous_per_second: u32 = 100, 1..;
+        @reloads anonymous_per_second: u32 = 100, 1..;
         /// The burst of `anonymous_per_second`.
-        anonymous_burst: u32 = 1000, 1..;
+        @reloads anonymous_burst: u32 = 1000, 1..;
         /// Token requests a second of one credential that logged in: a service account, a fixed
         /// password, a temporary or a long-term credential with its refresh tokens. More are
         /// answered with 429. Machines that share a credential share the rate.
-        token_requests_per_second: u32 = 100, 1..;
+        @reloads token_requests_per_second: u32 = 100, 1..;
         /// The burst of `token_requests_per_second`.
-        token_requests_burst: u32 = 1000, 1..;
+        @reloads token_requests_burst: u32 = 1000, 1..;
         /// Remembered nonces of one access key in five minutes.
-        nonces_per_access_key: usize = 65_536;
+        @reloads nonces_per_access_key: usize = 65_536;
         /// Chosen passwords that are hashed at once: each takes a core for some 20 milliseconds,
         /// and 19 MiB. Half of them are for addresses and usernames that logged in before. Signed
         /// calls that set a password have one more ([decision
@@ -52,9 +52,9 @@ settings! {
         /// The largest body, in bytes. A form has 64 KiB at most: a registry's, that of a call
         /// without a signature, and that of the older signatures `HmacSHA256`, `HmacSHA1` and RPC's
         /// `HMAC-SHA1`, which are in the form.
-        body_bytes: usize = 1 << 20;
+        @reloads body_bytes: usize = 1 << 20;
         /// The largest body of a TC3 request, in bytes; Tencent's own limit is 10 MB.
-        tc3_body_bytes: usize = 1 << 20;
+        @reloads tc3_body_bytes: usize = 1 << 20;
         /// Bytes of bodies in memory at once: half for requests whose headers name a known key,
         /// half for forms. When they are used up, a body that is still arriving gives way: the
         /// oldest of the key that holds most, at the address that holds most.
@@ -63,30 +63,30 @@ settings! {
         /// address at once. A body that never comes is charged to its address, which is forgiven
         /// one a second. A body that comes with its head isn't waited for. An access key that was
         /// right in the last minutes counts apart.
-        body_seconds: u64 = 10;
+        @reloads body_seconds: u64 = 10;
         /// How long a TLS handshake, and then a request's head, may take, in seconds.
-        header_seconds: u64 = 10, 1..;
+        @reloads header_seconds: u64 = 10, 1..;
         // A session token takes some of it.
         /// The largest head of a request, in bytes (431 beyond it); HTTP/1.1 has 100 lines at most.
-        header_bytes: usize = 64 << 10, 8192..;
+        @reloads header_bytes: usize = 64 << 10, 8192..;
         /// How long a connection may be without a request, in seconds. It is longer than a proxy
         /// keeps a connection, so that the proxy closes it.
-        idle_seconds: u64 = 120, 1..;
+        @reloads idle_seconds: u64 = 120, 1..;
         /// Connections at once; more wait in the kernel's queue. The process raises its soft limit
         /// on open files to the hard one. Where even that is too low, it takes fewer connections,
         /// and logs how many.
         connections: usize = 10_000, 1..;
         /// Connections of one address (of IPv6, of one network of 64 bits); more are closed unread.
         /// Trusted proxies have no such limit.
-        connections_per_address: usize = 1000, 1..;
+        @reloads connections_per_address: usize = 1000, 1..;
         /// Connections of one address that never carried an authenticated caller and are silent for
         /// longer than `header_seconds`; an IPv6 network of 48 bits has four times as many. Beyond
         /// it those silent longest are closed. The limit is an eighth of all connections at most.
         /// Trusted proxies have none.
-        unauthenticated_connections_per_address: usize = 128, 1..;
+        @reloads unauthenticated_connections_per_address: usize = 128, 1..;
         /// How many seconds a client may take nothing of its answers before its connection is
         /// closed; an answer by HTTP/2 has three times as long at most.
-        answer_seconds: u32 = 15, 1..;
+        @reloads answer_seconds: u32 = 15, 1..;
         /// Requests in work at once; more are refused.
         requests_in_work: usize = 1000, 1..;
         /// How long requests may wait for a processor, all the time for a tenth of a second, before

@@ -29,8 +29,12 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 pub use self::database_url::DatabaseUrl;
+pub use self::declare::Change;
+use self::declare::{Declared, Entry};
 pub use self::document::document;
-pub use self::environment::{SupervisorVariables, find_program, refuses_colours};
+pub use self::environment::{
+    SupervisorVariables, find_program, given_socket_names, refuses_colours,
+};
 pub use self::example::example;
 pub use self::limits::Limits;
 pub use self::listen::Listen;
@@ -52,6 +56,8 @@ pub struct Arguments {
     pub data_dir: Option<PathBuf>,
     /// As [`Settings::database`].
     pub database: Option<DatabaseUrl>,
+    /// As [`Settings::listen`].
+    pub listen: Option<Listen>,
 }
 
 /// Settings that were read, before there is a log.
@@ -59,7 +65,20 @@ pub struct Loaded {
     /// The settings; the database's password may still be in a file.
     pub settings: Settings,
     /// A warning for the log.
-    pub warning: Option<String>,
+    warning: Option<String>,
+}
+
+impl Loaded {
+    /// Returns the settings with the database's password, once there is a log: it is warned of a
+    /// password that others can read, and of a password file that isn't used.
+    pub fn complete(self) -> Settings {
+        if let Some(warning) = self.warning {
+            tracing::warn!("{warning}");
+        }
+        let mut settings = self.settings;
+        settings.database = settings.database.map(DatabaseUrl::with_known_password);
+        settings
+    }
 }
 
 impl Settings {
@@ -104,8 +123,18 @@ impl Settings {
             None => None,
         };
         settings.data_dir = arguments.data_dir.unwrap_or(settings.data_dir);
+        settings.listen = arguments.listen.unwrap_or(settings.listen);
         settings.database = arguments.database.or(settings.database);
         Ok(Loaded { settings, warning })
+    }
+
+    /// Returns these settings with what `new` changes in them while a service runs, and all that
+    /// differs in the two.
+    #[must_use]
+    pub fn reloaded(&self, new: &Self) -> (Self, Vec<Change>) {
+        let (mut taken, mut changes) = (self.clone(), Vec::new());
+        taken.reload(Entry::root(), new, &mut changes);
+        (taken, changes)
     }
 
     /// Parses a file's text and the variables over it, and checks them.

@@ -47,17 +47,17 @@ settings! {
         /// counts and reports the line.
         audit: AuditMode = AuditMode::BestEffort;
         /// How many days audit lines are kept; 0 keeps them for ever.
-        audit_days: u32 = 90;
+        @reloads audit_days: u32 = 90;
         /// Lets the service listen without TLS at an address that isn't loopback, for a proxy in
         /// front that speaks TLS.
         allow_plain_http: bool = false;
         /// Addresses, or networks such as `10.0.0.0/8`, of reverse proxies whose `X-Forwarded-For`
         /// is believed.
-        trusted_proxies: Vec<String> = Vec::new();
+        @reloads trusted_proxies: Vec<String> = Vec::new();
         /// The domain of instances that an API makes: each gets the service `NAME.DOMAIN`. Without
         /// it no API makes one. Point these names at their registries, whose `auth.token.service`
         /// they are.
-        base_domain: Option<String> = None;
+        @reloads base_domain: Option<String> = None;
         /// The registry program that `quickstart` starts.
         quickstart_registry: Option<PathBuf> = None => "`docker-registry` or `registry`, found on \
                                                         the path";
@@ -129,10 +129,10 @@ settings! {
         // A key that was stolen without a trace works for a quarter of a year at most.
         /// How many days old a signing key becomes before the service makes the next; 0 leaves it
         /// to the operator.
-        signing_days: u32 = 90;
+        @reloads signing_days: u32 = 90;
         /// The same of sealing keys. Old ones are kept as long as anything lives that they sealed,
         /// ten years: 90 days make forty of them at most.
-        sealing_days: u32 = 90;
+        @reloads sealing_days: u32 = 90;
     }
 }
 
@@ -141,12 +141,12 @@ settings! {
     Signatures {
         /// The accepted methods, of `TC3-HMAC-SHA256`, `HmacSHA256` and `HmacSHA1` (Tencent),
         /// `ACS3-HMAC-SHA256` and `HMAC-SHA1` (Alibaba's RPC V1 and ROA V1, which share the name).
-        allow: Option<Vec<String>> = None => "all";
+        @reloads allow: Option<Vec<String>> = None => "all";
         /// How far a request's time may be from the server's, before or after, in seconds. The
         /// vendors' own 300 (Tencent) and 900 (Alibaba) stay where they are less. A smaller window
         /// shortens the time in which a recorded request can be replayed, and needs clocks that are
         /// as exact.
-        window_seconds: u64 = 900, 1..=900;
+        @reloads window_seconds: u64 = 900, 1..=900;
     }
 }
 
@@ -182,7 +182,7 @@ settings! {
         /// The origins of registry user interfaces whose pages may ask `/token` from a browser, as
         /// browsers send them: `["https://ui.example.com"]`, with the port unless it is the
         /// scheme's own. `*` is refused, because a page's request carries its visitor's credential.
-        origins: Vec<String> = Vec::new();
+        @reloads origins: Vec<String> = Vec::new();
     }
 }
 
@@ -191,9 +191,9 @@ settings! {
     Shutdown {
         /// How long, after SIGTERM, `/readyz` answers 503 while connections are still accepted, in
         /// seconds. It is longer than the load balancer needs to notice.
-        delay_seconds: u64 = 0;
+        @reloads delay_seconds: u64 = 0;
         /// How long requests in work may then take, in seconds.
-        drain_seconds: u64 = 10;
+        @reloads drain_seconds: u64 = 10;
     }
 }
 
@@ -223,7 +223,7 @@ settings! {
         /// Tencent Cloud, sessions too. `transire account update --service-account-grant` overrides
         /// it for one account ([granting rights to
         /// others](guarantees.md#granting-rights-to-others)).
-        grant: ServiceAccountGrant = ServiceAccountGrant::OwnRights;
+        @reloads grant: ServiceAccountGrant = ServiceAccountGrant::OwnRights;
     }
 }
 
@@ -232,35 +232,35 @@ settings! {
     for Quotas {
         /// Instances of one account that an API made, counted with those of the operator, who may
         /// exceed the quota.
-        instances;
+        @reloads instances;
         /// Entries in the allow list of one instance.
-        allow_list_entries;
+        @reloads allow_list_entries;
         /// Long-term credentials of one instance.
-        long_term_credentials;
+        @reloads long_term_credentials;
         /// Service accounts of one instance.
-        service_accounts;
+        @reloads service_accounts;
         /// Subjects of OpenID Connect issuers that one account refuses (`transire revoke
         /// --subject`).
-        refused_subjects;
+        @reloads refused_subjects;
         /// Stored session policies of one account: those too long for a log-in secret, 4096 bytes
         /// each at most, until their last session ends. One caller takes a quarter at most.
-        session_policies;
+        @reloads session_policies;
         /// Namespaces of one instance, by its specification, as Tencent sells them; an operator's
         /// instance is premium. A table that is given whole has all three.
-        namespaces;
+        @reloads namespaces;
         /// Recorded repositories of one instance, in all its namespaces, by its specification; an
         /// import may exceed the quota. A table that is given whole has all three.
-        repositories;
+        @reloads repositories;
     }
 }
 
 settings! {
     for BySpecification {
         /// Of a basic instance.
-        basic;
+        @reloads basic;
         /// Of a standard instance.
-        standard;
+        @reloads standard;
         /// Of a premium instance.
-        premium;
+        @reloads premium;
     }
 }

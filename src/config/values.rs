@@ -37,6 +37,12 @@ pub enum LogFormat {
 #[serde(from = "String")]
 pub struct SharedUrl(pub Secret);
 
+impl SharedUrl {
+    fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
 impl From<String> for SharedUrl {
     fn from(text: String) -> Self {
         Self(Secret::new(text))
@@ -48,6 +54,12 @@ impl From<String> for SharedUrl {
 #[serde(from = "String")]
 pub struct MasterKeyText(pub Secret);
 
+impl MasterKeyText {
+    fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
 impl From<String> for MasterKeyText {
     fn from(text: String) -> Self {
         Self(Secret::new(text))
@@ -58,6 +70,10 @@ macro_rules! numbers {
     ($($number:ty),+) => {
         $(impl Value for $number {
             const KIND: Kind = Kind::Whole(<$number>::MAX as u64);
+
+            fn is(&self, other: &Self) -> bool {
+                self == other
+            }
 
             fn show(&self) -> String {
                 self.to_string()
@@ -82,6 +98,10 @@ macro_rules! words {
     ($($type:ident { $($variant:ident = $word:literal),+ })+) => {
         $(impl Value for $type {
             const KIND: Kind = Kind::OneOf(&[$($word),+]);
+
+            fn is(&self, other: &Self) -> bool {
+                self == other
+            }
 
             fn show(&self) -> String {
                 let word = match self {
@@ -110,6 +130,10 @@ macro_rules! secrets {
         $(impl Value for $type {
             const KIND: Kind = Kind::Text;
 
+            fn is(&self, other: &Self) -> bool {
+                self.expose() == other.expose()
+            }
+
             fn show(&self) -> String {
                 "a secret".to_owned()
             }
@@ -126,6 +150,10 @@ secrets!(DatabaseUrl, MasterKeyText, SharedUrl);
 impl Value for bool {
     const KIND: Kind = Kind::Switch;
 
+    fn is(&self, other: &Self) -> bool {
+        self == other
+    }
+
     fn show(&self) -> String {
         self.to_string()
     }
@@ -137,6 +165,10 @@ impl Value for bool {
 
 impl Value for String {
     const KIND: Kind = Kind::Text;
+
+    fn is(&self, other: &Self) -> bool {
+        self == other
+    }
 
     fn show(&self) -> String {
         format!("`{self}`")
@@ -150,6 +182,10 @@ impl Value for String {
 impl Value for PathBuf {
     const KIND: Kind = Kind::Text;
 
+    fn is(&self, other: &Self) -> bool {
+        self == other
+    }
+
     fn show(&self) -> String {
         format!("`{}`", self.display())
     }
@@ -161,6 +197,10 @@ impl Value for PathBuf {
 
 impl Value for Listen {
     const KIND: Kind = Kind::Listen;
+
+    fn is(&self, other: &Self) -> bool {
+        self == other
+    }
 
     fn show(&self) -> String {
         match self {
@@ -180,6 +220,10 @@ impl Value for Listen {
 impl Value for Vec<String> {
     const KIND: Kind = Kind::List;
 
+    fn is(&self, other: &Self) -> bool {
+        self == other
+    }
+
     fn show(&self) -> String {
         if self.is_empty() {
             "none".to_owned()
@@ -195,6 +239,10 @@ impl Value for Vec<String> {
 
 impl Value for HashMap<String, u32> {
     const KIND: Kind = Kind::Figures;
+
+    fn is(&self, other: &Self) -> bool {
+        self == other
+    }
 
     fn show(&self) -> String {
         if self.is_empty() {
@@ -213,6 +261,13 @@ impl Value for HashMap<String, u32> {
 
 impl<T: Value> Value for Option<T> {
     const KIND: Kind = T::KIND;
+
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Some(one), Some(other)) => one.is(other),
+            (one, other) => one.is_none() && other.is_none(),
+        }
+    }
 
     fn show(&self) -> String {
         self.as_ref().map_or_else(|| "none".to_owned(), T::show)

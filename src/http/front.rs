@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::response::Response;
@@ -15,6 +16,7 @@ use super::door::{BodyRule, Incoming, Shared};
 use super::doors::{self, AnyDoor};
 use super::observe::log::{self, Outage};
 use super::observe::metrics::{self, ConnectionCounts, Metrics, Outcome};
+use super::observe::reloads::Reloads;
 use super::request::body::{
     Announced, Budget, Buffered, Owner, Rest, never_came, read_at_once, read_rest,
 };
@@ -47,13 +49,15 @@ pub struct Served {
 /// Serves every request of one process.
 pub struct Server {
     service: Arc<Service>,
-    settings: Settings,
+    /// Those of this moment; a request keeps the ones that it began with.
+    settings: ArcSwap<Settings>,
     /// For bodies of known keys: their signatures stand in the headers.
     admitted: Budget,
     /// For bodies of unknown senders: forms. Strangers can use this one up, and that must not shut
     /// the others out.
     unknown: Budget,
     metrics: Metrics,
+    reloads: Reloads,
     load: Load,
     outage: Outage,
     /// Whether the service is about to end.
@@ -66,8 +70,9 @@ impl Server {
         let half = settings.body_budget_bytes / 2;
         let load = Load::new(settings.max_in_work, settings.max_wait);
         Self {
+            reloads: Reloads::begin(service.base.now()),
             service,
-            settings,
+            settings: ArcSwap::from_pointee(settings),
             admitted: Budget::new(half),
             unknown: Budget::new(half),
             metrics: Metrics::new(AnyDoor::LABELS),
@@ -75,6 +80,17 @@ impl Server {
             outage: Outage::default(),
             closing: AtomicBool::new(false),
         }
+    }
+
+    /// Takes other settings, from the next request on. The bytes of bodies in memory, the requests
+    /// in work and their wait stay as they are.
+    pub fn adjust(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// Notes for monitoring whether the settings could be read again.
+    pub fn note_reload(&self, succeeded: bool) {
+        self.reloads.note(succeeded, self.service.base.now());
     }
 
     /// Tells all who ask that the service is about to end: probes, and clients that would send more
@@ -93,18 +109,16 @@ impl Server {
     pub async fn serve(&self, request: Request, peer: IpAddr, transport: Transport) -> Served {
         let began = Instant::now();
         let (parts, body) = request.into_parts();
-        let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
-        let secure = address::came_by_tls(
-            peer,
-            transport,
-            &parts.headers,
-            &self.settings.trusted_proxies,
-        );
+        let settings = self.settings.load_full();
+        let proxies = &settings.trusted_proxies;
+        let client = address::client(peer, &parts.headers, proxies);
+        let secure = address::came_by_tls(peer, transport, &parts.headers, proxies);
         let mut exchange = Exchange {
             door: AnyDoor::unknown(),
             record: Record::new(self.service.base.request_id(), client, secure),
         };
-        let answer = unless_panic(self.answer(&parts, body, &mut exchange)).await;
+        let shared = self.shared(&settings);
+        let answer = unless_panic(self.answer(&parts, body, &shared, &mut exchange)).await;
         let Exchange { door, record } = &exchange;
         let instead = answer
             .as_ref()
@@ -116,7 +130,7 @@ impl Server {
             Outcome::of(&answer),
             began.elapsed(),
         );
-        let (head, shared) = (Head::new(&parts), self.shared());
+        let head = Head::new(&parts);
         let mut response = match answer {
             Ok(response) => {
                 log::answered(record, door.name());
@@ -152,10 +166,17 @@ impl Server {
     /// Answers a monitoring system at its own listener; `connections` are those of the other
     /// listener.
     pub async fn monitor(&self, parts: &Parts, connections: &ConnectionCounts) -> Response {
+        let settings = self.settings.load_full();
+        let shared = self.shared(&settings);
+        let page = metrics::Page {
+            requests: &self.metrics,
+            reloads: &self.reloads,
+            connections,
+        };
         let answer = async {
-            match doors::answer_probe(&Head::new(parts), &self.shared()).await? {
+            match doors::answer_probe(&Head::new(parts), &shared).await? {
                 Some(answer) => Ok(answer),
-                None => metrics::answer(parts, &self.service, &self.metrics, connections).await,
+                None => metrics::answer(parts, &self.service, &page).await,
             }
         };
         let answer = unless_panic(answer).await;
@@ -164,10 +185,10 @@ impl Server {
         })
     }
 
-    fn shared(&self) -> Shared<'_> {
+    fn shared<'a>(&'a self, settings: &'a Settings) -> Shared<'a> {
         Shared {
             service: &self.service,
-            settings: &self.settings,
+            settings,
             is_closing: self.closing.load(Ordering::Relaxed),
         }
     }
@@ -187,14 +208,19 @@ impl Server {
         slowed.filter(|_| door.tells_throttled())
     }
 
-    async fn answer(&self, parts: &Parts, body: Body, exchange: &mut Exchange) -> Result<Response> {
-        let shared = self.shared();
+    async fn answer(
+        &self,
+        parts: &Parts,
+        body: Body,
+        shared: &Shared<'_>,
+        exchange: &mut Exchange,
+    ) -> Result<Response> {
         let head = Head::new(parts);
         let is_signed_once = exchange.open(&head);
-        if let Some(answer) = exchange.door.answer_at_once(&head, &shared).await? {
+        if let Some(answer) = exchange.door.answer_at_once(&head, shared).await? {
             return Ok(answer);
         }
-        let rule = exchange.door.body_rule(&head, &self.settings);
+        let rule = exchange.door.body_rule(&head, shared.settings);
         // A request that only its form tells of is refused in the shape that its client reads, once
         // that is read.
         if rule != BodyRule::Unrecognised {
@@ -213,12 +239,11 @@ impl Server {
         } else {
             &self.unknown
         };
-        let mut buffered = Buffered::new(
-            budget,
-            Owner::new(exchange.record.context.address, access_key_id),
-        );
+        let owner = Owner::new(exchange.record.context.address, access_key_id);
+        let mut buffered = Buffered::new(budget, owner);
+        let signer = (access_key_id, &exchange.record);
         let read = self
-            .read(body, rule, &mut buffered, access_key_id, &exchange.record)
+            .read(body, rule, &mut buffered, signer, shared.settings)
             .await;
         let mut head = head;
         let mut is_signed_once = Ok(());
@@ -238,7 +263,7 @@ impl Server {
         };
         exchange
             .door
-            .answer(incoming, &shared, &mut exchange.record)
+            .answer(incoming, shared, &mut exchange.record)
             .await
     }
 
@@ -270,18 +295,18 @@ impl Server {
         mut body: Body,
         rule: BodyRule,
         buffered: &mut Buffered<'_>,
-        access_key_id: &str,
-        record: &Record,
+        (access_key_id, record): (&str, &Record),
+        settings: &Settings,
     ) -> Result<()> {
         let (limit, announced) = match rule {
             BodyRule::Unread => return Ok(()),
             BodyRule::Signed { limit } => (limit, Announced::Refuse),
             BodyRule::Unsigned => (
-                self.settings.max_body_bytes.min(MAX_UNSIGNED_BYTES),
+                settings.max_body_bytes.min(MAX_UNSIGNED_BYTES),
                 Announced::Refuse,
             ),
             BodyRule::Unrecognised => (
-                self.settings.max_body_bytes.min(MAX_UNSIGNED_BYTES),
+                settings.max_body_bytes.min(MAX_UNSIGNED_BYTES),
                 Announced::Begin,
             ),
         };
@@ -299,7 +324,7 @@ impl Server {
             .service
             .limits
             .begin_wait(&record.context, access_key_id)?;
-        let read = read_rest(body, limit, self.settings.body_timeout, buffered).await;
+        let read = read_rest(body, limit, settings.body_timeout, buffered).await;
         if !read.as_ref().is_err_and(never_came) {
             self.service.limits.end_wait(wait);
         }

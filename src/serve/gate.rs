@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::connection::{Connections, Phase, Protocol};
+use super::listeners::Keeper;
 use super::open_files;
 use super::slots::{Slot, SlotLimits, Slots};
 use super::tls::Tls;
@@ -29,44 +31,46 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// Accepts connections.
 pub(super) struct Gate {
-    connections: Arc<Connections>,
+    server: Arc<Server>,
+    tls: Option<Arc<Tls>>,
+    /// Those of this moment; a connection keeps the ones that it began with.
+    terms: ArcSwap<Terms>,
     pub(super) slots: Arc<Slots>,
-    /// The protocol's limits for trusted proxies, and those for all others.
-    with_proxies: Arc<Protocol>,
-    with_others: Arc<Protocol>,
     /// Every connection holds a receiver while it lasts.
     pub(super) phase: watch::Sender<Phase>,
 }
 
+/// The rules of a connection to come.
+struct Terms {
+    connections: Connections,
+    /// The protocol's limits for trusted proxies, and those for all others.
+    with_proxies: Protocol,
+    with_others: Protocol,
+}
+
 impl Gate {
     pub(super) fn new(settings: &Settings, server: Arc<Server>, tls: Option<Arc<Tls>>) -> Self {
-        let limits = &settings.limits;
-        let connections = Connections {
+        let fitting = open_files::fitting_connections(settings.limits.connections);
+        let proxies = settings.http().trusted_proxies;
+        let terms = Terms::new(settings, Arc::clone(&server), tls.clone());
+        Self {
             server,
             tls,
-            header_time: Duration::from_secs(limits.header_seconds),
-            idle_time: Duration::from_secs(limits.idle_seconds),
-            answer_time: Duration::from_secs(limits.answer_seconds.into()),
-        };
-        let fitting = open_files::fitting_connections(limits.connections);
-        let slot_limits = SlotLimits {
-            connections: fitting,
-            per_address: limits.connections_per_address,
-            // One address alone never brings silent connections near the three quarters where
-            // others lose theirs.
-            unauthenticated_per_address: limits
-                .unauthenticated_connections_per_address
-                .min(fitting.div_ceil(8)),
-            grace_seconds: u32::try_from(limits.header_seconds).unwrap_or(u32::MAX),
-            answer_seconds: limits.answer_seconds,
-        };
-        Self {
-            connections: Arc::new(connections),
-            slots: Arc::new(Slots::new(slot_limits, settings.http().trusted_proxies)),
-            with_proxies: Arc::new(protocol(limits.header_bytes, MAX_STREAMS_OF_PROXY)),
-            with_others: Arc::new(protocol(limits.header_bytes, MAX_STREAMS)),
+            terms: ArcSwap::from_pointee(terms),
+            slots: Arc::new(Slots::new(slot_limits(settings, fitting), proxies)),
             phase: watch::Sender::new(Phase::Serving),
         }
+    }
+
+    /// Takes other settings for the connections to come; how many there may be stays.
+    pub(super) fn adjust(&self, settings: &Settings) {
+        let terms = Terms::new(settings, Arc::clone(&self.server), self.tls.clone());
+        self.terms.store(Arc::new(terms));
+        let fitting = self.slots.counts().limit;
+        self.slots.adjust(
+            slot_limits(settings, fitting),
+            settings.http().trusted_proxies,
+        );
     }
 
     /// Accepts connections until the slots are closed.
@@ -92,23 +96,30 @@ impl Gate {
         let Some(slot) = Slots::admit(&self.slots, peer.ip(), permit) else {
             return;
         };
-        let protocol = Arc::clone(if slot.is_of_proxy {
-            &self.with_proxies
-        } else {
-            &self.with_others
-        });
-        let (connections, phase) = (Arc::clone(&self.connections), self.phase.subscribe());
+        let (terms, phase) = (self.terms.load_full(), self.phase.subscribe());
         tokio::spawn(async move {
             let Slot { activity, .. } = &slot;
-            connections
-                .serve(stream, peer, &protocol, activity, phase)
+            let protocol = if slot.is_of_proxy {
+                &terms.with_proxies
+            } else {
+                &terms.with_others
+            };
+            terms
+                .connections
+                .serve(stream, peer, protocol, activity, phase)
                 .await;
         });
     }
 
     /// Ends in order: probes fail first, then no connection is accepted, then the requests in work
     /// finish.
-    pub(super) async fn drain(&self, server: &Server, settings: &Settings, listener: TcpListener) {
+    pub(super) async fn drain(
+        &self,
+        server: &Server,
+        settings: &Settings,
+        listener: TcpListener,
+        keeper: Keeper,
+    ) {
         server.close();
         let delay = Duration::from_secs(settings.shutdown.delay_seconds);
         // Load balancers learn it from `/readyz`, and stop sending; until then requests are served
@@ -120,7 +131,11 @@ impl Gate {
         {
             tracing::warn!("the listener ended early");
         }
-        self.accept_the_rest(listener);
+        match keeper {
+            Keeper::Process => self.accept_the_rest(listener),
+            // They wait for the next process.
+            Keeper::Supervisor => drop(listener),
+        }
         self.phase.send_replace(Phase::Draining);
         if tokio::time::timeout(
             Duration::from_secs(settings.shutdown.drain_seconds),
@@ -153,6 +168,39 @@ impl Gate {
                 self.let_in(stream, peer, permit);
             }
         }
+    }
+}
+
+impl Terms {
+    fn new(settings: &Settings, server: Arc<Server>, tls: Option<Arc<Tls>>) -> Self {
+        let limits = &settings.limits;
+        Self {
+            connections: Connections {
+                server,
+                tls,
+                header_time: Duration::from_secs(limits.header_seconds),
+                idle_time: Duration::from_secs(limits.idle_seconds),
+                answer_time: Duration::from_secs(limits.answer_seconds.into()),
+            },
+            with_proxies: protocol(limits.header_bytes, MAX_STREAMS_OF_PROXY),
+            with_others: protocol(limits.header_bytes, MAX_STREAMS),
+        }
+    }
+}
+
+/// Returns the limits of slots where `fitting` connections fit.
+pub(super) fn slot_limits(settings: &Settings, fitting: usize) -> SlotLimits {
+    let limits = &settings.limits;
+    SlotLimits {
+        connections: fitting,
+        per_address: limits.connections_per_address,
+        // One address alone never brings silent connections near the three quarters where others
+        // lose theirs.
+        unauthenticated_per_address: limits
+            .unauthenticated_connections_per_address
+            .min(fitting.div_ceil(8)),
+        grace_seconds: u32::try_from(limits.header_seconds).unwrap_or(u32::MAX),
+        answer_seconds: limits.answer_seconds,
     }
 }
 

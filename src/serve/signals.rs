@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT, received from the first moment on.
+//! SIGTERM and SIGINT, received from the first moment on, and SIGHUP.
 //!
 //! One that comes before there is a handler kills the process half-way, or, where it is process 1
 //! of a container, is lost: the kernel gives that one no default.
@@ -41,11 +41,6 @@ impl Signals {
     /// # Errors
     /// `Misconfigured` when the system gives no handler.
     pub fn receive() -> Result<Self> {
-        let receive = |kind| {
-            signal(kind).map_err(|error| {
-                Error::misconfigured(format!("signals can't be received: {error}"))
-            })
-        };
         Ok(Self {
             terminate: receive(SignalKind::terminate())?,
             interrupt: receive(SignalKind::interrupt())?,
@@ -72,4 +67,28 @@ impl Signals {
             told = self.next() => Err(told),
         }
     }
+}
+
+/// SIGHUP, which has a service read its settings again. Other commands end by it, as when their
+/// terminal is closed.
+pub(super) struct Hangups(Signal);
+
+impl Hangups {
+    /// Receives it from now on. Several that come before [`Self::next`] are one.
+    ///
+    /// # Errors
+    /// As [`Signals::receive`].
+    pub(super) fn receive() -> Result<Self> {
+        receive(SignalKind::hangup()).map(Self)
+    }
+
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
+
+fn receive(kind: SignalKind) -> Result<Signal> {
+    signal(kind)
+        .map_err(|error| Error::misconfigured(format!("signals can't be received: {error}")))
 }

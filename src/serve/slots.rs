@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::activity::{Activity, Tally, Ticks};
@@ -44,10 +45,7 @@ pub(super) struct SlotLimits {
 
 /// The open connections, and the limits on them.
 pub(super) struct Slots {
-    limits: SlotLimits,
-    /// Trusted proxies, which speak for many clients: they have no share, and their connections are
-    /// never closed for others.
-    proxies: Vec<Network>,
+    rules: ArcSwap<Rules>,
     free: Arc<Semaphore>,
     ticks: Arc<Ticks>,
     open: Mutex<Open>,
@@ -57,6 +55,22 @@ pub(super) struct Slots {
     /// Connections that were told to close and aren't closed yet. The count changes under the lock
     /// of `open`.
     yielding: AtomicUsize,
+}
+
+/// The limits of this moment, and those who have none.
+struct Rules {
+    limits: SlotLimits,
+    /// Trusted proxies, which speak for many clients: they have no share, and their connections are
+    /// never closed for others.
+    proxies: Vec<Network>,
+}
+
+impl Rules {
+    /// Tells whether `peer` is a trusted proxy.
+    fn has_proxy(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.proxies.iter().any(|network| network.contains(peer))
+    }
 }
 
 #[derive(Default)]
@@ -95,8 +109,7 @@ impl Slots {
     /// Begins with no connection.
     pub(super) fn new(limits: SlotLimits, proxies: Vec<Network>) -> Self {
         Self {
-            limits,
-            proxies,
+            rules: ArcSwap::from_pointee(Rules { limits, proxies }),
             free: Arc::new(Semaphore::new(limits.connections)),
             ticks: Arc::default(),
             open: Mutex::default(),
@@ -105,6 +118,11 @@ impl Slots {
             full: AtomicU64::new(0),
             yielding: AtomicUsize::new(0),
         }
+    }
+
+    /// Takes other limits, but for the number of connections, which has to be the same.
+    pub(super) fn adjust(&self, limits: SlotLimits, proxies: Vec<Network>) {
+        self.rules.store(Arc::new(Rules { limits, proxies }));
     }
 
     /// Counts seconds, and reports connections that were refused or closed early, until it is
@@ -138,19 +156,21 @@ impl Slots {
         peer: IpAddr,
         permit: OwnedSemaphorePermit,
     ) -> Option<Slot> {
-        let of = (!slots.is_proxy(peer)).then(|| (subscriber(peer.to_canonical()), network(peer)));
+        let rules = slots.rules.load();
+        let limits = &rules.limits;
+        let of = (!rules.has_proxy(peer)).then(|| (subscriber(peer.to_canonical()), network(peer)));
         let mut open = slots.lock();
         let mut tallies = Vec::new();
         if let Some((address, network)) = of {
             if open
                 .by_address
                 .get(&address)
-                .is_some_and(|entry| entry.connections >= slots.limits.per_address)
+                .is_some_and(|entry| entry.connections >= limits.per_address)
             {
                 slots.refused.fetch_add(1, Ordering::Relaxed);
                 return None;
             }
-            slots.keep_share(&open, address, network);
+            slots.keep_share(&open, limits, address, network);
             let entry = open.by_address.entry(address).or_default();
             entry.connections += 1;
             tallies.push(Arc::clone(&entry.unauthenticated));
@@ -163,12 +183,12 @@ impl Slots {
         // Many may arrive before a connection that was told to close is gone. Each would close
         // others, honest ones in the end.
         let staying = open.by_id.len() - slots.yielding.load(Ordering::Relaxed);
-        if staying >= slots.limits.connections / 4 * 3 {
-            slots.close_silent(&open, slots.limits.connections / CLOSED_AT_ONCE, |_| true);
+        if staying >= limits.connections / 4 * 3 {
+            slots.close_silent(&open, limits.connections / CLOSED_AT_ONCE, |_| true);
         }
         let activity = Arc::new(Activity::new(
             Arc::clone(&slots.ticks),
-            slots.limits.answer_seconds,
+            limits.answer_seconds,
             tallies,
         ));
         if of.is_none() {
@@ -192,17 +212,11 @@ impl Slots {
         })
     }
 
-    /// Tells whether `peer` is a trusted proxy.
-    fn is_proxy(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.proxies.iter().any(|network| network.contains(peer))
-    }
-
     /// Returns the counts that operators see in the metrics.
     pub(super) fn counts(&self) -> ConnectionCounts {
         ConnectionCounts {
             open: self.lock().by_id.len(),
-            limit: self.limits.connections,
+            limit: self.rules.load().limits.connections,
             refused: self.refused.load(Ordering::Relaxed),
             closed_early: self.closed_early.load(Ordering::Relaxed),
             full: self.full.load(Ordering::Relaxed),
@@ -210,9 +224,15 @@ impl Slots {
     }
 
     /// Closes silent connections of an address, or of its network, where these exceed their share.
-    fn keep_share(&self, open: &Open, address: IpAddr, network: Option<IpAddr>) {
-        let share = self.limits.unauthenticated_per_address;
-        let latest = self.ticks.now().saturating_sub(self.limits.grace_seconds);
+    fn keep_share(
+        &self,
+        open: &Open,
+        limits: &SlotLimits,
+        address: IpAddr,
+        network: Option<IpAddr>,
+    ) {
+        let share = limits.unauthenticated_per_address;
+        let latest = self.ticks.now().saturating_sub(limits.grace_seconds);
         let is_old = |entry: &Entry| entry.activity.active_at() < latest;
         let of_address = open
             .by_address

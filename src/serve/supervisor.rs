@@ -1,4 +1,5 @@
-//! Tells systemd (sd_notify(3)) that the service is ready, that it lives, and that it stops.
+//! Tells systemd (sd_notify(3)) that the service is ready, that it lives, that it reads its
+//! settings again, and that it stops.
 //!
 //! A unit with `Type=notify` counts as started once the service listens: units that are ordered
 //! after it find it there. With `WatchdogSec=` a process whose runtime hangs is started anew.
@@ -7,7 +8,10 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-use crate::config::SupervisorVariables;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::config::{Change, SupervisorVariables};
+use crate::domain::Result;
 
 /// The process that started this one, and wants to hear of it.
 pub(super) struct Supervisor {
@@ -36,6 +40,33 @@ impl Supervisor {
     /// Says that the service listens.
     pub(super) fn ready(&self) {
         self.tell("READY=1\nSTATUS=Listening.\n");
+    }
+
+    /// Says that the service begins to read its settings again, and when by the clock of the kernel
+    /// that systemd compares with its own.
+    pub(super) fn reloading(&self) {
+        let now = clock_gettime(ClockId::Monotonic);
+        let microseconds = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}\n"));
+    }
+
+    /// Says that it has read them, and what the operator should know of it: systemd has no word for
+    /// a reload that failed.
+    pub(super) fn reloaded(&self, outcome: &Result<Vec<Change>>) {
+        let status = match outcome {
+            Ok(changes) => {
+                let waiting = changes.iter().filter(|change| !change.is_taken);
+                let waiting: Vec<&str> = waiting.map(|change| &*change.setting).collect();
+                if waiting.is_empty() {
+                    "Listening.".to_owned()
+                } else {
+                    format!("Listening. A restart is needed for {}.", waiting.join(", "))
+                }
+            }
+            // A status is one line.
+            Err(error) => format!("Listening, by the old settings: {error}").replace('\n', " "),
+        };
+        self.tell(&format!("READY=1\nSTATUS={status}\n"));
     }
 
     /// Says that the service stops.

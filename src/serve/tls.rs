@@ -81,6 +81,12 @@ impl Tls {
         })))
     }
 
+    /// Tells whether the settings name these files.
+    pub(super) fn is_of(&self, settings: &config::Tls) -> bool {
+        settings.certificate_file.as_ref() == Some(&self.certificate_file)
+            && settings.key_file.as_ref() == Some(&self.key_file)
+    }
+
     /// Accepts a handshake with the present certificate.
     pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
         TlsAcceptor::from(self.config.load_full())
@@ -115,8 +121,12 @@ impl Tls {
         }
     }
 
-    /// Replaces the pair if the files changed.
-    fn look(&self, warn: bool) -> Result<()> {
+    /// Replaces the pair if the files changed. With `warn`, the end of one that didn't is warned
+    /// of.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; the pair stays as it was.
+    pub(super) fn look(&self, warn: bool) -> Result<()> {
         let files = Files::read(&self.certificate_file, &self.key_file)?;
         let digest = files.digest();
         if **self.seen.load() == digest {

@@ -16,6 +16,7 @@ use http::{HeaderValue, Method, StatusCode};
 use crate::domain::{Blame, Error, Result};
 use crate::service::{ProcessMetrics, Service, WarningKind};
 
+use crate::http::observe::reloads::Reloads;
 use crate::http::request::OperationRow;
 use crate::http::request::respond::{TEXT, response};
 
@@ -240,17 +241,19 @@ impl Text<'_> {
     }
 }
 
+/// All that HTTP counted itself.
+pub(crate) struct Page<'a> {
+    pub(crate) requests: &'a Metrics,
+    pub(crate) reloads: &'a Reloads,
+    pub(crate) connections: &'a ConnectionCounts,
+}
+
 /// Answers `/metrics` at the listener for monitoring.
 ///
 /// # Errors
 ///
 /// `MalformedRequest` for a method that doesn't read.
-pub(crate) async fn answer(
-    parts: &Parts,
-    service: &Service,
-    metrics: &Metrics,
-    connections: &ConnectionCounts,
-) -> Result<Response> {
+pub(crate) async fn answer(parts: &Parts, service: &Service, page: &Page<'_>) -> Result<Response> {
     if parts.uri.path() != "/metrics" {
         return Ok(not_here());
     }
@@ -260,12 +263,7 @@ pub(crate) async fn answer(
     let reachable = tokio::time::timeout(DATABASE_TIMEOUT, service.operations.missing())
         .await
         .is_ok_and(|missing| missing.is_empty());
-    let text = text(
-        metrics,
-        &service.operations.metrics(),
-        reachable,
-        connections,
-    );
+    let text = text(page, &service.operations.metrics(), reachable);
     Ok(response(
         StatusCode::OK,
         HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
@@ -281,16 +279,12 @@ fn not_here() -> Response {
     )
 }
 
-fn text(
-    metrics: &Metrics,
-    process: &ProcessMetrics,
-    reachable: bool,
-    connections: &ConnectionCounts,
-) -> String {
+fn text(counted: &Page<'_>, process: &ProcessMetrics, reachable: bool) -> String {
     let mut text = String::with_capacity(8192);
     let mut page = Text(&mut text);
-    metrics.write(&mut page);
-    write_connections(&mut page, connections);
+    counted.requests.write(&mut page);
+    write_connections(&mut page, counted.connections);
+    write_reloads(&mut page, counted.reloads);
     page.one(
         "transire_database_reachable",
         "gauge",
@@ -318,6 +312,21 @@ fn text(
     write_certificates(&mut page, process);
     write_warnings(&mut page, &process.warnings);
     text
+}
+
+fn write_reloads(page: &mut Text<'_>, reloads: &Reloads) {
+    page.one(
+        "transire_config_last_reload_successful",
+        "gauge",
+        "Whether the settings could be used when they were read last.",
+        u8::from(reloads.has_succeeded()),
+    );
+    page.one(
+        "transire_config_last_reload_success_timestamp_seconds",
+        "gauge",
+        "When settings that could be used were read last, at the start or at a SIGHUP.",
+        reloads.succeeded_at().unix_seconds(),
+    );
 }
 
 fn write_connections(page: &mut Text<'_>, connections: &ConnectionCounts) {

@@ -1,0 +1,151 @@
+//! The running service, from its first connection to its last audit line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::connection::Phase;
+use super::gate::Gate;
+use super::listeners::Listener;
+use super::monitor;
+use super::tls::Tls;
+use crate::config::Settings;
+use crate::http::Server;
+use crate::open;
+use crate::service::Service;
+
+/// How long the audit's last lines may wait for the database after a second signal.
+const AUDIT_DEADLINE_IN_A_HURRY: Duration = Duration::from_secs(1);
+
+/// The service with its HTTP, and the settings in force.
+pub(super) struct Running {
+    service: Arc<Service>,
+    pub(super) server: Arc<Server>,
+    gate: Gate,
+    pub(super) tls: Option<Arc<Tls>>,
+    settings: ArcSwap<Settings>,
+}
+
+impl Running {
+    pub(super) fn new(service: Arc<Service>, settings: Settings, tls: Option<Arc<Tls>>) -> Self {
+        let server = Arc::new(Server::new(Arc::clone(&service), settings.http()));
+        Self {
+            gate: Gate::new(&settings, Arc::clone(&server), tls.clone()),
+            service,
+            server,
+            tls,
+            settings: ArcSwap::from_pointee(settings),
+        }
+    }
+
+    /// Returns the settings in force.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Takes settings in which nothing differs but what may change while it runs.
+    pub(super) fn adjust(&self, settings: Settings) {
+        self.service.adjust(&open::service_settings(&settings));
+        self.server.adjust(settings.http());
+        self.gate.adjust(&settings);
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// Serves at a listener until `stop` comes, then lets requests in work finish, unless `hurry`
+    /// comes, and stores the audit lines that wait.
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        listener: Listener,
+        stop: oneshot::Receiver<()>,
+        mut hurry: oneshot::Receiver<()>,
+    ) {
+        let Listener {
+            tcp,
+            keeper,
+            monitoring,
+            ..
+        } = listener;
+        let mut helpers = self.start_helpers();
+        let serving = async {
+            self.catch_up().await;
+            if let Some(monitoring) = monitoring {
+                helpers.spawn(Arc::clone(&self).monitor(monitoring));
+            }
+            self.gate.accept_all(&tcp).await;
+        };
+        tokio::select! {
+            () = serving => {}
+            // An error means that the sender is gone, which is a reason to stop.
+            _ = stop => {}
+        }
+        let settings = self.settings();
+        let hurried = tokio::select! {
+            () = self.gate.drain(&self.server, &settings, tcp, keeper) => false,
+            // An error means that there is no sender, and so no hurry.
+            Ok(()) = &mut hurry => true,
+        };
+        self.gate.phase.send_replace(Phase::Over);
+        // Before the background tasks end: they alone notice that the database is back.
+        let ledger = &self.service.ledger;
+        if hurried {
+            ledger.close_within(AUDIT_DEADLINE_IN_A_HURRY).await;
+        } else {
+            ledger.close().await;
+        }
+        helpers.shutdown().await;
+    }
+
+    /// Starts the tasks beside the requests; they end when this is dropped.
+    fn start_helpers(&self) -> JoinSet<()> {
+        let mut helpers = JoinSet::new();
+        helpers.spawn(Arc::clone(&self.service).run_background());
+        if let Some(tls) = &self.tls {
+            helpers.spawn(Arc::clone(tls).keep_fresh());
+        }
+        let server = Arc::clone(&self.server);
+        helpers.spawn(async move { server.keep_pace().await });
+        let slots = Arc::clone(&self.gate.slots);
+        helpers.spawn(async move { slots.keep_time().await });
+        helpers
+    }
+
+    async fn monitor(self: Arc<Self>, listener: TcpListener) {
+        let slots = Arc::clone(&self.gate.slots);
+        monitor::serve(listener, Arc::clone(&self.server), move || slots.counts()).await;
+    }
+
+    /// Renews leaf certificates and looks for warnings, because some may have come while nothing
+    /// ran.
+    async fn catch_up(&self) {
+        if let Err(error) = self.service.keys.renew_leaf_certificates().await {
+            tracing::error!(
+                cause = error.cause(),
+                "a signing certificate can't be renewed: {error}"
+            );
+        }
+        if let Err(error) = self.service.keys.refresh_warnings().await {
+            tracing::warn!(
+                cause = error.cause(),
+                "not all that may be wrong can be looked for: {error}"
+            );
+        }
+    }
+}
+
+/// Serves on `listener` until `stop` comes, then lets requests in work finish, and stores the audit
+/// lines that wait.
+pub async fn run(
+    service: Arc<Service>,
+    settings: Settings,
+    listener: impl Into<Listener>,
+    stop: oneshot::Receiver<()>,
+) {
+    let (_never, hurry) = oneshot::channel();
+    let listener = listener.into();
+    let running = Running::new(service, settings, listener.tls.clone());
+    Arc::new(running).serve(listener, stop, hurry).await;
+}
