@@ -12,6 +12,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# Gives the command its standard input as systemd gives a socket: the shell knows the id that the command will have.
+_AS_SYSTEMD = 'exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@"'
+
 # How long anything local may take on a busy machine before the test gives up.
 PATIENCE = 30.0
 
@@ -38,7 +41,8 @@ def free_port() -> int:
 class Daemon:
     """A process that serves until it is told to stop.
 
-    What it prints goes to a file, except the standard output of one that `announces`: that is for `first_line`.
+    What it prints goes to a file, except the standard output of one that `announces`: that is for `first_line`. It may be
+    given a listening socket, as systemd gives one.
     """
 
     def __init__(
@@ -48,14 +52,16 @@ class Daemon:
         log: Path,
         environment: Mapping[str, str] | None = None,
         announces: bool = False,
+        listener: socket.socket | None = None,
     ) -> None:
         self.log = log
+        words = [str(part) for part in command]
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [str(part) for part in command],
+                ["sh", "-c", _AS_SYSTEMD, *words] if listener else words,
                 cwd=cwd,
                 env=dict(os.environ if environment is None else environment),
-                stdin=subprocess.DEVNULL,
+                stdin=listener or subprocess.DEVNULL,
                 stdout=subprocess.PIPE if announces else output,
                 stderr=output,
             )

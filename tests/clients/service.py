@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import urllib.error
@@ -133,14 +134,18 @@ class Transire:
         self._daemon: Daemon | None = None
         self._secrets: dict[str, str] = {}
         self.endpoint = ""
+        self.listener: socket.socket | None = None
+        """The socket that it is given, in place of one of its own."""
 
     # -- the process
 
     def launch(self) -> Daemon:
         """Starts `serve` without waiting for it to answer."""
-        command: list[str | Path] = [self.binary, "--data-dir", self.data_dir, "serve", "--listen", "127.0.0.1:0"]
+        command: list[str | Path] = [self.binary, "--data-dir", self.data_dir, "serve"]
+        if not self.listener:
+            command += ["--listen", "127.0.0.1:0"]
         environment = {**os.environ, **self._settings, **self._on_disk(), **(self._clock.environment() if self._clock else {})}
-        self._daemon = Daemon(command, self._folder, self.log, environment, announces=True)
+        self._daemon = Daemon(command, self._folder, self.log, environment, announces=True, listener=self.listener)
         return self._daemon
 
     def start(self) -> None:
