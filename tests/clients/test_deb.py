@@ -74,6 +74,7 @@ def test_the_package_holds_the_program_and_all_that_goes_with_it(package: Path) 
         "usr/lib/transire/credential-providers/transire -> ../../../bin/transire",
         "usr/lib/transire/backup",
         "usr/lib/systemd/system/transire.service",
+        "usr/lib/systemd/system/transire.socket",
         "usr/lib/systemd/system/transire-backup.service",
         "usr/lib/systemd/system/transire-backup.timer",
         "etc/transire/transire.toml",
