@@ -121,6 +121,13 @@ class Shell:
         file.write_text(f"#!/bin/sh\n{script}\n")
         file.chmod(0o755)
 
+    def write(self, name: str, block: Block, changes: Mapping[str, str]) -> Path:
+        """Writes a block of a document as a file, with these texts in place of the examples'."""
+        file = self.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(_changed(block.text, changes))
+        return file
+
     def does(self, commands: str, changes: Mapping[str, str], environment: Mapping[str, str], stdin: str = "") -> str:
         """Runs commands of a document with these texts in place of the examples', and returns what they print."""
         commands = _changed(commands, changes)
@@ -152,7 +159,8 @@ class Shell:
         return Daemon(["bash", "-euc", script], self.folder, log, self._environment(environment), announces=True)
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
-        return {"HOME": str(self.folder), "PATH": f"{self._programs}:{os.environ['PATH']}", **more}
+        whole = {"HOME": str(self.folder), "PATH": os.environ["PATH"], **more}
+        return whole | {"PATH": f"{self._programs}:{whole['PATH']}"}
 
 
 def _changed(text: str, changes: Mapping[str, str]) -> str:

@@ -161,6 +161,11 @@ class Transire:
         self.endpoint = json.loads(line)["listening"]
         wait_until("/readyz to be 200", self.is_ready)
 
+    def adopt(self, daemon: Daemon) -> None:
+        """Takes a `serve` that a test started by itself, and waits until it is ready."""
+        self._daemon = daemon
+        self.await_ready()
+
     def start_inside(self, namespace: Namespace, listen: str) -> None:
         """Starts `serve` in a network of its own; what it announces is reached from there alone."""
         command = namespace.command(self.binary, "--data-dir", self.data_dir, "serve", "--listen", listen)
@@ -213,6 +218,11 @@ class Transire:
         return self._daemon.pid
 
     # -- the command line
+
+    @property
+    def operator(self) -> dict[str, str]:
+        """The variables of an operator's shell, whose commands are about this service."""
+        return {**self._settings, "TRANSIRE_DATA_DIR": str(self.data_dir)}
 
     def begin(self, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Starts a command, for a test that ends it."""

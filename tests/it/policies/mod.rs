@@ -643,7 +643,7 @@ fn the_examples_on_the_page_save_without_a_warning() {
         fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md"))
             .unwrap();
     let examples = examples(&page);
-    assert_eq!(examples.len(), 6);
+    assert_eq!(examples.len(), 7);
     for example in examples {
         let warnings = if example.to_lowercase().contains("\"principal\"") {
             TrustPolicy::parse(example, Limits::POLICY)

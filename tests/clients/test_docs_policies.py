@@ -1,0 +1,105 @@
+"""The lines of docs/policies.md: the user `ci` gets the documented policy, and `policy explain` says what it does."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from documents import Block, Shell, take, take_one
+from service import Account, Instance, Transire
+
+PAGE = "docs/policies.md"
+GRANT = take_one(PAGE, "Policies")
+POLICIES = take(PAGE, "Write a policy", "json")
+OWN_ALONE = take_one(PAGE, "Conditions", "json")
+CLAIMS = take_one(PAGE, "Ask for a token's claims", "json")
+*FEDERATED, BY_KEY = take(PAGE, "Let principals assume a role", "json")
+ROLE, PROVIDER = take(PAGE, "Let principals assume a role")
+EXPLAIN = take_one(PAGE, "Check a decision")
+
+
+class Operator:
+    """A shell in which the documents of the page are files."""
+
+    def __init__(self, transire: Transire, account: Account, instance: Instance, folder: Path) -> None:
+        self._transire, self._account = transire, account
+        self.shell = Shell(folder, {"transire": transire.binary})
+        self.shell.add("tccli", f'exec {sys.executable} {Path(sys.executable).with_name("tccli")} "$@"')
+        self.changes = {
+            "100000000001": account.id,
+            "tcr-abcd1234": instance.tcr_id,
+            "cri-abcdefgh12345678": instance.cri_id,
+            "transire.example.com": f"http://{transire.endpoint}",
+        }
+
+    def has(self, name: str, block: Block) -> Path:
+        return self.shell.write(name, block, self.changes)
+
+    def does(self, commands: str) -> str:
+        return self.shell.does(commands, self.changes, self._transire.operator)
+
+
+@pytest.fixture
+def operator(transire: Transire, account: Account, instance: Instance, tmp_path: Path) -> Operator:
+    transire.cli("user", "create", "--account", account.id, "--name", "ci")
+    return Operator(transire, account, instance, tmp_path / "operator")
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=["CAM", "RAM"])
+def test_a_user_gets_the_documented_rights_and_no_others(
+    transire: Transire, account: Account, instance: Instance, operator: Operator, policy: Block
+) -> None:
+    operator.has("team.json", policy)
+    operator.does(GRANT.commands())
+
+    def rights(action: str, resource: str, ip: str) -> str:
+        explained = transire.explain(f"{account.id}:user/ci", action, resource, "--ip", ip)
+        return explained["decision"]
+
+    repository = f"{instance.tcr_id}/team/app"
+    for action in ("pull", "push"):
+        assert rights(action, repository, "203.0.113.7") == "allowed"
+        assert rights(action, repository, "192.0.2.7") == "denied"
+        assert rights(action, f"{instance.tcr_id}/other/app", "203.0.113.7") == "denied"
+    assert rights("issue-temporary", instance.tcr_id, "192.0.2.7") == "allowed"
+
+
+def test_the_reason_of_a_denial_is_explained_as_documented(
+    transire: Transire, instance: Instance, operator: Operator
+) -> None:
+    operator.has("team.json", POLICIES[0])
+    operator.does(GRANT.commands())
+    namespace = ("--instance", instance.tcr_id, "--name", "team")
+    transire.cli("namespace", "create", *namespace, "--no-auto-create")
+    transire.cli("allow-list", "add", "--instance", instance.tcr_id, "--cidr", "203.0.113.0/24")
+    ((command, shown),) = EXPLAIN.steps()
+    # It exits with 1, because the answer is no.
+    assert operator.does(f"{command.strip()} || test $? = 1").split() == shown.split()
+
+
+def test_a_user_assumes_the_documented_role_with_tccli(
+    transire: Transire, account: Account, instance: Instance, operator: Operator
+) -> None:
+    operator.has("team.json", POLICIES[0])
+    operator.does(GRANT.commands())
+    operator.has("trust.json", BY_KEY)
+    operator.changes |= {"AKIDEXAMPLE": account.key.id, "secretEXAMPLE": account.key.secret}
+    answer = operator.shell.answers(ROLE, operator.changes, transire.operator)[-1][1]
+    made = json.loads(answer)
+    transire.remember("temp credential", made["Token"])
+    [role] = transire.items("role", "list", "--account", account.id)
+    assert made["Username"] == role["role_id"]
+
+
+@pytest.mark.parametrize("policy", FEDERATED, ids=["RAM", "CAM"])
+def test_a_role_trusts_the_documented_provider(transire: Transire, account: Account, operator: Operator, policy: Block) -> None:
+    operator.does(PROVIDER.commands())
+    trust = operator.has("trust.json", policy)
+    transire.cli("role", "create", "--account", account.id, "--name", "builder", "--trust-policy", trust)
+
+
+@pytest.mark.parametrize("policy", [OWN_ALONE, CLAIMS], ids=["own-alone", "claims"])
+def test_the_other_policies_can_be_saved(transire: Transire, account: Account, operator: Operator, policy: Block) -> None:
+    document = operator.has("policy.json", policy)
+    transire.cli("policy", "create", "--account", account.id, "--name", "saved", "--document", document)
