@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from authority import Authority
 from namespace import Machine, Network
 from processes import free_port, wait_until
 
@@ -166,6 +167,11 @@ class Postgres:
         hosts = ",".join(f"{server._address}:{server.port}" for server in (self, *others))
         return f"postgres://transire:{self.password}@{hosts}/transire"
 
+    def superuser(self) -> dict[str, str]:
+        """The variables by which PostgreSQL's own programs reach it over the socket."""
+        programs = {"PATH": f"{_programs()}:{os.environ['PATH']}"}
+        return {**programs, "PGHOST": str(self._folder), "PGPORT": str(self.port), "PGUSER": "postgres"}
+
     def psql(self, *commands: str, database: str = "postgres") -> str:
         """What the server says to its superuser, over the socket."""
         asked = ["-qtA", "-v", "ON_ERROR_STOP=1", "-h", str(self._folder), "-p", str(self.port), "-U", "postgres", database]
@@ -176,6 +182,16 @@ class Postgres:
         self.psql("ALTER SYSTEM SET synchronous_standby_names = 'standby'", "SELECT pg_reload_conf()")
         synchronous = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
         wait_until("the standby to be synchronous", lambda: self.psql(synchronous) == "1")
+
+    def speak_tls(self, authority: Authority) -> None:
+        """Takes encrypted connections too, by the certificate that the authority issued last."""
+        for setting, source in (("ssl_cert_file", authority.certificate_file), ("ssl_key_file", authority.key_file)):
+            file = self._folder / source.name
+            file.touch(mode=0o600)
+            file.write_bytes(source.read_bytes())
+            shutil.chown(file, self._folder.owner(), self._folder.group())
+            self.psql(f"ALTER SYSTEM SET {setting} = '{file}'")
+        self.psql("ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()")
 
     def _append(self, name: str, text: str) -> None:
         with (self._folder / "data" / name).open("a") as file:
