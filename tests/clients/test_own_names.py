@@ -9,9 +9,11 @@ import certifi
 import pytest
 
 from authority import Authority
+from documents import Shell, take_one
 from namespace import Namespace
 from service import REGION, Account, Instance, Transire
 
+CERTIFICATE = take_one("docs/own-names.md", "Set it up")
 NAMES = [
     "tcr.tencentcloudapi.com",
     "sts.tencentcloudapi.com",
@@ -172,3 +174,19 @@ def test_tccli_reaches_it_once_its_bundle_has_the_authority(
     made = json.loads(done.stdout)
     transire.remember("credential", made["Token"])
     assert made["Username"] == instance.account.id
+
+
+def test_the_documented_commands_make_the_certificate(
+    new_transire: Callable[..., Transire], namespace: Namespace, authority: Authority, tmp_path: Path
+) -> None:
+    shell = Shell(tmp_path / "names", {})
+    shell.does(CERTIFICATE.commands(), {}, {})
+    files = {"TRANSIRE_TLS__CERTIFICATE_FILE": "tls.crt", "TRANSIRE_TLS__KEY_FILE": "tls.key"}
+    transire = new_transire(settings={name: str(shell.folder / file) for name, file in files.items()})
+    transire.start_inside(namespace, "127.0.0.1:443")
+    instance = transire.new_instance(transire.new_account("acme"), "demo")
+    for script, instance_id in ((TENCENT, instance.tcr_id), (ALIBABA, instance.cri_id)):
+        variables = environment(instance.account, instance_id, authority) | {"AUTHORITY": str(shell.folder / "names-ca.pem")}
+        done = namespace.python(script, variables)
+        assert done.returncode == 0, done.stderr
+        transire.remember("credential", json.loads(done.stdout)["secret"])

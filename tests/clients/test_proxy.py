@@ -16,25 +16,19 @@ import alibaba
 import tencent
 from authority import Authority
 from credential import Credential, exchange
+from documents import take_one
 from namespace import Namespace
 from processes import Daemon, free_port, wait_until
 from registry import Registry
 from service import REGION, AccessKey, Account, Instance, Transire, fetch
 
 _PROXIES = Path(__file__).parents[2] / "docs" / "proxies.md"
-
-
-def documented_lines() -> str:
-    """The lines for nginx, as operators read them."""
-    text = _PROXIES.read_text()
-    found = re.search(r"```nginx\n(.*?)```", text, re.DOTALL)
-    assert found, f"{_PROXIES.name} shows no lines for nginx"
-    return found[1]
+LINES = take_one("docs/proxies.md", "Run behind a proxy", "nginx").text
 
 
 def start_nginx(folder: Path, changes: dict[str, str], authority: Authority, namespace: Namespace | None = None) -> Daemon:
     """Starts nginx by the documented lines, with these changes and this certificate; in a network of its own if one is given."""
-    lines = documented_lines()
+    lines = LINES
     certificate = {"/etc/nginx/tls.crt": str(authority.certificate_file), "/etc/nginx/tls.key": str(authority.key_file)}
     for documented, here in {**changes, **certificate}.items():
         assert documented in lines, f"the documented lines have no {documented!r} any more"
@@ -137,7 +131,7 @@ def test_a_registrys_proxy_takes_long_tokens_with_the_documented_line(
     made = exchange(transire.realm, instance, credential, *scopes).json()
     token = transire.remember("token", made["token"])
     assert len(token) > 56 << 10
-    [ours] = re.findall(r"large_client_header_buffers .*;", documented_lines())
+    [ours] = re.findall(r"large_client_header_buffers .*;", LINES)
     line = documented_line_for_registries() if with_line else ""
     nginx = Nginx(tmp_path / "nginx", registry.address, authority, {ours: line})
     try:
