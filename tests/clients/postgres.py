@@ -46,7 +46,8 @@ def new_database(folder: Path) -> Iterator[tuple[str, Path]]:
     psql(f"{at_server}{server.path}", f"DROP DATABASE {name} WITH (FORCE)", environment)
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """The folder of the newest PostgreSQL's programs."""
     folders = [folder for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin")) if (folder / "initdb").exists()]
     assert folders, "PostgreSQL is not installed; ./test installs it"
     return folders[-1]
@@ -115,7 +116,7 @@ class Postgres:
     def _answers(self) -> bool:
         assert self._process is not None and self._process.poll() is None, (self._folder / "log").read_text(errors="replace")
         asked = ["-q", "-h", str(self._folder), "-p", str(self.port)]
-        return subprocess.run([_programs() / "pg_isready", *asked], check=False).returncode == 0
+        return subprocess.run([programs() / "pg_isready", *asked], check=False).returncode == 0
 
     def kill(self) -> None:
         """Ends it and all its processes as a power cut would."""
@@ -198,7 +199,7 @@ class Postgres:
             file.write(text)
 
     def _command(self, program: str, *arguments: str) -> list[str]:
-        command = [str(_programs() / program), *arguments]
+        command = [str(programs() / program), *arguments]
         if os.getuid() == 0:
             return ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", *command]
         return command
