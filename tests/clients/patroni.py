@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -94,13 +95,17 @@ class Cluster:
         both.write_text(authority.certificate_file.read_text() + authority.key_file.read_text())
         file = self.file("haproxy.cfg", self._folder, {"/etc/haproxy/credentials.example.com.pem": str(both)})
         libraries = {"LD_LIBRARY_PATH": os.environ["TRANSIRE_TEST_HAPROXY_LIBRARIES"]}
-        self._run(self.front, self._folder, "haproxy", os.environ["TRANSIRE_TEST_HAPROXY"], "-f", file, environment=libraries)
+        log = self._run(self.front, self._folder, "haproxy", os.environ["TRANSIRE_TEST_HAPROXY"], "-f", file, environment=libraries).log
+        # Until then a standby gets connections, too, and may not have the database yet.
+        wait_until("HAProxy to know the standbys", lambda: len(re.findall(r"Server primary/db\d is DOWN", log.read_text())) == 2)
 
     def _run(
         self, machine: Machine, folder: Path, name: str, *command: str | os.PathLike[str], environment: Mapping[str, str] | None = None
-    ) -> None:
+    ) -> Daemon:
         given = {**os.environ, **(environment or {})}
-        self._daemons.append(Daemon(machine.namespace.command(*command, folder=folder), folder, self._folder / f"{folder.name}-{name}.log", given))
+        daemon = Daemon(machine.namespace.command(*command, folder=folder), folder, self._folder / f"{folder.name}-{name}.log", given)
+        self._daemons.append(daemon)
+        return daemon
 
     # -- looking
 
@@ -133,7 +138,7 @@ class Cluster:
         self._kill(self._inside(machine))
 
     def stop(self) -> None:
-        for machine in self.databases:
+        for machine in (self.front, *self.databases):
             self._kill(self._inside(machine))
         for daemon in self._daemons:
             daemon.stop()
