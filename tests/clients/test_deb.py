@@ -15,9 +15,11 @@ import pytest
 import debian
 import tencent
 from debian import SETTINGS, Installed, Root
+from documents import Block, take
 from image import write_oci_layout
 from registry import Registry, docker_login, skopeo
 
+INSTALL, BEGIN, REMOVE = take("docs/install.md", "The Debian package")
 SERVES_HERE = ("#listen = 8480", 'listen = "127.0.0.1:0"')
 
 
@@ -211,3 +213,23 @@ def test_the_kubelet_finds_its_provider_alone_in_its_folder(root: Root, package:
     command = root.command("/usr/lib/transire/credential-providers/transire", "credential-provider")
     done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, timeout=60)
     assert "transire: " in done.stderr and "No such file" not in done.stderr, done.stderr
+
+
+def test_the_lines_of_the_page_install_it_start_it_and_remove_it(root: Root, package: Path) -> None:
+    shutil.copyfile(package, root.folder / "transire_0.1.0_amd64.deb")
+    (root.folder / "etc/apt/apt.conf.d/99-yes").write_text('APT::Get::Assume-Yes "true";\n')
+    # Nothing runs systemd here: where it would start the service, the data is made.
+    as_service = f"runuser -u transire -- transire --config /{SETTINGS}"
+    for name, script in (("editor", "test -w $1"), ("systemctl", f'test "$1" != enable || {as_service} init')):
+        program = root.folder / "usr/bin" / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+
+    def does(block: Block) -> str:
+        return root.run("sh", "-euc", block.commands())
+
+    does(INSTALL)
+    assert "acme" in does(BEGIN)
+    does(REMOVE)
+    assert not (root.folder / "var/lib/transire").exists() and not (root.folder / "etc/transire").exists()
+    assert "transire" not in root.run("getent", "passwd")

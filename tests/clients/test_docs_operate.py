@@ -18,11 +18,15 @@ from redis_server import Redis
 from service import Clock, Instance, Transire
 from shared import assert_shared
 
-ROOT = Path(__file__).parents[2]
+UNITS = Path(__file__).parents[2] / "packaging/systemd"
 SET_UP = take_one("docs/operate/set-up.md", "Set up")
-UNDER_SYSTEMD = take_one("docs/operate/service.md", "Under systemd")
+UNDER_SYSTEMD, RELOAD, SOCKET = (
+    take_one("docs/operate/service.md", heading)
+    for heading in ("Under systemd", "Change settings while it runs", "Ports under 1024, and restarts that refuse no connection")
+)
 POSTGRESQL = take_one("docs/operate/postgresql.md", "Use PostgreSQL")
 SHARED = take_one("docs/operate/replicas.md", "Run several replicas", "toml")
+EVERY_DAY = take_one("docs/operate/backups.md", "Every day")
 BACK_UP, ENCRYPTED = take("docs/operate/backups.md", "Back up")
 RESTORE = take_one("docs/operate/backups.md", "Restore")
 MOVE = take_one("docs/operate/backups.md", "Move to another database")
@@ -83,17 +87,21 @@ def test_a_new_store_is_made(new_transire: Callable[..., Transire], tmp_path: Pa
     assert transire.items("account", "list") == []
 
 
-def test_the_unit_is_installed_and_enabled(machine: Machine) -> None:
-    """How systemd takes the unit is in test_packaging.py."""
+@pytest.mark.parametrize("block", [UNDER_SYSTEMD, RELOAD, SOCKET, EVERY_DAY], ids=["install", "reload", "socket", "backup"])
+def test_systemd_is_asked_for_units_that_are_there(machine: Machine, block: Block) -> None:
+    """How systemd takes the units is in test_packaging.py."""
     for program in ("useradd", "systemctl"):
         machine.shell.add(program, f'echo {program} "$@" >> asked')
     units = machine.root / "etc/systemd/system"
     units.mkdir(parents=True)
-    machine.changes |= {"/etc/systemd/system/": f"{units}/", " packaging/": f" {ROOT}/packaging/"}
-    machine.does(UNDER_SYSTEMD.commands())
-    assert (units / "transire.service").read_text() == (ROOT / "packaging/systemd/transire.service").read_text()
-    asked = (machine.shell.folder / "asked").read_text().splitlines()
-    assert asked[0].startswith("useradd --system") and asked[1:] == ["systemctl daemon-reload", "systemctl enable --now transire"]
+    (machine.root / "etc/transire/transire.toml").write_text(f'data_dir = "{machine.transire.data_dir}"\n')
+    machine.changes |= {"/etc/systemd/system/": f"{units}/", " packaging/": f" {UNITS.parents[1]}/packaging/"}
+    machine.does(block.commands())
+    for unit in units.iterdir():
+        assert unit.read_text() == (UNITS / unit.name).read_text()
+    asked = (machine.shell.folder / "asked").read_text().split()
+    named = {word for word in asked if word.startswith("transire")}
+    assert named and all((UNITS / (name if "." in name else f"{name}.service")).exists() for name in named)
 
 
 # -- backups
