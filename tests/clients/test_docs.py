@@ -1,5 +1,6 @@
 """Every block of every page is run by a test, or the page says above it why not."""
 
+import ast
 import importlib
 import json
 import re
@@ -17,17 +18,32 @@ from service import Transire
 PROXIES = "docs/proxies.md"
 SETTINGS = [*take(PROXIES, "Run behind a proxy", "toml"), *take(PROXIES, "Allow user interfaces in a browser", "toml")]
 LOG = take_one("docs/observability.md", "The log", "json")
+# Those that take blocks.
+MODULES = [
+    module
+    for module in sorted(Path(__file__).parent.glob("*.py"))
+    if re.search(r"^(from|import) documents\b", module.read_text(), re.MULTILINE)
+]
 
 
 def test_every_block_is_run_or_says_why_not() -> None:
     """A module takes its blocks while it loads."""
-    for module in Path(__file__).parent.glob("*.py"):
-        if re.search(r"^(from|import) documents\b", module.read_text(), re.MULTILINE):
-            importlib.import_module(module.stem)
+    for module in MODULES:
+        importlib.import_module(module.stem)
     all_blocks = [block for page in pages() for block in blocks(page)]
     assert len(all_blocks) > 80
     missed = [str(block) for block in all_blocks if block not in TAKEN and not block.not_run]
     assert missed == [], "take each by `documents.take` in a test, or write `<!-- not run: REASON -->` right above it"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
+def test_a_module_uses_each_block_that_it_takes(module: Path) -> None:
+    tree = ast.parse(module.read_text())
+    taking = (part for part in tree.body if isinstance(part, ast.Assign) and re.search(r"\btake(_one)?\(", ast.unparse(part.value)))
+    names = (name for part in taking for target in part.targets for name in ast.walk(target))
+    taken = {name.id for name in names if isinstance(name, ast.Name)}
+    used = {name.id for name in ast.walk(tree) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load)}
+    assert taken - used == set()
 
 
 def test_a_comment_right_above_a_block_says_why_it_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
