@@ -83,6 +83,8 @@ pub use write::Write;
 pub enum Location {
     /// `transire.db` in this directory, which is made when it is missing.
     Directory(PathBuf),
+    /// The memory of this process alone: nothing is written to a disk, and all ends with the store.
+    Memory,
     /// A PostgreSQL server, or one that speaks its protocol.
     Postgres {
         /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
@@ -97,6 +99,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(directory) => write!(f, "{}", directory.display()),
+            Self::Memory => f.write_str("memory"),
             Self::Postgres { url, .. } => f.write_str(&postgres::place(url)),
         }
     }
@@ -205,7 +208,12 @@ impl Store {
     ) -> Result<Self> {
         Ok(match location {
             Location::Directory(directory) => {
-                Self::over(sqlite::Sqlite::open(directory.clone(), purpose, clock.now()).await?)
+                let place = sqlite::Place::Directory(directory.clone());
+                Self::over(sqlite::Sqlite::open(place, purpose, clock.now()).await?)
+            }
+            Location::Memory => {
+                let place = sqlite::Place::Memory;
+                Self::over(sqlite::Sqlite::open(place, purpose, clock.now()).await?)
             }
             Location::Postgres { url, options } => Self::over(
                 Box::pin(postgres::Postgres::open(

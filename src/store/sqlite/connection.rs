@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -24,6 +24,8 @@ const LOCKED_WAIT: Duration = Duration::from_millis(50);
 /// How often to look whether another process has let go of the file. SQLite's own waiting grows to
 /// 100 ms between looks, and then a busy writer's pauses are easily missed.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// The beginning of the names of databases in memory, which no file's path has.
+const IN_MEMORY: &str = "file:/transire-memory-";
 /// More than all statements there are.
 const STATEMENT_CACHE: usize = 256;
 
@@ -49,11 +51,28 @@ impl Patience {
     }
 }
 
+/// Returns the name of a database in memory, by which connections of this process share it while
+/// one of them is open (SQLite's `memdb`).
+pub(super) fn name_in_memory(number: u64) -> PathBuf {
+    format!("{IN_MEMORY}{number}?vfs=memdb").into()
+}
+
+fn flags(path: &Path) -> OpenFlags {
+    let is_in_memory = path
+        .to_str()
+        .is_some_and(|path| path.starts_with(IN_MEMORY));
+    // One thread at a time uses a connection. A directory may be called `file:`, so a path is no
+    // URI.
+    if is_in_memory {
+        OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI
+    } else {
+        OpenFlags::SQLITE_OPEN_NO_MUTEX
+    }
+}
+
 pub(super) fn open_writer(path: &Path, patience: &Arc<Patience>) -> rusqlite::Result<Connection> {
-    let mut connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
+    let mut connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | flags(path))?;
     let patience = Arc::clone(patience);
     wait_when_busy(&mut connection, move || patience.present())?;
     // WAL, so that reading never waits for writing; FULL, so that a commit outlives a power cut.
@@ -64,10 +83,8 @@ pub(super) fn open_writer(path: &Path, patience: &Arc<Patience>) -> rusqlite::Re
 }
 
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let mut connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
+    let mut connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | flags(path))?;
     wait_when_busy(&mut connection, || WAIT)?;
     Ok(connection)
 }

@@ -5,10 +5,11 @@ mod connection;
 mod portable;
 mod writer;
 
+use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -27,7 +28,9 @@ use super::row::{Row, Statement, Value};
 use super::write::Steps;
 use super::{Answer, Driver, Open, no_data};
 
-use connection::{Failure, Patience, has_schema, make_file, open_reader, open_writer, unusable};
+use connection::{
+    Failure, Patience, has_schema, make_file, name_in_memory, open_reader, open_writer, unusable,
+};
 use writer::{Job, Task, Writer};
 
 const FILE: &str = "transire.db";
@@ -38,6 +41,42 @@ const QUEUE: usize = 1024;
 /// How long to wait for a free place, here or in the file.
 const WAIT: Duration = Duration::from_secs(10);
 
+/// Where a database is.
+pub(super) enum Place {
+    /// In the file `transire.db` of a directory.
+    Directory(PathBuf),
+    /// In the memory of this process.
+    Memory,
+}
+
+impl Place {
+    /// Returns the name by which connections open the database; each in memory has its own.
+    fn path(&self) -> PathBuf {
+        static MEMORIES: AtomicU64 = AtomicU64::new(0);
+        match self {
+            Self::Directory(directory) => directory.join(FILE),
+            Self::Memory => name_in_memory(MEMORIES.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    /// Returns the mode of the journal that the database must have got.
+    fn journal_mode(&self) -> &'static str {
+        match self {
+            Self::Directory(_) => "wal",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(directory) => directory.display().fmt(f),
+            Self::Memory => f.write_str("memory"),
+        }
+    }
+}
+
 /// A database file that this process, and perhaps the command line, has open.
 pub(super) struct Sqlite {
     writer: mpsc::Sender<Task>,
@@ -45,16 +84,18 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens `directory/transire.db`, making both when they are missing, unless it is for a
-    /// command.
-    pub(super) async fn open(directory: PathBuf, purpose: Purpose, now: Timestamp) -> Result<Self> {
-        let opening = tokio::task::spawn_blocking(move || Self::open_now(&directory, purpose, now));
+    /// Opens the database, making the file and its directory when they are missing, unless it is
+    /// for a command.
+    pub(super) async fn open(place: Place, purpose: Purpose, now: Timestamp) -> Result<Self> {
+        let opening = tokio::task::spawn_blocking(move || Self::open_now(&place, purpose, now));
         opening.await.map_err(Error::internal)?
     }
 
-    fn open_now(directory: &Path, purpose: Purpose, now: Timestamp) -> Result<Self> {
-        let path = directory.join(FILE);
-        find_or_make(directory, &path, purpose)?;
+    fn open_now(place: &Place, purpose: Purpose, now: Timestamp) -> Result<Self> {
+        let path = place.path();
+        if let Place::Directory(directory) = place {
+            find_or_make(directory, &path, purpose)?;
+        }
         let patience = Arc::<Patience>::default();
         let mut connection =
             open_writer(&path, &patience).map_err(|error| unopened(&path, error))?;
@@ -62,19 +103,14 @@ impl Sqlite {
             .pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))
             .ok()
             .as_deref()
-            != Some("wal")
+            != Some(place.journal_mode())
         {
             return Err(unusable(
                 &path,
                 "its file system can't share memory between processes; use a local disk",
             ));
         }
-        bring_up_to_date(
-            &mut connection,
-            purpose,
-            now,
-            &directory.display().to_string(),
-        )?;
+        bring_up_to_date(&mut connection, purpose, now, &place.to_string())?;
         patience
             .serving
             .store(purpose == Purpose::Open(Open::Serve), Ordering::Relaxed);

@@ -51,9 +51,13 @@ pub(super) async fn open() -> (Place, Arc<Sqlite>, Store) {
         unreachable!()
     };
     let sqlite = Arc::new(
-        Sqlite::open(directory.clone(), Purpose::Open(Open::Serve), NOW)
-            .await
-            .unwrap(),
+        Sqlite::open(
+            sqlite::Place::Directory(directory.clone()),
+            Purpose::Open(Open::Serve),
+            NOW,
+        )
+        .await
+        .unwrap(),
     );
     let store = Store::over(Shared(Arc::clone(&sqlite)));
     (place, sqlite, store)
@@ -99,6 +103,26 @@ async fn a_commit_waits_for_the_disk_and_references_are_kept() {
         .await;
     assert_eq!(pragmas, ("wal".to_owned(), 2, 1));
     place.remove().await;
+}
+
+#[tokio::test]
+async fn a_store_in_memory_is_one_store_for_all_its_connections_and_nobody_elses() {
+    let open = || Store::open(&Location::Memory, Open::Serve, &Stopped, &SystemRandom);
+    let (store, other) = (open().await.unwrap(), open().await.unwrap());
+    let mut writers = JoinSet::new();
+    for number in 1..=50 {
+        let store = store.clone();
+        writers.spawn(async move {
+            apply(&store, accounts::insert(&account(number))).await?;
+            // Another connection reads what the writer's wrote.
+            accounts::list(&store).await
+        });
+    }
+    while let Some(read) = writers.join_next().await {
+        assert!(!read.unwrap().unwrap().is_empty());
+    }
+    assert_eq!(accounts::list(&store).await.unwrap().len(), 50);
+    assert!(accounts::list(&other).await.unwrap().is_empty());
 }
 
 #[tokio::test]

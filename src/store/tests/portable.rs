@@ -13,7 +13,7 @@ use crate::store::nouns::{Kind, OF_SCHEMA};
 use crate::store::portable::{self, BATCH, Batch, Hold, Piece, Table, TableSum};
 use crate::store::postgres::Postgres;
 use crate::store::row::Row;
-use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::{self, Sqlite};
 use crate::store::write::Steps;
 use crate::store::{Answer, Driver, access_key as access_keys, account as accounts, change, meta};
 
@@ -388,14 +388,17 @@ impl Driver for Failing {
 async fn failing(place: &Place, batches: usize) -> Store {
     let purpose = Purpose::Fill(MIGRATIONS.len());
     let driver: Box<dyn Driver> = match place.location() {
-        Location::Directory(directory) => {
-            Box::new(Sqlite::open(directory, purpose, NOW).await.unwrap())
-        }
+        Location::Directory(directory) => Box::new(
+            Sqlite::open(sqlite::Place::Directory(directory), purpose, NOW)
+                .await
+                .unwrap(),
+        ),
         Location::Postgres { url, options } => Box::new(
             Postgres::open(&url, &options, purpose, &Stopped, &SystemRandom)
                 .await
                 .unwrap(),
         ),
+        Location::Memory => unreachable!("no test's place is in memory"),
     };
     Store::over(Failing {
         driver,
