@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -114,6 +115,14 @@ pub trait Clock: Send + Sync {
     /// Returns the present time.
     fn now(&self) -> Timestamp;
 
+    /// Returns the time by the clocks of other machines, which date what they send and check what
+    /// they get: signatures, OpenID Connect tokens, registry tokens.
+    ///
+    /// It is [`Self::now`], unless this service's own clock is moved ([`MovableClock`]).
+    fn now_elsewhere(&self) -> Timestamp {
+        self.now()
+    }
+
     /// Returns the time by a clock that nobody can set, and that goes on while the machine is
     /// suspended: only differences mean anything.
     fn uptime(&self) -> Duration {
@@ -143,6 +152,45 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Timestamp(since.map_or(0, millis))
+    }
+}
+
+/// The machine's clock, moved ahead by as much as a test wants.
+#[derive(Debug, Default)]
+pub struct MovableClock {
+    /// How far it is ahead, in milliseconds.
+    ahead: AtomicU64,
+}
+
+impl MovableClock {
+    /// How far it can be moved in all: ten years, as long as the longest credential lives.
+    pub const MAX_AHEAD: Duration = Duration::from_secs(3660 * 24 * 60 * 60);
+
+    /// Returns how far it is ahead of the machine's clock.
+    pub fn ahead(&self) -> Duration {
+        Duration::from_millis(self.ahead.load(Ordering::Relaxed))
+    }
+
+    /// Moves it ahead; returns whether it is still within [`Self::MAX_AHEAD`], and stays where it
+    /// was otherwise.
+    pub fn advance(&self, by: Duration) -> bool {
+        let moved = |ahead: u64| {
+            let by = u64::try_from(by.as_millis()).ok()?;
+            let moved = ahead.checked_add(by)?;
+            (Duration::from_millis(moved) <= Self::MAX_AHEAD).then_some(moved)
+        };
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        self.ahead.fetch_update(set, fetch, moved).is_ok()
+    }
+}
+
+impl Clock for MovableClock {
+    fn now(&self) -> Timestamp {
+        self.now_elsewhere().plus(self.ahead())
+    }
+
+    fn now_elsewhere(&self) -> Timestamp {
+        SystemClock.now()
     }
 }
 
@@ -254,6 +302,18 @@ mod tests {
         assert_eq!(early.distance(late), Duration::from_secs(7));
         assert_eq!(late.distance(early), Duration::from_secs(7));
         assert_eq!(late.until(early), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_movable_clock_goes_ahead_and_never_further_than_ten_years() {
+        let (clock, hour) = (MovableClock::default(), Duration::from_hours(1));
+        assert!(clock.advance(hour) && clock.advance(hour));
+        assert_eq!(clock.ahead(), 2 * hour);
+        assert!(clock.now_elsewhere().until(clock.now()) > hour);
+        for too_far in [MovableClock::MAX_AHEAD, Duration::MAX] {
+            assert!(!clock.advance(too_far), "{too_far:?}");
+        }
+        assert_eq!(clock.ahead(), 2 * hour);
     }
 
     #[test]

@@ -33,6 +33,12 @@ impl Base {
         self.adjustable.load()
     }
 
+    /// Returns the time by the clocks of other machines: that of what they date, and of what they
+    /// check.
+    pub fn now_elsewhere(&self) -> Timestamp {
+        self.clock.now_elsewhere()
+    }
+
     /// Makes a request id: a random UUID in lower case.
     pub fn request_id(&self) -> String {
         let mut bytes: [u8; 16] = random_bytes(&*self.random);

@@ -97,7 +97,7 @@ impl Access {
             // A registry's token, whose issuer somebody made a provider: it would renew itself.
             return Err(Error::bad_credentials(RefusalCause::NoSuchProvider));
         }
-        if identity.expires_at <= self.base.now() {
+        if identity.expires_at <= self.base.now_elsewhere() {
             // The tolerance for clocks is for STS, whose sessions have a life of their own.
             return Err(Error::bad_credentials(RefusalCause::WebIdentityExpired));
         }
@@ -141,7 +141,7 @@ impl Access {
         let providers = self.memory.cache.known_oidc_providers(account);
         let are_same = providers.is_some_and(|now| Arc::ptr_eq(&now, &known.providers));
         Ok(are_same
-            && known.is_in_time(self.base.now())
+            && known.is_in_time(self.base.now_elsewhere())
             && self.are_current_keys(&known.provider, &known.keys)?)
     }
 

@@ -78,10 +78,10 @@ impl Access {
         provider: &Arc<OidcProvider>,
         token: UnverifiedToken<'_>,
     ) -> Result<(WebIdentity, Arc<JwkSet>)> {
-        token.check_claims(provider, self.base.now())?;
+        token.check_claims(provider, self.base.now_elsewhere())?;
         let issuer = self.issuers.issuer(provider, self.base.now())?;
         let keys = self.keys_for(&issuer, &token).await?;
-        let identity = token.verify(&keys, provider, self.base.now())?;
+        let identity = token.verify(&keys, provider, self.base.now_elsewhere())?;
         Ok((identity, keys))
     }
 

@@ -33,7 +33,7 @@ impl Service {
             .then(operation::trim(old))
             .then(revoked)
             .then(ended)
-            .then(store::signed_change::trim(self.base.now()));
+            .then(store::signed_change::trim(self.base.now_elsewhere()));
         let audit_days = self.base.adjustable().audit_days;
         if audit_days > 0 {
             let day = Duration::from_secs(24 * 60 * 60);

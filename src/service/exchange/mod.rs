@@ -143,7 +143,7 @@ impl Exchange {
         } else {
             Some(self.ledger.queue.reserve(call.caller.audit_share())?)
         };
-        let ttl = token_ttl(call, instance, ttl);
+        let ttl = token_ttl(call, instance, ttl, self.base.now_elsewhere());
         let token = self.sign(call, instance, &granted, ttl).await?;
         let refresh_token = match (offline, call.caller.grant()) {
             (Offline::Asked, Some(held)) if instance.refresh_tokens.is_on() => {
@@ -160,7 +160,7 @@ impl Exchange {
         Ok(Exchanged {
             token,
             expires_in_seconds: ttl,
-            issued_at: call.now,
+            issued_at: self.base.now_elsewhere(),
             refresh_token,
             granted,
         })
@@ -220,7 +220,8 @@ impl Exchange {
             issuer: self.base.issuer_of(instance),
             subject: instance.kind.subject(&subject),
             audience: &instance.service,
-            now: call.now,
+            // The registry checks it, by its own clock.
+            now: self.base.now_elsewhere(),
             ttl: Duration::from_secs(ttl_seconds.into()),
             access: &access,
         };
@@ -310,10 +311,10 @@ impl Exchange {
 }
 
 /// Returns the life of a token in seconds: it ends with the OpenID Connect token that logged in.
-fn token_ttl(call: &Call<'_>, instance: &Instance, asked: Option<Duration>) -> u32 {
+fn token_ttl(call: &Call<'_>, instance: &Instance, asked: Option<Duration>, now: Timestamp) -> u32 {
     let seconds = |ttl: Duration| u32::try_from(ttl.as_secs().max(1)).unwrap_or(u32::MAX);
     let log_in = call.caller.token_log_in();
-    let left = log_in.map(|log_in| call.now.until(log_in.identity.expires_at));
+    let left = log_in.map(|log_in| now.until(log_in.identity.expires_at));
     let limits = [left, asked].into_iter().flatten().map(seconds);
     limits.fold(instance.token_ttl_seconds, u32::min)
 }

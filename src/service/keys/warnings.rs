@@ -275,7 +275,7 @@ impl Keys {
     /// `Internal` for a progress of the master key that can't be read, and those of the store. The
     /// warnings that can be found are replaced all the same.
     pub async fn refresh_warnings(&self) -> Result<()> {
-        let now = self.base.now();
+        let now = self.base.now_elsewhere();
         let keyring = self.memory.keys.keyring.load_full();
         let elsewhere = self.is_ca_elsewhere().await;
         let waiting = self.waiting_keys().await;

@@ -57,7 +57,7 @@ impl Limits {
         self.addresses.anonymous.forget(now);
         self.addresses.waits.forget(now);
         self.log_ins.forget(now);
-        self.replays.forget(now);
+        self.replays.forget(self.base.now_elsewhere());
     }
 
     /// Counts a call of `action` against an account that is known only now, as by a web identity.

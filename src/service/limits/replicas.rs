@@ -55,7 +55,8 @@ impl Limits {
         &self,
         call: &VerifiedCall<'_>,
     ) -> Result<Option<u32>> {
-        let now = self.base.now();
+        // Signatures are valid by the time elsewhere, and so they are remembered by it.
+        let now = self.base.now_elsewhere();
         // First, because the server may have restarted with an empty memory.
         self.replays.check(
             call.access_key_id,
