@@ -27,6 +27,7 @@ pub mod open;
 pub mod policy;
 pub mod quickstart;
 pub mod registry_config;
+pub mod registry_process;
 pub mod remote;
 mod secret_files;
 pub mod serve;

@@ -30,8 +30,26 @@ pub struct RegistryConfig<'a> {
     pub listen: &'a str,
     /// The algorithm of its tokens' signatures.
     pub algorithm: Algorithm,
-    /// The folder of its images; without it, `storage` beside the configuration.
-    pub storage: Option<&'a Path>,
+    /// Where its images are.
+    pub storage: Storage<'a>,
+}
+
+/// Where a registry keeps its images.
+#[derive(Clone, Copy, Debug)]
+pub enum Storage<'a> {
+    /// In `storage` beside the configuration.
+    Beside,
+    /// In this folder.
+    Folder(&'a Path),
+    /// In memory, which CNCF Distribution alone can do; others keep them beside the configuration.
+    Memory,
+}
+
+impl<'a> From<Option<&'a Path>> for Storage<'a> {
+    /// Takes a folder, or the one beside the configuration.
+    fn from(folder: Option<&'a Path>) -> Self {
+        folder.map_or(Self::Beside, Self::Folder)
+    }
 }
 
 /// A file that a registry reads.
@@ -77,14 +95,16 @@ pub fn files_for(config: &RegistryConfig<'_>, directory: &Path) -> Result<Regist
         })
     };
     let directory = absolute(directory)?;
+    let beside = directory.join("storage");
     let storage = match config.storage {
-        Some(path) => std::path::absolute(path).map_err(|error| {
+        Storage::Beside => Some(beside.clone()),
+        Storage::Folder(path) => Some(std::path::absolute(path).map_err(|error| {
             Error::misconfigured(format!(
                 "{} can't be made absolute: {error}",
                 path.display()
             ))
-        })?,
-        None => directory.join("storage"),
+        })?),
+        Storage::Memory => None,
     };
     let (config_name, trusted_name) = match config.kind {
         RegistryKind::Distribution => ("config.yml", "bundle.pem"),
@@ -96,8 +116,8 @@ pub fn files_for(config: &RegistryConfig<'_>, directory: &Path) -> Result<Regist
         text: config.trusted_pem.to_owned(),
     };
     let text = match config.kind {
-        RegistryKind::Distribution => distribution(config, &trusted.path, &storage)?,
-        RegistryKind::Zot => zot(config, &trusted.path, &storage)?,
+        RegistryKind::Distribution => distribution(config, &trusted.path, storage.as_deref())?,
+        RegistryKind::Zot => zot(config, &trusted.path, &storage.unwrap_or(beside))?,
         RegistryKind::Pulp => pulp(config, &trusted.path)?,
     };
     Ok(RegistryFiles {
@@ -217,19 +237,26 @@ fn pulp(config: &RegistryConfig<'_>, key: &Path) -> Result<String> {
     ))
 }
 
-fn distribution(config: &RegistryConfig<'_>, bundle: &Path, storage: &Path) -> Result<String> {
+fn distribution(
+    config: &RegistryConfig<'_>,
+    bundle: &Path,
+    storage: Option<&Path>,
+) -> Result<String> {
     // A JSON string is a YAML string, whatever is in it.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let path = |path: &Path| utf8(path).map(quoted);
     let mut yaml = String::new();
+    let images = match storage {
+        Some(folder) => format!("  filesystem:\n    rootdirectory: {}", path(folder)?),
+        None => "  inmemory:".to_owned(),
+    };
     let lines = [
         "# A CNCF Distribution registry that trusts the tokens of transire.".to_owned(),
         "version: 0.1".to_owned(),
         "log:".to_owned(),
         "  level: info".to_owned(),
         "storage:".to_owned(),
-        "  filesystem:".to_owned(),
-        format!("    rootdirectory: {}", path(storage)?),
+        images,
         "  delete:".to_owned(),
         "    enabled: true".to_owned(),
         "http:".to_owned(),

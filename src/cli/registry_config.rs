@@ -73,6 +73,7 @@ fn realm(text: &str) -> Result<String> {
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
+    context.service.operations.refuse_published().await?;
     let choice = command.instance.clone().into();
     let instance = context
         .service
@@ -95,7 +96,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         trusted_pem: &trusted,
         listen: &command.listen,
         algorithm: instance.algorithm,
-        storage: command.storage.as_deref(),
+        storage: command.storage.as_deref().into(),
     };
     let is_printed = command.out == Path::new("-");
     let files = files_for(

@@ -45,11 +45,6 @@ impl Registry {
         format!("http://{}{path}", self.host.as_deref().unwrap_or_default())
     }
 
-    /// Tells whether the registry answers, and asks for a token as it should.
-    pub(super) async fn is_up(&self) -> bool {
-        self.challenge().await.is_ok()
-    }
-
     async fn challenge(&self) -> Result<Challenge> {
         if let Some(known) = &self.known {
             return Ok(known.clone());
