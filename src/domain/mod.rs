@@ -28,6 +28,7 @@ mod noun;
 pub mod password;
 pub mod principal;
 pub mod printable;
+pub mod published;
 pub mod refusal;
 pub mod repository;
 pub mod role_name;

@@ -14,6 +14,7 @@ use http::{HeaderValue, Version, header};
 
 use super::door::{BodyRule, Incoming, Shared};
 use super::doors::{self, AnyDoor};
+use super::mock::Mock;
 use super::observe::log::{self, Outage};
 use super::observe::metrics::{self, ConnectionCounts, Metrics, Outcome};
 use super::observe::reloads::Reloads;
@@ -58,6 +59,8 @@ pub struct Server {
     unknown: Budget,
     metrics: Metrics,
     reloads: Reloads,
+    /// The calls of a mock, if this is one.
+    mock: Option<Mock>,
     load: Load,
     outage: Outage,
     /// Whether the service is about to end.
@@ -76,10 +79,17 @@ impl Server {
             admitted: Budget::new(half),
             unknown: Budget::new(half),
             metrics: Metrics::new(AnyDoor::LABELS),
+            mock: None,
             load,
             outage: Outage::default(),
             closing: AtomicBool::new(false),
         }
+    }
+
+    /// Serves the calls of a mock, too, where there is one.
+    #[must_use]
+    pub fn with_mock(self, mock: Option<Mock>) -> Self {
+        Self { mock, ..self }
     }
 
     /// Takes other settings, from the next request on. The bytes of bodies in memory, the requests
@@ -107,6 +117,23 @@ impl Server {
 
     /// Serves one request that came from `peer`.
     pub async fn serve(&self, request: Request, peer: IpAddr, transport: Transport) -> Served {
+        let Some(mock) = &self.mock else {
+            return self.serve_doors(request, peer, transport).await;
+        };
+        let mut served = if Mock::is_asked(&request) {
+            Served {
+                response: mock.answer(request).await,
+                is_authenticated: false,
+            }
+        } else {
+            self.serve_doors(request, peer, transport).await
+        };
+        Mock::mark(&mut served.response);
+        served
+    }
+
+    /// Serves one request at the door that it is for.
+    async fn serve_doors(&self, request: Request, peer: IpAddr, transport: Transport) -> Served {
         let began = Instant::now();
         let (parts, body) = request.into_parts();
         let settings = self.settings.load_full();

@@ -11,6 +11,7 @@ pub mod alibaba;
 mod door;
 mod doors;
 mod front;
+mod mock;
 mod oauth;
 mod observe;
 mod plain;
@@ -21,6 +22,7 @@ pub mod tencent;
 use std::time::Duration;
 
 pub use front::{Served, Server, refusal};
+pub use mock::Mock;
 pub use observe::metrics::ConnectionCounts;
 pub use registry::{Cors, Origin};
 pub use request::address::Network;

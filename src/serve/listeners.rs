@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use super::tls::Tls;
 use crate::config::{Listen, Settings, given_socket_names};
 use crate::domain::{Error, Result};
+use crate::http::Mock;
 
 /// The name of the socket for monitoring systems (`FileDescriptorName=`); any other is for clients.
 const MONITORING: &str = "metrics";
@@ -25,6 +26,8 @@ pub struct Listener {
     pub(super) tls: Option<Arc<Tls>>,
     /// The socket for monitoring systems, if there is one.
     pub(super) monitoring: Option<TcpListener>,
+    /// The calls that a mock has besides.
+    pub(super) mock: Option<Mock>,
 }
 
 /// The owner of a socket, with whom connections wait that nobody has accepted.
@@ -44,6 +47,7 @@ impl Listener {
             keeper: Keeper::Process,
             tls,
             monitoring: None,
+            mock: None,
         }
     }
 
@@ -52,6 +56,15 @@ impl Listener {
     pub fn monitored_at(mut self, monitoring: Option<TcpListener>) -> Self {
         self.monitoring = monitoring;
         self
+    }
+
+    /// Serves the calls of a mock, too.
+    #[must_use]
+    pub fn as_mock(self, mock: Mock) -> Self {
+        Self {
+            mock: Some(mock),
+            ..self
+        }
     }
 
     #[must_use]

@@ -81,6 +81,7 @@ pub async fn serve(
         service,
         settings.clone(),
         listener.tls.clone(),
+        None,
     ));
     let reloader = Reloader {
         arguments,
@@ -124,6 +125,7 @@ async fn prepare(settings: &Settings, sockets: GivenSockets) -> Result<(Arc<Serv
     check_transport(settings, listen)?;
     let tls = Tls::load(&settings.tls)?;
     let service = Arc::new(open(settings, Open::Serve).await?);
+    service.operations.refuse_published().await?;
     service.operations.warn_of_issuer();
     service.operations.connect_shared().await?;
     let listener = sockets.listen(settings, tls).await?;

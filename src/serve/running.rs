@@ -14,7 +14,7 @@ use super::listeners::Listener;
 use super::monitor;
 use super::tls::Tls;
 use crate::config::Settings;
-use crate::http::Server;
+use crate::http::{Mock, Server};
 use crate::open;
 use crate::service::Service;
 
@@ -31,8 +31,14 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(service: Arc<Service>, settings: Settings, tls: Option<Arc<Tls>>) -> Self {
-        let server = Arc::new(Server::new(Arc::clone(&service), settings.http()));
+    pub(super) fn new(
+        service: Arc<Service>,
+        settings: Settings,
+        tls: Option<Arc<Tls>>,
+        mock: Option<Mock>,
+    ) -> Self {
+        let server = Server::new(Arc::clone(&service), settings.http());
+        let server = Arc::new(server.with_mock(mock));
         Self {
             gate: Gate::new(&settings, Arc::clone(&server), tls.clone()),
             service,
@@ -145,7 +151,8 @@ pub async fn run(
     stop: oneshot::Receiver<()>,
 ) {
     let (_never, hurry) = oneshot::channel();
-    let listener = listener.into();
-    let running = Running::new(service, settings, listener.tls.clone());
+    let mut listener = listener.into();
+    let (tls, mock) = (listener.tls.clone(), listener.mock.take());
+    let running = Running::new(service, settings, tls, mock);
     Arc::new(running).serve(listener, stop, hurry).await;
 }

@@ -63,6 +63,11 @@ pub fn expires_at(der: &[u8]) -> Result<Timestamp> {
         .ok_or_else(|| Error::internal("a certificate can't be read"))
 }
 
+/// Returns the common name of a certificate's subject, if it is all of its name.
+pub fn common_name(der: &[u8]) -> Option<&str> {
+    Certificate::parse(der)?.common_name()
+}
+
 /// Tells whether a certificate is of this public key (SubjectPublicKeyInfo).
 pub fn is_of_key(der: &[u8], public_der: &[u8]) -> bool {
     Certificate::parse(der).is_some_and(|certificate| certificate.public_key == public_der)

@@ -12,6 +12,7 @@ use crate::shared;
 pub(super) mod audit_log;
 pub(super) mod command_state;
 pub(super) mod metrics;
+mod published;
 pub(super) mod readiness;
 pub(super) mod replicas;
 
