@@ -1,0 +1,3 @@
+module example.com/transiremock
+
+go 1.19
