@@ -192,6 +192,7 @@ async fn create(context: &Context, create: Create) -> Result<()> {
         },
         refresh_tokens: create.refresh_tokens.into(),
         token_log_in: create.token_log_in.into(),
+        ids: None,
     };
     let instance = context
         .service

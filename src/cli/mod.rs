@@ -16,6 +16,7 @@ mod client;
 mod config;
 mod credential;
 mod data;
+mod failure;
 mod group;
 mod instance;
 mod keys;
@@ -35,18 +36,20 @@ mod user;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
+use self::failure::{Failure, explain};
 use self::output::{Format, Output};
 use crate::config::{Arguments, DatabaseUrl, Listen, Log, LogFormat, Settings};
 use crate::domain::ids::AccountId;
 use crate::domain::printable::escape_lines;
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Error, Result};
+use crate::mock::Mock;
 use crate::open::{Open, open};
 use crate::quickstart::Quickstart;
-use crate::serve::{GivenSockets, Signals, Told};
+use crate::serve::{GivenSockets, Signals};
 use crate::service::{Call, Caller, RequestContext, Service};
-use crate::{quickstart, serve, version};
+use crate::{mock, quickstart, serve, version};
 
 /// Access credentials for container registries, by the APIs of Tencent Cloud TCR and Alibaba Cloud
 /// ACR.
@@ -113,6 +116,8 @@ enum Command {
     /// Demonstrate the service in a minute: an account, a registry, and a log-in with each kind of
     /// credential.
     Quickstart(Quickstart),
+    /// Serve from memory with published keys, for tests of tools that speak these APIs.
+    Mock(Mock),
     /// Accounts, which own everything else.
     #[command(subcommand)]
     Account(account::Command),
@@ -215,52 +220,6 @@ enum Ended {
     Done,
     /// The answer is no.
     Denied,
-}
-
-/// The ways in which a command doesn't succeed.
-enum Failure {
-    Usage(Error),
-    Failed(Error),
-    /// The log says why.
-    Logged,
-    /// The answer to its question is no.
-    Denied,
-    /// A signal ended it.
-    Stopped(Told),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        match error.kind() {
-            ErrorKind::InvalidParameter { .. } | ErrorKind::MissingParameter { .. } => {
-                Self::Usage(error)
-            }
-            _ => Self::Failed(error),
-        }
-    }
-}
-
-/// Returns the message of an error, with the argument that it is about.
-fn explain(error: &Error) -> String {
-    let message = error.message();
-    match error.kind() {
-        ErrorKind::InvalidParameter { name }
-            if !message.contains(&format!("--{name}")) && is_option(&Cli::command(), name) =>
-        {
-            format!("--{name}: {message}")
-        }
-        _ => message.to_owned(),
-    }
-}
-
-/// Tells whether the command, or one below it, has an option of this name.
-fn is_option(command: &clap::Command, name: &str) -> bool {
-    command
-        .get_arguments()
-        .any(|argument| argument.get_long() == Some(name))
-        || command
-            .get_subcommands()
-            .any(|below| is_option(below, name))
 }
 
 impl Cli {
@@ -367,6 +326,11 @@ impl Cli {
                     .await
                     .map_err(|error| log_in_its_form(settings.log.format, error))
             }
+            Command::Mock(options) => {
+                let names_data = arguments.data_dir.is_some();
+                let ended = mock::run(&settings, names_data, &options, &mut signals).await?;
+                ended.map_err(Failure::Stopped)
+            }
             Command::Quickstart(options) => quickstart::run(&settings, &options, &mut signals)
                 .await?
                 .map_err(Failure::Stopped),
@@ -435,6 +399,7 @@ async fn run_to_its_end(
         Command::Serve { .. }
         | Command::Init
         | Command::Quickstart(_)
+        | Command::Mock(_)
         | Command::Data(_)
         | Command::Client(_)
         | Command::Config(_)

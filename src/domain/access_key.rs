@@ -6,10 +6,13 @@
 use super::clock::{Random, random_text};
 use super::credential::Cloud;
 use super::secret::Secret;
+use super::{Error, Result};
 
 const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// How many random letters or digits an id or a secret has; as many as Tencent's.
 const LENGTH: usize = 32;
+/// The most characters of an id or a secret that was made elsewhere.
+const MAX_GIVEN: usize = 128;
 /// The beginning of a permanent key's id; Harbor's adapter insists on it.
 const PERMANENT: &str = "AKID";
 
@@ -31,6 +34,36 @@ impl NewAccessKey {
     /// Makes a session's key: `AKID-…` at Tencent's door, `STS.…` at Alibaba's.
     pub fn of_session(cloud: Cloud, random: &dyn Random) -> Self {
         Self::of(session_prefix(cloud), random)
+    }
+
+    /// Takes a permanent key that was made elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameter` of `id` or `secret` for a text that isn't printable ASCII, or too long,
+    /// and for a session's id.
+    pub fn given(id: &str, secret: &str) -> Result<Self> {
+        let is_usual = |text: &str| {
+            (1..=MAX_GIVEN).contains(&text.len())
+                && text.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        let refuse = |name| {
+            let why = format!(
+                "it has 1 to {MAX_GIVEN} printable characters of ASCII and no space; a session's \
+                 id, which begins with AKID- or STS., is none of a permanent key"
+            );
+            Err(Error::invalid_parameter(name, why))
+        };
+        if !is_usual(id) || is_of_session(id) {
+            return refuse("id");
+        }
+        if !is_usual(secret) {
+            return refuse("secret");
+        }
+        Ok(Self {
+            id: id.to_owned(),
+            secret: Secret::new(secret),
+        })
     }
 
     fn of(prefix: &str, random: &dyn Random) -> Self {

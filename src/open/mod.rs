@@ -153,16 +153,21 @@ pub fn at_server(settings: &Settings, url: &DatabaseUrl) -> Location {
     }
 }
 
+fn signatures(settings: &Settings) -> service::Signatures {
+    let allow = settings.signatures.allow.as_ref();
+    let allowed = |method: &sign::Method| {
+        allow.is_none_or(|allow| allow.iter().any(|name| name == method.name()))
+    };
+    service::Signatures {
+        methods: sign::Method::ALL.into_iter().filter(allowed).collect(),
+        window: Duration::from_secs(settings.signatures.window_seconds),
+        stand_in: None,
+    }
+}
+
 /// Returns the service's part of the settings.
 pub fn service_settings(settings: &Settings) -> service::Settings {
     let limits = &settings.limits;
-    let allowed = |method: &sign::Method| {
-        settings
-            .signatures
-            .allow
-            .as_ref()
-            .is_none_or(|allow| allow.iter().any(|name| name == method.name()))
-    };
     service::Settings {
         public_url: settings.public_url.clone(),
         base_domain: settings.base_domain.clone(),
@@ -175,10 +180,7 @@ pub fn service_settings(settings: &Settings) -> service::Settings {
         },
         max_staleness: Duration::from_secs(settings.max_staleness_seconds),
         database_patience: Duration::from_secs(limits.database_seconds),
-        signatures: service::Signatures {
-            methods: sign::Method::ALL.into_iter().filter(allowed).collect(),
-            window: Duration::from_secs(settings.signatures.window_seconds),
-        },
+        signatures: signatures(settings),
         shared: settings
             .shared
             .url

@@ -111,6 +111,7 @@ async fn prepare(
     options: &Quickstart,
 ) -> Result<(Arc<Service>, TcpListener, Arc<Instance>, NewAccessKey)> {
     let service = Arc::new(open(settings, Open::Serve).await?);
+    service.operations.refuse_published().await?;
     let listen = options.listen.unwrap_or(settings.listen).address();
     serve::check_transport(settings, listen)?;
     let listener = serve::bind(listen).await?;

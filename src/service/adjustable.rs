@@ -34,6 +34,9 @@ pub struct Signatures {
     /// How far a request's time may be from the present, where that is less than the vendor's own
     /// figure.
     pub window: Duration,
+    /// The access key as whose any call is taken that an unknown key signed, or a known one
+    /// wrongly. `transire mock --any-key` has one, and nothing else may.
+    pub stand_in: Option<String>,
 }
 
 /// How old keys become before another takes their place; `None` is never.

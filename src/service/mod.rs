@@ -60,6 +60,7 @@ pub use self::keys::Keys;
 pub use self::keys::{
     CaStep, ExportedCa, ImportedLeaf, KeyInfo, KeyKind, KeyState, MasterKeyInfo, MasterKeyState,
     MasterKeyStep, NextStep, PrivatePart, Retired, SigningRequest, Warning, WarningKind, is_set_up,
+    set_up,
 };
 pub use self::ledger::actions::AuditAction;
 pub use self::ledger::queue::AuditMode;

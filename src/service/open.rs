@@ -43,6 +43,7 @@ use crate::service::settings::{AuditSettings, LimitSettings, Settings};
 use crate::service::sts::Sts;
 use crate::shared::Settings as SharedSettings;
 use crate::store::{Store, change, meta};
+use crate::token::Authority;
 
 impl Service {
     /// Opens the service over a store, which is set up if it is new.
@@ -59,7 +60,9 @@ impl Service {
     ) -> Result<Self> {
         let master = master.into().timed_by(Arc::clone(&clock));
         if !is_set_up(&store).await? {
-            match set_up(&store, &master, &settings.public_url, clock.now(), &*random).await {
+            let (issuer, now) = (&settings.public_url, clock.now());
+            let authority = Authority::generate(issuer, now, &*random)?;
+            match set_up(&store, &master, issuer, authority, now, &*random).await {
                 // Another process was as quick; its setup is as good.
                 Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => {}
                 outcome => outcome?,

@@ -59,13 +59,19 @@ impl Authority {
     ///
     /// `Internal` when no key can be made.
     pub fn generate(name: &str, now: Timestamp, random: &dyn Random) -> Result<Self> {
+        Self::named(&format!("transire CA {name}"), now, random)
+    }
+
+    /// Makes an authority of this common name (cut at 64 characters), with a new key.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when no key can be made.
+    pub fn named(name: &str, now: Timestamp, random: &dyn Random) -> Result<Self> {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
             .map_err(|_| Error::internal("the authority's key can't be generated"))?;
         let pair = CertificateSigner(pair);
-        let common_name: String = format!("transire CA {name}")
-            .chars()
-            .take(MAX_NAME)
-            .collect();
+        let common_name: String = name.chars().take(MAX_NAME).collect();
         let mut serial: [u8; SERIAL_LENGTH] = random_bytes(random);
         let mut params = parameters(
             &common_name,

@@ -25,6 +25,7 @@ mod hints;
 mod layers;
 mod log_texts;
 mod metrics;
+mod mock;
 mod neighbours;
 mod outage;
 mod policies;

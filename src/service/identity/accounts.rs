@@ -103,16 +103,30 @@ impl Identity {
         account: AccountId,
         user: Option<&str>,
     ) -> Result<NewAccessKey> {
+        let made = NewAccessKey::permanent(&*self.base.random);
+        self.add_access_key(call, account, user, &made).await?;
+        Ok(made)
+    }
+
+    /// Adds an access key that was made elsewhere.
+    ///
+    /// # Errors
+    /// As [`Self::create_access_key`]; `AlreadyExists` for an id that was ever used.
+    pub async fn add_access_key(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        user: Option<&str>,
+        made: &NewAccessKey,
+    ) -> Result<()> {
         call.caller.require_operator()?;
         let principal = match user {
             Some(name) => Principal::User(account, self.rights.named_user(account, name).await?.id),
             None => Principal::Root(account),
         };
-        let made = NewAccessKey::permanent(&*self.base.random);
         self.memory
-            .wrapping(|| self.store_access_key(&made, &principal, call))
-            .await?;
-        Ok(made)
+            .wrapping(|| self.store_access_key(made, &principal, call))
+            .await
     }
 
     async fn store_access_key(

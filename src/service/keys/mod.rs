@@ -196,10 +196,10 @@ impl Keys {
                     algorithm,
                     &authority,
                     &self.memory.keys.master,
-                    call.now,
+                    self.base.now_elsewhere(),
                     random,
                 )?;
-                row.created_at = row.created_at.max(behind(made_at));
+                row.created_at = call.now.max(behind(made_at));
                 let write = write
                     .then(authority.hold())
                     .then_wrapped(key::insert_signing(&row));
@@ -263,16 +263,17 @@ impl Keys {
 ///
 /// # Errors
 ///
-/// `Internal` when no key can be made, and those of the store.
-pub(in crate::service) async fn set_up(
+/// `AlreadyExists` for a store that is set up, `Internal` when no key can be made, and those of the
+/// store.
+pub async fn set_up(
     store: &Store,
     master: &MasterKeys,
     issuer: &str,
+    authority: Authority,
     now: Timestamp,
     random: &dyn Random,
 ) -> Result<()> {
     let sealing_key = SealingKey::generate(random);
-    let authority = Authority::generate(issuer, now, random)?;
     let authority = InUse {
         row: ca::new_row(&authority, AuthorityState::InUse, master, now, random)?,
         signer: Some(authority),

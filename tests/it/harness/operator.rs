@@ -52,6 +52,7 @@ pub(crate) async fn create_instance(
         default,
         refresh_tokens: Switch::Off,
         token_log_in: Switch::On,
+        ids: None,
     };
     service
         .registry
@@ -113,6 +114,7 @@ impl App {
             default: DefaultMark::Unmarked,
             refresh_tokens: transire::domain::switch::Switch::Off,
             token_log_in: transire::domain::switch::Switch::On,
+            ids: None,
         };
         self.service
             .registry
@@ -140,6 +142,7 @@ impl App {
                 default: DefaultMark::Unmarked,
                 refresh_tokens: Switch::Off,
                 token_log_in: Switch::On,
+                ids: None,
             };
             app.wait(Duration::from_millis(1));
             app.service

@@ -34,6 +34,7 @@ impl Options {
                 signatures: service::Signatures {
                     methods: sign::Method::ALL.to_vec(),
                     window: Duration::from_mins(15),
+                    stand_in: None,
                 },
                 shared: None,
                 limits: service::LimitSettings {

@@ -70,16 +70,23 @@ rooms! {
     client, Free: rooms [domain remote sign] crates [
         base64 bytes hex http rustix serde serde_json toml url
     ];
-    quickstart, Free: rooms [client config domain open registry_config serve service] crates [
+    quickstart, Free: rooms [
+        client config domain open registry_config registry_process serve service
+    ] crates [
         aws_lc_rs base64 bytes clap hex http http_body_util hyper_util serde serde_json
         tokio url
     ];
+    mock, Free: rooms [
+        config domain http open registry_config registry_process serve service state store token
+    ] crates [clap hex serde_json tokio tracing];
+    state, Free: rooms [domain service] crates [serde toml];
+    registry_process, Free: rooms [config domain] crates [tokio];
     registry_config, Free: rooms [domain] crates [serde_json];
     transfer, Free: rooms [config domain open service store] crates [hex serde tracing];
     main, Free: rooms [cli] crates [clap mimalloc];
     secret_files, Free: rooms [domain] crates [];
     cli, Free: rooms [
-        client config domain open quickstart registry_config serve service transfer
+        client config domain mock open quickstart registry_config serve service transfer
         version views
     ] crates [
         clap clap_complete clap_mangen comfy_table serde serde_json tokio tracing
@@ -108,7 +115,8 @@ macro_rules! parts {
 
 parts! {
     // In `http`: no door has another one in its row.
-    http [front]: [door doors observe request];
+    http [front]: [door doors mock observe request];
+    http [mock]: [request];
     http [doors]: [alibaba door oauth observe plain registry request tencent];
     http [door]: [request];
     http [request]: [];

@@ -62,6 +62,7 @@ impl Stock {
             default: DefaultMark::Unmarked,
             refresh_tokens: transire::domain::switch::Switch::Off,
             token_log_in: transire::domain::switch::Switch::On,
+            ids: None,
         };
         let instance = app
             .service

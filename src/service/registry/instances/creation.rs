@@ -58,6 +58,8 @@ pub struct NewInstance {
     pub refresh_tokens: Switch,
     /// Whether OpenID Connect tokens log in.
     pub token_log_in: Switch,
+    /// Its ids, both or none; without them, random ones.
+    pub ids: Option<(InstanceId, CriId)>,
 }
 
 impl NewInstance {
@@ -84,6 +86,7 @@ impl NewInstance {
             default: DefaultMark::Unmarked,
             refresh_tokens: Switch::Off,
             token_log_in: Switch::On,
+            ids: None,
         }
     }
 }
@@ -169,14 +172,18 @@ impl Registry {
 
     fn operators_instance(&self, new: NewInstance, now: Timestamp) -> Instance {
         let token_ttl_seconds = new.token_ttl();
+        let (id, cri_id) = new.ids.unwrap_or_else(|| {
+            let random = &*self.base.random;
+            (InstanceId::random(random), CriId::random(random))
+        });
         // Pulp has one setting for both: where it sends its clients, and what it compares as the
         // issuer.
         let issuer = new
             .issuer
             .or_else(|| (new.kind == RegistryKind::Pulp).then(|| self.base.realm()));
         Instance {
-            id: InstanceId::random(&*self.base.random),
-            cri_id: CriId::random(&*self.base.random),
+            id,
+            cri_id,
             account: new.account,
             name: new.name,
             region: new.region,
