@@ -20,6 +20,8 @@ from registry import Registry
 from service import Account, Clock, Instance, Transire
 from stock import Stock
 
+pytest_plugins = ["transire_mock"]
+
 _NEEDED = {
     "TRANSIRE_TEST_PROGRAM",
     "TRANSIRE_TEST_REGISTRY",
@@ -36,8 +38,10 @@ _NEEDED = {
     "TRANSIRE_TEST_BUILDAH",
     "TRANSIRE_TEST_PULP",
     "TRANSIRE_TEST_BARE_ROOT",
+    "TRANSIRE_TEST_NODE",
+    "TRANSIRE_TEST_NODE_MODULES",
 }
-_KEPT = _NEEDED | {"PATH", "TMPDIR"}
+_KEPT = _NEEDED | {"PATH", "TMPDIR", "TRANSIRE_TEST_GO"}
 # Of a log, in characters: an attack may have filled it.
 _SHOWN = 50_000
 _logs = pytest.StashKey[list[Path]]()

@@ -81,7 +81,7 @@ class Registry:
 
 
 def run(
-    *command: str | os.PathLike[str], stdin: str = "", environment: Mapping[str, str] | None = None
+    *command: str | os.PathLike[str], stdin: str = "", environment: Mapping[str, str] | None = None, within: float = 60
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(part) for part in command],
@@ -89,7 +89,7 @@ def run(
         env={**os.environ, **(environment or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=within,
     )
 
 
