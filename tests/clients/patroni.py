@@ -78,7 +78,9 @@ class Cluster:
                 "/var/run/postgresql": str(folder),
             }
             listens = {
-                f"{key}: {_DATABASES[0]}:{port}": f"{key}: {example}:{port}" for key in ("listen", "connect_address") for port in (8008, 5432)
+                f"{key}: {_DATABASES[0]}:{port}": f"{key}: {example}:{port}"
+                for key in ("listen", "connect_address")
+                for port in (8008, 5432)
             }
             configuration = self.file("patroni.yaml", folder, own | listens | places)
             for path in (folder, configuration):

@@ -43,11 +43,18 @@ def shell(tmp_path: Path) -> Shell:
     return shell
 
 
+def compose(shell: Shell, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs docker compose in the person's folder, where it reads `.env`."""
+    environment = {"PATH": os.environ["PATH"]}
+    return subprocess.run(
+        [COMPOSE, *arguments], cwd=shell.folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
 @pytest.fixture
 def project(shell: Shell) -> dict[str, Any]:
-    """What docker compose reads, with the values of `.env`."""
-    command = [COMPOSE, "--profile", "registries", "config", "--format", "json"]
-    done = subprocess.run(command, cwd=shell.folder, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=60, check=False)
+    """The project as docker compose reads it, with the values of `.env`."""
+    done = compose(shell, "--profile", "registries", "config", "--format", "json")
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
 
@@ -70,7 +77,7 @@ def test_every_secret_comes_from_the_file_that_the_page_makes(shell: Shell, proj
 
 def test_without_its_secrets_nothing_starts(shell: Shell) -> None:
     (shell.folder / ".env").unlink()
-    done = subprocess.run([COMPOSE, "config"], cwd=shell.folder, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=60, check=False)
+    done = compose(shell, "config")
     assert done.returncode == 1 and "is set in .env" in done.stderr
 
 

@@ -110,7 +110,7 @@ class Clients:
             while not over.is_set():
                 work()
 
-        works = [self._issue, self._issue, self._issue, self._disable, self._issue_temporary, lambda: self._log_in(known), lambda: self._log_in(known)]
+        works = [self._issue] * 3 + [self._disable, self._issue_temporary] + [lambda: self._log_in(known)] * 2
         threads = [threading.Thread(target=repeat, args=(work,)) for work in works]
         for thread in threads:
             thread.start()

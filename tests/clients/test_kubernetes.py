@@ -57,7 +57,7 @@ def rendered(folder: str | Path) -> list[Object]:
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> list[Object]:
-    """What the overlay of the page brings, beside a copy of the manifests."""
+    """The objects of the page's overlay, beside a copy of the manifests."""
     checkout = tmp_path_factory.mktemp("checkout")
     shutil.copytree(MANIFESTS, checkout / "packaging" / "kubernetes")
     (checkout / "overlay").mkdir()
@@ -84,10 +84,11 @@ def containers(pod: Object) -> list[Object]:
     return [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
 
 
-# --- what the API server would say ---------------------------------------------------------------------------------------
+# --- by the schemas -----------------------------------------------------------------------------------------------------
 
 
-def is_valid(object_: Object) -> None:
+def assert_valid(object_: Object) -> None:
+    """Holds an object to the schemas of all versions that it is for."""
     for version in VERSIONS:
         if int(version.partition(".")[2]) >= NEW.get(object_["kind"], 0):
             kubernetes_validate.validate(object_, version, strict=True)
@@ -98,20 +99,20 @@ def test_all_objects_are_valid_by_kubernetes_schemas(folder: str) -> None:
     objects = rendered(folder)
     assert len(objects) > 3
     for object_ in objects:
-        is_valid(object_)
+        assert_valid(object_)
 
 
 def test_the_documents_own_objects_are_valid(own: list[Object]) -> None:
     for object_ in [*own, *INGRESS.objects()]:
         if object_["kind"] != "PodMonitor":
-            is_valid(object_)
+            assert_valid(object_)
 
 
 def test_the_schemas_refuse_a_field_that_does_not_exist() -> None:
     deployment = one(rendered("overlays/sqlite"), "Deployment")
     deployment["spec"]["template"]["spec"]["containers"][0]["livenessprobe"] = {}
     with pytest.raises(kubernetes_validate.ValidationError, match="livenessprobe"):
-        is_valid(deployment)
+        assert_valid(deployment)
 
 
 def selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
@@ -140,7 +141,8 @@ def test_every_port_that_is_named_is_the_containers(own: list[Object]) -> None:
     ports = {port["name"] for port in container["ports"]}
     named = [port["targetPort"] for port in one(own, "Service")["spec"]["ports"]]
     named += [end["port"] for end in one(own, "PodMonitor")["spec"]["podMetricsEndpoints"]]
-    named += [port["port"] for policy in of_kind(own, "NetworkPolicy") for rule in policy["spec"].get("ingress", []) for port in rule["ports"]]
+    rules = [rule for policy in of_kind(own, "NetworkPolicy") for rule in policy["spec"].get("ingress", [])]
+    named += [port["port"] for rule in rules for port in rule["ports"]]
     named += [container[probe]["httpGet"]["port"] for probe in PROBES]
     assert set(named) == ports == {"http", "metrics"}
     (rule,) = INGRESS.objects()[0]["spec"]["rules"]
@@ -166,7 +168,7 @@ def test_the_service_has_no_rights_on_its_node_or_in_its_cluster() -> None:
         }
 
 
-# --- what the service says -----------------------------------------------------------------------------------------------
+# --- by the service -----------------------------------------------------------------------------------------------------
 
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
@@ -192,7 +194,7 @@ def made(tmp_path: Path) -> dict[str, dict[str, str]]:
     shell.add(
         "kubectl",
         'test "$1" = create && exit\n'
-        f'{KUBECTL} "$@" --dry-run=client --output json | {Path(sys.executable)} -c \'import json, sys; print(json.dumps(json.load(sys.stdin)))\' >> made',
+        f'{KUBECTL} "$@" --dry-run=client --output json | jq --compact-output . >> made',
     )
     (shell.folder / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
     shell.does(FOR_BOTH.commands() + FOR_POSTGRES.commands(), {}, {})
@@ -240,9 +242,8 @@ def test_the_program_accepts_the_settings(folder: str, made: dict[str, dict[str,
         for name in ("master-key/master.key", "database/ca.crt"):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).touch(mode=0o600)
-        checked = subprocess.run(
-            [os.environ["TRANSIRE_TEST_PROGRAM"], "config", "check"], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+        command = [os.environ["TRANSIRE_TEST_PROGRAM"], "config", "check"]
+        checked = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert checked.returncode == expected, checked.stderr
 
 
@@ -344,7 +345,8 @@ def test_the_service_writes_to_its_volume_and_nowhere_else(tmp_path: Path) -> No
         assert machine.run("mount", "-o", "remount,bind,ro", "/").returncode == 0
         assert machine.run("touch", tmp_path / "file").returncode != 0
         environment = given | {"TRANSIRE_DATA_DIR": data, "TRANSIRE_MASTER_KEY": "0123456789abcdef" * 4, **_AT_ONCE}
-        daemon = Daemon(machine.command(os.environ["TRANSIRE_TEST_PROGRAM"], "serve", folder=Path("/")), tmp_path, tmp_path / "log", environment)
+        command = machine.command(os.environ["TRANSIRE_TEST_PROGRAM"], "serve", folder=Path("/"))
+        daemon = Daemon(command, tmp_path, tmp_path / "log", environment)
         ready = ("curl", "--silent", "--fail", "http://127.0.0.1:9480/readyz")
         wait_until("it to be ready or end", lambda: not daemon.is_running() or machine.run(*ready).returncode == 0)
         assert daemon.is_running(), daemon.read_log()
@@ -363,7 +365,8 @@ def test_the_image_is_named_in_one_place_and_its_tag_is_the_version(own: list[Ob
     named = [file for file in MANIFESTS.rglob("*") if file.is_file() and "images.example.com/transire" in file.read_text()]
     assert named == [MANIFESTS / "components" / "image" / "kustomization.yaml"]
     version = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
-    images = {container["image"] for folder in (*OVERLAYS, "pull-secret") for pod in pods(rendered(folder)) for container in containers(pod)}
+    plain = [pod for folder in (*OVERLAYS, "pull-secret") for pod in pods(rendered(folder))]
+    images = {container["image"] for pod in plain for container in containers(pod)}
     for folder in PROFILES:
         (pod,) = pods(rendered(folder))
         images |= {volume["image"]["reference"] for volume in pod["spec"]["volumes"] if "image" in volume}
@@ -471,7 +474,8 @@ def test_a_node_gets_the_program_and_the_configuration_and_one_restart(profile: 
     node = Node(profile, tmp_path)
     if profile == "eks":
         node.file("CONFIGURATION").parent.mkdir(parents=True)
-        node.file("CONFIGURATION").write_text(json.dumps({"kind": "CredentialProviderConfig", "providers": [{"name": "ecr-credential-provider"}]}))
+        theirs = {"kind": "CredentialProviderConfig", "providers": [{"name": "ecr-credential-provider"}]}
+        node.file("CONFIGURATION").write_text(json.dumps(theirs))
     for content, restarts in ("one\n", 1), ("one\n", 1), ("two\n", 2):
         node.program.write_text(content)
         done = node.install(unit)
@@ -495,7 +499,7 @@ def test_a_restart_that_failed_is_made_up_for(tmp_path: Path) -> None:
     assert node.restarted() == ["restart kubelet"]
 
 
-def test_what_others_configured_on_a_node_stays(tmp_path: Path) -> None:
+def test_providers_and_arguments_of_others_stay_on_a_node(tmp_path: Path) -> None:
     node = Node("kubeadm", tmp_path)
     node.file("CONFIGURATION").parent.mkdir(parents=True)
     node.file("CONFIGURATION").write_text("providers:\n  - name: other\n    matchImages: []\n")

@@ -62,7 +62,7 @@ class Host:
         self._network, self._authority = network, authority
 
     def run(self, *command: str | os.PathLike[str], **environment: str) -> str:
-        """What a client prints, which trusts the authority as its system does."""
+        """Runs a client, which trusts the authority as its system does; returns its output."""
         done = self._network.run(*command, environment={"SSL_CERT_FILE": str(self._authority.file), **environment})
         assert done.returncode == 0, done.stderr
         return done.stdout
