@@ -10,7 +10,7 @@ use crate::domain::{Error, Result};
 use crate::open::{at_server, location};
 use crate::service::AuditAction;
 use crate::store::audit::AuditRow;
-use crate::store::{Location, Open, Operation, Store, Write, portable};
+use crate::store::{Location, Open, Operation, Store, Write, meta, portable};
 
 pub use crate::store::portable::TableSum;
 
@@ -68,7 +68,7 @@ pub enum BackupTarget<'a> {
     Stdout,
 }
 
-/// Writes all data while the service goes on, and records it in the audit.
+/// Writes all data while the service goes on, records it in the audit, and notes it for metrics.
 ///
 /// # Errors
 /// Those of [`portable::backup`] and [`portable::backup_to`]. A failure to write the audit is
@@ -105,10 +105,14 @@ pub async fn backup(settings: &Settings, place: BackupTarget<'_>) -> Result<Vec<
     };
     // The backup counts though the database takes no writes, as a full disk or a standby.
     if let Err(error) = store
-        .apply(Write::new(Operation::new(&SystemRandom, event.at)).audit(&event))
+        .apply(
+            Write::new(Operation::new(&SystemRandom, event.at))
+                .then(meta::note_backup(event.at))
+                .audit(&event),
+        )
         .await
     {
-        tracing::warn!("the backup could not be written into the audit: {error}");
+        tracing::warn!("the backup could not be noted, nor written into the audit: {error}");
     }
     Ok(sums)
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use axum::body::{Body, HttpBody};
@@ -16,7 +16,7 @@ use super::door::{BodyRule, Incoming, Shared};
 use super::doors::{self, AnyDoor};
 use super::mock::Mock;
 use super::observe::log::{self, Outage};
-use super::observe::metrics::{self, ConnectionCounts, Metrics, Outcome};
+use super::observe::metrics::{self, Answered, Metrics, Outcome, ServerMetrics};
 use super::observe::reloads::Reloads;
 use super::request::body::{
     Announced, Budget, Buffered, Owner, Rest, never_came, read_at_once, read_rest,
@@ -151,12 +151,7 @@ impl Server {
             .as_ref()
             .err()
             .and_then(|error| self.count_refusal(error, &exchange));
-        self.metrics.count(
-            door.index(),
-            record.operation,
-            Outcome::of(&answer),
-            began.elapsed(),
-        );
+        self.count(&exchange, &answer, began.elapsed());
         let head = Head::new(&parts);
         let mut response = match answer {
             Ok(response) => {
@@ -190,20 +185,20 @@ impl Server {
         }
     }
 
-    /// Answers a monitoring system at its own listener; `connections` are those of the other
-    /// listener.
-    pub async fn monitor(&self, parts: &Parts, connections: &ConnectionCounts) -> Response {
+    /// Answers a monitoring system at its own listener; `server` is of the other listener and of
+    /// the process.
+    pub async fn monitor(&self, parts: &Parts, server: &ServerMetrics) -> Response {
         let settings = self.settings.load_full();
         let shared = self.shared(&settings);
-        let page = metrics::Page {
+        let measured = metrics::Measured {
             requests: &self.metrics,
             reloads: &self.reloads,
-            connections,
+            server,
         };
         let answer = async {
             match doors::answer_probe(&Head::new(parts), &shared).await? {
                 Some(answer) => Ok(answer),
-                None => metrics::answer(parts, &self.service, &page).await,
+                None => metrics::answer(parts, &self.service, &measured).await,
             }
         };
         let answer = unless_panic(answer).await;
@@ -218,6 +213,24 @@ impl Server {
             settings,
             is_closing: self.closing.load(Ordering::Relaxed),
         }
+    }
+
+    /// Counts a request in metrics.
+    fn count(
+        &self,
+        Exchange { door, record }: &Exchange,
+        answer: &Result<Response>,
+        took: Duration,
+    ) {
+        let answered = Answered {
+            operation: record.operation,
+            outcome: Outcome::of(answer),
+            error: answer.as_ref().err().map(|error| error.kind().name()),
+            took,
+            request_id: &record.context.request_id,
+        };
+        self.metrics
+            .count(door.index(), &answered, || self.service.base.now());
     }
 
     /// Counts a refusal, in one place, whatever was wrong: a stranger costs the same by nonsense as

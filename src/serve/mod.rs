@@ -12,6 +12,7 @@ mod listeners;
 mod monitor;
 mod open_files;
 mod privacy;
+mod process;
 mod reload;
 mod running;
 mod signals;

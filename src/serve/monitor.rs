@@ -11,19 +11,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::http::{ConnectionCounts, Server};
+use crate::http::{Server, ServerMetrics};
 
 /// Connections at once; a few monitoring systems poll now and then.
 const MAX_CONNECTIONS: usize = 16;
 /// How long a connection may be without a request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Answers `/metrics`, `/healthz` and `/readyz` until it is dropped; `counts` returns those of all
-/// other connections.
+/// Answers `/metrics`, `/healthz` and `/readyz` until it is dropped; `measure` returns the
+/// measures of the other listener and of the process.
 pub(super) async fn serve(
     listener: TcpListener,
     server: Arc<Server>,
-    counts: impl Fn() -> ConnectionCounts + Clone + Send + Sync + 'static,
+    measure: impl Fn() -> ServerMetrics + Clone + Send + Sync + 'static,
 ) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
@@ -38,12 +38,12 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        let (server, counts) = (Arc::clone(&server), counts.clone());
+        let (server, measure) = (Arc::clone(&server), measure.clone());
         let answerer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            let (server, counts) = (Arc::clone(&server), counts());
+            let (server, measured) = (Arc::clone(&server), measure());
             async move {
                 let head = request.into_parts().0;
-                Ok::<_, Infallible>(server.monitor(&head, &counts).await)
+                Ok::<_, Infallible>(server.monitor(&head, &measured).await)
             }
         });
         tokio::spawn(async move {

@@ -12,9 +12,11 @@ use super::connection::Phase;
 use super::gate::Gate;
 use super::listeners::Listener;
 use super::monitor;
+use super::process;
 use super::tls::Tls;
 use crate::config::Settings;
-use crate::http::{Mock, Server};
+use crate::domain::clock::{Clock, SystemClock, Timestamp};
+use crate::http::{Mock, Server, ServerMetrics};
 use crate::open;
 use crate::service::Service;
 
@@ -28,6 +30,7 @@ pub(super) struct Running {
     gate: Gate,
     pub(super) tls: Option<Arc<Tls>>,
     settings: ArcSwap<Settings>,
+    started_at: Timestamp,
 }
 
 impl Running {
@@ -45,6 +48,7 @@ impl Running {
             server,
             tls,
             settings: ArcSwap::from_pointee(settings),
+            started_at: SystemClock.now(),
         }
     }
 
@@ -120,8 +124,17 @@ impl Running {
     }
 
     async fn monitor(self: Arc<Self>, listener: TcpListener) {
-        let slots = Arc::clone(&self.gate.slots);
-        monitor::serve(listener, Arc::clone(&self.server), move || slots.counts()).await;
+        let server = Arc::clone(&self.server);
+        monitor::serve(listener, server, move || self.measure()).await;
+    }
+
+    /// Returns the measures of the listener, its certificate and the process.
+    fn measure(&self) -> ServerMetrics {
+        ServerMetrics {
+            connections: self.gate.slots.counts(),
+            process: process::usage(self.started_at),
+            tls_expires_at: self.tls.as_ref().and_then(|tls| tls.expires_at()),
+        }
     }
 
     /// Renews leaf certificates and looks for warnings, because some may have come while nothing
@@ -137,6 +150,12 @@ impl Running {
             tracing::warn!(
                 cause = error.cause(),
                 "not all that may be wrong can be looked for: {error}"
+            );
+        }
+        if let Err(error) = self.service.operations.refresh_report().await {
+            tracing::warn!(
+                cause = error.cause(),
+                "credentials that end and the last backup can't be looked for: {error}"
             );
         }
     }

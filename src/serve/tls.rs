@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -34,6 +35,8 @@ pub struct Tls {
     certificate_file: PathBuf,
     key_file: PathBuf,
     config: ArcSwap<ServerConfig>,
+    /// When the certificate in use ends, in unix milliseconds; `i64::MAX` where that can't be read.
+    expires_at: AtomicI64,
     /// The digest of the files that were read last, usable or not.
     seen: ArcSwap<Vec<u8>>,
 }
@@ -69,14 +72,16 @@ impl Tls {
         let files = Files::read(&certificate_file, &key_file)?;
         let pair = Pair::new(&files, &certificate_file, &key_file)?;
         warn_of_end(&certificate_file, pair.expires_at);
-        let (config, seen) = (
+        let (config, seen, expires_at) = (
             ArcSwap::from_pointee(pair.config),
             ArcSwap::from_pointee(files.digest()),
+            AtomicI64::new(millis(pair.expires_at)),
         );
         Ok(Some(Arc::new(Self {
             certificate_file,
             key_file,
             config,
+            expires_at,
             seen,
         })))
     }
@@ -85,6 +90,12 @@ impl Tls {
     pub(super) fn is_of(&self, settings: &config::Tls) -> bool {
         settings.certificate_file.as_ref() == Some(&self.certificate_file)
             && settings.key_file.as_ref() == Some(&self.key_file)
+    }
+
+    /// Returns when the certificate in use ends.
+    pub(super) fn expires_at(&self) -> Option<Timestamp> {
+        let millis = self.expires_at.load(Ordering::Relaxed);
+        (millis != i64::MAX).then(|| Timestamp::from_unix_millis(millis))
     }
 
     /// Accepts a handshake with the present certificate.
@@ -138,6 +149,8 @@ impl Tls {
         let pair = Pair::new(&files, &self.certificate_file, &self.key_file)?;
         warn_of_end(&self.certificate_file, pair.expires_at);
         self.config.store(Arc::new(pair.config));
+        self.expires_at
+            .store(millis(pair.expires_at), Ordering::Relaxed);
         self.seen.store(Arc::new(digest));
         tracing::info!(
             expires_at = pair.expires_at.map(Timestamp::rfc3339),
@@ -220,6 +233,10 @@ impl Pair {
             expires_at: files.expires_at(),
         })
     }
+}
+
+fn millis(expires_at: Option<Timestamp>) -> i64 {
+    expires_at.map_or(i64::MAX, Timestamp::unix_millis)
 }
 
 fn unusable(what: &str, file: &Path, why: &dyn std::fmt::Display) -> Error {

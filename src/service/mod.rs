@@ -70,7 +70,7 @@ pub use self::limits::replay::Purpose;
 pub use self::memory::master_keys::{MasterKeySource, MasterKeys};
 pub use self::operations::Operations;
 pub use self::operations::audit_log::{AuditBatch, AuditFilter};
-pub use self::operations::metrics::ProcessMetrics;
+pub use self::operations::metrics::ServiceMetrics;
 pub use self::quotas::{BySpecification, Quotas};
 pub use self::registry::Registry;
 pub use self::registry::allow_lists::AllowListPlace;

@@ -397,5 +397,6 @@ fn operations(
         ledger,
         warnings,
         shared: settings,
+        report: ArcSwap::default(),
     }
 }

@@ -1,5 +1,6 @@
 //! Long-term credentials: all but their secrets.
 
+use crate::domain::clock::Timestamp;
 use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
 use crate::domain::ids::InstanceId;
 use crate::domain::principal::{Level, Principal};
@@ -51,6 +52,8 @@ statements! { "credential";
                                                         ORDER BY created_at DESC, id DESC");
     DELETE = "DELETE FROM credential WHERE id = $1";
     DELETE_OF_PRINCIPAL = "DELETE FROM credential WHERE principal = $1";
+    COUNT_ENDING = "SELECT COUNT(*) AS ending FROM credential WHERE state = 'active' AND expires_at > $1 \
+                    AND expires_at <= $2";
     ANY_OF_INSTANCE = "SELECT id FROM credential WHERE instance_id = $1 LIMIT 1";
     DELETE_OF_INSTANCE = "DELETE FROM credential WHERE instance_id = $1";
 }
@@ -183,6 +186,19 @@ pub(super) fn none_in(id: &InstanceId) -> Guarded {
             )
         },
     )
+}
+
+/// Counts the active credentials that end within a span of time.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
+pub async fn count_ending(store: &Store, since: Timestamp, until: Timestamp) -> Result<u64> {
+    let parameters = vec![since.into(), until.into()];
+    match store.find(COUNT_ENDING, parameters).await? {
+        Some(row) => row.number("ending"),
+        None => Ok(0),
+    }
 }
 
 /// Deletes all credentials of an instance that is being deleted, whose own change covers them.

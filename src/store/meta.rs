@@ -1,6 +1,7 @@
 //! Values of which there is one: what the first start sets, and how far a rotation of the master
 //! key has come.
 
+use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Noun, Result};
 
 use super::Store;
@@ -27,6 +28,25 @@ pub const MASTER_KEY_ID: &str = "master_key_id";
 
 /// How far the rotation of the master key has come, and what came before: JSON.
 pub const MASTER_KEY_ROTATION: &str = "master_key_rotation";
+
+/// When the data was last backed up: unix milliseconds, in decimal.
+const LAST_BACKUP: &str = "last_backup";
+
+/// Returns when the data was last backed up.
+///
+/// # Errors
+///
+/// As [`find_text`].
+pub async fn last_backup_at(store: &Store) -> Result<Option<Timestamp>> {
+    let text = find_text(store, LAST_BACKUP).await?;
+    // What can't be read is as good as none: the next backup replaces it.
+    Ok(text.and_then(|text| text.parse().ok().map(Timestamp::from_unix_millis)))
+}
+
+/// Notes when the data was last backed up.
+pub fn note_backup(at: Timestamp) -> Part {
+    put(LAST_BACKUP, at.unix_millis().to_string().as_bytes())
+}
 
 /// Finds a value.
 ///

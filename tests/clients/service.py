@@ -134,6 +134,7 @@ class Transire:
         self._daemon: Daemon | None = None
         self._secrets: dict[str, str] = {}
         self.endpoint = ""
+        self.metrics = ""
         self.listener: socket.socket | None = None
         """The socket that it is given, in place of one of its own."""
 
@@ -158,7 +159,8 @@ class Transire:
         assert self._daemon is not None
         line = self._daemon.first_line()
         assert line, f"transire ended without listening:\n{self.log.read_text()}"
-        self.endpoint = json.loads(line)["listening"]
+        announced = json.loads(line)
+        self.endpoint, self.metrics = announced["listening"], announced.get("metrics", "")
         wait_until("/readyz to be 200", self.is_ready)
 
     def adopt(self, daemon: Daemon) -> None:

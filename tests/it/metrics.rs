@@ -71,13 +71,16 @@ async fn the_page_says_what_was_asked_how_long_keys_last_and_what_is_wrong() {
         "transire_database_reachable 1",
         "transire_change_feed_age_seconds 0",
         "transire_audit_lines_dropped_total 0",
-        "transire_authority_ends_in_seconds 630720000",
+        "transire_request_errors_total{door=\"registry\",kind=\"bad-credentials\"} 1",
         "transire_alarm{kind=\"leaf-ends\"} 0",
     ] {
         assert!(page.lines().any(|found| found == line), "{line}\n{page}");
     }
     assert!(
-        page.contains("\ntransire_leaf_ends_in_seconds{algorithm=\"ES256\",key=\""),
+        page.contains(
+            "\ntransire_certificate_expiration_timestamp_seconds{certificate=\"leaf\",\
+             algorithm=\"ES256\",key=\""
+        ),
         "{page}"
     );
     assert!(
@@ -146,7 +149,7 @@ async fn actions_are_counted_by_their_names_and_what_is_not_served_without_one()
             .await;
     }
     let page = server
-        .monitor(&parts, &transire::http::ConnectionCounts::default())
+        .monitor(&parts, &transire::http::ServerMetrics::default())
         .await;
     let page = axum::body::to_bytes(page.into_body(), 1 << 20)
         .await

@@ -68,6 +68,10 @@ impl Service {
             "not all that may be wrong can be looked for",
             self.keys.refresh_warnings().await,
         );
+        warn(
+            "credentials that end and the last backup can't be looked for",
+            self.operations.refresh_report().await,
+        );
     }
 }
 

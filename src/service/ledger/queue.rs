@@ -89,6 +89,17 @@ pub(in crate::service) struct Permit<'a> {
     share: Option<OwnedSemaphorePermit>,
 }
 
+/// How full the queue is.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::service) struct QueueFigures {
+    /// Events that wait to be stored.
+    pub(in crate::service) waiting: usize,
+    /// Events that may wait.
+    pub(in crate::service) limit: usize,
+    /// Events that were lost since the start.
+    pub(in crate::service) dropped: u64,
+}
+
 impl Audit {
     /// Starts the writer; `capacity` events may wait for it.
     pub(in crate::service) fn start(
@@ -158,12 +169,14 @@ impl Audit {
         }
     }
 
-    /// Returns how many events wait, and how many were dropped.
-    pub(in crate::service) fn waiting_and_dropped(&self) -> (usize, u64) {
-        (
-            self.queue.max_capacity() - self.queue.capacity(),
-            self.dropped.load(Ordering::Relaxed),
-        )
+    /// Returns how full the queue is, and how many events were dropped.
+    pub(in crate::service) fn figures(&self) -> QueueFigures {
+        let limit = self.queue.max_capacity();
+        QueueFigures {
+            waiting: limit - self.queue.capacity(),
+            limit,
+            dropped: self.dropped.load(Ordering::Relaxed),
+        }
     }
 
     /// Stores the waiting events, and ends the writer.

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use crate::service::base::Base;
 use crate::service::keys::warnings::Warnings;
 use crate::service::ledger::Ledger;
 use crate::service::limits::Limits;
 use crate::service::memory::Memory;
+use crate::service::operations::report::StoreReport;
 use crate::shared;
 
 pub(super) mod audit_log;
@@ -15,6 +18,7 @@ pub(super) mod metrics;
 mod published;
 pub(super) mod readiness;
 pub(super) mod replicas;
+pub(super) mod report;
 
 /// Reports for operators and probes, and the state of commands.
 pub struct Operations {
@@ -24,4 +28,5 @@ pub struct Operations {
     pub(super) ledger: Arc<Ledger>,
     pub(super) warnings: Arc<Warnings>,
     pub(super) shared: Option<shared::Settings>,
+    pub(super) report: ArcSwap<StoreReport>,
 }

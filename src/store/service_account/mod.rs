@@ -14,7 +14,7 @@ use crate::domain::service_account::{
 };
 use crate::domain::{Error, Noun};
 
-pub use self::read::{find, find_by_id, ids_after, list, list_made_by};
+pub use self::read::{count_ending, find, find_by_id, ids_after, list, list_made_by};
 use super::nouns::Entity;
 use super::page::select_page;
 use super::part::{Guarded, Part, Rows};
@@ -66,6 +66,8 @@ statements! {
             columns!(),
             ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
         );
+    COUNT_ENDING = "SELECT COUNT(*) AS ending FROM service_account WHERE state = 'active' AND \
+                    expires_at > $1 AND expires_at <= $2";
         HAS_NAME = "SELECT id FROM service_account WHERE instance_id = $1 AND name = $2";
         IDS_AFTER = "SELECT id, instance_id, name FROM service_account WHERE id > $1 ORDER BY id \
                      LIMIT $2";

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{FIND, FIND_BY_ID, IDS_AFTER, MADE_BY, PAGE, PAGE_OF_NAME, made_by};
+use super::{COUNT_ENDING, FIND, FIND_BY_ID, IDS_AFTER, MADE_BY, PAGE, PAGE_OF_NAME, made_by};
 use crate::domain::Result;
+use crate::domain::clock::Timestamp;
 use crate::domain::credential::PasswordHash;
 use crate::domain::ids::InstanceId;
 use crate::domain::service_account::{AccountSecret, ServiceAccount, ServiceAccountId};
@@ -89,6 +90,19 @@ pub async fn list(
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list_made_by(store: &Store, id: i64) -> Result<Vec<ServiceAccount>> {
     accounts(&store.query(MADE_BY, vec![made_by(id)]).await?)
+}
+
+/// Counts the active service accounts that end within a span of time.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
+pub async fn count_ending(store: &Store, since: Timestamp, until: Timestamp) -> Result<u64> {
+    let parameters = vec![since.into(), until.into()];
+    match store.find(COUNT_ENDING, parameters).await? {
+        Some(row) => row.number("ending"),
+        None => Ok(0),
+    }
 }
 
 /// Reads accounts out of rows in which those of one account follow each other.

@@ -51,7 +51,7 @@ rooms! {
     service, Free: rooms [domain policy remote shared sign store token] crates [
         arc_swap aws_lc_rs hex quick_cache serde serde_json subtle tokio tracing zeroize
     ];
-    http, Free: rooms [domain service sign] crates [
+    http, Free: rooms [domain service sign version] crates [
         arc_swap axum base64 bytes form_urlencoded http http_body_util serde serde_json tokio
         tracing
     ];
@@ -146,7 +146,7 @@ parts! {
     ];
     // These serve all parts; the face is the struct `Service` itself.
     service [settings]: [adjustable ledger quotas];
-    service [background]: [face keys ledger memory registry sts];
+    service [background]: [face keys ledger memory operations registry sts];
     service [open]: [
         access base credentials exchange face identity keys ledger limits memory operations
         quotas registry rights settings sts
