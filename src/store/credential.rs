@@ -52,8 +52,8 @@ statements! { "credential";
                                                         ORDER BY created_at DESC, id DESC");
     DELETE = "DELETE FROM credential WHERE id = $1";
     DELETE_OF_PRINCIPAL = "DELETE FROM credential WHERE principal = $1";
-    COUNT_ENDING = "SELECT COUNT(*) AS ending FROM credential WHERE state = 'active' AND expires_at > $1 \
-                    AND expires_at <= $2";
+    COUNT_ENDING = "SELECT COUNT(*) AS ending FROM credential WHERE state = 'active' AND \
+                    expires_at > $1 AND expires_at <= $2";
     ANY_OF_INSTANCE = "SELECT id FROM credential WHERE instance_id = $1 LIMIT 1";
     DELETE_OF_INSTANCE = "DELETE FROM credential WHERE instance_id = $1";
 }

@@ -39,7 +39,7 @@ const LAST_BACKUP: &str = "last_backup";
 /// As [`find_text`].
 pub async fn last_backup_at(store: &Store) -> Result<Option<Timestamp>> {
     let text = find_text(store, LAST_BACKUP).await?;
-    // What can't be read is as good as none: the next backup replaces it.
+    // A text that can't be read is as good as none: the next backup replaces it.
     Ok(text.and_then(|text| text.parse().ok().map(Timestamp::from_unix_millis)))
 }
 

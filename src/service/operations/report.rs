@@ -1,4 +1,5 @@
-//! Facts of the store that metrics show. They are read now and then, so that a scrape costs no query.
+//! Facts of the store that metrics show. They are read now and then, so that a scrape costs no
+//! query.
 
 use std::sync::Arc;
 use std::time::Duration;
