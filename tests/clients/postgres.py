@@ -170,8 +170,8 @@ class Postgres:
 
     def superuser(self) -> dict[str, str]:
         """The variables by which PostgreSQL's own programs reach it over the socket."""
-        programs = {"PATH": f"{_programs()}:{os.environ['PATH']}"}
-        return {**programs, "PGHOST": str(self._folder), "PGPORT": str(self.port), "PGUSER": "postgres"}
+        path = f"{programs()}:{os.environ['PATH']}"
+        return {"PATH": path, "PGHOST": str(self._folder), "PGPORT": str(self.port), "PGUSER": "postgres"}
 
     def psql(self, *commands: str, database: str = "postgres") -> str:
         """What the server says to its superuser, over the socket."""
