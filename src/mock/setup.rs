@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::{Mock, REGION};
 use crate::config::Settings;
 use crate::domain::access_key::NewAccessKey;
-use crate::domain::clock::{Clock, MovableClock, SystemRandom};
+use crate::domain::clock::{Clock, MovableClock, SystemRandom, Timestamp};
 use crate::domain::ids::AccountId;
 use crate::domain::instance::{DefaultMark, Instance};
-use crate::domain::{Result, published};
+use crate::domain::{Error, Result, published};
 use crate::open::service_settings;
 use crate::service::{self, Caller, MasterKeys, NewInstance, RequestContext, Service};
 use crate::store::{Location, Open, Store};
@@ -49,21 +49,29 @@ pub(super) async fn service(
     options: &Mock,
     clock: Arc<MovableClock>,
 ) -> Result<Service> {
-    let random = Arc::new(SystemRandom);
+    let (random, now) = (Arc::new(SystemRandom), clock.now());
+    let is_fixed = options.fixed_ca;
+    // Meanwhile, because either takes some ten milliseconds: for its first key the cryptography
+    // library measures the processor's jitter.
+    let ca = tokio::task::spawn_blocking(move || authority(is_fixed, now));
     let store = Store::open(&Location::Memory, Open::Serve, &*clock, &*random).await?;
+    let ca = ca.await.map_err(Error::internal)??;
     let master = MasterKeys::from(MasterKey::generate(&*random));
-    let now = clock.now();
-    let ca = if options.fixed_ca {
-        Authority::from_parts(CA_KEY, CA)?
-    } else {
-        Authority::named(published::CA, now, &*random)?
-    };
     service::set_up(&store, &master, &settings.public_url, ca, now, &*random).await?;
     let mut service_settings = service_settings(settings);
     if options.any_key {
         service_settings.signatures.stand_in = Some(published::TENCENT_KEY.id.to_owned());
     }
     Service::open(store, master, service_settings, clock, random).await
+}
+
+/// Makes a CA, or takes the published one.
+fn authority(is_fixed: bool, now: Timestamp) -> Result<Authority> {
+    if is_fixed {
+        Authority::from_parts(CA_KEY, CA)
+    } else {
+        Authority::named(published::CA, now, &SystemRandom)
+    }
 }
 
 /// Makes the published account, its keys and its instance, whose registry answers at `url`.
