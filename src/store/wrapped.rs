@@ -4,7 +4,7 @@ use crate::domain::wrapped::Wrapped;
 use crate::domain::{Error, Result};
 
 use super::Store;
-use super::part::{Guarded, Part};
+use super::part::{Guarded, Part, WrappedPart};
 use super::row::{Statement, statements};
 
 // The first nine bytes of what is wrapped say which master key did it. Nothing is in the place of a
@@ -151,19 +151,21 @@ pub async fn list_others(
         .collect()
 }
 
-/// Replaces `old` by the same secret, wrapped anew; nothing happens when `old` isn't there any
-/// more.
+/// Replaces each row's secret by the same one, wrapped anew, all by one key; a row that was changed
+/// or is gone stays as it is.
 ///
-/// Nothing is announced, because the secret stays the same. No check is needed either: a rotation
-/// lists whatever another key wrapped, so the next one finds it.
-pub fn rewrap(holder: Holder, old: &WrappedRow, new: &Wrapped) -> Part {
+/// Nothing is announced, because the secrets stay the same.
+pub fn rewrap(holder: Holder, rows: &[(WrappedRow, Wrapped)]) -> WrappedPart {
     let (.., rewrap) = holder.statements();
-    Part::of([Guarded::unguarded(
-        rewrap,
-        vec![
-            old.id.as_str().into(),
-            old.wrapped.as_bytes().into(),
-            new.as_bytes().into(),
-        ],
-    )])
+    let part = Part::of(rows.iter().map(|(old, new)| {
+        Guarded::unguarded(
+            rewrap,
+            vec![
+                old.id.as_str().into(),
+                old.wrapped.as_bytes().into(),
+                new.as_bytes().into(),
+            ],
+        )
+    }));
+    WrappedPart::of(rows.first().map(|(_, new)| new), part)
 }

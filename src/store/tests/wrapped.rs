@@ -90,7 +90,7 @@ async fn what_another_key_wrapped_is_found_and_wrapped_anew_unless_it_changed(pl
 
     apply(
         &store,
-        wrapped::rewrap(Holder::SealingKey, &of("s1", b""), &by(b'b', b"new")),
+        wrapped::rewrap(Holder::SealingKey, &[(of("s1", b""), by(b'b', b"new"))]).unchecked(),
     )
     .await
     .unwrap();
@@ -98,9 +98,9 @@ async fn what_another_key_wrapped_is_found_and_wrapped_anew_unless_it_changed(pl
         &store,
         wrapped::rewrap(
             Holder::AccessKey,
-            &of("key-1", b"secret"),
-            &by(b'b', b"new"),
-        ),
+            &[(of("key-1", b"secret"), by(b'b', b"new"))],
+        )
+        .unchecked(),
     )
     .await
     .unwrap();
@@ -109,9 +109,9 @@ async fn what_another_key_wrapped_is_found_and_wrapped_anew_unless_it_changed(pl
         &store,
         wrapped::rewrap(
             Holder::AccessKey,
-            &of("key-1", b"secret"),
-            &by(b'b', b"late"),
-        ),
+            &[(of("key-1", b"secret"), by(b'b', b"late"))],
+        )
+        .unchecked(),
     )
     .await
     .unwrap();
@@ -119,9 +119,9 @@ async fn what_another_key_wrapped_is_found_and_wrapped_anew_unless_it_changed(pl
         &store,
         wrapped::rewrap(
             Holder::AccessKey,
-            &of("key-4", b"secret"),
-            &by(b'b', b"late"),
-        ),
+            &[(of("key-4", b"secret"), by(b'b', b"late"))],
+        )
+        .unchecked(),
     )
     .await
     .unwrap();

@@ -1,5 +1,6 @@
 //! The master key is rotated: interrupted anywhere, by many at once, and while requests go on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -287,6 +288,39 @@ async fn two_commands_at_once_make_one_rotation() {
     assert_eq!(app.audited().await, ["master-key.rotate"]);
     app.service.memory.catch_up().await.unwrap();
     app.all_log_in(&keys[..3]).await;
+}
+
+/// A command read which key is current, another one switched, and the first then wrapped
+/// everything back, or noted that nothing was left to wrap: the old key still wrapped something
+/// after both had ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn commands_at_once_never_go_back_to_the_old_key() {
+    let place = Place::with_one();
+    let app = app_with(&place).await;
+    app.more_keys(3).await;
+    let mut commands = Vec::new();
+    for _ in 0..4 {
+        commands.push(app.another(place.read_keys()).await.unwrap());
+    }
+    for round in 0..25 {
+        let mut running = tokio::task::JoinSet::new();
+        for command in &commands {
+            let command = Arc::clone(command);
+            running.spawn(async move { rotate(&command).await });
+        }
+        while let Some(ended) = running.join_next().await {
+            ended.unwrap();
+        }
+        assert_eq!(
+            (place.ids().len(), app.wrapping_ids()),
+            (2, place.ids()[1..].to_vec()),
+            "in round {round}"
+        );
+        app.run_on(Duration::from_secs(1));
+        app.wait(Duration::from_secs(1));
+        let call = operator_call(&commands[0]);
+        commands[0].keys.finish_master_key(&call).await.unwrap();
+    }
 }
 
 #[tokio::test]

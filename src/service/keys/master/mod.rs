@@ -128,6 +128,9 @@ impl Keys {
         call.caller.require_operator()?;
         self.memory.follow_master_key().await?;
         self.memory.require_master_key()?;
+        // Before the rotation is read: where that says that none is open, a switch from this key
+        // overwrites none that another process has begun since.
+        let current = self.memory.keys.master.current();
         match Rotation::find(&self.base.store).await? {
             Some((rotation, bytes)) if rotation.finished_at.is_none() => {
                 if given.is_some_and(|given| given.id() != rotation.to) {
@@ -144,8 +147,8 @@ impl Keys {
             }
             last => {
                 let retired = last.map(|(last, _)| last.retired).unwrap_or_default();
-                let next = self.next_master_key(given, &retired)?;
-                self.switch_master_key(call, &next, retired).await
+                let next = self.next_master_key(&current, given, &retired)?;
+                self.switch_master_key(call, &current, &next, retired).await
             }
         }
     }
@@ -154,10 +157,10 @@ impl Keys {
     /// ours.
     fn next_master_key(
         &self,
+        current: &MasterKey,
         given: Option<&MasterKey>,
         retired: &[String],
     ) -> Result<Arc<MasterKey>> {
-        let current = self.memory.keys.master.current();
         let was_used = |id: &str| id == current.id() || retired.iter().any(|retired| retired == id);
         if given.is_some_and(|given| was_used(given.id())) {
             return Err(Error::misconfigured(
@@ -192,10 +195,10 @@ impl Keys {
     async fn switch_master_key(
         &self,
         call: &Call<'_>,
+        current: &MasterKey,
         next: &Arc<MasterKey>,
         retired: Vec<String>,
     ) -> Result<MasterKeyStep> {
-        let current = self.memory.keys.master.current();
         let rotation = Rotation {
             from: current.id().to_owned(),
             to: next.id().to_owned(),

@@ -2,17 +2,29 @@
 
 use std::sync::PoisonError;
 
+use crate::domain::wrapped::Wrapped;
 use crate::domain::{ErrorKind, Result};
 use crate::service::keys::master::{MasterKeyStep, Rotation};
 use crate::service::keys::{Keys, SEALING_KEY, SIGNING_KEY};
-use crate::service::memory::keyring::{ACCESS_KEY, AUTHORITY, INSTANCE_KEY};
+use crate::service::memory::keyring::{ACCESS_KEY, AUTHORITY, INSTANCE_KEY, was_overtaken};
 use crate::service::memory::master_keys::Progress;
+use crate::store::meta;
 use crate::store::wrapped::{self, Holder, WrappedRow};
-use crate::store::{Part, meta};
 use crate::token::MasterKey;
 
 /// How many secrets are wrapped anew in one write, which takes a few milliseconds.
 const BATCH: u32 = 200;
+
+/// Returns the noun that a row's secret is bound to.
+fn noun_of(holder: Holder) -> &'static str {
+    match holder {
+        Holder::SealingKey => SEALING_KEY,
+        Holder::SigningKey => SIGNING_KEY,
+        Holder::Authority => AUTHORITY,
+        Holder::InstanceKey => INSTANCE_KEY,
+        Holder::AccessKey => ACCESS_KEY,
+    }
+}
 
 impl Keys {
     /// Resumes a rotation that a command began and didn't finish.
@@ -28,8 +40,6 @@ impl Keys {
         loop {
             match Rotation::find(&self.base.store).await? {
                 Some((rotation, bytes)) if rotation.rewrapped_at.is_none() => {
-                    self.memory.follow_master_key().await?;
-                    self.memory.require_master_key()?;
                     if let MasterKeyStep::Done { .. } = self.rewrap_some(rotation, &bytes).await? {
                         return Ok(());
                     }
@@ -57,9 +67,21 @@ impl Keys {
         if rotation.rewrapped_at.is_some() {
             return Ok(done(rotation));
         }
-        let count = self.rewrap_batch().await?;
-        if count > 0 {
-            return Ok(MasterKeyStep::Rewrapped { count });
+        // The rotation was read before, so the store names its key now, or that of a later one.
+        self.memory.follow_master_key().await?;
+        self.memory.require_master_key()?;
+        let again = Ok(MasterKeyStep::Rewrapped { count: 0 });
+        // Not the current key in memory: another process may have switched after that was read. A
+        // batch under the old key would undo what the other one wraps.
+        let Some(new) = self.memory.keys.master.find(&rotation.to) else {
+            return again;
+        };
+        match self.rewrap_batch(&new).await {
+            Ok(0) => {}
+            Ok(count) => return Ok(MasterKeyStep::Rewrapped { count }),
+            // A later rotation has begun.
+            Err(error) if was_overtaken(&error) => return again,
+            Err(error) => return Err(error),
         }
         let rewrapped = Rotation {
             rewrapped_at: Some(self.base.now()),
@@ -87,13 +109,12 @@ impl Keys {
         Ok(done(rewrapped))
     }
 
-    /// Wraps a batch of the secrets anew that aren't under the current key; returns how many, and 0
+    /// Wraps a batch of the secrets anew that aren't under the new key; returns how many, and 0
     /// when nothing is left.
     ///
     /// It goes on where the batch before it ended. Nothing is left only when a search from the
     /// beginning finds nothing, since secrets may have come behind the last batch.
-    async fn rewrap_batch(&self) -> Result<usize> {
-        let current = self.memory.keys.master.current();
+    async fn rewrap_batch(&self, new: &MasterKey) -> Result<usize> {
         let kept = self
             .memory
             .keys
@@ -102,38 +123,43 @@ impl Keys {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some((_, progress)) = kept.filter(|(by, _)| by == current.id())
-            && let Ok(count @ 1..) = self.rewrap_from(&current, progress).await
+        if let Some((_, progress)) = kept.filter(|(by, _)| by == new.id())
+            && let Ok(count @ 1..) = self.rewrap_from(new, progress).await
         {
             return Ok(count);
         }
-        self.rewrap_from(&current, Progress::default()).await
+        self.rewrap_from(new, Progress::default()).await
     }
 
     /// Wraps the first batch after `begin` anew.
     ///
     /// A secret that can't be unwrapped doesn't stop the others. It is the error once only such
     /// secrets are left.
-    async fn rewrap_from(&self, current: &MasterKey, begin: Progress) -> Result<usize> {
+    async fn rewrap_from(&self, new: &MasterKey, begin: Progress) -> Result<usize> {
         let mut failed = None;
         let mut after = begin.after;
         for (place, holder) in Holder::ALL.into_iter().enumerate().skip(begin.place) {
             loop {
                 let rows =
-                    wrapped::list_others(&self.base.store, holder, &current.head(), &after, BATCH)
+                    wrapped::list_others(&self.base.store, holder, &new.head(), &after, BATCH)
                         .await?;
                 let Some(last) = rows.last() else { break };
                 after.clone_from(&last.id);
-                let (mut write, mut count) = (self.base.write(), 0);
-                for row in &rows {
-                    match self.rewrap(current, holder, row) {
-                        Ok(part) => (write, count) = (write.then(part), count + 1),
+                let mut rewrapped = Vec::with_capacity(rows.len());
+                for row in rows {
+                    match self.rewrap(new, holder, &row) {
+                        Ok(wrapped) => rewrapped.push((row, wrapped)),
                         Err(error) => failed = failed.or(Some(error)),
                     }
                 }
+                let count = rewrapped.len();
                 if count > 0 {
-                    self.base.store.apply(write).await?;
-                    self.note_progress(current, Progress { place, after });
+                    let part = wrapped::rewrap(holder, &rewrapped);
+                    self.base
+                        .store
+                        .apply(self.base.write().then_wrapped(part))
+                        .await?;
+                    self.note_progress(new, Progress { place, after });
                     return Ok(count);
                 }
             }
@@ -142,7 +168,7 @@ impl Keys {
         failed.map_or(Ok(0), Err)
     }
 
-    fn note_progress(&self, current: &MasterKey, progress: Progress) {
+    fn note_progress(&self, new: &MasterKey, progress: Progress) {
         let mut rewrapped = self
             .memory
             .keys
@@ -150,26 +176,16 @@ impl Keys {
             .rewrapped
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        *rewrapped = Some((current.id().to_owned(), progress));
+        *rewrapped = Some((new.id().to_owned(), progress));
     }
 
-    fn rewrap(&self, current: &MasterKey, holder: Holder, row: &WrappedRow) -> Result<Part> {
-        let noun = match holder {
-            Holder::SealingKey => SEALING_KEY,
-            Holder::SigningKey => SIGNING_KEY,
-            Holder::Authority => AUTHORITY,
-            Holder::InstanceKey => INSTANCE_KEY,
-            Holder::AccessKey => ACCESS_KEY,
-        };
+    fn rewrap(&self, new: &MasterKey, holder: Holder, row: &WrappedRow) -> Result<Wrapped> {
+        let noun = noun_of(holder);
         let plain = self
             .memory
             .keys
             .master
             .unwrap(noun, &row.id, &row.wrapped)?;
-        Ok(wrapped::rewrap(
-            holder,
-            row,
-            &current.wrap(noun, &row.id, &plain, &*self.base.random),
-        ))
+        Ok(new.wrap(noun, &row.id, &plain, &*self.base.random))
     }
 }
