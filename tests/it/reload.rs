@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -458,6 +458,33 @@ fn settings_with_which_a_start_would_fail_are_refused() {
         ready.contains("0.0.0.0:8480 can be reached from other machines"),
         "{ready}"
     );
+}
+
+#[test]
+fn a_sighup_that_comes_while_the_service_waits_at_its_start_does_not_end_it() {
+    // A server that lets the service in and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let database = format!("postgres://transire@{}/x", silent.local_addr().unwrap());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_transire"))
+        .env_clear()
+        .env("TRANSIRE_MASTER_KEY", MASTER_KEY)
+        .args(["--database", &database, "serve", "--listen", "0"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _connection = loop {
+        if let Ok(connection) = silent.accept() {
+            break connection;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        std::thread::yield_now();
+    };
+    for signal in [Signal::HUP, Signal::TERM] {
+        kill_process(Pid::from_child(&child), signal).unwrap();
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 /// An app, and its settings, which it can be given again.
