@@ -14,9 +14,9 @@
 //!
 //! Folders are layers: [`domain`] says what the words mean, [`sign`] and [`token`] are the
 //! cryptography, [`store`] is the only SQL, [`remote`] asks others, [`shared`] is what replicas
-//! tell each other at every call, [`service`] holds every rule, [`views`] says what operators are
-//! shown, [`http`] and [`cli`] speak with the world, and [`serve`] ties them together. A test holds
-//! each to what it may import.
+//! tell each other at every call, [`telemetry`] sends traces, [`service`] holds every rule,
+//! [`views`] says what operators are shown, [`http`] and [`cli`] speak with the world, and
+//! [`serve`] ties them together. A test holds each to what it may import.
 
 pub mod cli;
 pub mod client;
@@ -37,6 +37,7 @@ pub mod shared;
 pub mod sign;
 pub mod state;
 pub mod store;
+pub mod telemetry;
 pub mod token;
 pub mod transfer;
 pub mod version;

@@ -49,6 +49,7 @@ use crate::open::{Open, open};
 use crate::quickstart::Quickstart;
 use crate::serve::{GivenSockets, Signals};
 use crate::service::{Call, Caller, RequestContext, Service};
+use crate::telemetry::{self, Exporter, Spans};
 use crate::{mock, quickstart, serve, version};
 
 /// Access credentials for container registries, by the APIs of Tencent Cloud TCR and Alibaba Cloud
@@ -301,7 +302,7 @@ impl Cli {
             Command::Manual(command) => return Ok(manual::run(&command, &output)?),
             Command::Config(config::Command::Example) => return Ok(config::example(&output)?),
             Command::Client(command) => {
-                log::start(&Log::default(), default_level);
+                log::start(&Log::default(), default_level, None);
                 let done = signals
                     .unless_told(Box::pin(client::run(command, &output)))
                     .await
@@ -315,13 +316,16 @@ impl Cli {
             arguments.listen = listen;
         }
         let loaded = Settings::load(arguments.clone())?;
-        log::start(&loaded.settings.log, default_level);
+        let is_service = matches!(command, Command::Serve { .. });
+        let (spans, traces) = start_traces(&loaded.settings, is_service)?.unzip();
+        log::start(&loaded.settings.log, default_level, spans);
         let settings = loaded.complete();
         match command {
             Command::Config(_) => Ok(config::accepted(&settings, &output)?),
             Command::Serve { .. } => {
-                let served =
-                    async { serve::serve(&settings, arguments, sockets?, &mut signals).await };
+                let served = async {
+                    serve::serve(&settings, arguments, sockets?, &mut signals, traces).await
+                };
                 served
                     .await
                     .map_err(|error| log_in_its_form(settings.log.format, error))
@@ -340,6 +344,21 @@ impl Cli {
                 .map_err(Failure::Stopped)?,
         }
     }
+}
+
+/// Makes what gathers and sends traces, where the settings say that the service has them.
+fn start_traces(settings: &Settings, is_service: bool) -> Result<Option<(Spans, Exporter)>> {
+    let endpoint = settings.telemetry.traces_endpoint.clone();
+    let Some(endpoint) = endpoint.filter(|_| is_service) else {
+        return Ok(None);
+    };
+    let settings = telemetry::Settings {
+        endpoint,
+        ca_file: settings.outgoing.ca_file.clone(),
+        per_thousand: settings.telemetry.traces_per_thousand,
+        version: version::VERSION,
+    };
+    telemetry::start(&settings).map(Some)
 }
 
 /// Logs why the service ended, where each line of its output is for a program.

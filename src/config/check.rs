@@ -49,6 +49,13 @@ fn addresses(settings: &Settings) -> Result<(), Fault> {
             format!("is of addresses, and networks such as 10.0.0.0/8, and {bad} is neither");
         return Err(Fault::new("trusted_proxies", allowed));
     }
+    if let Some(endpoint) = &settings.telemetry.traces_endpoint {
+        HttpUrl::parse_base(endpoint).map_err(|fault| {
+            let example = "http://127.0.0.1:4318/v1/traces";
+            let name = "telemetry.traces_endpoint";
+            Fault::said(name, fault.explain(name, example))
+        })?;
+    }
     for origin in &settings.cors.origins {
         if let Err(why) = origin.parse::<http::Origin>() {
             return Err(Fault::said("cors.origins", format!("cors.origins: {why}")));

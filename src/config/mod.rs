@@ -40,7 +40,7 @@ pub use self::limits::Limits;
 pub use self::listen::Listen;
 pub use self::settings::{
     Cors, Keys, Log, Outgoing, Postgres, ServiceAccounts, Settings, Shared, Shutdown, Signatures,
-    Tls,
+    Telemetry, Tls,
 };
 use self::sources::{CONFIG, PREFIX, Sources};
 pub use self::values::{Isolation, LogFormat, MasterKeyText, SharedUrl};

@@ -77,6 +77,8 @@ settings! {
         cors: Cors = Cors::default();
         /// How the service ends.
         shutdown: Shutdown = Shutdown::default();
+        /// Traces for OpenTelemetry: [observability.md](observability.md#traces).
+        telemetry: Telemetry = Telemetry::default();
         /// Requests of this service to others: OpenID Connect issuers and registries.
         outgoing: Outgoing = Outgoing::default();
         /// Service accounts.
@@ -194,6 +196,19 @@ settings! {
         @reloads delay_seconds: u64 = 0;
         /// How long requests in work may then take, in seconds.
         @reloads drain_seconds: u64 = 10;
+    }
+}
+
+settings! {
+    /// Traces for OpenTelemetry: [observability.md](observability.md#traces).
+    Telemetry {
+        /// The URL to which traces of requests are sent, by OTLP over HTTP:
+        /// `http://127.0.0.1:4318/v1/traces`. Without it there are none. `outgoing.ca_file`
+        /// verifies a receiver of `https://`, too.
+        traces_endpoint: Option<String> = None;
+        /// How many of a thousand requests are traced. A trusted proxy that sends `traceparent`
+        /// decides for its requests.
+        traces_per_thousand: u64 = 1000, 0..=1000;
     }
 }
 

@@ -48,6 +48,11 @@ macro_rules! doors {
                 match self { $(Self::$door(_) => $door::NAME),+ }
             }
 
+            /// As [`Door::UNNAMED_ACTION`].
+            pub(crate) fn unnamed_action(&self) -> &'static str {
+                match self { $(Self::$door(_) => $door::UNNAMED_ACTION),+ }
+            }
+
             /// As [`Door::TELLS_THROTTLED`].
             pub(crate) fn tells_throttled(&self) -> bool {
                 match self { $(Self::$door(_) => $door::TELLS_THROTTLED),+ }

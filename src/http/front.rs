@@ -11,6 +11,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderValue, Version, header};
+use tracing::Instrument;
 
 use super::door::{BodyRule, Incoming, Shared};
 use super::doors::{self, AnyDoor};
@@ -18,6 +19,7 @@ use super::mock::Mock;
 use super::observe::log::{self, Outage};
 use super::observe::metrics::{self, Answered, Metrics, Outcome, ServerMetrics};
 use super::observe::reloads::Reloads;
+use super::observe::trace;
 use super::request::body::{
     Announced, Budget, Buffered, Owner, Rest, never_came, read_at_once, read_rest,
 };
@@ -145,13 +147,16 @@ impl Server {
             record: Record::new(self.service.base.request_id(), client, secure),
         };
         let shared = self.shared(&settings);
-        let answer = unless_panic(self.answer(&parts, body, &shared, &mut exchange)).await;
+        let span = trace::begin(&parts.headers, peer, proxies);
+        let answering = unless_panic(self.answer(&parts, body, &shared, &mut exchange));
+        let answer = answering.instrument(span.clone()).await;
         let Exchange { door, record } = &exchange;
         let instead = answer
             .as_ref()
             .err()
             .and_then(|error| self.count_refusal(error, &exchange));
         self.count(&exchange, &answer, began.elapsed());
+        trace::end(&span, door.name(), door.unnamed_action(), record, &answer);
         let head = Head::new(&parts);
         let mut response = match answer {
             Ok(response) => {

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 pub use front::{Served, Server, refusal};
 pub use mock::Mock;
-pub use observe::metrics::{ConnectionCounts, ProcessUsage, ServerMetrics};
+pub use observe::metrics::{ConnectionCounts, ProcessUsage, ServerMetrics, SpanCounts};
 pub use registry::{Cors, Origin};
 pub use request::address::Network;
 

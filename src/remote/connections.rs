@@ -9,6 +9,7 @@ use url::Url;
 
 use super::Client;
 use super::failure::Failure;
+use super::trace::traced;
 use super::wire::{Sender, request, send};
 
 /// The most connections to one host that are kept to be used again.
@@ -43,9 +44,13 @@ impl Connections {
         limit: usize,
     ) -> Result<Response<Bytes>, Failure> {
         let all = self.client.settings.timeout;
-        timeout(all, self.send_in_time(method, url, headers, limit))
-            .await
-            .unwrap_or(Err(Failure::TimedOut(all)))
+        // Boxed, or each caller would keep its room twice.
+        let asking = Box::pin(async {
+            timeout(all, self.send_in_time(method, url, headers, limit))
+                .await
+                .unwrap_or(Err(Failure::TimedOut(all)))
+        });
+        traced(method, url, asking).await
     }
 
     async fn send_in_time(

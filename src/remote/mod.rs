@@ -15,6 +15,7 @@ mod failure;
 pub mod oidc;
 pub mod registry;
 mod tls;
+mod trace;
 mod wire;
 
 use std::io;
@@ -35,6 +36,7 @@ use url::{Host, Url};
 pub use self::connections::Connections;
 pub use self::failure::Failure;
 use self::tls::connector;
+use self::trace::traced;
 use self::wire::{Sender, detach, exchange, handshake, request};
 
 /// The most addresses of a name that are tried.
@@ -179,9 +181,14 @@ impl Client {
         limit: usize,
     ) -> Result<Response<Bytes>, Failure> {
         let all = self.settings.timeout;
-        timeout(all, self.send(url, (method, headers, body), limit))
-            .await
-            .unwrap_or(Err(Failure::TimedOut(all)))
+        // Boxed, or each caller would keep its room twice.
+        let asking = Box::pin(async {
+            let sent = (method.clone(), headers, body);
+            timeout(all, self.send(url, sent, limit))
+                .await
+                .unwrap_or(Err(Failure::TimedOut(all)))
+        });
+        traced(&method, url, asking).await
     }
 
     async fn send(

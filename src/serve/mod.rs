@@ -24,6 +24,7 @@ mod transport;
 use std::future::pending;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -42,7 +43,11 @@ use crate::config::{Arguments, Settings, SupervisorVariables};
 use crate::domain::{Error, Result};
 use crate::open::{Open, open};
 use crate::service::Service;
+use crate::telemetry::Exporter;
 use crate::version;
+
+/// How long the last traces may take to be sent.
+const TRACES_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Serves until SIGTERM or SIGINT. A second signal cuts off the requests in work, and one that
 /// comes before the service listens ends the start. SIGHUP has it read its settings again, with
@@ -55,6 +60,25 @@ use crate::version;
 /// `Misconfigured` says which setting, file, socket or address can't be used; the other kinds are
 /// those of [`open`].
 pub async fn serve(
+    settings: &Settings,
+    arguments: Arguments,
+    sockets: GivenSockets,
+    signals: &mut Signals,
+    traces: Option<Exporter>,
+) -> Result<()> {
+    let (stop, stopped) = oneshot::channel();
+    let sending = traces.map(|traces| tokio::spawn(traces.run(stopped)));
+    let served = serve_until_told(settings, arguments, sockets, signals).await;
+    if let Some(sending) = sending {
+        // The spans of the last requests are worth a moment.
+        drop(stop);
+        tokio::time::timeout(TRACES_DEADLINE, sending).await.ok();
+    }
+    served
+}
+
+/// As [`serve`], without traces.
+async fn serve_until_told(
     settings: &Settings,
     arguments: Arguments,
     sockets: GivenSockets,

@@ -16,9 +16,10 @@ use super::process;
 use super::tls::Tls;
 use crate::config::Settings;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
-use crate::http::{Mock, Server, ServerMetrics};
+use crate::http::{Mock, Server, ServerMetrics, SpanCounts};
 use crate::open;
 use crate::service::Service;
+use crate::telemetry;
 
 /// How long the audit's last lines may wait for the database after a second signal.
 const AUDIT_DEADLINE_IN_A_HURRY: Duration = Duration::from_secs(1);
@@ -130,10 +131,12 @@ impl Running {
 
     /// Returns the measures of the listener, its certificate and the process.
     fn measure(&self) -> ServerMetrics {
+        let telemetry::Counts { sent, lost } = telemetry::counts();
         ServerMetrics {
             connections: self.gate.slots.counts(),
             process: process::usage(self.started_at),
             tls_expires_at: self.tls.as_ref().and_then(|tls| tls.expires_at()),
+            spans: SpanCounts { sent, lost },
         }
     }
 

@@ -61,6 +61,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tracing::{Instrument, Span};
 
 use crate::domain::clock::{Clock, Random};
 use crate::domain::secret::Secret;
@@ -292,6 +293,7 @@ impl Store {
         self.0
             .breaker
             .call(Call::Write, self.0.driver.apply(steps))
+            .instrument(database_span("write", None))
             .await?;
         if announces {
             self.0
@@ -344,6 +346,7 @@ impl Store {
         self.0
             .breaker
             .call(call, self.0.driver.query(statement, parameters))
+            .instrument(database_span("read", Some(statement.table)))
             .await
     }
 
@@ -362,6 +365,16 @@ impl Store {
             .await?
             .ok_or_else(|| Error::internal(format!("table {}: a row is missing", statement.table)))
     }
+}
+
+/// Begins the span of a call.
+fn database_span(operation: &'static str, table: Option<&'static str>) -> Span {
+    tracing::trace_span!(
+        "database",
+        span.kind = "client",
+        db.operation.name = operation,
+        db.collection.name = table,
+    )
 }
 
 impl fmt::Debug for Store {

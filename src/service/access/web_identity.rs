@@ -9,6 +9,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::error::WebIdentityFault;
 use crate::domain::identity::OidcProvider;
@@ -123,10 +125,11 @@ impl Access {
             Arc::clone(issuer),
         );
         // A task of its own: a caller who breaks off would else undo the memory of having asked.
-        let ask = tokio::spawn(async move {
+        let ask = async move {
             asked.ask(&remote, &*clock).await;
             drop(leader);
-        });
+        };
+        let ask = tokio::spawn(ask.in_current_span());
         ask.await.map_err(Error::internal)?;
         // Undecided again only when the clock jumped meanwhile.
         issuer

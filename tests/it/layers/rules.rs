@@ -45,7 +45,10 @@ rooms! {
     ];
     remote, Free: rooms [] crates [
         bytes http http_body_util hyper hyper_util rustls rustls_native_certs serde
-        serde_json thiserror tokio tokio_rustls url
+        serde_json thiserror tokio tokio_rustls tracing url
+    ];
+    telemetry, Free: rooms [domain remote] crates [
+        bytes http tokio tracing tracing_subscriber url
     ];
     shared, Free: rooms [domain] crates [arc_swap aws_lc_rs hex redis rustls tokio tracing];
     service, Free: rooms [domain policy remote shared sign store token] crates [
@@ -63,7 +66,9 @@ rooms! {
     open, Free: rooms [config domain secret_files service sign store token] crates [
         hex rustix tracing zeroize
     ];
-    serve, Free: rooms [config domain http open secret_files service token version] crates [
+    serve, Free: rooms [
+        config domain http open secret_files service telemetry token version
+    ] crates [
         arc_swap aws_lc_rs axum bytes http hyper hyper_util listenfd rustix rustls serde_json
         tokio tokio_rustls tracing
     ];
@@ -86,7 +91,7 @@ rooms! {
     main, Free: rooms [cli] crates [clap mimalloc];
     secret_files, Free: rooms [domain] crates [];
     cli, Free: rooms [
-        client config domain mock open quickstart registry_config serve service transfer
+        client config domain mock open quickstart registry_config serve service telemetry transfer
         version views
     ] crates [
         clap clap_complete clap_mangen comfy_table serde serde_json tokio tracing

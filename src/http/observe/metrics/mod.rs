@@ -64,6 +64,9 @@ families! {
         "When `transire backup` last succeeded.";
     ALARM: Gauge "transire_alarm",
         "Warnings for the operator; the log and /readyz of this listener say more.";
+    SPANS_SENT: Counter "transire_spans_sent", "Spans of traces that the receiver took.";
+    SPANS_LOST: Counter "transire_spans_lost",
+        "Spans of traces that found the queue full, or that the receiver didn't take.";
     CPU: Counter "process_cpu_seconds", "Processor time of the process.";
     RESIDENT: Gauge "process_resident_memory_bytes", "Resident memory.";
     VIRTUAL: Gauge "process_virtual_memory_bytes", "Virtual memory.";
@@ -104,6 +107,15 @@ pub struct ProcessUsage {
     pub started_at: Option<Timestamp>,
 }
 
+/// The fate of the spans of traces since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SpanCounts {
+    /// Spans that the receiver took.
+    pub sent: u64,
+    /// Spans that nobody took.
+    pub lost: u64,
+}
+
 /// The measures of listeners and process at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerMetrics {
@@ -113,6 +125,8 @@ pub struct ServerMetrics {
     pub process: ProcessUsage,
     /// When the certificate of HTTPS ends.
     pub tls_expires_at: Option<Timestamp>,
+    /// Traces.
+    pub spans: SpanCounts,
 }
 
 /// All that isn't the service's.
@@ -151,6 +165,8 @@ pub(crate) async fn answer(
     page.one(&RELOADED_AT, reloads.succeeded_at().unix_seconds());
     page.one(&DATABASE_REACHABLE, u8::from(reachable));
     write_service(&mut page, &service.operations.metrics(), server);
+    page.one(&SPANS_SENT, server.spans.sent);
+    page.one(&SPANS_LOST, server.spans.lost);
     write_process(&mut page, &server.process);
     Ok(response(StatusCode::OK, form.content_type(), page.end()))
 }

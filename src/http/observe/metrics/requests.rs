@@ -54,6 +54,11 @@ pub(crate) enum Outcome {
 impl Outcome {
     const NAMES: [&str; 3] = ["ok", "refused", "failed"];
 
+    /// Returns the word in metrics and traces.
+    pub(crate) fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
     pub(crate) fn of(answer: &Result<Response>) -> Self {
         match answer {
             Ok(response) if response.status().is_server_error() => Self::Failed,
