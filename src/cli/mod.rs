@@ -18,6 +18,7 @@ mod credential;
 mod data;
 mod failure;
 mod group;
+mod health;
 mod instance;
 mod keys;
 mod log;
@@ -112,6 +113,8 @@ enum Command {
         #[arg(long, value_name = "ADDR")]
         listen: Option<Listen>,
     },
+    /// Ask a running service whether it is ready; the exit status is 0 if it is.
+    Health(health::Health),
     /// Set up a new store: its master key, CA and issuer. An existing store stays as it is.
     Init,
     /// Demonstrate the service in a minute: an account, a registry, and a log-in with each kind of
@@ -382,6 +385,7 @@ async fn run_to_its_end(
     match command {
         Command::Init => return Ok(data::init(settings, &output).await?),
         Command::Data(command) => return data::run(settings, command, &output).await,
+        Command::Health(asked) => return Ok(health::run(settings, &asked, &output).await?),
         _ => {}
     }
     let service = open(settings, Open::Command).await?;
@@ -416,6 +420,7 @@ async fn run_to_its_end(
         Command::Audit(command) => audit::run(&context, command).await,
         Command::RegistryConfig(command) => registry_config::run(&context, command).await,
         Command::Serve { .. }
+        | Command::Health(_)
         | Command::Init
         | Command::Quickstart(_)
         | Command::Mock(_)

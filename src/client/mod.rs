@@ -11,6 +11,7 @@ pub mod environment;
 pub mod exchange;
 mod files;
 pub mod headers;
+pub mod health;
 pub mod job_token;
 pub mod kept;
 pub mod keys;

@@ -59,6 +59,16 @@ pub fn given_socket_names() -> Vec<String> {
         .collect()
 }
 
+/// The name of the systemd credential that holds the master key.
+const MASTER_KEY_CREDENTIAL: &str = "transire.master-key";
+
+/// Returns the file of the master key among the credentials that systemd gave this process
+/// (`LoadCredential=`), where it is one of them.
+pub(super) fn master_key_credential() -> Option<PathBuf> {
+    let folder = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?);
+    Some(folder.join(MASTER_KEY_CREDENTIAL)).filter(|file| file.is_file())
+}
+
 /// Looks for the first of these programs on the path.
 #[expect(
     clippy::disallowed_methods,

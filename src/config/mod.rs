@@ -122,6 +122,9 @@ impl Settings {
             Some(path) => check_secrets_in(path, &text)?,
             None => None,
         };
+        if settings.master_key.is_none() && settings.master_key_file.is_none() {
+            settings.master_key_file = environment::master_key_credential();
+        }
         settings.data_dir = arguments.data_dir.unwrap_or(settings.data_dir);
         settings.listen = arguments.listen.unwrap_or(settings.listen);
         settings.database = arguments.database.or(settings.database);

@@ -37,8 +37,9 @@ settings! {
         /// is better. A settings file that holds it is refused unless its owner alone can read it.
         master_key: Option<MasterKeyText> = None;
         /// The file that holds the master key. The first start makes it with SQLite; with
-        /// PostgreSQL it is always given. While the master key is rotated, the file holds two, one
-        /// a line.
+        /// PostgreSQL it is always given. systemd's credential `transire.master-key` takes its
+        /// place where neither of the two is set. While the master key is rotated, the file holds
+        /// two, one a line.
         master_key_file: Option<PathBuf> = None => "`master.key` in `data_dir`";
         /// The address of `/metrics`, and of `/healthz` and `/readyz` besides, such as
         /// `0.0.0.0:9480`, or a port on loopback. This listener authenticates nobody.

@@ -61,13 +61,15 @@ impl KeyFile {
         }
     }
 
-    /// Fails when others may read or replace the keys, and warns when a group may read them.
+    /// Fails when others may read or replace the keys, and warns when a group may read the file of
+    /// this process's user. Another's file is read by a group on purpose: systemd gives credentials
+    /// so, and Kubernetes secrets.
     ///
     /// # Errors
     /// `Misconfigured`, with what to do.
     pub(super) fn check_permissions(&self) -> Result<()> {
         secret_files::check_key("the master key file", &self.path)?;
-        if secret_files::is_shared(&self.path) {
+        if secret_files::is_shared(&self.path) && is_own(&self.path) {
             tracing::warn!(
                 "the master key file {} can be read by its group: chmod 600 it unless that is \
                  meant",
@@ -134,6 +136,12 @@ impl KeyFile {
             self.path.display()
         ))
     }
+}
+
+/// Tells whether a file belongs to this process's user.
+fn is_own(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|metadata| metadata.uid() == rustix::process::geteuid().as_raw())
 }
 
 impl MasterKeySource for KeyFile {

@@ -13,7 +13,7 @@ SOURCES = Path(__file__).parents[2]
 SETTINGS = "etc/transire/transire.toml"
 _UNIT = "usr/lib/systemd/system/transire.service"
 # For cargo: each test has a home of its own.
-_CARGO = {name: os.environ[name] for name in ("HOME", "CARGO_HOME", "RUSTUP_HOME", "CARGO_TARGET_DIR") if name in os.environ}
+CARGO = {name: os.environ[name] for name in ("HOME", "CARGO_HOME", "RUSTUP_HOME", "CARGO_TARGET_DIR") if name in os.environ}
 # The package's own folder and programs are found as on a machine that was started.
 _ENVIRONMENT = ("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive")
 
@@ -37,7 +37,7 @@ def build_package(folder: Path, *options: str, environment: dict[str, str] | Non
     program = os.environ["TRANSIRE_TEST_PROGRAM"]
     run(
         *(SOURCES / "packaging/deb", "--program", program, "--out", folder, "--fast", *options),
-        environment={**_CARGO, **(environment or {})},
+        environment={**CARGO, **(environment or {})},
     )
     [package] = folder.glob("*.deb")
     return package
@@ -97,9 +97,10 @@ class Root:
 class Installed(Transire):
     """Transire as its package put it into a root, run as its unit says."""
 
-    def __init__(self, root: Root, folder: Path) -> None:
+    def __init__(self, root: Root, folder: Path, **variables: str) -> None:
         super().__init__(folder)
         self.root = root
+        self._variables = [f"{name}={value}" for name, value in variables.items()]
         lines = (root.folder / _UNIT).read_text().splitlines()
         self._unit = [tuple(line.split("=", 1)) for line in lines if "=" in line and not line.startswith("#")]
 
@@ -110,7 +111,7 @@ class Installed(Transire):
         """A command by the service's user, in its folder, with the unit's environment."""
         [user], [group], [folder] = (self._of_unit(name) for name in ("User", "Group", "WorkingDirectory"))
         drop = ["setpriv", f"--reuid={user}", f"--regid={group}", "--init-groups", "--no-new-privs", "--bounding-set=-all"]
-        return self.root.command(*drop, "env", f"--chdir={folder}", *self._of_unit("Environment"), *command)
+        return self.root.command(*drop, "env", f"--chdir={folder}", *self._of_unit("Environment"), *self._variables, *command)
 
     def launch(self) -> Daemon:
         [start] = self._of_unit("ExecStart")

@@ -199,6 +199,26 @@ def test_a_purge_of_an_unused_package_leaves_no_folder(root: Root, package: Path
     assert not (root.folder / "var/lib/transire").exists()
 
 
+def test_the_service_takes_the_master_key_from_systemds_credential(root: Root, package: Path, tmp_path: Path) -> None:
+    """systemd gives a credential to the service by a list of rights, which shows as the group's: the log asked to chmod it."""
+    root.install(package)
+    edit(root, *SERVES_HERE)
+    folder = root.folder / "run/credentials/transire.service"
+    folder.mkdir(parents=True)
+    (folder / "transire.master-key").write_text("5a" * 32)
+    root.run("chgrp", "-R", "transire", "/run/credentials/transire.service")
+    (folder / "transire.master-key").chmod(0o440)
+    folder.chmod(0o550)
+    (tmp_path / "service").mkdir()
+    transire = Installed(root, tmp_path / "service", CREDENTIALS_DIRECTORY="/run/credentials/transire.service")
+    transire.start()
+    made = transire.cli("init")
+    transire.stop()
+    assert (made["state"], made["master_key_file"]) == ("was there", "/run/credentials/transire.service/transire.master-key")
+    assert not (root.folder / "var/lib/transire/master.key").exists()
+    assert "chmod" not in transire.log.read_text()
+
+
 def test_docker_finds_its_helper_by_the_name_that_the_package_gives_it(root: Root, package: Path) -> None:
     root.install(package)
     assert root.run("docker-credential-transire", "version").startswith("transire ")
