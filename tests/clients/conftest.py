@@ -41,6 +41,7 @@ _NEEDED = {
     "TRANSIRE_TEST_BARE_ROOT",
     "TRANSIRE_TEST_NODE",
     "TRANSIRE_TEST_NODE_MODULES",
+    "TRANSIRE_TEST_RUNC",
 }
 _KEPT = _NEEDED | {"PATH", "TMPDIR", "TRANSIRE_TEST_GO"}
 # Of a log, in characters: an attack may have filled it.
