@@ -23,6 +23,12 @@ pub(super) enum Command {
     Enable(One),
     /// Stop a credential for ever.
     Delete(One),
+    /// List an instance's fixed passwords, and which of them have their old hash still.
+    ListPasswords {
+        /// The instance's tcr- or cri- id.
+        #[arg(long)]
+        instance: AnyInstanceId,
+    },
     /// Delete a fixed password, which its owner set with ResetLoginPassword and may set again.
     DeletePassword {
         /// The instance's tcr- or cri- id.
@@ -65,6 +71,15 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 ("id", one.id.as_str().into()),
                 ("state", "deleted".into()),
             ]);
+        }
+        Command::ListPasswords { instance } => {
+            let passwords = service
+                .credentials
+                .fixed_passwords(call, &instance.into())
+                .await?;
+            return context
+                .output
+                .list(passwords.into_iter().map(views::FixedPassword::from));
         }
         Command::DeletePassword {
             instance,

@@ -241,7 +241,8 @@ pub struct LongTermCredential {
     pub expires_at: Timestamp,
 }
 
-/// The stored form of a password that a person chose: argon2id, as its own text form.
+/// The stored form of a password that a person chose: argon2id, as its own text form, or the
+/// bcrypt of an import that hasn't logged in yet.
 ///
 /// It doesn't print itself: unlike the hash of a random secret, it can be guessed at.
 #[derive(Clone, PartialEq, Eq)]
@@ -276,8 +277,19 @@ pub struct FixedPassword {
     pub hash: PasswordHash,
     /// The generation that a remembered log-in names; a new password and the end of it raise it.
     pub generation: i64,
-    /// When it was chosen.
+    /// When it was chosen, or imported.
     pub changed_at: Timestamp,
+    /// Another name that it logs in with, at this instance alone: the one from before an import.
+    pub old_name: Option<String>,
+    /// When it stops; `None` for one that a person chose here.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl FixedPassword {
+    /// Tells whether it is over.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
 }
 
 #[cfg(test)]

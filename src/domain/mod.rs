@@ -25,6 +25,7 @@ pub mod name;
 pub mod namespace;
 pub mod narrowing;
 mod noun;
+pub mod old_password;
 pub mod password;
 pub mod principal;
 pub mod printable;

@@ -282,6 +282,7 @@ fn access(shared: &Shared, settings: &Settings, passwords: Arc<Passwords>) -> Ac
         passwords,
         issuers: Issuers::default(),
         verified_tokens: VerifiedTokens::default(),
+        ledger: shared.ledger(),
         remote: Arc::new(remote::Client::new(settings.outgoing.clone())),
     }
 }

@@ -71,6 +71,7 @@ migrations! {
     "0013_token_log_in"
     "0014_refused_subject"
     "0015_role_revoked_at"
+    "0016_old_name"
 }
 
 /// Keeps which steps were taken; both databases read it.

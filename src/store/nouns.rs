@@ -327,7 +327,7 @@ nouns! {
         entity FixedPassword = "fixed_password";
         table fixed_password (instance_id, principal) as FixedPassword {
             instance_id: String, principal: String, hash: Option<String>, generation: i64,
-            changed_at: i64,
+            changed_at: i64, old_name: Option<String>, expires_at: Option<i64>,
         }
     }
     allow_list {

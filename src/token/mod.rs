@@ -7,7 +7,7 @@
 //! certificate of the *authority* that registries trust ([`authority`]; [`certificates`] where it
 //! is kept elsewhere). The *keyring* is all that a running process signs and seals with
 //! ([`keyring`]). Tokens of other issuers are verified in [`web_identity`]; the passwords that
-//! people choose are hashed in [`password`].
+//! people choose are hashed in [`password`], and imported ones checked in [`old_password`].
 //!
 //! Nothing here decides who may have what, or whether a grant is still valid: callers do.
 //! Start with [`keyring`].
@@ -18,6 +18,7 @@ mod cipher;
 pub mod jwt;
 pub mod keyring;
 pub mod master;
+pub mod old_password;
 pub mod password;
 pub mod sealed;
 pub mod web_identity;

@@ -194,6 +194,16 @@ impl Access {
                 instance.ok_or_else(|| Error::bad_credentials(RefusalCause::UnknownService))?;
             return Ok(Proof::ServiceAccount { instance, account });
         }
+        if let Some(at) = &instance
+            && let Some(principal) =
+                Box::pin(self.principal_of_old_name(at, username, secret, attempt, context)).await?
+        {
+            let instance = Arc::clone(at);
+            return Ok(Proof::WithPassword {
+                instance,
+                principal,
+            });
+        }
         if may_be_chosen(secret.expose()) {
             let principal =
                 Box::pin(self.principal_of(instance.as_deref(), username, secret, attempt)).await?;
@@ -351,7 +361,9 @@ impl Access {
         }
         match error.kind() {
             ErrorKind::AddressThrottled { .. } => return error,
-            ErrorKind::BadCredentials if log_in.can_be_guessed() => return error,
+            ErrorKind::BadCredentials if log_in.can_be_guessed() || attempt.is_guess => {
+                return error;
+            }
             ErrorKind::BadCredentials => {}
             _ => {
                 return if self.limits.charge(attempt) {

@@ -28,6 +28,7 @@ use self::verified_tokens::VerifiedTokens;
 use self::web_identity::Issuers;
 use crate::remote;
 use crate::service::base::Base;
+use crate::service::ledger::Ledger;
 use crate::service::limits::Limits;
 use crate::service::memory::Memory;
 
@@ -39,5 +40,6 @@ pub struct Access {
     pub(super) passwords: Arc<Passwords>,
     pub(super) issuers: Issuers,
     pub(super) verified_tokens: VerifiedTokens,
+    pub(super) ledger: Arc<Ledger>,
     pub(super) remote: Arc<remote::Client>,
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::domain::any_principal::AnyPrincipal;
+use crate::domain::credential::FixedPassword;
 use crate::domain::password::check_fixed;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
@@ -53,6 +54,20 @@ impl Credentials {
                 event,
             )
             .await
+    }
+
+    /// Lists the fixed passwords at an instance.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `InstanceNotFound`; those of the store.
+    pub async fn fixed_passwords(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+    ) -> Result<Vec<FixedPassword>> {
+        call.caller.require_operator()?;
+        let instance = self.rights.own_instance(call, choice).await?;
+        store::fixed_password::list(&self.base.store, &instance.id).await
     }
 
     /// Deletes a principal's fixed password at an instance; the principal may set another.

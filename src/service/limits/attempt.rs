@@ -18,6 +18,8 @@ use crate::service::request::RequestContext;
 pub(in crate::service) struct Attempt {
     pub(in crate::service) address: Option<IpAddr>,
     charge: Charge,
+    /// A guess of an old password was charged, whatever the secret looks like.
+    pub(in crate::service) is_guess: bool,
 }
 
 /// The charge of one attempt.
@@ -37,6 +39,7 @@ impl Attempt {
         Self {
             address,
             charge: Charge::NotAsked,
+            is_guess: false,
         }
     }
 

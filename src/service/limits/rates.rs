@@ -96,9 +96,13 @@ impl Bucket {
     }
 
     pub(in crate::service) fn take(&mut self) -> bool {
-        let enough = self.tokens >= 1.0;
+        self.take_units(1.0)
+    }
+
+    fn take_units(&mut self, units: f64) -> bool {
+        let enough = self.tokens >= units;
         if enough {
-            self.tokens -= 1.0;
+            self.tokens -= units;
         }
         enough
     }
@@ -276,6 +280,12 @@ impl<K: Hash + Eq + Copy> Rates<K> {
     /// The check and the charge are one step under one lock: of many requests at once, no more pass
     /// than the bucket has.
     pub(in crate::service) fn take(&self, key: K, now: Timestamp) -> bool {
+        self.take_units(key, 1, now)
+    }
+
+    /// As [`Self::take`], for work that costs as much as `units`; a full bucket is enough for any.
+    fn take_units(&self, key: K, units: u32, now: Timestamp) -> bool {
+        let units = units.min(self.burst());
         let mut buckets = self.buckets.lock(&key);
         evict_fullest(&mut buckets, &key, self.max_in_shard, |bucket| {
             bucket.refill(self.rate(), self.burst(), now);
@@ -285,13 +295,18 @@ impl<K: Hash + Eq + Copy> Rates<K> {
             .entry(key)
             .or_insert_with(|| Bucket::full(self.burst(), now));
         bucket.refill(self.rate(), self.burst(), now);
-        bucket.take()
+        bucket.take_units(f64::from(units))
     }
 
     /// Gives one token back, up to the burst.
     pub(in crate::service) fn give_back(&self, key: K) {
+        self.give_back_units(key, 1);
+    }
+
+    fn give_back_units(&self, key: K, units: u32) {
         if let Some(bucket) = self.buckets.lock(&key).get_mut(&key) {
-            bucket.tokens = (bucket.tokens + 1.0).min(f64::from(self.burst()));
+            let units = f64::from(units.min(self.burst()));
+            bucket.tokens = (bucket.tokens + units).min(f64::from(self.burst()));
         }
     }
 
@@ -330,9 +345,24 @@ impl AddressLimits {
         self.0.take(subscriber(address), now)
     }
 
+    /// Takes as many of an address's refusals as work costs; `false` when there are fewer.
+    pub(in crate::service) fn take_units(
+        &self,
+        address: IpAddr,
+        units: u32,
+        now: Timestamp,
+    ) -> bool {
+        self.0.take_units(subscriber(address), units, now)
+    }
+
     /// Gives back the refusal of a request that was accepted.
     pub(in crate::service) fn give_back(&self, address: IpAddr) {
         self.0.give_back(subscriber(address));
+    }
+
+    /// Gives back what [`Self::take_units`] took.
+    pub(in crate::service) fn give_back_units(&self, address: IpAddr, units: u32) {
+        self.0.give_back_units(subscriber(address), units);
     }
 
     /// Drops the buckets that are full again.

@@ -27,6 +27,9 @@ on_both_databases! {
     service_accounts_are_listed_in_pages_each_once
     a_fixed_password_is_replaced_and_its_generation_goes_on
     a_fixed_password_goes_with_its_user
+    an_old_name_logs_in_at_one_instance_and_is_free_once_its_password_is_deleted
+    an_old_hash_is_replaced_once_and_the_generation_stays
+    old_names_are_counted_with_the_highest_cost_of_their_bcrypts
     long_term_credentials_are_described_counted_and_listed_in_pages
     rows_of_log_ins_that_will_not_convert_are_named
 }
@@ -601,6 +604,8 @@ async fn a_fixed_password_is_replaced_and_its_generation_goes_on(place: &Place) 
             hash: hash(text),
             generation,
             changed_at,
+            old_name: None,
+            expires_at: None,
         };
         assert_eq!(
             fixed_passwords::find(&store, &home.id, &root)
@@ -664,6 +669,116 @@ async fn a_fixed_password_is_replaced_and_its_generation_goes_on(place: &Place) 
         ),
         ErrorKind::InstanceNotFound
     );
+}
+
+/// Returns an imported password of the root's, with that hash.
+fn imported(home: &Instance, old_name: &str, text: &str) -> FixedPassword {
+    FixedPassword {
+        instance: home.id.clone(),
+        principal: Principal::Root(home.account),
+        hash: PasswordHash::new(text),
+        generation: 1,
+        changed_at: NOW,
+        old_name: Some(old_name.to_owned()),
+        expires_at: Some(later(9)),
+    }
+}
+
+async fn an_old_name_logs_in_at_one_instance_and_is_free_once_its_password_is_deleted(
+    place: &Place,
+) {
+    let (store, home, other) = home_and_other(place).await;
+    let alice = imported(&home, "Alice", "$2y$05$a");
+    assert_eq!(
+        announced(&store, fixed_passwords::import(&alice)).await,
+        [entry(Entity::FixedPassword, &format!("{}/1:root", home.id))]
+    );
+    let named = async |instance, name| {
+        fixed_passwords::find_by_old_name(&store, instance, name)
+            .await
+            .unwrap()
+    };
+    assert_eq!(named(&home.id, "Alice").await, Some(alice.clone()));
+    assert_eq!(named(&home.id, "alice").await, None);
+    assert_eq!(named(&other.id, "Alice").await, None);
+    assert_eq!(
+        kind(
+            apply(
+                &store,
+                fixed_passwords::import(&imported(&home, "Bob", "x"))
+            )
+            .await
+        ),
+        ErrorKind::AlreadyExists {
+            noun: Noun::FixedPassword
+        },
+        "the principal has a password"
+    );
+    apply(
+        &store,
+        fixed_passwords::set(&home.id, &alice.principal, &hash("chosen"), later(1)),
+    )
+    .await
+    .unwrap();
+    let chosen = named(&home.id, "Alice").await.unwrap();
+    assert_eq!((chosen.generation, chosen.expires_at), (2, None));
+    apply(
+        &store,
+        fixed_passwords::delete(&home.id, &alice.principal, later(2)),
+    )
+    .await
+    .unwrap();
+    assert_eq!(named(&home.id, "Alice").await, None);
+    apply(&store, fixed_passwords::import(&alice))
+        .await
+        .unwrap();
+    assert_eq!(named(&home.id, "Alice").await.unwrap().generation, 4);
+}
+
+async fn an_old_hash_is_replaced_once_and_the_generation_stays(place: &Place) {
+    let (store, home, _) = home_and_other(place).await;
+    let alice = imported(&home, "Alice", "$2y$05$a");
+    apply(&store, fixed_passwords::import(&alice))
+        .await
+        .unwrap();
+    let renew = || fixed_passwords::renew(&alice, &PasswordHash::new("$argon2id$a"));
+    assert_eq!(
+        announced(&store, renew()).await,
+        [entry(Entity::FixedPassword, &format!("{}/1:root", home.id))]
+    );
+    let expected = FixedPassword {
+        hash: PasswordHash::new("$argon2id$a"),
+        ..alice.clone()
+    };
+    assert_eq!(
+        fixed_passwords::list(&store, &home.id).await.unwrap(),
+        [expected]
+    );
+    assert_eq!(
+        kind(apply(&store, renew()).await),
+        ErrorKind::NotFound {
+            noun: Noun::FixedPassword
+        }
+    );
+}
+
+async fn old_names_are_counted_with_the_highest_cost_of_their_bcrypts(place: &Place) {
+    let (store, home, _) = home_and_other(place).await;
+    let counted = async || fixed_passwords::old_names(&store, &home.id).await.unwrap();
+    assert_eq!(counted().await, fixed_passwords::OldNames::default());
+    let alice = imported(&home, "Alice", "$2y$11$a");
+    apply(&store, fixed_passwords::import(&alice))
+        .await
+        .unwrap();
+    let of_one = |max_cost| fixed_passwords::OldNames { count: 1, max_cost };
+    assert_eq!(counted().await, of_one(Some(11)));
+    apply(
+        &store,
+        fixed_passwords::renew(&alice, &PasswordHash::new("$argon2id$v=19$a")),
+    )
+    .await
+    .unwrap();
+    assert_eq!(counted().await, of_one(None));
 }
 
 async fn a_fixed_password_goes_with_its_user(place: &Place) {

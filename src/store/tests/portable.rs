@@ -271,8 +271,9 @@ const SAMPLE: &[&str] = &[
      'tcr-b', 'b', '', NULL, 'h', 'active', 1, 1, 1, 1)",
     "INSERT INTO service_account_permission (service_account_id, namespace, actions) VALUES \
      ('sa-a', 'team', 'pull')",
-    "INSERT INTO fixed_password (instance_id, principal, hash, generation, changed_at) VALUES \
-     ('tcr-b', '1:root', NULL, 1, 1)",
+    "INSERT INTO fixed_password (instance_id, principal, hash, generation, changed_at, old_name, \
+     expires_at) VALUES ('tcr-b', '1:root', NULL, 1, 1, NULL, NULL), ('tcr-b', '1:user/4', 'h', 1, \
+     1, 'Alice', 2)",
     "INSERT INTO allow_entry (instance_id, cidr, written, comment, place) VALUES ('tcr-b', \
      '10.0.0.0/8', '10.0.0.0/8', '', 0)",
     "INSERT INTO resource_tag (thing_id, instance_id, tag_key, tag_value) VALUES ('tcr-b', \

@@ -9,6 +9,7 @@
 //! Nothing tells whether a username exists: an unknown one costs the same work, and the refusal is
 //! the same.
 
+mod old_names;
 mod principals;
 mod service_accounts;
 
@@ -139,8 +140,6 @@ impl Passwords {
     /// Tells whether a password is the stored one of `account`; against none it costs the same, and
     /// is wrong.
     ///
-    /// The turn of `guess` is kept until the hash is made, though its caller breaks off.
-    ///
     /// # Errors
     ///
     /// [`ErrorKind::PasswordsBusy`] when too many wait.
@@ -159,14 +158,31 @@ impl Passwords {
             (stored.hash, stored.generation)
         });
         let key = self.remembered_as(given, hash, generation);
-        let (given, hash, permit) = (given.clone(), hash.clone(), guess.map(Guess::permit));
+        let (given, hash) = (given.clone(), hash.clone());
+        let work = move || password::verify(&given, &hash);
+        let right = self.run_guess(account, guess, work).await?? && stored.is_some();
+        if right {
+            self.right.insert(key, now.plus(REMEMBERED));
+        }
+        Ok(right)
+    }
+
+    /// Does the work of a guess in the pool of its client. The turn of `guess` is kept until it is
+    /// done, though its caller breaks off.
+    async fn run_guess<T: Send + 'static>(
+        &self,
+        account: Option<AccountId>,
+        guess: Option<&Guess>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        let permit = guess.map(Guess::permit);
         let work = move || {
-            let right = password::verify(&given, &hash);
+            let done = work();
             drop(permit);
-            right
+            done
         };
         let address = guess.map(|guess| HashParty::Address(subscriber(guess.address())));
-        let verified = match guess.map(Guess::client) {
+        match guess.map(Guess::client) {
             // An account that strangers merely name has no gate there: they could keep it shut.
             None | Some(Client::Unknown) => self.unknown.run(address, work).await,
             Some(Client::Known) => {
@@ -177,12 +193,7 @@ impl Passwords {
                     )
                     .await
             }
-        };
-        let right = verified?? && stored.is_some();
-        if right {
-            self.right.insert(key, now.plus(REMEMBERED));
         }
-        Ok(right)
     }
 
     /// Returns what a success is remembered under.
@@ -211,11 +222,22 @@ impl Access {
         username: &str,
         given: &Secret,
     ) -> Result<Option<Guess>> {
+        self.begin_costly_guess(attempt, username, given, 1).await
+    }
+
+    /// As [`Self::begin_guess`], for one that costs as much as `units` of the usual ones.
+    async fn begin_costly_guess(
+        &self,
+        attempt: &Attempt,
+        username: &str,
+        given: &Secret,
+        units: u32,
+    ) -> Result<Option<Guess>> {
         match attempt.address() {
             Some(address) => self
                 .limits
                 .log_ins
-                .begin_guess(address, username, given, || self.base.now())
+                .begin_guess(address, username, given, units, || self.base.now())
                 .await
                 .map(Some),
             None => Ok(None),
@@ -371,7 +393,7 @@ mod tests {
 
     async fn guess(log_ins: &LogInLimits, secret: &Secret) -> Guess {
         log_ins
-            .begin_guess("192.0.2.1".parse().unwrap(), "ci", secret, || START)
+            .begin_guess("192.0.2.1".parse().unwrap(), "ci", secret, 1, || START)
             .await
             .unwrap()
     }

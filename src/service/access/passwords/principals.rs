@@ -1,6 +1,10 @@
 //! Fixed passwords of accounts and users.
 
+use std::sync::Arc;
+
+use crate::domain::credential::FixedPassword;
 use crate::domain::instance::Instance;
+use crate::domain::old_password::{self, bcrypt_cost};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
@@ -42,7 +46,9 @@ impl Access {
                 }
                 _ => None,
             };
-            let stored = found.as_ref().map(|found| Stored {
+            // An old hash is compared where its old name logs in, and nowhere else.
+            let comparable = |found: &&Arc<FixedPassword>| bcrypt_cost(&found.hash).is_none();
+            let stored = found.as_ref().filter(comparable).map(|found| Stored {
                 hash: &found.hash,
                 generation: found.generation,
             });
@@ -60,6 +66,7 @@ impl Access {
                 (None, _) => RefusalCause::UnknownUsername,
                 (Some(_), None) => RefusalCause::NoPassword,
                 (Some(_), Some(_)) if !right => RefusalCause::WrongSecret,
+                (Some(_), Some(found)) if found.is_over(self.base.now()) => RefusalCause::Expired,
                 (Some(principal), Some(_)) => match self.principal_dependency(&principal).await? {
                     Ok(_) => return Ok(principal),
                     Err(cause) => cause,
@@ -97,8 +104,8 @@ impl Access {
                 hash: &found.hash,
                 generation: found.generation,
             };
-            self.passwords
-                .is_remembered(given, stored, self.base.now())
+            let now = self.base.now();
+            (!found.is_over(now) && self.passwords.is_remembered(given, stored, now))
                 .then_some(principal)
         };
         match remembered() {
@@ -141,10 +148,6 @@ impl Access {
 
 /// Reads a username of an account's: its root's, or the name of a user; nothing when it is of
 /// another one.
-fn username_of<'a>(account: &Account, username: &'a str) -> Option<Option<&'a str>> {
-    let is_account = |text: &str| text == account.name || text == account.id.to_string();
-    match username.rsplit_once('@') {
-        None => is_account(username).then_some(None),
-        Some((name, of)) => is_account(of).then_some(Some(name)),
-    }
+pub(super) fn username_of<'a>(account: &Account, username: &'a str) -> Option<Option<&'a str>> {
+    old_password::of_account(account.id, &account.name, username)
 }

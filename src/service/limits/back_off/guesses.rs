@@ -54,6 +54,8 @@ pub(in crate::service) struct Guess {
     digest: [u8; 32],
     permit: Arc<GuessPermit>,
     client: Client,
+    /// As many hashes of chosen passwords as it costs.
+    units: u32,
 }
 
 /// The permit of one guess; while it is held, others of the same address and username wait.
@@ -77,7 +79,8 @@ impl Guess {
 }
 
 impl LogInLimits {
-    /// Waits until no other guess of this address and username is under way, and charges this one.
+    /// Waits until no other guess of this address and username is under way, and charges this one:
+    /// its address by as many `units` as the usual work that it costs.
     ///
     /// # Errors
     ///
@@ -88,6 +91,7 @@ impl LogInLimits {
         address: IpAddr,
         username: &str,
         secret: &Secret,
+        units: u32,
         now: impl Fn() -> Timestamp,
     ) -> Result<Guess> {
         let key = self.failure_key(address, username);
@@ -100,11 +104,11 @@ impl LogInLimits {
         // The address is charged first: once it is used up, further usernames take no memory. A
         // known client is not charged there. Its neighbours behind one address could use that
         // bucket up with made-up usernames, and so keep a right password out.
-        if client == Client::Unknown && !self.hashes.take(address, now) {
+        if client == Client::Unknown && !self.hashes.take_units(address, units, now) {
             return Err(self.back_off_error(BackOff::Address));
         }
         if !self.failures.take(&key, now) {
-            self.give_back_hash(address, client);
+            self.give_back_hash(address, client, units);
             return Err(self.back_off_error(BackOff::Username));
         }
         let digest = self.hash(&[&key, secret.expose().as_bytes()]);
@@ -114,6 +118,7 @@ impl LogInLimits {
             digest,
             permit: Arc::new(permit),
             client,
+            units,
         })
     }
 
@@ -125,9 +130,9 @@ impl LogInLimits {
         }
     }
 
-    fn give_back_hash(&self, address: IpAddr, client: Client) {
+    fn give_back_hash(&self, address: IpAddr, client: Client, units: u32) {
         if client == Client::Unknown {
-            self.hashes.give_back(address);
+            self.hashes.give_back_units(address, units);
         }
     }
 
@@ -140,13 +145,14 @@ impl LogInLimits {
             digest,
             permit,
             client,
+            units,
         } = guess;
         if outcome == Outcome::Right {
             self.known_clients.insert(short(&key), now.plus(KNOWN_FOR));
         }
         if outcome != Outcome::Wrong || self.is_repetition(digest, now) {
             self.failures.give_back(&key);
-            self.give_back_hash(address, client);
+            self.give_back_hash(address, client, units);
         }
         // The permit goes last, so that the next guess finds what was given back.
         drop(permit);

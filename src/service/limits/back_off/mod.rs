@@ -222,7 +222,7 @@ mod tests {
 
     async fn begin(log_ins: &LogInLimits, username: &str, secret: &str) -> Result<Guess> {
         log_ins
-            .begin_guess(here(), username, &Secret::new(secret), || START)
+            .begin_guess(here(), username, &Secret::new(secret), 1, || START)
             .await
     }
 
@@ -355,11 +355,35 @@ mod tests {
                     "192.0.2.2".parse().unwrap(),
                     "user-5",
                     &Secret::new("a"),
+                    1,
                     || START
                 )
                 .await
                 .is_ok()
         );
+    }
+
+    #[tokio::test]
+    async fn a_guess_is_charged_to_its_address_by_what_it_costs() {
+        let log_ins = log_ins();
+        let begin = async |username: &str, units| {
+            let secret = Secret::new("a");
+            log_ins
+                .begin_guess(here(), username, &secret, units, || START)
+                .await
+        };
+        let right = begin("alice", 4).await.unwrap();
+        let refused = begin("bob", 2).await.map(drop).unwrap_err();
+        assert_eq!(
+            refused.kind(),
+            &ErrorKind::AddressThrottled {
+                retry_after_seconds: 1
+            }
+        );
+        log_ins.end_guess(right, Outcome::Right, START);
+        // More than the bucket holds takes all of it.
+        drop(begin("bob", 100).await.unwrap());
+        assert!(begin("carol", 1).await.is_err());
     }
 
     #[tokio::test]

@@ -72,6 +72,16 @@ impl NounCache {
             .get(format!("{instance}/{principal}").as_str())
     }
 
+    pub(in crate::service) fn known_fixed_password_by_old_name(
+        &self,
+        instance: &InstanceId,
+        old_name: &str,
+    ) -> Option<Arc<FixedPassword>> {
+        self.caches
+            .fixed_passwords_by_old_name
+            .get(format!("{instance}/{old_name}").as_str())
+    }
+
     pub(in crate::service) fn known_oidc_providers(
         &self,
         account: AccountId,

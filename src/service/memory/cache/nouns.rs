@@ -22,6 +22,7 @@ use crate::service::memory::trusting_roles::{self, TrustingRole};
 use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
+use crate::store::fixed_password::OldNames;
 use crate::store::{
     Store, allow_list, credential, fixed_password, instance, oidc_provider, repository, role,
     service_account, session_policy, tag, user,
@@ -246,6 +247,35 @@ impl NounCache {
             fixed_password::find(store, instance, principal).await
         })
         .await
+    }
+
+    /// Returns the fixed password at an instance that logs in with an old name.
+    pub(in crate::service) async fn fixed_password_by_old_name(
+        &self,
+        store: &Store,
+        instance: &InstanceId,
+        old_name: &str,
+    ) -> Result<Option<Arc<FixedPassword>>> {
+        let id = format!("{instance}/{old_name}");
+        let cache = &self.caches.fixed_passwords_by_old_name;
+        self.entry(cache, id.as_str(), async || {
+            fixed_password::find_by_old_name(store, instance, old_name).await
+        })
+        .await
+    }
+
+    /// Counts the old names of an instance.
+    pub(in crate::service) async fn old_names(
+        &self,
+        store: &Store,
+        instance: &InstanceId,
+    ) -> Result<OldNames> {
+        let counted = self
+            .entry(&self.caches.old_names, instance, async || {
+                fixed_password::old_names(store, instance).await.map(Some)
+            })
+            .await?;
+        Ok(counted.map_or_else(OldNames::default, |counted| *counted))
     }
 
     pub(in crate::service) async fn role(

@@ -21,6 +21,7 @@ use crate::service::memory::refused_subjects::RefusedSubjects;
 use crate::service::memory::trusting_roles::TrustingRole;
 use crate::store::Entity;
 use crate::store::account::Account;
+use crate::store::fixed_password::{self, OldNames};
 use crate::token::PolicyDigest;
 
 /// The most entries of a cache: some hundred bytes each.
@@ -128,6 +129,19 @@ caches! {
         FixedPassword: by_id,
         Instance: below,
         User: of_user
+    ];
+    /// By `INSTANCE/OLD-NAME`.
+    fixed_passwords_by_old_name: String => FixedPassword, CAPACITY, [
+        FixedPassword: |cache, id| cache.retain(|_, password| {
+            fixed_password::thing_id(&password.instance, &password.principal) != id
+        }),
+        Instance: below,
+        User: of_user
+    ];
+    old_names: InstanceId => OldNames, CAPACITY, [
+        FixedPassword: by_instance,
+        Instance: by_id,
+        User: all
     ];
 }
 
