@@ -23,6 +23,7 @@ pub mod client;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod import;
 pub mod mock;
 pub mod open;
 pub mod policy;

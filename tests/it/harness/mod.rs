@@ -5,6 +5,7 @@ pub(crate) mod alibaba;
 pub(crate) mod audit;
 mod clock;
 mod credentials;
+pub(crate) mod dice;
 pub(crate) mod documents;
 pub(crate) mod exchange;
 pub(crate) mod identity;

@@ -37,7 +37,7 @@ rooms! {
         serde_json subtle zeroize
     ];
     token, Pure: rooms [domain] crates [
-        argon2 aws_lc_rs base64 hex miniz_oxide rcgen serde serde_json subtle time zeroize
+        argon2 aws_lc_rs base64 bcrypt hex miniz_oxide rcgen serde serde_json subtle time zeroize
     ];
     store, Free: rooms [domain] crates [
         aws_lc_rs bytes deadpool deadpool_postgres rusqlite rustls thiserror tokio
@@ -72,6 +72,7 @@ rooms! {
         arc_swap aws_lc_rs axum bytes http hyper hyper_util listenfd rustix rustls serde_json
         tokio tokio_rustls tracing
     ];
+    import, Pure: rooms [domain policy] crates [saphyr_parser serde_json];
     client, Free: rooms [domain remote sign] crates [
         base64 bytes hex http rustix serde serde_json toml url
     ];
@@ -91,8 +92,8 @@ rooms! {
     main, Free: rooms [cli] crates [clap mimalloc];
     secret_files, Free: rooms [domain] crates [];
     cli, Free: rooms [
-        client config domain mock open quickstart registry_config serve service telemetry transfer
-        version views
+        client config domain import mock open quickstart registry_config serve service telemetry
+        transfer version views
     ] crates [
         clap clap_complete clap_mangen comfy_table serde serde_json tokio tracing
         tracing_subscriber

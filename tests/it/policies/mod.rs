@@ -18,6 +18,7 @@ use transire::policy::{
     Permission, Request, Resource, TrustPolicy, explain_session,
 };
 
+mod docker_auth;
 mod random;
 mod reference;
 
