@@ -19,6 +19,7 @@ mod data;
 mod failure;
 mod group;
 mod health;
+mod import;
 mod instance;
 mod keys;
 mod log;
@@ -161,6 +162,9 @@ enum Command {
     /// Long-term credentials, and fixed passwords.
     #[command(subcommand)]
     Credential(credential::Command),
+    /// Import the users of another registry's log-in, who keep their names and passwords.
+    #[command(subcommand)]
+    Import(import::Command),
     /// Service accounts, which are made through Tencent's API.
     #[command(subcommand)]
     ServiceAccount(service_account::Command),
@@ -246,6 +250,7 @@ impl Cli {
         let decides = match &self.command {
             Command::Policy(command) => command.decides(),
             Command::Role(command) => command.decides(),
+            Command::Import(_) => true,
             _ => false,
         };
         let failed = if decides {
@@ -415,6 +420,9 @@ async fn run_to_its_end(
         Command::Repository(command) => repository::run(&context, command).await,
         Command::AllowList(command) => allow_list::run(&context, command).await,
         Command::Credential(command) => credential::run(&context, command).await,
+        Command::Import(command) => import::run(&context, command)
+            .await
+            .map(|ended| denied = matches!(ended, Ended::Denied)),
         Command::ServiceAccount(command) => service_account::run(&context, command).await,
         Command::Keys(command) => keys::run(&context, command).await,
         Command::Audit(command) => audit::run(&context, command).await,

@@ -50,6 +50,7 @@ pub use self::exchange::{AskedToken, Exchanged, Offline};
 pub use self::identity::Identity;
 pub use self::identity::explained_tokens::TokenInQuestion;
 pub use self::identity::groups::Membership;
+pub use self::identity::imports::{ExistingUsers, ImportState, ImportedUser};
 pub use self::identity::oidc_presets::OidcPreset;
 pub use self::identity::oidc_providers::NewOidcProvider;
 pub use self::identity::policies::{Attached, Save};

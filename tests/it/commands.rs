@@ -75,6 +75,7 @@ impl Program {
         fs::write(program.folder.join("document.json"), document).unwrap();
         let trust = trusting("qcs::cam::uin/100000000001:root").to_string();
         fs::write(program.folder.join("trust.json"), trust).unwrap();
+        fs::write(program.folder.join("users"), "").unwrap();
         program
     }
 
@@ -127,6 +128,7 @@ impl Program {
             "resource" => return format!("{}/team/app", self.instance),
             "trust_policy" => "trust.json",
             "document" | "token" | "jwks" => "document.json",
+            "file" => "users",
             "issuer" => "https://issuer.example.com",
             "since" => "1h",
             "kind" if command == "keys" => "sealing",

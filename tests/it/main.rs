@@ -68,6 +68,7 @@ mod service {
     mod durable_changes;
     mod explain;
     mod images;
+    mod imports;
     mod instances;
     mod key_schedule;
     mod keyless;

@@ -16,9 +16,11 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use transire::config::Settings;
 use transire::domain::clock::SystemRandom;
-use transire::domain::credential::{CredentialId, long_term_secret};
+use transire::domain::credential::{CredentialId, PasswordHash, long_term_secret};
 use transire::domain::secret::Secret;
-use transire::service::{AccessKeyState, AuditFilter, KeyKind, Service};
+use transire::service::{
+    AccessKeyState, AuditFilter, ExistingUsers, ImportedUser, InstanceChoice, KeyKind, Service,
+};
 use transire::sign::SigningSecret;
 use transire::store::{Location, PostgresOptions};
 
@@ -510,6 +512,53 @@ async fn chosen_passwords_are_guessed_no_faster_while_they_can_not_be_decided() 
             503
         );
     }
+    drop(replica);
+    far.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_imported_password_logs_in_while_the_database_is_away_and_its_hash_is_replaced_later() {
+    let Some(far) = Far::new().await else { return };
+    let replica = Replica::new(&far, |_| {}).await;
+    let app = &replica.app;
+    let hash = PasswordHash::new("$2y$05$WuwBasGDAgr.QCbGIjKJaep4dhxeai9gNZdmBnQXqpKly57oNutya");
+    let alice = ImportedUser {
+        old_name: "Alice",
+        user: "alice",
+        hash: &hash,
+        expires_at: None,
+        policies: &[],
+        existing: ExistingUsers::Refuse,
+    };
+    let elsewhere = ImportedUser {
+        existing: ExistingUsers::Take,
+        ..alice.clone()
+    };
+    for (instance, imported) in [(&app.instance, &alice), (&app.other_instance, &elsewhere)] {
+        let (identity, call) = (&app.service.identity, &app.operator());
+        identity
+            .import_user(call, instance, imported)
+            .await
+            .unwrap();
+    }
+    let kind_of_hash = async || {
+        let choice = InstanceChoice::Tcr(app.instance.id.clone());
+        let call = app.operator();
+        let listed = app.service.credentials.fixed_passwords(&call, &choice);
+        listed.await.unwrap()[0].hash.as_str()[..4].to_owned()
+    };
+    // The user is known by a right log-in elsewhere, and the old hash here by a wrong one.
+    let query = "service=other.example.com";
+    let elsewhere = app.registry(Some(("Alice", "123")), query).await;
+    assert_eq!(elsewhere.status, StatusCode::OK);
+    assert_eq!(app.status("Alice", "wrong-123").await, 401);
+    replica.lose(&far, Line::Cut).await;
+    assert_eq!(app.status("Alice", "123").await, 200);
+    replica.regain(&far).await;
+    assert_eq!(kind_of_hash().await, "$2y$");
+    app.wait(Duration::from_mins(6));
+    assert_eq!(app.status("Alice", "123").await, 200);
+    assert_eq!(kind_of_hash().await, "$arg");
     drop(replica);
     far.remove().await;
 }

@@ -12,6 +12,7 @@ use crate::service::rights::Rights;
 pub(super) mod accounts;
 pub(super) mod explained_tokens;
 pub(super) mod groups;
+pub(super) mod imports;
 pub(super) mod oidc_presets;
 pub(super) mod oidc_providers;
 pub(super) mod policies;

@@ -113,6 +113,6 @@ impl Identity {
 
 /// Makes an id of twelve digits that begins with a 2. Tencent's users have ids like accounts; here
 /// the first digit tells them apart.
-fn random_user_id(random: &dyn Random) -> Result<UserId> {
+pub(super) fn random_user_id(random: &dyn Random) -> Result<UserId> {
     format!("2{}", random_text(random, b"0123456789", 11)).parse()
 }

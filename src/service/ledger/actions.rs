@@ -159,6 +159,14 @@ actions! {
         "A principal's fixed password was deleted.",
         by "`credential delete-password`",
         detail "`deleted`";
+    FixedPasswordImport = "fixed-password.import":
+        "An old password was imported, with the name that it logs in with.",
+        by "`import htpasswd`, `import docker-auth`",
+        detail "`account`, `user`, `old_name`, `expires_at`";
+    FixedPasswordRenew = "fixed-password.renew":
+        "The old hash of an imported password was replaced at a log-in.",
+        by "`GET /token`, `POST /token`",
+        detail "";
     FixedPasswordSet = "fixed-password.set":
         "A principal set its fixed password.",
         by "`ResetLoginPassword`",
@@ -270,11 +278,11 @@ actions! {
         detail "`account`, `oidc_provider`, `keys`, `audiences`, `algorithms`";
     PolicyAttach = "policy.attach":
         "A policy was attached to a user, a group or a role.",
-        by "`policy attach`",
+        by "`policy attach`, `import htpasswd`, `import docker-auth`",
         detail "`account`, `policy`, `target`";
     PolicyCreate = "policy.create":
         "A policy was made.",
-        by "`policy create`",
+        by "`policy create`, `import htpasswd`, `import docker-auth`",
         detail "`account`, `policy`";
     PolicyDelete = "policy.delete":
         "A policy was deleted.",
@@ -403,7 +411,7 @@ actions! {
         detail "`asked`, `granted`; or `cause`, `exchanges`; refused: `cause`";
     UserCreate = "user.create":
         "A user was made.",
-        by "`user create`",
+        by "`user create`, `import htpasswd`, `import docker-auth`",
         detail "`account`, `user`";
     UserDelete = "user.delete":
         "A user was deleted with its access keys and credentials.",
