@@ -402,17 +402,14 @@ async fn run_to_its_end(
         output,
     };
     let mut denied = false;
+    let answer = |ended| denied = matches!(ended, Ended::Denied);
     let done = match command {
         Command::Account(command) => account::run(&context, command).await,
         Command::AccessKey(command) => access_key::run(&context, command).await,
         Command::User(command) => user::run(&context, command).await,
         Command::Group(command) => group::run(&context, command).await,
-        Command::Role(command) => role::run(&context, command)
-            .await
-            .map(|ended| denied = matches!(ended, Ended::Denied)),
-        Command::Policy(command) => policy::run(&context, command)
-            .await
-            .map(|ended| denied = matches!(ended, Ended::Denied)),
+        Command::Role(command) => role::run(&context, command).await.map(answer),
+        Command::Policy(command) => policy::run(&context, command).await.map(answer),
         Command::OidcProvider(command) => oidc_provider::run(&context, command).await,
         Command::Revoke(command) => revoke::run(&context, command).await,
         Command::Instance(command) => instance::run(&context, command).await,
@@ -420,9 +417,7 @@ async fn run_to_its_end(
         Command::Repository(command) => repository::run(&context, command).await,
         Command::AllowList(command) => allow_list::run(&context, command).await,
         Command::Credential(command) => credential::run(&context, command).await,
-        Command::Import(command) => import::run(&context, command)
-            .await
-            .map(|ended| denied = matches!(ended, Ended::Denied)),
+        Command::Import(command) => import::run(&context, command).await.map(answer),
         Command::ServiceAccount(command) => service_account::run(&context, command).await,
         Command::Keys(command) => keys::run(&context, command).await,
         Command::Audit(command) => audit::run(&context, command).await,

@@ -66,8 +66,9 @@ pub use self::keys::{
 pub use self::ledger::actions::AuditAction;
 pub use self::ledger::queue::AuditMode;
 pub use self::ledger::refusals::{Claim, Refusal};
-pub use self::limits::rates::{Wait, subscriber};
+pub use self::limits::rates::subscriber;
 pub use self::limits::replay::Purpose;
+pub use self::limits::waits::Wait;
 pub use self::memory::master_keys::{MasterKeySource, MasterKeys};
 pub use self::operations::Operations;
 pub use self::operations::audit_log::{AuditBatch, AuditFilter};

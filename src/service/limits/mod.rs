@@ -7,12 +7,14 @@ pub(super) mod keyed_semaphore;
 pub(super) mod rates;
 pub(super) mod replay;
 pub(super) mod replicas;
+pub(super) mod waits;
 
 use std::sync::{Arc, OnceLock};
 
 use self::back_off::LogInLimits;
-use self::rates::{ActionLimits, AddressLimits, TokenLimits, Wait, WaitLimits};
+use self::rates::{ActionLimits, AddressLimits, TokenLimits};
 use self::replay::Replays;
+use self::waits::{Wait, WaitLimits};
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
