@@ -128,7 +128,7 @@ async fn import_docker_auth(context: &Context, import: &Import) -> Result<Ended>
             (user.name.clone(), rights)
         })
         .collect();
-    let mut users = planned(config.users, &import.rename)?;
+    let mut users = planned(&config.users, &import.rename)?;
     let mut policies = BTreeMap::new();
     for user in &mut users {
         let documents = rights
@@ -180,7 +180,7 @@ async fn import_htpasswd(context: &Context, command: &Htpasswd) -> Result<Ended>
             "the users get no rights: give --pull and --push, or attach policies to them",
         ),
     }
-    plan.users = planned(htpasswd::read(&text), &import.rename)?;
+    plan.users = planned(&htpasswd::read(&text), &import.rename)?;
     for user in &mut plan.users {
         user.policies.clone_from(&policies);
     }
@@ -195,7 +195,7 @@ async fn place(context: &Context, import: &Import) -> Result<Arc<Instance>> {
 }
 
 /// Gives each user its name here.
-fn planned(users: Vec<OldUser>, renamings: &[(String, String)]) -> Result<Vec<Planned>> {
+fn planned(users: &[OldUser], renamings: &[(String, String)]) -> Result<Vec<Planned>> {
     let renamings: BTreeMap<&str, &str> = renamings
         .iter()
         .map(|(old, new)| (old.as_str(), new.as_str()))

@@ -395,28 +395,24 @@ fn lists(
     left_out: &mut BTreeSet<(usize, String)>,
 ) -> bool {
     let rules = rules(acl, user, service, "registry");
-    let mut rules = rules.iter().filter_map(|rule| {
-        let is_catalog = match &rule.names {
-            Names::All => Some(true),
-            Names::Glob(glob) => Some(glob.matches("catalog")),
-            Names::Some => None,
-        };
-        (is_catalog != Some(false)).then_some(rule)
-    });
-    while let Some(rule) = rules.next() {
-        let doubt = match (&rule.doubt, &rule.from) {
-            (None, None) => return rule.grants("*"),
-            (Some(doubt), _) => doubt.clone(),
-            (None, Some(_)) => "an address".to_owned(),
-        };
-        let granting = std::iter::once(rule).chain(rules.by_ref());
-        if let Some(granting) = granting.into_iter().find(|rule| rule.grants("*")) {
-            left_out.insert((
-                granting.line,
-                format!("the list of repositories: it depends on {doubt}"),
-            ));
-        }
+    let rules: Vec<&Rule<'_>> = rules
+        .iter()
+        .filter(|rule| match &rule.names {
+            Names::All | Names::Some => true,
+            Names::Glob(glob) => glob.matches("catalog"),
+        })
+        .collect();
+    let Some(first) = rules.first() else {
         return false;
+    };
+    let doubt = match (&first.doubt, &first.from) {
+        (None, None) => return first.grants("*"),
+        (Some(doubt), _) => doubt.as_str(),
+        (None, Some(_)) => "an address",
+    };
+    if let Some(granting) = rules.iter().find(|rule| rule.grants("*")) {
+        let why = format!("the list of repositories: it depends on {doubt}");
+        left_out.insert((granting.line, why));
     }
     false
 }

@@ -341,7 +341,11 @@ fn no_random_list_gives_more_than_it_gave_and_what_gives_less_is_said() {
             let asked = Asked {
                 account,
                 resource_type: if is_list { "registry" } else { "repository" },
-                name: if is_list { "catalog" } else { *dice.one(PATHS) },
+                name: if is_list {
+                    "catalog"
+                } else {
+                    dice.one::<&str>(PATHS)
+                },
                 ip: dice.one(FROM).parse().unwrap(),
                 labels: dice.in_ten(5),
             };
