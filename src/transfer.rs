@@ -2,17 +2,19 @@
 //!
 //! The data stays sealed on the way; the master key is neither needed nor taken along.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{DatabaseUrl, Settings};
 use crate::domain::clock::{Clock, SystemClock, SystemRandom, random_bytes};
 use crate::domain::{Error, Result};
-use crate::open::{at_server, location};
+use crate::open::{KnownMasterKeys, at_server, location};
 use crate::service::AuditAction;
 use crate::store::audit::AuditRow;
 use crate::store::{Location, Open, Operation, Store, Write, meta, portable};
 
-pub use crate::store::portable::TableSum;
+pub use crate::store::portable::{TableSum, VerifiedBackup};
 
 /// The data to move, or the place to move it to: `sqlite:DIRECTORY`, or `postgres://…` without a
 /// password.
@@ -115,6 +117,68 @@ pub async fn backup(settings: &Settings, place: BackupTarget<'_>) -> Result<Vec<
         tracing::warn!("the backup could not be noted, nor written into the audit: {error}");
     }
     Ok(sums)
+}
+
+/// A backup that was checked.
+pub struct Verified {
+    /// Its tables, and when it was made.
+    pub backup: VerifiedBackup,
+    /// The number of its secrets that a master key wrapped.
+    pub secrets: u64,
+    /// The ids of the master keys that open them all; none where no key was given.
+    pub opened_by: Option<Vec<String>>,
+}
+
+/// Secrets of a backup, as far as they were tried.
+#[derive(Default)]
+struct Tried {
+    secrets: u64,
+    /// Of those that aren't opened, by the master key that they name.
+    closed: BTreeMap<String, u64>,
+}
+
+/// Checks a backup without restoring it. Its secrets are tried with the master keys of a file, or
+/// with those that the settings name, where there are any.
+///
+/// # Errors
+/// `Misconfigured` for a backup that is not what was once written, keys that can't be read, and
+/// secrets that no key opens.
+pub async fn verify(settings: &Settings, file: &Path, key_file: Option<&Path>) -> Result<Verified> {
+    let keys = match key_file {
+        Some(path) => Some(KnownMasterKeys::of_file(path)?),
+        None => KnownMasterKeys::of_settings(settings)?,
+    };
+    let ids = |keys: &KnownMasterKeys| keys.ids().into_iter().map(str::to_owned).collect();
+    let opened_by: Option<Vec<String>> = keys.as_ref().map(ids);
+    let tried = Arc::new(Mutex::new(Tried::default()));
+    let noted = Arc::clone(&tried);
+    let backup = portable::verify(file, move |holder, id, wrapped| {
+        let mut tried = noted.lock().unwrap_or_else(PoisonError::into_inner);
+        tried.secrets += 1;
+        if let Some(keys) = &keys
+            && !keys.open(holder, id, wrapped)
+        {
+            let key = wrapped.master_key_id().unwrap_or_default();
+            *tried.closed.entry(key).or_default() += 1;
+        }
+    })
+    .await?;
+    let tried = tried.lock().unwrap_or_else(PoisonError::into_inner);
+    match (&opened_by, tried.closed.iter().next()) {
+        (Some(given), Some((needed, _))) => Err(Error::misconfigured(format!(
+            "{} of the {} secrets in the backup {} aren't opened by the master key {}: they need \
+             the master key {needed}",
+            tried.closed.values().sum::<u64>(),
+            tried.secrets,
+            file.display(),
+            given.join(", "),
+        ))),
+        _ => Ok(Verified {
+            backup,
+            secrets: tried.secrets,
+            opened_by,
+        }),
+    }
 }
 
 /// Fills an empty store from a backup.

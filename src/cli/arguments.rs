@@ -4,11 +4,11 @@ use std::io::{Read, stdin};
 use std::net::IpAddr;
 use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
 
 use crate::domain::access_key;
 use crate::domain::credential::CredentialId;
 use crate::domain::instance::AnyInstanceId;
+use crate::domain::seconds::Seconds;
 use crate::domain::{Error, ErrorKind, Result};
 
 /// Reads a text that isn't empty. Nothing has an empty name, so an empty argument is a mistake,
@@ -45,31 +45,13 @@ pub(super) fn or_default<T: FromStr<Err = Error>>(text: &str) -> Result<OrDefaul
     }))
 }
 
-/// Reads a number of whole seconds.
-pub(super) fn seconds(text: &str) -> Result<u32> {
-    text.parse().map_err(|_| {
-        Error::invalid_parameter(
-            "seconds",
-            "a number of seconds in digits alone, such as 3600 for an hour",
-        )
-    })
-}
-
-/// Reads a time such as `90s`, `10m` or `1h`.
-pub(super) fn life(text: &str) -> Result<Duration> {
-    let unit = |(number, seconds): (&str, u64)| Some((number.parse::<u32>().ok()?, seconds));
-    let found = [("s", 1), ("m", 60), ("h", 3600)]
-        .into_iter()
-        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))
-        .and_then(unit)
-        .filter(|(number, _)| *number > 0);
-    let (number, seconds) = found.ok_or_else(|| {
-        Error::invalid_parameter(
-            "time",
-            "a time is a whole number and a unit: 90s, 10m or 1h",
-        )
-    })?;
-    Ok(Duration::from_secs(u64::from(number) * seconds))
+/// Reads a life, which isn't nothing.
+pub(super) fn life(text: &str) -> Result<Seconds> {
+    let life: Seconds = text.parse()?;
+    if life == Seconds::new(0) {
+        return Err(Error::invalid_parameter("time", "it is more than 0"));
+    }
+    Ok(life)
 }
 
 /// Reads an instance's id, or that, a slash and a repository.

@@ -9,6 +9,7 @@ use super::output::Stdout;
 use super::{Context, arguments};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::clock::Timestamp;
+use crate::domain::seconds::Seconds;
 use crate::domain::{Error, Result};
 use crate::service::AuditFilter;
 use crate::views;
@@ -110,24 +111,7 @@ impl FromStr for When {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let back = || {
-            let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-            let seconds = match unit {
-                "s" => 1,
-                "m" => 60,
-                "h" => 60 * 60,
-                "d" => 24 * 60 * 60,
-                _ => return None,
-            };
-            // `parse` would take a sign.
-            let number = number
-                .bytes()
-                .all(|byte| byte.is_ascii_digit())
-                .then(|| number.parse::<u64>().ok())??;
-            Some(Self::Back(Duration::from_secs(
-                number.checked_mul(seconds)?,
-            )))
-        };
+        let back = || Seconds::with_units(text).map(|back| Self::Back(back.duration()));
         let at = || {
             Timestamp::parse_rfc3339(text)
                 .or_else(|| Timestamp::parse_date(text))
@@ -135,7 +119,7 @@ impl FromStr for When {
         };
         at().or_else(back).ok_or_else(|| {
             let why = "a time is written like 2025-01-02T03:04:05Z, a day like 2025-01-02 (its \
-                       beginning in UTC), and how far back like 12h: a number and s, m, h or d";
+                       beginning in UTC), and how far back like 12h, 1h30m or 7d";
             Error::invalid_parameter("time", why)
         })
     }
@@ -189,6 +173,7 @@ mod tests {
             "-5m",
             "+5m",
             "５m",
+            "30m1h",
             "99999999999999999999d",
             "2025-02-30",
             "2025-1-2",

@@ -4,22 +4,21 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
-use super::output::Output;
+use super::output::{Fields, Output};
 use super::{Failure, arguments};
 use crate::config::Settings;
 use crate::domain::{Error, Result as Done};
 use crate::open::{self, SetUp};
-use crate::transfer::{self, BackupTarget, DataPlace, TableSum};
+use crate::transfer::{self, BackupTarget, DataPlace, TableSum, Verified};
 use crate::views::view;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Write all data into a file, while the service runs.
-    Backup {
-        /// The new file; - writes to standard output, and the table to standard error.
-        file: PathBuf,
-    },
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+    Backup(Backup),
     /// Fill an empty database from a backup.
     Restore {
         /// The file that `transire backup` wrote.
@@ -27,6 +26,29 @@ pub(super) enum Command {
     },
     /// Copy all data into another, empty database.
     MigrateData(Migrate),
+}
+
+#[derive(Args)]
+pub(super) struct Backup {
+    /// The new file; - writes to standard output, and the table to standard error.
+    #[arg(required = true)]
+    file: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<BackupCommand>,
+}
+
+#[derive(Subcommand)]
+enum BackupCommand {
+    /// Check a backup without restoring it: that it is what was once written, and that the master
+    /// key opens its secrets.
+    Verify {
+        /// The file that `transire backup` wrote.
+        file: PathBuf,
+        /// The file of the master key. Without it, the one that the settings name is tried, if
+        /// there is one.
+        #[arg(long, value_name = "FILE")]
+        master_key_file: Option<PathBuf>,
+    },
 }
 
 /// The source and the destination, at least one of them.
@@ -54,8 +76,24 @@ view! {
     }
 }
 
+/// The advice about a new master key.
+pub(super) const KEEP_KEY: &str = "Keep the master key safe, and apart from backups of the data: \
+                                   without it no secret in the data can be read.";
+/// The names of the fields of [`set_up`].
+pub(super) const SET_UP_FIELDS: [&str; 4] = ["state", "data", "issuer", "master_key_file"];
+
 /// Sets up a store, and prints what it made or found.
 pub(super) async fn init(settings: &Settings, output: &Output) -> Done<()> {
+    let (fields, is_new) = set_up(settings).await?;
+    output.one(fields)?;
+    if is_new {
+        eprintln!("{KEEP_KEY} Next: `transire account create --name NAME`, and `transire serve`.");
+    }
+    Ok(())
+}
+
+/// Sets up a store; returns what it made or found, and whether the store is new.
+pub(super) async fn set_up(settings: &Settings) -> Done<(Fields, bool)> {
     let SetUp {
         service,
         is_new,
@@ -63,26 +101,15 @@ pub(super) async fn init(settings: &Settings, output: &Output) -> Done<()> {
         master_key_file,
     } = open::set_up(settings).await?;
     service.operations.warn_of_issuer();
-    output.one(vec![
-        ("state", if is_new { "made" } else { "was there" }.into()),
-        ("data", location.to_string().into()),
-        ("issuer", service.base.issuer().into()),
-        (
-            "master_key_file",
-            master_key_file
-                .map(|path| path.display().to_string())
-                .into(),
-        ),
-    ])?;
-    if is_new {
-        eprintln!(
-            "Keep the master key safe, and apart from backups of the data: without it no secret in \
-             the data can be read. Next: `transire account create --name NAME`, and `transire \
-             serve`."
-        );
-    }
+    let master_key_file = master_key_file.map(|path| path.display().to_string());
+    let values: [Value; 4] = [
+        if is_new { "made" } else { "was there" }.into(),
+        location.to_string().into(),
+        service.base.issuer().into(),
+        master_key_file.into(),
+    ];
     service.ledger.close().await;
-    Ok(())
+    Ok((SET_UP_FIELDS.into_iter().zip(values).collect(), is_new))
 }
 
 async fn migrate(settings: &Settings, places: &Migrate) -> Result<Vec<TableSum>, Failure> {
@@ -97,13 +124,82 @@ async fn migrate(settings: &Settings, places: &Migrate) -> Result<Vec<TableSum>,
     Ok(transfer::migrate(settings, from.as_ref(), to.as_ref()).await?)
 }
 
+impl Backup {
+    fn is_to_stdout(&self) -> bool {
+        self.file.as_deref() == Some(Path::new("-"))
+    }
+
+    fn target(&self) -> BackupTarget<'_> {
+        match &self.file {
+            Some(file) if !self.is_to_stdout() => BackupTarget::File(file),
+            _ => BackupTarget::Stdout,
+        }
+    }
+}
+
+/// Prints the tables of a backup that is whole, and whether its secrets can be read.
+async fn verify(
+    settings: &Settings,
+    file: &Path,
+    key_file: Option<&Path>,
+    output: &Output,
+) -> Result<(), Failure> {
+    let Verified {
+        backup,
+        secrets,
+        opened_by,
+    } = transfer::verify(settings, file, key_file).await?;
+    let rows: u64 = backup.tables.iter().map(|table| table.rows).sum();
+    let tables = backup.tables.into_iter().map(Table::from);
+    output.show(vec![
+        ("file", file.display().to_string().into()),
+        ("made_at", backup.made_at.into()),
+        ("schema", backup.schema.into()),
+        ("rows", rows.into()),
+        ("secrets", secrets.into()),
+        (
+            "opened_by",
+            opened_by.clone().map(|ids| ids.join(",")).into(),
+        ),
+        ("tables", output.objects(tables)),
+    ])?;
+    if opened_by.is_none() {
+        eprintln!(
+            "No master key was tried: --master-key-file names one, and then the secrets are \
+             opened, too."
+        );
+    }
+    Ok(())
+}
+
+impl From<TableSum> for Table {
+    fn from(sum: TableSum) -> Self {
+        Self {
+            table: sum.table,
+            rows: sum.rows,
+            sha256: sum.digest,
+        }
+    }
+}
+
 /// Runs the command, and ends with a reminder of the master key.
 pub(super) async fn run(
     settings: &Settings,
     command: Command,
     output: &Output,
 ) -> Result<(), Failure> {
-    let is_stdout = matches!(&command, Command::Backup { file } if file == Path::new("-"));
+    if let Command::Backup(Backup {
+        command:
+            Some(BackupCommand::Verify {
+                file,
+                master_key_file,
+            }),
+        ..
+    }) = &command
+    {
+        return verify(settings, file, master_key_file.as_deref(), output).await;
+    }
+    let is_stdout = matches!(&command, Command::Backup(backup) if backup.is_to_stdout());
     if is_stdout && std::io::stdout().is_terminal() {
         return Err(Failure::Usage(Error::invalid_parameter(
             "file",
@@ -111,16 +207,8 @@ pub(super) async fn run(
         )));
     }
     let (sums, key) = match command {
-        Command::Backup { file } => (
-            transfer::backup(
-                settings,
-                if is_stdout {
-                    BackupTarget::Stdout
-                } else {
-                    BackupTarget::File(&file)
-                },
-            )
-            .await?,
+        Command::Backup(backup) => (
+            transfer::backup(settings, backup.target()).await?,
             "The secrets in the backup are sealed by the master key, which is not in it: keep that \
              key too, in another place.",
         ),
@@ -140,11 +228,7 @@ pub(super) async fn run(
              start the one at the old place again.",
         ),
     };
-    let tables = sums.into_iter().map(|sum| Table {
-        table: sum.table,
-        rows: sum.rows,
-        sha256: sum.digest,
-    });
+    let tables = sums.into_iter().map(Table::from);
     if is_stdout {
         output.list_on_stderr(tables)?
     } else {

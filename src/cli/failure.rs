@@ -1,10 +1,27 @@
-//! The ways in which a command ends without success, and its message then.
+//! The ways in which a command ends, and what is said of a failure.
 
 use clap::CommandFactory;
 
 use super::Cli;
-use crate::domain::{Error, ErrorKind};
+use crate::config::LogFormat;
+use crate::domain::{Error, ErrorKind, Result};
 use crate::serve::Told;
+
+/// How a command ends that answers a question.
+pub(super) enum Ended {
+    Done,
+    /// The answer is no.
+    Denied,
+}
+
+impl Ended {
+    pub(super) fn answer(self) -> Result<(), Failure> {
+        match self {
+            Self::Done => Ok(()),
+            Self::Denied => Err(Failure::Denied),
+        }
+    }
+}
 
 /// The ways in which a command doesn't succeed.
 pub(super) enum Failure {
@@ -50,4 +67,15 @@ fn is_option(command: &clap::Command, name: &str) -> bool {
         || command
             .get_subcommands()
             .any(|below| is_option(below, name))
+}
+
+/// Logs why the service ended, where each line of its output is for a program.
+pub(super) fn log_in_its_form(format: LogFormat, error: Error) -> Failure {
+    match format {
+        LogFormat::Text => error.into(),
+        LogFormat::Json => {
+            tracing::error!(cause = error.cause(), "{error}");
+            Failure::Logged
+        }
+    }
 }

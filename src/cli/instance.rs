@@ -2,13 +2,14 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Context, arguments, output};
+use super::{Context, output};
 use crate::domain::ids::AccountId;
 use crate::domain::instance::{
     Algorithm, AnyInstanceId, DefaultMark, InstanceChange, KidFormat, OldRefreshTokens,
     RegistryKind, Specification,
 };
 use crate::domain::name::doubt_of_service;
+use crate::domain::seconds::Seconds;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
 use crate::service::{Call, Contents, InstanceChoice, NewInstance, Registry};
@@ -132,9 +133,9 @@ pub(super) struct Create {
     /// The algorithm that signs its tokens: ES256 or RS256.
     #[arg(long, default_value = "ES256")]
     alg: Algorithm,
-    /// The life of its tokens in seconds. Without it 300, for zot 3600.
-    #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds)]
-    token_ttl: Option<u32>,
+    /// The life of its tokens, such as 5m. Without it 5m, for zot 1h.
+    #[arg(long, value_name = "TIME")]
+    token_ttl: Option<Seconds>,
     /// The form of the key id in its tokens: thumbprint (RFC 7638) or libtrust.
     #[arg(long, default_value = "thumbprint")]
     kid: KidFormat,
@@ -182,7 +183,7 @@ async fn create(context: &Context, create: Create) -> Result<()> {
         issuer: create.issuer,
         algorithm: create.alg,
         kid_format: create.kid,
-        token_ttl_seconds: create.token_ttl,
+        token_ttl_seconds: create.token_ttl.map(Seconds::at_most_u32),
         registry_url: create.registry_url,
         specification: create.specification,
         default: if create.default {

@@ -20,6 +20,7 @@ mod failure;
 mod group;
 mod health;
 mod import;
+mod init;
 mod instance;
 mod keys;
 mod log;
@@ -33,6 +34,7 @@ mod repository;
 mod revoke;
 mod role;
 mod service_account;
+mod traces;
 mod user;
 
 use std::path::{Path, PathBuf};
@@ -40,9 +42,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use self::failure::{Failure, explain};
+use self::failure::{Ended, Failure, explain, log_in_its_form};
 use self::output::{Format, Output};
-use crate::config::{Arguments, DatabaseUrl, Listen, Log, LogFormat, Settings};
+use crate::config::{Arguments, DatabaseUrl, Listen, Log, Settings};
 use crate::domain::ids::AccountId;
 use crate::domain::printable::escape_lines;
 use crate::domain::{Error, Result};
@@ -51,7 +53,6 @@ use crate::open::{Open, open};
 use crate::quickstart::Quickstart;
 use crate::serve::{GivenSockets, Signals};
 use crate::service::{Call, Caller, RequestContext, Service};
-use crate::telemetry::{self, Exporter, Spans};
 use crate::{mock, quickstart, serve, version};
 
 /// Access credentials for container registries, by the APIs of Tencent Cloud TCR and Alibaba Cloud
@@ -117,7 +118,11 @@ enum Command {
     /// Ask a running service whether it is ready; the exit status is 0 if it is.
     Health(health::Health),
     /// Set up a new store: its master key, CA and issuer. An existing store stays as it is.
-    Init,
+    ///
+    /// With --config and a file that isn't there, or with an option of this command, it writes the
+    /// settings of a service for production, and makes its folders, too. At a terminal it asks for
+    /// what no option gives. Nothing that is there is overwritten.
+    Init(init::Options),
     /// Demonstrate the service in a minute: an account, a registry, and a log-in with each kind of
     /// credential.
     Quickstart(Quickstart),
@@ -223,13 +228,6 @@ impl Context {
     }
 }
 
-/// How a command ends that answers a question.
-enum Ended {
-    Done,
-    /// The answer is no.
-    Denied,
-}
-
 impl Cli {
     /// Reads the process's arguments. By its name as docker's credential helper, the program is
     /// that helper.
@@ -299,40 +297,28 @@ impl Cli {
         // Before anything waits.
         let mut signals = Signals::receive()?;
         let Self { global, command } = self;
-        let default_level = if matches!(command, Command::Serve { .. }) {
-            "info"
-        } else {
-            "warn"
-        };
-        let output = Output::new(global.output);
-        // These have neither data nor settings.
-        let command = match command {
-            Command::Manual(command) => return Ok(manual::run(&command, &output)?),
-            Command::Config(config::Command::Example) => return Ok(config::example(&output)?),
-            Command::Client(command) => {
-                log::start(&Log::default(), default_level, None);
-                let done = signals
-                    .unless_told(Box::pin(client::run(command, &output)))
-                    .await
-                    .map_err(Failure::Stopped)?;
-                return Ok(done?);
-            }
-            command => command,
+        let is_service = matches!(command, Command::Serve { .. });
+        let default_level = if is_service { "info" } else { "warn" };
+        let command = match run_without_data(command, &global, default_level, &mut signals).await? {
+            Some(command) => command,
+            None => return Ok(()),
         };
         let mut arguments = global.arguments()?;
         if let Command::Serve { listen } = command {
             arguments.listen = listen;
         }
         let loaded = Settings::load(arguments.clone())?;
-        let is_service = matches!(command, Command::Serve { .. });
-        let (spans, traces) = start_traces(&loaded.settings, is_service)?.unzip();
+        let (spans, traces) = traces::start(&loaded.settings, is_service)?.unzip();
         log::start(&loaded.settings.log, default_level, spans);
-        let settings = loaded.complete();
+        let loaded = loaded.complete();
+        let settings = &loaded.settings;
         match command {
-            Command::Config(_) => Ok(config::accepted(&settings, &output)?),
+            Command::Config(command) => {
+                Ok(config::run(&command, &loaded, &Output::new(global.output))?)
+            }
             Command::Serve { .. } => {
                 let served = async {
-                    serve::serve(&settings, arguments, sockets?, &mut signals, traces).await
+                    serve::serve(settings, arguments, sockets?, &mut signals, traces).await
                 };
                 served
                     .await
@@ -340,44 +326,51 @@ impl Cli {
             }
             Command::Mock(options) => {
                 let names_data = arguments.data_dir.is_some();
-                let ended = mock::run(&settings, names_data, &options, &mut signals).await?;
+                let ended = mock::run(settings, names_data, &options, &mut signals).await?;
                 ended.map_err(Failure::Stopped)
             }
-            Command::Quickstart(options) => quickstart::run(&settings, &options, &mut signals)
+            Command::Quickstart(options) => quickstart::run(settings, &options, &mut signals)
                 .await?
                 .map_err(Failure::Stopped),
             command => signals
-                .unless_told(Box::pin(run_to_its_end(&settings, global.output, command)))
+                .unless_told(Box::pin(run_to_its_end(settings, global.output, command)))
                 .await
                 .map_err(Failure::Stopped)?,
         }
     }
 }
 
-/// Makes what gathers and sends traces, where the settings say that the service has them.
-fn start_traces(settings: &Settings, is_service: bool) -> Result<Option<(Spans, Exporter)>> {
-    let endpoint = settings.telemetry.traces_endpoint.clone();
-    let Some(endpoint) = endpoint.filter(|_| is_service) else {
-        return Ok(None);
-    };
-    let settings = telemetry::Settings {
-        endpoint,
-        ca_file: settings.outgoing.ca_file.clone(),
-        per_thousand: settings.telemetry.traces_per_thousand,
-        version: version::VERSION,
-    };
-    telemetry::start(&settings).map(Some)
-}
-
-/// Logs why the service ended, where each line of its output is for a program.
-fn log_in_its_form(format: LogFormat, error: Error) -> Failure {
-    match format {
-        LogFormat::Text => error.into(),
-        LogFormat::Json => {
-            tracing::error!(cause = error.cause(), "{error}");
-            Failure::Logged
+/// Runs a command that has neither data nor settings; returns one that has.
+async fn run_without_data(
+    command: Command,
+    global: &Global,
+    log_level: &str,
+    signals: &mut Signals,
+) -> Result<Option<Command>, Failure> {
+    let output = Output::new(global.output);
+    let begin_log = || log::start(&Log::default(), log_level, None);
+    match command {
+        Command::Manual(command) => manual::run(&command, &output)?,
+        Command::Config(config::Command::Example) => config::example(&output)?,
+        Command::Policy(policy::Command::Check(check)) => {
+            policy::check(&check, &output)?.answer()?;
         }
+        Command::Keys(keys::Command::GenerateMaster { file }) => {
+            keys::generate_master(&file, &output)?;
+        }
+        Command::Client(command) => {
+            begin_log();
+            let done = signals.unless_told(Box::pin(client::run(command, &output)));
+            done.await.map_err(Failure::Stopped)??;
+        }
+        Command::Init(options) if options.is_for_production(global) => {
+            begin_log();
+            let done = signals.unless_told(Box::pin(init::run(options, global, &output)));
+            done.await.map_err(Failure::Stopped)??;
+        }
+        command => return Ok(Some(command)),
     }
+    Ok(None)
 }
 
 /// Runs a command that ends by itself.
@@ -388,7 +381,7 @@ async fn run_to_its_end(
 ) -> Result<(), Failure> {
     let output = Output::new(format);
     match command {
-        Command::Init => return Ok(data::init(settings, &output).await?),
+        Command::Init(_) => return Ok(data::init(settings, &output).await?),
         Command::Data(command) => return data::run(settings, command, &output).await,
         Command::Health(asked) => return Ok(health::run(settings, &asked, &output).await?),
         _ => {}
@@ -424,7 +417,7 @@ async fn run_to_its_end(
         Command::RegistryConfig(command) => registry_config::run(&context, command).await,
         Command::Serve { .. }
         | Command::Health(_)
-        | Command::Init
+        | Command::Init(_)
         | Command::Quickstart(_)
         | Command::Mock(_)
         | Command::Data(_)

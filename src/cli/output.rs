@@ -48,6 +48,18 @@ impl Output {
         }
     }
 
+    /// Returns objects as one field: a list for programs, one below the other for people, with
+    /// their values in the order of their fields.
+    pub(super) fn objects<V: View>(&self, items: impl Iterator<Item = V>) -> Value {
+        match self.format {
+            Format::Json => items.map(|item| json!(item)).collect(),
+            Format::Table => self.lines(items.map(|item| {
+                let values: Vec<_> = item.values().iter().map(cell).collect();
+                values.join(" ")
+            })),
+        }
+    }
+
     /// Prints the result of a command.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use super::{Context, Ended, Named, arguments, output, read_document};
 use crate::domain::ids::AccountId;
 use crate::domain::refusal::RefusalCause;
+use crate::domain::seconds::Seconds;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::{Outcome, RoleChange};
@@ -40,9 +41,9 @@ pub(super) struct Create {
     /// assume the role.
     #[arg(long, value_name = "FILE")]
     trust_policy: PathBuf,
-    /// The maximum life of a session in seconds: 3600 to 43200.
-    #[arg(long, value_name = "SECONDS", default_value_t = 7200, value_parser = arguments::seconds)]
-    max_session: u32,
+    /// The maximum life of a session: 1h to 12h.
+    #[arg(long, value_name = "TIME", default_value_t = Seconds::new(7200))]
+    max_session: Seconds,
 }
 
 #[derive(Args)]
@@ -52,9 +53,9 @@ pub(super) struct Update {
     /// A file with another trust policy.
     #[arg(long, value_name = "FILE", required_unless_present = "max_session")]
     trust_policy: Option<PathBuf>,
-    /// The maximum life of a session in seconds: 3600 to 43200.
-    #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds)]
-    max_session: Option<u32>,
+    /// The maximum life of a session: 1h to 12h.
+    #[arg(long, value_name = "TIME")]
+    max_session: Option<Seconds>,
 }
 
 #[derive(Args)]
@@ -131,7 +132,7 @@ async fn create(context: &Context, new: Create) -> Result<()> {
     let text = read_document("trust-policy", &trust_policy)?;
     let (role, warnings) = service
         .identity
-        .create_role(call, account, &name, &text, max_session)
+        .create_role(call, account, &name, &text, max_session.at_most_u32())
         .await
         .map_err(of_document)?;
     for warning in &warnings {
@@ -160,7 +161,7 @@ async fn update(context: &Context, change: Update) -> Result<()> {
         .transpose()?;
     let wanted = RoleChange {
         trust_policy: text.as_deref(),
-        max_session_seconds: change.max_session,
+        max_session_seconds: change.max_session.map(Seconds::at_most_u32),
     };
     let warnings = context
         .service

@@ -129,7 +129,7 @@ fn bounds(settings: &Settings) -> Result<(), Fault> {
         if let (Some(bounds), Some(number)) = (setting.bounds, setting.number)
             && !bounds.allow(number)
         {
-            return Err(Fault::new(&setting.path, bounds.allowed()));
+            return Err(Fault::new(&setting.path, bounds.allowed(setting.kind)));
         }
     }
     Ok(())

@@ -29,6 +29,35 @@ impl DatabaseUrl {
         }
     }
 
+    /// Takes an address from a place that nobody else reads.
+    ///
+    /// # Errors
+    /// `Misconfigured` for a text that is no PostgreSQL URL; nothing of it is quoted.
+    pub fn from_secret_text(text: &str) -> Result<Self> {
+        let is_known = |scheme: &str| ["postgres", "postgresql"].contains(&scheme);
+        if Address::divide(text).is_some_and(|address| is_known(address.scheme)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Error::misconfigured(
+                "a database's URL is written like postgres://USER:PASSWORD@HOST:5432/NAME",
+            ))
+        }
+    }
+
+    /// Returns the hosts and the database, without the user's password and without parameters.
+    pub fn without_password(&self) -> String {
+        // A text that isn't a URL may be anything.
+        Address::divide(&self.0).map_or_else(
+            || "a secret".to_owned(),
+            |address| {
+                format!(
+                    "{}://{}@{}/{}",
+                    address.scheme, address.user, address.hosts, address.database
+                )
+            },
+        )
+    }
+
     /// Returns the address as it was given.
     pub fn expose(&self) -> &str {
         &self.0

@@ -18,6 +18,8 @@ pub(super) struct Setting {
     pub(super) number: Option<u64>,
     /// The value, or words for its absence; a secret is not shown.
     pub(super) shown: String,
+    /// The value as an operator may see it.
+    pub(super) masked: String,
     /// The value as a settings file has it; none where nothing is set.
     pub(super) written: Option<toml::Value>,
     /// The moment from which another value holds.
@@ -55,6 +57,11 @@ pub(super) trait Value: Clone {
 
     /// Returns the value as the documents show it.
     fn show(&self) -> String;
+
+    /// Returns the value without what is secret about it.
+    fn masked(&self) -> String {
+        self.show()
+    }
 
     /// Returns the value as a settings file has it; none for what isn't set, and for a secret.
     fn written(&self) -> Option<toml::Value>;
@@ -140,6 +147,7 @@ impl<T: Value> Declared for T {
             bounds,
             number: self.number(),
             shown,
+            masked: self.masked(),
             written: self.written(),
             holds_from,
         });

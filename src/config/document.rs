@@ -50,7 +50,7 @@ fn row(
         ..
     }: &Setting,
 ) -> String {
-    let takes = bounds.map_or_else(|| kind.in_brief(), |bounds| bounds.in_brief());
+    let takes = bounds.map_or_else(|| kind.in_brief(), |bounds| bounds.in_brief(*kind));
     let by = match holds_from {
         HoldsFrom::Reload => "reload",
         HoldsFrom::Restart => "restart",

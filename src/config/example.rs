@@ -35,7 +35,7 @@ pub fn example() -> String {
 }
 
 /// Writes a comment in lines.
-fn comment(text: &str) -> String {
+pub(super) fn comment(text: &str) -> String {
     let mut lines = vec!["#".to_owned()];
     for word in text.split_whitespace() {
         let line = lines
@@ -50,7 +50,7 @@ fn comment(text: &str) -> String {
 }
 
 /// Leaves the targets of links out.
-fn without_links(text: &str) -> String {
+pub(super) fn without_links(text: &str) -> String {
     let mut pieces = text.split("](");
     let mut plain = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
@@ -95,6 +95,6 @@ mod tests {
             format!("{settings:?}"),
             format!("{:?}", Settings::default())
         );
-        assert!(uncommented.contains("max_staleness_seconds = 300"));
+        assert!(uncommented.contains("max_staleness_seconds = \"5m\""));
     }
 }

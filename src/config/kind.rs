@@ -3,12 +3,15 @@
 use std::ops::{RangeFrom, RangeInclusive};
 
 use super::listen::Listen;
+use crate::domain::seconds::Seconds;
 
 /// The sort of a setting's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A whole number up to this one.
     Whole(u64),
+    /// A time, in seconds or with units.
+    Seconds,
     Switch,
     Text,
     /// One of these words.
@@ -27,6 +30,7 @@ impl Kind {
         match self {
             Self::Whole(u64::MAX) => "is a whole number".to_owned(),
             Self::Whole(largest) => format!("is a whole number, at most {largest}"),
+            Self::Seconds => format!("is {}", Seconds::FORM),
             Self::Switch => "is true or false".to_owned(),
             Self::Text => "is text".to_owned(),
             Self::OneOf(words) => format!("is one of {}", words.join(", ")),
@@ -40,12 +44,21 @@ impl Kind {
     pub(super) fn in_brief(self) -> String {
         match self {
             Self::Whole(_) => "a number".to_owned(),
+            Self::Seconds => "a time".to_owned(),
             Self::Switch => "`true` or `false`".to_owned(),
             Self::Text => "text".to_owned(),
             Self::OneOf(words) => format!("`{}`", words.join("` or `")),
             Self::List => "a list of texts".to_owned(),
             Self::Figures => "a table of numbers".to_owned(),
             Self::Listen => "a port or an address".to_owned(),
+        }
+    }
+
+    /// Writes a number of this kind.
+    fn show(self, number: u64) -> String {
+        match self {
+            Self::Seconds => Seconds::new(number).to_string(),
+            _ => number.to_string(),
         }
     }
 
@@ -59,6 +72,10 @@ impl Kind {
         };
         match self {
             Self::Whole(largest) => is_whole(value, largest),
+            Self::Seconds => match value {
+                toml::Value::String(text) => text.parse::<Seconds>().is_ok(),
+                number => is_whole(number, u64::MAX),
+            },
             Self::Switch => value.is_bool(),
             Self::Text => value.is_str(),
             Self::OneOf(words) => value.as_str().is_some_and(|word| words.contains(&word)),
@@ -88,9 +105,12 @@ impl Kind {
             Self::Text | Self::OneOf(_) => typed
                 .filter(toml::Value::is_str)
                 .unwrap_or_else(as_it_stands),
-            Self::Whole(_) | Self::Switch | Self::List | Self::Figures | Self::Listen => {
-                typed.unwrap_or_else(as_it_stands)
-            }
+            Self::Whole(_)
+            | Self::Seconds
+            | Self::Switch
+            | Self::List
+            | Self::Figures
+            | Self::Listen => typed.unwrap_or_else(as_it_stands),
         }
     }
 }
@@ -126,37 +146,28 @@ impl Bounds {
         number >= self.least && self.largest.is_none_or(|largest| number <= largest)
     }
 
-    /// Says which numbers are allowed, in words that follow the setting's name.
-    pub(super) fn allowed(self) -> String {
+    /// Says which numbers are allowed of a kind, in words that follow the setting's name.
+    pub(super) fn allowed(self, kind: Kind) -> String {
         match self {
             // Elsewhere 0 often stands for "no limit" or "the default"; here it would refuse
             // everything.
             Self {
                 least: 1,
                 largest: None,
-            } => "is at least 1; leave it out for its usual value".to_owned(),
-            Self {
-                least,
-                largest: None,
-            } => format!("is at least {least}"),
-            Self {
-                least,
-                largest: Some(largest),
-            } => format!("is {least} to {largest}"),
+            } => format!(
+                "is at least {}; leave it out for its usual value",
+                kind.show(1)
+            ),
+            _ => format!("is {}", self.in_brief(kind)),
         }
     }
 
     /// Returns the same for a column of a table.
-    pub(super) fn in_brief(self) -> String {
-        match self {
-            Self {
-                least,
-                largest: None,
-            } => format!("at least {least}"),
-            Self {
-                least,
-                largest: Some(largest),
-            } => format!("{least} to {largest}"),
+    pub(super) fn in_brief(self, kind: Kind) -> String {
+        let least = kind.show(self.least);
+        match self.largest {
+            None => format!("at least {least}"),
+            Some(largest) => format!("{least} to {}", kind.show(largest)),
         }
     }
 }

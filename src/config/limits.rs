@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::declare::settings;
+use crate::domain::seconds::Seconds;
 
 settings! {
     /// Rates, sizes, times and queues.
@@ -59,19 +60,19 @@ settings! {
         /// half for forms. When they are used up, a body that is still arriving gives way: the
         /// oldest of the key that holds most, at the address that holds most.
         bodies_in_flight_bytes: usize = 32 << 20;
-        /// How long a whole body may take, in seconds. The service waits for 256 bodies of one
+        /// How long a whole body may take. The service waits for 256 bodies of one
         /// address at once. A body that never comes is charged to its address, which is forgiven
         /// one a second. A body that comes with its head isn't waited for. An access key that was
         /// right in the last minutes counts apart.
-        @reloads body_seconds: u64 = 10;
-        /// How long a TLS handshake, and then a request's head, may take, in seconds.
-        @reloads header_seconds: u64 = 10, 1..;
+        @reloads body_seconds: Seconds = Seconds::new(10);
+        /// How long a TLS handshake, and then a request's head, may take.
+        @reloads header_seconds: Seconds = Seconds::new(10), 1..;
         // A session token takes some of it.
         /// The largest head of a request, in bytes (431 beyond it); HTTP/1.1 has 100 lines at most.
         @reloads header_bytes: usize = 64 << 10, 8192..;
-        /// How long a connection may be without a request, in seconds. It is longer than a proxy
+        /// How long a connection may be without a request. It is longer than a proxy
         /// keeps a connection, so that the proxy closes it.
-        @reloads idle_seconds: u64 = 120, 1..;
+        @reloads idle_seconds: Seconds = Seconds::new(120), 1..;
         /// Connections at once; more wait in the kernel's queue. The process raises its soft limit
         /// on open files to the hard one. Where even that is too low, it takes fewer connections,
         /// and logs how many.
@@ -84,9 +85,9 @@ settings! {
         /// it those silent longest are closed. The limit is an eighth of all connections at most.
         /// Trusted proxies have none.
         @reloads unauthenticated_connections_per_address: usize = 128, 1..;
-        /// How many seconds a client may take nothing of its answers before its connection is
+        /// How long a client may take nothing of its answers before its connection is
         /// closed; an answer by HTTP/2 has three times as long at most.
-        @reloads answer_seconds: u32 = 15, 1..;
+        @reloads answer_seconds: Seconds = Seconds::new(15), 1..;
         /// Requests in work at once; more are refused.
         requests_in_work: usize = 1000, 1..;
         /// How long requests may wait for a processor, all the time for a tenth of a second, before
@@ -95,8 +96,8 @@ settings! {
         /// Audit lines that wait to be written. A line has at most 2,560 bytes, so they take 49 MiB
         /// at most; usual lines have 300.
         audit_queue: usize = 20_000, 1..;
-        /// How long a request waits for the database, in seconds; while the database is known to be
+        /// How long a request waits for the database; while the database is known to be
         /// away, none waits.
-        database_seconds: u64 = 5, 1..;
+        database_seconds: Seconds = Seconds::new(5), 1..;
     }
 }

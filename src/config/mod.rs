@@ -11,18 +11,21 @@ mod check;
 mod database_url;
 mod declare;
 mod document;
+mod effective;
 mod environment;
 mod example;
 mod kind;
 mod known;
 mod limits;
 mod listen;
+mod new_file;
 mod settings;
 mod sources;
 #[cfg(test)]
 mod tests;
 mod values;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,12 +35,14 @@ pub use self::database_url::DatabaseUrl;
 pub use self::declare::Change;
 use self::declare::{Declared, Entry};
 pub use self::document::document;
+pub use self::effective::Effective;
 pub use self::environment::{
     SupervisorVariables, find_program, given_socket_names, refuses_colours,
 };
 pub use self::example::example;
 pub use self::limits::Limits;
 pub use self::listen::Listen;
+pub use self::new_file::NewFile;
 pub use self::settings::{
     Cors, Keys, Log, Outgoing, Postgres, ServiceAccounts, Settings, Shared, Shutdown, Signatures,
     Telemetry, Tls,
@@ -66,18 +71,21 @@ pub struct Loaded {
     pub settings: Settings,
     /// A warning for the log.
     warning: Option<String>,
+    /// Of each setting that isn't at its default the place that sets it.
+    origins: BTreeMap<String, String>,
 }
 
 impl Loaded {
     /// Returns the settings with the database's password, once there is a log: it is warned of a
     /// password that others can read, and of a password file that isn't used.
-    pub fn complete(self) -> Settings {
-        if let Some(warning) = self.warning {
+    #[must_use]
+    pub fn complete(mut self) -> Self {
+        if let Some(warning) = &self.warning {
             tracing::warn!("{warning}");
         }
-        let mut settings = self.settings;
-        settings.database = settings.database.map(DatabaseUrl::with_known_password);
-        settings
+        let database = self.settings.database.take();
+        self.settings.database = database.map(DatabaseUrl::with_known_password);
+        self
     }
 }
 
@@ -88,9 +96,7 @@ impl Settings {
     /// `Misconfigured` names the file and the line, or the variable, and says which values are
     /// allowed.
     pub fn load(arguments: Arguments) -> Result<Loaded> {
-        let file = arguments
-            .config
-            .or_else(|| std::env::var_os(CONFIG).map(PathBuf::from));
+        let file = settings_file(arguments.config.as_deref());
         let text = match &file {
             Some(path) => std::fs::read_to_string(path).map_err(|error| {
                 Error::misconfigured(format!(
@@ -113,7 +119,7 @@ impl Settings {
                     "the variable {name} is not UTF-8"
                 ))),
             });
-        let mut settings = Self::read(
+        let (mut settings, mut origins) = Self::read(
             file.as_deref(),
             &text,
             variables.collect::<Result<Vec<_>>>()?,
@@ -125,10 +131,23 @@ impl Settings {
         if settings.master_key.is_none() && settings.master_key_file.is_none() {
             settings.master_key_file = environment::master_key_credential();
         }
-        settings.data_dir = arguments.data_dir.unwrap_or(settings.data_dir);
-        settings.listen = arguments.listen.unwrap_or(settings.listen);
-        settings.database = arguments.database.or(settings.database);
-        Ok(Loaded { settings, warning })
+        if let Some(data_dir) = arguments.data_dir {
+            settings.data_dir = data_dir;
+            origins.insert("data_dir".to_owned(), "--data-dir".to_owned());
+        }
+        if let Some(listen) = arguments.listen {
+            settings.listen = listen;
+            origins.insert("listen".to_owned(), "--listen".to_owned());
+        }
+        if arguments.database.is_some() {
+            settings.database = arguments.database;
+            origins.insert("database".to_owned(), "--database".to_owned());
+        }
+        Ok(Loaded {
+            settings,
+            warning,
+            origins,
+        })
     }
 
     /// Returns these settings with what `new` changes in them while a service runs, and all that
@@ -148,23 +167,25 @@ impl Settings {
         text: &str,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self> {
-        Self::read(None, text, variables)
+        Self::read(None, text, variables).map(|(settings, _)| settings)
     }
 
+    /// Reads the settings, and of each that is set the place that sets it.
     fn read(
         file: Option<&Path>,
         text: &str,
         variables: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self> {
+    ) -> Result<(Self, BTreeMap<String, String>)> {
         let mut sources = Sources::new(file, text);
-        let merged = sources.merge(variables)?;
-        // Each is of its kind by now. One figure can still be missing among several that are set
-        // together.
+        let mut merged = sources.merge(variables)?;
+        let origins = sources.origins(&merged);
+        sources.complete(&mut merged);
+        // Each is of its kind by now, and no table lacks one of those that it needs.
         let settings: Self = merged.try_into().map_err(|error: toml::de::Error| {
             Error::misconfigured(error.to_string().trim_end().replace('\n', " "))
         })?;
         check::check(&settings).map_err(|fault| sources.error(&fault))?;
-        Ok(settings)
+        Ok((settings, origins))
     }
 
     /// Returns the settings of the HTTP server.
@@ -173,7 +194,7 @@ impl Settings {
         http::Settings {
             max_body_bytes: limits.body_bytes,
             max_tc3_body_bytes: limits.tc3_body_bytes,
-            body_timeout: Duration::from_secs(limits.body_seconds),
+            body_timeout: limits.body_seconds.duration(),
             body_budget_bytes: limits.bodies_in_flight_bytes,
             max_in_work: limits.requests_in_work,
             max_wait: Duration::from_millis(limits.wait_milliseconds),
@@ -199,6 +220,13 @@ impl Settings {
     pub fn realm(&self) -> String {
         format!("{}/token", self.public_url)
     }
+}
+
+/// Returns the settings file: that of an argument, or of the variable.
+pub fn settings_file(argument: Option<&Path>) -> Option<PathBuf> {
+    argument
+        .map(Path::to_owned)
+        .or_else(|| std::env::var_os(CONFIG).map(PathBuf::from))
 }
 
 /// Refuses a settings file that holds the master key and that others may read; returns a warning of

@@ -10,6 +10,7 @@ use super::declare::settings;
 use super::limits::Limits;
 use super::listen::Listen;
 use super::values::{Isolation, LogFormat, MasterKeyText, SharedUrl};
+use crate::domain::seconds::Seconds;
 use crate::service::{AuditMode, BySpecification, Quotas, ServiceAccountGrant};
 
 settings! {
@@ -29,10 +30,10 @@ settings! {
         /// The PostgreSQL database, `postgres://user@host:5432/name`: [its
         /// URL](#the-databases-url).
         database: Option<DatabaseUrl> = None => "SQLite in `data_dir`";
-        /// Bounds how long a process answers from its caches while it can't read the change feed,
-        /// in seconds. A replica without its database may miss a revocation for so long. 0 refuses
-        /// as soon as the loss is noticed, within a second.
-        max_staleness_seconds: u64 = 300;
+        /// Bounds how long a process answers from its caches while it can't read the change feed. A
+        /// replica without its database may miss a revocation for so long. 0 refuses as soon as the
+        /// loss is noticed, within a second.
+        max_staleness_seconds: Seconds = Seconds::new(300);
         /// The master key itself, 64 hexadecimal characters; several are divided by spaces. A file
         /// is better. A settings file that holds it is refused unless its owner alone can read it.
         master_key: Option<MasterKeyText> = None;
@@ -113,12 +114,12 @@ settings! {
         prepared_statements: bool = true;
         /// The isolation of transactions; `serializable` is the strictest level.
         isolation: Isolation = Isolation::ReadCommitted;
-        /// How long each host may take to let a connection in, in seconds.
-        connect_seconds: u64 = 3, 1..;
-        /// How long the server may work on one statement, in seconds.
-        statement_seconds: u64 = 5, 1..;
-        /// How long `serve` waits at its start for a database that doesn't answer, in seconds.
-        start_seconds: u64 = 60;
+        /// How long each host may take to let a connection in.
+        connect_seconds: Seconds = Seconds::new(3), 1..;
+        /// How long the server may work on one statement.
+        statement_seconds: Seconds = Seconds::new(5), 1..;
+        /// How long `serve` waits at its start for a database that doesn't answer.
+        start_seconds: Seconds = Seconds::new(60);
         /// Whether replicas also announce changes by LISTEN and NOTIFY; they poll for them five
         /// times a second in any case. It is off without `postgres.prepared_statements`, and is
         /// given up where the database doesn't know it.
@@ -145,11 +146,11 @@ settings! {
         /// The accepted methods, of `TC3-HMAC-SHA256`, `HmacSHA256` and `HmacSHA1` (Tencent),
         /// `ACS3-HMAC-SHA256` and `HMAC-SHA1` (Alibaba's RPC V1 and ROA V1, which share the name).
         @reloads allow: Option<Vec<String>> = None => "all";
-        /// How far a request's time may be from the server's, before or after, in seconds. The
+        /// How far a request's time may be from the server's, before or after. The
         /// vendors' own 300 (Tencent) and 900 (Alibaba) stay where they are less. A smaller window
         /// shortens the time in which a recorded request can be replayed, and needs clocks that are
         /// as exact.
-        @reloads window_seconds: u64 = 900, 1..=900;
+        @reloads window_seconds: Seconds = Seconds::new(900), 1..=900;
     }
 }
 
@@ -192,11 +193,11 @@ settings! {
 settings! {
     /// How the service ends.
     Shutdown {
-        /// How long, after SIGTERM, `/readyz` answers 503 while connections are still accepted, in
-        /// seconds. It is longer than the load balancer needs to notice.
-        @reloads delay_seconds: u64 = 0;
-        /// How long requests in work may then take, in seconds.
-        @reloads drain_seconds: u64 = 10;
+        /// How long, after SIGTERM, `/readyz` answers 503 while connections are still accepted. It
+        /// is longer than the load balancer needs to notice.
+        @reloads delay_seconds: Seconds = Seconds::new(0);
+        /// How long requests in work may then take.
+        @reloads drain_seconds: Seconds = Seconds::new(10);
     }
 }
 
@@ -225,9 +226,9 @@ settings! {
         /// CA certificates that are trusted besides the system's (which `SSL_CERT_FILE` replaces),
         /// PEM, read at first use. Registries are verified by them, too.
         ca_file: Option<PathBuf> = None;
-        /// How long a request to an issuer or to a registry may take, in seconds. Registries may
+        /// How long a request to an issuer or to a registry may take. Registries may
         /// always be at private addresses and without TLS: the operator alone says where they are.
-        seconds: u64 = 5, 1..=60;
+        seconds: Seconds = Seconds::new(5), 1..=60;
     }
 }
 
@@ -262,10 +263,10 @@ settings! {
         /// each at most, until their last session ends. One caller takes a quarter at most.
         @reloads session_policies;
         /// Namespaces of one instance, by its specification, as Tencent sells them; an operator's
-        /// instance is premium. A table that is given whole has all three.
+        /// instance is premium.
         @reloads namespaces;
         /// Recorded repositories of one instance, in all its namespaces, by its specification; an
-        /// import may exceed the quota. A table that is given whole has all three.
+        /// import may exceed the quota.
         @reloads repositories;
     }
 }

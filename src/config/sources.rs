@@ -108,6 +108,31 @@ impl<'s> Sources<'s> {
         Ok(table)
     }
 
+    /// Returns, of each setting that the file and the variables set, the place that does.
+    pub(super) fn origins(&self, merged: &toml::Table) -> BTreeMap<String, String> {
+        let set = self
+            .known
+            .iter()
+            .filter(|known| is_set(merged, &known.path));
+        set.filter_map(|known| Some((known.path.clone(), self.place_of(&known.path)?)))
+            .collect()
+    }
+
+    /// Gives each table that is set the settings that it lacks, with their defaults.
+    pub(super) fn complete(&self, merged: &mut toml::Table) {
+        for known in &self.known {
+            let Some((table, _)) = known.path.rsplit_once('.') else {
+                continue;
+            };
+            if let Some(value) = known.written.clone()
+                && is_set(merged, table)
+                && !is_set(merged, &known.path)
+            {
+                put(merged, &known.path, value);
+            }
+        }
+    }
+
     /// Makes the error for a setting, with where it was set.
     pub(super) fn error(&self, fault: &Fault) -> Error {
         let Fault { setting, text } = fault;
@@ -225,6 +250,17 @@ fn path(variable: &str) -> String {
 /// Returns the variable of a setting.
 pub(super) fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.replace('.', "__").to_ascii_uppercase())
+}
+
+/// Tells whether there is a value where `path` leads.
+fn is_set(table: &toml::Table, path: &str) -> bool {
+    match path.split_once('.') {
+        None => table.contains_key(path),
+        Some((first, rest)) => table
+            .get(first)
+            .and_then(toml::Value::as_table)
+            .is_some_and(|inner| is_set(inner, rest)),
+    }
 }
 
 /// Puts a value where `path` leads, through tables that are there or are made.

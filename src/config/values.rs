@@ -9,6 +9,7 @@ use super::database_url::DatabaseUrl;
 use super::declare::Value;
 use super::kind::Kind;
 use super::listen::Listen;
+use crate::domain::seconds::Seconds;
 use crate::domain::secret::Secret;
 use crate::service::{AuditMode, ServiceAccountGrant};
 
@@ -92,6 +93,29 @@ macro_rules! numbers {
 
 numbers!(u32, u64, usize);
 
+impl Value for Seconds {
+    const KIND: Kind = Kind::Seconds;
+
+    fn is(&self, other: &Self) -> bool {
+        self == other
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+
+    fn written(&self) -> Option<toml::Value> {
+        Some(match self.get() {
+            0 => 0.into(),
+            _ => self.to_string().into(),
+        })
+    }
+
+    fn number(&self) -> Option<u64> {
+        Some(self.get())
+    }
+}
+
 /// Types of which a setting has one of a few words; a test compares the words with those that are
 /// read.
 macro_rules! words {
@@ -145,7 +169,27 @@ macro_rules! secrets {
     };
 }
 
-secrets!(DatabaseUrl, MasterKeyText, SharedUrl);
+secrets!(MasterKeyText, SharedUrl);
+
+impl Value for DatabaseUrl {
+    const KIND: Kind = Kind::Text;
+
+    fn is(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+
+    fn show(&self) -> String {
+        "a secret".to_owned()
+    }
+
+    fn masked(&self) -> String {
+        self.without_password()
+    }
+
+    fn written(&self) -> Option<toml::Value> {
+        None
+    }
+}
 
 impl Value for bool {
     const KIND: Kind = Kind::Switch;
@@ -275,6 +319,10 @@ impl<T: Value> Value for Option<T> {
 
     fn written(&self) -> Option<toml::Value> {
         self.as_ref().and_then(T::written)
+    }
+
+    fn masked(&self) -> String {
+        self.as_ref().map_or_else(|| "none".to_owned(), T::masked)
     }
 
     fn number(&self) -> Option<u64> {

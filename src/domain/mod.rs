@@ -34,6 +34,7 @@ pub mod refusal;
 pub mod repository;
 pub mod role_name;
 pub mod scope;
+pub mod seconds;
 pub mod secret;
 pub mod service_account;
 pub mod switch;

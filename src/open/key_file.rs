@@ -46,19 +46,24 @@ impl KeyFile {
     /// # Errors
     /// `Misconfigured` when the file can't be written.
     pub(super) fn create(&self, random: &dyn Random) -> Result<()> {
+        match self.create_with(&MasterKey::generate(random), random) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(self.unwritable(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the file, which must not be there, with one key.
+    fn create_with(&self, key: &MasterKey, random: &dyn Random) -> std::io::Result<()> {
         let draft = self.draft(random);
         let written = (|| {
-            write_new(&draft, MasterKey::generate(random).to_text().expose(), None)?;
+            write_new(&draft, key.to_text().expose(), None)?;
             // Unlike a rename, a link never replaces a file.
             std::fs::hard_link(&draft, &self.path)?;
             sync(&self.path)
         })();
         // The draft holds a key, so it must not stay, whether it was linked or not.
         std::fs::remove_file(&draft).ok();
-        match written {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(self.unwritable(&error)),
-            _ => Ok(()),
-        }
+        written
     }
 
     /// Fails when others may read or replace the keys, and warns when a group may read the file of
@@ -150,11 +155,10 @@ impl MasterKeySource for KeyFile {
             .map(Secret::new)
             .map_err(|error| {
                 Error::misconfigured(format!(
-                    "the master key file {} can't be read: {error}. Put the key back (it is in no \
+                    "the master key file {0} can't be read: {error}. Put the key back (it is in no \
                      backup of the data), or name its file with master_key_file or \
-                     TRANSIRE_MASTER_KEY_FILE. A database server always wants it given; make one \
-                     with: \
-                     head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n'",
+                     TRANSIRE_MASTER_KEY_FILE. A database server always wants it given: \
+                     `transire keys generate-master {0}` makes one for a new store",
                     self.path.display()
                 ))
             })?;
@@ -200,6 +204,29 @@ impl MasterKeySource for GivenKeys {
 
     fn place(&self) -> String {
         "the setting master_key".to_owned()
+    }
+}
+
+/// Makes a new file with a new key, and returns the key's id.
+///
+/// # Errors
+/// As [`generate_master_key`](super::generate_master_key).
+pub(super) fn generate(path: &Path) -> Result<String> {
+    let file = KeyFile::new(path, Keeper::Operator);
+    let folder = file.path.parent().filter(|folder| folder.is_dir());
+    folder.map_or(Ok(()), |folder| {
+        secret_files::check_folder("the folder of the master key file,", folder)
+    })?;
+    let key = MasterKey::generate(&SystemRandom);
+    match file.create_with(&key, &SystemRandom) {
+        Ok(()) => Ok(key.id().to_owned()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Err(Error::misconfigured(format!(
+                "the file {} is there, and is not overwritten",
+                path.display()
+            )))
+        }
+        Err(error) => Err(file.unwritable(&error)),
     }
 }
 

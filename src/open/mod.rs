@@ -1,18 +1,20 @@
 //! Opening the data: the store, its master key, and the service over both.
 
+mod given_keys;
 mod key_file;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::given_keys::KnownMasterKeys;
 use self::key_file::{GivenKeys, Keeper, KeyFile};
 use crate::config::{DatabaseUrl, Isolation, Settings};
 use crate::domain::Result;
 use crate::domain::clock::{SystemClock, SystemRandom};
 use crate::domain::secret::Secret;
 use crate::secret_files;
-use crate::service::{self, MasterKeys, Service};
+use crate::service::{self, MasterKeySource, MasterKeys, Service};
 use crate::sign;
 pub use crate::store::Open;
 use crate::store::{self, Location, PostgresOptions, Statements, Store};
@@ -50,18 +52,52 @@ pub async fn set_up(settings: &Settings) -> Result<SetUp> {
     open_or_set_up(settings, Open::SetUp).await
 }
 
-async fn open_or_set_up(settings: &Settings, how: Open) -> Result<SetUp> {
-    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+/// Checks the place of the data and the master key as [`open`] does for [`Open::Serve`]; makes
+/// nothing, and connects to no server. The data may not be there yet.
+///
+/// # Errors
+/// Each is `Misconfigured`, with what to do.
+pub fn check(settings: &Settings) -> [Result<()>; 3] {
     let location = location(settings);
-    let path = settings
+    let folder = match &location {
+        Location::Directory(folder) => check_data_folder(folder, Open::Serve),
+        Location::Memory | Location::Postgres { .. } => Ok(()),
+    };
+    let path = master_key_path(settings);
+    let key_file = KeyFile::new(&path, keeper(settings));
+    let must_be_there =
+        keeper(settings) == Keeper::Operator || path.exists() || location.has_file();
+    let keys = match &settings.master_key {
+        Some(text) => GivenKeys(text.0.clone()).read().map(drop),
+        None if must_be_there => key_file
+            .check_permissions()
+            .and_then(|()| key_file.read().map(drop)),
+        None => Ok(()),
+    };
+    [location.check(), folder, keys]
+}
+
+/// Returns the file that holds the master keys unless the settings do.
+pub fn master_key_path(settings: &Settings) -> PathBuf {
+    settings
         .master_key_file
         .clone()
-        .unwrap_or_else(|| settings.data_dir.join("master.key"));
-    let keeper = if settings.database.is_none() {
+        .unwrap_or_else(|| settings.data_dir.join("master.key"))
+}
+
+fn keeper(settings: &Settings) -> Keeper {
+    if settings.database.is_none() {
         Keeper::Service
     } else {
         Keeper::Operator
-    };
+    }
+}
+
+async fn open_or_set_up(settings: &Settings, how: Open) -> Result<SetUp> {
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let location = location(settings);
+    let path = master_key_path(settings);
+    let keeper = keeper(settings);
     let read_keys = || match &settings.master_key {
         Some(text) => MasterKeys::read(Box::new(GivenKeys(text.0.clone()))),
         None => MasterKeys::read(Box::new(KeyFile::new(&path, keeper))),
@@ -142,9 +178,9 @@ pub fn at_server(settings: &Settings, url: &DatabaseUrl) -> Location {
         } else {
             Statements::Unnamed
         },
-        connect_timeout: Duration::from_secs(postgres.connect_seconds),
-        statement_timeout: Duration::from_secs(postgres.statement_seconds),
-        start_timeout: Duration::from_secs(postgres.start_seconds),
+        connect_timeout: postgres.connect_seconds.duration(),
+        statement_timeout: postgres.statement_seconds.duration(),
+        start_timeout: postgres.start_seconds.duration(),
         notify: postgres.notify,
     };
     Location::Postgres {
@@ -160,9 +196,19 @@ fn signatures(settings: &Settings) -> service::Signatures {
     };
     service::Signatures {
         methods: sign::Method::ALL.into_iter().filter(allowed).collect(),
-        window: Duration::from_secs(settings.signatures.window_seconds),
+        window: settings.signatures.window_seconds.duration(),
         stand_in: None,
     }
+}
+
+/// Returns the server that replicas share, if the settings name one.
+pub fn shared_settings(settings: &Settings) -> Option<service::SharedSettings> {
+    let url = settings.shared.url.as_ref()?;
+    Some(service::SharedSettings {
+        url: url.0.clone(),
+        ca_file: settings.shared.ca_file.clone(),
+        timeout: Duration::from_millis(settings.shared.timeout_ms),
+    })
 }
 
 /// Returns the service's part of the settings.
@@ -178,18 +224,10 @@ pub fn service_settings(settings: &Settings) -> service::Settings {
             days: settings.audit_days,
             queue: limits.audit_queue,
         },
-        max_staleness: Duration::from_secs(settings.max_staleness_seconds),
-        database_patience: Duration::from_secs(limits.database_seconds),
+        max_staleness: settings.max_staleness_seconds.duration(),
+        database_patience: limits.database_seconds.duration(),
         signatures: signatures(settings),
-        shared: settings
-            .shared
-            .url
-            .as_ref()
-            .map(|url| service::SharedSettings {
-                url: url.0.clone(),
-                ca_file: settings.shared.ca_file.clone(),
-                timeout: Duration::from_millis(settings.shared.timeout_ms),
-            }),
+        shared: shared_settings(settings),
         limits: service::LimitSettings {
             requests_per_second: limits.requests_per_second,
             requests_per_second_by_action: limits.actions.clone(),
@@ -211,10 +249,24 @@ pub fn service_settings(settings: &Settings) -> service::Settings {
             allow_http: settings.outgoing.allow_http,
             allow_private_addresses: settings.outgoing.allow_private_addresses,
             ca_file: settings.outgoing.ca_file.clone(),
-            timeout: Duration::from_secs(settings.outgoing.seconds),
+            timeout: settings.outgoing.seconds.duration(),
         },
         keys: service::KeySchedule::of_days(settings.keys.signing_days, settings.keys.sealing_days),
     }
+}
+
+/// Makes a master key, which nothing has been wrapped by.
+pub fn new_master_key() -> MasterKey {
+    MasterKey::generate(&SystemRandom)
+}
+
+/// Makes a master key in a new file, which its owner alone can read; returns the key's id.
+///
+/// # Errors
+/// `Misconfigured` for a file that is there already or can't be written, or whose folder every user
+/// can write to.
+pub fn generate_master_key(path: &Path) -> Result<String> {
+    key_file::generate(path)
 }
 
 /// Reads a master key that the operator made, alone in its file.

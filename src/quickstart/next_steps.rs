@@ -15,6 +15,9 @@ pub(super) fn next_steps(
     registry: Option<&str>,
 ) {
     let registry = registry.unwrap_or("REGISTRY");
+    // The quickstart isn't installed, so its name alone isn't found.
+    let program = std::env::current_exe()
+        .map_or_else(|_| "transire".to_owned(), |path| path.display().to_string());
     let (id, secret) = (&key.id, key.secret.expose());
     say(&format!(
         "
@@ -32,6 +35,11 @@ Tencent Cloud's command line does the same, and takes 665 MB:
 
 venv/bin/pip install tccli
 venv/bin/tccli tcr CreateInstanceToken --RegistryId {tcr} --endpoint http://{endpoint}
+
+Or without anything to install: this program gets a credential, and docker logs in with it:
+
+{program} get-login-password --endpoint http://{endpoint} --instance {tcr} | \
+docker login -u {username} --password-stdin {registry}
 ",
         tcr = instance.id,
         sdks = sdk_steps(instance, endpoint),

@@ -121,7 +121,7 @@ impl Gate {
         keeper: Keeper,
     ) {
         server.close();
-        let delay = Duration::from_secs(settings.shutdown.delay_seconds);
+        let delay = settings.shutdown.delay_seconds.duration();
         // Load balancers learn it from `/readyz`, and stop sending; until then requests are served
         // as ever.
         if !delay.is_zero()
@@ -138,7 +138,7 @@ impl Gate {
         }
         self.phase.send_replace(Phase::Draining);
         if tokio::time::timeout(
-            Duration::from_secs(settings.shutdown.drain_seconds),
+            settings.shutdown.drain_seconds.duration(),
             self.phase.closed(),
         )
         .await
@@ -178,9 +178,9 @@ impl Terms {
             connections: Connections {
                 server,
                 tls,
-                header_time: Duration::from_secs(limits.header_seconds),
-                idle_time: Duration::from_secs(limits.idle_seconds),
-                answer_time: Duration::from_secs(limits.answer_seconds.into()),
+                header_time: limits.header_seconds.duration(),
+                idle_time: limits.idle_seconds.duration(),
+                answer_time: limits.answer_seconds.duration(),
             },
             with_proxies: protocol(limits.header_bytes, MAX_STREAMS_OF_PROXY),
             with_others: protocol(limits.header_bytes, MAX_STREAMS),
@@ -199,8 +199,8 @@ pub(super) fn slot_limits(settings: &Settings, fitting: usize) -> SlotLimits {
         unauthenticated_per_address: limits
             .unauthenticated_connections_per_address
             .min(fitting.div_ceil(8)),
-        grace_seconds: u32::try_from(limits.header_seconds).unwrap_or(u32::MAX),
-        answer_seconds: limits.answer_seconds,
+        grace_seconds: limits.header_seconds.at_most_u32(),
+        answer_seconds: limits.answer_seconds.at_most_u32(),
     }
 }
 

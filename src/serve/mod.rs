@@ -6,6 +6,7 @@
 //! certificates, and [`signals`] end it all. [`supervisor`] hears of it.
 
 mod activity;
+mod check;
 mod connection;
 mod gate;
 mod listeners;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+pub use self::check::{Findings, check};
 use self::listeners::Keeper;
 pub use self::listeners::{GivenSockets, Listener, bind};
 use self::reload::Reloader;

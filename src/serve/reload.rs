@@ -56,7 +56,7 @@ fn reload(
     arguments: Arguments,
     given: Option<SocketAddr>,
 ) -> Result<Vec<Change>> {
-    let new = Settings::load(arguments)?.complete();
+    let new = Settings::load(arguments)?.complete().settings;
     check_transport(&new, given.unwrap_or_else(|| new.listen.address()))?;
     let present = running.settings();
     match &running.tls {

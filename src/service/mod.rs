@@ -48,6 +48,7 @@ pub use self::exchange::Exchange;
 pub use self::exchange::log_ins::{AskedLogIn, IssuedLogIn};
 pub use self::exchange::{AskedToken, Exchanged, Offline};
 pub use self::identity::Identity;
+pub use self::identity::documents::{CheckedDocument, DocumentKind};
 pub use self::identity::explained_tokens::TokenInQuestion;
 pub use self::identity::groups::Membership;
 pub use self::identity::imports::{ExistingUsers, ImportState, ImportedUser};
@@ -61,7 +62,7 @@ pub use self::keys::Keys;
 pub use self::keys::{
     CaStep, ExportedCa, ImportedLeaf, KeyInfo, KeyKind, KeyState, MasterKeyInfo, MasterKeyState,
     MasterKeyStep, NextStep, PrivatePart, Retired, SigningRequest, Warning, WarningKind, is_set_up,
-    set_up,
+    opens, set_up,
 };
 pub use self::ledger::actions::AuditAction;
 pub use self::ledger::queue::AuditMode;
@@ -73,6 +74,7 @@ pub use self::memory::master_keys::{MasterKeySource, MasterKeys};
 pub use self::operations::Operations;
 pub use self::operations::audit_log::{AuditBatch, AuditFilter};
 pub use self::operations::metrics::ServiceMetrics;
+pub use self::operations::replicas::check_shared;
 pub use self::quotas::{BySpecification, Quotas};
 pub use self::registry::Registry;
 pub use self::registry::allow_lists::AllowListPlace;

@@ -95,6 +95,27 @@ pub enum Location {
     },
 }
 
+impl Location {
+    /// Checks a server's URL and its CA file, without connecting to it.
+    ///
+    /// # Errors
+    /// `Misconfigured` when they can't be read.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Directory(_) | Self::Memory => Ok(()),
+            Self::Postgres { url, options } => postgres::check(url, options),
+        }
+    }
+
+    /// Tells whether there is a database file; a server isn't asked.
+    pub fn has_file(&self) -> bool {
+        match self {
+            Self::Directory(directory) => sqlite::is_there(directory),
+            Self::Memory | Self::Postgres { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Location {
     /// Writes the directory, or the database's URL without user, password and parameters.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -92,6 +92,17 @@ impl Holder {
         Self::AccessKey,
     ];
 
+    /// Returns the table of these rows, and the column of the secret.
+    pub(super) fn column(self) -> (&'static str, &'static str) {
+        match self {
+            Self::SealingKey => ("sealing_key", "wrapped"),
+            Self::SigningKey => ("signing_key", "wrapped_private"),
+            Self::Authority => ("authority", "wrapped_private"),
+            Self::InstanceKey => ("instance_key", "wrapped_private"),
+            Self::AccessKey => ("access_key", "sealed_secret"),
+        }
+    }
+
     fn statements(self) -> (Statement, Statement, Statement) {
         match self {
             Self::SealingKey => (COUNT_SEALING, LIST_SEALING, REWRAP_SEALING),

@@ -77,8 +77,8 @@ def test_a_jobs_token_gets_a_narrower_password(
 
 def test_terms_that_are_not_taken_are_named(client: Client, transire: Transire, account: Account, instance: Instance) -> None:
     for terms, expected in (
-        (("--ttl", "10"), "90s, 10m or 1h"),
-        (("--ttl", "0m"), "90s, 10m or 1h"),
+        (("--ttl", "10 m"), "90s, 5m, 1h30m or 7d"),
+        (("--ttl", "0m"), "more than 0"),
         (("--scope", "team/app"), "repository:team/app:pull,push"),
         (("--scope", "repository:team/app:fly"), "repository:NAME:ACTION"),
         (("--ttl", "10m", "--instance", "missing.example.com"), "invalid_request"),

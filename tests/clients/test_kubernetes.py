@@ -22,6 +22,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from authority import Authority
 from documents import Shell, take, take_one
 from namespace import Namespace
 from processes import Daemon, wait_until
@@ -233,15 +234,19 @@ def test_every_secret_and_file_that_a_pod_reads_is_made_by_the_pages_commands(fo
 
 
 @pytest.mark.parametrize("folder", OVERLAYS)
-def test_the_program_accepts_the_settings(folder: str, made: dict[str, dict[str, str]], tmp_path: Path) -> None:
+def test_the_program_accepts_the_settings(
+    folder: str, made: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
     objects = rendered(folder)
+    authority = Authority(tmp_path / "authority")
     for change, expected in ({}, 0), ({"TRANSIRE_LISTENS": "8480"}, 1):
         environment = settings(objects) | {name: decoded(made[secret][key]) for name, (secret, key) in secrets(objects).items()}
         # The files of Secrets are the kubelet's to bring.
         environment = {name: value.replace("/etc/transire", str(tmp_path)) for name, value in environment.items()} | change
-        for name in ("master-key/master.key", "database/ca.crt"):
+        for name, text in ("master-key/master.key", "12" * 32), ("database/ca.crt", authority.file.read_text()):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).touch(mode=0o600)
+            (tmp_path / name).write_text(text)
         command = [os.environ["TRANSIRE_TEST_PROGRAM"], "config", "check"]
         checked = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert checked.returncode == expected, checked.stderr
@@ -252,8 +257,8 @@ def default(setting: str) -> int:
     printed = subprocess.run(
         [os.environ["TRANSIRE_TEST_PROGRAM"], "config", "example"], capture_output=True, text=True, check=True
     ).stdout
-    [value] = re.findall(rf"^#{setting} = (\d+)$", printed, re.MULTILINE)
-    return int(value)
+    [(number, unit)] = re.findall(rf"^#{setting} = \"?(\d+)([smh]?)\"?$", printed, re.MULTILINE)
+    return int(number) * {"": 1, "s": 1, "m": 60, "h": 3600}[unit]
 
 
 def test_a_pod_has_the_time_that_its_settings_give_it() -> None:

@@ -300,9 +300,9 @@ def test_what_the_quickstart_prints_works_as_it_is_printed(new_transire: Callabl
         # The environment of these tests is what those two would make.
         (tmp_path / "venv").symlink_to(sys.prefix)
         (tmp_path / "docker").symlink_to(os.environ["TRANSIRE_TEST_DOCKER"])
-        exports, sdks, log_in, command_line = (
+        exports, sdks, log_in, command_line, by_itself = (
             "".join(re.findall(form, commands, re.MULTILINE | re.DOTALL))
-            for form in (r"^export .*?\n", r"^venv/bin/python .*?\nEND\n", r"^docker login .*?\n", r"^venv/bin/tccli .*?\n")
+            for form in (r"^export .*?\n", r"^venv/bin/python .*?\nEND\n", r"^docker login .*?\n", r"^venv/bin/tccli .*?\n", r"^[^\n]*get-login-password .*?\n")
         )
         secret = re.search(r"SECRET_KEY=(\S+)", exports)
         assert secret
@@ -328,6 +328,8 @@ def test_what_the_quickstart_prints_works_as_it_is_printed(new_transire: Callabl
         transire.remember("authorization token", found[0])
         assert "Login Succeeded" in shell(log_in, stdin=token)
         transire.remember("credential", json.loads(shell(command_line))["Token"])
+        assert commands.rstrip().endswith(by_itself.rstrip()), "the quickstart ends with the line that gets a credential"
+        assert "Login Succeeded" in shell(by_itself)
     finally:
         process.terminate()
         process.communicate(timeout=30)

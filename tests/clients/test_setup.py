@@ -222,8 +222,8 @@ def test_a_port_alone_is_one_on_loopback(new_transire: Callable[..., Transire], 
 @pytest.mark.parametrize(
     ("arguments", "environment", "said"),
     [
-        (["--config", "transire.toml"], {}, "transire.toml:3: limits.idle_seconds is a whole number"),
-        ([], {"TRANSIRE_LIMITS__IDLE_SECONDS": "soon"}, "TRANSIRE_LIMITS__IDLE_SECONDS: limits.idle_seconds is a whole number"),
+        (["--config", "transire.toml"], {}, "transire.toml:3: limits.idle_seconds is a number of seconds"),
+        ([], {"TRANSIRE_LIMITS__IDLE_SECONDS": "soon"}, "TRANSIRE_LIMITS__IDLE_SECONDS: limits.idle_seconds is a number of seconds"),
         ([], {"TRANSIRE_DATADIR": "x"}, "the variable TRANSIRE_DATADIR names no setting; the nearest is TRANSIRE_DATA_DIR"),
         ([], {"TRANSIRE_LIMITS__CONNECTIONS": "0"}, "TRANSIRE_LIMITS__CONNECTIONS: limits.connections is at least 1"),
     ],

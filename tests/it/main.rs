@@ -32,6 +32,7 @@ mod policies;
 mod reload;
 mod replicas;
 mod serve;
+mod setting_up;
 mod sockets;
 mod style;
 mod supervisor;

@@ -15,6 +15,7 @@ use rcgen::{CertificateParams, KeyPair};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use transire::config::Settings;
+use transire::domain::seconds::Seconds;
 use transire::open::service_settings;
 use transire::service::{self, KeySchedule};
 
@@ -236,10 +237,10 @@ fn other(path: &str, takes: &str, default: &str) -> String {
         }
         _ if takes == "text" => format!("'{text}'"),
         _ => {
-            let number: u64 = default
+            let number: Seconds = default
                 .parse()
                 .unwrap_or_else(|_| panic!("{path}: {default}"));
-            (number + 1).to_string()
+            (number.get() + 1).to_string()
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use transire::config::Settings;
 use transire::domain::ErrorKind;
+use transire::domain::seconds::Seconds;
 
 use crate::harness::{ACCOUNT, App, SERVICE};
 
@@ -101,8 +102,8 @@ async fn is_closed(stream: &mut TcpStream) {
 #[tokio::test]
 async fn a_connection_without_requests_is_closed_after_a_while_and_one_that_is_used_is_not() {
     let running = Running::new(|settings| {
-        settings.limits.idle_seconds = 2;
-        settings.limits.header_seconds = 1;
+        settings.limits.idle_seconds = Seconds::new(2);
+        settings.limits.header_seconds = Seconds::new(1);
     })
     .await;
     let mut used = running.connect().await;
@@ -121,7 +122,7 @@ async fn a_connection_without_requests_is_closed_after_a_while_and_one_that_is_u
 #[tokio::test]
 async fn half_a_head_after_a_whole_request_is_cut_off() {
     // Times were kept for the first request of a connection alone.
-    let running = Running::new(|settings| settings.limits.header_seconds = 1).await;
+    let running = Running::new(|settings| settings.limits.header_seconds = Seconds::new(1)).await;
     let mut stream = running.connect().await;
     ask(&mut stream, "/healthz").await;
     stream
@@ -201,7 +202,7 @@ async fn an_address_without_a_log_in_keeps_its_latest_connections_and_a_caller_k
     // Ten addresses with 1,000 silent connections each shut everybody else out.
     let running = Running::new(|settings| {
         settings.limits.unauthenticated_connections_per_address = 2;
-        settings.limits.header_seconds = 1;
+        settings.limits.header_seconds = Seconds::new(1);
     })
     .await;
     let (username, secret) = running.app.temporary().await;
@@ -271,8 +272,8 @@ async fn an_answer_by_http2_that_its_client_holds_back_is_given_up() {
     // Answers were counted until they were made, not until they were sent: with a window of no
     // bytes each stream was held for ever, 1.25 GiB for one address.
     let running = Running::new(|settings| {
-        settings.limits.answer_seconds = 1;
-        settings.limits.header_seconds = 1;
+        settings.limits.answer_seconds = Seconds::new(1);
+        settings.limits.header_seconds = Seconds::new(1);
     })
     .await;
     let mut stream = running.connect().await;
@@ -337,8 +338,8 @@ async fn an_answer_by_http2_comes_whole_in_any_window() {
 #[tokio::test]
 async fn a_client_that_takes_nothing_of_what_it_asks_for_is_cut_off() {
     let running = Running::new(|settings| {
-        settings.limits.answer_seconds = 2;
-        settings.limits.header_seconds = 1;
+        settings.limits.answer_seconds = Seconds::new(2);
+        settings.limits.header_seconds = Seconds::new(1);
     })
     .await;
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -413,7 +414,7 @@ async fn what_is_under_way_at_the_end_finishes_and_the_rest_is_closed() {
 
 #[tokio::test]
 async fn what_does_not_finish_in_time_is_cut_off() {
-    let running = Running::new(|settings| settings.shutdown.drain_seconds = 1).await;
+    let running = Running::new(|settings| settings.shutdown.drain_seconds = Seconds::new(1)).await;
     let mut stuck = running.connect().await;
     stuck
         .write_all(
@@ -436,7 +437,7 @@ async fn what_does_not_finish_in_time_is_cut_off() {
 
 #[tokio::test]
 async fn before_the_end_probes_are_told_while_requests_are_still_served() {
-    let running = Running::new(|settings| settings.shutdown.delay_seconds = 2).await;
+    let running = Running::new(|settings| settings.shutdown.delay_seconds = Seconds::new(2)).await;
     let mut kept = running.connect().await;
     assert!(ask(&mut kept, "/readyz").await.starts_with("HTTP/1.1 200"));
     running.stop.send(()).unwrap();
@@ -471,7 +472,7 @@ async fn a_connection_that_brings_no_request_is_cut_off() {
     // `limits.connections` for ever.
     let app = App::new().await;
     let mut settings = Settings::default();
-    settings.limits.header_seconds = 1;
+    settings.limits.header_seconds = Seconds::new(1);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -592,7 +593,7 @@ async fn a_connection_that_rested_serves_what_comes_whole_or_in_pieces() {
 #[tokio::test]
 async fn a_connection_that_rested_ends_when_it_was_idle_for_long_and_has_a_last_request_at_the_end()
 {
-    let running = Running::new(|settings| settings.limits.idle_seconds = 4).await;
+    let running = Running::new(|settings| settings.limits.idle_seconds = Seconds::new(4)).await;
     let mut idle = running.connect().await;
     ask(&mut idle, "/healthz").await;
     let begun = std::time::Instant::now();

@@ -21,6 +21,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use transire::config::{self, Settings};
 use transire::domain::ErrorKind;
+use transire::domain::seconds::Seconds;
 use transire::serve::{Listener, Tls, check_transport, run};
 
 use crate::harness::App;
@@ -264,7 +265,7 @@ async fn a_new_pair_is_taken_on_and_a_broken_one_is_not() {
 #[tokio::test]
 async fn a_handshake_that_takes_too_long_is_cut_off() {
     let mut settings = Settings::default();
-    settings.limits.header_seconds = 1;
+    settings.limits.header_seconds = Seconds::new(1);
     let secured = Secured::new(&Pair::new(), settings).await;
     // Nothing, and the beginning of a record that never ends.
     for begin in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {

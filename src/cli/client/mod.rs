@@ -7,7 +7,6 @@ mod pull_secret;
 
 use std::io::{Read, stdin};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -25,6 +24,7 @@ use crate::client::profile::{Profile, RegistryProfile};
 use crate::domain::clock::Timestamp;
 use crate::domain::narrowing::Narrowing;
 use crate::domain::scope::Scopes;
+use crate::domain::seconds::Seconds;
 use crate::domain::{Error, Result};
 
 /// The most bytes of a request of another program's protocol.
@@ -99,7 +99,7 @@ pub(super) struct Options {
     scope: Vec<String>,
     /// The log-in's life, such as 10m. A token is exchanged for one of an hour at most.
     #[arg(long, value_name = "TIME", value_parser = arguments::life)]
-    ttl: Option<Duration>,
+    ttl: Option<Seconds>,
 }
 
 /// Reads a scope as a registry's clients write it.
@@ -134,7 +134,7 @@ impl Options {
             ca_file: self.ca_file.clone(),
             terms: Terms {
                 scopes: self.scope.clone(),
-                ttl: self.ttl,
+                ttl: self.ttl.map(Seconds::duration),
             },
         };
         wanted.or_of(environment, profile)

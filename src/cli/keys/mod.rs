@@ -3,6 +3,7 @@
 mod ca;
 mod master;
 
+pub(super) use self::master::generate as generate_master;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -28,6 +29,12 @@ pub(super) enum Command {
     /// one before the command ends. The same command, or the running service, resumes an
     /// interrupted rotation.
     Rotate(Rotate),
+    /// Make a master key for a new store, or for a rotation, in a new file. It is for keys that are
+    /// kept elsewhere: a secret manager, a systemd credential, a Kubernetes secret.
+    GenerateMaster {
+        /// The new file, which its owner alone can read; - writes the key to standard output.
+        file: PathBuf,
+    },
     /// Write a request (PKCS #10) for each signing key, for a CA that is kept elsewhere.
     Csr {
         /// The directory to write into: KEY_ID.csr each.
@@ -97,6 +104,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::List => list(context).await,
         Command::Rotate(rotate) => run_rotate(context, rotate).await,
+        Command::GenerateMaster { file } => master::generate(&file, &context.output),
         Command::Csr { out } => ca::write_requests(context, &out).await,
         Command::ImportLeaf { file } => ca::import_leaf(context, &file).await,
         Command::ImportCa { file } => ca::import(context, &file).await,

@@ -10,6 +10,7 @@ use crate::service::memory::Memory;
 use crate::service::rights::Rights;
 
 pub(super) mod accounts;
+pub(super) mod documents;
 pub(super) mod explained_tokens;
 pub(super) mod groups;
 pub(super) mod imports;

@@ -6,9 +6,9 @@ use crate::domain::identity::{Policy, Target};
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, Noun, Result};
 use crate::policy::builtin::Builtin;
-use crate::policy::{Document, Limits};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
+use crate::service::identity::documents::{CheckedDocument, DocumentKind};
 use crate::service::ledger::actions::AuditAction;
 use crate::store;
 use crate::store::policy::{Attachment, PolicyKind};
@@ -30,8 +30,8 @@ impl Identity {
     ///
     /// # Errors
     /// `Unsupported` for callers other than the operator; `InvalidParameter` for a name that isn't
-    /// allowed; `AlreadyExists` for a name that is taken; those of [`Document::parse`]; those of
-    /// the store.
+    /// allowed; `AlreadyExists` for a name that is taken; those of [`CheckedDocument::read`]; those
+    /// of the store.
     pub async fn save_policy(
         &self,
         call: &Call<'_>,
@@ -42,7 +42,7 @@ impl Identity {
     ) -> Result<Vec<String>> {
         call.caller.require_operator()?;
         check_policy_name(name)?;
-        let checked = Document::parse(document, Limits::POLICY)?;
+        let checked = CheckedDocument::read(document, DocumentKind::Identity)?;
         let policy = Policy {
             account,
             name: name.to_owned(),

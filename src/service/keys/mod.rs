@@ -36,7 +36,7 @@ use crate::token::{Authority, SealingKey, SigningKeyPair};
 
 pub use self::ca::{CaStep, NextStep};
 pub use self::listing::{KeyInfo, KeyKind, KeyState, PrivatePart};
-pub use self::master::{MasterKeyInfo, MasterKeyState, MasterKeyStep, Retired};
+pub use self::master::{MasterKeyInfo, MasterKeyState, MasterKeyStep, Retired, opens};
 pub use self::offline::{ExportedCa, ImportedLeaf, SigningRequest};
 pub use self::warnings::{Warning, WarningKind};
 

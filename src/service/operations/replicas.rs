@@ -5,8 +5,16 @@ use std::sync::Arc;
 use crate::domain::clock::random_bytes;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::operations::Operations;
-use crate::shared::Shared;
+use crate::shared::{self, Shared};
 use crate::store::meta;
+
+/// Checks the URL and the CA file of the server that replicas share, without connecting to it.
+///
+/// # Errors
+/// `Misconfigured` when they can't be read.
+pub fn check_shared(settings: &shared::Settings) -> Result<()> {
+    Shared::new(settings, &[]).map(drop)
+}
 
 impl Operations {
     /// Connects to the server that the settings name, for as long as the service lives. A server

@@ -109,12 +109,7 @@ pub async fn restore(
     clock: &dyn Clock,
     random: &dyn Random,
 ) -> Result<Vec<TableSum>> {
-    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(refused(
-            path,
-            "it is no file, and it has to be read twice: write it into one first",
-        ));
-    }
+    refuse_other_than_file(path)?;
     let checked = path.to_owned();
     let checking = tokio::task::spawn_blocking(move || read(&checked, |_| true));
     let backup = checking.await.map_err(Error::internal)??;
@@ -218,10 +213,12 @@ fn frame(out: &mut impl Write, letter: u8, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A file that was checked.
-struct Checked {
-    schema: usize,
-    tables: Arc<[Table]>,
-    digest: String,
+pub(super) struct Checked {
+    pub(super) schema: usize,
+    pub(super) made_at: String,
+    pub(super) tables: Arc<[Table]>,
+    pub(super) sums: Vec<TableSum>,
+    pub(super) digest: String,
 }
 
 /// Reads a file that was checked, and checks it again while it does.
@@ -231,7 +228,7 @@ fn stream(path: PathBuf, backup: &Checked) -> Reading {
     tokio::task::spawn_blocking(move || {
         let end = match read(&path, |piece| sender.blocking_send(piece).is_ok()) {
             Ok(now) if now.digest == digest => return,
-            Ok(_) => refused(&path, "it was changed while it was read"),
+            Ok(_) => changed_meanwhile(&path),
             Err(error) => error,
         };
         // A receiver that is gone needs no answer.
@@ -243,6 +240,19 @@ fn stream(path: PathBuf, backup: &Checked) -> Reading {
     }
 }
 
+pub(super) fn changed_meanwhile(path: &Path) -> Error {
+    refused(path, "it was changed while it was read")
+}
+
+/// Refuses a pipe: a backup is read twice.
+pub(super) fn refuse_other_than_file(path: &Path) -> Result<()> {
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let why = "it is no file, and it has to be read twice: write it into one first";
+        return Err(refused(path, why));
+    }
+    Ok(())
+}
+
 fn refused(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::misconfigured(format!(
         "the backup {} can't be used: {why}",
@@ -252,7 +262,7 @@ fn refused(path: &Path, why: impl std::fmt::Display) -> Error {
 
 /// Reads a whole file and fails unless all of it is as it was written; hands on each piece until
 /// nobody wants more.
-fn read(path: &Path, mut hand_on: impl FnMut(Piece) -> bool) -> Result<Checked> {
+pub(super) fn read(path: &Path, mut hand_on: impl FnMut(Piece) -> bool) -> Result<Checked> {
     let unreadable = |error| unreadable(path, &error);
     let file = File::open(path).map_err(unreadable)?;
     let mut input = Summed::new(BufReader::new(file));
@@ -260,8 +270,9 @@ fn read(path: &Path, mut hand_on: impl FnMut(Piece) -> bool) -> Result<Checked> 
         .map_err(unreadable)?
         .ok_or_else(|| refused(path, "it is no backup of transire's"))?;
     check_header(path, &header)?;
+    let mut sums = Vec::with_capacity(header.tables.len());
     for table in &header.tables {
-        read_table(path, &mut input, table, &mut hand_on)?;
+        sums.push(read_table(path, &mut input, table, &mut hand_on)?);
     }
     let digest = input.digest();
     let mut rest = input.inner;
@@ -272,7 +283,9 @@ fn read(path: &Path, mut hand_on: impl FnMut(Piece) -> bool) -> Result<Checked> 
     }
     Ok(Checked {
         schema: header.schema,
+        made_at: header.made_at,
         tables: header.tables.into(),
+        sums,
         digest: hexadecimal(&digest),
     })
 }
@@ -283,7 +296,7 @@ fn read_table(
     input: &mut impl Read,
     table: &Table,
     hand_on: &mut impl FnMut(Piece) -> bool,
-) -> Result<()> {
+) -> Result<TableSum> {
     let unwanted = || Error::internal("nobody wants the rest of the backup");
     let mut sum = Sum::of(table);
     let mut rows = Vec::new();
@@ -305,7 +318,7 @@ fn read_table(
         }
     }
     if hand_on(Piece::Rows(rows)) && hand_on(Piece::EndOfTable) {
-        Ok(())
+        Ok(sum.summary(table))
     } else {
         Err(unwanted())
     }

@@ -12,7 +12,7 @@ const MAX_LINE: usize = 1 << 16;
 /// The text before a backup's frames.
 pub(super) struct Header {
     pub(super) schema: usize,
-    made_at: String,
+    pub(super) made_at: String,
     pub(super) tables: Vec<Table>,
 }
 

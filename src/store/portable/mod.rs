@@ -9,6 +9,7 @@
 mod file;
 mod header;
 mod tables;
+mod verify;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub(super) use file::backup_of;
 pub use file::{backup, backup_to, restore};
 pub(crate) use tables::Table;
 pub(super) use tables::all as tables;
+pub use verify::{VerifiedBackup, verify};
 
 statements! { "schema_version";
     FIND_MARK = "SELECT number, checksum FROM schema_version WHERE number = $1";

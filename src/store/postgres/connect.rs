@@ -151,6 +151,14 @@ impl Servers {
     }
 }
 
+/// Reads the URL and the CA file that it names, and connects to nothing.
+///
+/// # Errors
+/// `Misconfigured` when they can't be read.
+pub(in crate::store) fn check(url: &Secret, options: &PostgresOptions) -> Result<()> {
+    Servers::new(url, options, &Announced::default()).map(drop)
+}
+
 /// Returns the statements that begin a session whose statements are prepared.
 ///
 /// A bound for whole statements would also end the wait of a COMMIT for a synchronous standby, and

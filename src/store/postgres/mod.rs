@@ -32,9 +32,9 @@ use super::row::{Row, Statement, Value};
 use super::write::Steps;
 use super::{Answer, Driver, Open, mpsc};
 
-pub(super) use connect::place;
 use connect::{Announced, Servers, Unreachable};
 pub use connect::{Isolation, PostgresOptions, Statements};
+pub(super) use connect::{check, place};
 use error::{failure, is_conflict, is_lost, is_unknown, no_connection, unreachable};
 use values::{borrowed, converted, typed};
 use write::{TRIES, pause};

@@ -77,6 +77,11 @@ impl fmt::Display for Place {
     }
 }
 
+/// Tells whether a directory has the database file.
+pub(super) fn is_there(directory: &Path) -> bool {
+    directory.join(FILE).exists()
+}
+
 /// A database file that this process, and perhaps the command line, has open.
 pub(super) struct Sqlite {
     writer: mpsc::Sender<Task>,

@@ -19,6 +19,7 @@ use transire::policy::{
 };
 
 mod docker_auth;
+mod examples;
 mod random;
 mod reference;
 

@@ -26,6 +26,7 @@ use crate::store::{Entity, Store, meta, wrapped};
 use crate::token::MasterKey;
 
 pub use self::listing::{MasterKeyInfo, MasterKeyState};
+pub use self::rewrap::opens;
 
 /// The progress of a rotation, as the store keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -102,8 +103,8 @@ fn not_there(given: Option<&MasterKey>, place: &str) -> Error {
     Error::misconfigured(format!(
         "{missing}: add it as a line of its own, below the one that is there, to {place} of every \
          replica and of this command, see in each replica's log within a minute that it \"knows \
-         the master key\", or in `transire keys list`, and give the command again. Make one with: \
-         head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n'"
+         the master key\", or in `transire keys list`, and give the command again. Make one with \
+         `transire keys generate-master FILE`"
     ))
 }
 

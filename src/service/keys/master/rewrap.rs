@@ -26,6 +26,11 @@ fn noun_of(holder: Holder) -> &'static str {
     }
 }
 
+/// Tells whether a master key opens a row's secret.
+pub fn opens(key: &MasterKey, holder: Holder, id: &str, wrapped: &Wrapped) -> bool {
+    key.unwrap(noun_of(holder), id, wrapped.as_bytes()).is_ok()
+}
+
 impl Keys {
     /// Resumes a rotation that a command began and didn't finish.
     ///

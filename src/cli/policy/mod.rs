@@ -1,10 +1,13 @@
 //! `transire policy`.
 
+mod check;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+pub(super) use self::check::{Check, run as check};
 use super::{Context, Ended, Named, arguments, output, read_document};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::identity::Target;
@@ -37,6 +40,8 @@ pub(super) enum Command {
     Attach(Attachment),
     /// Detach a policy.
     Detach(Attachment),
+    /// Check documents without saving them: the first fault of each, with its place, and warnings.
+    Check(Check),
     /// Say whether a principal may do something, and which statement decides.
     Explain(Explain),
 }
@@ -110,12 +115,11 @@ pub(super) struct Explain {
     owner: Option<AnyPrincipal>,
 }
 
-/// The outcome of a command that succeeded.
 impl Command {
-    /// Tells whether the command decides: it exits with 1 for "denied", so its failures must exit
-    /// with another code.
+    /// Tells whether the command decides: it exits with 1 for "no", so its failures must exit with
+    /// another code.
     pub(super) fn decides(&self) -> bool {
-        matches!(self, Self::Explain(_))
+        matches!(self, Self::Explain(_) | Self::Check(_))
     }
 }
 
@@ -151,6 +155,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Ended> {
         Command::Attach(attachment) => set_attached(context, attachment, Attached::Yes).await,
         Command::Detach(attachment) => set_attached(context, attachment, Attached::No).await,
         Command::Explain(explain) => return self::explain(context, explain).await,
+        Command::Check(check) => return self::check(&check, &context.output),
     };
     done.map(|()| Ended::Done)
 }
