@@ -1,6 +1,7 @@
 """The lines of docs/operate, with the folders of the test in place of the machine's."""
 
 import os
+import pwd
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,8 @@ from service import Clock, Instance, Transire
 from shared import assert_shared
 
 UNITS = Path(__file__).parents[2] / "packaging/systemd"
-SET_UP = take_one("docs/operate/set-up.md", "Set up")
+PRODUCTION = take_one("docs/operate/set-up.md", "Set up a service for production")
+STORE = take_one("docs/operate/set-up.md", "Set up a store alone")
 UNDER_SYSTEMD, RELOAD, SOCKET = (
     take_one("docs/operate/service.md", heading)
     for heading in ("Under systemd", "Change settings while it runs", "Ports under 1024, and restarts that refuse no connection")
@@ -28,7 +30,7 @@ POSTGRESQL = take_one("docs/operate/postgresql.md", "Use PostgreSQL")
 SHARED = take_one("docs/operate/replicas.md", "Run several replicas", "toml")
 EVERY_DAY = take_one("docs/operate/backups.md", "Every day")
 BACK_UP, ENCRYPTED = take("docs/operate/backups.md", "Back up")
-RESTORE = take_one("docs/operate/backups.md", "Restore")
+RESTORE, VERIFY = take("docs/operate/backups.md", "Restore")
 MOVE = take_one("docs/operate/backups.md", "Move to another database")
 ROTATE_KEYS = take_one("docs/operate/keys.md", "Rotate keys")
 ROTATE_MASTER = take_one("docs/operate/keys.md", "The master key")
@@ -79,10 +81,23 @@ def key_of(machine: Machine) -> Instance:
 # -- setting up
 
 
+def test_a_service_is_set_up_for_production(machine: Machine) -> None:
+    settings = machine.root / "etc/transire/transire.toml"
+    machine.changes["--owner transire"] = f"--owner {pwd.getpwuid(os.getuid()).pw_name}"
+    data = machine.root / "var/lib/transire"
+    machine.changes["/var/lib/transire"] = str(data)
+    made = machine.shell.does(PRODUCTION.commands(), machine.changes, {})
+    assert "config check" in made or "serve" in made
+    assert settings.stat().st_mode & 0o777 == 0o640 and data.stat().st_mode & 0o777 == 0o700
+    machine.shell.does(f"transire --config {settings} config check", {}, {})
+    assert 'public_url = "https://credentials.example.com"' in settings.read_text()
+    machine.shell.does(f"transire --config {settings} account list", {}, {})
+
+
 def test_a_new_store_is_made(new_transire: Callable[..., Transire], tmp_path: Path) -> None:
     transire = new_transire(settings={"TRANSIRE_PUBLIC_URL": "https://credentials.example.com"})
     machine = Machine(transire, tmp_path / "machine")
-    ((shown, printed),) = machine.shell.answers(SET_UP, machine.changes, transire.operator)
+    ((shown, printed),) = machine.shell.answers(STORE, machine.changes, transire.operator)
     assert printed.split() == shown.split()
     assert transire.items("account", "list") == []
 
@@ -114,6 +129,8 @@ def restored(machine: Machine, new_transire: Callable[..., Transire], file: Path
     file.rename(elsewhere.root / "backups" / "transire-2026-01-31")
     (elsewhere.root / "safe" / "master.key").write_bytes((machine.transire.data_dir / "master.key").read_bytes())
     (elsewhere.root / "safe" / "master.key").chmod(0o600)
+    (elsewhere.root / "etc/transire/master.key").symlink_to(elsewhere.root / "safe/master.key")
+    elsewhere.does(VERIFY.commands())
     elsewhere.serves(RESTORE)
     assert elsewhere.transire.items("account", "list") == accounts
 

@@ -15,6 +15,7 @@ POLICIES = take(PAGE, "Write a policy", "json")
 OWN_ALONE = take_one(PAGE, "Conditions", "json")
 CLAIMS = take_one(PAGE, "Ask for a token's claims", "json")
 *FEDERATED, BY_KEY = take(PAGE, "Let principals assume a role", "json")
+CHECK = take_one(PAGE, "Policies to copy")
 ROLE, PROVIDER = take(PAGE, "Let principals assume a role")
 EXPLAIN = take_one(PAGE, "Check a decision")
 
@@ -97,6 +98,12 @@ def test_a_role_trusts_the_documented_provider(transire: Transire, account: Acco
     operator.does(PROVIDER.commands())
     trust = operator.has("trust.json", policy)
     transire.cli("role", "create", "--account", account.id, "--name", "builder", "--trust-policy", trust)
+
+
+def test_policies_are_checked_without_a_service(operator: Operator) -> None:
+    operator.has("team.json", POLICIES[0])
+    operator.has("trust.json", BY_KEY)
+    operator.shell.does(CHECK.commands(), {}, {})
 
 
 @pytest.mark.parametrize("policy", [OWN_ALONE, CLAIMS], ids=["own-alone", "claims"])
