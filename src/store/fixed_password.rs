@@ -45,7 +45,7 @@ statements! { "fixed_password";
     LIST = select!("ORDER BY principal");
     // `$2y$12$`: the cost of a bcrypt stands at the fifth place of its text form.
     OLD_NAMES = "SELECT COUNT(*) AS names, \
-                 MAX(CASE WHEN hash LIKE '$2%' THEN SUBSTR(hash, 5, 2) END) AS cost \
+                 MAX(CASE WHEN hash LIKE '_2%' THEN SUBSTR(hash, 5, 2) END) AS cost \
                  FROM fixed_password \
                  WHERE instance_id = $1 AND old_name IS NOT NULL AND hash IS NOT NULL";
     DELETE = "UPDATE fixed_password SET hash = NULL, generation = generation + 1, \
