@@ -214,6 +214,7 @@ fn other(path: &str, takes: &str, default: &str) -> String {
         "database" => "postgres://transire@db.example.com/transire",
         "shared.url" => "redis://cache.example.com:6379",
         "log.level" => "warn",
+        "telemetry.traces_endpoint" => "http://127.0.0.1:4318/v1/traces",
         "tls.certificate_file" => "tls.crt",
         "tls.key_file" => "tls.key",
         "master_key" => MASTER_KEY,
@@ -228,6 +229,8 @@ fn other(path: &str, takes: &str, default: &str) -> String {
         // The file of the test sets these two.
         "log.format" => "'text'".to_owned(),
         "limits.wait_milliseconds" => "9".to_owned(),
+        // The default is the most.
+        "telemetry.traces_per_thousand" => "7".to_owned(),
         _ if takes == "a port or an address" => "'127.0.0.1:7'".to_owned(),
         _ if takes.starts_with("`true`") => (default != "true").to_string(),
         _ if takes.contains("` or `") => {

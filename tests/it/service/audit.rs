@@ -124,6 +124,8 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("instance.modify", "set_unrecorded_namespaces"),
     ("instance.open", "set_public_endpoint"),
     ("master-key.rotate", "switch_master_key"),
+    ("policy.attach", "import_user"),
+    ("policy.create", "import_policy"),
     ("policy.create", "save_policy"),
     ("policy.detach", "set_attached"),
     ("policy.update", "save_policy"),
@@ -134,6 +136,7 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("signing-key.create", "make_instance_key"),
     ("signing-key.create", "make_key"),
     ("token.exchange", "record_anonymous"),
+    ("user.create", "with_new_user"),
     ("user.disable", "set_user_state"),
     ("user.enable", "set_user_state"),
 ];
