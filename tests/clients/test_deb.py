@@ -171,6 +171,7 @@ def test_an_upgrade_keeps_settings_and_data(root: Root, package: Path, tmp_path:
     (root.folder / SETTINGS).chmod(0o640)
     assert [found["account_id"] for found in transire.items("account", "list")] == [account.id]
     transire.start()
+    transire.stop()
 
 
 def test_removal_and_purge_keep_the_data_and_the_keys(installed: Installed, package: Path) -> None:
