@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{FixedPassword, PasswordHash};
-use crate::domain::identity::{Policy, Target, User, UserState};
+use crate::domain::identity::{Policy, Target, User};
 use crate::domain::ids::AccountId;
 use crate::domain::instance::{AnyInstanceId, Instance};
 use crate::domain::principal::Principal;
@@ -17,10 +17,8 @@ use crate::domain::{Error, ErrorKind, Noun, Result, name, old_password};
 use crate::policy::{Document, Limits};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
-use crate::service::identity::users::random_user_id;
 use crate::service::ledger::actions::AuditAction;
 use crate::store;
-use crate::store::Write;
 use crate::store::policy::PolicyKind;
 
 /// Whether users that the account has already take old names, too.
@@ -149,7 +147,11 @@ impl Identity {
         let write = self.base.write();
         let (user, mut write) = match self.import_state(call, instance, imported).await? {
             ImportState::Joins(user) => (*user, write),
-            ImportState::New => self.with_new_user(call, account, imported.user, write)?,
+            ImportState::New => {
+                let (user, event) = self.user_to_create(call, account, imported.user)?;
+                let write = write.then(store::user::insert(&user));
+                (user, event.onto(write, &*self.base.random))
+            }
             ImportState::AlreadyThere => {
                 return Err(Error::already_exists(
                     Noun::User,
@@ -188,29 +190,6 @@ impl Identity {
             }));
         let write = write.then(store::fixed_password::import(&password));
         self.ledger.record(write, event).await
-    }
-
-    /// Adds a new user to a write, with its audit event.
-    fn with_new_user(
-        &self,
-        call: &Call<'_>,
-        account: AccountId,
-        name: &str,
-        write: Write,
-    ) -> Result<(User, Write)> {
-        let user = User {
-            id: random_user_id(&*self.base.random)?,
-            account,
-            name: name.to_owned(),
-            state: UserState::Active,
-            generation: 0,
-            created_at: call.now,
-        };
-        let event = call
-            .event(AuditAction::UserCreate)
-            .detail(json!({ "account": account.to_string(), "user": name }));
-        let write = event.onto(write.then(store::user::insert(&user)), &*self.base.random);
-        Ok((user, write))
     }
 
     /// Tells whether a policy of an import is there already, and checks the document.

@@ -9,6 +9,7 @@ use crate::domain::{Result, name};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
 use crate::service::ledger::actions::AuditAction;
+use crate::service::ledger::event::Event;
 use crate::store;
 
 impl Identity {
@@ -25,6 +26,20 @@ impl Identity {
     ) -> Result<User> {
         call.caller.require_operator()?;
         name::check_name("name", name)?;
+        let (user, event) = self.user_to_create(call, account, name)?;
+        self.ledger
+            .change(store::user::insert(&user), event)
+            .await?;
+        Ok(user)
+    }
+
+    /// Returns a new user, which isn't stored yet, and the audit event of its creation.
+    pub(super) fn user_to_create<'a>(
+        &self,
+        call: &Call<'a>,
+        account: AccountId,
+        name: &str,
+    ) -> Result<(User, Event<'a>)> {
         let user = User {
             id: random_user_id(&*self.base.random)?,
             account,
@@ -36,10 +51,7 @@ impl Identity {
         let event = call
             .event(AuditAction::UserCreate)
             .detail(json!({ "account": account.to_string(), "user": name }));
-        self.ledger
-            .change(store::user::insert(&user), event)
-            .await?;
-        Ok(user)
+        Ok((user, event))
     }
 
     /// Lists the users of an account.
@@ -113,6 +125,6 @@ impl Identity {
 
 /// Makes an id of twelve digits that begins with a 2. Tencent's users have ids like accounts; here
 /// the first digit tells them apart.
-pub(super) fn random_user_id(random: &dyn Random) -> Result<UserId> {
+fn random_user_id(random: &dyn Random) -> Result<UserId> {
     format!("2{}", random_text(random, b"0123456789", 11)).parse()
 }

@@ -136,7 +136,6 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("signing-key.create", "make_instance_key"),
     ("signing-key.create", "make_key"),
     ("token.exchange", "record_anonymous"),
-    ("user.create", "with_new_user"),
     ("user.disable", "set_user_state"),
     ("user.enable", "set_user_state"),
 ];
