@@ -73,11 +73,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
 }
 
 async fn create(context: &Context, create: Create) -> Result<()> {
-    let visibility = if create.public {
-        Visibility::Public
-    } else {
-        Visibility::Private
-    };
+    let visibility = Visibility::of(create.public);
     let new = NewNamespace {
         visibility,
         default_visibility: visibility,

@@ -27,6 +27,15 @@ pub enum Visibility {
 }
 
 impl Visibility {
+    /// Returns that of something which is public, or isn't.
+    pub fn of(is_public: bool) -> Self {
+        if is_public {
+            Self::Public
+        } else {
+            Self::Private
+        }
+    }
+
     /// Returns the name that the store uses.
     pub fn name(self) -> &'static str {
         match self {

@@ -212,11 +212,7 @@ impl Maker<'_> {
     }
 
     async fn namespace(&self, instance: &InstanceChoice, namespace: &Namespace) -> Result<()> {
-        let visibility = if namespace.public {
-            Visibility::Public
-        } else {
-            Visibility::Private
-        };
+        let visibility = Visibility::of(namespace.public);
         let new = NewNamespace {
             visibility,
             default_visibility: visibility,

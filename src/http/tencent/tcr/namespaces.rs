@@ -20,14 +20,6 @@ const NAMES: [(&str, &str); 3] = [
     ("allowed-cves", "CVEWhitelistItems"),
 ];
 
-fn visibility(is_public: bool) -> Visibility {
-    if is_public {
-        Visibility::Public
-    } else {
-        Visibility::Private
-    }
-}
-
 /// The parameters that `CreateNamespace` and `ModifyNamespace` share.
 struct Said {
     is_public: Option<bool>,
@@ -117,8 +109,8 @@ pub(crate) async fn create(
         .ok_or_else(|| Error::missing_parameter("IsPublic"))?;
     parameters.finish()?;
     let new = NewNamespace {
-        visibility: visibility(is_public),
-        default_visibility: visibility(is_public),
+        visibility: Visibility::of(is_public),
+        default_visibility: Visibility::of(is_public),
         auto_scan: said.is_auto_scan.unwrap_or_default().into(),
         prevent_vulnerable: said.is_prevent_vul.unwrap_or_default().into(),
         severity: said.severity.unwrap_or(Severity::Unset),
@@ -148,9 +140,9 @@ pub(crate) async fn modify(
     let said = Said::take(&mut parameters)?;
     parameters.finish()?;
     let change = NamespaceChange {
-        visibility: said.is_public.map(visibility),
+        visibility: said.is_public.map(Visibility::of),
         // Repositories that a push makes in a private namespace are private, too.
-        default_visibility: said.is_public.map(visibility),
+        default_visibility: said.is_public.map(Visibility::of),
         auto_scan: said.is_auto_scan.map(Into::into),
         prevent_vulnerable: said.is_prevent_vul.map(Into::into),
         severity: said.severity,
