@@ -168,6 +168,14 @@ def transire(request: pytest.FixtureRequest, new_transire: Callable[..., Transir
 
 
 @pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """An authority, with a certificate for this machine."""
+    authority = Authority(tmp_path / "authority")
+    authority.issue("localhost", "127.0.0.1")
+    return authority
+
+
+@pytest.fixture
 def account(transire: Transire) -> Account:
     return transire.new_account("acme")
 

@@ -66,13 +66,6 @@ class Page:
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    authority = Authority(tmp_path / "authority")
-    authority.issue("localhost", "127.0.0.1")
-    return authority
-
-
-@pytest.fixture
 def transire(new_transire: Callable[..., Transire], authority: Authority, clock: Clock) -> Transire:
     transire = new_transire(authority=authority, clock=clock, settings={"TRANSIRE_METRICS_LISTEN": "0"})
     transire.start()

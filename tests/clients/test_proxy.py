@@ -73,13 +73,6 @@ class Nginx:
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    authority = Authority(tmp_path / "authority")
-    authority.issue("localhost", "127.0.0.1")
-    return authority
-
-
-@pytest.fixture
 def transire(new_transire: Callable[..., Transire]) -> Transire:
     """A running transire that believes the proxy."""
     transire = new_transire(settings={"TRANSIRE_TRUSTED_PROXIES": "['127.0.0.1']", "TRANSIRE_ALLOW_PLAIN_HTTP": "true"})

@@ -23,13 +23,6 @@ from service import MANY_TOKENS, Account, Instance, Transire
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    authority = Authority(tmp_path / "authority")
-    authority.issue("localhost", "127.0.0.1")
-    return authority
-
-
-@pytest.fixture
 def transire(new_transire: Callable[..., Transire], authority: Authority) -> Transire:
     """A running transire that speaks HTTPS."""
     transire = new_transire(authority=authority, settings=MANY_TOKENS)
