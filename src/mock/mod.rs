@@ -142,7 +142,7 @@ pub async fn run(
 /// Waits until standard input ends, or can't be read.
 async fn end_of_stdin() {
     let read = || std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-    // Whatever came of it, there is no more.
+    // The outcome changes nothing: there is no more.
     tokio::task::spawn_blocking(read)
         .await
         .map(drop)
