@@ -12,8 +12,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 import tencent
 from issuer import LOOPBACK, Issuer, create_builder, job_token
-from processes import wait_until
+from processes import free_port, wait_until
+from registry import Registry
 from service import Transire, fetch
+from stock import Stock
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PATH = "/token?service=nobody.example.com"
@@ -144,6 +146,29 @@ def test_a_request_its_queries_and_what_it_asks_of_others_are_one_trace(
     everything = b"".join(receiver.bodies)
     for secret in (token, log_in.secret, log_in.username, "role/builder", account.key.secret, account.key.id, "team/app"):
         assert secret.encode() not in everything
+
+
+def test_what_a_call_asks_of_the_registry_is_in_its_trace(
+    traced: Callable[..., Transire], receiver: Receiver, new_registry: Callable[..., Registry], tmp_path: Path
+) -> None:
+    """It was asked in tasks of its own, whose spans were lost."""
+    transire, port = traced(), free_port()
+    instance = transire.new_instance(transire.new_account("acme"), "demo", "--registry-url", f"http://127.0.0.1:{port}")
+    stock = Stock(transire, instance, new_registry(transire, instance, port), tmp_path)
+    for tag in ("v1", "v2"):
+        stock.push("team/tool", tag)
+    stock.import_all()
+    listed = stock.tencent("DescribeImages", "team/tool")
+    assert listed.TotalCount == 2
+    request = receiver.of_request(listed.RequestId)
+    assert request.name == "tencent DescribeImages"
+    # The tags, then the head and the manifest of each.
+    asked = receiver.below(request, "upstream")
+    assert len(asked) > 4
+    for span in asked:
+        assert span.parent_span_id == request.span_id
+        assert request.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano
+        assert attributes(span)["server.address"] == "127.0.0.1"
 
 
 def test_a_trusted_proxy_goes_on_with_its_trace_and_a_stranger_does_not(traced: Callable[..., Transire], receiver: Receiver) -> None:

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::domain::ids::InstanceId;
 use crate::domain::image::{Image, is_digest, is_tag};
@@ -223,6 +224,8 @@ where
     A: Send + 'static,
     F: Future<Output = Result<A>> + Send + 'static,
 {
+    // Tasks don't inherit the caller's span, below which a trace shows what is asked.
+    let ask = |question| ask(question).in_current_span();
     let mut answers = Vec::with_capacity(questions.len());
     let mut questions = questions.into_iter();
     let mut asked: JoinSet<Result<A>> = questions.by_ref().take(MAX_AT_ONCE).map(&ask).collect();

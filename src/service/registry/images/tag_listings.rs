@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::{Error, ErrorKind, Result};
@@ -121,7 +122,7 @@ impl TagListings {
         let (contents, clock, key) = (Arc::clone(&self.contents), Arc::clone(clock), key.clone());
         let whole = async move {
             let leader = repository.flight.lead().await;
-            let task = tokio::spawn(async move {
+            let task = async move {
                 let answer = async {
                     let (at, listing) = repository.listing(&registry, &key.1, &*clock).await?;
                     let reader = Reader {
@@ -144,8 +145,10 @@ impl TagListings {
                 }
                 drop(leader);
                 answer
-            });
-            task.await.map_err(Error::internal)?
+            };
+            tokio::spawn(task.in_current_span())
+                .await
+                .map_err(Error::internal)?
         };
         timeout(PATIENCE, whole)
             .await
