@@ -191,7 +191,7 @@ def secrets(objects: list[Object]) -> dict[str, tuple[str, str]]:
 @pytest.fixture
 def made(tmp_path: Path) -> dict[str, dict[str, str]]:
     """The Secrets that the page's commands make."""
-    shell = Shell(tmp_path / "operator", {})
+    shell = Shell(tmp_path / "operator", {"transire": Path(os.environ["TRANSIRE_TEST_PROGRAM"])})
     shell.add(
         "kubectl",
         'test "$1" = create && exit\n'
