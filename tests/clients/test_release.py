@@ -8,6 +8,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from license_expression import get_spdx_licensing
 
 import debian
 from debian import SOURCES
@@ -15,10 +18,37 @@ from debian import SOURCES
 LONG = os.environ.get("TRANSIRE_TEST_LONG") == "1"
 
 
-def test_the_bill_of_materials_has_what_is_linked_with_the_digests_of_the_lock_file() -> None:
+def assert_valid(bill_of_materials: str) -> None:
+    """Holds a bill of materials to CycloneDX's own schema, and its licences to SPDX's list."""
+    assert not JsonStrictValidator(SchemaVersion.V1_5).validate_str(bill_of_materials)
+    spdx = get_spdx_licensing()
+    for component in json.loads(bill_of_materials)["components"]:
+        for license in component["licenses"]:
+            assert not spdx.validate(license["expression"], strict=True).errors, component
+
+
+@pytest.fixture(scope="module")
+def bill_of_materials() -> str:
     version = debian.run(os.environ["TRANSIRE_TEST_PROGRAM"], "--version").split()[1]
-    printed = debian.run(SOURCES / "packaging/bill-of-materials", version, environment={**debian.CARGO, "SOURCE_DATE_EPOCH": "1"})
-    document = json.loads(printed)
+    return debian.run(SOURCES / "packaging/bill-of-materials", version, environment={**debian.CARGO, "SOURCE_DATE_EPOCH": "1"})
+
+
+def test_the_bill_of_materials_is_valid_by_cyclonedx_schema(bill_of_materials: str) -> None:
+    assert_valid(bill_of_materials)
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("purl", "url"), ("SHA-256", "SHA256"), ("urn:uuid:", "uuid:"), ("MIT", "MIT-ish")])
+def test_what_cyclonedx_or_spdx_does_not_know_is_refused(bill_of_materials: str, right: str, wrong: str) -> None:
+    document = json.loads(bill_of_materials)
+    document["components"] = [component for component in document["components"] if component["name"] == "tokio"]
+    small = json.dumps(document)
+    assert right in small
+    with pytest.raises(AssertionError):
+        assert_valid(small.replace(right, wrong))
+
+
+def test_the_bill_of_materials_has_what_is_linked_with_the_digests_of_the_lock_file(bill_of_materials: str) -> None:
+    document = json.loads(bill_of_materials)
     assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.5")
     components = {component["purl"]: component for component in document["components"]}
     locked = tomllib.loads((SOURCES / "Cargo.lock").read_text())["package"]
@@ -49,6 +79,8 @@ def test_a_release_has_its_files_and_their_sums_and_two_are_the_same(tmp_path: P
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
         table.append(f"{name}: {(folder / name).stat().st_size >> 10} KiB")
     assert [name.partition("_amd64")[2] for name in sorted(listed)] == [".cdx.json", ".deb", ".image.tar.gz", ".tar.gz"]
+    [described] = (name for name in listed if name.endswith(".cdx.json"))
+    assert_valid((folder / described).read_text())
     [tarball] = (name for name in listed if name.endswith("_amd64.tar.gz"))
     with tarfile.open(folder / tarball) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
