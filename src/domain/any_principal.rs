@@ -21,7 +21,8 @@ pub enum Written<Id> {
 ///
 /// - `ACCOUNT` and `ACCOUNT:root`, `ACCOUNT:user/NAME`, `ACCOUNT:user#ID`, `ACCOUNT:role/NAME`,
 ///   `ACCOUNT:role#ID`, the last two with `/SESSION`, too, `ACCOUNT:federated#ID/NAME`,
-///   `ACCOUNT:service-account/INSTANCE/NAME`, `ACCOUNT:oidc-provider/NAME/SUBJECT`, `operator`;
+///   `ACCOUNT:service-account/INSTANCE/NAME`, `ACCOUNT:oidc-provider/NAME/SUBJECT`;
+/// - `operator/NAME`, `operator/local/USER`, and `operator` for any;
 /// - Tencent's `qcs::cam::uin/ACCOUNT:` or `qcs::cam:ACCOUNT:` with `root`, `uin/ID`, `user/NAME`,
 ///   `role/ID` or `roleName/NAME`, and `qcs::sts:ACCOUNT:` with `assumed-role/ID` or
 ///   `federated-user/ID`;
@@ -41,11 +42,28 @@ pub enum AnyPrincipal {
     ServiceAccount(AccountId, InstanceId, String),
     /// The bearer of a token of an OpenID Connect provider of the account: provider and subject.
     Bearer(AccountId, String, String),
-    /// The operator, who runs the command line on the data.
+    /// Any operator, or the service itself.
     Operator,
+    /// The operator who runs the command line on the data, by the operating system's user.
+    LocalOperator(String),
+    /// An operator with a token, by its name.
+    NamedOperator(String),
 }
 
 impl AnyPrincipal {
+    /// Returns its account; an operator has none here.
+    pub fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Root(account)
+            | Self::User(account, _)
+            | Self::Role(account, ..)
+            | Self::Federated(account, ..)
+            | Self::ServiceAccount(account, ..)
+            | Self::Bearer(account, ..) => Some(*account),
+            Self::Operator | Self::LocalOperator(_) | Self::NamedOperator(_) => None,
+        }
+    }
+
     /// Returns whose session it is: a role, a user or an account; itself when it is none.
     #[must_use]
     pub fn without_session(&self) -> Self {
@@ -115,6 +133,8 @@ impl fmt::Display for AnyPrincipal {
                 write!(f, "{account}:oidc-provider/{provider}/{subject}")
             }
             Self::Operator => f.write_str("operator"),
+            Self::LocalOperator(user) => write!(f, "operator/local/{user}"),
+            Self::NamedOperator(name) => write!(f, "operator/{name}"),
         }
     }
 }
@@ -126,6 +146,10 @@ impl FromStr for AnyPrincipal {
         let read = || {
             if text == "operator" {
                 Some(Self::Operator)
+            } else if let Some(user) = text.strip_prefix("operator/local/") {
+                name(user).map(Self::LocalOperator)
+            } else if let Some(operator) = text.strip_prefix("operator/") {
+                name(operator).map(Self::NamedOperator)
             } else if let Some(rest) = text.strip_prefix("qcs::") {
                 tencents(rest)
             } else if let Some(rest) = text.strip_prefix("acs:") {
@@ -140,7 +164,8 @@ impl FromStr for AnyPrincipal {
                 "a principal is written ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME or \
                  ACCOUNT:service-account/INSTANCE/NAME with the instance's tcr- id, or as lists, \
                  the audit or the clouds have it: ACCOUNT:user#ID, ACCOUNT:role#ID/SESSION, \
-                 qcs::cam::uin/ACCOUNT:uin/ID, acs:ram::ACCOUNT:user/NAME",
+                 qcs::cam::uin/ACCOUNT:uin/ID, acs:ram::ACCOUNT:user/NAME; an operator is \
+                 written operator/NAME",
             )
         })
     }
@@ -324,6 +349,15 @@ mod tests {
                 AnyPrincipal::Role(account, named("puller"), session()),
             ),
             ("1", AnyPrincipal::Root(account)),
+            ("operator", AnyPrincipal::Operator),
+            (
+                "operator/local/root",
+                AnyPrincipal::LocalOperator("root".to_owned()),
+            ),
+            (
+                "operator/alice",
+                AnyPrincipal::NamedOperator("alice".to_owned()),
+            ),
         ] {
             assert_eq!(parse(text), principal, "{text}");
         }
@@ -338,6 +372,9 @@ mod tests {
             "1:user/a/b",
             "1:user#x",
             "1:group/x",
+            "operator/",
+            "operator/local/",
+            "operator/local/a/b",
             "1:service-account/robot",
             "1:service-account/tcr-0example/",
             "qcs::cam::uin/1:",

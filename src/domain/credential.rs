@@ -13,8 +13,9 @@ use super::principal::{Level, Principal};
 use super::secret::Secret;
 use super::{Error, Noun, Result};
 
-/// Finds every registry secret and session token that this service makes, for secret scanners.
-pub const SECRET_PATTERN: &str = r"\btrs[tlrs]_[A-Za-z0-9_-]{48,}";
+/// Finds every registry secret, session token and operator's token that this service makes, for
+/// secret scanners.
+pub const SECRET_PATTERN: &str = r"\btrs[tlrso]_[A-Za-z0-9_-]{48,}";
 
 /// A credential's own id: 20 of `0-9a-v`, the shape of Tencent's `TokenId`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,15 +110,18 @@ pub enum SecretKind {
     Refresh,
     /// `trss_`: a session token, sealed: it goes with a session's signatures, and logs in nowhere.
     Session,
+    /// `trso_`: an operator's token: the operator's id, then randomness.
+    Operator,
 }
 
 impl SecretKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Temporary,
         Self::LongTerm,
         Self::Refresh,
         Self::Session,
+        Self::Operator,
     ];
     /// How many characters of checksum end a secret.
     pub const CHECKSUM_LENGTH: usize = 6;
@@ -129,6 +133,7 @@ impl SecretKind {
             Self::LongTerm => "trsl_",
             Self::Refresh => "trsr_",
             Self::Session => "trss_",
+            Self::Operator => "trso_",
         }
     }
 

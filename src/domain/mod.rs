@@ -26,6 +26,7 @@ pub mod namespace;
 pub mod narrowing;
 mod noun;
 pub mod old_password;
+pub mod operator;
 pub mod password;
 pub mod principal;
 pub mod printable;

@@ -43,6 +43,8 @@ pub enum Noun {
     Namespace,
     /// An OpenID Connect provider.
     OidcProvider,
+    /// An operator.
+    Operator,
     /// A file that a command writes.
     OutputFile,
     /// A policy.
@@ -94,6 +96,7 @@ impl Noun {
             Self::Member => "member",
             Self::Namespace => "namespace",
             Self::OidcProvider => "OIDC provider",
+            Self::Operator => "operator",
             Self::OutputFile => "output file",
             Self::Policy => "policy",
             Self::PrincipalId => "principal id",

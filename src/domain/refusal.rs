@@ -84,6 +84,10 @@ causes! {
     RoleDeleted = "role-deleted",
     /// The service account is disabled.
     ServiceAccountDisabled = "service-account-disabled",
+    /// No operator has the id inside the token, any more or ever.
+    UnknownOperator = "unknown-operator",
+    /// The operator is disabled.
+    OperatorDisabled = "operator-disabled",
     /// The access key that asked for the credential is disabled.
     AccessKeyDisabled = "access-key-disabled",
     /// The access key that asked for the credential was disabled since, and enabled again.
@@ -188,6 +192,7 @@ fn secret_in(text: &str) -> Option<&'static str> {
             SecretKind::LongTerm => "a long-term credential's secret",
             SecretKind::Refresh => "a refresh token",
             SecretKind::Session => "a session token",
+            SecretKind::Operator => "an operator's token",
         };
         (kind.prefix(), name)
     });

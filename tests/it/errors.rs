@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::to_bytes;
 use http::{Method, Request, header};
 use transire::domain::error::{Denial, WebIdentityFault};
+use transire::domain::operator::OperatorPermission;
 use transire::domain::refusal::RefusalCause;
 use transire::domain::{Error, ErrorKind, Noun};
 use transire::http::refusal;
@@ -120,6 +121,8 @@ every_kind! {
         })),
         "The caller may not do this.",
     ),
+    ErrorKind::OperatorDenied { .. } =>
+        Error::operator_denied(OperatorPermission::UserCreate, None),
     ErrorKind::InstanceNotFound => Error::instance_not_found(),
     ErrorKind::NoDefaultInstance =>
         Error::new(ErrorKind::NoDefaultInstance, "The account has no default instance."),

@@ -2,6 +2,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::noun::Noun;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::principal::Principal;
 
 /// A kind of failure, in terms that every API can answer to.
@@ -105,6 +106,11 @@ pub enum ErrorKind {
     MalformedRequest,
     /// The caller may not do this.
     AccessDenied(Box<Denial>),
+    /// The operator's role lacks the permission.
+    OperatorDenied {
+        /// The permission that it lacks.
+        permission: OperatorPermission,
+    },
     /// No such instance, or none that the caller may know of.
     InstanceNotFound,
     /// The account has no default instance to answer for.
@@ -186,6 +192,7 @@ impl ErrorKind {
             Self::SessionPolicyTooLong => "session-policy-too-long",
             Self::MalformedRequest => "malformed-request",
             Self::AccessDenied(_) => "access-denied",
+            Self::OperatorDenied { .. } => "operator-denied",
             Self::InstanceNotFound => "instance-not-found",
             Self::NoDefaultInstance => "no-default-instance",
             Self::NotFound { .. } => "not-found",
@@ -241,6 +248,7 @@ impl ErrorKind {
             | Self::SessionPolicyTooLong
             | Self::MalformedRequest
             | Self::AccessDenied(_)
+            | Self::OperatorDenied { .. }
             | Self::InstanceNotFound
             | Self::NoDefaultInstance
             | Self::NotFound { .. }

@@ -8,7 +8,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::clock::Timestamp;
+use super::ids::AccountId;
 use super::noun::Noun;
+use super::operator::OperatorPermission;
 use super::refusal::RefusalCause;
 
 pub use kind::{Blame, Denial, ErrorKind, WebIdentityFault};
@@ -235,6 +237,28 @@ impl Error {
     /// The request can't be read; `why` says what about it.
     pub fn malformed_request(why: impl Into<String>) -> Self {
         Self::new(ErrorKind::MalformedRequest, why)
+    }
+
+    /// The operator's role lacks a permission; `own` is the one account of an account-admin.
+    pub fn operator_denied(permission: OperatorPermission, own: Option<AccountId>) -> Self {
+        let own = own.filter(|_| permission.is_of_accounts());
+        let outside = own.map_or_else(String::new, |own| format!(" outside account {own}"));
+        let message = format!(
+            "The operator lacks the permission {}{outside}. {}",
+            permission.name(),
+            permission.holders(own.is_some())
+        );
+        Self::new(ErrorKind::OperatorDenied { permission }, message)
+    }
+
+    /// An operator's token isn't taken. Clients hear the same whatever the cause.
+    pub fn bad_operator_token(cause: RefusalCause) -> Self {
+        Self::new(
+            ErrorKind::BadCredentials,
+            "The operator's token is wrong, or was rotated, or the operator was disabled or \
+             deleted.",
+        )
+        .caused_by(cause)
     }
 
     /// No such instance for this caller.

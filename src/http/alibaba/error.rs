@@ -204,7 +204,9 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
         }
         ErrorKind::SessionPolicyTooLong => ours(bad, "InvalidParameter.PolicySize"),
         ErrorKind::MalformedRequest => ours(bad, "InvalidParameter"),
-        ErrorKind::AccessDenied(_) | ErrorKind::BadCredentials => of(
+        ErrorKind::AccessDenied(_)
+        | ErrorKind::OperatorDenied { .. }
+        | ErrorKind::BadCredentials => of(
             StatusCode::FORBIDDEN,
             "NoPrivilege",
             "Access denied for this user.",

@@ -47,9 +47,9 @@ pub(super) fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>
         ErrorKind::InstanceNotFound | ErrorKind::NoDefaultInstance => {
             (StatusCode::BAD_REQUEST, "invalid_target", None)
         }
-        ErrorKind::AccessDenied(_) | ErrorKind::AddressRefused => {
-            (StatusCode::FORBIDDEN, "unauthorized_client", None)
-        }
+        ErrorKind::AccessDenied(_)
+        | ErrorKind::OperatorDenied { .. }
+        | ErrorKind::AddressRefused => (StatusCode::FORBIDDEN, "unauthorized_client", None),
         ErrorKind::RequestTooLarge { .. } => {
             (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", None)
         }

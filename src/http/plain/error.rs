@@ -29,7 +29,9 @@ pub(super) fn status(kind: &ErrorKind) -> StatusCode {
         | ErrorKind::SignatureMismatch { .. }
         | ErrorKind::BadCredentials
         | ErrorKind::WebIdentity { .. } => StatusCode::UNAUTHORIZED,
-        ErrorKind::AccessDenied(_) | ErrorKind::AddressRefused => StatusCode::FORBIDDEN,
+        ErrorKind::AccessDenied(_)
+        | ErrorKind::OperatorDenied { .. }
+        | ErrorKind::AddressRefused => StatusCode::FORBIDDEN,
         ErrorKind::UnknownAction { .. }
         | ErrorKind::InstanceNotFound
         | ErrorKind::NoDefaultInstance

@@ -24,9 +24,9 @@ pub(super) fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>
         | ErrorKind::SessionTokenExpired
         | ErrorKind::SignatureMismatch { .. }
         | ErrorKind::WebIdentity { .. } => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", None),
-        ErrorKind::AccessDenied(_) | ErrorKind::AddressRefused => {
-            (StatusCode::FORBIDDEN, "DENIED", None)
-        }
+        ErrorKind::AccessDenied(_)
+        | ErrorKind::OperatorDenied { .. }
+        | ErrorKind::AddressRefused => (StatusCode::FORBIDDEN, "DENIED", None),
         ErrorKind::Unsupported => (StatusCode::BAD_REQUEST, "UNSUPPORTED", None),
         ErrorKind::MissingParameter { .. }
         | ErrorKind::UnknownParameter { .. }

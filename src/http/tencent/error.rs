@@ -195,6 +195,7 @@ pub(super) fn answer(
         } => ("OperationDenied", own()),
         ErrorKind::PreconditionFailed { .. } => ("FailedOperation.PreconditionFailed", own()),
         ErrorKind::Unsupported => ("UnsupportedOperation", own()),
+        ErrorKind::OperatorDenied { .. } => ("AuthFailure.UnauthorizedOperation", own()),
         ErrorKind::AddressRefused => ("IpNotInWhitelist", own()),
         ErrorKind::StoreUnavailable => ("InternalError.DbError", own()),
         ErrorKind::RegistryUnavailable => ("InternalError.ErrorTcrInternal", own()),

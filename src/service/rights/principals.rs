@@ -132,7 +132,15 @@ impl Rights {
                 ));
             }
             AnyPrincipal::Bearer(..) => return Ok(Resolved::Bearer),
-            AnyPrincipal::Operator => return Ok(Resolved::Operator),
+            AnyPrincipal::Operator | AnyPrincipal::LocalOperator(_) => {
+                return Ok(Resolved::Operator);
+            }
+            AnyPrincipal::NamedOperator(_) => {
+                return Err(Error::unsupported(
+                    "An operator's role says what it may do, and no policy: `transire operator \
+                     show` has it.",
+                ));
+            }
         }))
     }
 
