@@ -72,6 +72,7 @@ migrations! {
     "0014_refused_subject"
     "0015_role_revoked_at"
     "0016_old_name"
+    "0017_operator"
 }
 
 /// Keeps which steps were taken; both databases read it.

@@ -25,6 +25,7 @@ pub mod meta;
 pub mod namespace;
 pub mod oidc_provider;
 pub mod operation;
+pub mod operator;
 pub mod page;
 pub mod policy;
 pub mod quota;

@@ -349,6 +349,15 @@ nouns! {
             document: String,
         }
     }
+    operator {
+        /// An operator that has a token.
+        entity Operator = "operator";
+        table operator (id) as Operator {
+            id: String, name: String, role: String, account_id: Option<i64>, state: String,
+            token_hash: Vec<u8>, older_token_hash: Option<Vec<u8>>,
+            older_token_ends_at: Option<i64>, created_at: i64,
+        }
+    }
     signed_change {
         table signed_change (digest) {
             digest: String, request_id: String, made: Option<String>, ends_at: i64,

@@ -15,6 +15,7 @@ mod instances;
 mod keys;
 mod log_ins;
 mod oidc_providers;
+mod operators;
 mod policies;
 mod portable;
 mod refused_subjects;

@@ -231,6 +231,9 @@ const SAMPLE: &[&str] = &[
      VALUES ('k', 'tcr-b', 'ES256', $1, 'in-use', 1)",
     "INSERT INTO authority (id, wrapped_private, certificate_der, created_at) VALUES ('k', $1, $1, \
      1)",
+    "INSERT INTO operator (id, name, role, account_id, state, token_hash, older_token_hash, \
+     older_token_ends_at, created_at) VALUES ('op-a', 'a', 'admin', NULL, 'active', $1, NULL, \
+     NULL, 1), ('op-b', 'b', 'account-admin', 1, 'disabled', $1, $1, 2, 1)",
     "INSERT INTO audit (id, happened_at, request_id, action, principal, account_id, credential_id, \
      address, service, detail, outcome) \
      VALUES ('1', 1, 'r', 'a', NULL, NULL, NULL, NULL, NULL, '{}', 'ok'), ('2', 1, 'r', 'a', 'p', \

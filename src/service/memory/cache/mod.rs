@@ -208,7 +208,8 @@ impl NounCache {
             | Entity::Repositories
             | Entity::FixedPassword
             | Entity::OidcProvider
-            | Entity::RefusedSubjects => {}
+            | Entity::RefusedSubjects
+            | Entity::Operator => {}
         }
     }
 
