@@ -90,6 +90,16 @@ impl<'a> Resource<'a> {
         }
     }
 
+    /// Returns the account that it belongs to.
+    pub fn account(&self) -> AccountId {
+        match self {
+            Self::Everything { account, .. } | Self::Role { account, .. } => *account,
+            Self::Instance(instance)
+            | Self::Namespace { instance, .. }
+            | Self::Repository { instance, .. } => instance.account,
+        }
+    }
+
     /// Returns the namespace: all of a repository's path but its last part.
     fn namespace(&self) -> Option<&'a str> {
         match self {

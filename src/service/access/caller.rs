@@ -9,6 +9,7 @@ use crate::domain::credential::CredentialId;
 use crate::domain::ids::{AccountId, InstanceId};
 use crate::domain::instance::Instance;
 use crate::domain::narrowing::Narrowing;
+use crate::domain::operator::Administrator;
 use crate::domain::principal::{Level, Principal};
 use crate::domain::secret::Secret;
 use crate::domain::service_account::{ServiceAccount, ServiceAccountId};
@@ -22,8 +23,8 @@ use crate::token::{Dependency, Grant, Session, WebIdentity};
 /// Whose rights are weighed.
 #[derive(Clone, Copy)]
 pub(in crate::service) enum Subject<'a> {
-    /// The operator, who may do everything.
-    Operator,
+    /// An operator, by its role.
+    Administrator(&'a Administrator),
     /// A principal, by its policies.
     Principal(Identified<'a>),
     /// A service account, by its own permissions.
@@ -84,8 +85,8 @@ pub(in crate::service) enum Proof {
     Bearer(Box<Bearer>),
     /// A registry client without a credential.
     Anonymous { instance: Arc<Instance> },
-    /// The operator at the command line, on the data.
-    Operator,
+    /// An operator: at the command line on the data, or with a token.
+    Administrator(Administrator),
 }
 
 /// A session as its token says it.
@@ -142,11 +143,6 @@ impl From<Proof> for Caller {
 }
 
 impl Caller {
-    /// The operator at the command line: who can read the master key may do everything.
-    pub fn operator() -> Self {
-        Proof::Operator.into()
-    }
-
     /// Returns how many calls all replicas counted in this second, when this one is one too many.
     pub(in crate::service) fn overrun(&self) -> Option<u32> {
         self.overrun
@@ -170,7 +166,7 @@ impl Caller {
         }
     }
 
-    /// Returns who the call acts for; nobody when it is anonymous or the operator's.
+    /// Returns who the call acts for; nobody when it is anonymous or an operator's.
     pub fn principal(&self) -> Option<&Principal> {
         match &self.proof {
             Proof::Signed(key) => Some(&key.principal),
@@ -182,7 +178,7 @@ impl Caller {
             Proof::ServiceAccount { .. }
             | Proof::Bearer(_)
             | Proof::Anonymous { .. }
-            | Proof::Operator => None,
+            | Proof::Administrator(_) => None,
         }
     }
 
@@ -215,7 +211,7 @@ impl Caller {
     /// Returns how much the caller decides over what belongs to others of its account.
     pub(in crate::service) fn level(&self) -> Level {
         match &self.proof {
-            Proof::Operator => Level::Operator,
+            Proof::Administrator(administrator) => administrator.level(),
             Proof::Signed(key) if matches!(key.principal, Principal::Root(_)) => Level::Root,
             Proof::Signed(_)
             | Proof::InSession(_)
@@ -229,7 +225,7 @@ impl Caller {
     }
 
     /// Returns the numeric ids of all principals that a signed call came from: the caller's, and
-    /// those that its session came from. The operator has none.
+    /// those that its session came from. An operator has none.
     pub(in crate::service) fn origins(&self) -> BTreeSet<i64> {
         let dependencies = self
             .signer()
@@ -269,6 +265,7 @@ impl Caller {
         match &self.proof {
             Proof::Bearer(bearer) => Some(bearer.account),
             Proof::ServiceAccount { instance, .. } => Some(instance.account),
+            Proof::Administrator(administrator) => administrator.account(),
             _ => self.principal().map(Principal::account),
         }
     }
@@ -305,7 +302,7 @@ impl Caller {
             | Proof::ServiceAccount { .. }
             | Proof::Bearer(_)
             | Proof::Anonymous { .. }
-            | Proof::Operator => None,
+            | Proof::Administrator(_) => None,
         }
     }
 
@@ -321,14 +318,14 @@ impl Caller {
             | Proof::ServiceAccount { .. }
             | Proof::Bearer(_)
             | Proof::Anonymous { .. }
-            | Proof::Operator => None,
+            | Proof::Administrator(_) => None,
         }
     }
 
     /// Returns whose rights decide what the call may do.
     pub(in crate::service) fn rights(&self) -> Subject<'_> {
         match (&self.proof, self.principal()) {
-            (Proof::Operator, _) => Subject::Operator,
+            (Proof::Administrator(administrator), _) => Subject::Administrator(administrator),
             (Proof::ServiceAccount { account, .. }, _) => Subject::ServiceAccount(account),
             (_, Some(principal)) => Subject::Principal(Identified {
                 principal,
@@ -392,7 +389,7 @@ impl Caller {
             | Proof::InSession(_)
             | Proof::Bearer(_)
             | Proof::Anonymous { .. }
-            | Proof::Operator => None,
+            | Proof::Administrator(_) => None,
         }
     }
 
@@ -409,11 +406,11 @@ impl Caller {
         matches!(self.proof, Proof::Anonymous { .. })
     }
 
-    /// Fails unless the caller is the operator.
-    pub(in crate::service) fn require_operator(&self) -> Result<()> {
-        match self.proof {
-            Proof::Operator => Ok(()),
-            _ => Err(Error::unsupported("Only the operator can do this.")),
+    /// Returns the operator that calls.
+    pub fn administrator(&self) -> Option<&Administrator> {
+        match &self.proof {
+            Proof::Administrator(administrator) => Some(administrator),
+            _ => None,
         }
     }
 
@@ -422,14 +419,16 @@ impl Caller {
     pub(in crate::service) fn is_of(&self, account: AccountId) -> bool {
         match self.principal() {
             Some(principal) => principal.account() == account,
-            None => matches!(self.proof, Proof::Operator),
+            None => self.administrator().is_some_and(|administrator| {
+                administrator.account().is_none_or(|own| own == account)
+            }),
         }
     }
 
     /// Returns how the audit names the caller.
     pub fn audit_name(&self) -> Option<String> {
         match (&self.proof, self.principal()) {
-            (Proof::Operator, _) => Some("operator".to_owned()),
+            (Proof::Administrator(administrator), _) => Some(administrator.audit_name()),
             (Proof::Bearer(bearer), _) => Some(format!(
                 "{}:oidc-provider/{}/{}",
                 bearer.account, bearer.provider, bearer.identity.subject

@@ -1,11 +1,12 @@
 //! Authentication: the one place where trust is made.
 //!
-//! A [`Caller`] comes from a verified signature, a registry log-in, or the operator at the command
-//! line, and from nowhere else: its fields are private to this folder.
+//! A [`Caller`] comes from a verified signature, a registry log-in, an operator's token, or the
+//! operator at the command line, and from nowhere else: its fields are private to this folder.
 //!
 //! Signed calls are here, log-ins in [`log_in`], and what both rest on in [`standing`] and
 //! [`session_policy`].
 
+mod administrators;
 pub(super) mod caller;
 mod carried_log_in;
 mod hashing_pool;

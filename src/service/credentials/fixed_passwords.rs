@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::FixedPassword;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::password::check_fixed;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
@@ -59,30 +60,34 @@ impl Credentials {
     /// Lists the fixed passwords at an instance.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InstanceNotFound`; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `InstanceNotFound`; those of the store.
     pub async fn fixed_passwords(
         &self,
         call: &Call<'_>,
         choice: &InstanceChoice,
     ) -> Result<Vec<FixedPassword>> {
-        call.caller.require_operator()?;
-        let instance = self.rights.own_instance(call, choice).await?;
+        let instance = self
+            .rights
+            .administered_instance(call, choice, OperatorPermission::FixedPasswordRead)
+            .await?;
         store::fixed_password::list(&self.base.store, &instance.id).await
     }
 
     /// Deletes a principal's fixed password at an instance; the principal may set another.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator, or for a principal that has no passwords;
-    /// `NotFound` when what the call names isn't there; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator, or for a principal that has no
+    /// passwords; `NotFound` when what the call names isn't there; those of the store.
     pub async fn delete_fixed_password(
         &self,
         call: &Call<'_>,
         choice: &InstanceChoice,
         principal: &AnyPrincipal,
     ) -> Result<()> {
-        call.caller.require_operator()?;
-        let instance = self.rights.own_instance(call, choice).await?;
+        let instance = self
+            .rights
+            .administered_instance(call, choice, OperatorPermission::FixedPasswordDelete)
+            .await?;
         let unsupported =
             || Error::unsupported("Only an account's root and users have fixed passwords.");
         if !matches!(principal, AnyPrincipal::Root(_) | AnyPrincipal::User(..)) {

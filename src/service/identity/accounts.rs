@@ -3,10 +3,11 @@
 use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Random, random_text};
 use crate::domain::ids::AccountId;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::principal::Principal;
 use crate::domain::role_name::RoleName;
 use crate::domain::service_account::ServiceAccountGrant;
-use crate::domain::{Error, Result, name};
+use crate::domain::{Error, Noun, Result, name};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
 use crate::service::ledger::actions::AuditAction;
@@ -20,7 +21,7 @@ impl Identity {
     /// `service_account_grant`, the setting holds.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a name that isn't
+    /// `OperatorDenied`, or `Unsupported` for no operator; `InvalidParameter` for a name that isn't
     /// allowed; `AlreadyExists` for a known id; those of the store.
     pub async fn create_account(
         &self,
@@ -29,7 +30,8 @@ impl Identity {
         name: &str,
         service_account_grant: Option<ServiceAccountGrant>,
     ) -> Result<Account> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::AccountCreate, None)?;
         name::check_name("name", name)?;
         if RoleName::ANY.contains(&name) {
             return Err(Error::invalid_parameter(
@@ -64,7 +66,7 @@ impl Identity {
     /// setting's.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` for an unknown account; those
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` for an unknown account; those
     /// of the store.
     pub async fn set_service_account_grant(
         &self,
@@ -72,7 +74,8 @@ impl Identity {
         id: AccountId,
         grant: Option<ServiceAccountGrant>,
     ) -> Result<()> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::AccountUpdate, None)?;
         let detail = serde_json::json!({
             "account": id.to_string(),
             "service_account_grant": grant.map(ServiceAccountGrant::name),
@@ -86,16 +89,21 @@ impl Identity {
     /// Lists the accounts.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; those of the store.
     pub async fn accounts(&self, call: &Call<'_>) -> Result<Vec<Account>> {
-        call.caller.require_operator()?;
-        store::account::list(&self.base.store).await
+        call.caller
+            .require_in_own_account(OperatorPermission::AccountRead)?;
+        let mut accounts = store::account::list(&self.base.store).await?;
+        if let Some(own) = call.caller.own_account() {
+            accounts.retain(|account| account.id == own);
+        }
+        Ok(accounts)
     }
 
     /// Makes an access key of the account's root, or of a user of it.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` for an unknown account or
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` for an unknown account or
     /// user; `Misconfigured` without the master key; those of the store.
     pub async fn create_access_key(
         &self,
@@ -119,7 +127,8 @@ impl Identity {
         user: Option<&str>,
         made: &NewAccessKey,
     ) -> Result<()> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::AccessKeyCreate, Some(account))?;
         let principal = match user {
             Some(name) => Principal::User(account, self.rights.named_user(account, name).await?.id),
             None => Principal::Root(account),
@@ -164,13 +173,15 @@ impl Identity {
     /// Lists the access keys of one account or of all, without their secrets.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; those of the store.
     pub async fn access_keys(
         &self,
         call: &Call<'_>,
         account: Option<AccountId>,
     ) -> Result<Vec<AccessKey>> {
-        call.caller.require_operator()?;
+        let account = account.or(call.caller.own_account());
+        call.caller
+            .require(OperatorPermission::AccessKeyRead, account)?;
         store::access_key::list(&self.base.store, account).await
     }
 
@@ -180,7 +191,7 @@ impl Identity {
     /// long-term credentials are the account's and go on; the audit names them.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` for an unknown key; those of
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` for an unknown key; those of
     /// the store.
     pub async fn set_access_key_state(
         &self,
@@ -188,7 +199,19 @@ impl Identity {
         id: &str,
         state: AccessKeyState,
     ) -> Result<()> {
-        call.caller.require_operator()?;
+        let permission = match state {
+            AccessKeyState::Active | AccessKeyState::Disabled => {
+                OperatorPermission::AccessKeyUpdate
+            }
+            AccessKeyState::Deleted => OperatorPermission::AccessKeyDelete,
+        };
+        call.caller.require_in_own_account(permission)?;
+        if let Some(own) = call.caller.own_account() {
+            store::access_key::find(&self.base.store, id)
+                .await?
+                .filter(|key| key.principal.account() == own)
+                .ok_or_else(|| Error::not_found(Noun::AccessKey, id))?;
+        }
         let action = match state {
             AccessKeyState::Active => AuditAction::AccessKeyEnable,
             AccessKeyState::Disabled => AuditAction::AccessKeyDisable,

@@ -11,6 +11,7 @@ use crate::domain::error::WebIdentityFault;
 use crate::domain::identity::OidcProvider;
 use crate::domain::ids::RoleId;
 use crate::domain::instance::Instance;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::RefusalCause;
 use crate::domain::role_name::RoleName;
@@ -36,7 +37,7 @@ impl Identity {
     /// Says whether the bearer of a token may do something, and which step decides.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `WebIdentity` when the issuer's keys
+    /// `OperatorDenied`, or `Unsupported` for no operator; `WebIdentity` when the issuer's keys
     /// can't be had; those of [`Rights::explain`](crate::service::rights::Rights::explain).
     pub async fn explain_token(
         &self,
@@ -44,7 +45,8 @@ impl Identity {
         asked: &TokenInQuestion<'_>,
         question: &Question<'_>,
     ) -> Result<Explained> {
-        call.caller.require_operator()?;
+        call.caller
+            .require_in_own_account(OperatorPermission::PolicyExplain)?;
         let instance = self.rights.own_instance(call, &question.instance).await?;
         let mut steps = Steps::default();
         if question.is_about_registry() && !instance.token_log_in.is_on() {

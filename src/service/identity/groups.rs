@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::domain::identity::Group;
 use crate::domain::ids::AccountId;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::{Result, name};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
@@ -23,15 +24,16 @@ impl Identity {
     /// Makes a group.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
-    /// allowed; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `InvalidParameter` for a value that
+    /// isn't allowed; those of the store.
     pub async fn create_group(
         &self,
         call: &Call<'_>,
         account: AccountId,
         name: &str,
     ) -> Result<Group> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::GroupCreate, Some(account))?;
         name::check_name("name", name)?;
         let group = Group {
             account,
@@ -50,13 +52,14 @@ impl Identity {
     /// Lists the groups of an account, each with the names of its members.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; those of the store.
     pub async fn groups(
         &self,
         call: &Call<'_>,
         account: AccountId,
     ) -> Result<Vec<(Group, Vec<String>)>> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::GroupRead, Some(account))?;
         let mut groups = Vec::new();
         for group in store::group::list(&self.base.store, account).await? {
             let members = store::group::members(&self.base.store, account, &group.name).await?;
@@ -68,15 +71,16 @@ impl Identity {
     /// Deletes a group; its members stay.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` for an unknown group; those of
-    /// the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` for an unknown group; those
+    /// of the store.
     pub async fn delete_group(
         &self,
         call: &Call<'_>,
         account: AccountId,
         name: &str,
     ) -> Result<()> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::GroupDelete, Some(account))?;
         let event = call
             .event(AuditAction::GroupDelete)
             .detail(json!({ "account": account.to_string(), "group": name }));
@@ -88,7 +92,7 @@ impl Identity {
     /// Adds a user to a group, or removes it.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` for an unknown group or user;
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` for an unknown group or user;
     /// those of the store.
     pub async fn set_member(
         &self,
@@ -98,7 +102,8 @@ impl Identity {
         user: &str,
         membership: Membership,
     ) -> Result<()> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::GroupUpdate, Some(account))?;
         let (action, part) = match membership {
             Membership::In => (
                 AuditAction::GroupAdd,

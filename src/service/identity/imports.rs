@@ -12,6 +12,7 @@ use crate::domain::credential::{FixedPassword, PasswordHash};
 use crate::domain::identity::{Policy, Target, User};
 use crate::domain::ids::AccountId;
 use crate::domain::instance::{AnyInstanceId, Instance};
+use crate::domain::operator::OperatorPermission;
 use crate::domain::principal::Principal;
 use crate::domain::{Error, ErrorKind, Noun, Result, name, old_password};
 use crate::policy::{Document, Limits};
@@ -64,7 +65,7 @@ impl Identity {
     /// Returns the instance that users of an account are imported to.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InstanceNotFound` without it, or where
+    /// `OperatorDenied`, or `Unsupported` for no operator; `InstanceNotFound` without it, or where
     /// it is another account's; those of the store.
     pub async fn import_place(
         &self,
@@ -72,7 +73,8 @@ impl Identity {
         account: AccountId,
         instance: &AnyInstanceId,
     ) -> Result<Arc<Instance>> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::UserImport, Some(account))?;
         let instance = self
             .rights
             .own_instance(call, &instance.clone().into())
@@ -87,7 +89,7 @@ impl Identity {
     /// Says what an import would do about a user, and changes nothing.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` without the account; those of
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` without the account; those of
     /// the store.
     pub async fn import_state(
         &self,
@@ -95,7 +97,8 @@ impl Identity {
         instance: &Instance,
         imported: &ImportedUser<'_>,
     ) -> Result<ImportState> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::UserImport, Some(instance.account))?;
         let store = &self.base.store;
         let account = store::account::find(store, instance.account)
             .await?
@@ -195,7 +198,7 @@ impl Identity {
     /// Tells whether a policy of an import is there already, and checks the document.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `AlreadyExists` when it is there with
+    /// `OperatorDenied`, or `Unsupported` for no operator; `AlreadyExists` when it is there with
     /// another document; those of [`Document::parse`]; those of the store.
     pub async fn has_imported_policy(
         &self,
@@ -204,7 +207,8 @@ impl Identity {
         name: &str,
         document: &str,
     ) -> Result<bool> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::UserImport, Some(account))?;
         Document::parse(document, Limits::POLICY)?;
         match store::policy::find(&self.base.store, account, name).await? {
             None => Ok(false),

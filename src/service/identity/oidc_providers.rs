@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::domain::identity::{OidcAlgorithm, OidcProvider, OidcProviderChange};
 use crate::domain::ids::AccountId;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::secret::Secret;
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Noun, Result};
@@ -42,14 +43,15 @@ impl Identity {
     /// Makes a provider. The issuer isn't asked yet, since it may be started later.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
-    /// allowed; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `InvalidParameter` for a value that
+    /// isn't allowed; those of the store.
     pub async fn create_oidc_provider(
         &self,
         call: &Call<'_>,
         new: NewOidcProvider,
     ) -> Result<OidcProvider> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::OidcProviderCreate, Some(new.account))?;
         check_provider_name(&new.name)?;
         check_issuer(&self.access.remote, &new.issuer, new.jwks.is_some())?;
         check_audiences(&new.audiences)?;
@@ -84,14 +86,15 @@ impl Identity {
     /// Returns a provider of an account.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound`; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound`; those of the store.
     pub async fn oidc_provider(
         &self,
         call: &Call<'_>,
         account: AccountId,
         name: &str,
     ) -> Result<OidcProvider> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::OidcProviderRead, Some(account))?;
         store::oidc_provider::find(&self.base.store, account, name)
             .await?
             .ok_or_else(|| Error::not_found(Noun::OidcProvider, name))
@@ -100,7 +103,7 @@ impl Identity {
     /// Changes a provider; the sessions that its tokens opened go on. Returns it as it is now.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound`; `InvalidParameter` for a
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound`; `InvalidParameter` for a
     /// value that isn't allowed; those of the store.
     pub async fn update_oidc_provider(
         &self,
@@ -109,7 +112,8 @@ impl Identity {
         name: &str,
         change: OidcProviderChange,
     ) -> Result<OidcProvider> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::OidcProviderUpdate, Some(account))?;
         if let Some(audiences) = &change.audiences {
             check_audiences(audiences)?;
         }
@@ -138,28 +142,30 @@ impl Identity {
     /// Lists the providers of an account.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; those of the store.
     pub async fn oidc_providers(
         &self,
         call: &Call<'_>,
         account: AccountId,
     ) -> Result<Vec<OidcProvider>> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::OidcProviderRead, Some(account))?;
         store::oidc_provider::list(&self.base.store, account).await
     }
 
     /// Deletes a provider, whose tokens are refused from then on.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` for an unknown provider; those
-    /// of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` for an unknown provider;
+    /// those of the store.
     pub async fn delete_oidc_provider(
         &self,
         call: &Call<'_>,
         account: AccountId,
         name: &str,
     ) -> Result<()> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::OidcProviderDelete, Some(account))?;
         let detail = json!({ "account": account.to_string(), "oidc_provider": name });
         let event = call.event(AuditAction::OidcProviderDelete).detail(detail);
         self.ledger
@@ -170,7 +176,7 @@ impl Identity {
     /// Verifies a token for the operator, and returns its claims.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of
+    /// `OperatorDenied`, or `Unsupported` for no operator; those of
     /// [`Access::verify_web_identity`](crate::service::access::Access::verify_web_identity).
     pub async fn check_web_identity(
         &self,
@@ -179,7 +185,8 @@ impl Identity {
         provider: &str,
         token: &Secret,
     ) -> Result<WebIdentity> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::OidcProviderRead, Some(account))?;
         self.access
             .verify_web_identity(account, provider, token, &mut Attempt::new(None))
             .await

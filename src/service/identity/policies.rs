@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::domain::identity::{Policy, Target};
 use crate::domain::ids::AccountId;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::{Error, Noun, Result};
 use crate::policy::builtin::Builtin;
 use crate::service::call::Call;
@@ -29,7 +30,7 @@ impl Identity {
     /// Saves a policy, and returns the warnings about its document.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a name that isn't
+    /// `OperatorDenied`, or `Unsupported` for no operator; `InvalidParameter` for a name that isn't
     /// allowed; `AlreadyExists` for a name that is taken; those of [`CheckedDocument::read`]; those
     /// of the store.
     pub async fn save_policy(
@@ -40,7 +41,11 @@ impl Identity {
         document: &str,
         save: Save,
     ) -> Result<Vec<String>> {
-        call.caller.require_operator()?;
+        let permission = match save {
+            Save::Create => OperatorPermission::PolicyCreate,
+            Save::Update => OperatorPermission::PolicyUpdate,
+        };
+        call.caller.require(permission, Some(account))?;
         check_policy_name(name)?;
         let checked = CheckedDocument::read(document, DocumentKind::Identity)?;
         let policy = Policy {
@@ -63,24 +68,26 @@ impl Identity {
     /// Lists an account's own policies.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; those of the store.
     pub async fn policies(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<Policy>> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::PolicyRead, Some(account))?;
         store::policy::list(&self.base.store, account).await
     }
 
     /// Returns the text of an account's own policy, or of a built-in one.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
-    /// there; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` when what the call names
+    /// isn't there; those of the store.
     pub async fn policy_document(
         &self,
         call: &Call<'_>,
         account: AccountId,
         name: &str,
     ) -> Result<String> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::PolicyRead, Some(account))?;
         match Builtin::named(name) {
             Some(builtin) => Ok(builtin.text.to_owned()),
             None => Ok(store::policy::find(&self.base.store, account, name)
@@ -93,20 +100,21 @@ impl Identity {
     /// Lists the attachments of an account's policies.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; those of the store.
     pub async fn attachments(
         &self,
         call: &Call<'_>,
         account: AccountId,
     ) -> Result<Vec<Attachment>> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::PolicyRead, Some(account))?;
         store::policy::attachments(&self.base.store, account).await
     }
 
     /// Deletes a policy, which must be attached to nothing.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator, and while it is attached; `NotFound`;
+    /// `OperatorDenied`, or `Unsupported` for no operator, and while it is attached; `NotFound`;
     /// those of the store.
     pub async fn delete_policy(
         &self,
@@ -114,7 +122,8 @@ impl Identity {
         account: AccountId,
         name: &str,
     ) -> Result<()> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::PolicyDelete, Some(account))?;
         let event = call
             .event(AuditAction::PolicyDelete)
             .detail(json!({ "account": account.to_string(), "policy": name }));
@@ -126,7 +135,7 @@ impl Identity {
     /// Attaches a policy, an own or a built-in one, to a user, a group or a role, or detaches it.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` for an unknown policy or
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` for an unknown policy or
     /// target; `AlreadyExists` for an attachment that is there; those of the store.
     pub async fn set_attached(
         &self,
@@ -136,7 +145,8 @@ impl Identity {
         target: &Target,
         attached: Attached,
     ) -> Result<()> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::PolicyAttach, Some(account))?;
         let kind = if Builtin::named(name).is_some() {
             PolicyKind::BuiltIn
         } else {

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::domain::identity::RefusedSubject;
 use crate::domain::ids::AccountId;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::{Error, Result};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
@@ -28,8 +29,8 @@ impl Identity {
     /// Refuses tokens of a subject, and ends what came out of them, until that is taken back.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
-    /// allowed; `NotFound`; `QuotaExceeded`; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `InvalidParameter` for a value that
+    /// isn't allowed; `NotFound`; `QuotaExceeded`; those of the store.
     pub async fn create_refused_subject(
         &self,
         call: &Call<'_>,
@@ -70,13 +71,14 @@ impl Identity {
     /// Lists the subjects that an account refuses.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; those of the store.
     pub async fn refused_subjects(
         &self,
         call: &Call<'_>,
         account: AccountId,
     ) -> Result<Vec<RefusedSubject>> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::SubjectRead, Some(account))?;
         store::refused_subject::list(&self.base.store, account).await
     }
 
@@ -87,7 +89,8 @@ impl Identity {
         issuer: TokenIssuer,
         subject: &str,
     ) -> Result<RefusedSubject> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::SubjectRefuse, Some(account))?;
         check_subject(subject)?;
         let issuer = match issuer {
             TokenIssuer::OfProvider(name) => self.oidc_provider(call, account, &name).await?.issuer,

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::domain::any_principal::{AnyPrincipal, Written};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{CredentialId, CredentialState};
+use crate::domain::operator::OperatorPermission;
 use crate::domain::principal::Principal;
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::service::call::Call;
@@ -28,14 +29,16 @@ impl Identity {
     /// beginning of its sessions' names.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
-    /// there.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` when what the call names
+    /// isn't there.
     pub async fn audited_principal(
         &self,
         call: &Call<'_>,
         principal: &AnyPrincipal,
     ) -> Result<String> {
-        call.caller.require_operator()?;
+        let account = principal.account().or(call.caller.own_account());
+        call.caller
+            .require(OperatorPermission::AuditRead, account)?;
         Ok(match principal {
             AnyPrincipal::User(account, Written::Name(name)) => {
                 Principal::User(*account, self.rights.named_user(*account, name).await?.id)
@@ -63,11 +66,12 @@ impl Identity {
     /// service accounts that it made are disabled.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator, or for a principal without credentials of
-    /// its own; `NotFound`; `PreconditionFailed` when it made or lost a service account at the same
-    /// moment; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator, or for a principal without credentials
+    /// of its own; `NotFound`; `PreconditionFailed` when it made or lost a service account at the
+    /// same moment; those of the store.
     pub async fn revoke(&self, call: &Call<'_>, principal: &AnyPrincipal) -> Result<Revoked> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::PrincipalRevoke, principal.account())?;
         let (id, temporary) = match self.rights.revocable(principal).await {
             Ok(found) => (found.number(), Ok(stop(&found, call.now))),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound { .. }) => {
@@ -103,15 +107,16 @@ impl Identity {
     /// principal's can't be checked.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
-    /// there; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` when what the call names
+    /// isn't there; those of the store.
     pub async fn revoke_credential(
         &self,
         call: &Call<'_>,
         principal: &AnyPrincipal,
         id: &CredentialId,
     ) -> Result<()> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::PrincipalRevoke, principal.account())?;
         let of = self.rights.revocable(principal).await?;
         let part: Part = match self.memory.cache.credential(&self.base.store, id).await? {
             Some(stored) if stored.principal.account() != of.account() => {

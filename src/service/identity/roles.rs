@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::domain::clock::{Random, random_text};
 use crate::domain::identity::Role;
 use crate::domain::ids::{AccountId, RoleId};
+use crate::domain::operator::OperatorPermission;
 use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result, name};
@@ -53,7 +54,7 @@ impl Identity {
     /// Makes a role; its numeric id is picked. Returns the warnings about its trust policy, too.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a name or a
+    /// `OperatorDenied`, or `Unsupported` for no operator; `InvalidParameter` for a name or a
     /// session that isn't allowed; those of [`TrustPolicy::parse`]; `AlreadyExists`; those of the
     /// store.
     pub async fn create_role(
@@ -64,7 +65,8 @@ impl Identity {
         trust_policy: &str,
         max_session_seconds: u32,
     ) -> Result<(Role, Vec<String>)> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::RoleCreate, Some(account))?;
         name::check_name("name", name)?;
         let mut checked = TrustPolicy::parse(trust_policy, Limits::POLICY)?;
         check_max_session(max_session_seconds)?;
@@ -92,9 +94,10 @@ impl Identity {
     /// Returns a role of an account.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound`; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound`; those of the store.
     pub async fn role(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<Role> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::RoleRead, Some(account))?;
         self.rights.named_role(account, name).await
     }
 
@@ -102,7 +105,7 @@ impl Identity {
     /// about it.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound`; `InvalidParameter` for a
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound`; `InvalidParameter` for a
     /// value that isn't allowed; those of the store.
     pub async fn update_role(
         &self,
@@ -111,7 +114,8 @@ impl Identity {
         name: &str,
         change: RoleChange<'_>,
     ) -> Result<Vec<String>> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::RoleUpdate, Some(account))?;
         let role = self.rights.named_role(account, name).await?;
         let warnings = match change.trust_policy {
             Some(text) => {
@@ -168,7 +172,7 @@ impl Identity {
     /// Says whether a role's trust policy accepts a token, and what keeps it from that.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound`; `WebIdentity` for a token
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound`; `WebIdentity` for a token
     /// that isn't believed, `BadCredentials` for one of no provider; those of the store.
     pub async fn test_role(
         &self,
@@ -177,7 +181,8 @@ impl Identity {
         name: &str,
         token: &Secret,
     ) -> Result<RoleTest> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::RoleRead, Some(account))?;
         let role = self.rights.named_role(account, name).await?;
         let (provider, identity) = self
             .access
@@ -210,9 +215,10 @@ impl Identity {
     /// Lists the roles of an account.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; those of the store.
     pub async fn roles(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<Role>> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::RoleRead, Some(account))?;
         store::role::list(&self.base.store, account).await
     }
 
@@ -227,7 +233,8 @@ impl Identity {
         account: AccountId,
         name: &str,
     ) -> Result<Vec<String>> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::RoleDelete, Some(account))?;
         let role = self.rights.named_role(account, name).await?;
         let (made, names) = self.rights.made_by(role.id.number()).await?;
         let detail = json!({

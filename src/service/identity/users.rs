@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::domain::clock::{Random, random_text};
 use crate::domain::identity::{User, UserState};
 use crate::domain::ids::{AccountId, UserId};
+use crate::domain::operator::OperatorPermission;
 use crate::domain::{Result, name};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
@@ -16,15 +17,16 @@ impl Identity {
     /// Makes a user of an account; its numeric id is picked.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
-    /// allowed; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `InvalidParameter` for a value that
+    /// isn't allowed; those of the store.
     pub async fn create_user(
         &self,
         call: &Call<'_>,
         account: AccountId,
         name: &str,
     ) -> Result<User> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::UserCreate, Some(account))?;
         name::check_name("name", name)?;
         let (user, event) = self.user_to_create(call, account, name)?;
         self.ledger
@@ -57,9 +59,10 @@ impl Identity {
     /// Lists the users of an account.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; those of the store.
     pub async fn users(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<User>> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::UserRead, Some(account))?;
         store::user::list(&self.base.store, account).await
     }
 
@@ -67,8 +70,8 @@ impl Identity {
     /// temporary ones stay stopped when the user is enabled again.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
-    /// there; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` when what the call names
+    /// isn't there; those of the store.
     pub async fn set_user_state(
         &self,
         call: &Call<'_>,
@@ -76,7 +79,8 @@ impl Identity {
         name: &str,
         state: UserState,
     ) -> Result<()> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::UserUpdate, Some(account))?;
         let user = self.rights.named_user(account, name).await?;
         let action = match state {
             UserState::Active => AuditAction::UserEnable,
@@ -94,7 +98,7 @@ impl Identity {
     /// service accounts that it made, which go on, as `ACCOUNT:service-account/INSTANCE/NAME`.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound`; `PreconditionFailed` when it
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound`; `PreconditionFailed` when it
     /// made or lost a service account at the same moment; those of the store.
     pub async fn delete_user(
         &self,
@@ -102,7 +106,8 @@ impl Identity {
         account: AccountId,
         name: &str,
     ) -> Result<Vec<String>> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::UserDelete, Some(account))?;
         let user = self.rights.named_user(account, name).await?;
         let (made, names) = self.rights.made_by(user.id.number()).await?;
         let detail = json!({

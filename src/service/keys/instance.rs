@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::{Algorithm, Instance};
+use crate::domain::operator::OperatorPermission;
 use crate::domain::{Error, Noun, Result};
 use crate::service::call::Call;
 use crate::service::keys::{KeyInfo, KeyKind, KeyState, Keys, MasterKeys, PrivatePart};
@@ -88,9 +89,12 @@ impl Keys {
         &self,
         call: &Call<'_>,
         choice: &InstanceChoice,
+        permission: OperatorPermission,
     ) -> Result<(Arc<Instance>, Vec<InstanceKeyRow>)> {
-        call.caller.require_operator()?;
-        let instance = self.rights.own_instance(call, choice).await?;
+        let instance = self
+            .rights
+            .administered_instance(call, choice, permission)
+            .await?;
         if !instance.kind.has_own_key() {
             return Err(has_no_own_key(&instance));
         }
@@ -104,7 +108,7 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed`
+    /// `OperatorDenied`, or `Unsupported` for no operator, `InstanceNotFound`, `PreconditionFailed`
     /// for an instance that shares its keys, `Misconfigured` without the master key, and those of
     /// the store.
     pub async fn rotate_instance_key(
@@ -118,7 +122,9 @@ impl Keys {
     }
 
     async fn make_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
-        let (instance, rows) = self.keys_of(call, choice).await?;
+        let (instance, rows) = self
+            .keys_of(call, choice, OperatorPermission::KeyRotate)
+            .await?;
         if let Some(next) = rows
             .into_iter()
             .find(|row| row.state == InstanceKeyState::Next)
@@ -151,14 +157,16 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed`
+    /// `OperatorDenied`, or `Unsupported` for no operator, `InstanceNotFound`, `PreconditionFailed`
     /// for an instance that shares its keys or has no next one, and those of the store.
     pub async fn activate_instance_key(
         &self,
         call: &Call<'_>,
         choice: &InstanceChoice,
     ) -> Result<String> {
-        let (instance, rows) = self.keys_of(call, choice).await?;
+        let (instance, rows) = self
+            .keys_of(call, choice, OperatorPermission::KeyRotate)
+            .await?;
         let next = rows
             .into_iter()
             .find(|row| row.state == InstanceKeyState::Next)
@@ -177,14 +185,16 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed`
+    /// `OperatorDenied`, or `Unsupported` for no operator, `InstanceNotFound`, `PreconditionFailed`
     /// for an instance that shares its keys or has no next one, and those of the store.
     pub async fn cancel_instance_key(
         &self,
         call: &Call<'_>,
         choice: &InstanceChoice,
     ) -> Result<String> {
-        let (instance, rows) = self.keys_of(call, choice).await?;
+        let (instance, rows) = self
+            .keys_of(call, choice, OperatorPermission::KeyRotate)
+            .await?;
         let next = rows
             .into_iter()
             .find(|row| row.state == InstanceKeyState::Next)
@@ -204,7 +214,7 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed`
+    /// `OperatorDenied`, or `Unsupported` for no operator, `InstanceNotFound`, `PreconditionFailed`
     /// for an instance that shares its keys or has no next one, and those of the store.
     pub async fn instance_public_key(
         &self,
@@ -212,7 +222,9 @@ impl Keys {
         choice: &InstanceChoice,
         state: KeyState,
     ) -> Result<String> {
-        let (instance, rows) = self.keys_of(call, choice).await?;
+        let (instance, rows) = self
+            .keys_of(call, choice, OperatorPermission::InstanceRead)
+            .await?;
         let row = rows
             .into_iter()
             .find(|row| state_of(row) == state)

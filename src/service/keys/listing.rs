@@ -6,6 +6,7 @@ use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::Algorithm;
+use crate::domain::operator::OperatorPermission;
 use crate::service::call::Call;
 use crate::service::keys::Keys;
 use crate::service::memory::keyring::{in_use, newest_first};
@@ -157,10 +158,10 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `Internal` for a certificate that can't
+    /// `OperatorDenied`, or `Unsupported` for no operator, `Internal` for a certificate that can't
     /// be read, and those of the store.
     pub async fn keys(&self, call: &Call<'_>) -> Result<Vec<KeyInfo>> {
-        call.caller.require_operator()?;
+        call.caller.require(OperatorPermission::KeyRead, None)?;
         let store = &self.base.store;
         let mut keys = signing_keys(&key::list_signing(store).await?, call.now);
         keys.extend(self.instance_keys().await?);

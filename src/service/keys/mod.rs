@@ -17,6 +17,7 @@ use self::ca::InUse;
 use self::warnings::Warnings;
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::instance::Algorithm;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::{Error, Noun, Result};
 use crate::service::access::caller::Caller;
 use crate::service::base::Base;
@@ -145,10 +146,10 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `NotFound` for an algorithm without a
+    /// `OperatorDenied`, or `Unsupported` for no operator, `NotFound` for an algorithm without a
     /// key, `Misconfigured` without the master key, and those of the store.
     pub async fn rotate_key(&self, call: &Call<'_>, kind: KeyKind) -> Result<String> {
-        call.caller.require_operator()?;
+        call.caller.require(OperatorPermission::KeyRotate, None)?;
         if let KeyKind::Signing(algorithm) = kind
             && !key::list_signing(&self.base.store)
                 .await?

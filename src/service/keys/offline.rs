@@ -2,6 +2,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::Algorithm;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Noun, Result};
 use crate::service::call::Call;
@@ -57,10 +58,10 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `Misconfigured` without the master key,
+    /// `OperatorDenied`, or `Unsupported` for no operator, `Misconfigured` without the master key,
     /// and those of the store.
     pub async fn signing_requests(&self, call: &Call<'_>) -> Result<Vec<SigningRequest>> {
-        call.caller.require_operator()?;
+        call.caller.require(OperatorPermission::KeyRead, None)?;
         let rows = key::list_signing(&self.base.store).await?;
         let waiting = rows.iter().filter(|row| !row.is_certified());
         used_soon(&rows, call.now)
@@ -84,12 +85,12 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator. `InvalidParameter` for a certificate
+    /// `OperatorDenied`, or `Unsupported` for no operator. `InvalidParameter` for a certificate
     /// that is unreadable, of an unknown key or CA, or that registries would refuse.
     /// `AlreadyExists` when the CAs or the certificate changed meanwhile. `Misconfigured` without
     /// the master key, and those of the store.
     pub async fn import_leaf(&self, call: &Call<'_>, file: &[u8]) -> Result<ImportedLeaf> {
-        call.caller.require_operator()?;
+        call.caller.require(OperatorPermission::KeyImport, None)?;
         let now = call.now;
         let der = certificates::read_certificate(file)?;
         let row = self.key_of(&der).await?;
@@ -162,11 +163,11 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `InvalidParameter` for a certificate
+    /// `OperatorDenied`, or `Unsupported` for no operator, `InvalidParameter` for a certificate
     /// that is unreadable or no CA's, `AlreadyExists` for a known one, `PreconditionFailed` when
     /// another CA is next, and those of the store.
     pub async fn import_ca(&self, call: &Call<'_>, file: &[u8]) -> Result<CaStep> {
-        call.caller.require_operator()?;
+        call.caller.require(OperatorPermission::CaImport, None)?;
         let now = call.now;
         let certificate_der = certificates::read_certificate(file)?;
         let rows = key::list_authorities(&self.base.store).await?;
@@ -209,10 +210,10 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `PreconditionFailed` when the key isn't
+    /// `OperatorDenied`, or `Unsupported` for no operator, `PreconditionFailed` when the key isn't
     /// kept here, `Misconfigured` without the master key, and those of the store.
     pub async fn export_ca(&self, call: &Call<'_>) -> Result<ExportedCa> {
-        call.caller.require_operator()?;
+        call.caller.require(OperatorPermission::CaExport, None)?;
         let authority = InUse::load(&self.base.store, &self.memory.keys.master).await?;
         let Some(signer) = &authority.signer else {
             return Err(not_kept_here(&authority.row.id));
@@ -234,11 +235,11 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator. `InvalidParameter` unless `exported` is
+    /// `OperatorDenied`, or `Unsupported` for no operator. `InvalidParameter` unless `exported` is
     /// that key, so that it can't be lost. `NotFound` for an unknown CA, `PreconditionFailed` when
     /// the key isn't kept here, `Misconfigured` without the master key, and those of the store.
     pub async fn forget_ca_key(&self, call: &Call<'_>, id: &str, exported: &[u8]) -> Result<()> {
-        call.caller.require_operator()?;
+        call.caller.require(OperatorPermission::CaExport, None)?;
         let rows = key::list_authorities(&self.base.store).await?;
         let row = rows
             .iter()

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
+use crate::domain::ids::AccountId;
+use crate::domain::operator::OperatorPermission;
 use crate::service::call::Call;
 use crate::service::ledger::event::rows;
 use crate::service::ledger::words::{overflow_mark, word};
@@ -61,6 +63,8 @@ impl AuditFilter {
     fn wanted_principal(&self) -> Wanted<'_> {
         match self.principal.as_deref() {
             None => Wanted::Any,
+            // Of every operator: at the command line, with a token, and the service itself.
+            Some("operator") => Wanted::Beginning("operator"),
             Some(beginning) if beginning.ends_with('/') => Wanted::Beginning(beginning),
             Some(principal) => Wanted::Exactly(principal),
         }
@@ -280,7 +284,7 @@ impl Operations {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for callers other than the operator; `Internal` for a stored page that can't
+    /// `OperatorDenied`, or `Unsupported` for no operator; `Internal` for a stored page that can't
     /// be read; `StoreUnavailable`.
     pub async fn audit_lines(
         &self,
@@ -288,7 +292,8 @@ impl Operations {
         filter: &AuditFilter,
         after: Option<&AuditPosition>,
     ) -> Result<AuditBatch> {
-        call.caller.require_operator()?;
+        call.caller
+            .require_in_own_account(OperatorPermission::AuditRead)?;
         let begin = AuditPosition {
             at: filter.since,
             id: String::new(),
@@ -311,8 +316,10 @@ impl Operations {
             .next_back()
             .filter(|_| selection.is_cut)
             .cloned();
+        let own = call.caller.own_account().map(AccountId::number);
+        let is_shown = |row: &AuditRow| own.is_none() || row.account == own;
         Ok(AuditBatch {
-            rows: selection.lines.into_values().collect(),
+            rows: selection.lines.into_values().filter(is_shown).collect(),
             next,
         })
     }

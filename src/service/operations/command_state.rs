@@ -1,5 +1,6 @@
 //! The state that the operator's commands keep between runs: small texts by name, never a secret.
 
+use crate::domain::operator::OperatorPermission;
 use crate::domain::{Error, Result};
 use crate::service::call::Call;
 use crate::service::operations::Operations;
@@ -10,10 +11,11 @@ impl Operations {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for callers other than the operator; `Internal` for a state that isn't UTF-8;
+    /// `OperatorDenied`, or `Unsupported` for no operator; `Internal` for a state that isn't UTF-8;
     /// `StoreUnavailable`.
     pub async fn command_state(&self, call: &Call<'_>, command: &str) -> Result<Option<String>> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::CommandStateRead, None)?;
         let state = meta::find(&self.base.store, &name(command)).await?;
         state
             .map(|state| String::from_utf8(state).map_err(Error::internal))
@@ -24,14 +26,15 @@ impl Operations {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for callers other than the operator; `StoreUnavailable`.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `StoreUnavailable`.
     pub async fn set_command_state(
         &self,
         call: &Call<'_>,
         command: &str,
         text: &str,
     ) -> Result<()> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::CommandStateUpdate, None)?;
         self.ledger
             .apply(
                 self.base

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::domain::allow_list::{AllowEntry, AllowList, Cidr};
 use crate::domain::instance::Instance;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Noun, Result};
 use crate::policy::Permission;
@@ -231,16 +232,18 @@ impl Registry {
     /// Turns an allow list on or off.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
-    /// there, or is another account's; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` when what the call names
+    /// isn't there, or is another account's; those of the store.
     pub async fn set_allow_list(
         &self,
         call: &Call<'_>,
         choice: &InstanceChoice,
         switch: Switch,
     ) -> Result<()> {
-        call.caller.require_operator()?;
-        let instance = self.rights.own_instance(call, choice).await?;
+        let instance = self
+            .rights
+            .administered_instance(call, choice, OperatorPermission::AllowListUpdate)
+            .await?;
         let action = if switch.is_on() {
             AuditAction::AllowListEnable
         } else {

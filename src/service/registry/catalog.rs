@@ -14,6 +14,7 @@ use crate::domain::ids::InstanceId;
 use crate::domain::instance::Instance;
 use crate::domain::name::{check_imported_repository, check_namespace};
 use crate::domain::namespace::Namespace;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::repository::{Repository, RepositoryId};
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::remote::registry::Names;
@@ -155,16 +156,18 @@ impl Registry {
     /// namespaces, for the operator.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
-    /// there, or is another account's; `Unsupported` without a registry; those of the registry's
-    /// answer; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` when what the call names
+    /// isn't there, or is another account's; `Unsupported` without a registry; those of the
+    /// registry's answer; those of the store.
     pub async fn import_repositories(
         &self,
         call: &Call<'_>,
         choice: &InstanceChoice,
     ) -> Result<Imported> {
-        call.caller.require_operator()?;
-        let instance = self.rights.own_instance(call, choice).await?;
+        let instance = self
+            .rights
+            .administered_instance(call, choice, OperatorPermission::RepositoryImport)
+            .await?;
         let mut imported = self
             .import(
                 &instance,

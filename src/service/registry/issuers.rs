@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::instance::Instance;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::{Error, Noun, Result, name};
 use crate::service::call::Call;
 use crate::service::ledger::actions::AuditAction;
@@ -15,7 +16,7 @@ impl Registry {
     /// token names it yet.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InvalidParameter` for an issuer that
+    /// `OperatorDenied`, or `Unsupported` for no operator; `InvalidParameter` for an issuer that
     /// isn't allowed; `InstanceNotFound`; `PreconditionFailed` for the issuer that tokens name
     /// already; those of the store.
     pub async fn prepare_issuer(
@@ -24,7 +25,8 @@ impl Registry {
         choice: &InstanceChoice,
         issuer: &str,
     ) -> Result<()> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::InstanceConfigure, None)?;
         name::check_issuer("issuer", issuer)?;
         let instance = self.rights.own_instance(call, choice).await?;
         if self.base.issuer_of(&instance) == issuer {
@@ -52,7 +54,7 @@ impl Registry {
     /// Lets an instance's tokens name the prepared issuer, from the next exchange on.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InstanceNotFound`; `PreconditionFailed`
+    /// `OperatorDenied`, or `Unsupported` for no operator; `InstanceNotFound`; `PreconditionFailed`
     /// when none is prepared; those of the store.
     pub async fn activate_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<()> {
         let (instance, next) = self.prepared_issuer(call, choice).await?;
@@ -72,7 +74,7 @@ impl Registry {
     /// Drops the prepared issuer.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InstanceNotFound`; `PreconditionFailed`
+    /// `OperatorDenied`, or `Unsupported` for no operator; `InstanceNotFound`; `PreconditionFailed`
     /// when none is prepared; those of the store.
     pub async fn cancel_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<()> {
         let (instance, next) = self.prepared_issuer(call, choice).await?;
@@ -94,7 +96,8 @@ impl Registry {
         call: &Call<'_>,
         choice: &InstanceChoice,
     ) -> Result<(Arc<Instance>, String)> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::InstanceConfigure, None)?;
         let instance = self.rights.own_instance(call, choice).await?;
         let next = instance.next_issuer.clone().ok_or_else(|| {
             Error::precondition_failed(

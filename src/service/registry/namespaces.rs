@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::instance::{Instance, UnrecordedNamespaces};
 use crate::domain::namespace::{Namespace, NamespaceChange, NamespaceId, Severity, Visibility};
+use crate::domain::operator::OperatorPermission;
 use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Noun, Result, name};
@@ -361,16 +362,18 @@ impl Registry {
     /// Sets whether a push may reach namespaces of an instance that aren't recorded.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
-    /// there, or is another account's; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` when what the call names
+    /// isn't there, or is another account's; those of the store.
     pub async fn set_unrecorded_namespaces(
         &self,
         call: &Call<'_>,
         choice: &InstanceChoice,
         unrecorded: UnrecordedNamespaces,
     ) -> Result<()> {
-        call.caller.require_operator()?;
-        let instance = self.rights.own_instance(call, choice).await?;
+        let instance = self
+            .rights
+            .administered_instance(call, choice, OperatorPermission::InstanceUpdate)
+            .await?;
         let detail = json!({ "unrecorded_namespaces": unrecorded.name() });
         let event = call
             .event(AuditAction::InstanceModify)

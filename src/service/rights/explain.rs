@@ -8,6 +8,7 @@ use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::claims::Claims;
 use crate::domain::identity::UserState;
 use crate::domain::instance::Instance;
+use crate::domain::operator::Administrator;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::RefusalCause;
 use crate::domain::service_account::{ServiceAccount, ServiceAccountGrant, ServiceAccountState};
@@ -18,6 +19,7 @@ use crate::service::access::reach::check_reach;
 use crate::service::call::Call;
 use crate::service::request::RequestContext;
 use crate::service::rights::instances::InstanceChoice;
+use crate::service::rights::operators::require_explanation;
 use crate::service::rights::principals::Resolved;
 use crate::service::rights::verdict::Verdict;
 use crate::service::rights::{Rights, Subject, why_of_account};
@@ -35,6 +37,9 @@ pub struct Question<'a> {
     /// The owner of the credential or the service account that it is about.
     pub owner: Option<&'a AnyPrincipal>,
 }
+
+/// The operator at the command line, of whom policies say nothing.
+static LOCAL: Administrator = Administrator::Local { user: None };
 
 /// The step that fails, and why.
 type Failing = (&'static str, &'static str);
@@ -149,7 +154,7 @@ impl Rights {
         claims: Option<&Claims>,
         question: &Question<'_>,
     ) -> Result<Explained> {
-        call.caller.require_operator()?;
+        require_explanation(call, principal, question.owner)?;
         let instance = self.own_instance(call, &question.instance).await?;
         let session_policy = question
             .session_policy
@@ -170,7 +175,7 @@ impl Rights {
         };
         let narrowed = session_policy.as_ref();
         let subject = match (&resolved, &account) {
-            (Resolved::Operator, _) => Ok(Subject::Operator),
+            (Resolved::Operator, _) => Ok(Subject::Administrator(&LOCAL)),
             (Resolved::Principal(principal), _) => self
                 .explain_principal(principal, &instance)
                 .await?
@@ -338,7 +343,7 @@ impl Rights {
     ) -> Result<()> {
         let reason = match subject {
             Subject::ServiceAccount(account) => why_of_account(account, request.permission, ""),
-            Subject::Operator => "the operator may do everything".to_owned(),
+            Subject::Administrator(_) => "the operator may do everything".to_owned(),
             Subject::Principal(..) | Subject::Nobody => self.why(subject, request).await?,
         };
         match self.decide(subject, request).await? {

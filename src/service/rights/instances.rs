@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::ids::{CriId, InstanceId};
 use crate::domain::instance::{AnyInstanceId, Instance};
+use crate::domain::operator::OperatorPermission;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{Permission, Resource};
 use crate::service::call::Call;
@@ -40,6 +41,23 @@ impl Rights {
         let instance = self.own_instance(call, choice).await?;
         self.authorize(call, permission, Resource::Instance((&*instance).into()))
             .await?;
+        Ok(instance)
+    }
+
+    /// Returns the instance that an operator means, if it has the permission there.
+    ///
+    /// # Errors
+    /// `Unsupported` for a caller that is no operator; `OperatorDenied`; `InstanceNotFound`, also
+    /// for an instance of another account than an account-admin's; those of the store.
+    pub(in crate::service) async fn administered_instance(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        permission: OperatorPermission,
+    ) -> Result<Arc<Instance>> {
+        call.caller.require_in_own_account(permission)?;
+        let instance = self.own_instance(call, choice).await?;
+        call.caller.require(permission, Some(instance.account))?;
         Ok(instance)
     }
 

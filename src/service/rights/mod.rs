@@ -7,6 +7,7 @@
 pub(super) mod explain;
 pub(super) mod instances;
 mod kept_claims;
+mod operators;
 pub(super) mod principals;
 pub(super) mod reasons;
 pub(super) mod verdict;
@@ -154,8 +155,14 @@ impl Rights {
         ) -> T,
     ) -> Result<T> {
         match subject {
-            Subject::Operator
-            | Subject::Principal(Identified {
+            Subject::Administrator(administrator) => {
+                Ok(if operators::may(administrator, request) {
+                    everything
+                } else {
+                    nothing
+                })
+            }
+            Subject::Principal(Identified {
                 principal: Principal::Root(_),
                 session_policy: None,
                 ..
@@ -313,6 +320,9 @@ pub(in crate::service) fn denied(
     request: &Request<'_>,
     outcome: Outcome,
 ) -> Error {
+    if let Some(administrator) = caller.administrator() {
+        return operators::denied(administrator, request);
+    }
     let denial = denial(caller, request, outcome);
     Error::new(
         ErrorKind::AccessDenied(Box::new(denial)),

@@ -53,7 +53,9 @@ impl Rights {
             {
                 "the instance belongs to another account".to_owned()
             }
-            Subject::Operator | Subject::Principal(..) => self.why(subject, request).await?,
+            Subject::Administrator(_) | Subject::Principal(..) => {
+                self.why(subject, request).await?
+            }
         })
     }
 }

@@ -96,7 +96,7 @@ impl Rights {
             {
                 Outcome::DeniedImplicitly
             }
-            (Subject::Operator | Subject::Principal(..), _) => {
+            (Subject::Administrator(_) | Subject::Principal(..), _) => {
                 self.decide(subject, request).await?
             }
             (Subject::ServiceAccount(_) | Subject::Nobody, _) => Outcome::DeniedImplicitly,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::instance::Instance;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::{Error, Result};
 use crate::policy::Permission;
@@ -68,14 +69,15 @@ impl Credentials {
     /// permissions.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator, or for a principal that makes none;
+    /// `OperatorDenied`, or `Unsupported` for no operator, or for a principal that makes none;
     /// `NotFound` for an unknown principal; those of the store.
     pub async fn service_accounts_made_by(
         &self,
         call: &Call<'_>,
         principal: &AnyPrincipal,
     ) -> Result<Vec<ServiceAccount>> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::ServiceAccountRead, principal.account())?;
         store::service_account::list_made_by(
             &self.base.store,
             self.rights.maker_number(principal).await?,

@@ -1,6 +1,7 @@
 //! The next CA takes the place of the one in use, and certifies every signing key.
 
 use crate::domain::clock::Timestamp;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::service::call::Call;
 use crate::service::keys::ca::{
@@ -98,12 +99,12 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator. `PreconditionFailed` when there is no
+    /// `OperatorDenied`, or `Unsupported` for no operator. `PreconditionFailed` when there is no
     /// next CA, when not every replica can have it in its bundle yet, or when it is kept elsewhere
     /// and a signing key has no certificate of it yet. `AlreadyExists` when the CAs changed
     /// meanwhile. `Misconfigured` without the master key, and those of the store.
     pub async fn activate_ca(&self, call: &Call<'_>) -> Result<CaStep> {
-        call.caller.require_operator()?;
+        call.caller.require(OperatorPermission::CaRotate, None)?;
         let mut attempts = 1;
         loop {
             match self.try_to_activate(call).await {

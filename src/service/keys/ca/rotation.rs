@@ -2,6 +2,7 @@
 //! retired.
 
 use crate::domain::clock::{Timestamp, random_bytes};
+use crate::domain::operator::OperatorPermission;
 use crate::domain::{Error, Noun, Result};
 use crate::service::call::Call;
 use crate::service::keys::ca::{
@@ -65,11 +66,10 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `AlreadyExists` when the CAs
-    /// changed meanwhile, `Misconfigured` without the current master key, and those of
-    /// the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator, `AlreadyExists` when the CAs changed
+    /// meanwhile, `Misconfigured` without the current master key, and those of the store.
     pub async fn rotate_ca(&self, call: &Call<'_>) -> Result<CaStep> {
-        call.caller.require_operator()?;
+        call.caller.require(OperatorPermission::CaRotate, None)?;
         self.memory.wrapping(|| self.make_ca(call)).await
     }
 
@@ -124,11 +124,11 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator. `PreconditionFailed` when there is no
+    /// `OperatorDenied`, or `Unsupported` for no operator. `PreconditionFailed` when there is no
     /// old CA, while a token that was signed under one may be valid, or while a signing key has its
     /// certificate from one. Those of the store.
     pub async fn retire_cas(&self, call: &Call<'_>) -> Result<Vec<CaStep>> {
-        call.caller.require_operator()?;
+        call.caller.require(OperatorPermission::CaRotate, None)?;
         let now = call.now;
         let rows = key::list_authorities(&self.base.store).await?;
         let current = in_use(&rows)?;
@@ -162,10 +162,10 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `PreconditionFailed` without a next CA,
+    /// `OperatorDenied`, or `Unsupported` for no operator, `PreconditionFailed` without a next CA,
     /// and those of the store.
     pub async fn cancel_ca(&self, call: &Call<'_>) -> Result<CaStep> {
-        call.caller.require_operator()?;
+        call.caller.require(OperatorPermission::CaRotate, None)?;
         let rows = key::list_authorities(&self.base.store).await?;
         let next = find(&rows, AuthorityState::Next).ok_or_else(no_next)?;
         let event = call

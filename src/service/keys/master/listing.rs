@@ -2,6 +2,7 @@
 
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
+use crate::domain::operator::OperatorPermission;
 use crate::service::call::Call;
 use crate::service::keys::Keys;
 use crate::service::keys::master::Rotation;
@@ -56,10 +57,11 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator, `Internal` for a progress that can't be
+    /// `OperatorDenied`, or `Unsupported` for no operator, `Internal` for a progress that can't be
     /// read, and those of the store.
     pub async fn master_keys(&self, call: &Call<'_>) -> Result<Vec<MasterKeyInfo>> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::MasterKeyRead, None)?;
         self.memory.follow_master_key().await?;
         let rotation = Rotation::find(&self.base.store).await?;
         let rotation = rotation.as_ref().map(|(rotation, _)| rotation);

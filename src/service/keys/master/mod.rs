@@ -17,6 +17,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::clock::Timestamp;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::{Error, Noun, Result};
 use crate::service::call::Call;
 use crate::service::keys::Keys;
@@ -117,7 +118,7 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator. `Misconfigured` names the operator's
+    /// `OperatorDenied`, or `Unsupported` for no operator. `Misconfigured` names the operator's
     /// next step, such as putting the new key where the old one is. `PreconditionFailed` when a
     /// rotation to another key has begun. `Internal` for a secret that can't be unwrapped, and
     /// those of the store.
@@ -126,7 +127,8 @@ impl Keys {
         call: &Call<'_>,
         given: Option<&MasterKey>,
     ) -> Result<MasterKeyStep> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::MasterKeyRotate, None)?;
         self.memory.follow_master_key().await?;
         self.memory.require_master_key()?;
         // Before the rotation is read: where that says that none is open, a switch from this key
@@ -246,12 +248,13 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a caller that isn't the operator. `Misconfigured` without the current
+    /// `OperatorDenied`, or `Unsupported` for no operator. `Misconfigured` without the current
     /// master key, or when the keys' place can't be written. `PreconditionFailed` while a secret is
     /// wrapped by the old key, or when there is no rotation to finish. `Internal` for a progress
     /// that can't be read, and those of the store.
     pub async fn finish_master_key(&self, call: &Call<'_>) -> Result<Retired> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::MasterKeyRotate, None)?;
         self.memory.follow_master_key().await?;
         self.memory.require_master_key()?;
         let Some((rotation, bytes)) = Rotation::find(&self.base.store).await? else {

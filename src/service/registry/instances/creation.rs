@@ -6,6 +6,7 @@ use crate::domain::instance::{
     Algorithm, DefaultMark, Instance, KidFormat, Origin, RegistryKind, Specification,
     UnrecordedNamespaces,
 };
+use crate::domain::operator::OperatorPermission;
 use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result, name};
@@ -130,10 +131,11 @@ impl Registry {
     /// Makes an instance.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
-    /// allowed; `Misconfigured` while no key can sign its tokens; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `InvalidParameter` for a value that
+    /// isn't allowed; `Misconfigured` while no key can sign its tokens; those of the store.
     pub async fn create_instance(&self, call: &Call<'_>, new: NewInstance) -> Result<Instance> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::InstanceCreate, None)?;
         self.check_new_instance(&new)?;
         if !new.kind.has_own_key() {
             self.keys

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::domain::ids::AccountId;
 use crate::domain::instance::{Instance, InstanceChange, OldRefreshTokens, Specification};
+use crate::domain::operator::OperatorPermission;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
 use crate::policy::Permission;
@@ -26,10 +27,11 @@ impl Registry {
     /// Lists the instances.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; those of the store.
     pub async fn instances(&self, call: &Call<'_>) -> Result<Vec<Instance>> {
-        call.caller.require_operator()?;
-        store::instance::list(&self.base.store, None).await
+        call.caller
+            .require_in_own_account(OperatorPermission::InstanceRead)?;
+        store::instance::list(&self.base.store, call.caller.own_account()).await
     }
 
     /// Returns the instance that is named.
@@ -134,16 +136,17 @@ impl Registry {
     /// Sets the URL at which an instance's registry answers, or that there is none.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
-    /// there, or is another account's; `InvalidParameter` for a value that isn't allowed; those of
-    /// the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` when what the call names
+    /// isn't there, or is another account's; `InvalidParameter` for a value that isn't allowed;
+    /// those of the store.
     pub async fn set_registry_url(
         &self,
         call: &Call<'_>,
         choice: &InstanceChoice,
         url: Option<&str>,
     ) -> Result<()> {
-        call.caller.require_operator()?;
+        call.caller
+            .require(OperatorPermission::InstanceConfigure, None)?;
         url.map_or(Ok(()), |url| self.check_registry_url(url))?;
         let instance = self.rights.own_instance(call, choice).await?;
         let event = call
@@ -160,7 +163,7 @@ impl Registry {
     /// Sets whether an instance's clients get refresh tokens, and whether earlier ones are refused.
     ///
     /// # Errors
-    /// `Unsupported` for callers other than the operator; `InstanceNotFound`; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `InstanceNotFound`; those of the store.
     pub async fn set_refresh_tokens(
         &self,
         call: &Call<'_>,
@@ -168,8 +171,10 @@ impl Registry {
         switch: Switch,
         old: OldRefreshTokens,
     ) -> Result<()> {
-        call.caller.require_operator()?;
-        let instance = self.rights.own_instance(call, choice).await?;
+        let instance = self
+            .rights
+            .administered_instance(call, choice, OperatorPermission::InstanceUpdate)
+            .await?;
         let detail = serde_json::json!({
             "on": switch.is_on(),
             "refuse_old": old == OldRefreshTokens::Refuse,
