@@ -17,7 +17,7 @@ use crate::domain::refusal::{ClaimedName, RefusalCause};
 use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
-use crate::domain::{Blame, Error, ErrorKind, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::service::access::Access;
 use crate::service::access::caller::{Caller, Proof};
 use crate::service::access::passwords::Failed;
@@ -25,7 +25,6 @@ use crate::service::access::presented::{Accepted, LogIn};
 use crate::service::access::reach::check_reach;
 use crate::service::ledger::refusals::Claim;
 use crate::service::limits::attempt::Attempt;
-use crate::service::limits::back_off::BackOff;
 use crate::service::memory::staleness::downgraded;
 use crate::service::request::RequestContext;
 use crate::token::{Dependency, Grant};
@@ -347,55 +346,6 @@ impl Access {
             .fault_of(&grant.id, &grant.dependencies, grant.expires_at, now)
             .await?;
         fault.map_or(Ok(()), |cause| Err(Error::bad_credentials(cause)))
-    }
-
-    /// Charges a log-in that failed, unless it was charged before it was looked at. Returns the
-    /// refusal, which is another one where there were too many before.
-    fn charge_failure(&self, log_in: &LogIn, attempt: &mut Attempt, error: Error) -> Error {
-        let Some(address) = attempt.address else {
-            return error;
-        };
-        if error.kind().blame() != Blame::Client {
-            self.limits.give_back(attempt);
-            return error;
-        }
-        match error.kind() {
-            ErrorKind::AddressThrottled { .. } => return error,
-            ErrorKind::BadCredentials if log_in.can_be_guessed() || attempt.is_guess => {
-                return error;
-            }
-            ErrorKind::BadCredentials => {}
-            _ => {
-                return if self.limits.charge(attempt) {
-                    error
-                } else {
-                    self.limits.back_off_error(BackOff::Address, &error)
-                };
-            }
-        }
-        let (username, secret) = match log_in {
-            LogIn::Anonymous => ("", &Secret::new("")),
-            LogIn::Password {
-                username, secret, ..
-            } => (username.as_str(), secret),
-            LogIn::Refresh { token } => ("", token),
-        };
-        let is_within = self.limits.charge(attempt);
-        let failure = self.limits.log_ins.count(
-            address,
-            username,
-            secret,
-            (!is_within).then_some(BackOff::Address),
-            self.base.now(),
-        );
-        if failure.is_repeated {
-            self.limits.give_back(attempt);
-        }
-        match (failure.was_used_up, is_within) {
-            (true, _) => self.limits.back_off_error(BackOff::Username, &error),
-            (false, false) => self.limits.back_off_error(BackOff::Address, &error),
-            (false, true) => error,
-        }
     }
 
     pub(super) async fn logged_in(

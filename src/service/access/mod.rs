@@ -9,7 +9,9 @@
 mod administrators;
 pub(super) mod caller;
 mod carried_log_in;
+mod failures;
 mod hashing_pool;
+mod operators;
 pub(super) mod passwords;
 pub(super) mod presented;
 pub(super) mod reach;

@@ -67,6 +67,14 @@ impl Claim {
         }
     }
 
+    /// Returns the claim of an operator's token.
+    pub(in crate::service) fn of_operator(name: Option<ClaimedName>) -> Self {
+        Self {
+            name,
+            ..Self::default()
+        }
+    }
+
     /// Returns the claims of a log-in.
     pub(in crate::service) fn of_log_in(
         name: Option<ClaimedName>,
@@ -354,7 +362,7 @@ impl Ledger {
 /// Returns the audit's outcome of a request that wasn't served.
 fn outcome(kind: &ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::AccessDenied(_) => "denied",
+        ErrorKind::AccessDenied(_) | ErrorKind::OperatorDenied { .. } => "denied",
         kind if kind.blame() == Blame::Client => "refused",
         _ => "failed",
     }

@@ -7,6 +7,7 @@ pub(super) mod keyring;
 pub(super) mod known_ids;
 pub(super) mod master_keys;
 pub(super) mod namespace_rules;
+pub(super) mod operators;
 pub(super) mod refused_subjects;
 pub(super) mod revocations;
 pub(super) mod single_flight;

@@ -8,6 +8,7 @@
 mod ids;
 mod known;
 mod nouns;
+mod operators;
 mod tables;
 
 use std::hash::Hash;

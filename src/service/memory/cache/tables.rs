@@ -17,6 +17,7 @@ use crate::domain::service_account::ServiceAccount;
 use crate::domain::tag::Tag;
 use crate::service::memory::attached_policies::AttachedPolicies;
 use crate::service::memory::namespace_rules::Namespaces;
+use crate::service::memory::operators::Operators;
 use crate::service::memory::refused_subjects::RefusedSubjects;
 use crate::service::memory::trusting_roles::TrustingRole;
 use crate::store::Entity;
@@ -30,6 +31,8 @@ const CAPACITY: usize = 100_000;
 const MAX_OIDC_PROVIDERS: usize = 1000;
 /// The most accounts whose refused subjects are kept: of the usual quota, some 30 kB each.
 const MAX_REFUSING_ACCOUNTS: usize = 1000;
+/// The one entry that holds all operators.
+const ONE: usize = 1;
 /// The most stored session policies: at most 4096 bytes each, so 20 MB.
 const MAX_SESSION_POLICIES: usize = 5000;
 
@@ -138,6 +141,8 @@ caches! {
         Instance: below,
         User: of_user
     ];
+    /// All of them.
+    operators: () => Operators, ONE, [Operator: all];
     old_names: InstanceId => OldNames, CAPACITY, [
         FixedPassword: by_instance,
         Instance: by_id,
