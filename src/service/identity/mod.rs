@@ -1,5 +1,5 @@
 //! Accounts and who is in them: users, groups, roles, access keys, policies, OpenID Connect
-//! providers.
+//! providers. And operators, who administer them.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ pub(super) mod groups;
 pub(super) mod imports;
 pub(super) mod oidc_presets;
 pub(super) mod oidc_providers;
+pub(super) mod operators;
 pub(super) mod policies;
 pub(super) mod refused_subjects;
 pub(super) mod revocations;

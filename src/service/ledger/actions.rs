@@ -1,7 +1,5 @@
 //! The names of the audit's actions, each with what it means: `docs/audit.md` has the same table.
 
-use serde::{Serialize, Serializer};
-
 /// Defines the actions: `Variant = "wire name": "meaning", by "operations and commands", detail
 /// "fields"`.
 macro_rules! actions {
@@ -31,7 +29,7 @@ macro_rules! actions {
             }
 
             /// Returns the meaning, the causes and the fields of the detail.
-            fn described(self) -> [&'static str; 3] {
+            pub(super) fn described(self) -> [&'static str; 3] {
                 match self {
                     $(Self::$variant => [$meaning, $cause, $detail],)+
                     Self::Operation(_) => [
@@ -276,6 +274,26 @@ actions! {
          stayed as they were are null.",
         by "`oidc-provider update`",
         detail "`account`, `oidc_provider`, `keys`, `audiences`, `algorithms`";
+    OperatorCreate = "operator.create":
+        "An operator was made.",
+        by "`operator create`",
+        detail "`operator`, `operator_id`, `role`, `account`";
+    OperatorDelete = "operator.delete":
+        "An operator was deleted; its tokens are refused.",
+        by "`operator delete`",
+        detail "`operator`, `operator_id`, `role`, `account`";
+    OperatorDisable = "operator.disable":
+        "An operator was disabled; its tokens are refused.",
+        by "`operator disable`",
+        detail "`operator`, `operator_id`, `role`, `account`";
+    OperatorEnable = "operator.enable":
+        "An operator was enabled again.",
+        by "`operator enable`",
+        detail "`operator`, `operator_id`, `role`, `account`";
+    OperatorRotate = "operator.rotate":
+        "An operator got another token.",
+        by "`operator rotate`",
+        detail "`operator`, `operator_id`, `older_token_ends_at`";
     PolicyAttach = "policy.attach":
         "A policy was attached to a user, a group or a role.",
         by "`policy attach`, `import htpasswd`, `import docker-auth`",
@@ -425,24 +443,6 @@ actions! {
         "A user was enabled again.",
         by "`user enable`",
         detail "`account`, `user`";
-}
-
-impl AuditAction {
-    /// Returns the table of [`Self::ALL`] in `docs/audit.md`.
-    pub fn document() -> String {
-        let row = |action: &Self| {
-            let [meaning, cause, detail] = action.described();
-            format!("| `{}` | {meaning} | {cause} | {detail} |\n", action.name())
-        };
-        let rows: String = Self::ALL.iter().map(row).collect();
-        format!("| action | meaning | caused by | fields of `detail` |\n|---|---|---|---|\n{rows}")
-    }
-}
-
-impl Serialize for AuditAction {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
 }
 
 #[cfg(test)]

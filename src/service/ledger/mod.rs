@@ -5,6 +5,7 @@ pub(super) mod actor;
 pub(super) mod anonymous;
 pub(super) mod counted;
 pub(super) mod event;
+mod printed_actions;
 pub(super) mod queue;
 pub(super) mod refusals;
 pub(super) mod words;

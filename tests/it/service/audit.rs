@@ -124,6 +124,8 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("instance.modify", "set_unrecorded_namespaces"),
     ("instance.open", "set_public_endpoint"),
     ("master-key.rotate", "switch_master_key"),
+    ("operator.disable", "set_operator_state"),
+    ("operator.enable", "set_operator_state"),
     ("policy.attach", "import_user"),
     ("policy.create", "import_policy"),
     ("policy.create", "save_policy"),
