@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{DatabaseUrl, Settings};
 use crate::domain::clock::{Clock, SystemClock, SystemRandom, random_bytes};
+use crate::domain::operator::Administrator;
 use crate::domain::{Error, Result};
-use crate::open::{KnownMasterKeys, at_server, location};
+use crate::open::{KnownMasterKeys, at_server, location, os_user};
 use crate::service::AuditAction;
 use crate::store::audit::AuditRow;
 use crate::store::{Location, Open, Operation, Store, Write, meta, portable};
@@ -97,7 +98,12 @@ pub async fn backup(settings: &Settings, place: BackupTarget<'_>) -> Result<Vec<
         at: SystemClock.now(),
         request_id: id(),
         action: AuditAction::StoreBackup.name().to_owned(),
-        principal: Some("operator".to_owned()),
+        principal: Some(
+            Administrator::Local {
+                user: Some(os_user()),
+            }
+            .audit_name(),
+        ),
         account: None,
         credential_id: None,
         address: None,

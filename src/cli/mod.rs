@@ -27,6 +27,7 @@ mod log;
 mod manual;
 mod namespace;
 mod oidc_provider;
+mod operator;
 mod output;
 mod policy;
 mod registry_config;
@@ -49,7 +50,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::printable::escape_lines;
 use crate::domain::{Error, Result};
 use crate::mock::Mock;
-use crate::open::{Open, open};
+use crate::open::{Open, open, os_user};
 use crate::quickstart::Quickstart;
 use crate::serve::{GivenSockets, Signals};
 use crate::service::{Call, Caller, RequestContext, Service};
@@ -128,6 +129,9 @@ enum Command {
     Quickstart(Quickstart),
     /// Serve from memory with published keys, for tests of tools that speak these APIs.
     Mock(Mock),
+    /// Operators, who administer this service.
+    #[command(subcommand)]
+    Operator(operator::Command),
     /// Accounts, which own everything else.
     #[command(subcommand)]
     Account(account::Command),
@@ -390,13 +394,14 @@ async fn run_to_its_end(
     let request = RequestContext::operator(service.base.request_id());
     let context = Context {
         service,
-        operator: Caller::operator(),
+        operator: Caller::local_operator(Some(os_user())),
         request,
         output,
     };
     let mut denied = false;
     let answer = |ended| denied = matches!(ended, Ended::Denied);
     let done = match command {
+        Command::Operator(command) => operator::run(&context, command).await,
         Command::Account(command) => account::run(&context, command).await,
         Command::AccessKey(command) => access_key::run(&context, command).await,
         Command::User(command) => user::run(&context, command).await,

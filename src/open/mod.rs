@@ -2,6 +2,7 @@
 
 mod given_keys;
 mod key_file;
+mod os_user;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 pub use self::given_keys::KnownMasterKeys;
 use self::key_file::{GivenKeys, Keeper, KeyFile};
+pub use self::os_user::os_user;
 use crate::config::{DatabaseUrl, Isolation, Settings};
 use crate::domain::Result;
 use crate::domain::clock::{SystemClock, SystemRandom};

@@ -122,6 +122,7 @@ impl Program {
             "id" | "credential" => "0123456789abcdefghij",
             "principal" => "100000000001:root",
             "service" => "other.example.com",
+            "role" if command == "operator" => "auditor",
             "service_account_grant" => "vendor",
             "cidr" => "192.0.2.0/24",
             "action" => "pull",
