@@ -38,7 +38,9 @@ class Image:
         with tarfile.open(self.archive) as opened:
             for layer in self._layers:
                 with tarfile.open(fileobj=opened.extractfile(layer)) as files:
-                    files.extractall(folder, numeric_owner=True, filter="fully_trusted")
+                    # As it is packed. Debian 12's Python has no argument for it, and looks at no attribute.
+                    files.extraction_filter = lambda member, _: member
+                    files.extractall(folder, numeric_owner=True)
 
 
 class Container:
