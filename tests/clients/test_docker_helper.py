@@ -74,7 +74,8 @@ def test_docker_and_skopeo_work_through_the_helper_with_one_credential(
 ) -> None:
     image.write_oci_layout(tmp_path / "in", "v1")
     file = Path(tools["DOCKER_CONFIG"]) / "config.json"
-    copy = ("skopeo", "--insecure-policy", "copy", f"--dest-authfile={file}", "--dest-tls-verify=false")
+    # Docker 20.10, which Debian 12 has, inspects no manifest in OCI's format.
+    copy = ("skopeo", "--insecure-policy", "copy", "--format=v2s2", f"--dest-authfile={file}", "--dest-tls-verify=false")
     pushed = run(*copy, f"oci:{tmp_path / 'in'}:v1", registry.reference("team/tool:v1"), environment=tools)
     assert pushed.returncode == 0, pushed.stderr
     inspect = (os.environ["TRANSIRE_TEST_DOCKER"], "manifest", "inspect", "--insecure")
