@@ -1,4 +1,5 @@
-//! How long a person or a job waits for the client: whole processes, from their start to their end.
+//! How long a person or a job waits for the client, and a test for the mock: whole processes, from
+//! their start to their end.
 //!
 //! The true program serves on loopback, with and without TLS, with one account and one instance.
 //! Each round runs every command once, in turn, so that other work on the machine falls on all of
@@ -122,6 +123,13 @@ fn contenders(service: &Service, secure: &Service) -> Vec<Contender> {
             variables: keeping,
             stdin: REGISTRY,
             expected: "{\"Secret\":\"trst_",
+        },
+        Contender {
+            name: "`mock`, until it has listened and ended",
+            arguments: words("mock --end-with-stdin"),
+            variables: Vec::new(),
+            stdin: "",
+            expected: "{\"account_id\":",
         },
     ]
 }

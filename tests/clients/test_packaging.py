@@ -118,3 +118,11 @@ def test_a_number_of_backups_that_is_none_is_refused_before_one_is_made(
     done = back_up({**stored, "BACKUP_KEEP": number})
     assert done.returncode == 2 and "BACKUP_KEEP" in done.stderr
     assert not (tmp_path / "backups").exists()
+
+
+def test_the_program_spends_no_start_on_a_second_source_of_randomness() -> None:
+    """`.cargo/config.toml` says so to the cryptographic library's own build."""
+    program = Path(os.environ["TRANSIRE_TEST_PROGRAM"]).read_bytes()
+    if b"RAND_bytes" not in program:
+        pytest.skip("its symbols are stripped")
+    assert b"jent_" not in program
