@@ -77,6 +77,7 @@ mod service {
     mod master_key;
     mod namespaces;
     mod oidc;
+    mod operator_permissions;
     mod operators;
     mod own_rights;
     mod refusals;

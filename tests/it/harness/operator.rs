@@ -65,6 +65,27 @@ pub(crate) fn account() -> AccountId {
     ACCOUNT.parse().unwrap()
 }
 
+/// Describes an instance of the account that tests sign for.
+pub(crate) fn an_instance(name: &str, kind: RegistryKind, algorithm: Algorithm) -> NewInstance {
+    NewInstance {
+        account: ACCOUNT.parse().unwrap(),
+        name: name.to_owned(),
+        region: "ap-guangzhou".to_owned(),
+        service: format!("{name}.example.com"),
+        kind,
+        issuer: None,
+        algorithm,
+        kid_format: KidFormat::Thumbprint,
+        token_ttl_seconds: None,
+        registry_url: None,
+        specification: Specification::Premium,
+        default: DefaultMark::Unmarked,
+        refresh_tokens: transire::domain::switch::Switch::Off,
+        token_log_in: transire::domain::switch::Switch::On,
+        ids: None,
+    }
+}
+
 impl App {
     /// Begins a call of the operator's, now.
     pub(crate) fn operator(&self) -> Call<'static> {
@@ -99,23 +120,7 @@ impl App {
         kind: RegistryKind,
         algorithm: Algorithm,
     ) -> Result<Instance> {
-        let new = NewInstance {
-            account: ACCOUNT.parse().unwrap(),
-            name: name.to_owned(),
-            region: "ap-guangzhou".to_owned(),
-            service: format!("{name}.example.com"),
-            kind,
-            issuer: None,
-            algorithm,
-            kid_format: KidFormat::Thumbprint,
-            token_ttl_seconds: None,
-            registry_url: None,
-            specification: Specification::Premium,
-            default: DefaultMark::Unmarked,
-            refresh_tokens: transire::domain::switch::Switch::Off,
-            token_log_in: transire::domain::switch::Switch::On,
-            ids: None,
-        };
+        let new = an_instance(name, kind, algorithm);
         self.service
             .registry
             .create_instance(&self.operator(), new)
