@@ -70,7 +70,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         action,
         outcome,
     };
-    let mut listing = context.output.listing();
+    let mut listing = context.output.listing()?;
     let mut after = None;
     loop {
         let batch = context

@@ -206,6 +206,7 @@ pub(super) async fn run(
             "a backup is no text for a terminal: send it to a file or a program",
         )));
     }
+    output.require_columns::<Table>()?;
     let (sums, key) = match command {
         Command::Backup(backup) => (
             transfer::backup(settings, backup.target()).await?,

@@ -237,6 +237,7 @@ async fn carry_out(
     instance: &Instance,
     plan: Plan,
 ) -> Result<Ended> {
+    context.output.require_columns::<ImportLine>()?;
     let days = |days: u32| Duration::from_hours(24 * u64::from(days));
     let terms = Terms {
         expires_at: import

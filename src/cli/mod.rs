@@ -44,7 +44,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use self::failure::{Ended, Failure, explain, log_in_its_form};
-use self::output::{Format, Output};
+use self::output::Output;
 use crate::config::{Arguments, DatabaseUrl, Listen, Log, Settings};
 use crate::domain::ids::AccountId;
 use crate::domain::printable::escape_lines;
@@ -74,6 +74,7 @@ pub struct Cli {
 }
 
 #[derive(Args)]
+#[command(next_help_heading = "Global options")]
 struct Global {
     /// The folder of the SQLite database and the master key. [default: ./transire-data]
     #[arg(long, global = true, value_name = "DIR")]
@@ -84,9 +85,8 @@ struct Global {
     /// A PostgreSQL database instead of SQLite: postgres://USER@HOST/NAME, without a password.
     #[arg(long, global = true, value_name = "URL")]
     database: Option<String>,
-    /// The form of the output.
-    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
-    output: Format,
+    #[command(flatten)]
+    output: output::Options,
 }
 
 impl Global {
@@ -318,7 +318,7 @@ impl Cli {
         let settings = &loaded.settings;
         match command {
             Command::Config(command) => {
-                Ok(config::run(&command, &loaded, &Output::new(global.output))?)
+                Ok(config::run(&command, &loaded, &Output::new(&global.output))?)
             }
             Command::Serve { .. } => {
                 let served = async {
@@ -337,7 +337,7 @@ impl Cli {
                 .await?
                 .map_err(Failure::Stopped),
             command => signals
-                .unless_told(Box::pin(run_to_its_end(settings, global.output, command)))
+                .unless_told(Box::pin(run_to_its_end(settings, &global.output, command)))
                 .await
                 .map_err(Failure::Stopped)?,
         }
@@ -351,7 +351,7 @@ async fn run_without_data(
     log_level: &str,
     signals: &mut Signals,
 ) -> Result<Option<Command>, Failure> {
-    let output = Output::new(global.output);
+    let output = Output::new(&global.output);
     let begin_log = || log::start(&Log::default(), log_level, None);
     match command {
         Command::Manual(command) => manual::run(&command, &output)?,
@@ -380,10 +380,10 @@ async fn run_without_data(
 /// Runs a command that ends by itself.
 async fn run_to_its_end(
     settings: &Settings,
-    format: Format,
+    options: &output::Options,
     command: Command,
 ) -> Result<(), Failure> {
-    let output = Output::new(format);
+    let output = Output::new(options);
     match command {
         Command::Init(_) => return Ok(data::init(settings, &output).await?),
         Command::Data(command) => return data::run(settings, command, &output).await,

@@ -6,7 +6,7 @@ use crate::service::AuditRow;
 
 view! {
     /// An event of the audit.
-    pub struct AuditEvent {
+    pub struct AuditEvent by request_id {
         /// The time at which it happened, as in RFC 3339.
         at: String,
         /// The action that was asked for.

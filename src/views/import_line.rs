@@ -2,7 +2,7 @@
 
 view! {
     /// A part of an import's file, or a policy that is made for it, and what becomes of it.
-    pub struct ImportLine {
+    pub struct ImportLine by name {
         /// The line of the file, counted from 1; none for a policy.
         line: Option<usize>,
         /// `policy`, `user`, or another part of the file.

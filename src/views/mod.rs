@@ -11,14 +11,19 @@ use serde_json::Value;
 pub trait View: Serialize {
     /// The names of the fields, which are the headings of a table.
     const COLUMNS: &'static [&'static str];
+    /// The column by which commands take an item.
+    const NAME_COLUMN: &'static str;
 
     /// Returns the values in the order of [`View::COLUMNS`].
     fn values(&self) -> Vec<Value>;
 }
 
-/// Declares a view; the names of its fields are its columns.
+/// Declares a view; the names of its fields are its columns. Commands take an item by the column
+/// that `by` names, or by the first one.
 macro_rules! view {
-    ($(#[$doc:meta])* $visibility:vis struct $name:ident {
+    (@by $by:ident, $($field:ident)+) => { stringify!($by) };
+    (@by , $first:ident $($field:ident)*) => { stringify!($first) };
+    ($(#[$doc:meta])* $visibility:vis struct $name:ident $(by $by:ident)? {
         $($(#[$field_doc:meta])* $field:ident: $type:ty,)+
     }) => {
         $(#[$doc])*
@@ -29,8 +34,11 @@ macro_rules! view {
 
         impl $crate::views::View for $name {
             const COLUMNS: &'static [&'static str] = &[$(stringify!($field)),+];
+            const NAME_COLUMN: &'static str = $crate::views::view!(@by $($by)?, $($field)+);
 
             fn values(&self) -> Vec<serde_json::Value> {
+                // It is a field.
+                $(let _ = &self.$by;)?
                 vec![$(serde_json::json!(self.$field)),+]
             }
         }

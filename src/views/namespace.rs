@@ -4,7 +4,7 @@ use crate::domain::namespace::Namespace as Stored;
 
 view! {
     /// A namespace's record.
-    pub struct Namespace {
+    pub struct Namespace by name {
         /// Its own id.
         id: String,
         /// Its numeric id, which Tencent's API shows.

@@ -4,7 +4,7 @@ use crate::domain::identity::RefusedSubject as Stored;
 
 view! {
     /// A subject of an OpenID Connect issuer that is refused.
-    pub struct RefusedSubject {
+    pub struct RefusedSubject by subject {
         /// The issuer.
         issuer: String,
         /// The subject of its tokens.

@@ -4,7 +4,7 @@ use crate::domain::repository::Repository as Stored;
 
 view! {
     /// A repository's record.
-    pub struct Repository {
+    pub struct Repository by name {
         /// Its own id.
         id: String,
         /// Its path: namespace and name.

@@ -4,7 +4,7 @@ use crate::domain::identity::Role as Stored;
 
 view! {
     /// A role, without its trust policy.
-    pub struct Role {
+    pub struct Role by name {
         /// Its numeric id.
         role_id: String,
         /// Its name.

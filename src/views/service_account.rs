@@ -5,7 +5,7 @@ use crate::domain::service_account::ServiceAccount as Stored;
 
 view! {
     /// A service account, without its password and permissions.
-    pub struct ServiceAccount {
+    pub struct ServiceAccount by name {
         /// The instance that it logs in to.
         instance_id: String,
         /// The username that it logs in with.

@@ -4,7 +4,7 @@ use crate::domain::identity::User as Stored;
 
 view! {
     /// A user of an account.
-    pub struct User {
+    pub struct User by name {
         /// Its numeric id.
         user_id: String,
         /// Its name.

@@ -114,6 +114,7 @@ pub(super) async fn write_requests(context: &Context, directory: &Path) -> Resul
     let unwritable = |error: std::io::Error| {
         Error::misconfigured(format!("{} can't be written: {error}", directory.display()))
     };
+    context.output.require_columns::<Request>()?;
     std::fs::create_dir_all(directory).map_err(unwritable)?;
     let mut written = Vec::new();
     for request in context

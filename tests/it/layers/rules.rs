@@ -95,8 +95,8 @@ rooms! {
         client config domain import mock open quickstart registry_config serve service telemetry
         transfer version views
     ] crates [
-        clap clap_complete clap_mangen comfy_table serde serde_json tokio tracing
-        tracing_subscriber
+        clap clap_complete clap_mangen comfy_table rustix serde serde_json tokio tracing
+        tracing_subscriber unicode_width
     ];
 }
 
