@@ -9,5 +9,8 @@ use transire::cli::Cli;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    Cli::of_process().run()
+    match Cli::of_process() {
+        Ok(cli) => cli.run(),
+        Err(code) => code,
+    }
 }

@@ -2,9 +2,9 @@
 //! others.
 //!
 //! With `--output json` a command prints one JSON document on stdout and nothing else; a failure
-//! leaves stdout empty (but for a listing that is printed as it is read), says why on stderr and
-//! exits with 1, or with 2 when an argument, or the file that it names, can't be taken. A command
-//! that answers a question exits with 1 when the answer is no, and with 2 when there is none.
+//! leaves stdout empty (but for a listing that is printed as it is read), says why on stderr, as a
+//! JSON document too, and has the exit status of its kind (`failure.rs`). A command that answers a
+//! question exits with 1 when the answer is no, and with 2 when there is none.
 //! SIGTERM ends a command, whatever it waits for, with 143, and SIGINT with 130.
 
 mod access_key;
@@ -30,6 +30,7 @@ mod oidc_provider;
 mod operator;
 mod output;
 mod policy;
+mod process;
 mod registry_config;
 mod repository;
 mod revoke;
@@ -43,11 +44,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use self::failure::{Ended, Failure, explain, log_in_its_form};
+use self::failure::{Ended, Failure, Teller, log_in_its_form};
 use self::output::Output;
 use crate::config::{Arguments, DatabaseUrl, Listen, Log, Settings};
 use crate::domain::ids::AccountId;
-use crate::domain::printable::escape_lines;
 use crate::domain::{Error, Result};
 use crate::mock::Mock;
 use crate::open::{Open, open, os_user};
@@ -63,8 +63,10 @@ use crate::{mock, quickstart, serve, version};
     name = "transire",
     version = version::BUILD,
     max_term_width = 110,
-    after_help = "Exit status: 0 for success, 1 for a failure, 2 for an argument, or a file that \
-                  it names, that is invalid."
+    after_help = "Exit status: 0 for success; 1 for a failure, or the answer no; 2 for an \
+                  argument, or a file that it names, that is invalid; 3 for an object that isn't \
+                  there; 4 for one that is there already; 5 when the database or a registry \
+                  can't be reached, or has too much to do."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -233,20 +235,6 @@ impl Context {
 }
 
 impl Cli {
-    /// Reads the process's arguments. By its name as docker's credential helper, the program is
-    /// that helper.
-    pub fn of_process() -> Self {
-        let mut arguments: Vec<_> = std::env::args_os().collect();
-        let is_helper = arguments
-            .first()
-            .and_then(|program| Path::new(program).file_name())
-            .is_some_and(|name| name == "docker-credential-transire");
-        if is_helper {
-            arguments.insert(1, "docker-credential".into());
-        }
-        Self::parse_from(arguments)
-    }
-
     /// Runs the command; returns the process's exit code.
     pub fn run(self) -> ExitCode {
         let decides = match &self.command {
@@ -255,10 +243,9 @@ impl Cli {
             Command::Import(_) => true,
             _ => false,
         };
-        let failed = if decides {
-            ExitCode::from(2)
-        } else {
-            ExitCode::FAILURE
+        let teller = Teller {
+            format: self.global.output.format(),
+            decides,
         };
         // Before there are threads: it takes the variables away that tell of the sockets.
         let sockets = match self.command {
@@ -272,7 +259,7 @@ impl Cli {
             Ok(runtime) => runtime,
             Err(error) => {
                 eprintln!("transire: the operating system gives no threads: {error}");
-                return failed;
+                return teller.failed();
             }
         };
         let outcome = runtime.block_on(self.run_command(sockets));
@@ -280,20 +267,7 @@ impl Cli {
         runtime.shutdown_background();
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => {
-                let (error, code) = match failure {
-                    Failure::Denied => return ExitCode::FAILURE,
-                    Failure::Logged => return failed,
-                    Failure::Failed(error) => (error, failed),
-                    Failure::Usage(error) => (error, ExitCode::from(2)),
-                    Failure::Stopped(told) => return ExitCode::from(told.exit_code()),
-                };
-                eprintln!("transire: {}", escape_lines(&explain(&error)));
-                if let Some(cause) = error.cause() {
-                    eprintln!("  because: {}", escape_lines(&cause));
-                }
-                code
-            }
+            Err(failure) => teller.tell(failure),
         }
     }
 
@@ -317,9 +291,11 @@ impl Cli {
         let loaded = loaded.complete();
         let settings = &loaded.settings;
         match command {
-            Command::Config(command) => {
-                Ok(config::run(&command, &loaded, &Output::new(&global.output))?)
-            }
+            Command::Config(command) => Ok(config::run(
+                &command,
+                &loaded,
+                &Output::new(&global.output),
+            )?),
             Command::Serve { .. } => {
                 let served = async {
                     serve::serve(settings, arguments, sockets?, &mut signals, traces).await

@@ -65,6 +65,13 @@ pub(super) struct Options {
     wide: bool,
 }
 
+impl Options {
+    /// Returns the form.
+    pub(super) fn format(&self) -> Format {
+        self.output
+    }
+}
+
 /// The names of fields that hold a secret.
 const SECRETS: [&str; 4] = ["access_key_secret", "password", "secret", "token"];
 
@@ -273,6 +280,11 @@ fn cell(value: &Value) -> String {
 fn print(out: &mut impl Write, text: &str) -> io::Result<()> {
     writeln!(out, "{text}")?;
     out.flush()
+}
+
+/// Prints the JSON document of an error on standard error.
+pub(super) fn print_error(error: &Value) {
+    eprintln!("{}", document(&json!({ "error": error })));
 }
 
 /// Prints a line of another program's protocol.
