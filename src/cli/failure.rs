@@ -38,6 +38,8 @@ pub(super) enum Failure {
     Logged,
     /// The answer to its question is no.
     Denied,
+    /// The operator was asked, and said no.
+    Declined,
     /// A signal ended it.
     Stopped(Told),
 }
@@ -100,6 +102,10 @@ impl Teller {
             Failure::Denied => return ExitCode::FAILURE,
             Failure::Logged => return self.failed(),
             Failure::Stopped(told) => return told.exit_code().into(),
+            Failure::Declined => {
+                self.say("declined", "nothing was changed", None, None);
+                return ExitCode::FAILURE;
+            }
             Failure::Usage(error) | Failure::Failed(error) => error,
         };
         let message = explain(&error);

@@ -14,6 +14,7 @@ mod arguments;
 mod audit;
 mod client;
 mod config;
+mod confirm;
 mod credential;
 mod data;
 mod failure;
@@ -44,6 +45,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::confirm::Question;
 use self::failure::{Ended, Failure, Teller, log_in_its_form};
 use self::output::Output;
 use crate::config::{Arguments, DatabaseUrl, Listen, Log, Settings};
@@ -73,6 +75,8 @@ pub struct Cli {
     global: Global,
     #[command(subcommand)]
     command: Command,
+    #[arg(skip)]
+    question: Question,
 }
 
 #[derive(Args)]
@@ -89,6 +93,9 @@ struct Global {
     database: Option<String>,
     #[command(flatten)]
     output: output::Options,
+    /// Don't ask before what can't be undone. Without a terminal nothing is asked either.
+    #[arg(long, global = true)]
+    yes: bool,
 }
 
 impl Global {
@@ -274,7 +281,16 @@ impl Cli {
     async fn run_command(self, sockets: Result<GivenSockets>) -> Result<(), Failure> {
         // Before anything waits.
         let mut signals = Signals::receive()?;
-        let Self { global, command } = self;
+        let Self {
+            global,
+            command,
+            question,
+        } = self;
+        if !global.yes {
+            let asked = tokio::task::spawn_blocking(move || question.confirm());
+            let answer = signals.unless_told(asked).await.map_err(Failure::Stopped)?;
+            answer.map_err(Error::internal)??;
+        }
         let is_service = matches!(command, Command::Serve { .. });
         let default_level = if is_service { "info" } else { "warn" };
         let command = match run_without_data(command, &global, default_level, &mut signals).await? {

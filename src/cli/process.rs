@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
+use super::confirm::Question;
 use super::{Cli, failure};
 
 impl Cli {
@@ -24,7 +25,11 @@ impl Cli {
         }
         let read = Self::command()
             .try_get_matches_from(&arguments)
-            .and_then(|matches| Self::from_arg_matches(&matches));
+            .and_then(|matches| {
+                let mut cli = Self::from_arg_matches(&matches)?;
+                cli.question = Question::of(&matches);
+                Ok(cli)
+            });
         read.map_err(|error| {
             let error = error.format(&mut Self::command());
             failure::tell_of_arguments(&error, &arguments)

@@ -57,9 +57,6 @@ pub(super) struct Options {
     /// The user who runs the service, and owns the data. Without it, the one who gives the command.
     #[arg(long, value_name = "USER")]
     owner: Option<Owner>,
-    /// Ask nothing; without a terminal nothing is asked either.
-    #[arg(long)]
-    yes: bool,
 }
 
 fn public_url(text: &str) -> Result<String> {
@@ -126,7 +123,7 @@ pub(super) async fn run(options: Options, global: &Global, output: &Output) -> R
     let file = std::path::absolute(file).map_err(Error::internal)?;
     let mut new = options.chosen(global)?;
     let is_there = file.exists();
-    if !is_there && !options.yes && std::io::stdin().is_terminal() {
+    if !is_there && !global.yes && std::io::stdin().is_terminal() {
         new = tokio::task::spawn_blocking(move || questions::ask(new))
             .await
             .map_err(Error::internal)??;
