@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, Subcommand};
+use clap::Subcommand;
 use clap_complete::Shell;
 
-use super::Cli;
+use super::command;
 use super::output::Output;
 use crate::domain::{Error, Result};
 
@@ -28,11 +28,11 @@ pub(super) enum Command {
 ///
 /// # Errors
 /// `Misconfigured` when the output can't be written.
-pub(super) fn run(command: &Command, output: &Output) -> Result<()> {
-    match command {
+pub(super) fn run(asked: &Command, output: &Output) -> Result<()> {
+    match asked {
         Command::Completions { shell } => {
             let mut completions = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "transire", &mut completions);
+            clap_complete::generate(*shell, &mut command(), "transire", &mut completions);
             output.text(&String::from_utf8_lossy(&completions))
         }
         Command::Man { out } => write_pages(out).map_err(|error| {
@@ -46,5 +46,5 @@ pub(super) fn run(command: &Command, output: &Output) -> Result<()> {
 
 fn write_pages(out: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(out)?;
-    clap_mangen::generate_to(Cli::command(), out)
+    clap_mangen::generate_to(command(), out)
 }

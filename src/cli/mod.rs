@@ -17,6 +17,7 @@ mod config;
 mod confirm;
 mod credential;
 mod data;
+mod examples;
 mod failure;
 mod group;
 mod health;
@@ -40,6 +41,7 @@ mod service_account;
 mod traces;
 mod user;
 
+pub use self::process::command;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The command line as the process has it.
+//! The command line as the process has it: the commands with their examples, and the arguments.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,7 +6,12 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 use super::confirm::Question;
-use super::{Cli, failure};
+use super::{Cli, examples, failure};
+
+/// Returns all commands, each with its examples in its help.
+pub fn command() -> clap::Command {
+    examples::add(Cli::command())
+}
 
 impl Cli {
     /// Reads the process's arguments. By its name as docker's credential helper, the program is
@@ -23,7 +28,7 @@ impl Cli {
         if is_helper {
             arguments.insert(1, "docker-credential".into());
         }
-        let read = Self::command()
+        let read = command()
             .try_get_matches_from(&arguments)
             .and_then(|matches| {
                 let mut cli = Self::from_arg_matches(&matches)?;
@@ -31,7 +36,7 @@ impl Cli {
                 Ok(cli)
             });
         read.map_err(|error| {
-            let error = error.format(&mut Self::command());
+            let error = error.format(&mut command());
             failure::tell_of_arguments(&error, &arguments)
         })
     }

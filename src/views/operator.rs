@@ -5,7 +5,7 @@ use crate::domain::operator::Operator as Stored;
 
 view! {
     /// An operator, without its token.
-    pub struct Operator {
+    pub struct Operator by name {
         /// Its own id.
         operator_id: String,
         /// Its name.
