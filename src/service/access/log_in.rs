@@ -311,6 +311,7 @@ impl Access {
     /// Returns what a stored credential would say if it were sealed.
     async fn long_term_grant(&self, stored: &LongTermCredential, now: Timestamp) -> Result<Grant> {
         let dependency = self
+            .states()
             .principal_dependency(&stored.principal)
             .await?
             .map_err(Error::bad_credentials)?;
@@ -343,6 +344,7 @@ impl Access {
     /// Fails unless a grant hasn't expired and all its dependencies are valid.
     pub(super) async fn check_validity(&self, grant: &Grant, now: Timestamp) -> Result<()> {
         let fault = self
+            .states()
             .fault_of(&grant.id, &grant.dependencies, grant.expires_at, now)
             .await?;
         fault.map_or(Ok(()), |cause| Err(Error::bad_credentials(cause)))

@@ -205,6 +205,7 @@ impl Access {
             return Err(Error::session_token_expired().caused_by(RefusalCause::Expired));
         }
         match self
+            .states()
             .fault_of(&session.id, &session.dependencies, session.expires_at, now)
             .await?
         {

@@ -7,7 +7,10 @@ use crate::domain::identity::UserState;
 use crate::domain::ids::{AccountId, UserId};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::RefusalCause;
+use crate::domain::service_account::{ServiceAccount, ServiceAccountState};
 use crate::service::access::Access;
+use crate::service::base::Base;
+use crate::service::memory::Memory;
 use crate::service::memory::staleness::Priority;
 use crate::store::access_key::AccessKeyState;
 use crate::token::{Dependency, OidcSubject};
@@ -15,11 +18,32 @@ use crate::token::{Dependency, OidcSubject};
 /// The generation of a dependency that is valid, or why it isn't.
 type Validity<T = i64> = std::result::Result<T, RefusalCause>;
 
+/// The states of entities, as this process knows them: log-ins go by them, and so do explanations.
+#[derive(Clone, Copy)]
+pub(in crate::service) struct States<'a> {
+    base: &'a Base,
+    memory: &'a Memory,
+}
+
 impl Access {
+    /// Returns the states by which this part goes.
+    pub(super) fn states(&self) -> States<'_> {
+        States::of(&self.base, &self.memory)
+    }
+}
+
+impl<'a> States<'a> {
+    /// Returns the states in these caches.
+    pub(in crate::service) fn of(base: &'a Base, memory: &'a Memory) -> Self {
+        Self { base, memory }
+    }
+}
+
+impl States<'_> {
     /// Returns why something sealed isn't valid any more: a dependency isn't, its time is over, or
     /// it was revoked; nothing when it is valid.
     pub(super) async fn fault_of(
-        &self,
+        self,
         id: &CredentialId,
         dependencies: &[(Dependency, i64)],
         expires_at: Timestamp,
@@ -42,7 +66,7 @@ impl Access {
 
     /// Tells whether a dependency is valid, and still of this generation.
     async fn validity_at(
-        &self,
+        self,
         dependency: &Dependency,
         generation: i64,
         now: Timestamp,
@@ -62,7 +86,11 @@ impl Access {
     }
 
     /// Returns the generation of a dependency that is valid.
-    async fn generation_of(&self, dependency: &Dependency, now: Timestamp) -> Result<Validity> {
+    pub(in crate::service) async fn generation_of(
+        self,
+        dependency: &Dependency,
+        now: Timestamp,
+    ) -> Result<Validity> {
         Ok(match dependency {
             Dependency::Root(id) => self.generation_of_account(*id).await?,
             Dependency::User(id) => self.generation_of_user(*id).await?,
@@ -110,7 +138,7 @@ impl Access {
     }
 
     /// Says what another generation than the sealed one means.
-    async fn was_revoked(&self, dependency: &Dependency) -> Result<RefusalCause> {
+    async fn was_revoked(self, dependency: &Dependency) -> Result<RefusalCause> {
         Ok(match dependency {
             Dependency::Root(_) | Dependency::User(_) | Dependency::Role(_) => {
                 RefusalCause::PrincipalRevoked
@@ -128,22 +156,21 @@ impl Access {
                     .await?
                     .map(|key| key.state)
                 {
-                    Some(AccessKeyState::Active) => RefusalCause::AccessKeyRevoked,
-                    Some(AccessKeyState::Disabled) => RefusalCause::AccessKeyDisabled,
-                    Some(AccessKeyState::Deleted) | None => RefusalCause::AccessKeyDeleted,
+                    Some(state) => fault_of_key(state).unwrap_or(RefusalCause::AccessKeyRevoked),
+                    None => RefusalCause::AccessKeyDeleted,
                 }
             }
         })
     }
 
-    async fn generation_of_account(&self, id: AccountId) -> Result<Validity> {
+    async fn generation_of_account(self, id: AccountId) -> Result<Validity> {
         let account = self.memory.cache.account(&self.base.store, id).await?;
         Ok(account
             .map(|account| account.generation)
             .ok_or(RefusalCause::AccountDeleted))
     }
 
-    async fn generation_of_user(&self, id: UserId) -> Result<Validity> {
+    async fn generation_of_user(self, id: UserId) -> Result<Validity> {
         Ok(match self.memory.cache.user(&self.base.store, id).await? {
             None => Err(RefusalCause::UserDeleted),
             Some(user) if user.state == UserState::Active => Ok(user.generation),
@@ -152,7 +179,7 @@ impl Access {
     }
 
     /// Returns the generation of a subject that is accepted: its provider's.
-    async fn generation_of_subject(&self, of: &OidcSubject) -> Result<Validity> {
+    async fn generation_of_subject(self, of: &OidcSubject) -> Result<Validity> {
         let provider = self
             .memory
             .cache
@@ -175,7 +202,7 @@ impl Access {
     /// Returns the first dependency of a principal's credential: the principal itself, if it may
     /// act, or why it may not.
     pub(in crate::service) async fn principal_dependency(
-        &self,
+        self,
         principal: &Principal,
     ) -> Result<Validity<(Dependency, i64)>> {
         let generation = match principal {
@@ -187,5 +214,26 @@ impl Access {
             }
         };
         Ok(generation.map(|generation| (Dependency::of(principal), generation)))
+    }
+}
+
+/// Returns why an access key signs no call; nothing when it may.
+pub(in crate::service) fn fault_of_key(state: AccessKeyState) -> Option<RefusalCause> {
+    match state {
+        AccessKeyState::Active => None,
+        AccessKeyState::Disabled => Some(RefusalCause::AccessKeyDisabled),
+        AccessKeyState::Deleted => Some(RefusalCause::AccessKeyDeleted),
+    }
+}
+
+/// Returns why a service account may not log in; nothing when it may.
+pub(in crate::service) fn fault_of_service_account(
+    account: &ServiceAccount,
+    now: Timestamp,
+) -> Option<RefusalCause> {
+    if account.state == ServiceAccountState::Disabled {
+        Some(RefusalCause::ServiceAccountDisabled)
+    } else {
+        (!account.is_active(now)).then_some(RefusalCause::Expired)
     }
 }

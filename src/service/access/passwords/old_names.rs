@@ -51,7 +51,7 @@ impl Access {
                 .passwords
                 .is_remembered(given, stored(&found), self.base.now())
         {
-            let validity = self.principal_dependency(&found.principal).await?;
+            let validity = self.states().principal_dependency(&found.principal).await?;
             return match validity {
                 Ok(_) => Ok(Some(found.principal.clone())),
                 Err(cause) => Err(Error::bad_credentials(cause).into()),
@@ -117,18 +117,20 @@ impl Access {
             (None, _) => RefusalCause::UnknownUsername,
             (Some(_), Checked::Wrong) => RefusalCause::WrongSecret,
             (Some(found), _) if found.is_over(self.base.now()) => RefusalCause::Expired,
-            (Some(found), checked) => match self.principal_dependency(&found.principal).await? {
-                Err(cause) => cause,
-                Ok(_) => {
-                    self.passwords
-                        .remember(given, stored(&found), self.base.now());
-                    let renewed = match checked {
-                        Checked::RightWith(hash) => Some(hash),
-                        Checked::Right | Checked::Wrong => None,
-                    };
-                    return Ok(((*found).clone(), renewed));
+            (Some(found), checked) => {
+                match self.states().principal_dependency(&found.principal).await? {
+                    Err(cause) => cause,
+                    Ok(_) => {
+                        self.passwords
+                            .remember(given, stored(&found), self.base.now());
+                        let renewed = match checked {
+                            Checked::RightWith(hash) => Some(hash),
+                            Checked::Right | Checked::Wrong => None,
+                        };
+                        return Ok(((*found).clone(), renewed));
+                    }
                 }
-            },
+            }
         };
         Err(Error::bad_credentials(cause).into())
     }

@@ -67,10 +67,12 @@ impl Access {
                 (Some(_), None) => RefusalCause::NoPassword,
                 (Some(_), Some(_)) if !right => RefusalCause::WrongSecret,
                 (Some(_), Some(found)) if found.is_over(self.base.now()) => RefusalCause::Expired,
-                (Some(principal), Some(_)) => match self.principal_dependency(&principal).await? {
-                    Ok(_) => return Ok(principal),
-                    Err(cause) => cause,
-                },
+                (Some(principal), Some(_)) => {
+                    match self.states().principal_dependency(&principal).await? {
+                        Ok(_) => return Ok(principal),
+                        Err(cause) => cause,
+                    }
+                }
             };
             Err(Error::bad_credentials(cause).into())
         }
@@ -110,6 +112,7 @@ impl Access {
         };
         match remembered() {
             Some(principal) => Ok(self
+                .states()
                 .principal_dependency(&principal)
                 .await?
                 .ok()

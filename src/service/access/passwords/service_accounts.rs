@@ -10,10 +10,11 @@ use crate::domain::instance::Instance;
 use crate::domain::password::may_be_chosen;
 use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
-use crate::domain::service_account::{AccountSecret, ServiceAccount, ServiceAccountState, is_made};
+use crate::domain::service_account::{AccountSecret, ServiceAccount, is_made};
 use crate::domain::{Error, Result};
 use crate::service::access::Access;
 use crate::service::access::passwords::{Failed, Stored};
+use crate::service::access::validity::fault_of_service_account;
 use crate::service::limits::attempt::Attempt;
 use crate::store;
 
@@ -147,11 +148,10 @@ fn judged(
         _ if instance.is_none() => RefusalCause::UnknownService,
         None => RefusalCause::UnknownUsername,
         Some(_) if !right => RefusalCause::WrongSecret,
-        Some(account) if account.state == ServiceAccountState::Disabled => {
-            RefusalCause::ServiceAccountDisabled
-        }
-        Some(account) if !account.is_active(now) => RefusalCause::Expired,
-        Some(account) => return Ok(account),
+        Some(account) => match fault_of_service_account(&account, now) {
+            Some(cause) => cause,
+            None => return Ok(account),
+        },
     };
     Err(Error::bad_credentials(cause).into())
 }
