@@ -42,9 +42,9 @@ pub use vocabulary::{Permission, is_action};
 
 use document::Statement;
 use elements::Words;
-use resource::Asked;
+use resource::{Asked, Facts};
 use target::Target;
-pub use words::Effect;
+pub use words::{Circumstances, Effect};
 
 /// A document under the name by which a decision speaks of it.
 #[derive(Clone, Copy, Debug)]
@@ -154,9 +154,52 @@ pub struct Explanation<'a> {
     pub closest: Option<(StatementRef<'a>, Missed<'a>)>,
 }
 
+/// The side of a session's decision that decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The policies of its role, or of the user that it acts for.
+    Identity,
+    /// Its own policies.
+    Session,
+}
+
+impl Side {
+    /// Returns the side that decides, by the outcome of each.
+    fn deciding(identity: Outcome, session: Option<Outcome>) -> Self {
+        match (identity, session) {
+            (Outcome::DeniedExplicitly, _) | (_, None) => Self::Identity,
+            (_, Some(Outcome::DeniedExplicitly)) => Self::Session,
+            (Outcome::DeniedImplicitly, _) => Self::Identity,
+            (Outcome::Allowed, Some(Outcome::DeniedImplicitly)) => Self::Session,
+            (Outcome::Allowed, Some(Outcome::Allowed)) => Self::Identity,
+        }
+    }
+}
+
+/// The decision of a session, side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionExplanation<'a> {
+    /// By the policies of its role, or of the user that it acts for.
+    pub identity: Explanation<'a>,
+    /// By its own policies; none when it has none.
+    pub session: Option<Explanation<'a>>,
+    /// The side that decided.
+    pub decided_by: Side,
+}
+
+impl<'a> SessionExplanation<'a> {
+    /// Returns the explanation of the side that decided.
+    pub fn deciding(&self) -> &Explanation<'a> {
+        match (self.decided_by, &self.session) {
+            (Side::Session, Some(session)) => session,
+            (Side::Session | Side::Identity, _) => &self.identity,
+        }
+    }
+}
+
 /// Weighs all documents of a principal together: an explicit deny wins, then an allow, else no.
 pub fn decide<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Decision<'a> {
-    weigh(documents, request, Some(&request.context))
+    decide_in(Circumstances::Present, documents, request)
 }
 
 /// Decides whether documents allow something in every circumstance, of which the request's context
@@ -169,15 +212,16 @@ pub fn decide_unconditionally<'a>(
     documents: &[NamedDocument<'a>],
     request: &Request<'_>,
 ) -> Decision<'a> {
-    weigh(documents, request, None)
+    decide_in(Circumstances::Every, documents, request)
 }
 
-/// Weighs documents, in this context or in every circumstance.
-fn weigh<'a>(
+/// Decides as [`decide`] does, in these circumstances.
+pub fn decide_in<'a>(
+    circumstances: Circumstances,
     documents: &[NamedDocument<'a>],
     request: &Request<'_>,
-    context: Option<&Context<'_>>,
 ) -> Decision<'a> {
+    let facts = Facts::of(circumstances, &request.context);
     let mut targets = Targets::default();
     let mut allowed = None;
     for named in documents {
@@ -190,9 +234,9 @@ fn weigh<'a>(
             let asked = Asked {
                 target,
                 owner: named.owner,
-                context,
+                facts,
             };
-            if !statement.is_about(request.permission, &asked) || !statement.may_hold(context) {
+            if !statement.is_about(request.permission, &asked) || !statement.may_hold(facts) {
                 continue;
             }
             let statement_ref = refer(named, index, statement);
@@ -225,15 +269,22 @@ pub fn decide_session<'a>(
     session: Option<&[NamedDocument<'a>]>,
     request: &Request<'_>,
 ) -> Decision<'a> {
-    let first = decide(identity, request);
+    decide_session_in(Circumstances::Present, identity, session, request)
+}
+
+/// Decides as [`decide_session`] does, in these circumstances.
+pub fn decide_session_in<'a>(
+    circumstances: Circumstances,
+    identity: &[NamedDocument<'a>],
+    session: Option<&[NamedDocument<'a>]>,
+    request: &Request<'_>,
+) -> Decision<'a> {
+    let first = decide_in(circumstances, identity, request);
     let Some(session) = session else { return first };
-    let second = decide(session, request);
-    match (first.outcome, second.outcome) {
-        (Outcome::DeniedExplicitly, _) => first,
-        (_, Outcome::DeniedExplicitly) => second,
-        (Outcome::DeniedImplicitly, _) => first,
-        (Outcome::Allowed, Outcome::DeniedImplicitly) => second,
-        (Outcome::Allowed, Outcome::Allowed) => first,
+    let second = decide_in(circumstances, session, request);
+    match Side::deciding(first.outcome, Some(second.outcome)) {
+        Side::Identity => first,
+        Side::Session => second,
     }
 }
 
@@ -257,7 +308,7 @@ pub fn explain<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Ex
             let asked = Asked {
                 target,
                 owner: named.owner,
-                context: Some(&request.context),
+                facts: Facts::Present(&request.context),
             };
             let missed = if !statement.permissions.has(request.permission) {
                 Missed::Action
@@ -289,25 +340,20 @@ pub fn explain<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Ex
     Explanation { decision, closest }
 }
 
-/// Decides as [`decide_session`] does and, when nothing decided, looks for what came closest on the
-/// side that didn't allow.
+/// Explains each side of a decision that [`decide_session`] makes, and says which decided.
 pub fn explain_session<'a>(
     identity: &[NamedDocument<'a>],
     session: Option<&[NamedDocument<'a>]>,
     request: &Request<'_>,
-) -> Explanation<'a> {
-    let decision = decide_session(identity, session, request);
-    let first = explain(identity, request);
-    let silent = match session {
-        Some(session) if first.decision.is_allowed() => explain(session, request),
-        _ => first,
-    };
-    let closest = if decision.outcome == Outcome::DeniedImplicitly {
-        silent.closest
-    } else {
-        None
-    };
-    Explanation { decision, closest }
+) -> SessionExplanation<'a> {
+    let identity = explain(identity, request);
+    let session = session.map(|session| explain(session, request));
+    let outcome = |explanation: &Explanation<'_>| explanation.decision.outcome;
+    SessionExplanation {
+        decided_by: Side::deciding(outcome(&identity), session.as_ref().map(outcome)),
+        identity,
+        session,
+    }
 }
 
 fn refer<'a>(

@@ -10,7 +10,7 @@ use super::pattern::{Pattern, Wildcards};
 use super::target::Target;
 use super::variables::has_variable;
 use super::vocabulary::Form;
-use super::words::Effect;
+use super::words::{Circumstances, Effect};
 
 /// The thing that a statement's resources are compared with.
 pub(super) struct Asked<'a> {
@@ -18,8 +18,29 @@ pub(super) struct Asked<'a> {
     pub(super) target: &'a Target<'a>,
     /// The account that the statement's document belongs to.
     pub(super) owner: AccountId,
-    /// The facts that fill variables; none when they may be any.
-    pub(super) context: Option<&'a Context<'a>>,
+    /// The facts that fill variables, and that conditions are about.
+    pub(super) facts: Facts<'a>,
+}
+
+/// The facts that a statement is compared with.
+#[derive(Clone, Copy)]
+pub(super) enum Facts<'a> {
+    /// These.
+    Present(&'a Context<'a>),
+    /// Any, so that it has to be right whatever they are.
+    Any,
+    /// These, and of all that depends on others the best.
+    Best(&'a Context<'a>),
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(circumstances: Circumstances, context: &'a Context<'a>) -> Self {
+        match circumstances {
+            Circumstances::Present => Self::Present(context),
+            Circumstances::Every => Self::Any,
+            Circumstances::Best => Self::Best(context),
+        }
+    }
 }
 
 /// A resource of a document, compiled.
@@ -199,14 +220,15 @@ impl ResourcePattern {
         let Some(template) = &named.template else {
             return Ok(true);
         };
-        let filled = match asked.context {
-            Some(context) => template.fill(context),
-            None => Err("a policy variable"),
+        let filled = match asked.facts {
+            Facts::Present(context) | Facts::Best(context) => template.fill(context),
+            Facts::Any => Err("a policy variable"),
         };
-        match filled {
-            Ok(path) => Ok(path.is_asked(asked.target, effect)),
-            Err(_) if effect == Effect::Deny => Ok(true),
-            Err(variable) => Err(variable),
+        match (filled, asked.facts) {
+            (Ok(path), _) => Ok(path.is_asked(asked.target, effect)),
+            (Err(_), Facts::Best(_)) => Ok(effect == Effect::Allow),
+            (Err(_), _) if effect == Effect::Deny => Ok(true),
+            (Err(variable), _) => Err(variable),
         }
     }
 

@@ -9,6 +9,18 @@ pub enum Effect {
     Deny,
 }
 
+/// The circumstances that a decision is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Circumstances {
+    /// Those of the request.
+    Present,
+    /// Every one, as for a right that is given on.
+    Every,
+    /// The best that there could be: each condition of a statement that allows holds, and none of a
+    /// statement that denies.
+    Best,
+}
+
 /// The type of a key's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyType {

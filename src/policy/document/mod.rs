@@ -4,12 +4,11 @@ mod actions;
 
 use self::actions::Actions;
 use super::condition::{Condition, DocumentKind};
-use super::context::Context;
 use super::elements::{Elements, Refusal, Words, join, strings};
 use super::json::Json;
 use super::language::Language;
 use super::parts::{Limits, condition, condition_refusal, effect, open, refused, sid};
-use super::resource::{Asked, ResourcePattern};
+use super::resource::{Asked, Facts, ResourcePattern};
 use super::vocabulary::{Permission, Permissions};
 use super::words::Effect;
 use crate::domain::Result;
@@ -63,11 +62,12 @@ impl Statement {
         self.permissions.has(permission) && self.match_resource(asked).is_ok()
     }
 
-    /// Tells whether its condition counts as met, in this context or in every circumstance.
-    pub(super) fn may_hold(&self, context: Option<&Context<'_>>) -> bool {
-        match context {
-            Some(context) => self.condition.first_unmet(context, self.effect).is_none(),
-            None => self.effect == Effect::Deny || self.condition.is_empty(),
+    /// Tells whether its condition counts as met.
+    pub(super) fn may_hold(&self, facts: Facts<'_>) -> bool {
+        match facts {
+            Facts::Present(context) => self.condition.first_unmet(context, self.effect).is_none(),
+            Facts::Any => self.effect == Effect::Deny || self.condition.is_empty(),
+            Facts::Best(_) => self.effect == Effect::Allow || self.condition.is_empty(),
         }
     }
 

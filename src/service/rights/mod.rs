@@ -10,6 +10,7 @@ mod kept_claims;
 mod operators;
 pub(super) mod principals;
 pub(super) mod reasons;
+mod sides;
 pub(super) mod verdict;
 
 use std::sync::Arc;
@@ -20,8 +21,7 @@ use crate::domain::service_account::{AccountAction, ServiceAccount};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{
-    self, Context, Decision, Language, Missed, NamedDocument, Outcome, Permission, Request,
-    Resource,
+    self, Circumstances, Context, Language, NamedDocument, Outcome, Permission, Request, Resource,
 };
 use crate::service::access::caller::{Caller, Identified, Subject};
 use crate::service::base::Base;
@@ -80,41 +80,30 @@ impl Rights {
         subject: Subject<'_>,
         request: &Request<'_>,
     ) -> Result<Outcome> {
+        self.decide_in(Circumstances::Present, subject, request)
+            .await
+    }
+
+    /// As [`Self::decide`], in these circumstances.
+    pub(in crate::service) async fn decide_in(
+        &self,
+        circumstances: Circumstances,
+        subject: Subject<'_>,
+        request: &Request<'_>,
+    ) -> Result<Outcome> {
         let weigh = |identity: Option<&[NamedDocument<'_>]>,
                      session: Option<&[NamedDocument<'_>]>,
                      request: &Request<'_>| match identity {
-            Some(identity) => policy::decide_session(identity, session, request).outcome,
-            None => policy::decide(session.unwrap_or_default(), request).outcome,
+            Some(identity) => {
+                policy::decide_session_in(circumstances, identity, session, request).outcome
+            }
+            None => policy::decide_in(circumstances, session.unwrap_or_default(), request).outcome,
         };
         self.weigh(
             subject,
             request,
             Outcome::Allowed,
             Outcome::DeniedImplicitly,
-            weigh,
-        )
-        .await
-    }
-
-    /// Says why a caller may or may not do something, in the words of the log and of `transire
-    /// policy explain`.
-    pub(in crate::service) async fn why(
-        &self,
-        subject: Subject<'_>,
-        request: &Request<'_>,
-    ) -> Result<String> {
-        let weigh = |identity: Option<&[NamedDocument<'_>]>,
-                     session: Option<&[NamedDocument<'_>]>,
-                     request: &Request<'_>| match identity {
-            Some(identity) => reason(&policy::explain_session(identity, session, request)),
-            None => reason(&policy::explain(session.unwrap_or_default(), request)),
-        };
-        let root = "the account's root may do everything on what the account owns".to_owned();
-        self.weigh(
-            subject,
-            request,
-            root,
-            "it has no policies".to_owned(),
             weigh,
         )
         .await
@@ -292,26 +281,6 @@ pub(in crate::service) fn pairs(tags: &[Tag]) -> Vec<(&str, &str)> {
     tags.iter()
         .map(|tag| (tag.key.as_str(), tag.value.as_str()))
         .collect()
-}
-
-fn reason(explanation: &policy::Explanation<'_>) -> String {
-    let Decision { outcome, statement } = &explanation.decision;
-    match (outcome, statement, &explanation.closest) {
-        (Outcome::Allowed, Some(statement), _) => format!("allowed by {statement}"),
-        (Outcome::DeniedExplicitly, Some(statement), _) => format!("denied by {statement}"),
-        (_, _, Some((statement, missed))) => {
-            let why = match missed {
-                Missed::Action => "it is about other actions".to_owned(),
-                Missed::Resource => "it is about other resources".to_owned(),
-                Missed::Variable(name) => {
-                    format!("its policy variable {name} has no value that fits there")
-                }
-                Missed::Condition(place) => format!("its condition {place} does not hold"),
-            };
-            format!("no statement allows it; closest came {statement}, but {why}")
-        }
-        _ => "no statement allows it: no policy that is attached says anything of it".to_owned(),
-    }
 }
 
 /// Says that the caller may not do this.

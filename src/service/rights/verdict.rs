@@ -8,7 +8,7 @@ use crate::domain::namespace::Visibility;
 use crate::domain::scope::{Action, ResourceType, Scope};
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::{Result, name};
-use crate::policy::{Outcome, Permission, Request, Resource};
+use crate::policy::{Circumstances, Outcome, Permission, Request, Resource};
 use crate::service::call::Call;
 use crate::service::rights::{Rights, Subject, account_action};
 
@@ -80,6 +80,18 @@ impl Rights {
         instance: &Instance,
         request: &Request<'_>,
     ) -> Result<Verdict> {
+        self.verdict_in(Circumstances::Present, subject, instance, request)
+            .await
+    }
+
+    /// As [`Self::verdict`], in these circumstances.
+    pub(in crate::service) async fn verdict_in(
+        &self,
+        circumstances: Circumstances,
+        subject: Subject<'_>,
+        instance: &Instance,
+        request: &Request<'_>,
+    ) -> Result<Verdict> {
         // A policy about `secret/*` says nothing of `team/../secret/app`, and a registry might take
         // the one for the other.
         if let Resource::Repository { path, .. } = request.resource
@@ -97,7 +109,7 @@ impl Rights {
                 Outcome::DeniedImplicitly
             }
             (Subject::Administrator(_) | Subject::Principal(..), _) => {
-                self.decide(subject, request).await?
+                self.decide_in(circumstances, subject, request).await?
             }
             (Subject::ServiceAccount(_) | Subject::Nobody, _) => Outcome::DeniedImplicitly,
         };
@@ -213,7 +225,11 @@ fn permission(action: Action, asked: &Scope) -> Permission {
 }
 
 /// Decides by the permissions of a service account, which allow and never deny.
-fn decide_account(account: &ServiceAccount, permission: Permission, path: &str) -> Outcome {
+pub(in crate::service) fn decide_account(
+    account: &ServiceAccount,
+    permission: Permission,
+    path: &str,
+) -> Outcome {
     match account_action(permission) {
         Some(needed) if account.may(needed, path) => Outcome::Allowed,
         _ => Outcome::DeniedImplicitly,

@@ -168,7 +168,7 @@ fn the_cases_are_decided_as_they_say() {
         for (place, case) in cases.cases.iter().enumerate() {
             let explanation = case.request.with(|request| {
                 let found = explain_session(&named, session.as_deref(), request);
-                (found.decision, found.closest)
+                (found.deciding().decision, found.deciding().closest)
             });
             let (decision, closest) = explanation;
             let outcome = match decision.outcome {

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use transire::domain::clock::Timestamp;
 use transire::domain::ids::{CriId, InstanceId};
 use transire::policy::{
-    Context, Document, InstanceRef, Limits, NamedDocument, Outcome, Request, Resource, decide,
-    decide_session, decide_unconditionally,
+    Circumstances, Context, Document, InstanceRef, Limits, NamedDocument, Outcome, Request,
+    Resource, decide, decide_in, decide_session, decide_unconditionally,
 };
 
 use super::reference::{self, PERMISSIONS, Plain};
@@ -691,6 +691,32 @@ fn without_conditions(document: &Value) -> Value {
         fields.remove("Condition");
     }
     document
+}
+
+#[test]
+fn what_is_allowed_in_some_circumstance_is_allowed_in_the_best() {
+    let (mut allowed, mut at_best) = (0, 0);
+    for seed in 0..2_000 {
+        let mut dice = Dice(seed + 6_000_000_000);
+        let compiled: Vec<Document> = (0..=dice.throw(2))
+            .map(|_| compile(&document(&mut dice, None)))
+            .collect();
+        for _ in 0..REQUESTS {
+            let plain = request(&mut dice);
+            let (now, best) = ask(&plain, |request| {
+                let best = decide_in(Circumstances::Best, &name(&compiled), request);
+                (
+                    decide(&name(&compiled), request).is_allowed(),
+                    best.is_allowed(),
+                )
+            });
+            assert!(best || !now, "seed {seed}: {plain:#?}");
+            allowed += usize::from(now);
+            at_best += usize::from(best);
+        }
+    }
+    // Conditions decide some of them.
+    assert!(500 < allowed && allowed < at_best, "{allowed} {at_best}");
 }
 
 #[test]
