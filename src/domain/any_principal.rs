@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::as_text::serde_as_text;
 use super::ids::{AccountId, InstanceId, RoleId, UserId};
 use super::principal::{Principal, PrincipalName};
 use super::{Error, Result};
@@ -75,6 +76,8 @@ impl AnyPrincipal {
         }
     }
 }
+
+serde_as_text!(AnyPrincipal);
 
 impl From<Principal> for AnyPrincipal {
     fn from(principal: Principal) -> Self {

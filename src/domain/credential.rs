@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::as_text::serde_as_text;
 use super::clock::{Random, Timestamp, random_bytes, random_text};
 use super::ids::InstanceId;
 use super::principal::{Level, Principal};
@@ -49,6 +50,8 @@ impl fmt::Display for CredentialId {
         f.write_str(&self.0)
     }
 }
+
+serde_as_text!(CredentialId);
 
 impl FromStr for CredentialId {
     type Err = Error;

@@ -12,6 +12,7 @@
 pub mod access_key;
 pub mod allow_list;
 pub mod any_principal;
+pub(crate) mod as_text;
 pub mod claims;
 pub mod clock;
 pub mod credential;

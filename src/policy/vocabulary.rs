@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use super::actions;
 use super::language::Language;
+use crate::domain::as_text::serde_as_text;
 use crate::domain::{Error, Result};
 
 /// On what a permission is asked.
@@ -332,6 +333,8 @@ impl FromStr for Permission {
             })
     }
 }
+
+serde_as_text!(Permission);
 
 impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -207,7 +207,7 @@ def test_the_operator_hears_what_a_service_account_may_do_and_did(
     path = f"{instance.tcr_id}/team/app"
     assert transire.explain(name, "pull", path)["decision"] == "allowed"
     denied = transire.explain(name, "push", path)
-    assert (denied["decision"], denied["decided_by"]) == ("denied", "rights")
+    assert (denied["decision"], denied["decided_by"]) == ("denied", "permissions")
     assert denied["reason"] == "its permissions in namespace team lack tcr:PushRepository"
     assert "ModifyServiceAccount" in transire.cli_refused("revoke", "--principal", name)
     assert exchange(f"http://{transire.endpoint}/token", instance, robot, "repository:team/app:pull").status == 200

@@ -295,8 +295,8 @@ def test_a_decision_about_a_token_is_explained(
     explained = transire.cli(*question)
     assert explained["decision"] == "allowed", explained
     assert explained["steps"][:2] == [
-        "provider: passes: ci: the token is of system:serviceaccount:ci:builder",
-        "role: passes: builder: its trust policy accepts the token",
+        {"step": "provider", "result": "passes", "reason": "ci: the token is of system:serviceaccount:ci:builder"},
+        {"step": "role", "result": "passes", "reason": "builder: its trust policy accepts the token"},
     ]
 
     file.write_text(transire.remember("OIDC token", issuer.token("system:serviceaccount:ci:other")))
@@ -304,7 +304,7 @@ def test_a_decision_about_a_token_is_explained(
     assert done.returncode == 1, done.stderr
     refused = json.loads(done.stdout)
     assert refused["decision"] == "denied" and refused["decided_by"] == "role"
-    assert "Statement[0].Condition.StringLike.oidc:sub" in refused["steps"][1]
+    assert "Statement[0].Condition.StringLike.oidc:sub" in refused["steps"][1]["reason"]
 
 
 def test_a_subject_is_refused_until_that_is_taken_back(

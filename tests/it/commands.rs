@@ -380,8 +380,8 @@ fn an_argument_of_the_wrong_form_is_answered_with_the_right_one() {
             &["--document", "can't be read"],
         ),
         (
-            with(&["policy", "explain"], &explain, &["--ip", "here"]),
-            &["--ip", "192.0.2.1"],
+            with(&["policy", "explain"], &explain, &["--address", "here"]),
+            &["--address", "192.0.2.1"],
         ),
         (
             with(&["account", "create"], &[], &["--name", "Acme"]),

@@ -109,13 +109,22 @@ impl Output {
     /// Returns objects as one field: a list for programs, one below the other for people, with
     /// their values in the order of their fields.
     pub(super) fn objects<V: View>(&self, items: impl Iterator<Item = V>) -> Value {
+        self.objects_as(items, |item| {
+            let values: Vec<_> = item.values().iter().map(cell).collect();
+            values.join(" ")
+        })
+    }
+
+    /// As [`Output::objects`], with a line of each for people.
+    pub(super) fn objects_as<V: View>(
+        &self,
+        items: impl Iterator<Item = V>,
+        line: impl Fn(&V) -> String,
+    ) -> Value {
         if self.format.is_json() {
             return items.map(|item| json!(item)).collect();
         }
-        self.lines(items.map(|item| {
-            let values: Vec<_> = item.values().iter().map(cell).collect();
-            values.join(" ")
-        }))
+        self.lines(items.map(|item| line(&item)))
     }
 
     /// Prints the result of a command.

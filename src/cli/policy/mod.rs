@@ -1,23 +1,19 @@
 //! `transire policy`.
 
 mod check;
+mod explain;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 pub(super) use self::check::{Check, run as check};
+use self::explain::Explain;
 use super::{Context, Ended, Named, arguments, output, read_document};
-use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::identity::Target;
 use crate::domain::ids::AccountId;
-use crate::domain::instance::AnyInstanceId;
-use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
-use crate::service::{
-    Attached, Explained, Permission, Question, RequestContext, Save, TokenInQuestion,
-};
+use crate::service::{Attached, Save};
 use crate::views;
 
 #[derive(Subcommand)]
@@ -43,7 +39,7 @@ pub(super) enum Command {
     /// Check documents without saving them: the first fault of each, with its place, and warnings.
     Check(Check),
     /// Say whether a principal may do something, and which statement decides.
-    Explain(Explain),
+    Explain(Box<Explain>),
 }
 
 #[derive(Args)]
@@ -75,44 +71,6 @@ pub(super) struct TargetName {
     /// The role's name.
     #[arg(long, value_parser = arguments::some_text)]
     role: Option<String>,
-}
-
-#[derive(Args)]
-pub(super) struct Explain {
-    /// The principal: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME,
-    /// ACCOUNT:service-account/INSTANCE/NAME. The forms of lists, the audit and the clouds work
-    /// too.
-    #[arg(long, required_unless_present = "token")]
-    principal: Option<AnyPrincipal>,
-    /// The file with an OpenID Connect token, instead of a principal; - reads it from standard
-    /// input.
-    #[arg(long, value_name = "FILE", conflicts_with = "principal")]
-    token: Option<PathBuf>,
-    /// The role that the token logs in as; without it, the one that trusts the token.
-    #[arg(
-        long,
-        value_name = "NAME",
-        value_parser = arguments::some_text,
-        requires = "token"
-    )]
-    role: Option<String>,
-    /// The action: pull, push, delete, list-catalog, or an action's name such as
-    /// tcr:CreateInstanceToken.
-    #[arg(long)]
-    action: Permission,
-    /// The resource: an instance's id, or that and a repository: INSTANCE/team/app.
-    #[arg(long, value_parser = arguments::resource)]
-    resource: String,
-    /// The client's address; without it, no allow list matches.
-    #[arg(long, alias = "address", value_parser = arguments::address)]
-    ip: Option<IpAddr>,
-    /// A file with the session policy.
-    #[arg(long, value_name = "FILE")]
-    session_policy: Option<PathBuf>,
-    /// The owner of the credential or the service account that the action changes: tcr:owner and
-    /// cr:Owner in policies.
-    #[arg(long, value_name = "PRINCIPAL")]
-    owner: Option<AnyPrincipal>,
 }
 
 impl Command {
@@ -154,79 +112,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Ended> {
         }
         Command::Attach(attachment) => set_attached(context, attachment, Attached::Yes).await,
         Command::Detach(attachment) => set_attached(context, attachment, Attached::No).await,
-        Command::Explain(explain) => return self::explain(context, explain).await,
+        Command::Explain(explain) => return explain::run(context, *explain).await,
         Command::Check(check) => return self::check(&check, &context.output),
     };
     done.map(|()| Ended::Done)
-}
-
-/// Prints the deciding step, and all steps before it.
-async fn explain(context: &Context, explain: Explain) -> Result<Ended> {
-    let (instance, path) = explain
-        .resource
-        .split_once('/')
-        .unwrap_or((&explain.resource, ""));
-    let instance: AnyInstanceId = instance.parse()?;
-    let session_policy = explain
-        .session_policy
-        .map(|file| read_document("session-policy", &file))
-        .transpose()?;
-    let question = Question {
-        permission: explain.action,
-        instance: instance.into(),
-        path,
-        session_policy: session_policy.as_deref(),
-        owner: explain.owner.as_ref(),
-    };
-    let from = RequestContext {
-        address: explain.ip,
-        ..context.request.clone()
-    };
-    let (service, call) = (
-        &context.service,
-        context.service.call(&context.operator, &from),
-    );
-    let explained = match (&explain.principal, &explain.token) {
-        (Some(principal), _) => service.rights.explain(&call, principal, &question).await?,
-        (None, Some(file)) => {
-            let token = Secret::new(arguments::read_file("token", file)?.trim());
-            let asked = TokenInQuestion {
-                token: &token,
-                role: explain.role.as_deref(),
-            };
-            let explained = service.identity.explain_token(&call, &asked, &question);
-            explained.await?
-        }
-        (None, None) => return Err(Error::missing_parameter("--principal or --token")),
-    };
-    print_explained(context, &explained)
-}
-
-fn print_explained(context: &Context, explained: &Explained) -> Result<Ended> {
-    let decision = if explained.allowed {
-        "allowed"
-    } else {
-        "denied"
-    };
-    let (by, reason) = explained
-        .deciding()
-        .map(|step| (step.about, step.reason.clone()))
-        .unwrap_or_default();
-    let steps = explained.steps.iter().map(|step| {
-        let passes = if step.passes { "passes" } else { "stops" };
-        format!("{}: {passes}: {}", step.about, step.reason)
-    });
-    context.output.show(vec![
-        ("decision", decision.into()),
-        ("decided_by", by.into()),
-        ("reason", reason.into()),
-        ("steps", context.output.lines(steps)),
-    ])?;
-    Ok(if explained.allowed {
-        Ended::Done
-    } else {
-        Ended::Denied
-    })
 }
 
 async fn save(context: &Context, document: Document, save: Save) -> Result<()> {

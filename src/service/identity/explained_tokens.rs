@@ -22,7 +22,9 @@ use crate::service::call::Call;
 use crate::service::identity::Identity;
 use crate::service::limits::attempt::Attempt;
 use crate::service::memory::trusting_roles::bearer;
-use crate::service::rights::explain::{Explained, Question, Steps};
+use crate::service::rights::question::Question;
+use crate::service::rights::reasons::why_refused;
+use crate::service::rights::steps::{Explained, Steps};
 use crate::token::WebIdentity;
 
 /// The token that a question is about.
@@ -43,7 +45,7 @@ impl Identity {
         &self,
         call: &Call<'_>,
         asked: &TokenInQuestion<'_>,
-        question: &Question<'_>,
+        question: &Question,
     ) -> Result<Explained> {
         call.caller
             .require_in_own_account(OperatorPermission::PolicyExplain)?;
@@ -78,7 +80,7 @@ impl Identity {
     async fn prove(
         &self,
         asked: &TokenInQuestion<'_>,
-        question: &Question<'_>,
+        question: &Question,
         instance: &Instance,
     ) -> Result<(Arc<OidcProvider>, Arc<WebIdentity>)> {
         let mut attempt = Attempt::new(None);
@@ -172,26 +174,9 @@ fn reason(error: &Error) -> Option<String> {
 
 fn why(cause: RefusalCause) -> &'static str {
     match cause {
-        RefusalCause::NoSuchProvider => "no provider of the account has the token's issuer",
-        RefusalCause::WebIdentityAudience => {
-            "no provider of the token's issuer has one of the token's audiences"
-        }
-        RefusalCause::SeveralProviders => {
-            "several providers have the token's issuer and one of its audiences: keep one"
-        }
-        RefusalCause::WebIdentityExpired => "the token has expired",
-        RefusalCause::SubjectRefused => {
-            "the account refuses the subject: `transire revoke --subject --take-back` ends that"
-        }
         RefusalCause::PrincipalRevoked => {
             "the role was revoked after the token was issued, or in the minute before: get another"
         }
-        RefusalCause::TooManyRoles => {
-            "too many roles name the provider to ask each: log in as role/NAME"
-        }
-        RefusalCause::NoRoleTrusts => {
-            "no trust policy accepts the token, or the role that is named isn't there"
-        }
-        other => other.name(),
+        other => why_refused(other),
     }
 }

@@ -1,7 +1,10 @@
 //! The instance that a call means, if the caller may do what it asks there.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::domain::as_text::serde_as_text;
 use crate::domain::ids::{CriId, InstanceId};
 use crate::domain::instance::{AnyInstanceId, Instance};
 use crate::domain::operator::OperatorPermission;
@@ -29,6 +32,30 @@ impl From<AnyInstanceId> for InstanceChoice {
         }
     }
 }
+
+impl fmt::Display for InstanceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcr(id) => id.fmt(f),
+            Self::Cri(id) => id.fmt(f),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+impl FromStr for InstanceChoice {
+    type Err = Error;
+
+    /// Reads an id of either cloud, or the word `default`.
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "default" => Ok(Self::Default),
+            id => id.parse::<AnyInstanceId>().map(Self::from),
+        }
+    }
+}
+
+serde_as_text!(InstanceChoice);
 
 impl Rights {
     /// Returns the caller's own instance, if it may do this there.

@@ -5,12 +5,15 @@
 //! too.
 
 pub(super) mod explain;
+mod found;
 pub(super) mod instances;
 mod kept_claims;
 mod operators;
 pub(super) mod principals;
+pub(super) mod question;
 pub(super) mod reasons;
 mod sides;
+pub(super) mod steps;
 pub(super) mod verdict;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 
 use crate::domain::Result;
 use crate::domain::instance::Instance;
+use crate::domain::refusal::RefusalCause;
 use crate::policy::{Request, Resource};
 use crate::service::rights::verdict::{Unrecorded, Verdict};
 use crate::service::rights::{Rights, Subject, why_of_account};
@@ -40,12 +41,7 @@ impl Rights {
     ) -> Result<String> {
         Ok(match subject {
             Subject::ServiceAccount(account) => {
-                let path = if let Resource::Repository { path, .. } = request.resource {
-                    path
-                } else {
-                    ""
-                };
-                why_of_account(account, request.permission, path)
+                why_of_account(account, request.permission, path_of(&request.resource))
             }
             Subject::Nobody => "nobody logged in, and it isn't public".to_owned(),
             Subject::Principal(identified)
@@ -57,6 +53,56 @@ impl Rights {
                 self.why(subject, request).await?
             }
         })
+    }
+}
+
+/// Returns the repository that a resource is; nothing where it is none.
+pub(in crate::service) fn path_of<'a>(resource: &Resource<'a>) -> &'a str {
+    match resource {
+        Resource::Repository { path, .. } => path,
+        _ => "",
+    }
+}
+
+/// Says why a log-in or a call is refused before any right is asked for.
+pub(in crate::service) fn why_refused(cause: RefusalCause) -> &'static str {
+    match cause {
+        RefusalCause::AccountDeleted => "the account is gone",
+        RefusalCause::UserDisabled => "the user is disabled",
+        RefusalCause::UserDeleted => "the user is gone",
+        RefusalCause::RoleDeleted => "the role is gone",
+        RefusalCause::ServiceAccountDisabled => "the service account is disabled",
+        RefusalCause::AccessKeyDisabled => "the access key is disabled",
+        RefusalCause::AccessKeyRevoked => {
+            "the access key was disabled since, and enabled again: get a new credential"
+        }
+        RefusalCause::AccessKeyDeleted => "the access key is gone",
+        RefusalCause::UnknownCredential => "the credential is gone",
+        RefusalCause::CredentialDisabled => "the credential is disabled",
+        RefusalCause::CredentialRevoked => "the credential was revoked",
+        RefusalCause::Expired => "the credential has expired",
+        RefusalCause::OtherInstance => "the credential is of another instance",
+        RefusalCause::PrincipalRevoked => {
+            "all that was temporary of the principal was revoked since: get a new credential"
+        }
+        RefusalCause::NoSuchProvider => "no provider of the account has the token's issuer",
+        RefusalCause::WebIdentityAudience => {
+            "no provider of the token's issuer has one of the token's audiences"
+        }
+        RefusalCause::SeveralProviders => {
+            "several providers have the token's issuer and one of its audiences: keep one"
+        }
+        RefusalCause::WebIdentityExpired => "the token has expired",
+        RefusalCause::SubjectRefused => {
+            "the account refuses the subject: `transire revoke --subject --take-back` ends that"
+        }
+        RefusalCause::TooManyRoles => {
+            "too many roles name the provider to ask each: log in as role/NAME"
+        }
+        RefusalCause::NoRoleTrusts => {
+            "no trust policy accepts the token, or the role that is named isn't there"
+        }
+        other => other.name(),
     }
 }
 

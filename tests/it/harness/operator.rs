@@ -176,11 +176,8 @@ impl App {
     ) -> Result<Explained> {
         let instance = InstanceChoice::Tcr(instance.id.clone());
         let question = Question {
-            permission: action.parse().unwrap(),
-            instance,
-            path,
-            session_policy: None,
-            owner: None,
+            address: context.address,
+            ..Question::new(action.parse().unwrap(), instance, path)
         };
         self.service
             .rights

@@ -8,8 +8,10 @@ use transire::domain::instance::UnrecordedNamespaces;
 use transire::domain::namespace::Visibility;
 use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
+use transire::domain::{ErrorKind, Noun};
 use transire::service::{
-    AuditFilter, Explained, InstanceChoice, Question, RequestContext, TokenInQuestion,
+    AccessKeyState, AuditFilter, Explained, InstanceChoice, Question, RequestContext,
+    TokenInQuestion,
 };
 
 use crate::harness::documents::{allow, cam, deny};
@@ -18,6 +20,7 @@ use crate::harness::issuer::{self, TestKey};
 use crate::harness::keyless::{AUDIENCE, GITHUB, Keyless};
 use crate::harness::operator::{account, context};
 use crate::harness::registry::granted;
+use crate::harness::tencent::succeeded;
 use crate::harness::{ACCOUNT, App, NOW, SERVICE, Session};
 
 /// Writes the steps, each as what was looked at and whether it passes.
@@ -72,42 +75,42 @@ async fn it_says_of_every_right_what_the_exchange_does() {
         (
             "team/app",
             "pull",
-            "address passes, principal passes, instance passes, rights passes",
+            "address passes, principal passes, instance passes, policies passes",
         ),
         (
             "team/app",
             "push",
-            "address passes, principal passes, instance passes, rights passes, records passes",
+            "address passes, principal passes, instance passes, policies passes, records passes",
         ),
         (
             "team/app",
             "delete",
-            "address passes, principal passes, instance passes, rights stops",
+            "address passes, principal passes, instance passes, policies stops",
         ),
         (
             "open/app",
             "pull",
-            "address passes, principal passes, instance passes, rights stops, public passes",
+            "address passes, principal passes, instance passes, policies stops, public passes",
         ),
         (
             "open/app",
             "push",
-            "address passes, principal passes, instance passes, rights stops",
+            "address passes, principal passes, instance passes, policies stops",
         ),
         (
             "open/secret",
             "pull",
-            "address passes, principal passes, instance passes, rights stops",
+            "address passes, principal passes, instance passes, policies stops",
         ),
         (
             "closed/app",
             "push",
-            "address passes, principal passes, instance passes, rights passes, records stops",
+            "address passes, principal passes, instance passes, policies passes, records stops",
         ),
         (
             "nowhere/app",
             "push",
-            "address passes, principal passes, instance passes, rights passes, records stops",
+            "address passes, principal passes, instance passes, policies passes, records stops",
         ),
     ] {
         let explained = app
@@ -173,7 +176,7 @@ async fn an_allow_list_and_a_closed_endpoint_come_first() {
         at(None).await,
         (
             false,
-            "the instance obeys an allow list: say by --ip where the client is".to_owned()
+            "the instance obeys an allow list: say by --address where the client is".to_owned()
         )
     );
     app.service
@@ -198,7 +201,7 @@ async fn an_allow_list_and_a_closed_endpoint_come_first() {
         .unwrap();
     assert_eq!(
         steps(&issue),
-        "principal passes, instance passes, rights passes"
+        "principal passes, instance passes, policies passes"
     );
 }
 
@@ -245,11 +248,8 @@ async fn a_session_policy_narrows_what_is_asked_about() {
     let pull_only = cam(&json!([allow("tcr:PullRepository", "*")])).to_string();
     for (action, allowed) in [("pull", true), ("push", false)] {
         let question = Question {
-            permission: action.parse().unwrap(),
-            instance: InstanceChoice::Tcr(app.instance.id.clone()),
-            path: "team/app",
-            session_policy: Some(&pull_only),
-            owner: None,
+            session_policy: Some(pull_only.clone()),
+            ..Question::new(action.parse().unwrap(), app.choice(), "team/app")
         };
         let explained = app
             .service
@@ -264,6 +264,152 @@ async fn a_session_policy_narrows_what_is_asked_about() {
             explained.deciding()
         );
     }
+}
+
+#[tokio::test]
+async fn a_session_policy_that_denies_is_a_step_of_its_own() {
+    let app = app_of_user(&[cam(&json!([allow("tcr:PullRepository", "*")]))]).await;
+    let principal = format!("{ACCOUNT}:user/ci").parse().unwrap();
+    let narrow = cam(&json!([
+        allow("tcr:PushRepository", "*"),
+        deny("tcr:DeleteImage", "*"),
+    ]));
+    for (action, expected) in [
+        ("pull", "policies passes, session-policy stops"),
+        ("push", "policies stops"),
+        ("delete", "policies stops, session-policy stops"),
+    ] {
+        let question = Question {
+            session_policy: Some(narrow.to_string()),
+            ..Question::new(action.parse().unwrap(), app.choice(), "team/app")
+        };
+        let explained = app
+            .service
+            .rights
+            .explain(&app.operator(), &principal, &question)
+            .await
+            .unwrap();
+        let expected = format!("address passes, principal passes, instance passes, {expected}");
+        assert_eq!(steps(&explained), expected, "{action}");
+        assert!(!explained.allowed);
+    }
+}
+
+/// Explains a pull of team/app by a user, with more said of it.
+async fn pull_with(
+    app: &App,
+    user: &str,
+    more: impl FnOnce(&mut Question),
+) -> transire::domain::Result<(String, String)> {
+    let mut question = Question::new("pull".parse().unwrap(), app.choice(), "team/app");
+    more(&mut question);
+    let principal = format!("{ACCOUNT}:user/{user}").parse().unwrap();
+    let explained = app
+        .service
+        .rights
+        .explain(&app.operator(), &principal, &question)
+        .await?;
+    let step = explained.deciding().unwrap();
+    Ok((step.about.to_owned(), step.reason.clone()))
+}
+
+#[tokio::test]
+async fn the_state_of_an_access_key_is_a_step() {
+    let app = App::new().await;
+    let everything = cam(&json!([allow("tcr:*", "*")]));
+    let key = app.user("ci", &everything).await;
+    app.user("other", &everything).await;
+    let asked = async |user: &str| {
+        let id = Some(key.id.clone());
+        pull_with(&app, user, |question| question.access_key = id)
+            .await
+            .unwrap()
+    };
+    assert_eq!(asked("ci").await.0, "policies");
+    let (step, reason) = asked("other").await;
+    assert_eq!(step, "access-key");
+    assert!(reason.starts_with("the access key signs for"), "{reason}");
+    let set = async |state| {
+        app.service
+            .identity
+            .set_access_key_state(&app.operator(), &key.id, state)
+            .await
+            .unwrap();
+    };
+    set(AccessKeyState::Disabled).await;
+    let disabled = (
+        "access-key".to_owned(),
+        "the access key is disabled".to_owned(),
+    );
+    assert_eq!(asked("ci").await, disabled);
+    set(AccessKeyState::Active).await;
+    assert_eq!(asked("ci").await.0, "policies");
+}
+
+#[tokio::test]
+async fn the_state_of_a_credential_is_a_step() {
+    let app = app_of_user(&[cam(&json!([allow("tcr:*", "*")]))]).await;
+    let (id, _) = app.long_term_of(&app.key).await;
+    let asked = async |id: &str| {
+        let id = Some(id.parse().unwrap());
+        pull_with(&app, "ci", |question| question.credential = id).await
+    };
+    assert_eq!(asked(&id).await.unwrap().0, "policies");
+    let disable = json!({ "Enable": false });
+    succeeded(
+        &app.of_token(&app.key, "ModifyInstanceToken", &id, &disable)
+            .await,
+    );
+    let disabled = (
+        "credential".to_owned(),
+        "the credential is disabled".to_owned(),
+    );
+    assert_eq!(asked(&id).await.unwrap(), disabled);
+    let unknown = asked("00000000000000000000").await.unwrap_err();
+    assert_eq!(
+        unknown.kind(),
+        &ErrorKind::NotFound {
+            noun: Noun::Credential
+        }
+    );
+}
+
+#[tokio::test]
+async fn a_user_that_is_gone_is_named_by_its_id() {
+    let app = app_of_user(&[cam(&json!([allow("tcr:*", "*")]))]).await;
+    let users = app
+        .service
+        .identity
+        .users(&app.operator(), account())
+        .await
+        .unwrap();
+    let principal = format!("{ACCOUNT}:user#{}", users[0].id).parse().unwrap();
+    app.service
+        .identity
+        .delete_user(&app.operator(), account(), "ci")
+        .await
+        .unwrap();
+    let explained = app
+        .explain(&principal, "pull", &app.instance, "team/app", &context())
+        .await
+        .unwrap();
+    assert_eq!(explained.deciding().unwrap().reason, "the user is gone");
+}
+
+#[test]
+fn a_question_is_read_from_json_and_written_to_it() {
+    let text = json!({
+        "permission": "push",
+        "instance": "tcr-abcd1234",
+        "path": "team/app",
+        "address": "192.0.2.7",
+        "session_policy": null,
+        "owner": "100000000001:user/ci",
+        "access_key": null,
+        "credential": "00000000000000000000",
+    });
+    let question: Question = serde_json::from_value(text.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&question).unwrap(), text);
 }
 
 #[tokio::test]
@@ -365,13 +511,7 @@ impl Keyless {
     /// Explains what the bearer of a token may do.
     async fn explain(&self, token: &str, role: Option<&str>, action: &str) -> Explained {
         let (app, token) = (&self.app, Secret::new(token));
-        let question = Question {
-            permission: action.parse().unwrap(),
-            instance: InstanceChoice::Tcr(app.instance.id.clone()),
-            path: "team/app",
-            session_policy: None,
-            owner: None,
-        };
+        let question = Question::new(action.parse().unwrap(), app.choice(), "team/app");
         let asked = TokenInQuestion {
             token: &token,
             role,
@@ -397,7 +537,7 @@ async fn of_a_token_it_says_provider_role_and_rights() {
     let keyless = Keyless::new().await;
     let token = keyless.token(GITHUB);
     let expected = "provider passes, role stops, role passes, address passes, principal passes, \
-                    instance passes, rights passes, records passes";
+                    instance passes, policies passes, records passes";
     let explained = keyless.explain(&token, None, "push").await;
     assert_eq!(steps(&explained), expected);
     let reasons: Vec<&str> = explained
@@ -418,14 +558,15 @@ async fn of_a_token_it_says_provider_role_and_rights() {
     let denied = keyless.explain(&token, Some("builder"), "delete").await;
     assert_eq!(
         steps(&denied),
-        "provider passes, role passes, address passes, principal passes, instance passes, rights \
-         stops"
+        "provider passes, role passes, address passes, principal passes, instance passes, \
+         policies stops"
     );
     // At a cloud's door the instance's setting and its addresses don't matter.
     let called = keyless.explain(&token, None, "tcr:CreateInstanceToken");
     assert_eq!(
         steps(&called.await),
-        "provider passes, role stops, role passes, principal passes, instance passes, rights passes"
+        "provider passes, role stops, role passes, principal passes, instance passes, \
+         policies passes"
     );
 }
 

@@ -925,11 +925,8 @@ async fn an_explanation_knows_the_owner_and_what_a_session_may_not_give() {
         let principal = format!("{ACCOUNT}:{principal}").parse().unwrap();
         let owner = owner.map(|owner| format!("{ACCOUNT}:{owner}").parse().unwrap());
         let question = Question {
-            permission: action.parse().unwrap(),
-            instance: InstanceChoice::Tcr(app.instance.id.clone()),
-            path: "",
-            session_policy: None,
-            owner: owner.as_ref(),
+            owner,
+            ..Question::new(action.parse().unwrap(), app.choice(), "")
         };
         let explained = app
             .service
@@ -983,7 +980,7 @@ async fn an_explanation_knows_the_owner_and_what_a_session_may_not_give() {
     }
     assert_eq!(
         explain("root", "create-service-account", None).await.1,
-        "rights"
+        "policies"
     );
     app.allow_anything_in(Some(ServiceAccountGrant::Vendor))
         .await;

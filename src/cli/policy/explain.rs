@@ -1,0 +1,126 @@
+//! `transire policy explain`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::failure::Ended;
+use crate::cli::output::{Fields, Output};
+use crate::cli::{Context, arguments, read_document};
+use crate::domain::any_principal::AnyPrincipal;
+use crate::domain::credential::CredentialId;
+use crate::domain::instance::AnyInstanceId;
+use crate::domain::secret::Secret;
+use crate::domain::{Error, Result};
+use crate::service::{Permission, Question, TokenInQuestion};
+use crate::views;
+
+#[derive(Args)]
+pub(in crate::cli) struct Explain {
+    /// The principal: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME,
+    /// ACCOUNT:service-account/INSTANCE/NAME. The forms of lists, the audit and the clouds work
+    /// too.
+    #[arg(long, required_unless_present = "token")]
+    principal: Option<AnyPrincipal>,
+    /// The file with an OpenID Connect token, instead of a principal; - reads it from standard
+    /// input.
+    #[arg(long, value_name = "FILE", conflicts_with = "principal")]
+    token: Option<PathBuf>,
+    /// The role that the token logs in as; without it, the one that trusts the token.
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = arguments::some_text,
+        requires = "token"
+    )]
+    role: Option<String>,
+    /// The action: pull, push, delete, list-catalog, or an action's name such as
+    /// tcr:CreateInstanceToken.
+    #[arg(long)]
+    action: Permission,
+    /// The resource: an instance's id, or that and a repository: INSTANCE/team/app.
+    #[arg(long, value_parser = arguments::resource)]
+    resource: String,
+    /// The client's address; without it, no allow list matches.
+    #[arg(long, visible_alias = "ip", value_parser = arguments::address)]
+    address: Option<IpAddr>,
+    #[command(flatten)]
+    more: More,
+}
+
+/// More that is said of a principal.
+#[derive(Args)]
+struct More {
+    /// A file with the session policy.
+    #[arg(long, value_name = "FILE")]
+    session_policy: Option<PathBuf>,
+    /// The access key that signs the call, or that asked for the credential.
+    #[arg(long, value_name = "ID", value_parser = arguments::access_key_id)]
+    access_key: Option<String>,
+    /// The long-term credential that logs in.
+    #[arg(long, value_name = "ID", value_parser = arguments::credential_id)]
+    credential: Option<CredentialId>,
+    /// The owner of the credential or the service account that the action changes: tcr:owner and
+    /// cr:Owner in policies.
+    #[arg(long, value_name = "PRINCIPAL")]
+    owner: Option<AnyPrincipal>,
+}
+
+/// Prints the deciding step, and all steps in their order.
+pub(super) async fn run(context: &Context, explain: Explain) -> Result<Ended> {
+    let (instance, path) = place(&explain.resource)?;
+    let session_policy = explain
+        .more
+        .session_policy
+        .as_deref()
+        .map(|file| read_document("session-policy", file))
+        .transpose()?;
+    let question = Question {
+        address: explain.address,
+        session_policy,
+        owner: explain.more.owner,
+        access_key: explain.more.access_key,
+        credential: explain.more.credential,
+        ..Question::new(explain.action, instance.into(), path)
+    };
+    let (service, call) = (&context.service, context.call());
+    let explained = match (&explain.principal, &explain.token) {
+        (Some(principal), _) => service.rights.explain(&call, principal, &question).await?,
+        (None, Some(file)) => {
+            let token = Secret::new(arguments::read_file("token", file)?.trim());
+            let asked = TokenInQuestion {
+                token: &token,
+                role: explain.role.as_deref(),
+            };
+            let explained = service.identity.explain_token(&call, &asked, &question);
+            explained.await?
+        }
+        (None, None) => return Err(Error::missing_parameter("--principal or --token")),
+    };
+    let allowed = explained.allowed;
+    context
+        .output
+        .show(fields(&context.output, explained.into()))?;
+    Ok(ended(allowed))
+}
+
+fn ended(allowed: bool) -> Ended {
+    if allowed { Ended::Done } else { Ended::Denied }
+}
+
+/// Divides a resource into its instance and its repository.
+fn place(resource: &str) -> Result<(AnyInstanceId, &str)> {
+    let (instance, path) = resource.split_once('/').unwrap_or((resource, ""));
+    Ok((instance.parse()?, path))
+}
+
+fn fields(output: &Output, explained: views::Explained) -> Fields {
+    let steps = explained.steps.into_iter();
+    vec![
+        ("decision", explained.decision.into()),
+        ("decided_by", explained.decided_by.into()),
+        ("reason", explained.reason.into()),
+        ("steps", output.objects_as(steps, views::Step::line)),
+    ]
+}
