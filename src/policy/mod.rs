@@ -33,7 +33,7 @@ use crate::domain::ids::AccountId;
 use std::fmt;
 
 pub use context::Context;
-pub use document::{Checked, Document};
+pub use document::{Checked, Document, StatementRights};
 pub use language::Language;
 pub use parts::Limits;
 pub use target::{InstanceRef, Resource};

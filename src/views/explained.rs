@@ -1,6 +1,11 @@
 //! The views of explanations: decisions, and the steps that lead to them.
 
-use crate::service::{Explained as Decided, Step as Checked};
+use serde_json::Value;
+
+use crate::service::{
+    Effect, Explained as Decided, HeldRight as Held, Permission, RightHolder as Holder,
+    Step as Checked,
+};
 
 view! {
     /// A decision, and why.
@@ -25,6 +30,74 @@ view! {
         result: String,
         /// Why.
         reason: String,
+    }
+}
+
+view! {
+    /// A principal who may do something.
+    pub struct RightHolder {
+        /// The principal as commands take it, or `anyone`.
+        principal: String,
+        /// `always`, `now` or `conditionally`.
+        when: String,
+        /// The step that grants it.
+        decided_by: String,
+        /// Why.
+        reason: String,
+    }
+}
+
+view! {
+    /// A statement that gives a principal rights, or takes them.
+    pub struct HeldRight {
+        /// The policy, or where else the right is from.
+        policy: String,
+        /// The statement's place in it, and its label.
+        statement: Option<String>,
+        /// `allow` or `deny`.
+        effect: String,
+        /// The permissions; `*` for all.
+        actions: Vec<String>,
+        /// The resources, as the document writes them.
+        resources: Vec<String>,
+        /// The condition, as the document writes it; or null.
+        condition: Option<Value>,
+        /// The statements that deny some of it.
+        cut_by: Vec<String>,
+    }
+}
+
+impl From<Holder> for RightHolder {
+    fn from(holder: Holder) -> Self {
+        Self {
+            principal: holder.principal,
+            when: holder.when.name().to_owned(),
+            decided_by: holder.decided_by.to_owned(),
+            reason: holder.reason,
+        }
+    }
+}
+
+impl From<Held> for HeldRight {
+    fn from(held: Held) -> Self {
+        let actions = if held.permissions.len() == Permission::all().count() {
+            vec!["*".to_owned()]
+        } else {
+            held.permissions.iter().map(ToString::to_string).collect()
+        };
+        let effect = match held.effect {
+            Effect::Allow => "allow",
+            Effect::Deny => "deny",
+        };
+        Self {
+            policy: held.policy,
+            statement: held.statement,
+            effect: effect.to_owned(),
+            actions,
+            resources: held.resources,
+            condition: held.condition,
+            cut_by: held.cut_by,
+        }
     }
 }
 

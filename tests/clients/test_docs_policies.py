@@ -18,6 +18,7 @@ CLAIMS = take_one(PAGE, "Ask for a token's claims", "json")
 CHECK = take_one(PAGE, "Policies to copy")
 ROLE, PROVIDER = take(PAGE, "Let principals assume a role")
 EXPLAIN = take_one(PAGE, "Check a decision")
+WHO_AND_WHAT = take_one(PAGE, "Who may, and what somebody may")
 
 
 class Operator:
@@ -77,6 +78,14 @@ def test_the_reason_of_a_denial_is_explained_as_documented(
     ((command, shown),) = EXPLAIN.steps()
     # It exits with 1, because the answer is no.
     assert operator.does(f"{command.strip()} || test $? = 1").split() == shown.split()
+
+
+def test_who_may_and_what_somebody_may_is_listed_as_documented(instance: Instance, account: Account, operator: Operator) -> None:
+    operator.has("team.json", POLICIES[0])
+    operator.does(GRANT.commands())
+    listed = operator.does(WHO_AND_WHAT.commands())
+    for shown in (f"{account.id}:root", f"{account.id}:user/ci", "conditionally", "statement[1]"):
+        assert shown in listed
 
 
 def test_a_user_assumes_the_documented_role_with_tccli(

@@ -215,6 +215,20 @@ def test_explain_exits_with_1_when_it_is_denied_and_with_2_when_it_can_not_say(
     transire.cli_refused("--config", missing, *ask, "--principal", account.id, exit_code=2)
 
 
+def test_who_may_and_what_somebody_may_is_listed(
+    transire: Transire, account: Account, instance: Instance, user: AccessKey, allow: Callable[..., None]
+) -> None:
+    allow("reader", reader(instance))
+    place = f"{instance.tcr_id}/team/tool"
+    who = transire.items("policy", "explain", "--who", "pull", place)
+    assert [(one["principal"], one["when"]) for one in who] == [(f"{account.id}:root", "always"), (f"{account.id}:user/ci", "always")]
+    assert who[1]["reason"] == "allowed by reader statement[1]"
+    assert [one["principal"] for one in transire.items("policy", "explain", "--who", "push", place)] == [f"{account.id}:root"]
+    what = transire.items("policy", "explain", "--what", f"{account.id}:user/ci")
+    assert [(one["statement"], one["actions"]) for one in what] == [("statement[0]", ["issue-temporary", "issue-long-term"]), ("statement[1]", ["pull"])]
+    assert "an action is" in transire.cli_refused("policy", "explain", "--who", "fly", place, exit_code=2)
+
+
 def test_principals_are_taken_as_lists_and_the_clouds_write_them(
     transire: Transire, account: Account, instance: Instance, user: AccessKey, allow: Callable[..., None]
 ) -> None:

@@ -82,6 +82,7 @@ mod service {
     mod operators;
     mod own_rights;
     mod refusals;
+    mod right_holders;
     mod rights;
     mod roles;
     mod session_policies;

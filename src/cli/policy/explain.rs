@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::failure::Ended;
-use crate::cli::output::{Fields, Output};
+use crate::cli::output::{self, Fields, Output, Stdout};
 use crate::cli::{Context, arguments, read_document};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::CredentialId;
@@ -21,12 +21,28 @@ pub(in crate::cli) struct Explain {
     /// The principal: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME,
     /// ACCOUNT:service-account/INSTANCE/NAME. The forms of lists, the audit and the clouds work
     /// too.
-    #[arg(long, required_unless_present = "token")]
+    #[arg(
+        long,
+        group = "asked",
+        required_unless_present_any = ["token", "who", "what"]
+    )]
     principal: Option<AnyPrincipal>,
     /// The file with an OpenID Connect token, instead of a principal; - reads it from standard
     /// input.
-    #[arg(long, value_name = "FILE", conflicts_with = "principal")]
+    #[arg(long, value_name = "FILE", group = "asked")]
     token: Option<PathBuf>,
+    /// List who may do an action on a resource, such as push tcr-abcd1234/team/app.
+    #[arg(
+        long,
+        num_args = 2,
+        value_names = ["ACTION", "RESOURCE"],
+        value_parser = arguments::some_text,
+        group = "asked"
+    )]
+    who: Option<Vec<String>>,
+    /// List what a principal may do, statement by statement.
+    #[arg(long, value_name = "PRINCIPAL", group = "asked")]
+    what: Option<AnyPrincipal>,
     /// The role that the token logs in as; without it, the one that trusts the token.
     #[arg(
         long,
@@ -37,11 +53,20 @@ pub(in crate::cli) struct Explain {
     role: Option<String>,
     /// The action: pull, push, delete, list-catalog, or an action's name such as
     /// tcr:CreateInstanceToken.
-    #[arg(long)]
-    action: Permission,
+    #[arg(
+        long,
+        required_unless_present_any = ["who", "what"],
+        conflicts_with_all = ["who", "what"]
+    )]
+    action: Option<Permission>,
     /// The resource: an instance's id, or that and a repository: INSTANCE/team/app.
-    #[arg(long, value_parser = arguments::resource)]
-    resource: String,
+    #[arg(
+        long,
+        value_parser = arguments::resource,
+        required_unless_present_any = ["who", "what"],
+        conflicts_with_all = ["who", "what"]
+    )]
+    resource: Option<String>,
     /// The client's address; without it, no allow list matches.
     #[arg(long, visible_alias = "ip", value_parser = arguments::address)]
     address: Option<IpAddr>,
@@ -67,9 +92,21 @@ struct More {
     owner: Option<AnyPrincipal>,
 }
 
-/// Prints the deciding step, and all steps in their order.
 pub(super) async fn run(context: &Context, explain: Explain) -> Result<Ended> {
-    let (instance, path) = place(&explain.resource)?;
+    if let Some(who) = &explain.who {
+        return list_holders(context, who, explain.address).await;
+    }
+    if let Some(principal) = &explain.what {
+        return list_rights(context, principal).await;
+    }
+    decide(context, explain).await
+}
+
+/// Prints the deciding step, and all steps in their order.
+async fn decide(context: &Context, explain: Explain) -> Result<Ended> {
+    let missing = || Error::missing_parameter("--action and --resource");
+    let resource = explain.resource.as_deref().ok_or_else(missing)?;
+    let (instance, path) = place(resource)?;
     let session_policy = explain
         .more
         .session_policy
@@ -82,7 +119,7 @@ pub(super) async fn run(context: &Context, explain: Explain) -> Result<Ended> {
         owner: explain.more.owner,
         access_key: explain.more.access_key,
         credential: explain.more.credential,
-        ..Question::new(explain.action, instance.into(), path)
+        ..Question::new(explain.action.ok_or_else(missing)?, instance.into(), path)
     };
     let (service, call) = (&context.service, context.call());
     let explained = match (&explain.principal, &explain.token) {
@@ -103,6 +140,50 @@ pub(super) async fn run(context: &Context, explain: Explain) -> Result<Ended> {
         .output
         .show(fields(&context.output, explained.into()))?;
     Ok(ended(allowed))
+}
+
+/// Prints everybody who may do something, as they are found.
+async fn list_holders(context: &Context, who: &[String], address: Option<IpAddr>) -> Result<Ended> {
+    let [action, resource] = who else {
+        return Err(Error::missing_parameter("--who ACTION RESOURCE"));
+    };
+    let (instance, path) = place(resource)?;
+    let question = Question {
+        address,
+        ..Question::new(action.parse()?, instance.into(), path)
+    };
+    let mut listing = context.output.listing()?;
+    let mut after = None;
+    loop {
+        let page = context
+            .service
+            .rights
+            .holders(&context.call(), &question, after.as_ref())
+            .await?;
+        if after.is_none() {
+            page.notes.iter().for_each(output::warn);
+        }
+        let holders = page.holders.into_iter().map(views::RightHolder::from);
+        if listing.add(holders)? == Stdout::Closed {
+            return Ok(Ended::Done);
+        }
+        after = page.next;
+        if after.is_none() {
+            return listing.end().map(|()| Ended::Done);
+        }
+    }
+}
+
+/// Prints what a principal may do.
+async fn list_rights(context: &Context, principal: &AnyPrincipal) -> Result<Ended> {
+    let call = context.call();
+    let held = context.service.rights.held(&call, principal).await?;
+    if let Some(fault) = &held.fault {
+        output::warn(format!("nothing of it holds now: {fault}"));
+    }
+    let rights = held.rights.into_iter().map(views::HeldRight::from);
+    context.output.list(rights)?;
+    Ok(Ended::Done)
 }
 
 fn ended(allowed: bool) -> Ended {

@@ -1,8 +1,10 @@
 //! Policy documents: read strictly, told apart by their version, compiled once.
 
 mod actions;
+mod rights;
 
 use self::actions::Actions;
+pub use self::rights::StatementRights;
 use super::condition::{Condition, DocumentKind};
 use super::elements::{Elements, Refusal, Words, join, strings};
 use super::json::Json;

@@ -6,6 +6,8 @@
 
 pub(super) mod explain;
 mod found;
+pub(super) mod held;
+pub(super) mod holders;
 pub(super) mod instances;
 mod kept_claims;
 mod operators;

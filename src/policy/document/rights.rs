@@ -1,0 +1,54 @@
+//! The rights of a document's statements, for whoever lists them.
+
+use super::Document;
+use crate::policy::elements::Words;
+use crate::policy::language::Language;
+use crate::policy::resource::ResourcePattern;
+use crate::policy::vocabulary::Permission;
+use crate::policy::words::Effect;
+
+/// A statement of a document, without regard to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatementRights<'a> {
+    /// The document's language.
+    pub language: Language,
+    /// Its place in the document, from 0.
+    pub index: usize,
+    /// Its label, if it has one.
+    pub sid: Option<&'a str>,
+    /// Whether it allows or denies.
+    pub effect: Effect,
+    /// The permissions that it speaks of.
+    pub permissions: Vec<Permission>,
+    /// Whether it is about every resource.
+    pub is_everywhere: bool,
+    /// Whether it has a condition.
+    pub is_conditional: bool,
+}
+
+impl StatementRights<'_> {
+    /// Returns the place, as the document spells it, and the label: `statement[1] (label)`.
+    pub fn place(&self) -> String {
+        let name = Words::of(self.language).statement;
+        let label = self.sid.map(|sid| format!(" ({sid})")).unwrap_or_default();
+        format!("{name}[{}]{label}", self.index)
+    }
+}
+
+impl Document {
+    /// Returns what each statement gives or takes.
+    pub fn rights(&self) -> impl Iterator<Item = StatementRights<'_>> {
+        self.statements
+            .iter()
+            .enumerate()
+            .map(|(index, statement)| StatementRights {
+                language: self.language,
+                index,
+                sid: statement.sid.as_deref(),
+                effect: statement.effect,
+                permissions: statement.permissions.iter().collect(),
+                is_everywhere: statement.resources.contains(&ResourcePattern::Everything),
+                is_conditional: !statement.condition.is_empty(),
+            })
+    }
+}
