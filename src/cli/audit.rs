@@ -99,7 +99,7 @@ pub(super) enum When {
 }
 
 impl When {
-    fn at(self, now: Timestamp) -> Timestamp {
+    pub(super) fn at(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(at) => at,
             Self::Back(back) => now.minus(back),

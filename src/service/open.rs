@@ -400,5 +400,6 @@ fn operations(
         warnings,
         shared: settings,
         report: ArcSwap::default(),
+        rights: shared.rights(),
     }
 }

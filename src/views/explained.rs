@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use crate::service::{
-    Effect, Explained as Decided, HeldRight as Held, Permission, RightHolder as Holder,
-    Step as Checked,
+    Effect, Explained as Decided, ExplainedPart, ExplainedRequest as Request, HeldRight as Held,
+    Permission, RightHolder as Holder, Step as Checked,
 };
+use crate::views::AuditEvent;
 
 view! {
     /// A decision, and why.
@@ -30,6 +31,58 @@ view! {
         result: String,
         /// Why.
         reason: String,
+    }
+}
+
+view! {
+    /// A request out of the audit, and what would be decided about it now.
+    pub struct ExplainedRequest {
+        /// The id that the client was told.
+        request_id: String,
+        /// The time at which it came, as in RFC 3339.
+        at: String,
+        /// The action that was asked for.
+        action: String,
+        /// Its end, as it was recorded.
+        outcome: String,
+        /// The recorded cause of a refusal, or null.
+        cause: Value,
+        /// The recorded reason.
+        recorded: Option<String>,
+        /// The proved caller.
+        principal: Option<String>,
+        /// The caller that it claimed to be; or null.
+        claimed: Value,
+        /// The client's address.
+        address: Option<String>,
+        /// The registry's service that it concerned.
+        service: Option<String>,
+        /// The credential that it concerned.
+        credential_id: Option<String>,
+        /// The decisions about each part of it, as they would be made now.
+        decisions: Vec<Decision>,
+        /// The parts that can't be asked again, and facts that aren't known.
+        notes: Vec<String>,
+    }
+}
+
+view! {
+    /// A decision about a part of a request.
+    pub struct Decision {
+        /// The permission, or `log-in`.
+        action: String,
+        /// The instance, or a repository in it.
+        resource: String,
+        /// Whether it was granted then.
+        was_granted: bool,
+        /// `allowed` or `denied`: what would be decided now.
+        decision: String,
+        /// The step that decides now.
+        decided_by: String,
+        /// The reason of that step.
+        reason: String,
+        /// The steps in the order in which the service decides.
+        steps: Vec<Step>,
     }
 }
 
@@ -64,6 +117,60 @@ view! {
         condition: Option<Value>,
         /// The statements that deny some of it.
         cut_by: Vec<String>,
+    }
+}
+
+impl Decision {
+    /// Writes the decision in one line.
+    pub fn line(&self) -> String {
+        let then = if self.was_granted {
+            "granted"
+        } else {
+            "refused"
+        };
+        format!(
+            "{} {}: {then} then, {} now by {}: {}",
+            self.action, self.resource, self.decision, self.decided_by, self.reason
+        )
+    }
+}
+
+impl From<ExplainedPart> for Decision {
+    fn from(part: ExplainedPart) -> Self {
+        let now = Explained::from(part.now);
+        Self {
+            action: part
+                .permission
+                .map_or("log-in", Permission::word)
+                .to_owned(),
+            resource: part.resource,
+            was_granted: part.was_granted,
+            decision: now.decision,
+            decided_by: now.decided_by,
+            reason: now.reason,
+            steps: now.steps,
+        }
+    }
+}
+
+impl From<Request> for ExplainedRequest {
+    fn from(request: Request) -> Self {
+        let event = AuditEvent::from(request.event);
+        Self {
+            request_id: event.request_id,
+            at: event.at,
+            action: event.action,
+            outcome: event.outcome,
+            cause: event.cause,
+            recorded: request.recorded,
+            principal: event.principal,
+            claimed: event.claimed,
+            address: event.address,
+            service: event.service,
+            credential_id: event.credential_id,
+            decisions: request.parts.into_iter().map(Decision::from).collect(),
+            notes: request.notes,
+        }
     }
 }
 

@@ -72,7 +72,7 @@ pub use self::account::{Account, grant_name};
 pub use self::allow_list::AllowEntry;
 pub use self::audit::AuditEvent;
 pub use self::credential::Credential;
-pub use self::explained::{Explained, HeldRight, RightHolder, Step};
+pub use self::explained::{Decision, Explained, ExplainedRequest, HeldRight, RightHolder, Step};
 pub use self::fixed_password::FixedPassword;
 pub use self::group::Group;
 pub use self::import_line::ImportLine;

@@ -3,10 +3,14 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import tencent
+from credential import exchange
 from documents import Block, Shell, take, take_one
+from processes import wait_until
 from service import Account, Instance, Transire
 
 PAGE = "docs/policies.md"
@@ -18,6 +22,7 @@ CLAIMS = take_one(PAGE, "Ask for a token's claims", "json")
 CHECK = take_one(PAGE, "Policies to copy")
 ROLE, PROVIDER = take(PAGE, "Let principals assume a role")
 EXPLAIN = take_one(PAGE, "Check a decision")
+OF_REQUEST = take_one(PAGE, "Explain a request out of the audit")
 WHO_AND_WHAT = take_one(PAGE, "Who may, and what somebody may")
 
 
@@ -78,6 +83,20 @@ def test_the_reason_of_a_denial_is_explained_as_documented(
     ((command, shown),) = EXPLAIN.steps()
     # It exits with 1, because the answer is no.
     assert operator.does(f"{command.strip()} || test $? = 1").split() == shown.split()
+
+
+def test_a_request_is_explained_by_its_id_as_documented(transire: Transire, instance: Instance, account: Account, operator: Operator) -> None:
+    credential = tencent.issue(transire, account.key, instance.tcr_id)
+    assert exchange(transire.realm, instance, credential, "repository:Team/app:pull").status == 200
+
+    def reduced() -> list[dict[str, Any]]:
+        return transire.items("audit", "list", "--since", "1h", "--outcome", "reduced")
+
+    wait_until("the audit to have it", reduced, within=15)
+    operator.changes["REQUEST-ID"] = reduced()[0]["request_id"]
+    # It exits with 1, because it would be refused now, too.
+    explained = operator.does(f"{OF_REQUEST.commands().strip()} || test $? = 1")
+    assert f"pull {instance.tcr_id}/Team/app: refused then, denied now by name: no registry can have" in explained
 
 
 def test_who_may_and_what_somebody_may_is_listed_as_documented(instance: Instance, account: Account, operator: Operator) -> None:

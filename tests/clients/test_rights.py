@@ -215,6 +215,37 @@ def test_explain_exits_with_1_when_it_is_denied_and_with_2_when_it_can_not_say(
     transire.cli_refused("--config", missing, *ask, "--principal", account.id, exit_code=2)
 
 
+def test_a_real_denial_is_explained_by_its_request_id(
+    transire: Transire, account: Account, instance: Instance, registry: Registry, user: AccessKey, allow: Callable[..., None], tmp_path: Path
+) -> None:
+    allow("reader", reader(instance))
+    assert skopeo_login(registry, tencent.issue(transire, user, instance.tcr_id)).returncode == 0
+    image.write_oci_layout(tmp_path / "in", "v1")
+    push = ("copy", "--dest-tls-verify=false", f"oci:{tmp_path / 'in'}:v1", registry.reference("team/tool:v1"))
+    assert skopeo(*push).returncode == 1
+
+    def reduced() -> list[dict[str, Any]]:
+        return transire.items("audit", "list", "--since", "1h", "--outcome", "reduced")
+
+    wait_until("the audit to have it", reduced, within=15)
+    request_id = reduced()[-1]["request_id"]
+    done = transire.run("policy", "explain", "--request-id", request_id)
+    assert done.returncode == 1, done.stderr
+    explained = json.loads(done.stdout)
+    assert (explained["action"], explained["outcome"]) == ("token.exchange", "reduced")
+    place = f"{instance.tcr_id}/team/tool"
+    [denied] = [one for one in explained["decisions"] if one["action"] == "push"]
+    assert (denied["resource"], denied["was_granted"], denied["decision"], denied["decided_by"]) == (place, False, "denied", "policies")
+    assert "closest came reader statement[1]" in denied["reason"]
+
+    document = reader(instance)
+    document["statement"][1]["action"] = "tcr:PushRepository"
+    allow("writer", document)
+    explained = transire.cli("policy", "explain", "--request-id", request_id)
+    assert {one["decision"] for one in explained["decisions"]} == {"allowed"}
+    assert skopeo(*push).returncode == 0
+
+
 def test_who_may_and_what_somebody_may_is_listed(
     transire: Transire, account: Account, instance: Instance, user: AccessKey, allow: Callable[..., None]
 ) -> None:
@@ -227,6 +258,7 @@ def test_who_may_and_what_somebody_may_is_listed(
     what = transire.items("policy", "explain", "--what", f"{account.id}:user/ci")
     assert [(one["statement"], one["actions"]) for one in what] == [("statement[0]", ["issue-temporary", "issue-long-term"]), ("statement[1]", ["pull"])]
     assert "an action is" in transire.cli_refused("policy", "explain", "--who", "fly", place, exit_code=2)
+    assert "no event of this request" in transire.cli_refused("policy", "explain", "--request-id", "none", exit_code=2)
 
 
 def test_principals_are_taken_as_lists_and_the_clouds_write_them(

@@ -68,6 +68,7 @@ mod service {
     mod authority;
     mod durable_changes;
     mod explain;
+    mod explained_requests;
     mod explained_worlds;
     mod images;
     mod imports;

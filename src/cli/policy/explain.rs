@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::audit::When;
 use crate::cli::failure::Ended;
 use crate::cli::output::{self, Fields, Output, Stdout};
 use crate::cli::{Context, arguments, read_document};
@@ -13,8 +15,8 @@ use crate::domain::credential::CredentialId;
 use crate::domain::instance::AnyInstanceId;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
-use crate::service::{Permission, Question, TokenInQuestion};
-use crate::views;
+use crate::service::{Permission, Question, RequestQuestion, TokenInQuestion};
+use crate::views::{self, View};
 
 #[derive(Args)]
 pub(in crate::cli) struct Explain {
@@ -24,13 +26,16 @@ pub(in crate::cli) struct Explain {
     #[arg(
         long,
         group = "asked",
-        required_unless_present_any = ["token", "who", "what"]
+        required_unless_present_any = ["token", "request_id", "who", "what"]
     )]
     principal: Option<AnyPrincipal>,
     /// The file with an OpenID Connect token, instead of a principal; - reads it from standard
     /// input.
     #[arg(long, value_name = "FILE", group = "asked")]
     token: Option<PathBuf>,
+    /// Explain a request out of the audit, by the id that its client was told.
+    #[arg(long, value_name = "ID", value_parser = arguments::some_text, group = "asked")]
+    request_id: Option<String>,
     /// List who may do an action on a resource, such as push tcr-abcd1234/team/app.
     #[arg(
         long,
@@ -55,21 +60,25 @@ pub(in crate::cli) struct Explain {
     /// tcr:CreateInstanceToken.
     #[arg(
         long,
-        required_unless_present_any = ["who", "what"],
-        conflicts_with_all = ["who", "what"]
+        required_unless_present_any = ["request_id", "who", "what"],
+        conflicts_with_all = ["request_id", "who", "what"]
     )]
     action: Option<Permission>,
     /// The resource: an instance's id, or that and a repository: INSTANCE/team/app.
     #[arg(
         long,
         value_parser = arguments::resource,
-        required_unless_present_any = ["who", "what"],
-        conflicts_with_all = ["who", "what"]
+        required_unless_present_any = ["request_id", "who", "what"],
+        conflicts_with_all = ["request_id", "who", "what"]
     )]
     resource: Option<String>,
     /// The client's address; without it, no allow list matches.
     #[arg(long, visible_alias = "ip", value_parser = arguments::address)]
     address: Option<IpAddr>,
+    /// How far the audit is looked through for the request: a time, a day or an age, as `audit
+    /// list` takes it. [default: 24h]
+    #[arg(long, value_name = "TIME", requires = "request_id")]
+    since: Option<When>,
     #[command(flatten)]
     more: More,
 }
@@ -92,7 +101,12 @@ struct More {
     owner: Option<AnyPrincipal>,
 }
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 pub(super) async fn run(context: &Context, explain: Explain) -> Result<Ended> {
+    if let Some(id) = &explain.request_id {
+        return request(context, id, explain.since).await;
+    }
     if let Some(who) = &explain.who {
         return list_holders(context, who, explain.address).await;
     }
@@ -140,6 +154,41 @@ async fn decide(context: &Context, explain: Explain) -> Result<Ended> {
         .output
         .show(fields(&context.output, explained.into()))?;
     Ok(ended(allowed))
+}
+
+/// Prints a request out of the audit, and the decisions about it now.
+async fn request(context: &Context, id: &str, since: Option<When>) -> Result<Ended> {
+    let now = context.service.base.now();
+    let question = RequestQuestion {
+        request_id: id.to_owned(),
+        since: since.map_or_else(|| now.minus(DAY), |since| since.at(now)),
+        // A line may be written by a clock that is a little ahead.
+        until: now.plus(DAY),
+    };
+    let explained = context
+        .service
+        .operations
+        .explain_request(&context.call(), &question)
+        .await?;
+    let is_decided = !explained.parts.is_empty();
+    let allowed = explained.parts.iter().all(|part| part.now.allowed);
+    let was_allowed = explained.event.outcome == "ok";
+    let view = views::ExplainedRequest::from(explained);
+    let output = &context.output;
+    let mut fields: Fields = views::ExplainedRequest::COLUMNS
+        .iter()
+        .copied()
+        .zip(view.values())
+        .filter(|(name, _)| !["decisions", "notes"].contains(name))
+        .collect();
+    let decisions = view.decisions.into_iter();
+    fields.push((
+        "decisions",
+        output.objects_as(decisions, views::Decision::line),
+    ));
+    fields.push(("notes", output.lines(view.notes.into_iter())));
+    output.show(fields)?;
+    Ok(ended(if is_decided { allowed } else { was_allowed }))
 }
 
 /// Prints everybody who may do something, as they are found.

@@ -10,10 +10,12 @@ use crate::service::ledger::Ledger;
 use crate::service::limits::Limits;
 use crate::service::memory::Memory;
 use crate::service::operations::report::StoreReport;
+use crate::service::rights::Rights;
 use crate::shared;
 
 pub(super) mod audit_log;
 pub(super) mod command_state;
+pub(super) mod explained_requests;
 pub(super) mod metrics;
 mod published;
 pub(super) mod readiness;
@@ -29,4 +31,5 @@ pub struct Operations {
     pub(super) warnings: Arc<Warnings>,
     pub(super) shared: Option<shared::Settings>,
     pub(super) report: ArcSwap<StoreReport>,
+    pub(super) rights: Arc<Rights>,
 }

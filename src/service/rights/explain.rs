@@ -56,6 +56,27 @@ impl Rights {
         self.explain_with(call, principal, None, question).await
     }
 
+    /// As [`Self::explain`], perhaps of a client that didn't log in.
+    pub(in crate::service) async fn explain_who(
+        &self,
+        call: &Call<'_>,
+        who: &Who,
+        question: &Question,
+    ) -> Result<Explained> {
+        self.follow(call, who, None, (question, Depth::Whole)).await
+    }
+
+    /// Says whether a log-in is refused whatever it is for: the steps before any right is asked
+    /// for.
+    pub(in crate::service) async fn explain_log_in(
+        &self,
+        call: &Call<'_>,
+        who: &Who,
+        question: &Question,
+    ) -> Result<Explained> {
+        self.follow(call, who, None, (question, Depth::LogIn)).await
+    }
+
     /// As [`Self::explain`], of a principal that comes with the claims of an OpenID Connect token.
     pub(in crate::service) async fn explain_with(
         &self,

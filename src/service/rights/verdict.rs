@@ -213,7 +213,7 @@ impl Rights {
 }
 
 /// Returns the permission that an action on a resource needs.
-fn permission(action: Action, asked: &Scope) -> Permission {
+pub(in crate::service) fn permission(action: Action, asked: &Scope) -> Permission {
     match action {
         // zot asks to pull from a repository without a name where it lists them all.
         Action::All => Permission::ListCatalog,
