@@ -12,7 +12,7 @@ use crate::domain::operator::Administrator;
 use crate::domain::{Error, Result};
 use crate::open::{KnownMasterKeys, at_server, location, os_user};
 use crate::service::AuditAction;
-use crate::store::audit::AuditRow;
+use crate::store::audit::{AuditRow, new_id};
 use crate::store::{Location, Open, Operation, Store, Write, meta, portable};
 
 pub use crate::store::portable::{TableSum, VerifiedBackup};
@@ -92,11 +92,11 @@ pub async fn backup(settings: &Settings, place: BackupTarget<'_>) -> Result<Vec<
             .await?
         }
     };
-    let id = || hex::encode(random_bytes::<16>(&SystemRandom));
+    let now = SystemClock.now();
     let event = AuditRow {
-        id: id(),
-        at: SystemClock.now(),
-        request_id: id(),
+        id: new_id(&SystemRandom, now),
+        at: now,
+        request_id: hex::encode(random_bytes::<16>(&SystemRandom)),
         action: AuditAction::StoreBackup.name().to_owned(),
         principal: Some(
             Administrator::Local {
@@ -108,6 +108,7 @@ pub async fn backup(settings: &Settings, place: BackupTarget<'_>) -> Result<Vec<
         credential_id: None,
         address: None,
         service: None,
+        access_key: None,
         detail: "{}".to_owned(),
         outcome: "ok".to_owned(),
     };

@@ -72,7 +72,7 @@ pub use self::limits::replay::Purpose;
 pub use self::limits::waits::Wait;
 pub use self::memory::master_keys::{MasterKeySource, MasterKeys};
 pub use self::operations::Operations;
-pub use self::operations::audit_log::{AuditBatch, AuditFilter};
+pub use self::operations::audit_log::{AuditBatch, AuditFilter, AuditNews, AuditReads, AuditTail};
 pub use self::operations::explained_requests::{ExplainedPart, ExplainedRequest, RequestQuestion};
 pub use self::operations::metrics::ServiceMetrics;
 pub use self::operations::replicas::check_shared;

@@ -238,6 +238,7 @@ fn ledger(base: Arc<Base>, memory: Arc<Memory>, settings: &AuditSettings) -> Led
             settings.mode,
             settings.queue,
             base.store.clone(),
+            Arc::clone(&base.clock),
             Arc::clone(&base.random),
         ),
         refusals: Refusals::new(),

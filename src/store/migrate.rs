@@ -73,6 +73,7 @@ migrations! {
     "0015_role_revoked_at"
     "0016_old_name"
     "0017_operator"
+    "0018_audit_terms"
 }
 
 /// Keeps which steps were taken; both databases read it.

@@ -13,6 +13,7 @@ pub mod access_key;
 pub mod account;
 pub mod allow_list;
 pub mod audit;
+pub mod audit_page;
 pub mod cascade;
 pub mod change;
 pub mod credential;
@@ -51,7 +52,7 @@ mod principal_id;
 mod row;
 mod sqlite;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod write;
 
 use std::fmt;

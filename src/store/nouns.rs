@@ -221,9 +221,13 @@ nouns! {
             id: String, happened_at: i64, request_id: String, action: String,
             principal: Option<String>, account_id: Option<i64>, credential_id: Option<String>,
             address: Option<String>, service: Option<String>, detail: String, outcome: String,
+            access_key: Option<String>,
         }
+    }
+    audit_page {
         table audit_page (id) {
             id: String, first_at: i64, last_at: i64, lines: String, bytes: i64, contents: String,
+            terms: Vec<u8>,
         }
     }
     principal_id {

@@ -1,5 +1,7 @@
 //! A write: a list of guarded statements, applied whole or not at all.
 
+use crate::domain::clock::Timestamp;
+
 use super::audit::{self, AuditRow};
 use super::change;
 use super::meta;
@@ -64,6 +66,11 @@ impl Write {
     pub fn once(mut self, change: SignedChange) -> Self {
         self.signed = Some(change);
         self
+    }
+
+    /// Returns when the write was made.
+    pub fn made_at(&self) -> Timestamp {
+        self.operation.at
     }
 
     /// Returns the signed call that asked for the write.

@@ -23,6 +23,8 @@ view! {
         service: Option<String>,
         /// The credential that it concerned.
         credential_id: Option<String>,
+        /// The access key that signed the call, or that the log-in's credential was issued to.
+        access_key: Option<String>,
         /// The client's address.
         address: Option<String>,
         /// The id that the client was told.
@@ -51,6 +53,7 @@ impl From<AuditRow> for AuditEvent {
             claimed,
             service: row.service,
             credential_id: row.credential_id,
+            access_key: row.access_key,
             address: row.address,
             request_id: row.request_id,
             detail,

@@ -61,7 +61,7 @@ impl<V: View> Listing<V> {
     ///
     /// # Errors
     /// As [`Listing::add`].
-    pub(in crate::cli) fn end(mut self) -> Result<()> {
+    pub(in crate::cli) fn end(&mut self) -> Result<()> {
         for_reader(self.close(&mut io::stdout().lock())).map(drop)
     }
 

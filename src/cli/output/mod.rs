@@ -201,6 +201,18 @@ impl Output {
         Ok(Listing::new(self.format, chosen, self.width))
     }
 
+    /// Begins a list without an end: in JSON, each item is a document in a line of its own.
+    ///
+    /// # Errors
+    /// As [`Output::require_columns`].
+    pub(super) fn endless_listing<V: View>(&self) -> Result<Listing<V>> {
+        let format = match self.format {
+            Format::Json => Format::Jsonl,
+            other => other,
+        };
+        Ok(Listing::new(format, self.chosen::<V>()?, self.width))
+    }
+
     /// Checks that a list has the chosen columns, for a command that changes something first.
     ///
     /// # Errors

@@ -158,10 +158,17 @@ impl Caller {
     }
 
     /// Returns the caller as the audit names it.
-    pub(in crate::service) fn actor(&self) -> Actor {
+    pub(in crate::service) fn actor(&self) -> Actor<'_> {
         Actor {
             name: self.audit_name(),
             account: self.account(),
+            access_key: match &self.proof {
+                Proof::Signed(key) => Some(&key.id),
+                Proof::InSession(open) => Some(&open.session.access_key_id),
+                _ => self
+                    .grant()
+                    .and_then(|grant| Dependency::access_key_among(&grant.dependencies)),
+            },
             signature: self.signature,
         }
     }

@@ -37,7 +37,10 @@ impl Service {
         let audit_days = self.base.adjustable().audit_days;
         if audit_days > 0 {
             let day = Duration::from_secs(24 * 60 * 60);
-            write = write.then(store::audit::trim(self.base.now().minus(day * audit_days)));
+            let before = self.base.now().minus(day * audit_days);
+            write = write
+                .then(store::audit::trim(before))
+                .then(store::audit_page::trim(before));
         }
         self.base.store.apply(write).await
     }

@@ -7,11 +7,13 @@ use crate::domain::ids::AccountId;
 use crate::store::signed_change::SignedChange;
 
 /// The authenticated caller, as the audit names it.
-pub(in crate::service) struct Actor {
+pub(in crate::service) struct Actor<'a> {
     /// Its name; none for an anonymous caller.
     pub(in crate::service) name: Option<String>,
     /// The account that the call is of, or is made to.
     pub(in crate::service) account: Option<AccountId>,
+    /// The access key that signed the call, or that the log-in's credential was issued to.
+    pub(in crate::service) access_key: Option<&'a str>,
     /// The signature of the call.
     pub(in crate::service) signature: Option<Signature>,
 }

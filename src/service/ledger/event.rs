@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-use crate::domain::clock::{Random, Timestamp, random_text};
+use crate::domain::clock::{Random, Timestamp};
 use crate::domain::credential::CredentialId;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::Instance;
@@ -20,7 +20,7 @@ use crate::service::ledger::actions::AuditAction;
 use crate::service::ledger::actor::{Actor, Signature};
 use crate::service::request::RequestContext;
 use crate::store::Write;
-use crate::store::audit::AuditRow;
+use crate::store::audit::{AuditRow, new_id};
 
 /// The most bytes of an event as JSON, with its line feed: its detail, service and principal, and
 /// some 500 for all that this service itself chooses.
@@ -50,6 +50,8 @@ pub(in crate::service) struct Event<'a> {
     credential_id: Option<&'a str>,
     address: Option<IpAddr>,
     service: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_key: Option<&'a str>,
     detail: Option<Box<RawValue>>,
     /// The signature of the call, which makes one durable change.
     #[serde(skip)]
@@ -77,6 +79,7 @@ struct Decoded {
     credential_id: Option<String>,
     address: Option<String>,
     service: Option<String>,
+    access_key: Option<String>,
     detail: Option<Box<RawValue>>,
 }
 
@@ -97,6 +100,7 @@ impl<'a> Event<'a> {
             credential_id: None,
             address: context.address,
             service: None,
+            access_key: None,
             detail: None,
             signature: None,
             made: None,
@@ -104,8 +108,9 @@ impl<'a> Event<'a> {
     }
 
     /// Names the proved caller. Its signature makes one durable change.
-    pub(in crate::service) fn by(mut self, actor: Actor) -> Self {
+    pub(in crate::service) fn by(mut self, actor: Actor<'a>) -> Self {
         self.signature = actor.signature;
+        self.access_key = actor.access_key;
         self.proved(actor.name, actor.account)
     }
 
@@ -175,13 +180,14 @@ impl<'a> Event<'a> {
             Some(signature) => write.once(signature.of_change(self.request_id, self.made)),
             None => write,
         };
-        write.audit(&self.row(random))
+        let id = new_id(random, write.made_at());
+        write.audit(&self.row(id))
     }
 
-    /// Returns the event as a row, under an id of its own.
-    pub(super) fn row(self, random: &dyn Random) -> AuditRow {
+    /// Returns the event as a row of this id.
+    pub(super) fn row(self, id: String) -> AuditRow {
         AuditRow {
-            id: random_id(random),
+            id,
             at: self.at,
             request_id: self.request_id.to_owned(),
             action: self.action.name().to_owned(),
@@ -190,6 +196,7 @@ impl<'a> Event<'a> {
             credential_id: self.credential_id.map(str::to_owned),
             address: self.address.map(|address| address.to_string()),
             service: self.service.map(str::to_owned),
+            access_key: self.access_key.map(str::to_owned),
             detail: self
                 .detail
                 .map_or_else(String::new, |detail| detail.get().to_owned()),
@@ -328,6 +335,7 @@ impl Decoded {
             credential_id: self.credential_id,
             address: self.address,
             service: self.service,
+            access_key: self.access_key,
             detail: self
                 .detail
                 .map_or_else(String::new, |detail| detail.get().to_owned()),
@@ -336,7 +344,7 @@ impl Decoded {
     }
 }
 
-/// Reads the events of a batch.
+/// Reads the events of a batch whose lines are wanted.
 ///
 /// # Errors
 ///
@@ -344,6 +352,7 @@ impl Decoded {
 pub(in crate::service) fn rows(
     batch_id: &str,
     events: &str,
+    is_wanted: impl Fn(&str) -> bool,
 ) -> impl Iterator<Item = Result<AuditRow>> {
     let unreadable = move |error| {
         Error::internal(format!(
@@ -351,14 +360,10 @@ pub(in crate::service) fn rows(
         ))
     };
     let lines = events.lines().enumerate();
-    lines.map(move |(place, line)| {
+    let wanted = lines.filter(move |(_, line)| is_wanted(line));
+    wanted.map(move |(place, line)| {
         serde_json::from_str::<Decoded>(line)
             .map(|event| event.row(batch_id, place))
             .map_err(unreadable)
     })
-}
-
-/// Makes the id of a row.
-pub(super) fn random_id(random: &dyn Random) -> String {
-    random_text(random, b"0123456789abcdefghijklmnopqrstuv", 20)
 }

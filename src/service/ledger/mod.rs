@@ -3,6 +3,7 @@
 pub(super) mod actions;
 pub(super) mod actor;
 pub(super) mod anonymous;
+mod batch;
 pub(super) mod counted;
 pub(super) mod event;
 mod printed_actions;

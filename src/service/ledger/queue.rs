@@ -2,13 +2,13 @@
 //!
 //! A change writes its event in its own transaction. A request that changes nothing (issuing a
 //! temporary credential, an exchange, a refused log-in) puts its event in a bounded queue, and a
-//! writer stores the queue in batches. Each batch is one row: rows of their own cost more processor
-//! time than all else about the requests together. When the queue is full, the setting `audit` says
-//! whether the event is dropped and counted, or the request refused. Events about unauthenticated
-//! callers and about refusals have shares of the queue ([`Share`]).
+//! writer stores the queue in batches. A batch is a few pages, each a row: rows of their own cost
+//! more processor time than all else about the requests together. When the queue is full, the
+//! setting `audit` says whether the event is dropped and counted, or the request refused. Events
+//! about unauthenticated callers and about refusals have shares of the queue ([`Share`]).
 //!
 //! Bytes are bounded everywhere: those of an event ([`event`](super::event)), so those of the
-//! queue, and those of a batch.
+//! queue, of a batch and of a page.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,17 +17,14 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::domain::clock::{Random, Timestamp};
+use crate::domain::clock::{Clock, Random};
 use crate::domain::{Error, ErrorKind, Result};
-use crate::service::ledger::event::{Encoded, Event, MAX_EVENT_BYTES, random_id};
-use crate::service::ledger::words::Words;
-use crate::store::audit::{self, AuditPage};
-use crate::store::{Operation, Store, Write};
+use crate::service::ledger::batch::{Batch, MAX_BATCH_EVENTS};
+use crate::service::ledger::event::{Encoded, Event};
+use crate::store::audit::new_id;
+use crate::store::audit_page::{self, AuditPage};
+use crate::store::{Operation, Part, Store, Write};
 
-/// The most events of one batch.
-const MAX_BATCH_EVENTS: usize = 4000;
-/// The most bytes of one batch.
-const MAX_BATCH_BYTES: usize = 1 << 20;
 /// The delay between a batch's first event and its write: a write, and its fsync, for each event
 /// would cost much.
 const BATCH_DELAY: Duration = Duration::from_millis(100);
@@ -106,10 +103,16 @@ impl Audit {
         mode: AuditMode,
         capacity: usize,
         store: Store,
+        clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
         let (queue, events) = mpsc::channel(capacity);
-        tokio::spawn(write_events(events, store, random));
+        let writer = Writer {
+            store,
+            clock,
+            random,
+        };
+        tokio::spawn(writer.write_events(events));
         let quarter = || Arc::new(Semaphore::new(capacity.div_ceil(4)));
         let turn_of_counted = Arc::new(Semaphore::new(1));
         Self {
@@ -259,50 +262,6 @@ impl CountedEvents<'_> {
     }
 }
 
-/// Events that are stored as one row.
-#[derive(Default)]
-struct Batch {
-    text: Vec<u8>,
-    events: usize,
-    /// The times of the earliest and the latest event.
-    span: Option<(Timestamp, Timestamp)>,
-    words: Words,
-}
-
-impl Batch {
-    fn add(&mut self, event: &Encoded) {
-        self.words.add(&event.text);
-        self.text.extend_from_slice(&event.text);
-        self.events += 1;
-        let (first_at, last_at) = self.span.unwrap_or((event.at, event.at));
-        self.span = Some((first_at.min(event.at), last_at.max(event.at)));
-    }
-
-    /// Tells whether another event may find no room.
-    fn is_full(&self) -> bool {
-        self.events >= MAX_BATCH_EVENTS || self.text.len() + MAX_EVENT_BYTES > MAX_BATCH_BYTES
-    }
-
-    /// Returns the events as a row, each in a line of its text; without events, none.
-    ///
-    /// # Errors
-    ///
-    /// `Internal` when the text isn't UTF-8.
-    fn row(self, random: &dyn Random) -> Result<Option<AuditPage>> {
-        let Some((first_at, last_at)) = self.span else {
-            return Ok(None);
-        };
-        let lines = String::from_utf8(self.text).map_err(Error::internal)?;
-        Ok(Some(AuditPage {
-            id: random_id(random),
-            first_at,
-            last_at,
-            lines,
-            contents: self.words.contents(),
-        }))
-    }
-}
-
 /// The messages that the writer takes from the queue before it writes.
 #[derive(Default)]
 struct Taken {
@@ -327,69 +286,88 @@ impl Taken {
     }
 }
 
-async fn write_events(mut queue: mpsc::Receiver<Message>, store: Store, random: Arc<dyn Random>) {
-    while let Some(message) = queue.recv().await {
-        let mut taken = Taken::default();
-        taken.take(message);
-        if queue.len() < MAX_BATCH_EVENTS && !taken.is_full() && !queue.is_closed() {
-            tokio::time::sleep(BATCH_DELAY).await;
-        }
-        while !taken.is_full()
-            && let Ok(message) = queue.try_recv()
-        {
-            taken.take(message);
-        }
-        let Taken {
-            batch,
-            counted,
-            mut closing,
-        } = taken;
-        for batch in [Some(batch), counted].into_iter().flatten() {
-            let events = batch.events;
-            match batch.row(&*random) {
-                Ok(Some(row)) => match &mut closing {
-                    // `close` has a deadline; when it passes, the batch is dropped.
-                    Some(done) => tokio::select! {
-                        () = write_batch(&row, &store, &*random, LAST_RETRY_INTERVAL) => {}
-                        () = done.closed() => return,
-                    },
-                    None => write_batch(&row, &store, &*random, RETRY_INTERVAL).await,
-                },
-                Ok(None) => {}
-                Err(error) => tracing::error!(
-                    cause = error.cause(),
-                    lost = events,
-                    "audit lines can't be written: {error}"
-                ),
-            }
-        }
-        if let Some(done) = closing {
-            // `close` may have given up waiting.
-            done.send(()).unwrap_or_default();
-            return;
-        }
-    }
+/// Stores events, until the queue is closed.
+struct Writer {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
 }
 
-/// Writes a batch, however long the database is away.
-async fn write_batch(batch: &AuditPage, store: &Store, random: &dyn Random, pause: Duration) {
-    // One name for all tries: a batch whose outcome was unknown is stored once.
-    let operation = Operation::new(random, batch.first_at);
-    let mut is_logged = false;
-    while let Err(error) = store
-        .apply(Write::new(operation.clone()).then(audit::insert_page(batch)))
-        .await
-    {
-        // Once for each batch: the outage itself is logged elsewhere.
-        if !is_logged {
-            tracing::warn!(
-                cause = error.cause(),
-                bytes = batch.lines.len(),
-                "audit lines can't be stored yet: {error}"
-            );
+impl Writer {
+    async fn write_events(self, mut queue: mpsc::Receiver<Message>) {
+        while let Some(message) = queue.recv().await {
+            let mut taken = Taken::default();
+            taken.take(message);
+            if queue.len() < MAX_BATCH_EVENTS && !taken.is_full() && !queue.is_closed() {
+                tokio::time::sleep(BATCH_DELAY).await;
+            }
+            while !taken.is_full()
+                && let Ok(message) = queue.try_recv()
+            {
+                taken.take(message);
+            }
+            let Taken {
+                batch,
+                counted,
+                mut closing,
+            } = taken;
+            for batch in [Some(batch), counted].into_iter().flatten() {
+                let events = batch.events;
+                match batch.rows() {
+                    Ok(mut pages) => match &mut closing {
+                        // `close` has a deadline; when it passes, the batch is dropped.
+                        Some(done) => tokio::select! {
+                            () = self.write_pages(&mut pages, LAST_RETRY_INTERVAL) => {}
+                            () = done.closed() => return,
+                        },
+                        None => self.write_pages(&mut pages, RETRY_INTERVAL).await,
+                    },
+                    Err(error) => tracing::error!(
+                        cause = error.cause(),
+                        lost = events,
+                        "audit lines can't be written: {error}"
+                    ),
+                }
+            }
+            if let Some(done) = closing {
+                // `close` may have given up waiting.
+                done.send(()).unwrap_or_default();
+                return;
+            }
         }
-        is_logged = true;
-        tokio::time::sleep(pause).await;
+    }
+
+    /// Writes pages, however long the database is away.
+    async fn write_pages(&self, pages: &mut [AuditPage], pause: Duration) {
+        let Some(first) = pages.first() else {
+            return;
+        };
+        // One name for all tries: a batch whose outcome was unknown is stored once.
+        let operation = Operation::new(&*self.random, first.first_at);
+        let mut is_logged = false;
+        loop {
+            // Ids say when a page was written, so each try has its own.
+            let now = self.clock.now();
+            let mut part = Part::default();
+            for page in &mut *pages {
+                page.id = new_id(&*self.random, now);
+                part = part.and(audit_page::insert(page));
+            }
+            let write = Write::new(operation.clone()).then(part);
+            let Err(error) = self.store.apply(write).await else {
+                return;
+            };
+            // Once for each batch: the outage itself is logged elsewhere.
+            if !is_logged {
+                tracing::warn!(
+                    cause = error.cause(),
+                    bytes = pages.iter().map(|page| page.lines.len()).sum::<usize>(),
+                    "audit lines can't be stored yet: {error}"
+                );
+            }
+            is_logged = true;
+            tokio::time::sleep(pause).await;
+        }
     }
 }
 
@@ -398,14 +376,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::clock::SystemRandom;
-    use crate::domain::credential::CredentialId;
-    use crate::domain::ids::AccountId;
-    use crate::domain::principal::Principal;
+    use crate::domain::clock::Timestamp;
     use crate::service::ledger::actions::AuditAction;
-    use crate::service::ledger::event::rows;
+    use crate::service::ledger::event::MAX_EVENT_BYTES;
     use crate::service::request::RequestContext;
-    use crate::store::audit::AuditRow;
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_787_045);
 
@@ -424,82 +398,10 @@ mod tests {
         )
     }
 
-    fn batch(events: impl IntoIterator<Item = Encoded>) -> Batch {
-        let mut batch = Batch::default();
-        events.into_iter().for_each(|event| batch.add(&event));
-        batch
-    }
-
-    #[test]
-    fn a_batch_reads_back_as_its_events_would_alone() {
-        let (contexts, id) = (
-            [context(2), context(1)],
-            CredentialId::random(&SystemRandom),
-        );
-        let events = || {
-            let root = Principal::Root(AccountId::new(1).unwrap()).to_string();
-            let known = event(&contexts[0], 2)
-                .detail(json!({ "asked": ["a\n\"b\""] }))
-                .proved(Some(root), None)
-                .credential(&id);
-            [
-                known,
-                event(&contexts[1], 1)
-                    .service("somewhere")
-                    .outcome("refused"),
-            ]
-        };
-        let stored = batch(events().map(|event| event.encode().unwrap()))
-            .row(&SystemRandom)
-            .unwrap()
-            .unwrap();
-        assert_eq!(
-            (stored.first_at, stored.last_at),
-            (
-                NOW.plus(Duration::from_secs(1)),
-                NOW.plus(Duration::from_secs(2))
-            )
-        );
-        let alone = events().map(|event| event.row(&SystemRandom));
-        let mut read: Vec<AuditRow> = rows(&stored.id, &stored.lines)
-            .map(Result::unwrap)
-            .collect();
-        assert!(read[0].id < read[1].id && read.iter().all(|row| row.id.starts_with(&stored.id)));
-        for (read, alone) in read.iter_mut().zip(&alone) {
-            read.id.clone_from(&alone.id);
-        }
-        assert_eq!(read, alone);
-    }
-
-    #[test]
-    fn nothing_makes_no_batch() {
-        assert_eq!(batch([]).row(&SystemRandom).unwrap(), None);
-    }
-
-    #[test]
-    fn a_batch_is_bounded_in_events_and_in_bytes() {
-        // A batch had 4,000 events of any length: 260 MB of scopes that a stranger asked for.
-        let context = context(1);
-        for (length, bound) in [(1, "events"), (1000, "bytes")] {
-            let mut batch = Batch::default();
-            while !batch.is_full() {
-                batch.add(
-                    &event(&context, 1)
-                        .detail(json!({ "asked": "x".repeat(length) }))
-                        .encode()
-                        .unwrap(),
-                );
-            }
-            assert!(batch.events <= MAX_BATCH_EVENTS && batch.text.len() <= MAX_BATCH_BYTES);
-            let is_by_events = batch.events == MAX_BATCH_EVENTS;
-            assert_eq!(if is_by_events { "events" } else { "bytes" }, bound);
-        }
-    }
-
     /// Returns the detail that is stored of one.
     fn stored(detail: &Value) -> Value {
         let context = context(1);
-        let row = event(&context, 1).detail(detail).row(&SystemRandom);
+        let row = event(&context, 1).detail(detail).row(String::new());
         assert!(
             row.detail.len() <= 1024,
             "{} bytes: {}",

@@ -165,14 +165,14 @@ impl Operations {
 
     /// Returns the event of a request: the first that isn't `ok`, or else the first.
     async fn event_of(&self, call: &Call<'_>, question: &RequestQuestion) -> Result<AuditRow> {
-        let filter = AuditFilter::between(question.since, question.until);
+        let filter = AuditFilter {
+            request_id: Some(question.request_id.clone()),
+            ..AuditFilter::between(question.since, question.until)
+        };
         let (mut after, mut found) = (None, None::<AuditRow>);
         loop {
             let batch = self.audit_lines(call, &filter, after.as_ref()).await?;
             for row in batch.rows {
-                if row.request_id != question.request_id {
-                    continue;
-                }
                 if row.outcome != "ok" {
                     return Ok(row);
                 }

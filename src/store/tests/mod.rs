@@ -127,7 +127,7 @@ impl Clock for Stopped {
 }
 
 /// An empty database of a test's own.
-enum Place {
+pub(crate) enum Place {
     Sqlite(PathBuf),
     Postgres {
         server: String,
@@ -137,13 +137,13 @@ enum Place {
 }
 
 impl Place {
-    fn on_sqlite() -> Self {
+    pub(crate) fn on_sqlite() -> Self {
         Self::Sqlite(std::env::temp_dir().join(unique("transire-store-test-")))
     }
 
     /// Makes a database on the server that the environment names; without one, a test is skipped,
     /// but fails in CI.
-    async fn on_postgres() -> Option<Self> {
+    pub(crate) async fn on_postgres() -> Option<Self> {
         Self::on_postgres_with(PostgresOptions::default()).await
     }
 
@@ -209,7 +209,7 @@ impl Place {
         Store::open(&self.location(), open, &Stopped, &SystemRandom).await
     }
 
-    async fn store(&self) -> Store {
+    pub(crate) async fn store(&self) -> Store {
         self.try_open(Open::Serve).await.unwrap()
     }
 
@@ -247,7 +247,7 @@ impl Place {
         }
     }
 
-    async fn remove(self) {
+    pub(crate) async fn remove(self) {
         match self {
             Self::Sqlite(directory) => drop(std::fs::remove_dir_all(directory)),
             Self::Postgres { server, name, .. } => {

@@ -235,11 +235,10 @@ const SAMPLE: &[&str] = &[
      older_token_ends_at, created_at) VALUES ('op-a', 'a', 'admin', NULL, 'active', $1, NULL, \
      NULL, 1), ('op-b', 'b', 'account-admin', 1, 'disabled', $1, $1, 2, 1)",
     "INSERT INTO audit (id, happened_at, request_id, action, principal, account_id, credential_id, \
-     address, service, detail, outcome) \
-     VALUES ('1', 1, 'r', 'a', NULL, NULL, NULL, NULL, NULL, '{}', 'ok'), ('2', 1, 'r', 'a', 'p', \
-     -5, 'c', 'd', 's', '{}', 'ok')",
-    "INSERT INTO audit_page (id, first_at, last_at, lines, bytes, contents) VALUES ('1', 1, 1, \
-     '{}', 2, '')",
+     address, service, detail, outcome, access_key) VALUES ('1', 1, 'r', 'a', NULL, NULL, NULL, \
+     NULL, NULL, '{}', 'ok', NULL), ('2', 1, 'r', 'a', 'p', -5, 'c', 'd', 's', '{}', 'ok', 'k')",
+    "INSERT INTO audit_page (id, first_at, last_at, lines, bytes, contents, terms) VALUES ('1', 1, \
+     1, '{}', 2, '', $1)",
     "INSERT INTO principal_id (id) SELECT id FROM account",
     "INSERT INTO account_user (id, account_id, name, state, generation, created_at) VALUES (4, 1, \
      'u', 'active', 1, 1)",

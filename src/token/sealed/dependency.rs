@@ -80,6 +80,16 @@ impl SubjectDigest {
 }
 
 impl Dependency {
+    /// Returns the first access key among dependencies.
+    pub fn access_key_among(dependencies: &[(Self, i64)]) -> Option<&str> {
+        dependencies
+            .iter()
+            .find_map(|(dependency, _)| match dependency {
+                Self::AccessKey(id) => Some(id.as_str()),
+                _ => None,
+            })
+    }
+
     /// Returns the dependency that everything of a principal's has.
     pub fn of(principal: &Principal) -> Self {
         match principal {

@@ -386,6 +386,12 @@ async fn an_instance_from_before_takes_no_tokens_until_it_is_said() {
              DROP TABLE refused_subject;
              ALTER TABLE role DROP COLUMN revoked_at;
              DROP TABLE operator;
+             DROP INDEX audit_page_wide;
+             DROP INDEX audit_page_by_time;
+             ALTER TABLE audit_page DROP COLUMN terms;
+             ALTER TABLE audit DROP COLUMN access_key;
+             CREATE INDEX audit_page_by_time ON audit_page (first_at, id, last_at, bytes, contents);
+             CREATE INDEX audit_page_wide ON audit_page (last_at, first_at, id, bytes, contents);
              DROP INDEX fixed_password_old_name;
              ALTER TABLE fixed_password DROP COLUMN old_name;
              ALTER TABLE fixed_password DROP COLUMN expires_at;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use transire::domain::clock::{SystemClock, SystemRandom, Timestamp};
 use transire::service::{AuditFilter, AuditRow};
-use transire::store::audit::{AuditPage, insert_page};
+use transire::store::audit::first_id;
+use transire::store::audit_page::{self, AuditPage};
 use transire::store::{Location, Open, Operation, Store, Write};
 
 use crate::harness::audit::listed;
@@ -70,15 +71,16 @@ impl Pages {
             "\naction={action}\n\noutcome=ok\n\noutcome=reduced\n\nprincipal={principal}\n"
         );
         let page = AuditPage {
-            id: format!("{:020}", self.count),
+            id: format!("{}{:012}", first_id(NOW), self.count),
             first_at: at(*milliseconds.iter().min().unwrap()),
             last_at: at(*milliseconds.iter().max().unwrap()),
             lines: lines.join("\n"),
             contents: if known { contents } else { String::new() },
+            terms: Vec::new(),
         };
         self.count += 1;
         self.store
-            .apply(Write::new(Operation::new(&SystemRandom, NOW)).then(insert_page(&page)))
+            .apply(Write::new(Operation::new(&SystemRandom, NOW)).then(audit_page::insert(&page)))
             .await
             .unwrap();
     }
@@ -255,4 +257,38 @@ async fn rows_and_pages_that_overlap_are_one_list_in_the_order_of_time() {
             expected.len()
         );
     }
+}
+
+#[tokio::test]
+async fn a_line_that_was_held_back_is_followed_once() {
+    // By its time it would be before all that was shown.
+    let app = App::new().await;
+    let mut pages = Pages::of(&app).await;
+    pages.add([1], "token.exchange", "1:root", true).await;
+    let filter = AuditFilter {
+        action: Some("token.exchange".to_owned()),
+        ..AuditFilter::default()
+    };
+    let operations = &app.service.operations;
+    let mut tail = operations.audit_tail(&app.operator()).await.unwrap();
+    let news = operations
+        .audit_news(&app.operator(), &filter, &mut tail)
+        .await
+        .unwrap();
+    assert!(news.rows.is_empty() && !news.has_more);
+    pages.add([0], "token.exchange", "1:root", true).await;
+    for expected in [1, 0] {
+        let news = operations
+            .audit_news(&app.operator(), &filter, &mut tail)
+            .await
+            .unwrap();
+        assert_eq!(news.rows.len(), expected);
+    }
+    pages.add([2], "token.exchange", "1:root", true).await;
+    tail.leave_out(&listed(&app.service, &everything()).await);
+    let news = operations
+        .audit_news(&app.operator(), &filter, &mut tail)
+        .await
+        .unwrap();
+    assert!(news.rows.is_empty(), "a listing showed it");
 }

@@ -1076,6 +1076,8 @@ async fn a_store_of_an_earlier_release_has_the_new_rule_and_its_service_accounts
              DROP INDEX audit_page_by_time;
              ALTER TABLE audit_page DROP COLUMN bytes;
              ALTER TABLE audit_page DROP COLUMN contents;
+             ALTER TABLE audit_page DROP COLUMN terms;
+             ALTER TABLE audit DROP COLUMN access_key;
              CREATE INDEX audit_page_by_time ON audit_page (first_at, id, last_at);
              ALTER TABLE instance DROP COLUMN token_log_in;
              DROP TABLE refused_subject;

@@ -152,6 +152,7 @@ impl Access {
             .by(Actor {
                 name: Some(found.principal.to_string()),
                 account: Some(found.principal.account()),
+                access_key: None,
                 signature: None,
             })
             .instance(instance);
