@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pty
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -159,6 +160,45 @@ def test_the_audit_is_listed_by_days_and_a_span_that_ends_before_it_begins_is_re
         options = {"--since": "1h", "--until": "1h", option: "yesterday"}
         refused = transire.cli_refused("audit", "list", *(part for pair in options.items() for part in pair), exit_code=2)
         assert option in refused and "2025-01-02" in refused
+
+
+# --- searches ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_audit_is_searched_by_each_option(transire: Transire, instance: Instance) -> None:
+    everything = transire.items("audit", "list")
+    assert [line["action"] for line in everything].count("instance.create") >= 1
+    made = next(line for line in everything if line["action"] == "instance.create" and line["detail"]["instance"] == instance.id)
+    key = next(line for line in everything if line["action"] == "access-key.create")["detail"]["access_key_id"]
+    searches: dict[tuple[str, str], Callable[[dict], bool]] = {
+        ("--action", "instance.*"): lambda line: line["action"].startswith("instance."),
+        ("--outcome", "ok"): lambda line: line["outcome"] == "ok",
+        ("--request-id", made["request_id"]): lambda line: line["request_id"] == made["request_id"],
+        ("--instance", instance.id): lambda line: line["service"] == made["service"],
+        ("--access-key", key): lambda line: key in (line["access_key"], line["detail"].get("access_key_id")),
+        ("--address", "192.0.2.99"): lambda line: line["address"] == "192.0.2.99",
+        ("--credential", "0" * 20): lambda line: line["credential_id"] == "0" * 20,
+    }
+    for search, is_wanted in searches.items():
+        assert transire.items("audit", "list", *search) == [line for line in everything if is_wanted(line)], search
+        newest = transire.items("audit", "list", *search, "--reverse", "--limit", "2")
+        assert newest == [line for line in reversed(everything) if is_wanted(line)][:2], search
+    transire.cli_refused("audit", "list", "--instance", "tcr-00000000")
+
+
+def test_the_audit_is_followed_until_it_is_interrupted(transire: Transire, account: Account) -> None:
+    """Follows by JSON, one document in a line, and shows no event of before."""
+    command = [transire.binary, "--data-dir", transire.data_dir, "--output", "json", "audit", "list", "--follow", "--action", "user.*"]
+    transire.cli("user", "create", "--account", account.id, "--name", "before")
+    with subprocess.Popen([*command, "--since", "1h"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert json.loads(process.stdout.readline())["detail"]["user"] == "before"
+        for name in ("one", "two"):
+            transire.cli("user", "create", "--account", account.id, "--name", name)
+            assert json.loads(process.stdout.readline())["detail"]["user"] == name
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == ""
+        assert process.wait(timeout=20) == 130
 
 
 # --- backups through a pipe --------------------------------------------------------------------------------------------

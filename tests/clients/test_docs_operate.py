@@ -37,6 +37,7 @@ ROTATE_MASTER = take_one("docs/operate/keys.md", "The master key")
 ROTATE_CA = take_one("docs/operate/authority.md", "Rotate the CA")
 TAKE_OFFLINE, IMPORT, SIGN = take("docs/operate/authority.md", "Keep the CA offline")
 TLS = take_one("docs/operate/tls.md", "TLS")
+NEWEST, REFUSED, OF_KEY = take("docs/audit.md", "Search")
 
 
 class Machine:
@@ -291,3 +292,15 @@ def test_replicas_share_a_redis_with_a_password(
     for replica in (first, second):
         replica.start()
     assert_shared((first, second), first.new_instance(first.new_account("acme"), "demo"))
+
+
+# -- the audit
+
+
+def test_the_audit_is_searched(machine: Machine) -> None:
+    key_of(machine)
+    assert "instance.create" in machine.does(NEWEST.commands())
+    assert machine.does(REFUSED.commands()).strip() == '{"items":[]}'
+    key = machine.transire.items("audit", "list", "--action", "access-key.create")[0]["detail"]["access_key_id"]
+    machine.changes["AKIDEXAMPLE"] = key
+    assert "access-key.create" in machine.does(OF_KEY.commands())
