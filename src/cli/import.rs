@@ -150,9 +150,9 @@ async fn import_docker_auth(context: &Context, import: &Import) -> Result<Ended>
     left_out.extend(translate::left_out(of_users));
     let left_out = left_out.into_iter().map(|part| ImportLine {
         line: Some(part.line),
-        kind: part.kind,
+        kind: part.kind.to_owned(),
         name: part.name,
-        result: "left-out",
+        result: "left-out".to_owned(),
         detail: part.why,
     });
     let plan = Plan {
@@ -346,9 +346,9 @@ async fn policies(
         }
         lines.push(ImportLine {
             line: None,
-            kind: "policy",
+            kind: "policy".to_owned(),
             name: name.clone(),
-            result: result(makes, has),
+            result: result(makes, has).to_owned(),
             detail: document.clone(),
         });
     }
@@ -375,9 +375,9 @@ fn user_line(user: &Planned, state: ImportState, makes: bool) -> ImportLine {
     };
     ImportLine {
         line: Some(user.line),
-        kind: "user",
+        kind: "user".to_owned(),
         name: user.old_name.clone(),
-        result,
+        result: result.to_owned(),
         detail,
     }
 }

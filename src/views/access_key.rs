@@ -12,7 +12,7 @@ view! {
         /// Whose calls it signs.
         principal: String,
         /// Whether it may sign.
-        state: &'static str,
+        state: String,
         /// The time at which it was made, as in RFC 3339.
         created_at: String,
     }
@@ -23,7 +23,7 @@ impl From<Stored> for AccessKey {
         Self {
             account_id: key.principal.account().to_string(),
             principal: key.principal.to_string(),
-            state: key.state.name(),
+            state: key.state.name().to_owned(),
             created_at: key.created_at.rfc3339(),
             access_key_id: key.id,
         }

@@ -12,7 +12,7 @@ view! {
         /// The principal that it acts for.
         principal: String,
         /// Whether it may be used.
-        state: &'static str,
+        state: String,
         /// The owner's description of it.
         description: String,
         /// The time at which it was made, as in RFC 3339.
@@ -28,7 +28,7 @@ impl From<LongTermCredential> for Credential {
             id: credential.id.to_string(),
             username: credential.username.of(&credential.principal),
             principal: credential.principal.to_string(),
-            state: credential.state.name(),
+            state: credential.state.name().to_owned(),
             description: credential.description,
             created_at: credential.created_at.rfc3339(),
             expires_at: credential.expires_at.rfc3339(),

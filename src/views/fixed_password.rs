@@ -12,7 +12,7 @@ view! {
         /// The old name that it logs in with, too.
         old_name: Option<String>,
         /// The kind of its hash: `argon2id`, or `bcrypt` until the first log-in after an import.
-        hash: &'static str,
+        hash: String,
         /// The time at which it was chosen or imported, as in RFC 3339.
         changed_at: String,
         /// The time at which it stops, as in RFC 3339.
@@ -26,7 +26,7 @@ impl From<Stored> for FixedPassword {
         Self {
             principal: password.principal.to_string(),
             old_name: password.old_name,
-            hash: if is_old { "bcrypt" } else { "argon2id" },
+            hash: if is_old { "bcrypt" } else { "argon2id" }.to_owned(),
             changed_at: password.changed_at.rfc3339(),
             expires_at: password.expires_at.map(Timestamp::rfc3339),
         }

@@ -19,11 +19,11 @@ view! {
         /// The registry's service name.
         service: String,
         /// The software of its registry.
-        kind: &'static str,
+        kind: String,
         /// The algorithm that signs its tokens.
-        alg: &'static str,
+        alg: String,
         /// The form of the key id in its tokens.
-        kid: &'static str,
+        kid: String,
         /// The issuer that its tokens name.
         issuer: String,
         /// The prepared issuer.
@@ -35,17 +35,17 @@ view! {
         /// The URL at which the registry answers.
         registry_url: Option<String>,
         /// Its size, which decides its quotas.
-        specification: &'static str,
+        specification: String,
         /// Whether deletion is refused.
         deletion_protection: bool,
         /// Whether clients can log in: open or closed.
-        public_endpoint: &'static str,
+        public_endpoint: String,
         /// Whether the allow list is in force: enabled or disabled.
-        allow_list: &'static str,
+        allow_list: String,
         /// Whether it gives out refresh tokens: on or off.
-        refresh_tokens: &'static str,
+        refresh_tokens: String,
         /// Whether OpenID Connect tokens log in: on or off.
-        token_log_in: &'static str,
+        token_log_in: String,
         /// The time at which it was made, as in RFC 3339.
         created_at: String,
     }
@@ -61,22 +61,23 @@ impl Instance {
             name: instance.name,
             region: instance.region,
             service: instance.service,
-            kind: instance.kind.name(),
-            alg: instance.algorithm.name(),
-            kid: instance.kid_format.name(),
+            kind: instance.kind.name().to_owned(),
+            alg: instance.algorithm.name().to_owned(),
+            kid: instance.kid_format.name().to_owned(),
             issuer,
             next_issuer: instance.next_issuer,
             token_ttl: instance.token_ttl_seconds,
             default: instance.default == DefaultMark::Marked,
             registry_url: instance.registry_url,
-            specification: instance.specification.name(),
+            specification: instance.specification.name().to_owned(),
             deletion_protection: instance.deletion_protection.is_on(),
             public_endpoint: if instance.public_endpoint.is_on() {
                 "open"
             } else {
                 "closed"
-            },
-            allow_list: allow_list_state(instance.allow_list),
+            }
+            .to_owned(),
+            allow_list: allow_list_state(instance.allow_list).to_owned(),
             refresh_tokens: on_or_off(instance.refresh_tokens),
             token_log_in: on_or_off(instance.token_log_in),
             created_at: instance.created_at.rfc3339(),
@@ -84,8 +85,8 @@ impl Instance {
     }
 }
 
-fn on_or_off(switch: Switch) -> &'static str {
-    if switch.is_on() { "on" } else { "off" }
+fn on_or_off(switch: Switch) -> String {
+    if switch.is_on() { "on" } else { "off" }.to_owned()
 }
 
 /// Returns the word for whether an allow list is in force.

@@ -1,8 +1,9 @@
 //! Views: what operators are shown of each noun, one struct a noun.
 //!
 //! A view has the columns of a table, the fields of a JSON document and their values in one place.
-//! The command line prints it. It serialises to the same fields, for other surfaces. A view decides
-//! nothing and reads nothing: the service's answer becomes a view by `From`.
+//! The command line prints it. It serialises to the same fields for the admin API, whose
+//! description has its schema. A view decides nothing and reads nothing: the service's answer
+//! becomes a view by `From`.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -27,7 +28,7 @@ macro_rules! view {
         $($(#[$field_doc:meta])* $field:ident: $type:ty,)+
     }) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, serde::Serialize)]
+        #[derive(Clone, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
         $visibility struct $name {
             $($(#[$field_doc])* $visibility $field: $type,)+
         }
@@ -65,10 +66,11 @@ mod refused_subject;
 mod repository;
 mod role;
 mod service_account;
+mod state;
 mod user;
 
 pub use self::access_key::AccessKey;
-pub use self::account::{Account, grant_name};
+pub use self::account::{Account, ChangedAccount, NewAccount, grant_name};
 pub use self::allow_list::AllowEntry;
 pub use self::audit::AuditEvent;
 pub use self::credential::Credential;
@@ -86,7 +88,8 @@ pub use self::refused_subject::RefusedSubject;
 pub use self::repository::Repository;
 pub use self::role::Role;
 pub use self::service_account::ServiceAccount;
-pub use self::user::User;
+pub use self::state::{DeletedPrincipal, State};
+pub use self::user::{NewUser, User};
 
 #[cfg(test)]
 mod tests {

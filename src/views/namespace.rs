@@ -12,7 +12,7 @@ view! {
         /// Its name.
         name: String,
         /// Whether anybody may pull from it.
-        visibility: &'static str,
+        visibility: String,
         /// Whether a push makes a repository that isn't recorded.
         auto_create: bool,
         /// The time at which it was made, as in RFC 3339.
@@ -26,7 +26,7 @@ impl From<Stored> for Namespace {
             id: namespace.id.to_string(),
             number: namespace.number,
             name: namespace.name,
-            visibility: namespace.visibility.name(),
+            visibility: namespace.visibility.name().to_owned(),
             auto_create: namespace.auto_create_repository.is_on(),
             created_at: namespace.created_at.rfc3339(),
         }

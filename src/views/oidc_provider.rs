@@ -12,9 +12,9 @@ view! {
         /// The audiences of which a token must have one.
         audiences: Vec<String>,
         /// The algorithms of which one must have signed a token.
-        algorithms: Vec<&'static str>,
+        algorithms: Vec<String>,
         /// The source of its keys: given or fetched.
-        keys: &'static str,
+        keys: String,
         /// The time at which it was made, as in RFC 3339.
         created_at: String,
     }
@@ -29,13 +29,14 @@ impl From<Stored> for OidcProvider {
             algorithms: provider
                 .algorithms
                 .iter()
-                .map(|algorithm| algorithm.name())
+                .map(|algorithm| algorithm.name().to_owned())
                 .collect(),
             keys: if provider.jwks.is_some() {
                 "given"
             } else {
                 "fetched"
-            },
+            }
+            .to_owned(),
             created_at: provider.created_at.rfc3339(),
         }
     }

@@ -10,7 +10,7 @@ view! {
         /// Its path: namespace and name.
         name: String,
         /// Whether anybody may pull from it.
-        visibility: &'static str,
+        visibility: String,
         /// The time at which it was made, as in RFC 3339.
         created_at: String,
     }
@@ -21,7 +21,7 @@ impl From<Stored> for Repository {
         Self {
             id: repository.id.to_string(),
             name: repository.path(),
-            visibility: repository.visibility.name(),
+            visibility: repository.visibility.name().to_owned(),
             created_at: repository.created_at.rfc3339(),
         }
     }

@@ -1,6 +1,6 @@
 //! The view of service accounts.
 
-use crate::domain::principal::{Level, Principal};
+use crate::domain::principal::Principal;
 use crate::domain::service_account::ServiceAccount as Stored;
 
 view! {
@@ -11,9 +11,9 @@ view! {
         /// The username that it logs in with.
         name: String,
         /// Whether it may log in.
-        state: &'static str,
+        state: String,
         /// The level at which it was disabled.
-        disabled_by: Option<&'static str>,
+        disabled_by: Option<String>,
         /// The principal that made it.
         made_by: Option<String>,
         /// The time at which it was made, as in RFC 3339.
@@ -28,8 +28,8 @@ impl From<Stored> for ServiceAccount {
         Self {
             instance_id: account.instance.to_string(),
             name: account.username(),
-            state: account.state.name(),
-            disabled_by: account.disabled_by.map(Level::name),
+            state: account.state.name().to_owned(),
+            disabled_by: account.disabled_by.map(|level| level.name().to_owned()),
             made_by: account.maker.as_ref().map(Principal::to_string),
             created_at: account.created_at.rfc3339(),
             expires_at: account.expires_at.rfc3339(),

@@ -16,7 +16,7 @@ view! {
         /// The id of the signing key.
         key_id: String,
         /// Its algorithm.
-        algorithm: &'static str,
+        algorithm: String,
         /// The file's path.
         file: String,
     }
@@ -127,7 +127,7 @@ pub(super) async fn write_requests(context: &Context, directory: &Path) -> Resul
         std::fs::write(&file, request.pem).map_err(unwritable)?;
         written.push(Request {
             key_id: request.key,
-            algorithm: request.algorithm.name(),
+            algorithm: request.algorithm.name().to_owned(),
             file: file.display().to_string(),
         });
     }

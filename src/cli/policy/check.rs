@@ -69,7 +69,7 @@ view! {
         /// Whether it would be saved.
         valid: bool,
         /// Its language; none where it can't be read.
-        language: Option<&'static str>,
+        language: Option<String>,
         /// The place of its first fault, and the reason.
         error: Option<String>,
         /// Parts that won't do what they seem to, each with its place.
@@ -112,7 +112,7 @@ fn checked(check: &Check, document: String, text: &str) -> Checked {
     Checked {
         document,
         valid: error.is_none(),
-        language: language.map(Language::name),
+        language: language.map(|language| language.name().to_owned()),
         error,
         warnings: read.map(|read| read.warnings).unwrap_or_default(),
     }
