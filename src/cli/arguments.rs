@@ -3,7 +3,6 @@
 use std::io::{Read, stdin};
 use std::net::IpAddr;
 use std::path::Path;
-use std::str::FromStr;
 
 use crate::domain::access_key;
 use crate::domain::credential::CredentialId;
@@ -30,19 +29,6 @@ pub(super) fn of_argument(name: &'static str) -> impl Fn(Error) -> Error {
         }
         _ => error,
     }
-}
-
-/// A value of the thing's own, or `None` for the settings' value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct OrDefault<T>(pub(super) Option<T>);
-
-/// Reads a value, or the word `default`.
-pub(super) fn or_default<T: FromStr<Err = Error>>(text: &str) -> Result<OrDefault<T>> {
-    Ok(OrDefault(if text == "default" {
-        None
-    } else {
-        Some(text.parse()?)
-    }))
 }
 
 /// Reads a life, which isn't nothing.

@@ -74,6 +74,42 @@ pub enum Noun {
 }
 
 impl Noun {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::AccessKey,
+        Self::Account,
+        Self::AllowList,
+        Self::AllowListEntry,
+        Self::Attachment,
+        Self::Authority,
+        Self::Credential,
+        Self::CurrentMasterKey,
+        Self::CustomizedDomain,
+        Self::FixedPassword,
+        Self::Group,
+        Self::Image,
+        Self::Instance,
+        Self::Issuer,
+        Self::LeafCertificate,
+        Self::MasterKey,
+        Self::Member,
+        Self::Namespace,
+        Self::OidcProvider,
+        Self::OutputFile,
+        Self::Policy,
+        Self::PrincipalId,
+        Self::RefusedSubject,
+        Self::Repository,
+        Self::Role,
+        Self::SealingKey,
+        Self::ServiceAccount,
+        Self::SessionPolicy,
+        Self::Setting,
+        Self::SigningKey,
+        Self::Tag,
+        Self::User,
+    ];
+
     /// Returns the words for one of them in messages.
     pub fn words(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! Service accounts: named log-ins of one instance, with permissions of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::str::FromStr;
 
 use serde::Deserialize;
@@ -138,6 +139,12 @@ impl ServiceAccountGrant {
             Self::OwnRights => "own-rights",
             Self::Vendor => "vendor",
         }
+    }
+}
+
+impl fmt::Display for ServiceAccountGrant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
     }
 }
 

@@ -38,6 +38,7 @@ use self::memory::Memory;
 
 pub use self::access::Access;
 pub use self::access::caller::Caller;
+pub use self::access::once::content_hash;
 pub use self::access::presented::{Accepted, LogIn};
 pub use self::adjustable::{KeySchedule, Signatures};
 pub use self::call::Call;

@@ -11,6 +11,7 @@ pub(super) mod caller;
 mod carried_log_in;
 mod failures;
 mod hashing_pool;
+pub(super) mod once;
 mod operators;
 pub(super) mod passwords;
 pub(super) mod presented;

@@ -103,6 +103,7 @@ impl Access {
         caller.signature = Some(Signature {
             bytes: request.signature(),
             ends_at,
+            request: None,
         });
         Ok(caller)
     }

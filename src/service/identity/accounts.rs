@@ -100,6 +100,17 @@ impl Identity {
         Ok(accounts)
     }
 
+    /// Returns an account.
+    ///
+    /// # Errors
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound`; those of the store.
+    pub async fn account(&self, call: &Call<'_>, id: AccountId) -> Result<Account> {
+        call.caller
+            .require(OperatorPermission::AccountRead, Some(id))?;
+        let found = store::account::find(&self.base.store, id).await?;
+        found.ok_or_else(|| Error::not_found(Noun::Account, id))
+    }
+
     /// Makes an access key of the account's root, or of a user of it.
     ///
     /// # Errors

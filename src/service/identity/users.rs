@@ -66,6 +66,16 @@ impl Identity {
         store::user::list(&self.base.store, account).await
     }
 
+    /// Returns a user.
+    ///
+    /// # Errors
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound`; those of the store.
+    pub async fn user(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<User> {
+        call.caller
+            .require(OperatorPermission::UserRead, Some(account))?;
+        self.rights.named_user(account, name).await
+    }
+
     /// Disables or enables a user. Disabling stops its access keys and all its credentials; the
     /// temporary ones stay stopped when the user is enabled again.
     ///

@@ -274,6 +274,10 @@ actions! {
          stayed as they were are null.",
         by "`oidc-provider update`",
         detail "`account`, `oidc_provider`, `keys`, `audiences`, `algorithms`";
+    AdminRequest = "admin.request":
+        "An operator's request at the admin API was refused, or a stranger's.",
+        by "`/admin/v1/…`",
+        detail "`cause`, `claimed`";
     OperatorCreate = "operator.create":
         "An operator was made.",
         by "`operator create`",

@@ -4,6 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
+use crate::domain::{Error, ErrorKind, Result};
 use crate::store::signed_change::SignedChange;
 
 /// The authenticated caller, as the audit names it.
@@ -24,6 +25,9 @@ pub(in crate::service) struct Signature {
     pub(in crate::service) bytes: [u8; 32],
     /// From this time on it is valid at no replica.
     pub(in crate::service) ends_at: Timestamp,
+    /// The digest of the request that an operator's idempotency key came with; none of a cloud
+    /// call's signature, which covers the request itself.
+    pub(in crate::service) request: Option<[u8; 32]>,
 }
 
 impl Signature {
@@ -33,11 +37,42 @@ impl Signature {
         request_id: &str,
         made: Option<&str>,
     ) -> SignedChange {
+        let made = match &self.request {
+            Some(request) => Some(format!(
+                "{}.{}",
+                hex::encode(request),
+                made.unwrap_or_default()
+            )),
+            None => made.map(str::to_owned),
+        };
         SignedChange {
-            digest: hex::encode(digest(&SHA256, &self.bytes)),
+            digest: self.digest(),
             request_id: request_id.to_owned(),
-            made: made.map(str::to_owned),
+            made,
             ends_at: self.ends_at,
+        }
+    }
+
+    /// Returns the digest under which its change is stored.
+    pub(in crate::service) fn digest(&self) -> String {
+        hex::encode(digest(&SHA256, &self.bytes))
+    }
+
+    /// Returns the id of what the key made before, out of the stored text.
+    ///
+    /// # Errors
+    /// `Replayed` where the key came with another request then.
+    pub(in crate::service) fn made_before(&self, stored: Option<&str>) -> Result<Option<String>> {
+        let request = self.request.map(hex::encode);
+        match stored.and_then(|stored| stored.split_once('.')) {
+            Some((before, made)) if Some(before) == request.as_deref() => {
+                Ok((!made.is_empty()).then(|| made.to_owned()))
+            }
+            _ => Err(Error::new(
+                ErrorKind::Replayed,
+                "This Idempotency-Key came with another request within the last 24 hours: take \
+                 another key.",
+            )),
         }
     }
 }

@@ -1,0 +1,25 @@
+//! The operations of administration: one struct an operation, for every surface.
+//!
+//! The fields of an operation's struct are the options of its command, the parameters of its HTTP
+//! request, and the properties in the description of the API. Its answer is a view. An operation
+//! decides nothing: it calls a use case, which asks whether the caller may.
+//!
+//! The command line runs operations on the data, or sends them to a service; `http::admin` serves
+//! them. [`routes`] lists them all. Start with [`Operation`].
+
+mod accounts;
+mod listing;
+mod operation;
+mod problem;
+mod route;
+pub mod routes;
+mod text;
+mod users;
+
+pub use self::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
+pub use self::listing::{Listing, MAX_ITEMS, Page, Selection};
+pub use self::operation::{Effect, Operation};
+pub use self::problem::{PROBLEM_TYPE, Problem};
+pub use self::route::{Description, Given, Method, Route};
+pub use self::text::{AccountText, Grant, GrantOrDefault, OrDefault, Text};
+pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

@@ -1,0 +1,20 @@
+//! The table of all operations, by the nouns that they are about.
+
+use super::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
+use super::route::Route;
+use super::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};
+
+macro_rules! routes {
+    ($($noun:literal: list [$($list:ident)*] do [$($operation:ident)*];)+) => {
+        /// All operations.
+        pub const ROUTES: &[Route] = &[$(
+            $(Route::listing::<$list>($noun, stringify!($list)),)*
+            $(Route::of::<$operation>($noun, stringify!($operation)),)*
+        )+];
+    };
+}
+
+routes! {
+    "Accounts": list [ListAccounts] do [CreateAccount ShowAccount UpdateAccount];
+    "Users": list [ListUsers] do [CreateUser ShowUser DisableUser EnableUser DeleteUser];
+}

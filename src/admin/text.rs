@@ -1,0 +1,130 @@
+//! Values that are written as text in commands, paths and JSON documents.
+
+use std::borrow::Cow;
+use std::fmt::{self, Display};
+use std::ops::Deref;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::domain::Error;
+use crate::domain::ids::AccountId;
+use crate::service::ServiceAccountGrant;
+
+/// A value as text, by its own form: `FromStr` reads it, and `Display` writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text<T>(pub T);
+
+impl<T> Deref for Text<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Display> Display for Text<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl<T: FromStr<Err = Error>> FromStr for Text<T> {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        text.parse().map(Self)
+    }
+}
+
+impl<T: Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de, T: FromStr<Err = Error>> Deserialize<'de> for Text<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse()
+            .map(Self)
+            .map_err(|error: Error| de::Error::custom(error.message()))
+    }
+}
+
+/// Describes kinds of text, and names each for the fields of operations.
+macro_rules! described {
+    ($($(#[$doc:meta])* $name:ident = $type:ty: $example:literal
+        $(, values $values:expr)? $(, pattern $pattern:literal)?;)+) => {
+        $(
+            $(#[$doc])*
+            pub type $name = Text<$type>;
+
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    let schema = ObjectBuilder::new()
+                        .schema_type(Type::String)
+                        .examples([$example]);
+                    $(let schema = schema.enum_values(Some($values));)?
+                    $(let schema = schema.pattern(Some($pattern));)?
+                    schema.into()
+                }
+            }
+
+            impl ToSchema for $name {
+                fn name() -> Cow<'static, str> {
+                    stringify!($name).into()
+                }
+            }
+        )+
+    };
+}
+
+described! {
+    /// The id of an account.
+    AccountText = AccountId: "100000000001", pattern "^[1-9][0-9]{0,17}$";
+    /// The rights that a user may give a service account.
+    Grant = ServiceAccountGrant: "own-rights", values ["own-rights", "vendor"];
+    /// The same, or that of the settings.
+    GrantOrDefault = OrDefault<ServiceAccountGrant>: "default",
+        values ["own-rights", "vendor", "default"];
+}
+
+/// A value of the thing's own, or `None` for the settings' value, which is written `default`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrDefault<T>(pub Option<T>);
+
+impl<T: Display> Display for OrDefault<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(value) => value.fmt(formatter),
+            None => formatter.write_str(DEFAULT),
+        }
+    }
+}
+
+impl<T: FromStr<Err = Error>> FromStr for OrDefault<T> {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if text == DEFAULT {
+            return Ok(Self(None));
+        }
+        text.parse().map(|value| Self(Some(value)))
+    }
+}
+
+/// The word for the settings' value.
+const DEFAULT: &str = "default";
+
+/// Reads a text that isn't empty. Nothing has an empty name, so an empty argument is a mistake,
+/// such as an unset variable.
+pub(super) fn some_text(text: &str) -> Result<String, Error> {
+    if text.is_empty() {
+        Err(Error::invalid_parameter("text", "it is empty"))
+    } else {
+        Ok(text.to_owned())
+    }
+}
