@@ -211,6 +211,7 @@ impl Settings {
                     .filter_map(|origin| origin.parse().ok())
                     .collect(),
             ),
+            admin_public: self.admin_public,
             public_url: self.public_url.clone(),
             ..http::Settings::default()
         }

@@ -45,6 +45,11 @@ settings! {
         /// The address of `/metrics`, and of `/healthz` and `/readyz` besides, such as
         /// `0.0.0.0:9480`, or a port on loopback. This listener authenticates nobody.
         metrics_listen: Option<Listen> = None;
+        /// The address of the [admin API](admin-api.md), such as `127.0.0.1:8481`, or a port on
+        /// loopback. Beyond loopback it needs `tls`, or a proxy in front that speaks TLS.
+        admin_listen: Option<Listen> = None;
+        /// Serves the admin API at `listen`, too.
+        @reloads admin_public: bool = false;
         /// `required` refuses a request whose audit line finds the queue full; `best-effort` drops,
         /// counts and reports the line.
         audit: AuditMode = AuditMode::BestEffort;

@@ -8,6 +8,7 @@ use axum::response::Response;
 use http::header;
 
 use super::Settings;
+use super::admin::Admin;
 use super::alibaba::Alibaba;
 use super::door::{BodyRule, Door, Envelope, Evidence, Incoming, Shared, Strength};
 use super::oauth::OAuth;
@@ -92,6 +93,16 @@ macro_rules! doors {
                 match self { $(Self::$door(door) => door.preview(head)),+ }
             }
 
+            /// As [`Door::prove`].
+            pub(crate) async fn prove(
+                &self,
+                head: &Head<'_>,
+                shared: &Shared<'_>,
+                record: &mut Record,
+            ) -> Result<()> {
+                match self { $(Self::$door(door) => door.prove(head, shared, record).await),+ }
+            }
+
             /// As [`Door::answer`].
             pub(crate) async fn answer(
                 &self,
@@ -138,7 +149,7 @@ macro_rules! doors {
     };
 }
 
-doors! { Tencent, Alibaba, Registry, OAuth, Plain }
+doors! { Tencent, Alibaba, Registry, OAuth, Admin, Plain }
 
 impl AnyDoor {
     /// The door of a request of which nothing is known.

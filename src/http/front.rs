@@ -26,7 +26,7 @@ use super::request::body::{
 use super::request::overload::Load;
 use super::request::panic::unless_panic;
 use super::request::{Head, Record, address};
-use super::{Settings, Transport};
+use super::{Arrival, Settings, Surface};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::Service;
 use crate::sign;
@@ -117,10 +117,10 @@ impl Server {
         tokio::join!(self.load.keep_pace(), self.outage.keep_logging());
     }
 
-    /// Serves one request that came from `peer`.
-    pub async fn serve(&self, request: Request, peer: IpAddr, transport: Transport) -> Served {
+    /// Serves one request.
+    pub async fn serve(&self, request: Request, arrival: Arrival) -> Served {
         let Some(mock) = &self.mock else {
-            return self.serve_doors(request, peer, transport).await;
+            return self.serve_doors(request, arrival).await;
         };
         let mut served = if Mock::is_asked(&request) {
             Served {
@@ -128,14 +128,19 @@ impl Server {
                 is_authenticated: false,
             }
         } else {
-            self.serve_doors(request, peer, transport).await
+            self.serve_doors(request, arrival).await
         };
         Mock::mark(&mut served.response);
         served
     }
 
     /// Serves one request at the door that it is for.
-    async fn serve_doors(&self, request: Request, peer: IpAddr, transport: Transport) -> Served {
+    async fn serve_doors(&self, request: Request, arrival: Arrival) -> Served {
+        let Arrival {
+            peer,
+            transport,
+            surface,
+        } = arrival;
         let began = Instant::now();
         let (parts, body) = request.into_parts();
         let settings = self.settings.load_full();
@@ -145,12 +150,14 @@ impl Server {
         let mut exchange = Exchange {
             door: AnyDoor::unknown(),
             record: Record::new(self.service.base.request_id(), client, secure),
+            has_operators: surface == Surface::Operators || settings.admin_public,
+            has_clients: surface == Surface::Clients,
         };
         let shared = self.shared(&settings);
         let span = trace::begin(&parts.headers, peer, proxies);
         let answering = unless_panic(self.answer(&parts, body, &shared, &mut exchange));
         let answer = answering.instrument(span.clone()).await;
-        let Exchange { door, record } = &exchange;
+        let Exchange { door, record, .. } = &exchange;
         let instead = answer
             .as_ref()
             .err()
@@ -223,7 +230,7 @@ impl Server {
     /// Counts a request in metrics.
     fn count(
         &self,
-        Exchange { door, record }: &Exchange,
+        Exchange { door, record, .. }: &Exchange,
         answer: &Result<Response>,
         took: Duration,
     ) {
@@ -240,7 +247,11 @@ impl Server {
 
     /// Counts a refusal, in one place, whatever was wrong: a stranger costs the same by nonsense as
     /// by guessing. Where there were too many before, returns what is answered instead.
-    fn count_refusal(&self, error: &Error, Exchange { door, record }: &Exchange) -> Option<Error> {
+    fn count_refusal(
+        &self,
+        error: &Error,
+        Exchange { door, record, .. }: &Exchange,
+    ) -> Option<Error> {
         if matches!(error.kind(), ErrorKind::Overloaded) {
             self.load.count();
             return None;
@@ -274,12 +285,16 @@ impl Server {
         exchange.door.check_host(&head)?;
         is_signed_once?;
 
+        if let BodyRule::Proved { .. } = rule {
+            let Exchange { door, record, .. } = exchange;
+            door.prove(&head, shared, record).await?;
+        }
         let preview = match rule {
             BodyRule::Signed { .. } if !body.is_end_stream() => self.admit(&head, exchange).await?,
             _ => None,
         };
         let access_key_id = preview.map_or("", |preview| preview.access_key_id);
-        let budget = if matches!(rule, BodyRule::Signed { .. }) {
+        let budget = if matches!(rule, BodyRule::Signed { .. } | BodyRule::Proved { .. }) {
             &self.admitted
         } else {
             &self.unknown
@@ -345,7 +360,7 @@ impl Server {
     ) -> Result<()> {
         let (limit, announced) = match rule {
             BodyRule::Unread => return Ok(()),
-            BodyRule::Signed { limit } => (limit, Announced::Refuse),
+            BodyRule::Signed { limit } | BodyRule::Proved { limit } => (limit, Announced::Refuse),
             BodyRule::Unsigned => (
                 settings.max_body_bytes.min(MAX_UNSIGNED_BYTES),
                 Announced::Refuse,
@@ -355,7 +370,8 @@ impl Server {
                 Announced::Begin,
             ),
         };
-        let is_throttled = self.service.limits.is_throttled(&record.context)
+        let is_throttled = !record.is_authenticated()
+            && self.service.limits.is_throttled(&record.context)
             && !self.service.limits.was_verified_recently(access_key_id);
         let limit = if is_throttled {
             limit.min(MAX_SLOWED_BODY)
@@ -381,6 +397,10 @@ impl Server {
 struct Exchange {
     door: AnyDoor,
     record: Record,
+    /// Whether the admin API is served at this listener.
+    has_operators: bool,
+    /// Whether the clouds' and the registries' APIs are.
+    has_clients: bool,
 }
 
 impl Exchange {
@@ -388,7 +408,16 @@ impl Exchange {
     fn open(&mut self, head: &Head<'_>) -> Result<()> {
         let choice = doors::choose(head);
         let is_signed_once = choice.check_signed_once();
-        self.door = choice.door;
+        let is_served = match choice.door {
+            AnyDoor::Admin(_) => self.has_operators,
+            AnyDoor::Plain(_) => true,
+            _ => self.has_clients,
+        };
+        self.door = if is_served {
+            choice.door
+        } else {
+            AnyDoor::unknown()
+        };
         // The log's and the audit's id is the one that the client saw.
         self.door
             .spell_request_id(&mut self.record.context.request_id);
@@ -402,6 +431,8 @@ pub fn refusal(parts: &Parts, error: &Error, request_id: String) -> Response {
     let mut exchange = Exchange {
         door: AnyDoor::unknown(),
         record: Record::new(request_id, IpAddr::V4(Ipv4Addr::UNSPECIFIED), false),
+        has_operators: true,
+        has_clients: true,
     };
     // The error is said already.
     exchange.open(&Head::new(parts)).unwrap_or_default();

@@ -7,6 +7,7 @@
 //!
 //! Start with [`front`], then [`door`], then [`tencent`], [`alibaba`] and [`registry`].
 
+pub mod admin;
 pub mod alibaba;
 mod door;
 mod doors;
@@ -19,6 +20,7 @@ pub mod registry;
 mod request;
 pub mod tencent;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 pub use front::{Served, Server, refusal};
@@ -34,6 +36,26 @@ pub enum Transport {
     Plain,
     /// By this service's own TLS.
     Tls,
+}
+
+/// The listener that a request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// That of cloud API calls and registries' clients.
+    Clients,
+    /// That of operators.
+    Operators,
+}
+
+/// The way by which a request came.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// The address at the other end of the connection.
+    pub peer: IpAddr,
+    /// Whether it came by this service's own TLS.
+    pub transport: Transport,
+    /// The listener that it came to.
+    pub surface: Surface,
 }
 
 /// The operator's settings of HTTP.
@@ -57,6 +79,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// The web pages that may ask for tokens.
     pub cors: Cors,
+    /// Whether the admin API is served at the listener of clients, too.
+    pub admin_public: bool,
     /// Where clients reach this service, such as `http://localhost:8480`, without a slash at the
     /// end.
     pub public_url: String,
@@ -75,6 +99,7 @@ impl Default for Settings {
             max_wait: Duration::from_millis(5),
             trusted_proxies: Vec::new(),
             cors: Cors::default(),
+            admin_public: false,
             public_url: "http://localhost:8480".to_owned(),
             documentation: "see README.md and docs/ of transire".to_owned(),
         }

@@ -16,11 +16,13 @@ use super::open_files;
 use super::slots::{Slot, SlotLimits, Slots};
 use super::tls::Tls;
 use crate::config::Settings;
-use crate::http::Server;
+use crate::http::{Server, Surface};
 
 /// How long a listener that can't accept waits before it tries again; the process may be out of
 /// files.
 pub(super) const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// Connections of operators at once: a few people, and programs that apply a state.
+const MAX_OPERATORS: usize = 64;
 /// Concurrent requests of one HTTP/2 connection of a trusted proxy, which speaks for many clients.
 const MAX_STREAMS_OF_PROXY: u32 = 100;
 /// The same of any other. A client with more to ask opens more connections, of which its address
@@ -32,6 +34,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Accepts connections.
 pub(super) struct Gate {
     server: Arc<Server>,
+    surface: Surface,
     tls: Option<Arc<Tls>>,
     /// Those of this moment; a connection keeps the ones that it began with.
     terms: ArcSwap<Terms>,
@@ -49,12 +52,22 @@ struct Terms {
 }
 
 impl Gate {
-    pub(super) fn new(settings: &Settings, server: Arc<Server>, tls: Option<Arc<Tls>>) -> Self {
-        let fitting = open_files::fitting_connections(settings.limits.connections);
+    /// The gate of a listener.
+    pub(super) fn new(
+        settings: &Settings,
+        server: Arc<Server>,
+        tls: Option<Arc<Tls>>,
+        surface: Surface,
+    ) -> Self {
+        let fitting = match surface {
+            Surface::Clients => open_files::fitting_connections(settings.limits.connections),
+            Surface::Operators => MAX_OPERATORS,
+        };
         let proxies = settings.http().trusted_proxies;
-        let terms = Terms::new(settings, Arc::clone(&server), tls.clone());
+        let terms = Terms::new(settings, Arc::clone(&server), tls.clone(), surface);
         Self {
             server,
+            surface,
             tls,
             terms: ArcSwap::from_pointee(terms),
             slots: Arc::new(Slots::new(slot_limits(settings, fitting), proxies)),
@@ -64,7 +77,8 @@ impl Gate {
 
     /// Takes other settings for the connections to come; how many there may be stays.
     pub(super) fn adjust(&self, settings: &Settings) {
-        let terms = Terms::new(settings, Arc::clone(&self.server), self.tls.clone());
+        let (server, tls) = (Arc::clone(&self.server), self.tls.clone());
+        let terms = Terms::new(settings, server, tls, self.surface);
         self.terms.store(Arc::new(terms));
         let fitting = self.slots.counts().limit;
         self.slots.adjust(
@@ -172,11 +186,17 @@ impl Gate {
 }
 
 impl Terms {
-    fn new(settings: &Settings, server: Arc<Server>, tls: Option<Arc<Tls>>) -> Self {
+    fn new(
+        settings: &Settings,
+        server: Arc<Server>,
+        tls: Option<Arc<Tls>>,
+        surface: Surface,
+    ) -> Self {
         let limits = &settings.limits;
         Self {
             connections: Connections {
                 server,
+                surface,
                 tls,
                 header_time: limits.header_seconds.duration(),
                 idle_time: limits.idle_seconds.duration(),

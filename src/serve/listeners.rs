@@ -26,6 +26,8 @@ pub struct Listener {
     pub(super) tls: Option<Arc<Tls>>,
     /// The socket for monitoring systems, if there is one.
     pub(super) monitoring: Option<TcpListener>,
+    /// The socket for operators, if there is one.
+    pub(super) operators: Option<TcpListener>,
     /// The calls that a mock has besides.
     pub(super) mock: Option<Mock>,
 }
@@ -47,6 +49,7 @@ impl Listener {
             keeper: Keeper::Process,
             tls,
             monitoring: None,
+            operators: None,
             mock: None,
         }
     }
@@ -55,6 +58,13 @@ impl Listener {
     #[must_use]
     pub fn monitored_at(mut self, monitoring: Option<TcpListener>) -> Self {
         self.monitoring = monitoring;
+        self
+    }
+
+    /// Serves the admin API, too, at a socket of its own.
+    #[must_use]
+    pub fn administered_at(mut self, operators: Option<TcpListener>) -> Self {
+        self.operators = operators;
         self
     }
 
@@ -163,9 +173,14 @@ impl GivenSockets {
             (None, Some(place)) => Some(bind(place.address()).await?),
             (None, None) => None,
         };
+        let operators = match settings.admin_listen {
+            Some(place) => Some(bind(place.address()).await?),
+            None => None,
+        };
         Ok(Listener::new(tcp, tls)
             .kept_by(keeper)
-            .monitored_at(monitoring))
+            .monitored_at(monitoring)
+            .administered_at(operators))
     }
 }
 

@@ -56,7 +56,8 @@ const TRACES_DEADLINE: Duration = Duration::from_secs(2);
 /// the same `arguments` over them.
 ///
 /// It listens at the sockets that a supervisor gave, or as the settings say. Once it listens, it
-/// prints `{"listening":"127.0.0.1:8480"}` on stdout, with `"metrics"` where it is monitored.
+/// prints `{"listening":"127.0.0.1:8480"}` on stdout, with `"metrics"` where it is monitored
+/// and `"admin"` where it is administered.
 ///
 /// # Errors
 /// `Misconfigured` says which setting, file, socket or address can't be used; the other kinds are
@@ -150,6 +151,9 @@ async fn beat(supervisor: Option<&Supervisor>) {
 async fn prepare(settings: &Settings, sockets: GivenSockets) -> Result<(Arc<Service>, Listener)> {
     let listen = sockets.address(settings)?;
     check_transport(settings, listen)?;
+    if let Some(operators) = settings.admin_listen {
+        check_transport(settings, operators.address())?;
+    }
     let tls = Tls::load(&settings.tls)?;
     let service = Arc::new(open(settings, Open::Serve).await?);
     service.operations.refuse_published().await?;
@@ -181,6 +185,10 @@ fn announce(settings: &Settings, service: &Service, listener: &Listener) -> Resu
             .map_err(Error::internal)?
             .to_string()
             .into();
+    }
+    if let Some(operators) = &listener.operators {
+        let address = operators.local_addr().map_err(Error::internal)?;
+        announcement["admin"] = address.to_string().into();
     }
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{announcement}")

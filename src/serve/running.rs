@@ -16,7 +16,7 @@ use super::process;
 use super::tls::Tls;
 use crate::config::Settings;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
-use crate::http::{Mock, Server, ServerMetrics, SpanCounts};
+use crate::http::{Mock, Server, ServerMetrics, SpanCounts, Surface};
 use crate::open;
 use crate::service::Service;
 use crate::telemetry;
@@ -29,6 +29,8 @@ pub(super) struct Running {
     service: Arc<Service>,
     pub(super) server: Arc<Server>,
     gate: Gate,
+    /// The gate of the operators' listener.
+    operators: Gate,
     pub(super) tls: Option<Arc<Tls>>,
     settings: ArcSwap<Settings>,
     started_at: Timestamp,
@@ -43,8 +45,10 @@ impl Running {
     ) -> Self {
         let server = Server::new(Arc::clone(&service), settings.http());
         let server = Arc::new(server.with_mock(mock));
+        let gate = |surface| Gate::new(&settings, Arc::clone(&server), tls.clone(), surface);
         Self {
-            gate: Gate::new(&settings, Arc::clone(&server), tls.clone()),
+            gate: gate(Surface::Clients),
+            operators: gate(Surface::Operators),
             service,
             server,
             tls,
@@ -63,6 +67,7 @@ impl Running {
         self.service.adjust(&open::service_settings(&settings));
         self.server.adjust(settings.http());
         self.gate.adjust(&settings);
+        self.operators.adjust(&settings);
         self.settings.store(Arc::new(settings));
     }
 
@@ -78,6 +83,7 @@ impl Running {
             tcp,
             keeper,
             monitoring,
+            operators,
             ..
         } = listener;
         let mut helpers = self.start_helpers();
@@ -85,6 +91,9 @@ impl Running {
             self.catch_up().await;
             if let Some(monitoring) = monitoring {
                 helpers.spawn(Arc::clone(&self).monitor(monitoring));
+            }
+            if let Some(operators) = operators {
+                helpers.spawn(Arc::clone(&self).administer(operators));
             }
             self.gate.accept_all(&tcp).await;
         };
@@ -100,6 +109,7 @@ impl Running {
             Ok(()) = &mut hurry => true,
         };
         self.gate.phase.send_replace(Phase::Over);
+        self.operators.phase.send_replace(Phase::Over);
         // Before the background tasks end: they alone notice that the database is back.
         let ledger = &self.service.ledger;
         if hurried {
@@ -119,14 +129,20 @@ impl Running {
         }
         let server = Arc::clone(&self.server);
         helpers.spawn(async move { server.keep_pace().await });
-        let slots = Arc::clone(&self.gate.slots);
-        helpers.spawn(async move { slots.keep_time().await });
+        for gate in [&self.gate, &self.operators] {
+            let slots = Arc::clone(&gate.slots);
+            helpers.spawn(async move { slots.keep_time().await });
+        }
         helpers
     }
 
     async fn monitor(self: Arc<Self>, listener: TcpListener) {
         let server = Arc::clone(&self.server);
         monitor::serve(listener, server, move || self.measure()).await;
+    }
+
+    async fn administer(self: Arc<Self>, listener: TcpListener) {
+        self.operators.accept_all(&listener).await;
     }
 
     /// Returns the measures of the listener, its certificate and the process.

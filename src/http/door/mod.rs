@@ -80,6 +80,20 @@ pub(crate) trait Door: Sized {
         Ok(None)
     }
 
+    /// Proves the caller by the head alone, before a body of [`BodyRule::Proved`] takes memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of the proof.
+    async fn prove(
+        &self,
+        _head: &Head<'_>,
+        _shared: &Shared<'_>,
+        _record: &mut Record,
+    ) -> Result<()> {
+        Ok(())
+    }
+
     /// Serves a request whose body is there.
     ///
     /// # Errors
@@ -135,6 +149,11 @@ pub(crate) enum BodyRule {
     Unread,
     /// To a limit in bytes, once the access key in the headers is known.
     Signed {
+        /// The most bytes.
+        limit: usize,
+    },
+    /// To a limit in bytes, once [`Door::prove`] knows the caller.
+    Proved {
         /// The most bytes.
         limit: usize,
     },

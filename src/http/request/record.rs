@@ -11,7 +11,7 @@ use crate::domain::scope::Scope;
 use crate::service::{Caller, Claim, LogIn, Purpose, RequestContext, Service};
 
 /// An operation, as its API's table has it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct OperationRow {
     /// Its place in the table.
     pub(crate) index: usize,

@@ -1,7 +1,6 @@
 //! Requests of a connection and their answers, whose taking by an HTTP/2 client is noticed.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -13,7 +12,7 @@ use hyper::Version;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 
-use crate::http::{Server, Transport};
+use crate::http::{Arrival, Server};
 use crate::serve::activity::{Activity, Unsent};
 
 /// Returns a service of hyper's that hands requests to the server.
@@ -22,8 +21,7 @@ use crate::serve::activity::{Activity, Unsent};
 /// as much as verifying a signature.
 pub(super) fn answerer(
     server: Arc<Server>,
-    peer: SocketAddr,
-    transport: Transport,
+    arrival: Arrival,
     activity: Arc<Activity>,
 ) -> impl hyper::service::Service<
     hyper::Request<Incoming>,
@@ -38,9 +36,7 @@ pub(super) fn answerer(
         // Boxed, or an idle connection, and a stream whose answer waits, would keep the memory of a
         // request in work.
         Box::pin(async move {
-            let served = server
-                .serve(request.map(Body::new), peer.ip(), transport)
-                .await;
+            let served = server.serve(request.map(Body::new), arrival).await;
             drop(in_work);
             if served.is_authenticated {
                 activity.authenticate();

@@ -21,7 +21,7 @@ use self::answer::answerer;
 use self::stream::{Counted, HttpVersion};
 use super::activity::{Activity, Look};
 use super::tls::Tls;
-use crate::http::{Server, Transport};
+use crate::http::{Arrival, Server, Surface, Transport};
 
 /// How long a connection of HTTP/1.1 stays open at the end for a request that may be on its way.
 ///
@@ -62,6 +62,7 @@ pub(super) struct Protocol {
 /// The server and the times that all connections share.
 pub(super) struct Connections {
     pub(super) server: Arc<Server>,
+    pub(super) surface: Surface,
     pub(super) tls: Option<Arc<Tls>>,
     /// How long a handshake, and then the head of a request, may take.
     pub(super) header_time: Duration,
@@ -149,8 +150,11 @@ impl Connections {
         };
         let mut answerer = answerer(
             Arc::clone(&self.server),
-            peer,
-            transport,
+            Arrival {
+                peer: peer.ip(),
+                transport,
+                surface: self.surface,
+            },
             Arc::clone(activity),
         );
         if version == HttpVersion::Http2 {

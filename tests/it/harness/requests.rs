@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use serde_json::{Value, json};
-use transire::http::{Server, Transport};
+use transire::http::{Arrival, Server, Surface, Transport};
 use transire::sign;
 
 use crate::harness::alibaba::Place;
@@ -20,7 +20,12 @@ pub(super) async fn answer(server: &Server, request: Request<Body>) -> Answer {
         .extensions()
         .get::<Peer>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    let served = Box::pin(server.serve(request, peer, Transport::Plain)).await;
+    let arrival = Arrival {
+        peer,
+        transport: Transport::Plain,
+        surface: Surface::Clients,
+    };
+    let served = Box::pin(server.serve(request, arrival)).await;
     let (mut parts, body) = served.response.into_parts();
     // As the listener writes it.
     if let Some(length) = axum::body::HttpBody::size_hint(&body).exact() {

@@ -54,11 +54,14 @@ rooms! {
     service, Free: rooms [domain policy remote shared sign store token] crates [
         arc_swap aws_lc_rs hex quick_cache serde serde_json subtle tokio tracing zeroize
     ];
-    http, Free: rooms [domain service sign version] crates [
-        arc_swap axum base64 bytes form_urlencoded http http_body_util serde serde_json tokio
-        tracing
+    http, Free: rooms [admin domain service sign version] crates [
+        arc_swap axum base64 bytes form_urlencoded http http_body_util percent_encoding serde
+        serde_json tokio tracing utoipa
     ];
-    views, Pure: rooms [domain service] crates [serde serde_json];
+    views, Pure: rooms [domain service] crates [serde serde_json utoipa];
+    admin, Free: rooms [domain service views] crates [
+        base64 clap serde serde_json serde_path_to_error utoipa
+    ];
     config, Free: rooms [domain http secret_files service sign] crates [
         http percent_encoding serde toml tracing tracing_subscriber url zeroize
     ];
@@ -92,11 +95,11 @@ rooms! {
     main, Free: rooms [cli] crates [clap mimalloc];
     secret_files, Free: rooms [domain] crates [];
     cli, Free: rooms [
-        client config domain import mock open quickstart registry_config serve service telemetry
-        transfer version views
+        admin client config domain import mock open quickstart registry_config remote serve
+        service telemetry transfer version views
     ] crates [
-        clap clap_complete clap_mangen comfy_table rustix serde serde_json tokio tracing
-        tracing_subscriber unicode_width
+        bytes clap clap_complete clap_mangen comfy_table form_urlencoded http rustix serde
+        serde_json tokio tracing tracing_subscriber unicode_width
     ];
 }
 
@@ -123,11 +126,11 @@ parts! {
     // In `http`: no door has another one in its row.
     http [front]: [door doors mock observe request];
     http [mock]: [request];
-    http [doors]: [alibaba door oauth observe plain registry request tencent];
+    http [doors]: [admin alibaba door oauth observe plain registry request tencent];
     http [door]: [request];
     http [request]: [];
     http [observe]: [request];
-    http [tencent alibaba registry oauth plain]: [door request];
+    http [admin tencent alibaba registry oauth plain]: [door request];
 
     // In `service`.
     service [request]: [];

@@ -1,0 +1,194 @@
+//! Recognises requests of operators, proves them, and answers by an operation.
+
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde_json::Value;
+
+use super::envelope::{Envelope, of_text, respond};
+use super::operations::{BASE, Found, OPERATIONS, Search, find};
+use super::{given, once, openapi};
+use crate::admin::Effect;
+use crate::domain::secret::Secret;
+use crate::domain::{Error, Noun, Result};
+use crate::http::Settings;
+use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
+use crate::http::request::host::check_authority;
+use crate::http::request::{Head, OperationRow, Record};
+use crate::service::{AuditAction, Caller, Service};
+
+/// The path of the API's description, for which nobody has to log in.
+const DESCRIPTION: &str = "/admin/openapi.json";
+
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The door of operators.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admin;
+
+impl Door for Admin {
+    const NAME: &'static str = "admin";
+    const OPERATIONS: &'static [OperationRow] = OPERATIONS;
+    const UNNAMED_ACTION: &'static str = "admin";
+
+    type Envelope = Envelope;
+
+    fn claims(head: &Head<'_>) -> Option<(Evidence, Self)> {
+        let is_below = head.path() == DESCRIPTION
+            || head
+                .path()
+                .strip_prefix(BASE)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        is_below.then_some((Evidence::unsigned(Strength::Path), Self))
+    }
+
+    fn envelope(&self) -> &Envelope {
+        &Envelope
+    }
+
+    /// A stranger is refused before its body is read.
+    async fn answer_at_once(
+        &self,
+        head: &Head<'_>,
+        _shared: &Shared<'_>,
+    ) -> Result<Option<Response>> {
+        if head.path() != DESCRIPTION {
+            return Ok(None);
+        }
+        check_authority(head.parts)?;
+        Ok(Some(of_text(StatusCode::OK, openapi::text())))
+    }
+
+    fn body_rule(&self, _: &Head<'_>, settings: &Settings) -> BodyRule {
+        BodyRule::Proved {
+            limit: settings.max_body_bytes,
+        }
+    }
+
+    async fn prove(&self, head: &Head<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<()> {
+        authenticate(head, shared.service, record).await.map(drop)
+    }
+
+    async fn answer(
+        &self,
+        request: Incoming<'_>,
+        shared: &Shared<'_>,
+        record: &mut Record,
+    ) -> Result<Response> {
+        let parts = request.head.parts;
+        let caller = authenticate(&request.head, shared.service, record).await?;
+        let found = match find(&parts.method, request.head.path())? {
+            Search::Found(found) => found,
+            Search::OtherMethods(methods) => return Ok(method_not_allowed(&methods)),
+            Search::Nothing => {
+                return Err(Error::not_found(
+                    Noun::Setting,
+                    "at this path; GET /admin/openapi.json lists the operations",
+                ));
+            }
+        };
+        record.operation = Some(found.row);
+        serve(&found, caller, &request, shared.service, record).await
+    }
+
+    fn audited_action(&self, _: &Head<'_>, _: &Record) -> Option<AuditAction> {
+        Some(AuditAction::AdminRequest)
+    }
+
+    fn complete(&self, _: &Head<'_>, _: &Shared<'_>, record: &Record, response: &mut Response) {
+        if let Ok(request_id) = HeaderValue::from_str(&record.context.request_id) {
+            response
+                .headers_mut()
+                .insert(X_REQUEST_ID.clone(), request_id);
+        }
+    }
+}
+
+/// Proves an operator by the token of the request.
+async fn authenticate(head: &Head<'_>, service: &Service, record: &mut Record) -> Result<Caller> {
+    let context = &record.context;
+    let is_near = context.address.is_some_and(|address| address.is_loopback());
+    if !context.secure_transport && !is_near {
+        return Err(Error::address_refused(
+            "The admin API takes tokens over TLS alone, but from this machine itself: use \
+             https://, or name the proxy in front in trusted_proxies.",
+        ));
+    }
+    let token = bearer(head)?;
+    let proved = service
+        .access
+        .authenticate_operator(&token, record.settle())
+        .await;
+    match proved {
+        Ok(caller) => {
+            record.note_caller(&caller);
+            Ok(caller)
+        }
+        Err(error) => {
+            record.claim = Some(Box::new(service.access.claim_of_operator(&token)));
+            Err(error)
+        }
+    }
+}
+
+/// Returns the token of the Authorization header.
+fn bearer(head: &Head<'_>) -> Result<Secret> {
+    let given = head.parts.headers.get(header::AUTHORIZATION);
+    given
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| Secret::new(token.trim()))
+        .ok_or_else(|| {
+            Error::malformed_authorization(
+                "Send an operator's token: `Authorization: Bearer trso_…`; `transire operator \
+                 create` makes one.",
+            )
+        })
+}
+
+/// Does an operation, and writes its answer.
+async fn serve(
+    found: &Found,
+    caller: Caller,
+    request: &Incoming<'_>,
+    service: &Service,
+    record: &Record,
+) -> Result<Response> {
+    let fields = given::read(found, request)?;
+    let headers = &request.head.parts.headers;
+    if found.route.effect == Effect::Makes
+        && let Some(key) = once::key(headers)?
+    {
+        return once::make(found, caller, fields, &key, service, record).await;
+    }
+    let call = service.call(&caller, &record.context);
+    once::check_unchanged(found, headers, service, &call).await?;
+    let answer = (found.route.run)(service, &call, fields).await?;
+    write(found, &answer)
+}
+
+/// Writes an answer, with a tag by which a change can name what it saw.
+pub(super) fn write(found: &Found, answer: &Value) -> Result<Response> {
+    let status = match found.route.effect {
+        Effect::Makes => StatusCode::CREATED,
+        Effect::Reads | Effect::Changes => StatusCode::OK,
+    };
+    let mut response = respond(status, answer)?;
+    if found.route.effect == Effect::Reads
+        && let Ok(tag) = HeaderValue::from_str(&once::tag(answer))
+    {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+fn method_not_allowed(methods: &[&str]) -> Response {
+    let mut response = of_text(
+        StatusCode::METHOD_NOT_ALLOWED,
+        openapi::method_not_allowed(),
+    );
+    if let Ok(allowed) = HeaderValue::from_str(&methods.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
+}

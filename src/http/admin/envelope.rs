@@ -1,0 +1,52 @@
+//! JSON answers, and problem details.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use super::error::answer;
+use crate::admin::{PROBLEM_TYPE, Problem};
+use crate::domain::{Error, Result};
+use crate::http::door;
+use crate::http::request::respond::{json, response};
+
+/// The JSON of the admin API.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Envelope;
+
+impl door::Envelope for Envelope {
+    fn refuse(&self, error: &Error, request_id: &str) -> Response {
+        let (status, retry_after) = answer(error.kind());
+        let title = status.canonical_reason().unwrap_or("Error");
+        let problem = Problem::of(error, status.as_u16(), title, request_id);
+        let body = json(&problem).unwrap_or_default();
+        let mut refused = response(status, HeaderValue::from_static(PROBLEM_TYPE), body);
+        let headers = refused.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static(r#"Bearer realm="transire admin""#);
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        refused
+    }
+}
+
+/// Answers with a JSON document, which no cache may keep: it may hold a secret.
+///
+/// # Errors
+/// `Internal` when it can't be written.
+pub(super) fn respond(status: StatusCode, body: &impl Serialize) -> Result<Response> {
+    let mut answer = of_text(status, json(body)?);
+    let headers = answer.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(answer)
+}
+
+/// Answers with the text of a JSON document.
+pub(super) fn of_text(status: StatusCode, text: impl Into<Body>) -> Response {
+    response(status, HeaderValue::from_static("application/json"), text)
+}

@@ -1,0 +1,113 @@
+//! Requests that are made once: `Idempotency-Key` for what is made, `If-Match` for what is changed.
+
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, header};
+use serde_json::Value;
+
+use super::door::write;
+use super::operations::Found;
+use crate::admin::routes::ROUTES;
+use crate::admin::{Given, Method};
+use crate::domain::{Error, ErrorKind, Noun, Result};
+use crate::http::request::Record;
+use crate::service::{Call, Caller, Service, content_hash};
+
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The most bytes of a key.
+const MAX_KEY_BYTES: usize = 255;
+
+/// Returns the key under which the request makes one thing.
+///
+/// # Errors
+/// `InvalidParameter` for a key that can't be taken.
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>> {
+    let Some(given) = headers.get(&IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let text = given.to_str().unwrap_or_default();
+    if text.is_empty() || text.len() > MAX_KEY_BYTES {
+        let why = format!("it is 1 to {MAX_KEY_BYTES} letters, digits and signs of ASCII");
+        return Err(Error::invalid_parameter("Idempotency-Key", why));
+    }
+    Ok(Some(text.to_owned()))
+}
+
+/// Makes a thing under a key. A repetition is answered with what is there, without its secret.
+///
+/// # Errors
+/// Those of the operation; `Replayed` for a key that came with another request.
+pub(super) async fn make(
+    found: &Found,
+    caller: Caller,
+    fields: Given,
+    key: &str,
+    service: &Service,
+    record: &Record,
+) -> Result<Response> {
+    let request = asked(found, &fields);
+    let caller = caller.making_once(key, &request, service.base.now());
+    let call = service.call(&caller, &record.context);
+    match (found.route.run)(service, &call, fields.clone()).await {
+        Err(error) if *error.kind() == ErrorKind::Replayed => {}
+        made => return write(found, &made?),
+    }
+    let before = service.access.made_before(&caller).await?;
+    let mut answer = (found.route.repeat)(service, &call, fields, before).await?;
+    if let Value::Object(fields) = &mut answer {
+        fields.insert("replayed".to_owned(), true.into());
+    }
+    write(found, &answer)
+}
+
+/// Returns all that a request asks for, as one text.
+fn asked(found: &Found, fields: &Given) -> String {
+    serde_json::json!([found.route.name, fields.pairs, fields.body]).to_string()
+}
+
+/// Refuses a change to something that isn't as its `If-Match` says.
+///
+/// # Errors
+/// `PreconditionFailed`, and those of the operation that shows it.
+pub(super) async fn check_unchanged(
+    found: &Found,
+    headers: &HeaderMap,
+    service: &Service,
+    call: &Call<'_>,
+) -> Result<()> {
+    let Some(wanted) = headers.get(header::IF_MATCH) else {
+        return Ok(());
+    };
+    let shows = ROUTES
+        .iter()
+        .find(|route| route.method == Method::Get && route.path == found.route.path);
+    let Some(shows) = shows else {
+        return Err(Error::invalid_parameter(
+            "If-Match",
+            "no GET shows what this operation changes",
+        ));
+    };
+    let fields = Given {
+        pairs: found.fields.clone(),
+        ..Given::default()
+    };
+    let now = tag(&(shows.run)(service, call, fields).await?);
+    let is_there = wanted.to_str().is_ok_and(|wanted| {
+        wanted
+            .split(',')
+            .any(|one| matches!(one.trim(), "*") || one.trim() == now)
+    });
+    if is_there {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::PreconditionFailed {
+            noun: Noun::Setting,
+        },
+        "It was changed since If-Match's ETag was given: read it again.",
+    ))
+}
+
+/// Returns the tag of an answer.
+pub(super) fn tag(answer: &Value) -> String {
+    format!("\"{}\"", content_hash(&answer.to_string()))
+}

@@ -1,0 +1,105 @@
+//! The table of operations, as log and metrics name them, and the one that a request asks for.
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+use crate::admin::routes::ROUTES;
+use crate::admin::{Effect, Route};
+use crate::domain::{Error, Result};
+use crate::http::request::OperationRow;
+use crate::service::Purpose;
+
+/// The beginning of the paths of all operations.
+pub(super) const BASE: &str = "/admin/v1";
+
+/// The operations, in the order of [`ROUTES`].
+pub(super) const OPERATIONS: &[OperationRow] = &rows();
+
+const fn rows() -> [OperationRow; ROUTES.len()] {
+    let mut rows = [OperationRow {
+        index: 0,
+        action: None,
+        product: "admin",
+        name: "",
+        counted_as: "admin.request",
+        purpose: Purpose::Read,
+    }; ROUTES.len()];
+    let mut index = 0;
+    while index < ROUTES.len() {
+        rows[index].index = index;
+        rows[index].name = ROUTES[index].name;
+        if !matches!(ROUTES[index].effect, Effect::Reads) {
+            rows[index].purpose = Purpose::Change;
+        }
+        index += 1;
+    }
+    rows
+}
+
+/// An operation that is asked for, and the fields that stand in its path.
+pub(super) struct Found {
+    pub(super) route: &'static Route,
+    pub(super) row: &'static OperationRow,
+    pub(super) fields: Vec<(String, String)>,
+}
+
+/// The answer to the search for an operation.
+pub(super) enum Search {
+    Found(Found),
+    /// The path has operations, by these methods.
+    OtherMethods(Vec<&'static str>),
+    Nothing,
+}
+
+/// Finds the operation of a method and a path, still encoded.
+///
+/// # Errors
+/// `MalformedRequest` for a path that can't be decoded.
+pub(super) fn find(method: &Method, path: &str) -> Result<Search> {
+    let Some(path) = path.strip_prefix(BASE) else {
+        return Ok(Search::Nothing);
+    };
+    let mut others = Vec::new();
+    for (route, row) in ROUTES.iter().zip(OPERATIONS) {
+        let Some(fields) = matched(route.path, path)? else {
+            continue;
+        };
+        if route.method.name() == method.as_str() {
+            return Ok(Search::Found(Found { route, row, fields }));
+        }
+        others.push(route.method.name());
+    }
+    Ok(if others.is_empty() {
+        Search::Nothing
+    } else {
+        others.sort_unstable();
+        others.dedup();
+        Search::OtherMethods(others)
+    })
+}
+
+/// Returns the fields of a path that is one of the pattern's. A fixed word goes before a field:
+/// the table has its pattern first.
+fn matched(pattern: &str, path: &str) -> Result<Option<Vec<(String, String)>>> {
+    let (mut parts, mut fields) = (path.split('/'), Vec::new());
+    for wanted in pattern.split('/') {
+        let Some(part) = parts.next() else {
+            return Ok(None);
+        };
+        let name = wanted
+            .strip_prefix('{')
+            .and_then(|name| name.strip_suffix('}'));
+        match name {
+            Some(_) if part.is_empty() => return Ok(None),
+            Some(name) => {
+                let value = percent_decode_str(part).decode_utf8().map_err(|_| {
+                    Error::malformed_request("The path holds bytes that are no UTF-8.")
+                })?;
+                fields.push((name.to_owned(), value.into_owned()));
+            }
+            None if wanted == part => {}
+            None => return Ok(None),
+        }
+    }
+    Ok(parts.next().is_none().then_some(fields))
+}
