@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::listing::Listing;
+use super::method::Method;
 use super::operation::{Effect, Operation};
-use super::route::Method;
 use super::text::{AccountText, Grant, GrantOrDefault, OrDefault, Text};
 use crate::domain::Result;
 use crate::service::{Call, Service};

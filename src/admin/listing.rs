@@ -144,7 +144,9 @@ fn fits(value: &Value, wanted: &str) -> bool {
         Value::String(text) => text == wanted,
         Value::Array(values) => values.iter().any(|value| fits(value, wanted)),
         Value::Null => wanted.is_empty(),
-        Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string() == wanted,
+        Value::Bool(flag) => wanted.parse() == Ok(*flag),
+        Value::Number(number) => number.to_string() == wanted,
+        Value::Object(_) => false,
     }
 }
 

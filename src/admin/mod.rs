@@ -9,6 +9,7 @@
 
 mod accounts;
 mod listing;
+mod method;
 mod operation;
 mod problem;
 mod route;
@@ -18,8 +19,9 @@ mod users;
 
 pub use self::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
 pub use self::listing::{Listing, MAX_ITEMS, Page, Selection};
+pub use self::method::Method;
 pub use self::operation::{Effect, Operation};
 pub use self::problem::{PROBLEM_TYPE, Problem};
-pub use self::route::{Description, Given, Method, Route};
+pub use self::route::{Description, Given, Route};
 pub use self::text::{AccountText, Grant, GrantOrDefault, OrDefault, Text};
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

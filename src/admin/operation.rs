@@ -1,4 +1,4 @@
-//! What every operation has.
+//! The contract of an operation.
 
 use std::future::Future;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::route::Method;
+use super::method::Method;
 use crate::domain::{Error, Result};
 use crate::service::{Call, Service};
 

@@ -11,6 +11,7 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::listing::{Listing, MAX_ITEMS, Page, Selection};
+use super::method::Method;
 use super::operation::{Effect, Operation};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::{Call, Service};
@@ -18,39 +19,6 @@ use crate::views::View;
 
 /// The items of a page whose request names no limit.
 const DEFAULT_ITEMS: usize = 100;
-
-/// A method of HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// It reads.
-    Get,
-    /// It makes something, or does something.
-    Post,
-    /// It changes the fields that it has.
-    Patch,
-    /// It sets what is there, whatever was there before.
-    Put,
-    /// It deletes.
-    Delete,
-}
-
-impl Method {
-    /// Returns the word at the wire.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Patch => "PATCH",
-            Self::Put => "PUT",
-            Self::Delete => "DELETE",
-        }
-    }
-
-    /// Tells whether fields stand in a body; otherwise they stand in the query.
-    pub fn has_body(self) -> bool {
-        matches!(self, Self::Post | Self::Patch | Self::Put)
-    }
-}
 
 /// The fields that a request gives.
 #[derive(Clone, Debug, Default)]
@@ -66,8 +34,8 @@ type Answering<'a> = Pin<Box<dyn Future<Output = Result<Value>> + Send + 'a>>;
 /// An operation as HTTP has it.
 #[derive(Clone, Copy)]
 pub struct Route {
-    /// The name of the operation, such as `CreateUser`.
-    pub name: &'static str,
+    /// The name of the operation in the audit, such as `admin:CreateUser`.
+    pub audited_as: &'static str,
     /// The noun that it is about, such as `Users`.
     pub noun: &'static str,
     /// The method.
@@ -97,10 +65,17 @@ pub struct Description {
 }
 
 impl Route {
+    /// Returns the name of the operation, such as `CreateUser`.
+    pub fn name(&self) -> &'static str {
+        self.audited_as
+            .split_once(':')
+            .map_or(self.audited_as, |(_, name)| name)
+    }
+
     /// Returns the route of an operation.
-    pub(super) const fn of<O: Operation>(noun: &'static str, name: &'static str) -> Self {
+    pub(super) const fn of<O: Operation>(noun: &'static str, audited_as: &'static str) -> Self {
         Self {
-            name,
+            audited_as,
             noun,
             method: O::METHOD,
             path: O::PATH,
@@ -112,9 +87,9 @@ impl Route {
     }
 
     /// Returns the route of a list.
-    pub(super) const fn listing<L: Listing>(noun: &'static str, name: &'static str) -> Self {
+    pub(super) const fn listing<L: Listing>(noun: &'static str, audited_as: &'static str) -> Self {
         Self {
-            name,
+            audited_as,
             noun,
             method: Method::Get,
             path: L::PATH,

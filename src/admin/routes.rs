@@ -8,8 +8,8 @@ macro_rules! routes {
     ($($noun:literal: list [$($list:ident)*] do [$($operation:ident)*];)+) => {
         /// All operations.
         pub const ROUTES: &[Route] = &[$(
-            $(Route::listing::<$list>($noun, stringify!($list)),)*
-            $(Route::of::<$operation>($noun, stringify!($operation)),)*
+            $(Route::listing::<$list>($noun, concat!("admin:", stringify!($list))),)*
+            $(Route::of::<$operation>($noun, concat!("admin:", stringify!($operation))),)*
         )+];
     };
 }

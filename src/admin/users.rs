@@ -6,8 +6,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::listing::Listing;
+use super::method::Method;
 use super::operation::{Effect, Operation, of_named, shown};
-use super::route::Method;
 use super::text::AccountText;
 use crate::domain::Result;
 use crate::domain::identity::UserState;

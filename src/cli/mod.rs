@@ -19,6 +19,7 @@ mod credential;
 mod data;
 mod examples;
 mod failure;
+mod global;
 mod group;
 mod health;
 mod import;
@@ -34,23 +35,27 @@ mod output;
 mod policy;
 mod process;
 mod registry_config;
+mod remote;
 mod repository;
 mod revoke;
 mod role;
 mod service_account;
+mod session;
 mod traces;
 mod user;
 
 pub use self::process::command;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use self::confirm::Question;
 use self::failure::{Ended, Failure, Teller, log_in_its_form};
+use self::global::Global;
 use self::output::Output;
-use crate::config::{Arguments, DatabaseUrl, Listen, Log, Settings};
+use self::session::Session;
+use crate::config::{Listen, Log, Settings};
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, Result};
 use crate::mock::Mock;
@@ -79,43 +84,6 @@ pub struct Cli {
     command: Command,
     #[arg(skip)]
     question: Question,
-}
-
-#[derive(Args)]
-#[command(next_help_heading = "Global options")]
-struct Global {
-    /// The folder of the SQLite database and the master key. [default: ./transire-data]
-    #[arg(long, global = true, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// The settings file, in TOML.
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// A PostgreSQL database instead of SQLite: postgres://USER@HOST/NAME, without a password.
-    #[arg(long, global = true, value_name = "URL")]
-    database: Option<String>,
-    #[command(flatten)]
-    output: output::Options,
-    /// Don't ask before what can't be undone. Without a terminal nothing is asked either.
-    #[arg(long, global = true)]
-    yes: bool,
-}
-
-impl Global {
-    /// Returns those that go over the settings.
-    fn arguments(&self) -> Result<Arguments, Failure> {
-        let database = self
-            .database
-            .as_deref()
-            .map(DatabaseUrl::from_argument)
-            .transpose()
-            .map_err(Failure::Usage)?;
-        Ok(Arguments {
-            config: self.config.clone(),
-            data_dir: self.data_dir.clone(),
-            database,
-            listen: None,
-        })
-    }
 }
 
 #[derive(Subcommand)]
@@ -331,7 +299,7 @@ impl Cli {
                 .await?
                 .map_err(Failure::Stopped),
             command => signals
-                .unless_told(Box::pin(run_to_its_end(settings, &global.output, command)))
+                .unless_told(Box::pin(run_to_its_end(settings, &global, command)))
                 .await
                 .map_err(Failure::Stopped)?,
         }
@@ -374,46 +342,58 @@ async fn run_without_data(
 /// Runs a command that ends by itself.
 async fn run_to_its_end(
     settings: &Settings,
-    options: &output::Options,
+    global: &Global,
     command: Command,
 ) -> Result<(), Failure> {
-    let output = Output::new(options);
+    let output = Output::new(&global.output);
     match command {
         Command::Init(_) => return Ok(data::init(settings, &output).await?),
         Command::Data(command) => return data::run(settings, command, &output).await,
         Command::Health(asked) => return Ok(health::run(settings, &asked, &output).await?),
         _ => {}
     }
-    let service = open(settings, Open::Command).await?;
-    let request = RequestContext::operator(service.base.request_id());
-    let context = Context {
-        service,
-        operator: Caller::local_operator(Some(os_user())),
-        request,
-        output,
+    let session = match global.remote()? {
+        Some(remote) => Session::Remote(remote, output),
+        None => {
+            let service = open(settings, Open::Command).await?;
+            let request = RequestContext::operator(service.base.request_id());
+            Session::Local(Box::new(Context {
+                service,
+                operator: Caller::local_operator(Some(os_user())),
+                request,
+                output,
+            }))
+        }
     };
-    let mut denied = false;
-    let answer = |ended| denied = matches!(ended, Ended::Denied);
+    let outcome = run_in(&session, command).await;
+    if let Session::Local(context) = &session {
+        context.service.ledger.close().await;
+    }
+    outcome?.answer()
+}
+
+/// Runs a command on the data, or at a service.
+async fn run_in(session: &Session, command: Command) -> Result<Ended> {
     let done = match command {
-        Command::Operator(command) => operator::run(&context, command).await,
-        Command::Account(command) => account::run(&context, command).await,
-        Command::AccessKey(command) => access_key::run(&context, command).await,
-        Command::User(command) => user::run(&context, command).await,
-        Command::Group(command) => group::run(&context, command).await,
-        Command::Role(command) => role::run(&context, command).await.map(answer),
-        Command::Policy(command) => policy::run(&context, command).await.map(answer),
-        Command::OidcProvider(command) => oidc_provider::run(&context, command).await,
-        Command::Revoke(command) => revoke::run(&context, command).await,
-        Command::Instance(command) => instance::run(&context, command).await,
-        Command::Namespace(command) => namespace::run(&context, command).await,
-        Command::Repository(command) => repository::run(&context, command).await,
-        Command::AllowList(command) => allow_list::run(&context, command).await,
-        Command::Credential(command) => credential::run(&context, command).await,
-        Command::Import(command) => import::run(&context, command).await.map(answer),
-        Command::ServiceAccount(command) => service_account::run(&context, command).await,
-        Command::Keys(command) => keys::run(&context, command).await,
-        Command::Audit(command) => audit::run(&context, command).await,
-        Command::RegistryConfig(command) => registry_config::run(&context, command).await,
+        Command::Operator(command) => operator::run(session.data()?, command).await,
+        Command::Account(command) => account::run(session, command).await,
+        Command::AccessKey(command) => access_key::run(session.data()?, command).await,
+        Command::User(command) => user::run(session, command).await,
+        Command::Group(command) => group::run(session.data()?, command).await,
+        Command::Role(command) => return role::run(session.data()?, command).await,
+        Command::Policy(command) => return policy::run(session.data()?, command).await,
+        Command::OidcProvider(command) => oidc_provider::run(session.data()?, command).await,
+        Command::Revoke(command) => revoke::run(session.data()?, command).await,
+        Command::Instance(command) => instance::run(session.data()?, command).await,
+        Command::Namespace(command) => namespace::run(session.data()?, command).await,
+        Command::Repository(command) => repository::run(session.data()?, command).await,
+        Command::AllowList(command) => allow_list::run(session.data()?, command).await,
+        Command::Credential(command) => credential::run(session.data()?, command).await,
+        Command::Import(command) => return import::run(session.data()?, command).await,
+        Command::ServiceAccount(command) => service_account::run(session.data()?, command).await,
+        Command::Keys(command) => keys::run(session.data()?, command).await,
+        Command::Audit(command) => audit::run(session.data()?, command).await,
+        Command::RegistryConfig(command) => registry_config::run(session.data()?, command).await,
         Command::Serve { .. }
         | Command::Health(_)
         | Command::Init(_)
@@ -424,7 +404,5 @@ async fn run_to_its_end(
         | Command::Config(_)
         | Command::Manual(_) => Ok(()),
     };
-    context.service.ledger.close().await;
-    done?;
-    if denied { Err(Failure::Denied) } else { Ok(()) }
+    done.map(|()| Ended::Done)
 }

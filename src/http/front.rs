@@ -136,23 +136,12 @@ impl Server {
 
     /// Serves one request at the door that it is for.
     async fn serve_doors(&self, request: Request, arrival: Arrival) -> Served {
-        let Arrival {
-            peer,
-            transport,
-            surface,
-        } = arrival;
         let began = Instant::now();
         let (parts, body) = request.into_parts();
         let settings = self.settings.load_full();
         let proxies = &settings.trusted_proxies;
-        let client = address::client(peer, &parts.headers, proxies);
-        let secure = address::came_by_tls(peer, transport, &parts.headers, proxies);
-        let mut exchange = Exchange {
-            door: AnyDoor::unknown(),
-            record: Record::new(self.service.base.request_id(), client, secure),
-            has_operators: surface == Surface::Operators || settings.admin_public,
-            has_clients: surface == Surface::Clients,
-        };
+        let peer = arrival.peer;
+        let mut exchange = self.begin(&parts, arrival, &settings);
         let shared = self.shared(&settings);
         let span = trace::begin(&parts.headers, peer, proxies);
         let answering = unless_panic(self.answer(&parts, body, &shared, &mut exchange));
@@ -194,6 +183,24 @@ impl Server {
         Served {
             response,
             is_authenticated: record.is_authenticated(),
+        }
+    }
+
+    /// Begins the exchange of a request, before anything of it is believed.
+    fn begin(&self, parts: &Parts, arrival: Arrival, settings: &Settings) -> Exchange {
+        let Arrival {
+            peer,
+            transport,
+            surface,
+        } = arrival;
+        let proxies = &settings.trusted_proxies;
+        let client = address::client(peer, &parts.headers, proxies);
+        let secure = address::came_by_tls(peer, transport, &parts.headers, proxies);
+        Exchange {
+            door: AnyDoor::unknown(),
+            record: Record::new(self.service.base.request_id(), client, secure),
+            has_operators: surface == Surface::Operators || settings.admin_public,
+            has_clients: surface == Surface::Clients,
         }
     }
 
@@ -285,12 +292,9 @@ impl Server {
         exchange.door.check_host(&head)?;
         is_signed_once?;
 
-        if let BodyRule::Proved { .. } = rule {
-            let Exchange { door, record, .. } = exchange;
-            door.prove(&head, shared, record).await?;
-        }
         let preview = match rule {
             BodyRule::Signed { .. } if !body.is_end_stream() => self.admit(&head, exchange).await?,
+            BodyRule::Proved { .. } => exchange.prove(&head, shared).await?,
             _ => None,
         };
         let access_key_id = preview.map_or("", |preview| preview.access_key_id);
@@ -404,6 +408,16 @@ struct Exchange {
 }
 
 impl Exchange {
+    /// Has the door prove the caller by the head alone.
+    async fn prove<'a>(
+        &mut self,
+        head: &Head<'_>,
+        shared: &Shared<'_>,
+    ) -> Result<Option<sign::Preview<'a>>> {
+        let Self { door, record, .. } = self;
+        door.prove(head, shared, record).await.map(|()| None)
+    }
+
     /// Chooses the door, by what is known so far; fails when the request is signed in two ways.
     fn open(&mut self, head: &Head<'_>) -> Result<()> {
         let choice = doors::choose(head);

@@ -143,8 +143,11 @@ async fn actions_are_counted_by_their_names_and_what_is_not_served_without_one()
         server
             .serve(
                 app.tencent(action, &serde_json::json!({})).request(),
-                [192, 0, 2, 1].into(),
-                transire::http::Transport::Plain,
+                transire::http::Arrival {
+                    peer: [192, 0, 2, 1].into(),
+                    transport: transire::http::Transport::Plain,
+                    surface: transire::http::Surface::Clients,
+                },
             )
             .await;
     }

@@ -266,7 +266,7 @@ impl Output {
         let mut table = table();
         for (name, value) in fields {
             // A second line is indented below the first, so it can't pass for another field.
-            table.add_row([name.to_owned(), escape_lines(&cell(&value)).into_owned()]);
+            table.add_row([name.to_owned(), escape_lines(&field(&value)).into_owned()]);
         }
         table.to_string()
     }
@@ -288,6 +288,16 @@ fn table() -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table
+}
+
+/// Returns a field's value: a list of texts has one below the other.
+fn field(value: &Value) -> String {
+    let texts: Option<Vec<_>> = value
+        .as_array()
+        .filter(|values| !values.is_empty())
+        .map(|values| values.iter().map(Value::as_str).collect())
+        .unwrap_or_default();
+    texts.map_or_else(|| cell(value), |lines| lines.join("\n"))
 }
 
 fn cell(value: &Value) -> String {

@@ -2,9 +2,8 @@
 
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use serde_json::Value;
 
-use super::envelope::{Envelope, of_text, respond};
+use super::envelope::{Envelope, of_text, write};
 use super::operations::{BASE, Found, OPERATIONS, Search, find};
 use super::{given, once, openapi};
 use crate::admin::Effect;
@@ -18,6 +17,9 @@ use crate::service::{AuditAction, Caller, Service};
 
 /// The path of the API's description, for which nobody has to log in.
 const DESCRIPTION: &str = "/admin/openapi.json";
+
+/// The name in the audit of a request that was refused before its operation was known.
+const UNKNOWN: &str = "admin:request";
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -90,8 +92,9 @@ impl Door for Admin {
         serve(&found, caller, &request, shared.service, record).await
     }
 
-    fn audited_action(&self, _: &Head<'_>, _: &Record) -> Option<AuditAction> {
-        Some(AuditAction::AdminRequest)
+    fn audited_action(&self, _: &Head<'_>, record: &Record) -> Option<AuditAction> {
+        let operation = record.operation.map(|operation| operation.counted_as);
+        Some(AuditAction::Operation(operation.unwrap_or(UNKNOWN)))
     }
 
     fn complete(&self, _: &Head<'_>, _: &Shared<'_>, record: &Record, response: &mut Response) {
@@ -164,22 +167,7 @@ async fn serve(
     let call = service.call(&caller, &record.context);
     once::check_unchanged(found, headers, service, &call).await?;
     let answer = (found.route.run)(service, &call, fields).await?;
-    write(found, &answer)
-}
-
-/// Writes an answer, with a tag by which a change can name what it saw.
-pub(super) fn write(found: &Found, answer: &Value) -> Result<Response> {
-    let status = match found.route.effect {
-        Effect::Makes => StatusCode::CREATED,
-        Effect::Reads | Effect::Changes => StatusCode::OK,
-    };
-    let mut response = respond(status, answer)?;
-    if found.route.effect == Effect::Reads
-        && let Ok(tag) = HeaderValue::from_str(&once::tag(answer))
-    {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    Ok(response)
+    write(found.route.effect, &answer)
 }
 
 fn method_not_allowed(methods: &[&str]) -> Response {

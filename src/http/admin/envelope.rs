@@ -4,12 +4,14 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::error::answer;
-use crate::admin::{PROBLEM_TYPE, Problem};
+use crate::admin::{Effect, PROBLEM_TYPE, Problem};
 use crate::domain::{Error, Result};
 use crate::http::door;
 use crate::http::request::respond::{json, response};
+use crate::service::content_hash;
 
 /// The JSON of the admin API.
 #[derive(Clone, Copy, Debug)]
@@ -49,4 +51,27 @@ pub(super) fn respond(status: StatusCode, body: &impl Serialize) -> Result<Respo
 /// Answers with the text of a JSON document.
 pub(super) fn of_text(status: StatusCode, text: impl Into<Body>) -> Response {
     response(status, HeaderValue::from_static("application/json"), text)
+}
+
+/// Writes an answer, with a tag by which a change can name what it saw.
+///
+/// # Errors
+/// `Internal` when it can't be written.
+pub(super) fn write(effect: Effect, answer: &Value) -> Result<Response> {
+    let status = match effect {
+        Effect::Makes => StatusCode::CREATED,
+        Effect::Reads | Effect::Changes => StatusCode::OK,
+    };
+    let mut response = respond(status, answer)?;
+    if effect == Effect::Reads
+        && let Ok(tag) = HeaderValue::from_str(&tag(answer))
+    {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// Returns the tag of an answer.
+pub(super) fn tag(answer: &Value) -> String {
+    format!("\"{}\"", content_hash(&answer.to_string()))
 }

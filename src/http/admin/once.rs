@@ -4,13 +4,13 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, header};
 use serde_json::Value;
 
-use super::door::write;
+use super::envelope::{tag, write};
 use super::operations::Found;
 use crate::admin::routes::ROUTES;
 use crate::admin::{Given, Method};
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::http::request::Record;
-use crate::service::{Call, Caller, Service, content_hash};
+use crate::service::{Call, Caller, Service};
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The most bytes of a key.
@@ -49,19 +49,19 @@ pub(super) async fn make(
     let call = service.call(&caller, &record.context);
     match (found.route.run)(service, &call, fields.clone()).await {
         Err(error) if *error.kind() == ErrorKind::Replayed => {}
-        made => return write(found, &made?),
+        made => return write(found.route.effect, &made?),
     }
     let before = service.access.made_before(&caller).await?;
     let mut answer = (found.route.repeat)(service, &call, fields, before).await?;
     if let Value::Object(fields) = &mut answer {
         fields.insert("replayed".to_owned(), true.into());
     }
-    write(found, &answer)
+    write(found.route.effect, &answer)
 }
 
 /// Returns all that a request asks for, as one text.
 fn asked(found: &Found, fields: &Given) -> String {
-    serde_json::json!([found.route.name, fields.pairs, fields.body]).to_string()
+    serde_json::json!([found.route.audited_as, fields.pairs, fields.body]).to_string()
 }
 
 /// Refuses a change to something that isn't as its `If-Match` says.
@@ -105,9 +105,4 @@ pub(super) async fn check_unchanged(
         },
         "It was changed since If-Match's ETag was given: read it again.",
     ))
-}
-
-/// Returns the tag of an answer.
-pub(super) fn tag(answer: &Value) -> String {
-    format!("\"{}\"", content_hash(&answer.to_string()))
 }

@@ -36,7 +36,7 @@ pub fn document() -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "transire admin API",
-            "description": "Administers a transire service. docs/admin-api.md tells how.",
+            "description": "The operations of operators; docs/admin-api.md tells how to use them.",
             "version": version::VERSION,
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
@@ -86,9 +86,9 @@ fn operation(route: &Route, described: &Description) -> Value {
         }));
     }
     let mut operation = json!({
-        "operationId": route.name,
+        "operationId": route.name(),
         "tags": [route.noun],
-        "summary": summary(&takes, route.name),
+        "summary": summary(&takes, route.name()),
         "parameters": parameters,
         "responses": responses(route, described),
     });
@@ -172,8 +172,7 @@ fn list_parameters(described: &Description, fields: &Map<String, Value>) -> Vec<
             false,
             &json!({
                 "type": "string",
-                "description": "The column by which items are sorted; `-` before it begins with the \
-                                largest.",
+                "description": "The column of the order; `-` before it begins with the largest.",
                 "enum": described.columns.iter()
                     .flat_map(|column| [(*column).to_owned(), format!("-{column}")])
                     .collect::<Vec<_>>(),

@@ -21,13 +21,14 @@ const fn rows() -> [OperationRow; ROUTES.len()] {
         action: None,
         product: "admin",
         name: "",
-        counted_as: "admin.request",
+        counted_as: "",
         purpose: Purpose::Read,
     }; ROUTES.len()];
     let mut index = 0;
     while index < ROUTES.len() {
         rows[index].index = index;
-        rows[index].name = ROUTES[index].name;
+        rows[index].name = ROUTES[index].audited_as;
+        rows[index].counted_as = ROUTES[index].audited_as;
         if !matches!(ROUTES[index].effect, Effect::Reads) {
             rows[index].purpose = Purpose::Change;
         }

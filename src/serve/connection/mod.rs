@@ -131,6 +131,14 @@ impl Connections {
         }
     }
 
+    fn arrival(&self, peer: SocketAddr, transport: Transport) -> Arrival {
+        Arrival {
+            peer: peer.ip(),
+            transport,
+            surface: self.surface,
+        }
+    }
+
     async fn serve_stream(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -150,11 +158,7 @@ impl Connections {
         };
         let mut answerer = answerer(
             Arc::clone(&self.server),
-            Arrival {
-                peer: peer.ip(),
-                transport,
-                surface: self.surface,
-            },
+            self.arrival(peer, transport),
             Arc::clone(activity),
         );
         if version == HttpVersion::Http2 {

@@ -11,7 +11,7 @@ macro_rules! actions {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum AuditAction {
             $(#[doc = $meaning] $variant,)+
-            /// A refused call of an operation of a cloud's API, as its product and name:
+            /// A refused call of an operation of an API, as its product and name:
             /// `tcr:CreateInstanceToken`.
             Operation(&'static str),
         }
@@ -274,10 +274,6 @@ actions! {
          stayed as they were are null.",
         by "`oidc-provider update`",
         detail "`account`, `oidc_provider`, `keys`, `audiences`, `algorithms`";
-    AdminRequest = "admin.request":
-        "An operator's request at the admin API was refused, or a stranger's.",
-        by "`/admin/v1/…`",
-        detail "`cause`, `claimed`";
     OperatorCreate = "operator.create":
         "An operator was made.",
         by "`operator create`",
