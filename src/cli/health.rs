@@ -45,7 +45,7 @@ pub(super) async fn run(settings: &Settings, asked: &Health, output: &Output) ->
 ///
 /// # Errors
 /// `Misconfigured` where none does.
-fn own_url(settings: &Settings) -> Result<String> {
+pub(super) fn own_url(settings: &Settings) -> Result<String> {
     let has_tls = settings.tls.certificate_file.is_some();
     match settings.metrics_listen {
         Some(place) => Ok(format!("http://{}", reached_at(place.address()))),

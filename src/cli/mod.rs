@@ -17,6 +17,7 @@ mod config;
 mod confirm;
 mod credential;
 mod data;
+mod doctor;
 mod examples;
 mod failure;
 mod global;
@@ -41,6 +42,7 @@ mod revoke;
 mod role;
 mod service_account;
 mod session;
+mod status;
 mod traces;
 mod user;
 
@@ -97,6 +99,11 @@ enum Command {
     },
     /// Ask a running service whether it is ready; the exit status is 0 if it is.
     Health(health::Health),
+    /// Show the version, the schema, the database, the issuer, the replicas that run, and warnings.
+    Status,
+    /// Examine the service and its surroundings: each check, whether it is ok, and the next step.
+    /// The exit status is 1 where a check finds a fault.
+    Doctor,
     /// Set up a new store: its master key, CA and issuer. An existing store stays as it is.
     ///
     /// With --config and a file that isn't there, or with an option of this command, it writes the
@@ -350,6 +357,7 @@ async fn run_to_its_end(
         Command::Init(_) => return Ok(data::init(settings, &output).await?),
         Command::Data(command) => return data::run(settings, command, &output).await,
         Command::Health(asked) => return Ok(health::run(settings, &asked, &output).await?),
+        Command::Doctor => return doctor::run(settings, &output).await,
         _ => {}
     }
     let session = match global.remote()? {
@@ -394,8 +402,10 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::Keys(command) => keys::run(session.data()?, command).await,
         Command::Audit(command) => audit::run(session.data()?, command).await,
         Command::RegistryConfig(command) => registry_config::run(session.data()?, command).await,
+        Command::Status => status::run(session.data()?).await,
         Command::Serve { .. }
         | Command::Health(_)
+        | Command::Doctor
         | Command::Init(_)
         | Command::Quickstart(_)
         | Command::Mock(_)

@@ -33,3 +33,20 @@ pub async fn ask(base: &str, ca_file: Option<PathBuf>) -> Result<()> {
         String::from_utf8_lossy(answer.body()).trim_end()
     )))
 }
+
+/// Asks for a token at a service's URL without saying for what, and returns the status of the
+/// answer: the service answers 400.
+///
+/// # Errors
+/// `Misconfigured` when nobody answers.
+pub async fn token_endpoint(base: &str, ca_file: Option<PathBuf>) -> Result<StatusCode> {
+    let url = Url::parse(&format!("{}/token", base.trim_end_matches('/')))
+        .map_err(|error| Error::invalid_parameter("public_url", error.to_string()))?;
+    let answer = outgoing(ca_file)
+        .get(&url, HeaderMap::new(), MAX_ANSWER)
+        .await
+        .map_err(|failure| {
+            Error::misconfigured(format!("{url} does not answer")).caused_by(failure)
+        })?;
+    Ok(answer.status())
+}

@@ -93,7 +93,7 @@ impl Tls {
     }
 
     /// Returns when the certificate in use ends.
-    pub(super) fn expires_at(&self) -> Option<Timestamp> {
+    pub fn expires_at(&self) -> Option<Timestamp> {
         let millis = self.expires_at.load(Ordering::Relaxed);
         (millis != i64::MAX).then(|| Timestamp::from_unix_millis(millis))
     }

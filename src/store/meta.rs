@@ -13,6 +13,8 @@ statements! { "meta";
     PUT_IF_ABSENT = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     REPLACE = "UPDATE meta SET value = $3 WHERE name = $1 AND value = $2";
     HOLD = "UPDATE meta SET value = value WHERE name = $1 AND value = $2";
+    LIST = "SELECT name, value FROM meta WHERE name LIKE $1 ORDER BY name";
+    DELETE = "DELETE FROM meta WHERE name = $1";
     PUT = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = \
            excluded.value";
 }
@@ -73,6 +75,26 @@ pub async fn find_text(store: &Store, name: &str) -> Result<Option<String>> {
     String::from_utf8(row.bytes("value")?)
         .map(Some)
         .map_err(|error| row.unreadable("value", error))
+}
+
+/// Returns the values whose names begin so, each with its name. The beginning has no `%` and no
+/// `_`.
+///
+/// # Errors
+///
+/// As [`find`].
+pub async fn list(store: &Store, beginning: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    let rows = store
+        .query(LIST, vec![format!("{beginning}%").into()])
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.text("name")?, row.bytes("value")?)))
+        .collect()
+}
+
+/// Deletes a value, if it is there.
+pub fn delete(name: &str) -> Part {
+    Part::of([Guarded::unguarded(DELETE, vec![name.into()])])
 }
 
 /// Sets a value for the first time; `AlreadyExists`, and nothing else of the write happens, when

@@ -42,6 +42,7 @@ pub mod user;
 pub mod wrapped;
 
 mod breaker;
+mod facts;
 mod migrate;
 mod nouns;
 mod part;
@@ -75,6 +76,7 @@ use portable::{Batch, Hold, Piece, Table};
 use row::{Row, Statement, Value};
 use write::Steps;
 
+pub use facts::DatabaseFacts;
 pub use nouns::Entity;
 pub use operation::Operation;
 pub use part::{Part, WrappedPart};
@@ -169,6 +171,10 @@ trait Driver: Send + Sync {
     fn fill(&self, batch: Batch) -> Answer<'_, ()>;
     /// Says whether reads and writes are possible as far as that can be told without writing.
     fn check(&self) -> Answer<'_, ()>;
+    /// Says what database it is, how large, and what time it has.
+    fn facts(&self) -> Answer<'_, DatabaseFacts> {
+        Box::pin(async { Ok(DatabaseFacts::default()) })
+    }
     /// Reads rows by the side of all other reads, so that those that hang don't hold it up;
     /// dropped, it leaves nothing.
     fn probe(&self, statement: Statement) -> Answer<'_, Vec<Row>> {
@@ -353,6 +359,21 @@ impl Store {
             .call(Call::Read, self.0.driver.check())
             .await
             .is_ok()
+    }
+
+    /// Asks the database what it is, how large, and what time it has.
+    ///
+    /// # Errors
+    ///
+    /// `StoreUnavailable` when the database doesn't answer.
+    pub async fn facts(&self) -> Result<DatabaseFacts> {
+        let breaker = &self.0.breaker;
+        breaker.call(Call::Read, self.0.driver.facts()).await
+    }
+
+    /// Returns the number of steps that the schema of this program has.
+    pub fn schema() -> usize {
+        migrate::MIGRATIONS.len()
     }
 
     /// Reads rows.

@@ -51,6 +51,7 @@ mod access_key;
 mod account;
 mod allow_list;
 mod audit;
+mod check;
 mod credential;
 mod explained;
 mod fixed_password;
@@ -67,12 +68,14 @@ mod repository;
 mod role;
 mod service_account;
 mod state;
+mod status;
 mod user;
 
 pub use self::access_key::AccessKey;
 pub use self::account::{Account, ChangedAccount, NewAccount, grant_name};
 pub use self::allow_list::AllowEntry;
 pub use self::audit::AuditEvent;
+pub use self::check::Check;
 pub use self::credential::Credential;
 pub use self::explained::{Decision, Explained, ExplainedRequest, HeldRight, RightHolder, Step};
 pub use self::fixed_password::FixedPassword;
@@ -90,6 +93,7 @@ pub use self::role::Role;
 pub use self::service_account::ServiceAccount;
 pub use self::state::{DeletedPrincipal, State};
 pub use self::user::{NewUser, User};
+pub use self::status::Status;
 
 #[cfg(test)]
 mod tests {

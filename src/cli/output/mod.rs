@@ -180,6 +180,18 @@ impl Output {
         self.one(fields)
     }
 
+    /// Prints one object that can be read again; for people its lists stand one below the other.
+    ///
+    /// # Errors
+    /// As [`Output::show`].
+    pub(super) fn show_view<V: View>(&self, view: &V) -> Result<()> {
+        let values = view.values().into_iter().map(|value| match value {
+            Value::Array(items) => self.lines(items.iter().map(cell)),
+            value => value,
+        });
+        self.show(V::COLUMNS.iter().copied().zip(values).collect())
+    }
+
     /// Prints a list; the columns are the fields of its items.
     ///
     /// # Errors

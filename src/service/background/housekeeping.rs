@@ -15,6 +15,7 @@ impl Service {
     pub(in crate::service) async fn run_housekeeping(&self) {
         let (mut ran_at, mut ran_at_uptime) = (self.base.now(), self.base.clock.uptime());
         self.memory.learn_ids().await;
+        self.announce().await;
         loop {
             // The wall clock decides what ends, and it may jump: it is read often, and a minute of
             // either clock is enough. After it was set back, the process's own time goes on.
@@ -39,9 +40,17 @@ impl Service {
         self.registry.upstream.imports.forget(now);
     }
 
+    async fn announce(&self) {
+        warn(
+            "this replica can't be listed",
+            self.operations.announce_replica().await,
+        );
+    }
+
     /// Does what is due: each task, whatever became of those before it.
     async fn renew(&self) {
         self.memory.learn_ids().await;
+        self.announce().await;
         self.keys.load_master_keys();
         if let Err(error) = self.keys.resume_rotation().await {
             tracing::error!(

@@ -8,7 +8,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use crate::domain::clock::Timestamp;
+use crate::domain::operator::OperatorPermission;
 use crate::domain::{ErrorKind, Result};
+use crate::service::call::Call;
 use crate::service::keys::Keys;
 use crate::token::SigningKey;
 
@@ -103,6 +105,11 @@ pub struct Warning {
 }
 
 impl Warning {
+    /// Tells whether something fails soon, or fails already.
+    pub fn is_urgent(&self) -> bool {
+        self.urgency == Urgency::Error
+    }
+
     fn is_of(&self, (kind, subject, urgency): &(WarningKind, String, Urgency)) -> bool {
         (self.kind, &self.subject, self.urgency) == (*kind, subject, *urgency)
     }
@@ -275,6 +282,25 @@ impl Keys {
     /// `Internal` for a progress of the master key that can't be read, and those of the store. The
     /// warnings that can be found are replaced all the same.
     pub async fn refresh_warnings(&self) -> Result<()> {
+        let (warnings, found) = self.look_for_warnings().await;
+        // Known warnings are logged even without the database.
+        self.warnings.replace(warnings, self.base.now_elsewhere());
+        found
+    }
+
+    /// Finds the present warnings for the operator, who sees them at once: nothing is logged.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for callers other than the operator; those of [`Self::refresh_warnings`].
+    pub async fn find_warnings(&self, call: &Call<'_>) -> Result<Vec<Warning>> {
+        call.caller.require(OperatorPermission::StatusRead, None)?;
+        let (warnings, found) = self.look_for_warnings().await;
+        found.map(|()| warnings)
+    }
+
+    /// Finds the present warnings, and whether all could be looked for.
+    async fn look_for_warnings(&self) -> (Vec<Warning>, Result<()>) {
         let now = self.base.now_elsewhere();
         let keyring = self.memory.keys.keyring.load_full();
         let elsewhere = self.is_ca_elsewhere().await;
@@ -300,12 +326,11 @@ impl Keys {
                 .map(|why| rotation_failed(&why)),
         );
         warnings.extend(master.iter().flatten().map(|text| master_key(text)));
-        // Known warnings are logged even without the database.
-        self.warnings.replace(warnings, now);
-        elsewhere
+        let found = elsewhere
             .map(drop)
             .and(waiting.map(drop))
-            .and(master.map(drop))
+            .and(master.map(drop));
+        (warnings, found)
     }
 }
 

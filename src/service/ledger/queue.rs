@@ -172,6 +172,11 @@ impl Audit {
         }
     }
 
+    /// Returns what is done with an event for which there is no place.
+    pub(in crate::service) fn mode(&self) -> AuditMode {
+        self.mode
+    }
+
     /// Returns how full the queue is, and how many events were dropped.
     pub(in crate::service) fn figures(&self) -> QueueFigures {
         let limit = self.queue.max_capacity();

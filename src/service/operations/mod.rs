@@ -1,4 +1,5 @@
-//! Reports for the operator: the audit, metrics, and the state of commands.
+//! Reports for the operator: the audit, metrics, the status and its examination, and the state of
+//! commands.
 
 use std::sync::Arc;
 
@@ -15,12 +16,14 @@ use crate::shared;
 
 pub(super) mod audit_log;
 pub(super) mod command_state;
+pub(super) mod doctor;
 pub(super) mod explained_requests;
 pub(super) mod metrics;
 mod published;
 pub(super) mod readiness;
 pub(super) mod replicas;
 pub(super) mod report;
+pub(super) mod status;
 
 /// Reports for operators and probes, and the state of commands.
 pub struct Operations {

@@ -30,7 +30,7 @@ use super::migrate::{MIGRATIONS, Migration, Purpose};
 use super::portable::{Batch, Hold, Piece, Table};
 use super::row::{Row, Statement, Value};
 use super::write::Steps;
-use super::{Answer, Driver, Open, mpsc};
+use super::{Answer, DatabaseFacts, Driver, Open, mpsc};
 
 use connect::{Announced, Servers, Unreachable};
 pub use connect::{Isolation, PostgresOptions, Statements};
@@ -319,6 +319,30 @@ impl Driver for Postgres {
             text: "SELECT number FROM schema_version LIMIT 1",
         };
         Box::pin(async move { self.read(ANY, &[]).await.map(drop) })
+    }
+
+    fn facts(&self) -> Answer<'_, DatabaseFacts> {
+        const FACTS: Statement = Statement {
+            table: "schema_version",
+            text: "SELECT current_setting('server_version') AS version, \
+                   pg_database_size(current_database()) AS bytes, CAST(EXTRACT(EPOCH FROM \
+                   clock_timestamp()) * 1000 AS BIGINT) AS now",
+        };
+        // Not every database that speaks the protocol tells its size.
+        const WITHOUT_SIZE: Statement = Statement {
+            table: "schema_version",
+            text: "SELECT current_setting('server_version') AS version, CAST(NULL AS BIGINT) AS \
+                   bytes, CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now",
+        };
+        Box::pin(async move {
+            let rows = match self.read(FACTS, &[]).await {
+                Err(error) if error.kind() == &ErrorKind::Internal => {
+                    self.read(WITHOUT_SIZE, &[]).await?
+                }
+                read => read?,
+            };
+            DatabaseFacts::of("PostgreSQL", &rows)
+        })
     }
 
     fn probe(&self, statement: Statement) -> Answer<'_, Vec<Row>> {

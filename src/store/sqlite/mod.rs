@@ -26,7 +26,7 @@ use super::migrate::{self, Applied, MIGRATIONS, Purpose};
 use super::portable::{Batch, Hold, Piece, Table};
 use super::row::{Row, Statement, Value};
 use super::write::Steps;
-use super::{Answer, Driver, Open, no_data};
+use super::{Answer, DatabaseFacts, Driver, Open, no_data};
 
 use connection::{
     Failure, Patience, has_schema, make_file, name_in_memory, open_reader, open_writer, unusable,
@@ -223,6 +223,18 @@ impl Driver for Sqlite {
             text: "SELECT number FROM schema_version LIMIT 1",
         };
         Box::pin(async move { self.probe(ANY).await.map(drop) })
+    }
+
+    fn facts(&self) -> Answer<'_, DatabaseFacts> {
+        const FACTS: Statement = Statement {
+            table: "schema_version",
+            text: "SELECT sqlite_version() AS version, page_count * page_size AS bytes, NULL AS \
+                   now FROM pragma_page_count(), pragma_page_size()",
+        };
+        Box::pin(async move {
+            let rows = self.query(FACTS, Vec::new()).await?;
+            DatabaseFacts::of("SQLite", &rows)
+        })
     }
 
     fn probe(&self, statement: Statement) -> Answer<'_, Vec<Row>> {

@@ -51,7 +51,7 @@ rooms! {
         bytes http tokio tracing tracing_subscriber url
     ];
     shared, Free: rooms [domain] crates [arc_swap aws_lc_rs hex redis rustls tokio tracing];
-    service, Free: rooms [domain policy remote shared sign store token] crates [
+    service, Free: rooms [domain policy remote shared sign store token version] crates [
         arc_swap aws_lc_rs hex quick_cache serde serde_json subtle tokio tracing zeroize
     ];
     http, Free: rooms [admin domain service sign version] crates [
@@ -151,7 +151,7 @@ parts! {
     // An instance with a registry of its own kind gets a key; operators read the warnings about
     // keys.
     service [registry operations]: [
-        access base call keys ledger limits memory quotas request rights
+        access adjustable base call keys ledger limits memory quotas request rights
     ];
     // These serve all parts; the face is the struct `Service` itself.
     service [settings]: [adjustable ledger quotas];
