@@ -114,6 +114,8 @@ causes! {
     WebIdentityAudience = "web-identity-audience-not-matched",
     /// No key of the issuer signed the token.
     WebIdentitySignature = "web-identity-bad-signature",
+    /// The keys of the token's issuer can't be fetched.
+    KeysUnavailable = "web-identity-keys-unavailable",
     /// The account refuses the token's subject.
     SubjectRefused = "subject-refused",
     /// The trust policy of the role doesn't accept the token, or no role's does.
@@ -178,6 +180,30 @@ impl fmt::Display for ClaimedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Returns a message that is to be kept: escaped, and with the kind of each secret in the secret's
+/// place. A message may repeat what its client sent, and people paste secrets into wrong fields.
+pub fn without_secrets(message: &str) -> String {
+    let mut shown = String::with_capacity(message.len());
+    for word in message.split_inclusive(|letter: char| !is_of_secrets(letter)) {
+        let bare = word.trim_end_matches(|letter| letter == '.' || !is_of_secrets(letter));
+        match secret_in(bare) {
+            Some(kind) => {
+                shown.push('(');
+                shown.push_str(kind);
+                shown.push(')');
+                shown.push_str(&escape(&word[bare.len()..]));
+            }
+            None => shown.push_str(&escape(word)),
+        }
+    }
+    shown
+}
+
+/// Tells whether secrets have such a letter within.
+fn is_of_secrets(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.')
 }
 
 /// From this length on, a word of both cases is taken for an access key's secret: Alibaba's have 30
@@ -276,6 +302,32 @@ mod tests {
             .chain([NewAccessKey::permanent(&SystemRandom).id])
         {
             assert_eq!(ClaimedName::of(&id, None).as_str(), id);
+        }
+    }
+
+    #[test]
+    fn a_message_is_kept_without_the_secrets_that_it_repeats() {
+        let long_term = long_term_secret(&CredentialId::random(&SystemRandom), &SystemRandom);
+        let key = NewAccessKey::permanent(&SystemRandom);
+        for (text, shown) in [
+            (
+                "There is no namespace team. Ask CreateNamespace.".to_owned(),
+                "There is no namespace team. Ask CreateNamespace.".to_owned(),
+            ),
+            (
+                format!("There is no user {}.", long_term.expose()),
+                "There is no user (a long-term credential's secret).".to_owned(),
+            ),
+            (
+                format!("no \"{}\",\n", key.secret.expose()),
+                "no \"(what may be an access key's secret)\",\\n".to_owned(),
+            ),
+            (
+                format!("The key {} is", key.id),
+                format!("The key {} is", key.id),
+            ),
+        ] {
+            assert_eq!(without_secrets(&text), shown);
         }
     }
 

@@ -27,7 +27,7 @@ use super::request::overload::Load;
 use super::request::panic::unless_panic;
 use super::request::{Head, Record, address};
 use super::{Arrival, Settings, Surface};
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Error, Result};
 use crate::service::Service;
 use crate::sign;
 
@@ -259,7 +259,7 @@ impl Server {
         error: &Error,
         Exchange { door, record, .. }: &Exchange,
     ) -> Option<Error> {
-        if matches!(error.kind(), ErrorKind::Overloaded) {
+        if log::is_of_load(error, record) {
             self.load.count();
             return None;
         }

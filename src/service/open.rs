@@ -129,6 +129,7 @@ impl Shared {
         let rights = Arc::new(Rights {
             base: Arc::clone(&base),
             memory: Arc::clone(&memory),
+            ledger: Arc::clone(&ledger),
         });
         Ok(Self {
             base,

@@ -130,7 +130,8 @@ pub fn check_time_within(window: Duration, signed_at: Timestamp, now: Timestamp)
     if now.distance(signed_at) <= window {
         Ok(())
     } else {
-        Err(Error::request_expired(now, window))
+        let signed = format!("signed at {}", signed_at.rfc3339());
+        Err(Error::request_expired(now, window).decided_by(signed))
     }
 }
 

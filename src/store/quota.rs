@@ -53,23 +53,36 @@ pub(super) enum Counted {
 /// Refuses with `QuotaExceeded` when the instance, which is held, now has more than `most` of what
 /// is counted.
 pub(super) fn within(instance: &InstanceId, counted: Counted, most: u32) -> Guarded {
-    let (statement, noun, things) = match counted {
+    let (statement, noun, things, setting) = match counted {
         Counted::Credentials => (
             CREDENTIALS_WITHIN,
             Noun::Credential,
             "long-term credentials",
+            "long_term_credentials",
         ),
-        Counted::Namespaces => (NAMESPACES_WITHIN, Noun::Namespace, "namespaces"),
-        Counted::Repositories => (REPOSITORIES_WITHIN, Noun::Repository, "repositories"),
+        Counted::Namespaces => (
+            NAMESPACES_WITHIN,
+            Noun::Namespace,
+            "namespaces",
+            "namespaces",
+        ),
+        Counted::Repositories => (
+            REPOSITORIES_WITHIN,
+            Noun::Repository,
+            "repositories",
+            "repositories",
+        ),
         Counted::ServiceAccounts => (
             SERVICE_ACCOUNTS_WITHIN,
             Noun::ServiceAccount,
             "service accounts",
+            "service_accounts",
         ),
         Counted::AllowEntries => (
             ALLOW_ENTRIES_WITHIN,
             Noun::AllowListEntry,
             "entries in its allow list",
+            "allow_list_entries",
         ),
     };
     Guarded::new(
@@ -84,8 +97,14 @@ pub(super) fn within(instance: &InstanceId, counted: Counted, most: u32) -> Guar
                      needs."
                 ),
             )
+            .decided_by(used_up(setting, most))
         },
     )
+}
+
+/// Says which quota is used up, as its setting is named.
+pub(super) fn used_up(setting: &str, most: u32) -> String {
+    format!("quotas.{setting} is {most} here, and at least {most} are in use")
 }
 
 /// Refuses with `QuotaExceeded` when the account now has more than `most` instances; to be added
@@ -104,6 +123,7 @@ pub fn instances_within(account: AccountId, most: u32) -> Part {
                      needs."
                 ),
             )
+            .decided_by(used_up("instances", most))
         },
     )])
 }

@@ -9,6 +9,7 @@ use crate::domain::{Error, Noun, Result};
 
 use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows};
+use super::quota::used_up;
 use super::row::{Row, statements};
 use super::{Store, account};
 
@@ -45,6 +46,7 @@ pub fn insert(refused: &RefusedSubject, most: u32) -> Part {
                      (quotas.refused_subjects); take back some, or narrow the trust policies."
                 ),
             )
+            .decided_by(used_up("refused_subjects", most))
         }),
     ])
     .changes(Entity::RefusedSubjects, &refused.account)

@@ -8,6 +8,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::{Error, Noun, Result};
 
 use super::part::{Guarded, Part, Rows};
+use super::quota::used_up;
 use super::row::statements;
 use super::{Store, account};
 
@@ -79,6 +80,10 @@ pub fn save(policy: &SessionPolicy<'_>, most: Most, now: Timestamp) -> Part {
                 "one caller's sessions in one account may have {} different ones",
                 most.of_one
             ))
+            .decided_by(format!(
+                "a quarter of quotas.session_policies, {}, is in use by the caller",
+                most.of_one
+            ))
         }),
         Guarded::new(
             WITHIN_ACCOUNT,
@@ -89,6 +94,7 @@ pub fn save(policy: &SessionPolicy<'_>, most: Most, now: Timestamp) -> Part {
                     "the sessions of one account may have {} different ones",
                     most.of_account
                 ))
+                .decided_by(used_up("session_policies", most.of_account))
             },
         ),
     ])

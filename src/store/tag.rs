@@ -117,6 +117,7 @@ fn settings(thing: Tagged<'_>, tags: &[Tag]) -> Vec<Guarded> {
                 Tag::MAX_COUNT
             ),
         )
+        .decided_by(format!("the thing has {} tags, the most", Tag::MAX_COUNT))
     });
     set.chain([within]).collect()
 }

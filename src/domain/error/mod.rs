@@ -1,5 +1,5 @@
-//! The one error of the service: a closed kind, a message that is always safe to show, and a source
-//! that is never sent.
+//! The one error of the service: a closed kind, a message that is always safe to show, and what is
+//! never sent: a source, and what decided a refusal.
 
 mod kind;
 
@@ -18,12 +18,14 @@ pub use kind::{Blame, Denial, ErrorKind, WebIdentityFault};
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error: a kind, a message for the caller, and a source for the log.
+/// An error: a kind, a message for the caller, a source for the log, and what decided a refusal for
+/// log and audit.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    decided: Option<Box<str>>,
 }
 
 impl Error {
@@ -34,6 +36,7 @@ impl Error {
             kind,
             message: message.into(),
             source: None,
+            decided: None,
         }
     }
 
@@ -42,6 +45,19 @@ impl Error {
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Adds what decided a refusal, for log and audit alone: a statement, a limit, a time. It holds
+    /// no text that a stranger chose.
+    #[must_use]
+    pub fn decided_by(mut self, what: impl Into<Box<str>>) -> Self {
+        self.decided = Some(what.into());
+        self
+    }
+
+    /// Returns what decided a refusal, if more of it is known than kind and cause say.
+    pub fn decided(&self) -> Option<&str> {
+        self.decided.as_deref()
     }
 
     /// Returns the kind.
@@ -54,10 +70,10 @@ impl Error {
         &self.message
     }
 
-    /// Returns the resource that a policy refused, as CAM names it.
-    pub fn refused_resource(&self) -> Option<&str> {
+    /// Returns the permission that was denied and the resource, as CAM names them.
+    pub fn denied_request(&self) -> Option<(&str, &str)> {
         match &self.kind {
-            ErrorKind::AccessDenied(denial) => Some(&denial.cam.1),
+            ErrorKind::AccessDenied(denial) => Some((&denial.cam.0, &denial.cam.1)),
             _ => None,
         }
     }

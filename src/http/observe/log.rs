@@ -39,19 +39,29 @@ pub(crate) fn failed(
     outage: &Outage,
 ) {
     let request_id = record.context.request_id.as_str();
-    if matches!(error.kind(), ErrorKind::Overloaded) {
-        // Those are logged together: a line for each would make the load heavier.
+    if is_of_load(error, record) {
+        // Those are told of together: a line for each would make the load heavier.
+        service.ledger.count_overloaded();
         tracing::debug!(dialect = door, request_id, "refused: overloaded");
         return;
     }
-    let is_recorded = record_in_audit(record, action, error, service);
+    let (principal, account) = record.caller();
+    let refusal = Refusal {
+        action,
+        principal,
+        account,
+        claim: record.claim.as_deref(),
+    };
+    let is_recorded = service
+        .ledger
+        .record_refusal(&refusal, error, &record.context);
     let has_line = match error.kind() {
         ErrorKind::StoreUnavailable => outage.take_line(Instant::now()),
         // Clients bring the others about as often as they like.
         kind => is_recorded || kind.blame() == Blame::Operator,
     };
     if has_line {
-        write_line(record, door, error);
+        write_line(record, door, &refusal, error);
     } else {
         tracing::debug!(
             kind = error.kind().name(),
@@ -63,28 +73,9 @@ pub(crate) fn failed(
     }
 }
 
-/// Records the failure in the audit, within its bounds; tells whether it came in.
-fn record_in_audit(
-    record: &Record,
-    action: Option<AuditAction>,
-    error: &Error,
-    service: &Service,
-) -> bool {
-    let (principal, account) = record.caller();
-    let refusal = Refusal {
-        action,
-        principal,
-        account,
-        claim: record.claim.as_deref(),
-    };
-    service
-        .ledger
-        .record_refusal(&refusal, error, &record.context)
-}
-
 /// Writes the line of a failure: an error of the operator's or of others, a note of the client's.
-fn write_line(record: &Record, door: &'static str, error: &Error) {
-    let (principal, account) = record.caller();
+fn write_line(record: &Record, door: &'static str, refusal: &Refusal<'_>, error: &Error) {
+    let principal = refusal.principal.as_deref();
     let (kind, cause) = (error.kind().name(), cause_of(error));
     let request_id = record.context.request_id.as_str();
     let address = record.context.address.map(tracing::field::display);
@@ -108,27 +99,32 @@ fn write_line(record: &Record, door: &'static str, error: &Error) {
         );
         return;
     }
-    let resource = error
-        .refused_resource()
-        .map(|resource| cut(resource.to_owned(), MAX_REFUSED_BYTES));
-    // An error that is no policy's refusal names the resource in its message. Strangers choose the
-    // text of theirs.
-    let named = account
-        .filter(|_| resource.is_none())
-        .map(|_| cut(error.message().to_owned(), MAX_REFUSED_BYTES));
+    let (permission, resource) = error.denied_request().unzip();
+    let resource = resource.map(|resource| cut(resource.to_owned(), MAX_REFUSED_BYTES));
+    let decided = refusal
+        .decided(error)
+        .map(|decided| cut(decided, MAX_REFUSED_BYTES));
     tracing::info!(
         kind,
         dialect = door,
         action,
         principal,
         claimed,
+        permission,
         resource,
-        error = named,
+        decided,
         request_id,
         address,
         cause,
         "refused"
     );
+}
+
+/// Tells whether a request was refused for the load alone, before anything was known of it.
+pub(crate) fn is_of_load(error: &Error, record: &Record) -> bool {
+    matches!(error.kind(), ErrorKind::Overloaded)
+        && !record.is_authenticated()
+        && error.refusal_cause().is_none()
 }
 
 fn cause_of(error: &Error) -> Option<String> {

@@ -60,6 +60,7 @@ impl Pool {
                 ErrorKind::PasswordsBusy,
                 "Too many passwords are being checked; try again in a moment.",
             )
+            .decided_by("limits.password_queue is full, or the share that one of the parties has")
         };
         let mut permits = Vec::new();
         for party in parties {

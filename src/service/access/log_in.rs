@@ -215,8 +215,12 @@ impl Access {
         }
         let grant = self.grant_of_secret(secret, attempt, context).await?;
         let instance = check_instance(instance, &grant)?;
-        if grant.username.of(&grant.principal) != username {
-            return Err(Error::bad_credentials(RefusalCause::OtherUsername).into());
+        let own = grant.username.of(&grant.principal);
+        if own != username {
+            let decided = format!("it logs in as {own}");
+            return Err(Error::bad_credentials(RefusalCause::OtherUsername)
+                .decided_by(decided)
+                .into());
         }
         Ok(self.logged_in(instance, grant, None).await?)
     }
@@ -335,7 +339,8 @@ impl Access {
                 Err(Error::bad_credentials(RefusalCause::CredentialDisabled))
             }
             CredentialState::Active if stored.expires_at <= now => {
-                Err(Error::bad_credentials(RefusalCause::Expired))
+                Err(Error::bad_credentials(RefusalCause::Expired)
+                    .decided_by(ended(stored.expires_at)))
             }
             CredentialState::Active => Ok(grant),
         }
@@ -347,7 +352,13 @@ impl Access {
             .states()
             .fault_of(&grant.id, &grant.dependencies, grant.expires_at, now)
             .await?;
-        fault.map_or(Ok(()), |cause| Err(Error::bad_credentials(cause)))
+        fault.map_or(Ok(()), |cause| {
+            let error = Error::bad_credentials(cause);
+            Err(match cause {
+                RefusalCause::Expired => error.decided_by(ended(grant.expires_at)),
+                _ => error,
+            })
+        })
     }
 
     pub(super) async fn logged_in(
@@ -385,6 +396,11 @@ impl Access {
     }
 }
 
+/// Says when a credential's or a session's time ended.
+pub(super) fn ended(at: Timestamp) -> String {
+    format!("it expired at {}", at.rfc3339())
+}
+
 /// Returns the instance that the client named, if the credential is for it.
 pub(super) fn check_instance(
     instance: Option<Arc<Instance>>,
@@ -393,7 +409,8 @@ pub(super) fn check_instance(
     match instance {
         None => Err(Error::bad_credentials(RefusalCause::UnknownService)),
         Some(instance) if instance.id != grant.instance => {
-            Err(Error::bad_credentials(RefusalCause::OtherInstance))
+            let decided = format!("it is for {}", grant.instance);
+            Err(Error::bad_credentials(RefusalCause::OtherInstance).decided_by(decided))
         }
         Some(instance) => Ok(instance),
     }

@@ -12,6 +12,7 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result, access_key};
 use crate::service::access::Access;
 use crate::service::access::caller::{Bearer, Caller, OpenSession, Proof};
+use crate::service::access::log_in::ended;
 use crate::service::ledger::actor::Signature;
 use crate::service::limits::attempt::Attempt;
 use crate::service::limits::replay::Purpose;
@@ -203,7 +204,9 @@ impl Access {
             return Err(Error::session_token_mismatch());
         }
         if session.expires_at <= now {
-            return Err(Error::session_token_expired().caused_by(RefusalCause::Expired));
+            return Err(Error::session_token_expired()
+                .caused_by(RefusalCause::Expired)
+                .decided_by(ended(session.expires_at)));
         }
         match self
             .states()
@@ -222,7 +225,8 @@ impl Access {
         if adjustable.signatures.methods.contains(&method) {
             Ok(())
         } else {
-            Err(Error::signature_method_refused(method.name()))
+            Err(Error::signature_method_refused(method.name())
+                .decided_by(format!("signatures.allow lacks {}", method.name())))
         }
     }
 

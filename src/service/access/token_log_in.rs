@@ -16,16 +16,20 @@ use crate::domain::refusal::RefusalCause;
 use crate::domain::role_name::RoleName;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
+use crate::policy::{Assumer, Context};
 use crate::service::access::Access;
 use crate::service::access::caller::{Proof, TokenLogIn};
+use crate::service::access::log_in::ended;
 use crate::service::access::verified_tokens::{Providers, Verified};
 use crate::service::limits::attempt::Attempt;
-use crate::service::memory::trusting_roles::{bearer, is_revoked};
+use crate::service::memory::trusting_roles::{TrustingRole, bearer, is_revoked, why_untrusted};
 use crate::service::request::RequestContext;
 use crate::token::{SubjectDigest, UnverifiedToken, WebIdentity};
 
 /// The most roles whose trust policies are asked about one token that names none.
 const MAX_ROLES: usize = 100;
+/// The most roles of which it is said why they don't accept a token.
+const MAX_ROLES_SAID: usize = 3;
 /// The most characters of a subject that name the role's session.
 const MAX_SESSION_NAME: usize = 64;
 
@@ -99,7 +103,8 @@ impl Access {
         }
         if identity.expires_at <= self.base.now_elsewhere() {
             // The tolerance for clocks is for STS, whose sessions have a life of their own.
-            return Err(Error::bad_credentials(RefusalCause::WebIdentityExpired));
+            return Err(Error::bad_credentials(RefusalCause::WebIdentityExpired)
+                .decided_by(ended(identity.expires_at)));
         }
         Ok((provider, identity))
     }
@@ -200,13 +205,35 @@ impl Access {
             .filter(|role| role.is_named(wanted) && role.accepts(&bearer, &context));
         match (trusted.next(), trusted.next()) {
             (Some(one), None) if is_revoked(one.revoked_at, identity.issued_at) => {
-                Err(Error::bad_credentials(RefusalCause::PrincipalRevoked))
+                Err(Error::bad_credentials(RefusalCause::PrincipalRevoked)
+                    .decided_by(format!("role {} was revoked after it was issued", one.name)))
             }
             (Some(one), None) => Ok(one.id),
-            (Some(_), Some(_)) => Err(Error::bad_credentials(RefusalCause::SeveralRolesTrust)),
-            (None, _) => Err(Error::bad_credentials(RefusalCause::NoRoleTrusts)),
+            (Some(one), Some(other)) => {
+                Err(Error::bad_credentials(RefusalCause::SeveralRolesTrust)
+                    .decided_by(format!("roles {} and {}, at least", one.name, other.name)))
+            }
+            (None, _) => {
+                let named = roles.iter().filter(|role| role.is_named(wanted));
+                Err(Error::bad_credentials(RefusalCause::NoRoleTrusts)
+                    .decided_by(why_none(named, &bearer, &context)))
+            }
         }
     }
+}
+
+/// Says why none of the roles that a username may mean accepts a token; of many, the first few.
+fn why_none<'a>(
+    roles: impl Iterator<Item = &'a TrustingRole>,
+    bearer: &Assumer<'_>,
+    context: &Context<'_>,
+) -> String {
+    let why = |role: &TrustingRole| why_untrusted(&role.name, &role.policy, bearer, context);
+    let reasons: Vec<String> = roles.take(MAX_ROLES_SAID).map(why).collect();
+    if reasons.is_empty() {
+        return "no role that the username may mean names the provider".to_owned();
+    }
+    reasons.join("; ")
 }
 
 /// Finds the provider, of these, that a token says it is of, by issuer and audience.
@@ -239,7 +266,7 @@ fn unproved(error: Error) -> Error {
                     ErrorKind::Overloaded,
                     "The log-in can't be checked at the moment; try again in a minute.",
                 )
-                .caused_by(error.to_string());
+                .caused_by(RefusalCause::KeysUnavailable);
             }
             WebIdentityFault::NoSuchProvider => RefusalCause::NoSuchProvider,
             WebIdentityFault::Malformed => RefusalCause::WebIdentityMalformed,
@@ -250,7 +277,14 @@ fn unproved(error: Error) -> Error {
         },
         _ => return error,
     };
-    Error::bad_credentials(cause)
+    let refusal = Error::bad_credentials(cause);
+    match cause {
+        // The message has times, and nothing else of the token.
+        RefusalCause::WebIdentityExpired | RefusalCause::WebIdentityNotYetValid => {
+            refusal.decided_by(error.message())
+        }
+        _ => refusal,
+    }
 }
 
 /// Names a role's session after the token's subject, in characters that both clouds allow.

@@ -13,7 +13,8 @@ use serde::Serialize;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::CredentialId;
 use crate::domain::ids::AccountId;
-use crate::domain::refusal::ClaimedName;
+use crate::domain::printable::escape;
+use crate::domain::refusal::{ClaimedName, without_secrets};
 use crate::domain::scope::Scope;
 use crate::domain::{Blame, Error, ErrorKind};
 use crate::service::ledger::Ledger;
@@ -26,13 +27,15 @@ use crate::service::request::RequestContext;
 
 /// The refusals of one address that are recorded one by one: per second, and at once.
 const RECORDS_PER_ADDRESS: (u32, u32) = (1, 20);
-/// The same of all unauthenticated callers: some four kilobytes of log a second.
+/// The same of all unauthenticated callers: some five kilobytes of log a second.
 const RECORDS_OF_UNAUTHENTICATED: (u32, u32) = (10, 100);
-/// The same of one account: some five kilobytes of log a second.
+/// The same of one account: some six kilobytes of log a second.
 const RECORDS_PER_ACCOUNT: (u32, u32) = (10, 20);
 /// The reduced tokens of one account that the log explains: per second, and at once. Such a line
-/// has four kilobytes at most, so all lines of an account stay below ten kilobytes a second.
+/// has four kilobytes at most, so all lines of an account stay below eleven kilobytes a second.
 const EXPLANATIONS_PER_ACCOUNT: (u32, u32) = (1, 20);
+/// The most bytes of what decided a refusal.
+const MAX_DECIDED_BYTES: usize = 320;
 /// The most counts by caller; all other refusals are counted by their cause alone.
 const MAX_COUNTED: usize = 64;
 
@@ -46,6 +49,27 @@ pub struct Refusal<'a> {
     pub account: Option<AccountId>,
     /// The claims of a caller that isn't authenticated.
     pub claim: Option<&'a Claim>,
+}
+
+impl Refusal<'_> {
+    /// Returns what decided the refusal, cut and without secrets.
+    ///
+    /// Where nothing else says it, an authenticated caller's is the message that it got. Strangers
+    /// choose the text of theirs.
+    pub fn decided(&self, error: &Error) -> Option<String> {
+        let known = error
+            .decided()
+            .map(|decided| cut(&escape(decided)).to_owned());
+        known.or_else(|| {
+            self.account
+                .map(|_| cut(&without_secrets(error.message())).to_owned())
+        })
+    }
+}
+
+/// Cuts what decided a refusal.
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_DECIDED_BYTES)]
 }
 
 /// The claims of a refused request, none of them proved.
@@ -100,6 +124,14 @@ struct Detail<'a> {
     claimed: Option<&'a ClaimedName>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     asked: &'a [String],
+    /// The permission that was denied, as CAM names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permission: Option<&'a str>,
+    /// The resource on which it was denied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decided: Option<String>,
 }
 
 /// The detail of the event about many refusals.
@@ -141,6 +173,8 @@ struct RefusalKey {
 pub(in crate::service) struct Refusals {
     of_addresses: AddressLimits,
     of_accounts: Rates<AccountId>,
+    /// The denials that are explained: as many as have records.
+    denials: Rates<AccountId>,
     explanations: Rates<AccountId>,
     of_unauthenticated: Mutex<Option<Bucket>>,
     unauthenticated: Counted<RefusalKey>,
@@ -169,6 +203,7 @@ impl Refusals {
         Self {
             of_addresses: AddressLimits::new(of_address.0, of_address.1),
             of_accounts: Rates::new(of_account.0, of_account.1),
+            denials: Rates::new(of_account.0, of_account.1),
             explanations: Rates::new(explained.0, explained.1),
             of_unauthenticated: Mutex::default(),
             unauthenticated: Counted::new(MAX_COUNTED, RefusalKey::beyond),
@@ -236,11 +271,33 @@ impl Refusals {
     pub(in crate::service) fn forget(&self, now: Timestamp) {
         self.of_addresses.forget(now);
         self.of_accounts.forget(now);
+        self.denials.forget(now);
         self.explanations.forget(now);
     }
 }
 
 impl Ledger {
+    /// Takes one of the explanations of denials that the caller's account has, if there is one
+    /// left.
+    pub(in crate::service) fn may_explain_denial(
+        &self,
+        account: Option<AccountId>,
+        now: Timestamp,
+    ) -> bool {
+        account.is_some_and(|account| self.refusals.denials.take(account, now))
+    }
+
+    /// Counts a request that was refused for the load, before anything was known of it.
+    pub fn count_overloaded(&self) {
+        let key = RefusalKey {
+            caller: None,
+            action: Some(AuditAction::Several),
+            outcome: outcome(&ErrorKind::Overloaded),
+            cause: ErrorKind::Overloaded.name(),
+        };
+        self.refusals.unauthenticated.add(key, 1);
+    }
+
     /// Records a refusal, or counts it. Returns whether it has an event of its own, and so is to
     /// have a line in the log, too.
     pub fn record_refusal(
@@ -262,9 +319,7 @@ impl Ledger {
         let is_recorded = match refusal.action.filter(|_| is_recorded) {
             None => is_recorded,
             Some(action) => {
-                let event = self
-                    .event_of_refusal(action, refusal, cause, now, context)
-                    .outcome(outcome);
+                let event = Self::event_of_refusal(action, refusal, error, now, context);
                 self.queue
                     .offer(share)
                     .map(|permit| permit.record(&event))
@@ -286,19 +341,23 @@ impl Ledger {
     }
 
     fn event_of_refusal<'a>(
-        &self,
         action: AuditAction,
         refusal: &Refusal<'a>,
-        cause: &'static str,
+        error: &'a Error,
         now: Timestamp,
         context: &'a RequestContext,
     ) -> Event<'a> {
-        let mut event =
-            Event::new(action, now, context).proved(refusal.principal.clone(), refusal.account);
+        let mut event = Event::new(action, now, context)
+            .proved(refusal.principal.clone(), refusal.account)
+            .outcome(outcome(error.kind()));
+        let denied = error.denied_request();
         let mut detail = Detail {
-            cause,
+            cause: error.refusal_word(),
             claimed: None,
             asked: &[],
+            permission: denied.map(|(permission, _)| permission),
+            resource: denied.map(|(_, resource)| resource),
+            decided: refusal.decided(error),
         };
         if let Some(claim) = refusal.claim {
             (detail.claimed, detail.asked) = (claim.name.as_ref(), &claim.asked);

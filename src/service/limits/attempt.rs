@@ -81,7 +81,12 @@ impl Limits {
         }
         let is_within =
             matches!(error.kind(), ErrorKind::AddressThrottled { .. }) || self.charge(attempt);
-        (!is_within).then(address_throttled)
+        (!is_within).then(|| {
+            let word = error.refusal_word();
+            address_throttled().decided_by(format!(
+                "limits.refusals_per_second and its burst; the request was refused before ({word})"
+            ))
+        })
     }
 
     /// Permits an unauthenticated log-in to ask the database about a name that no cache has.
@@ -155,6 +160,7 @@ impl Limits {
             kind,
             "Too many tokens were asked for from this address without a log-in; wait a second, or \
              log in.",
-        ))
+        )
+        .decided_by("limits.anonymous_per_second and its burst"))
     }
 }

@@ -220,6 +220,10 @@ pub(in crate::service) fn throttled(action: &str, measured: u32, allowed: u32) -
         ErrorKind::Throttled { measured, allowed },
         format!("The account called {action} {measured} times in a second; {allowed} are allowed."),
     )
+    .decided_by(format!(
+        "the rate of {action} for the account (limits.actions, limits.requests_per_second): \
+         {measured} calls in a second, {allowed} are allowed"
+    ))
 }
 
 /// Returns the address that stands for a subscriber: an IPv4 address itself, or an IPv6 network of
@@ -407,7 +411,9 @@ impl TokenLimits {
             "This credential asked for too many tokens: {allowed} a second are allowed. Wait a \
              second, or give each machine a credential of its own."
         );
-        Err(Error::new(kind, message))
+        Err(Error::new(kind, message).decided_by(format!(
+            "limits.token_requests_per_second is {allowed}, for each credential, and its burst"
+        )))
     }
 
     /// Drops the buckets that are full again.

@@ -120,7 +120,8 @@ impl Replays {
                 "The access key signed {capacity} requests within {BUCKET_SECONDS} seconds, and no \
                  more are remembered; use several keys, or slow down."
             );
-            return Err(Error::new(ErrorKind::NonceMemoryFull, message));
+            return Err(Error::new(ErrorKind::NonceMemoryFull, message)
+                .decided_by(format!("limits.nonces_per_access_key is {capacity}")));
         }
         bucket.insert(seen, bound.unwrap_or_default());
         Ok(())

@@ -58,7 +58,10 @@ impl WaitLimits {
             kind,
             "Too many requests from this address did not send their bodies to the end; send a body \
              at once, or wait.",
-        ))
+        )
+        .decided_by(format!(
+            "{MAX_WAITS} bodies of the address are awaited, or never came"
+        )))
     }
 
     /// Drops the buckets that are full again.

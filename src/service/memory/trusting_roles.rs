@@ -36,6 +36,23 @@ impl TrustingRole {
     }
 }
 
+/// Says why a trust policy of a role doesn't accept somebody.
+pub(in crate::service) fn why_untrusted(
+    name: &str,
+    policy: &TrustPolicy,
+    assumer: &Assumer<'_>,
+    context: &Context<'_>,
+) -> String {
+    let decision = trust::decide_trust(name, policy, assumer, context);
+    if let (Outcome::DeniedExplicitly, Some(statement)) = (decision.outcome, decision.statement) {
+        return format!("denied by the trust policy of role {statement}");
+    }
+    match policy.unmet(assumer, context).join(", ").as_str() {
+        "" => format!("no statement of role {name}'s trust policy names the caller"),
+        unmet => format!("role {name}'s trust policy names the caller, but {unmet} doesn't hold"),
+    }
+}
+
 /// Tells whether a role's revocation reaches a token that was issued at a time.
 ///
 /// The issuer's clock said that time, and may be ahead by as much as a token's times are taken

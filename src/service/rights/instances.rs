@@ -124,10 +124,15 @@ impl Rights {
             .ok_or_else(|| {
                 let error = Error::instance_not_found();
                 match choice {
-                    InstanceChoice::Tcr(id) => error.caused_by(format!("asked for {id}")),
-                    InstanceChoice::Cri(id) => error.caused_by(format!("asked for {id}")),
+                    InstanceChoice::Tcr(id) => error.decided_by(lacking(id)),
+                    InstanceChoice::Cri(id) => error.decided_by(lacking(id)),
                     InstanceChoice::Default => error,
                 }
             })
     }
+}
+
+/// Says which instance an account lacks.
+fn lacking(id: impl fmt::Display) -> String {
+    format!("asked for {id}, which is no instance of the account")
 }

@@ -31,6 +31,7 @@ use crate::policy::{
 use crate::service::access::caller::{Caller, Identified, Subject};
 use crate::service::base::Base;
 use crate::service::call::Call;
+use crate::service::ledger::Ledger;
 use crate::service::memory::Memory;
 use crate::service::memory::attached_policies::AttachedPolicies;
 
@@ -46,6 +47,7 @@ pub(in crate::service) enum Holder {
 pub struct Rights {
     pub(super) base: Arc<Base>,
     pub(super) memory: Arc<Memory>,
+    pub(super) ledger: Arc<Ledger>,
 }
 
 impl Rights {
@@ -75,7 +77,33 @@ impl Rights {
         };
         match self.decide(call.caller.rights(), &request).await? {
             Outcome::Allowed => Ok(()),
-            outcome => Err(denied(call.caller, &request, outcome)),
+            outcome => {
+                let denial = denied(call.caller, &request, outcome);
+                Err(Box::pin(self.explained(call, &request, denial)).await)
+            }
+        }
+    }
+
+    /// Adds to a denial what decided it, for log and audit.
+    ///
+    /// An account has as many explanations as records of refusals: a flood of denials costs no more
+    /// than their decisions.
+    pub(in crate::service) async fn explained(
+        &self,
+        call: &Call<'_>,
+        request: &Request<'_>,
+        denial: Error,
+    ) -> Error {
+        if !self
+            .ledger
+            .may_explain_denial(call.caller.account(), call.now)
+        {
+            return denial;
+        }
+        match self.why(call.caller.rights(), request).await {
+            Ok(why) => denial.decided_by(why),
+            // It was decided, whether or not it can be explained now.
+            Err(_) => denial,
         }
     }
 

@@ -10,13 +10,19 @@ use crate::policy::{Assumer, Context, Outcome, Permission, Request, Resource, tr
 use crate::service::access::caller::{Bearer, Caller};
 use crate::service::call::Call;
 use crate::service::ledger::actions::AuditAction;
-use crate::service::memory::trusting_roles::{bearer, is_revoked, trust_policy_of};
+use crate::service::memory::trusting_roles::{bearer, is_revoked, trust_policy_of, why_untrusted};
 use crate::service::rights::{denial, denied};
 use crate::service::sts::Sts;
 use crate::service::sts::rules::SessionRules;
 use crate::service::sts::session::{NewSession, Plan, check_session_policy};
 use crate::store;
 use crate::token::{Dependency, OidcSubject, SubjectDigest};
+
+/// Why a role isn't assumed that isn't there: the caller isn't told.
+const NO_SUCH_ROLE: &str = "there is no such role";
+
+/// The trust policy's decision about a caller; of one that it doesn't accept, also the reason.
+type Trusted = std::result::Result<(), (Outcome, String)>;
 
 /// The role that a call means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,19 +146,22 @@ impl Sts {
         let request = request(name);
         let Some(bearer) = call.caller.bearer() else {
             return self
-                .role_for_signer(call.caller, asked.rules, found, &request, &shown)
+                .role_for_signer(call, asked.rules, found, (&request, &shown))
                 .await;
         };
         let mut refusal = untrusted(call.caller, &shown, Outcome::DeniedImplicitly);
         if self.refuses(bearer).await? {
             refusal = refusal.caused_by(RefusalCause::SubjectRefused);
-        } else if let Some(role) = found
-            && trusts_bearer(role, bearer, &request)? == Outcome::Allowed
-        {
-            if !is_revoked(role.revoked_at, bearer.identity.issued_at) {
-                return Ok((role, vec![dependency_of(bearer)]));
+        } else if let Some(role) = found {
+            match trusts_bearer(role, bearer, &request)? {
+                Err((_, why)) => refusal = refusal.decided_by(why),
+                Ok(()) if !is_revoked(role.revoked_at, bearer.identity.issued_at) => {
+                    return Ok((role, vec![dependency_of(bearer)]));
+                }
+                Ok(()) => refusal = refusal.caused_by(RefusalCause::PrincipalRevoked),
             }
-            refusal = refusal.caused_by(RefusalCause::PrincipalRevoked);
+        } else {
+            refusal = refusal.decided_by(NO_SUCH_ROLE);
         }
         // Anybody has a token of a public issuer.
         if asked.counted_as.is_some() {
@@ -170,19 +179,20 @@ impl Sts {
     }
 
     /// Returns the role if the signer of the call may assume it, and what the signer depends on;
-    /// refusals show `shown`.
+    /// refusals show the other request.
     async fn role_for_signer<'r>(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         rules: &SessionRules,
         found: Option<&'r Role>,
-        request: &Request<'_>,
-        shown: &Request<'_>,
+        (request, shown): (&Request<'_>, &Request<'_>),
     ) -> Result<(&'r Role, Vec<(Dependency, i64)>)> {
+        let caller = call.caller;
         let signer = caller.signer()?;
         let outcome = self.rights.decide(caller.rights(), request).await?;
         if outcome != Outcome::Allowed {
-            return Err(denied(caller, shown, outcome));
+            let denial = denied(caller, shown, outcome);
+            return Err(Box::pin(self.rights.explained(call, request, denial)).await);
         }
         if !rules.root_assumes_roles && matches!(signer.principal, Principal::Root(_)) {
             return Err(Error::new(
@@ -195,12 +205,12 @@ impl Sts {
                 Resource::Role { account, name, .. } if account == signer.principal.account() => {
                     Error::not_found(Noun::Role, name)
                 }
-                _ => untrusted(caller, shown, Outcome::DeniedImplicitly),
+                _ => untrusted(caller, shown, Outcome::DeniedImplicitly).decided_by(NO_SUCH_ROLE),
             });
         };
         match self.trusts(role, signer.principal, request).await? {
-            Outcome::Allowed => Ok((role, signer.dependencies)),
-            outcome => Err(untrusted(caller, shown, outcome)),
+            Ok(()) => Ok((role, signer.dependencies)),
+            Err((outcome, why)) => Err(untrusted(caller, shown, outcome).decided_by(why)),
         }
     }
 
@@ -221,7 +231,7 @@ impl Sts {
         role: &Role,
         principal: &Principal,
         request: &Request<'_>,
-    ) -> Result<Outcome> {
+    ) -> Result<Trusted> {
         if matches!(principal, Principal::FederatedSession(..)) {
             return Err(Error::unsupported(
                 "A federated session can't assume a role; ask with a permanent access key.",
@@ -261,12 +271,19 @@ fn dependency_of(bearer: &Bearer) -> (Dependency, i64) {
     (Dependency::OidcSubject(subject), made_at)
 }
 
-fn decide_trust(role: &Role, assumer: &Assumer<'_>, request: &Request<'_>) -> Result<Outcome> {
-    let policy = trust_policy_of(role)?;
-    Ok(trust::decide_trust(&role.name, &policy, assumer, &request.context).outcome)
+fn decide_trust(role: &Role, assumer: &Assumer<'_>, request: &Request<'_>) -> Result<Trusted> {
+    let (policy, context) = (trust_policy_of(role)?, &request.context);
+    let outcome = trust::decide_trust(&role.name, &policy, assumer, context).outcome;
+    Ok(match outcome {
+        Outcome::Allowed => Ok(()),
+        _ => Err((
+            outcome,
+            why_untrusted(&role.name, &policy, assumer, context),
+        )),
+    })
 }
 
-fn trusts_bearer(role: &Role, caller: &Bearer, request: &Request<'_>) -> Result<Outcome> {
+fn trusts_bearer(role: &Role, caller: &Bearer, request: &Request<'_>) -> Result<Trusted> {
     let assumer = bearer(caller.account, &caller.provider, &caller.identity);
     decide_trust(role, &assumer, request)
 }

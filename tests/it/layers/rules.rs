@@ -143,7 +143,7 @@ parts! {
     service [ledger]: [base limits memory request];
     service [access]: [base ledger limits memory request];
     service [call]: [access ledger request];
-    service [rights]: [access base call memory request];
+    service [rights]: [access base call ledger memory request];
     // The use cases: none uses another.
     service [credentials exchange sts identity keys]: [
         access adjustable base call ledger limits memory quotas request rights

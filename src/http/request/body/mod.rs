@@ -192,6 +192,7 @@ fn too_large(limit: usize) -> Error {
         ErrorKind::RequestTooLarge { limit },
         format!("The request's body is larger than {limit} bytes."),
     )
+    .decided_by(format!("a body of at most {limit} bytes is read there"))
 }
 
 #[cfg(test)]

@@ -161,6 +161,12 @@ impl LogInLimits {
             },
             message,
         )
+        .decided_by(match back_off {
+            BackOff::Address => "limits.refusals_per_second and its burst, of the address",
+            BackOff::Username => {
+                "limits.failed_log_ins_per_minute and its burst, of the address with the username"
+            }
+        })
     }
 
     /// Drops the buckets that are full again.

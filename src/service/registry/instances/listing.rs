@@ -103,7 +103,8 @@ impl Registry {
         if outcome != Outcome::Allowed {
             visible = self.describable(call, visible).await?;
             if visible.is_empty() {
-                return Err(denied(call.caller, &request, outcome));
+                let denial = denied(call.caller, &request, outcome);
+                return Err(Box::pin(self.rights.explained(call, &request, denial)).await);
             }
         }
         let mut tags = store::tag::list_of_instances(&self.base.store, account).await?;
