@@ -15,7 +15,7 @@ import image
 import tencent
 from credential import exchange
 from processes import wait_until
-from registry import Registry, skopeo, skopeo_login
+from registry import LOG_INS, REFUSALS, Registry, skopeo, skopeo_login
 from service import AccessKey, Account, Instance, Transire
 
 
@@ -164,6 +164,9 @@ def test_a_refused_call_is_in_the_audit_with_its_cause(
     assert (denied["action"], denied["claimed"]) == ("cr:GetAuthorizationToken", None)
     assert denied["principal"].startswith(f"{account.id}:user#")
     assert denied["request_id"] in transire.log.read_text()
+    detail = denied["detail"]
+    assert detail["permission"] == "tcr:CreateInstanceToken" and instance.tcr_id in detail["resource"], detail
+    assert detail["decided"] == "no statement allows it: no policy that is attached says anything of it"
 
 
 def test_a_refused_log_in_is_in_log_and_audit_with_its_cause(transire: Transire, account: Account, instance: Instance) -> None:
@@ -183,6 +186,28 @@ def test_a_refused_log_in_is_in_log_and_audit_with_its_cause(transire: Transire,
         assert (lines[cause]["request_id"], lines[cause]["claimed"]) == (request_id, right.username)
         [logged] = [line for line in transire.log.read_text().splitlines() if request_id in line]
         assert cause in logged and f"claimed={right.username}" in logged
+
+
+@pytest.mark.parametrize("tool", sorted(LOG_INS))
+def test_a_log_in_that_a_tool_is_refused_says_in_the_audit_what_decided(
+    transire: Transire, account: Account, instance: Instance, registry: Registry, tool: str
+) -> None:
+    """The audit had no word on whose credential it was, nor for which instance."""
+    elsewhere = tencent.issue(transire, account.key, transire.new_instance(account, "elsewhere").tcr_id)
+    right = tencent.issue(transire, account.key, instance.tcr_id)
+    decided = {
+        "other-instance": (elsewhere, "it is for tcr-"),
+        "other-username": (replace(right, username="ci"), f"it logs in as {right.username}"),
+    }
+    for credential, _ in decided.values():
+        refused = LOG_INS[tool](registry, credential)
+        assert refused.returncode != 0 and REFUSALS[tool] in refused.stderr, refused.stderr
+        assert "it is for" not in refused.stderr and "it logs in as" not in refused.stderr
+    lines = refusals(transire, "refused", set(decided))
+    for cause, (credential, text) in decided.items():
+        line = lines[cause]
+        assert line["claimed"] == credential.username and line["service"] == instance.service, line
+        assert text in line["detail"]["decided"], line
 
 
 def test_an_address_condition_is_obeyed_and_explained(

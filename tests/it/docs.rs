@@ -10,7 +10,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use transire::domain::refusal::RefusalCause;
 use transire::service::AuditAction;
+
+use crate::harness::kinds::every_kind;
 
 const DOCUMENTS: [&str; 2] = ["docs/compatibility.md", "docs/guarantees.md"];
 
@@ -398,4 +401,32 @@ fn every_setting_has_one_row() {
             assert!(seen.insert(line.split('|').nth(1)), "a second row: {line}");
         }
     }
+}
+
+#[test]
+fn every_cause_of_a_refusal_is_explained() {
+    let page = read("docs/operate/refusals.md").unwrap();
+    let (before, log_ins) = page.split_once("## Causes of refused log-ins").unwrap();
+    let (_, decided) = before.split_once("## The thing that decided").unwrap();
+    let has = |table: &str, word: &str| {
+        let mut rows = table.lines().filter_map(|line| line.strip_prefix("| "));
+        rows.any(|row| {
+            row.split(" | ")
+                .next()
+                .unwrap()
+                .contains(&format!("`{word}`"))
+        })
+    };
+    let kinds = every_kind();
+    let kinds = kinds.iter().map(|error| error.kind().name());
+    let unsaid: Vec<&str> = kinds
+        .filter(|word| !has(decided, word) && !has(log_ins, word))
+        .chain(
+            RefusalCause::ALL
+                .iter()
+                .map(|cause| cause.name())
+                .filter(|word| !has(log_ins, word)),
+        )
+        .collect();
+    assert!(unsaid.is_empty(), "{unsaid:?}");
 }

@@ -13,8 +13,7 @@ use crate::domain::credential::{
 use crate::domain::instance::Instance;
 use crate::domain::jwt;
 use crate::domain::password::may_be_chosen;
-use crate::domain::refusal::{ClaimedName, RefusalCause};
-use crate::domain::scope::Scope;
+use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::{Error, ErrorKind, Result};
@@ -23,7 +22,6 @@ use crate::service::access::caller::{Caller, Proof};
 use crate::service::access::passwords::Failed;
 use crate::service::access::presented::{Accepted, LogIn};
 use crate::service::access::reach::check_reach;
-use crate::service::ledger::refusals::Claim;
 use crate::service::limits::attempt::Attempt;
 use crate::service::memory::staleness::downgraded;
 use crate::service::request::RequestContext;
@@ -107,17 +105,6 @@ impl Access {
         }
     }
 
-    /// Returns what a log-in that was refused claims; nothing of it need be true.
-    pub fn claim(&self, service: &str, log_in: &LogIn, scopes: &[Scope]) -> Claim {
-        let name = match log_in {
-            LogIn::Password {
-                username, secret, ..
-            } => Some(ClaimedName::of(username, Some(secret))),
-            LogIn::Anonymous | LogIn::Refresh { .. } => None,
-        };
-        Claim::of_log_in(name, self.claimed_credential(log_in), service, scopes)
-    }
-
     /// Tells whether a log-in that was refused is so whatever changed unheard: its time is over, or
     /// it has the id of a credential and not its secret, which never changes. The holder of such a
     /// one does well to get another.
@@ -145,25 +132,6 @@ impl Access {
                 None => is_over(SecretKind::Temporary, secret),
             },
             LogIn::Refresh { token } => is_over(SecretKind::Refresh, token),
-        }
-    }
-
-    /// Returns the credential that a log-in claims to be of; nothing about it need be true any
-    /// more.
-    fn claimed_credential(&self, log_in: &LogIn) -> Option<CredentialId> {
-        let sealed = |kind, secret: &Secret| {
-            self.memory
-                .keys
-                .keyring
-                .load()
-                .open(kind, secret.expose())
-                .map(|grant| grant.id)
-        };
-        match log_in {
-            LogIn::Anonymous => None,
-            LogIn::Password { secret, .. } => credential::long_term_id(secret.expose())
-                .or_else(|| sealed(SecretKind::Temporary, secret)),
-            LogIn::Refresh { token } => sealed(SecretKind::Refresh, token),
         }
     }
 

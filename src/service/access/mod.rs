@@ -9,6 +9,7 @@
 mod administrators;
 pub(super) mod caller;
 mod carried_log_in;
+mod claimed;
 mod failures;
 mod hashing_pool;
 pub(super) mod once;

@@ -331,7 +331,7 @@ actions! {
         "A log-in at the token endpoint was refused.",
         by "`GET /token`, `POST /token`, `POST /oauth/token`, \
             `GET /oauth2/federation/robot/token`",
-        detail "`cause`, `claimed`, `asked`; or `cause`, `more`";
+        detail "`cause`, `claimed`, `asked`, `decided`; or `cause`, `more`";
     RepositoryCreate = "repository.create":
         "A repository was recorded.",
         by "`CreateRepository`, `repository create`",
@@ -426,7 +426,7 @@ actions! {
         "A registry token was issued, or the exchange refused; or exchanges without a log-in were \
          granted nothing, and are counted.",
         by "`GET /token`, `POST /token`, `POST /oauth/token`",
-        detail "`asked`, `granted`; or `cause`, `exchanges`; refused: `cause`";
+        detail "`asked`, `granted`; or `cause`, `exchanges`; refused: `cause`, `decided`";
     UserCreate = "user.create":
         "A user was made.",
         by "`user create`, `import htpasswd`, `import docker-auth`",

@@ -57,13 +57,18 @@ impl Refusal<'_> {
     /// Where nothing else says it, an authenticated caller's is the message that it got. Strangers
     /// choose the text of theirs.
     pub fn decided(&self, error: &Error) -> Option<String> {
-        let known = error
-            .decided()
-            .map(|decided| cut(&escape(decided)).to_owned());
-        known.or_else(|| {
-            self.account
-                .map(|_| cut(&without_secrets(error.message())).to_owned())
-        })
+        if let Some(decided) = error.decided() {
+            return Some(cut(&escape(decided)).to_owned());
+        }
+        self.account?;
+        let text = match error.kind() {
+            ErrorKind::UnknownAction { action, version } => {
+                format!("there is no action {action} of version {version}")
+            }
+            ErrorKind::UnknownVersion { version } => format!("there is no version {version}"),
+            _ => error.message().to_owned(),
+        };
+        Some(cut(&without_secrets(&text)).to_owned())
     }
 }
 

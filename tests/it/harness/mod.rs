@@ -12,6 +12,7 @@ pub(crate) mod identity;
 pub(crate) mod issuer;
 pub(crate) mod keyless;
 mod keys;
+pub(crate) mod kinds;
 pub(crate) mod master_keys;
 pub(crate) mod operator;
 mod options;
