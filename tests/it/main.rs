@@ -66,6 +66,7 @@ mod service {
     mod audit;
     mod audit_listing;
     mod authority;
+    mod decided;
     mod durable_changes;
     mod explain;
     mod explained_requests;

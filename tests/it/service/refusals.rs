@@ -385,6 +385,7 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
             &Cause::WebIdentityNotYetValid,
             &Cause::WebIdentityAudience,
             &Cause::WebIdentitySignature,
+            &Cause::KeysUnavailable,
             &Cause::SubjectRefused,
             &Cause::NoRoleTrusts,
             &Cause::SeveralRolesTrust,
@@ -899,7 +900,7 @@ async fn the_log_names_what_a_refused_call_was_about_and_cuts_it() {
         lines[0]
     );
     assert!(
-        lines[1].contains("error=") && lines[1].contains("asked for tcr-zzzzzzzz"),
+        lines[1].contains("decided=") && lines[1].contains("asked for tcr-zzzzzzzz"),
         "{}",
         lines[1]
     );
