@@ -12,32 +12,6 @@ pub(super) fn declared() -> Vec<Setting> {
     settings
 }
 
-/// Returns the candidate that takes the fewest changes of a letter to become `name`, unless that is
-/// most of it.
-pub(super) fn nearest<'c>(
-    name: &str,
-    candidates: impl Iterator<Item = &'c str>,
-) -> Option<&'c str> {
-    let (changes, nearest) = candidates
-        .map(|candidate| (distance(name, candidate), candidate))
-        .min()?;
-    (changes * 2 <= name.len().max(nearest.len())).then_some(nearest)
-}
-
-/// Levenshtein's distance, in bytes.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (place, left) in one.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], place + 1);
-        for (column, right) in other.bytes().enumerate() {
-            let replaced = diagonal + usize::from(left != right);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[other.len()]
-}
-
 /// Tells whether a variable is one of those that Kubernetes gives every container for each Service
 /// of its namespace, of which one may be called `transire` or `transire-…`; `name` is without
 /// `TRANSIRE`.
@@ -148,27 +122,6 @@ mod tests {
             }
         }
         assert!(words > 5, "{words} words were read");
-    }
-
-    #[test]
-    fn the_nearest_name_takes_the_fewest_changes() {
-        for (one, other, changes) in [
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("listen", "listen", 0),
-            ("lsiten", "listen", 2),
-        ] {
-            assert_eq!(
-                (distance(one, other), distance(other, one)),
-                (changes, changes),
-                "{one}, {other}"
-            );
-        }
-        let known = ["listen", "public_url", "limits.body_bytes"];
-        let nearest = |name: &str| nearest(name, known.into_iter());
-        assert_eq!(nearest("publicurl"), Some("public_url"));
-        assert_eq!(nearest("body_bytes"), Some("limits.body_bytes"));
-        assert_eq!(nearest("xyzzy"), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::declare::Setting;
 use super::kind::Kind;
 use super::known;
+use crate::domain::nearest::nearest;
 use crate::domain::{Error, Result};
 
 pub(super) const PREFIX: &str = "TRANSIRE_";
@@ -155,7 +156,7 @@ impl<'s> Sources<'s> {
         }
         if !self.is_table(path) {
             let place = self.place_of(path).unwrap_or_else(|| self.file.clone());
-            let nearest = known::nearest(path, self.known.iter().map(|known| known.path.as_str()));
+            let nearest = nearest(path, self.known.iter().map(|known| known.path.as_str()));
             return Err(unknown(
                 &format!("{place}: there is no setting {path}"),
                 nearest,
@@ -186,7 +187,7 @@ impl<'s> Sources<'s> {
             .map(|known| variable(&known.path))
             .chain([CONFIG.to_owned()])
             .collect();
-        let nearest = known::nearest(&name.to_ascii_uppercase(), names.iter().map(String::as_str));
+        let nearest = nearest(&name.to_ascii_uppercase(), names.iter().map(String::as_str));
         unknown(&format!("the variable {name} names no setting"), nearest)
     }
 

@@ -25,6 +25,7 @@ pub mod jwt;
 pub mod name;
 pub mod namespace;
 pub mod narrowing;
+pub mod nearest;
 mod noun;
 pub mod old_password;
 pub mod operator;
