@@ -2,10 +2,7 @@
 
 /// Returns the candidate that takes the fewest changes of a letter to become `name`, unless that is
 /// most of it.
-pub fn nearest<'c>(
-    name: &str,
-    candidates: impl Iterator<Item = &'c str>,
-) -> Option<&'c str> {
+pub fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     let (changes, nearest) = candidates
         .map(|candidate| (distance(name, candidate), candidate))
         .min()?;

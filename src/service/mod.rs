@@ -87,6 +87,7 @@ pub use self::registry::images::{ImageFilter, TagFilter};
 pub use self::registry::instances::{
     InstanceCriterion, NameCheck, NewInstance, RequestedInstance, TaggedInstance,
 };
+pub use self::registry::inventory::{InstanceContents, RecordedNamespace};
 pub use self::registry::namespaces::{
     NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace,
 };

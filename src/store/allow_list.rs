@@ -1,7 +1,7 @@
 //! Allow lists of instances. Whether one is obeyed, the instance says.
 
 use crate::domain::allow_list::{AllowEntry, AllowList, Cidr};
-use crate::domain::ids::InstanceId;
+use crate::domain::ids::{AccountId, InstanceId};
 use crate::domain::{Error, Noun, Result};
 
 use super::nouns::Entity;
@@ -35,6 +35,11 @@ statements! {
                    = $1 AND cidr = $2";
         DELETE = "DELETE FROM allow_entry WHERE instance_id = $1 AND cidr = $2";
         DELETE_OF_INSTANCE = "DELETE FROM allow_entry WHERE instance_id = $1";
+        LIST_OF_ACCOUNT = "SELECT allow_entry.instance_id AS instance_id, allow_entry.cidr \
+                           AS cidr, allow_entry.written AS written, allow_entry.comment AS comment \
+                           FROM allow_entry JOIN instance ON instance.id = allow_entry.instance_id \
+                           WHERE instance.account_id = $1 AND instance.deleted_at IS NULL \
+                           ORDER BY allow_entry.instance_id, allow_entry.place";
     }
 }
 
@@ -175,6 +180,29 @@ pub async fn find(store: &Store, instance: &InstanceId) -> Result<Option<AllowLi
         .filter_map(|row| entry(row).transpose())
         .collect::<Result<_>>()?;
     Ok(Some(AllowList { version, entries }))
+}
+
+/// Lists the entries of all allow lists of an account's instances, those of one list as they were
+/// added.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
+pub async fn list_of_account(
+    store: &Store,
+    account: AccountId,
+) -> Result<Vec<(InstanceId, AllowEntry)>> {
+    let rows = store
+        .query(LIST_OF_ACCOUNT, vec![account.number().into()])
+        .await?;
+    rows.iter()
+        .filter_map(|row| {
+            let place = row.parsed("instance_id");
+            place
+                .and_then(|id| Ok(entry(row)?.map(|entry| (id, entry))))
+                .transpose()
+        })
+        .collect()
 }
 
 fn entry(row: &Row) -> Result<Option<AllowEntry>> {

@@ -29,10 +29,10 @@ statements! {
                   'deleted')";
         EMPTY = "DELETE FROM group_member WHERE account_id = $1 AND group_name = $2";
         LEAVE_ALL = "DELETE FROM group_member WHERE user_id = $1";
-        MEMBERS = "SELECT account_user.name AS name FROM group_member \
+        MEMBERS = "SELECT group_member.group_name AS group_name, account_user.name AS name \
+                   FROM group_member \
                    JOIN account_user ON account_user.id = group_member.user_id \
-                   WHERE group_member.account_id = $1 AND group_member.group_name = $2 ORDER BY \
-                   account_user.name";
+                   WHERE group_member.account_id = $1 ORDER BY account_user.name";
     }
 }
 
@@ -143,17 +143,17 @@ pub async fn list(store: &Store, account: AccountId) -> Result<Vec<Group>> {
         .collect()
 }
 
-/// Lists the names of the users in a group; none when there is no such group.
+/// Lists the members of all groups of an account, as the names of group and user.
 ///
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn members(store: &Store, account: AccountId, group: &str) -> Result<Vec<String>> {
+pub async fn members(store: &Store, account: AccountId) -> Result<Vec<(String, String)>> {
     store
-        .query(MEMBERS, vec![account.number().into(), group.into()])
+        .query(MEMBERS, vec![account.number().into()])
         .await?
         .iter()
-        .map(|row| row.text("name"))
+        .map(|row| Ok((row.text("group_name")?, row.text("name")?)))
         .collect()
 }
 

@@ -1,7 +1,7 @@
 //! Namespaces of instances.
 
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::InstanceId;
+use crate::domain::ids::{AccountId, InstanceId};
 use crate::domain::namespace::{Namespace, NamespaceChange, NamespaceId};
 use crate::domain::{Error, Noun, Result};
 
@@ -39,6 +39,13 @@ statements! { "namespace";
         columns!(),
         "namespace WHERE instance_id = $3 AND name = $4",
         "created_at, id"
+    );
+    LIST_OF_ACCOUNT = concat!(
+        "SELECT ",
+        columns!(),
+        ", (SELECT COUNT(*) FROM repository WHERE repository.namespace_id = namespace.id) \
+         AS repositories FROM namespace WHERE instance_id IN (SELECT id FROM instance WHERE \
+         account_id = $1 AND deleted_at IS NULL) ORDER BY instance_id, name"
     );
     UPDATE = "UPDATE namespace SET visibility = COALESCE($2, visibility), \
               auto_create_repository = COALESCE($3, auto_create_repository), default_visibility = \
@@ -223,6 +230,21 @@ pub async fn list(
         }
     };
     listed_rows(&rows, namespace)
+}
+
+/// Lists the namespaces of all instances of an account, each with the number of its repositories
+/// that are recorded.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
+pub async fn list_of_account(store: &Store, account: AccountId) -> Result<Vec<(Namespace, u64)>> {
+    let rows = store
+        .query(LIST_OF_ACCOUNT, vec![account.number().into()])
+        .await?;
+    rows.iter()
+        .map(|row| Ok((namespace(row)?, row.number("repositories")?)))
+        .collect()
 }
 
 fn namespace(row: &Row) -> Result<Namespace> {

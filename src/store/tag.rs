@@ -26,6 +26,11 @@ statements! { "resource_tag";
                          FROM resource_tag JOIN instance ON instance.id = resource_tag.thing_id \
                          WHERE instance.account_id = $1 AND instance.deleted_at IS NULL ORDER BY \
                          resource_tag.thing_id, resource_tag.tag_key";
+    LIST_OF_ACCOUNT = "SELECT resource_tag.thing_id AS thing_id, resource_tag.tag_key AS tag_key, \
+                       resource_tag.tag_value AS tag_value \
+                       FROM resource_tag JOIN instance ON instance.id = resource_tag.instance_id \
+                       WHERE instance.account_id = $1 AND instance.deleted_at IS NULL ORDER BY \
+                       resource_tag.thing_id, resource_tag.tag_key";
     LIST_OF_NAMESPACES = "SELECT thing_id, tag_key, tag_value FROM resource_tag \
                           WHERE instance_id = $1 AND thing_id <> $1 ORDER BY thing_id, tag_key";
 }
@@ -177,6 +182,21 @@ pub async fn list_of_namespaces(
         .await?;
     rows.iter()
         .map(|row| Ok((row.parsed("thing_id")?, tag(row)?)))
+        .collect()
+}
+
+/// Lists the tags of all instances of an account and of all their namespaces, by the text of the
+/// thing's id and by key.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
+pub async fn list_of_account(store: &Store, account: AccountId) -> Result<Vec<(String, Tag)>> {
+    let rows = store
+        .query(LIST_OF_ACCOUNT, vec![account.number().into()])
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.text("thing_id")?, tag(row)?)))
         .collect()
 }
 

@@ -1,5 +1,7 @@
 //! Groups of users.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 
 use crate::domain::identity::Group;
@@ -60,12 +62,16 @@ impl Identity {
     ) -> Result<Vec<(Group, Vec<String>)>> {
         call.caller
             .require(OperatorPermission::GroupRead, Some(account))?;
-        let mut groups = Vec::new();
-        for group in store::group::list(&self.base.store, account).await? {
-            let members = store::group::members(&self.base.store, account, &group.name).await?;
-            groups.push((group, members));
+        let groups = store::group::list(&self.base.store, account).await?;
+        let mut members: HashMap<String, Vec<String>> = HashMap::new();
+        for (group, user) in store::group::members(&self.base.store, account).await? {
+            members.entry(group).or_default().push(user);
         }
-        Ok(groups)
+        let with_members = |group: Group| {
+            let members = members.remove(&group.name).unwrap_or_default();
+            (group, members)
+        };
+        Ok(groups.into_iter().map(with_members).collect())
     }
 
     /// Deletes a group; its members stay.

@@ -15,6 +15,7 @@ pub(super) mod allow_lists;
 pub(super) mod catalog;
 pub(super) mod images;
 pub(super) mod instances;
+pub(super) mod inventory;
 mod issuers;
 pub(super) mod namespaces;
 pub(super) mod repositories;

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::identity::{Group, Policy, Role, Target, User, UserState};
 use crate::domain::ids::{RoleId, UserId};
 use crate::store::{
-    access_key as access_keys, account as accounts, credential as credentials,
+    access_key as access_keys, account as accounts, credential as credentials, group as groups,
     instance as instances, role as roles, user as users,
 };
 
@@ -335,4 +335,11 @@ async fn credentials_are_listed_by_principal(place: &Place) {
         .await
         .unwrap();
     assert_eq!(format!("{listed:?}"), format!("{:?}", [&second, &first]));
+}
+
+/// Returns the names of the users in a group.
+pub(super) async fn members(store: &Store, account: AccountId, group: &str) -> Vec<String> {
+    let all = groups::members(store, account).await.unwrap();
+    let of_group = all.into_iter().filter(|(name, _)| name == group);
+    of_group.map(|(_, user)| user).collect()
 }

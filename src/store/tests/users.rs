@@ -3,7 +3,8 @@
 use tokio::task::JoinSet;
 
 use super::identities::{
-    ADMIN, built_in, credential_of, group, key_of, own, owner_and_other, policy, to_user, user,
+    ADMIN, built_in, credential_of, group, key_of, members, own, owner_and_other, policy, to_user,
+    user,
 };
 use super::*;
 use crate::domain::credential::PasswordHash;
@@ -320,10 +321,7 @@ async fn deleting_a_user_takes_its_memberships_and_policies(place: &Place) {
         .await,
         0
     );
-    assert_eq!(
-        groups::members(&store, owner.id, "builders").await.unwrap(),
-        ["bob"]
-    );
+    assert_eq!(members(&store, owner.id, "builders").await, ["bob"]);
     assert_eq!(
         policies::documents_of_user(&store, ann.id).await.unwrap(),
         []
@@ -450,10 +448,7 @@ async fn nothing_is_added_to_a_user_while_it_is_deleted(place: &Place) {
                 .unwrap(),
             None
         );
-        assert_eq!(
-            groups::members(&store, owner.id, "builders").await.unwrap(),
-            [] as [&str; 0]
-        );
+        assert_eq!(members(&store, owner.id, "builders").await, [] as [&str; 0]);
         assert_eq!(policies::attachments(&store, owner.id).await.unwrap(), []);
     }
 }
