@@ -160,7 +160,7 @@ struct Prepared {
 }
 
 async fn prepare(settings: &Settings, options: &Mock) -> Result<Prepared> {
-    let state = options.seed.as_deref().map(State::read).transpose()?;
+    let state = options.seed.as_deref().map(State::read_seed).transpose()?;
     let listener = listen(options).await?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let settings = setup::settings(settings, options, address);
@@ -173,7 +173,7 @@ async fn prepare(settings: &Settings, options: &Mock) -> Result<Prepared> {
     let url = registry.as_ref().map(Registry::url);
     let instance = setup::publish(&service, url).await?;
     if let Some(state) = state {
-        state.apply(&service).await?;
+        state.seed(&service).await?;
     }
     if let Some(registry) = &mut registry {
         registry.start(&service, &instance).await?;

@@ -1,157 +1,188 @@
 //! The state that a file describes, in TOML: accounts, and what is in them.
 //!
-//! `transire mock --seed` makes what the file describes and the store lacks. The form is that of a
-//! declaration: it says what there is, never how it comes about.
+//! The form is that of a declaration: it says what there is, never how it comes about. [`apply`]
+//! makes a service so, and shows the steps first or alone; [`export`] writes such a file. A mock's
+//! seed is one, too. Texts go in and out, and no paths, so that an API can do the same.
 
-mod apply;
+mod deed;
+mod format;
+mod instance;
+mod plan;
+mod present;
 mod source;
+mod step;
+mod write;
 
 use std::path::Path;
 
-use serde::Deserialize;
-use toml::Spanned;
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
 
+use self::deed::Maker;
+use self::format::Content;
+use self::plan::{Plan, plan};
 use self::source::Source;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, ErrorKind, Noun, Result};
+use crate::service::{Call, Caller, RequestContext, Service};
+
+pub use self::step::{Action, Change, Step};
+pub use self::write::export;
+
+/// The bytes of a file.
+pub const MAX_BYTES: usize = 32 << 20;
 
 /// The state that a file describes.
 pub struct State {
     content: Content,
     source: Source,
+    /// Whether it may have access keys with their secrets.
+    is_seed: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Content {
-    #[serde(default)]
-    accounts: Vec<Account>,
+/// The choices of one [`apply`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Whether the steps are planned and none is made.
+    pub dry_run: bool,
+    /// Whether objects are deleted that the file doesn't name, in the accounts that it names.
+    pub prune: bool,
+    /// With `prune`, whether empty instances are deleted, too.
+    pub prune_instances: bool,
+    /// The [`Report::fingerprint`] of the only steps that may be made.
+    pub fingerprint: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Account {
-    /// 1 to 18 digits, as text.
-    id: Spanned<String>,
-    /// Without it, the id is its name, too.
-    name: Option<String>,
-    #[serde(default)]
-    policies: Vec<Policy>,
-    #[serde(default)]
-    users: Vec<User>,
-    #[serde(default)]
-    access_keys: Vec<AccessKey>,
-    #[serde(default)]
-    oidc_providers: Vec<OidcProvider>,
-    #[serde(default)]
-    roles: Vec<Role>,
-    #[serde(default)]
-    instances: Vec<Instance>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Policy {
-    name: Spanned<String>,
-    /// The JSON text, in CAM or RAM.
-    document: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct User {
-    name: Spanned<String>,
-    /// The policies that are attached to it, the account's own or built-in ones.
-    #[serde(default)]
-    policies: Vec<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AccessKey {
-    id: Spanned<String>,
-    secret: String,
-    /// The user whose key it is; without it, the account's root.
-    user: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OidcProvider {
-    name: Spanned<String>,
-    issuer: String,
-    audiences: Vec<String>,
-    /// The JWK set, as JSON text; without it, the issuer is asked.
-    jwks: Option<String>,
-    #[serde(default)]
-    algorithms: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Role {
-    name: Spanned<String>,
-    /// The JSON text.
-    trust_policy: String,
-    #[serde(default = "max_session_seconds")]
-    max_session_seconds: u32,
-    /// As [`User::policies`].
-    #[serde(default)]
-    policies: Vec<Spanned<String>>,
-}
-
-/// An hour, as at both clouds.
-fn max_session_seconds() -> u32 {
-    3600
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Instance {
-    name: Spanned<String>,
-    service: String,
-    #[serde(default = "region")]
-    region: String,
-    /// Both ids are given, or none.
-    tcr_id: Option<String>,
-    cri_id: Option<String>,
-    registry_url: Option<String>,
-    #[serde(default)]
-    default: bool,
-    #[serde(default)]
-    namespaces: Vec<Namespace>,
-}
-
-fn region() -> String {
-    "ap-guangzhou".to_owned()
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Namespace {
-    name: Spanned<String>,
-    #[serde(default)]
-    public: bool,
+/// The outcome of one [`apply`].
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The steps, in their order.
+    pub steps: Vec<Step>,
+    /// The number of steps that were made: the first ones.
+    pub made: usize,
+    /// Notes on objects that pruning leaves.
+    pub kept: Vec<String>,
+    /// Warnings about the steps that were made.
+    pub warnings: Vec<String>,
+    /// The SHA-256 of the steps, in hexadecimal.
+    pub fingerprint: String,
+    /// The message of `error`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// The reason why the step after those that were made failed; a later call goes on from it.
+    #[serde(skip)]
+    pub error: Option<Error>,
 }
 
 impl State {
-    /// Reads a file.
+    /// Reads a text. Errors name `parameter`, and the text as `file`.
     ///
     /// # Errors
     /// `InvalidParameter` with the file and the line.
-    pub fn read(file: &Path) -> Result<Self> {
+    pub fn parse(parameter: &'static str, file: &str, text: String) -> Result<Self> {
+        let source = Source::new(parameter, file, text);
+        if source.text().len() > MAX_BYTES {
+            let why = format!("the file is longer than {MAX_BYTES} bytes: divide it");
+            return Err(source.fault(0, &why));
+        }
+        let content = toml::from_str(source.text()).map_err(|error| source.unreadable(&error))?;
+        Ok(Self {
+            content,
+            source,
+            is_seed: false,
+        })
+    }
+
+    /// Reads a seed's file.
+    ///
+    /// # Errors
+    /// `InvalidParameter` with the file and the line.
+    pub fn read_seed(file: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(file).map_err(|error| {
             let why = format!("{} can't be read: {error}", file.display());
             Error::invalid_parameter("seed", why)
         })?;
-        Self::parse(file, text)
+        let state = Self::parse("seed", &file.display().to_string(), text)?;
+        Ok(Self {
+            is_seed: true,
+            ..state
+        })
     }
 
-    fn parse(file: &Path, text: String) -> Result<Self> {
-        let source = Source::new(file, text);
-        let content = toml::from_str(source.text()).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            source.fault(at, error.message())
-        })?;
-        Ok(Self { content, source })
+    /// Makes what a seed describes, its access keys too. An account that is there already gets
+    /// what is new.
+    ///
+    /// # Errors
+    /// `InvalidParameter` with the file and the line of what can't be made; those of the store.
+    pub async fn seed(&self, service: &Service) -> Result<()> {
+        let operator = Caller::operator();
+        let context = RequestContext::operator(service.base.request_id());
+        let call = service.call(&operator, &context);
+        let report = apply(service, &call, self, &Options::default()).await?;
+        report.error.map_or(Ok(()), |error| {
+            Err(match error.kind() {
+                ErrorKind::Internal | ErrorKind::StoreUnavailable => error,
+                _ => Error::invalid_parameter("seed", error.message()),
+            })
+        })
     }
+}
+
+/// Compares a service with a state, and makes the steps from the one to the other, unless it is a
+/// dry run. A step that fails ends it, and the report says so.
+///
+/// # Errors
+/// `InvalidParameter` with the file and the line of what can't be made, before any step;
+/// `PreconditionFailed` for other steps than those of the fingerprint; `OperatorDenied`, or
+/// `Unsupported` for no operator; those of the store.
+pub async fn apply(
+    service: &Service,
+    call: &Call<'_>,
+    state: &State,
+    options: &Options,
+) -> Result<Report> {
+    let Plan { steps, kept } = Box::pin(plan(service, call, state, options)).await?;
+    let mut report = Report {
+        fingerprint: fingerprint(steps.iter().map(|planned| &planned.step))?,
+        steps: steps.iter().map(|planned| planned.step.clone()).collect(),
+        made: 0,
+        kept,
+        warnings: Vec::new(),
+        failure: None,
+        error: None,
+    };
+    if options.dry_run {
+        return Ok(report);
+    }
+    if let Some(shown) = &options.fingerprint
+        && *shown != report.fingerprint
+    {
+        let why = "The steps are others than those that were shown, because something changed \
+                   meanwhile; look at them again.";
+        return Err(Error::precondition_failed(Noun::Account, why));
+    }
+    let mut maker = Maker::new(service, call);
+    for planned in &steps {
+        match maker.carry_out(planned.account, &planned.deed).await {
+            Ok(warnings) => {
+                let Step { noun, name, .. } = &planned.step;
+                let said = |warning: String| format!("{noun} {name}: {warning}");
+                report.warnings.extend(warnings.into_iter().map(said));
+                report.made += 1;
+            }
+            Err(error) => {
+                let error = state.source.placed(planned.noun, planned.at, error);
+                report.failure = Some(error.message().to_owned());
+                report.error = Some(error);
+                break;
+            }
+        }
+    }
+    Ok(report)
+}
+
+fn fingerprint<'s>(steps: impl Iterator<Item = &'s Step>) -> Result<String> {
+    let steps: Vec<&Step> = steps.collect();
+    let text = serde_json::to_vec(&steps).map_err(Error::internal)?;
+    Ok(hex::encode(digest(&SHA256, &text)))
 }

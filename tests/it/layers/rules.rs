@@ -88,7 +88,7 @@ rooms! {
     mock, Free: rooms [
         config domain http open registry_config registry_process serve service state store token
     ] crates [clap hex serde_json tokio tracing];
-    state, Free: rooms [domain service] crates [serde toml];
+    state, Free: rooms [domain service] crates [aws_lc_rs hex serde serde_json toml];
     registry_process, Free: rooms [config domain] crates [tokio];
     registry_config, Free: rooms [domain] crates [serde_json];
     transfer, Free: rooms [config domain open service store] crates [hex serde tracing];
@@ -96,7 +96,7 @@ rooms! {
     secret_files, Free: rooms [domain] crates [];
     cli, Free: rooms [
         admin client config domain import mock open quickstart registry_config remote serve
-        service telemetry transfer version views
+        service state telemetry transfer version views
     ] crates [
         bytes clap clap_complete clap_mangen comfy_table form_urlencoded http rustix serde
         serde_json tokio tracing tracing_subscriber unicode_width
