@@ -17,7 +17,9 @@ mod config;
 mod confirm;
 mod credential;
 mod data;
+mod declare;
 mod doctor;
+
 mod examples;
 mod failure;
 mod global;
@@ -174,6 +176,10 @@ enum Command {
     Config(config::Command),
     /// Write the files with which a registry trusts an instance's tokens.
     RegistryConfig(registry_config::Command),
+    /// Make accounts, and what is in them, as a file says. The steps are shown first.
+    Apply(declare::Apply),
+    /// Write accounts, and what is in them, as a file for `transire apply`. It holds no secret.
+    Export(declare::Export),
     #[command(flatten)]
     Data(data::Command),
     #[command(flatten)]
@@ -225,6 +231,7 @@ impl Cli {
             Command::Policy(command) => command.decides(),
             Command::Role(command) => command.decides(),
             Command::Import(_) => true,
+            Command::Apply(command) => command.decides(),
             _ => false,
         };
         let teller = Teller {
@@ -403,6 +410,8 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::Audit(command) => audit::run(session.data()?, command).await,
         Command::RegistryConfig(command) => registry_config::run(session.data()?, command).await,
         Command::Status => status::run(session.data()?).await,
+        Command::Apply(command) => declare::apply(session.data()?, &command).await,
+        Command::Export(command) => declare::export(session.data()?, &command).await,
         Command::Serve { .. }
         | Command::Health(_)
         | Command::Doctor

@@ -167,6 +167,30 @@ impl Output {
         print_for_reader(text.strip_suffix('\n').unwrap_or(text))
     }
 
+    /// Prints a text for people, or fields as a JSON document.
+    ///
+    /// # Errors
+    /// As [`Output::show`].
+    pub(super) fn report(&self, text: impl FnOnce() -> String, fields: Fields) -> Result<()> {
+        if self.format.is_json() {
+            self.show(fields)
+        } else {
+            self.text(&text())
+        }
+    }
+
+    /// Prints a text for people, of which programs learn later.
+    ///
+    /// # Errors
+    /// As [`Output::show`].
+    pub(super) fn for_people(&self, text: &str) -> Result<()> {
+        if self.format.is_json() {
+            Ok(())
+        } else {
+            self.text(text)
+        }
+    }
+
     /// Prints one object.
     ///
     /// # Errors
