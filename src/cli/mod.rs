@@ -410,7 +410,7 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::Audit(command) => audit::run(session.data()?, command).await,
         Command::RegistryConfig(command) => registry_config::run(session.data()?, command).await,
         Command::Status => status::run(session.data()?).await,
-        Command::Apply(command) => declare::apply(session.data()?, &command).await,
+        Command::Apply(command) => return declare::apply(session.data()?, &command).await,
         Command::Export(command) => declare::export(session.data()?, &command).await,
         Command::Serve { .. }
         | Command::Health(_)

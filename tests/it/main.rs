@@ -67,6 +67,7 @@ mod service {
     mod audit_listing;
     mod authority;
     mod decided;
+    mod declare;
     mod durable_changes;
     mod explain;
     mod explained_requests;

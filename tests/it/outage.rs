@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -22,9 +21,10 @@ use transire::service::{
     AccessKeyState, AuditFilter, ExistingUsers, ImportedUser, InstanceChoice, KeyKind, Service,
 };
 use transire::sign::SigningSecret;
-use transire::store::{Location, PostgresOptions};
+use transire::store::Location;
 
 use crate::harness::operator::operator_call;
+use crate::harness::postgres::{self, Database};
 use crate::harness::{ACCOUNT, App, Key, NOW, Options, SERVICE, until};
 
 /// The proxy's treatment of connections.
@@ -47,46 +47,17 @@ struct Far {
     line: Arc<watch::Sender<Line>>,
     through: Location,
     direct: Location,
-    server: String,
-    name: String,
+    database: Database,
     serving: JoinHandle<()>,
 }
 
 impl Far {
-    /// Makes a database on the server that the environment names; without one, a test is skipped,
-    /// but fails in CI.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the tests' own server is no setting of the service"
-    )]
+    /// Makes a database behind a proxy, if there is a server.
     async fn new() -> Option<Self> {
-        static MADE: AtomicU64 = AtomicU64::new(0);
-        let Ok(server) = std::env::var("TRANSIRE_TEST_POSTGRES") else {
-            assert!(
-                std::env::var("CI").is_err(),
-                "TRANSIRE_TEST_POSTGRES is missing: in CI the PostgreSQL half may not be skipped"
-            );
-            return None;
-        };
-        let name = format!(
-            "transire_outage_{}_{}",
-            std::process::id(),
-            MADE.fetch_add(1, Ordering::Relaxed)
-        );
-        at_server(&server, &format!("CREATE DATABASE {name}")).await;
-        let mut url: url::Url = server.parse().unwrap();
-        url.set_path(&name);
+        let database = Database::new().await?;
+        let direct = database.location();
+        let mut url = database.url.clone();
         let address = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
-        let options = PostgresOptions {
-            connections: 4,
-            start_timeout: Duration::ZERO,
-            ..PostgresOptions::default()
-        };
-        let at = |url: &url::Url| Location::Postgres {
-            url: Secret::new(url.as_str()),
-            options: options.clone(),
-        };
-        let direct = at(&url);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         url.set_host(Some("127.0.0.1")).unwrap();
         url.set_port(Some(listener.local_addr().unwrap().port()))
@@ -95,10 +66,9 @@ impl Far {
         let serving = tokio::spawn(relay_all(listener, address, Arc::clone(&line)));
         Some(Self {
             line,
-            through: at(&url),
+            through: postgres::location(&url),
             direct,
-            server,
-            name,
+            database,
             serving,
         })
     }
@@ -109,11 +79,7 @@ impl Far {
 
     async fn remove(self) {
         self.serving.abort();
-        at_server(
-            &self.server,
-            &format!("DROP DATABASE {} WITH (FORCE)", self.name),
-        )
-        .await;
+        self.database.remove().await;
     }
 }
 
@@ -168,16 +134,6 @@ async fn relay(mut client: TcpStream, address: &str, line: &watch::Sender<Line>)
             },
         }
     }
-}
-
-async fn at_server(server: &str, command: &str) {
-    let (client, connection) = tokio_postgres::connect(server, tokio_postgres::NoTls)
-        .await
-        .unwrap();
-    let connection = tokio::spawn(connection);
-    client.batch_execute(command).await.unwrap();
-    drop(client);
-    connection.await.unwrap().unwrap();
 }
 
 /// An app that follows the change feed, over a database behind a proxy.

@@ -16,6 +16,7 @@ pub(crate) mod kinds;
 pub(crate) mod master_keys;
 pub(crate) mod operator;
 mod options;
+pub(crate) mod postgres;
 pub(crate) mod registry;
 mod requests;
 pub(crate) mod sources;

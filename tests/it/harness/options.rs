@@ -17,7 +17,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(super) fn usual() -> Self {
+    pub(crate) fn usual() -> Self {
         Self {
             service: service::Settings {
                 quotas: service::Quotas::default(),
