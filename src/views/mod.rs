@@ -92,8 +92,8 @@ pub use self::repository::Repository;
 pub use self::role::Role;
 pub use self::service_account::ServiceAccount;
 pub use self::state::{DeletedPrincipal, State};
-pub use self::user::{NewUser, User};
 pub use self::status::Status;
+pub use self::user::{NewUser, User};
 
 #[cfg(test)]
 mod tests {
