@@ -80,7 +80,7 @@ async fn every_statement_prepares_on_sqlite() {
 
 /// Counts the different `$1` of a statement.
 pub(super) fn parameters(text: &str) -> usize {
-    (1..=30)
+    (1..=99)
         .take_while(|number| text.contains(&format!("${number}")))
         .count()
 }
