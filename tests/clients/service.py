@@ -135,6 +135,7 @@ class Transire:
         self._secrets: dict[str, str] = {}
         self.endpoint = ""
         self.metrics = ""
+        self.admin = ""
         self.listener: socket.socket | None = None
         """The socket that it is given, in place of one of its own."""
 
@@ -161,6 +162,7 @@ class Transire:
         assert line, f"transire ended without listening:\n{self.log.read_text()}"
         announced = json.loads(line)
         self.endpoint, self.metrics = announced["listening"], announced.get("metrics", "")
+        self.admin = announced.get("admin", "")
         wait_until("/readyz to be 200", self.is_ready)
 
     def adopt(self, daemon: Daemon) -> None:

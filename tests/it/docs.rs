@@ -430,3 +430,19 @@ fn every_cause_of_a_refusal_is_explained() {
         .collect();
     assert!(unsaid.is_empty(), "{unsaid:?}");
 }
+
+#[test]
+fn the_admin_api_is_described_as_it_is_declared() {
+    let made = transire::http::admin::document();
+    let text = format!("{made:#}\n");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
+    if std::env::var_os("TRANSIRE_TEST_WRITE_DOCS").is_some() {
+        fs::write(path, text).unwrap();
+        return;
+    }
+    let written = fs::read_to_string(path).unwrap();
+    assert!(
+        written == text,
+        "docs/openapi.json is of other operations; write it anew with TRANSIRE_TEST_WRITE_DOCS=1"
+    );
+}

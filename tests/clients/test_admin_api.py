@@ -1,0 +1,186 @@
+"""The admin API, by curl's rules and by the command line, and the lines of docs/admin-api.md."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from documents import Shell, take
+from processes import wait_until
+from service import Transire, fetch
+
+PAGE = "docs/admin-api.md"
+TOKEN, COMMANDS, CURL = take(PAGE, "Begin")
+
+
+class Operators:
+    """A service with the admin API, and operators of it."""
+
+    def __init__(self, transire: Transire, folder: Path) -> None:
+        self.transire, self._folder = transire, folder
+        self.at = f"http://{transire.admin}"
+
+    def token(self, name: str, role: str, *options: str) -> str:
+        made = self.transire.cli("operator", "create", "--name", name, "--role", role, *options)
+        return self.transire.remember("operator token", made["token"])
+
+    def token_file(self, name: str, role: str) -> Path:
+        file = self._folder / f"{name}.token"
+        file.write_text(self.token(name, role))
+        return file
+
+    def ask(self, method: str, path: str, token: str | None = None, body: object = None, **headers: str) -> tuple[int, dict[str, str], dict]:
+        """Asks by curl; the status, the headers and the JSON of the answer."""
+        command = ["curl", "-sS", "--include", "--request", method, f"{self.at}{path}"]
+        if token:
+            command += ["--header", f"Authorization: Bearer {token}"]
+        for name, value in headers.items():
+            command += ["--header", f"{name.replace('_', '-')}: {value}"]
+        if body is not None:
+            command += ["--header", "Content-Type: application/json", "--data", json.dumps(body)]
+        answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        head, _, text = answer.partition("\n\n")
+        first, *lines = head.split("\n")
+        given = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        return int(first.split(" ")[1]), given, json.loads(text)
+
+
+@pytest.fixture
+def operators(new_transire: Callable[..., Transire], tmp_path: Path) -> Operators:
+    transire = new_transire(settings={"TRANSIRE_ADMIN_LISTEN": "0"})
+    transire.start()
+    return Operators(transire, tmp_path)
+
+
+def test_a_stranger_is_refused_and_so_is_an_auditor_who_changes(operators: Operators) -> None:
+    auditor = operators.token("bob", "auditor")
+    for token in [None, "nonsense", "trso_EXAMPLE"]:
+        status, headers, problem = operators.ask("GET", "/admin/v1/accounts", token)
+        assert (status, headers["content-type"]) == (401, "application/problem+json")
+        assert headers["www-authenticate"] == 'Bearer realm="operators"'
+        assert problem["request_id"] == headers["x-request-id"]
+    assert operators.ask("GET", "/admin/v1/accounts", auditor)[0] == 200
+    status, _, problem = operators.ask("POST", "/admin/v1/accounts", auditor, {"name": "acme"})
+    assert (status, problem["kind"]) == (403, "operator-denied")
+    find = ("audit", "list", "--request-id", problem["request_id"])
+    wait_until("the refusal to be stored", lambda: operators.transire.items(*find))
+    [line] = operators.transire.items(*find)
+    assert (line["principal"], line["action"], line["outcome"]) == ("operator/bob", "admin:CreateAccount", "denied")
+
+
+def test_the_admin_api_is_not_where_clients_call(operators: Operators) -> None:
+    answer = fetch(f"http://{operators.transire.endpoint}/admin/openapi.json")
+    assert answer.status == 404
+    assert fetch(f"{operators.at}/token?service=registry.example.com").status == 404
+
+
+def test_the_description_is_the_one_that_is_checked_in(operators: Operators) -> None:
+    status, _, served = operators.ask("GET", "/admin/openapi.json")
+    kept = Path(__file__).parents[2] / "docs" / "openapi.json"
+    assert (status, served["openapi"]) == (200, "3.1.0")
+    assert served == json.loads(kept.read_text())
+
+
+def test_a_repeated_creation_makes_one_thing(operators: Operators) -> None:
+    token, another = operators.token("alice", "admin"), operators.token("carol", "admin")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    users = "/admin/v1/accounts/100000000001/users"
+    status, _, first = operators.ask("POST", users, token, {"name": "ci"}, Idempotency_Key="k")
+    assert (status, "replayed" in first) == (201, False)
+    status, _, second = operators.ask("POST", users, token, {"name": "ci"}, Idempotency_Key="k")
+    assert (status, second["replayed"], second["user_id"]) == (201, True, first["user_id"])
+    status, _, other = operators.ask("POST", users, token, {"name": "cd"}, Idempotency_Key="k")
+    assert (status, other["kind"]) == (422, "replayed")
+    assert operators.ask("POST", users, another, {"name": "cd"}, Idempotency_Key="k")[0] == 201
+    assert [user["name"] for user in operators.transire.items("user", "list", "--account", "100000000001")] == ["ci", "cd"]
+
+
+def test_a_change_names_what_it_saw(operators: Operators) -> None:
+    token = operators.token("alice", "admin")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    account = "/admin/v1/accounts/100000000001"
+    _, headers, _ = operators.ask("GET", account, token)
+    change = {"service_account_grant": "vendor"}
+    assert operators.ask("PATCH", account, token, change, If_Match=headers["etag"])[0] == 200
+    status, _, problem = operators.ask("PATCH", account, token, change, If_Match=headers["etag"])
+    assert (status, problem["kind"]) == (409, "precondition-failed")
+
+
+def test_a_list_has_pages_an_order_and_filters(operators: Operators) -> None:
+    token = operators.token("alice", "admin")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    users = "/admin/v1/accounts/100000000001/users"
+    for name in ["c", "a", "d", "b"]:
+        operators.ask("POST", users, token, {"name": name})
+    operators.ask("POST", f"{users}/d/disable", token)
+    names, after = [], ""
+    while True:
+        _, _, page = operators.ask("GET", f"{users}?limit=3&sort=-name{after}", token)
+        names += [user["name"] for user in page["items"]]
+        if page["next"] is None:
+            break
+        after = f"&after={page['next']}"
+    assert names == ["d", "c", "b", "a"]
+    _, _, page = operators.ask("GET", f"{users}?state=disabled", token)
+    assert [user["name"] for user in page["items"]] == ["d"]
+    status, _, problem = operators.ask("GET", f"{users}?colour=red", token)
+    assert (status, problem["kind"], problem["parameter"]) == (400, "unknown-parameter", "colour")
+
+
+COMMANDS_IN_BOTH_WAYS = [
+    ["account", "list"],
+    ["account", "show", "--id", "100000000001"],
+    ["account", "update", "--id", "100000000001", "--service-account-grant", "vendor"],
+    ["user", "list", "--account", "100000000001"],
+    ["user", "list", "--account", "100000000001", "--sort", "-name", "--limit", "1"],
+    ["user", "list", "--account", "100000000001", "--filter", "state=disabled"],
+    ["user", "show", "--account", "100000000001", "--name", "alice"],
+    ["user", "disable", "--account", "100000000001", "--name", "alice"],
+    ["user", "enable", "--account", "100000000001", "--name", "alice"],
+    ["user", "show", "--account", "100000000001", "--name", "nobody"],
+    ["user", "create", "--account", "100000000001", "--name", "alice"],
+    ["account", "create", "--name", "again", "--id", "100000000001"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS_IN_BOTH_WAYS, ids=" ".join)
+def test_a_command_says_the_same_here_and_there(operators: Operators, command: list[str]) -> None:
+    transire, token_file = operators.transire, operators.token_file("alice", "admin")
+    transire.cli("account", "create", "--name", "acme", "--id", "100000000001")
+    for name in ["alice", "bob"]:
+        transire.cli("user", "create", "--account", "100000000001", "--name", name)
+    here = transire.run(*command)
+    there = subprocess.run(
+        [transire.binary, "--server", operators.at, "--token-file", token_file, *command, "--output", "json"],
+        capture_output=True, text=True,
+    )
+    assert (there.returncode, there.stdout, there.stderr) == (here.returncode, here.stdout, here.stderr)
+
+
+def test_a_command_that_needs_the_data_says_so(operators: Operators) -> None:
+    token_file = operators.token_file("alice", "admin")
+    command = [operators.transire.binary, "--server", operators.at, "--token-file", token_file, "keys", "list"]
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "without --server" in refused.stderr
+
+
+def test_a_token_goes_over_plain_http_to_this_machine_alone(operators: Operators) -> None:
+    token_file = operators.token_file("alice", "admin")
+    command = [operators.transire.binary, "--server", "http://192.0.2.1:8481", "--token-file", token_file, "account", "list"]
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "https://" in refused.stderr
+
+
+def test_the_lines_of_the_page_do_what_it_says(operators: Operators, tmp_path: Path) -> None:
+    transire = operators.transire
+    shell = Shell(tmp_path / "shell", {"transire": transire.binary})
+    changes = {"http://127.0.0.1:8481": operators.at}
+    shell.does(TOKEN.text, changes, transire.operator)
+    transire.remember("operator token", (tmp_path / "shell" / "alice.token").read_text().strip())
+    assert "ci-builder" in shell.does(COMMANDS.text, changes, {})
+    [user] = json.loads(shell.does(CURL.text, changes, {}))["items"]
+    assert user["name"] == "ci-builder"
