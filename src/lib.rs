@@ -15,8 +15,9 @@
 //! Folders are layers: [`domain`] says what the words mean, [`sign`] and [`token`] are the
 //! cryptography, [`store`] is the only SQL, [`remote`] asks others, [`shared`] is what replicas
 //! tell each other at every call, [`telemetry`] sends traces, [`service`] holds every rule,
-//! [`views`] says what operators are shown, [`admin`] has the operations that they ask for, [`http`] and [`cli`] speak with the world, and
-//! [`serve`] ties them together. A test holds each to what it may import.
+//! [`views`] says what operators are shown, [`admin`] has the operations that they ask for,
+//! [`http`] and [`cli`] speak with the world, and [`serve`] ties them together. A test holds each
+//! to what it may import.
 
 pub mod admin;
 pub mod cli;

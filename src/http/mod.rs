@@ -11,6 +11,7 @@ pub mod admin;
 pub mod alibaba;
 mod door;
 mod doors;
+mod exchange;
 mod front;
 mod mock;
 mod oauth;
@@ -23,7 +24,8 @@ pub mod tencent;
 use std::net::IpAddr;
 use std::time::Duration;
 
-pub use front::{Served, Server, refusal};
+pub use exchange::refusal;
+pub use front::{Served, Server};
 pub use mock::Mock;
 pub use observe::metrics::{ConnectionCounts, ProcessUsage, ServerMetrics, SpanCounts};
 pub use registry::{Cors, Origin};

@@ -27,7 +27,7 @@ impl door::Envelope for Envelope {
         let headers = refused.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::UNAUTHORIZED {
-            let scheme = HeaderValue::from_static(r#"Bearer realm="transire admin""#);
+            let scheme = HeaderValue::from_static(r#"Bearer realm="operators""#);
             headers.insert(header::WWW_AUTHENTICATE, scheme);
         }
         if let Some(seconds) = retry_after {

@@ -35,7 +35,7 @@ pub fn document() -> Value {
     json!({
         "openapi": "3.1.0",
         "info": {
-            "title": "transire admin API",
+            "title": "Admin API of transire",
             "description": "The operations of operators; docs/admin-api.md tells how to use them.",
             "version": version::VERSION,
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },

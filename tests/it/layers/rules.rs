@@ -124,7 +124,8 @@ macro_rules! parts {
 
 parts! {
     // In `http`: no door has another one in its row.
-    http [front]: [door doors mock observe request];
+    http [front]: [door doors exchange mock observe request];
+    http [exchange]: [door doors request];
     http [mock]: [request];
     http [doors]: [admin alibaba door oauth observe plain registry request tencent];
     http [door]: [request];
