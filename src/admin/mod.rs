@@ -8,6 +8,7 @@
 //! them. [`routes`] lists them all. Start with [`Operation`].
 
 mod accounts;
+mod groups;
 mod listing;
 mod method;
 mod operation;
@@ -18,6 +19,7 @@ mod text;
 mod users;
 
 pub use self::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
+pub use self::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
 pub use self::listing::{Listing, MAX_ITEMS, Page, Selection};
 pub use self::method::Method;
 pub use self::operation::{Effect, Operation};

@@ -1,6 +1,7 @@
 //! The table of all operations, by the nouns that they are about.
 
 use super::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
+use super::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
 use super::route::Route;
 use super::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};
 
@@ -17,4 +18,5 @@ macro_rules! routes {
 routes! {
     "Accounts": list [ListAccounts] do [CreateAccount ShowAccount UpdateAccount];
     "Users": list [ListUsers] do [CreateUser ShowUser DisableUser EnableUser DeleteUser];
+    "Groups": list [ListGroups] do [CreateGroup ShowGroup DeleteGroup AddMember RemoveMember];
 }

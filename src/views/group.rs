@@ -23,3 +23,23 @@ impl From<(Stored, Vec<String>)> for Group {
         }
     }
 }
+
+view! {
+    /// A group that was just made.
+    pub struct NewGroup {
+        /// Its name.
+        name: String,
+    }
+}
+
+view! {
+    /// A user, and whether it is in a group now.
+    pub struct Member {
+        /// The group's name.
+        name: String,
+        /// The user's name.
+        user: String,
+        /// Whether it is in the group.
+        member: bool,
+    }
+}

@@ -79,7 +79,7 @@ pub use self::check::Check;
 pub use self::credential::Credential;
 pub use self::explained::{Decision, Explained, ExplainedRequest, HeldRight, RightHolder, Step};
 pub use self::fixed_password::FixedPassword;
-pub use self::group::Group;
+pub use self::group::{Group, Member, NewGroup};
 pub use self::import_line::ImportLine;
 pub use self::instance::{Instance, allow_list_state};
 pub use self::key::Key;

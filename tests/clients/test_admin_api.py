@@ -97,6 +97,21 @@ def test_a_repeated_creation_makes_one_thing(operators: Operators) -> None:
     assert [user["name"] for user in operators.transire.items("user", "list", "--account", "100000000001")] == ["ci", "cd"]
 
 
+def test_a_group_is_made_filled_shown_and_deleted(operators: Operators) -> None:
+    token = operators.token("alice", "admin")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    account = "/admin/v1/accounts/100000000001"
+    operators.ask("POST", f"{account}/users", token, {"name": "ci"})
+    status, _, made = operators.ask("POST", f"{account}/groups", token, {"name": "builders"})
+    assert (status, made) == (201, {"name": "builders"})
+    member = f"{account}/groups/builders/members/ci"
+    assert operators.ask("PUT", member, token)[2] == {"name": "builders", "user": "ci", "member": True}
+    assert operators.ask("GET", f"{account}/groups/builders", token)[2]["members"] == ["ci"]
+    assert operators.ask("DELETE", member, token)[2]["member"] is False
+    assert operators.ask("DELETE", f"{account}/groups/builders", token)[2]["state"] == "deleted"
+    assert operators.ask("GET", f"{account}/groups/builders", token)[0] == 404
+
+
 def test_a_change_names_what_it_saw(operators: Operators) -> None:
     token = operators.token("alice", "admin")
     operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
@@ -141,6 +156,13 @@ COMMANDS_IN_BOTH_WAYS = [
     ["user", "enable", "--account", "100000000001", "--name", "alice"],
     ["user", "show", "--account", "100000000001", "--name", "nobody"],
     ["user", "create", "--account", "100000000001", "--name", "alice"],
+    ["group", "create", "--account", "100000000001", "--name", "builders"],
+    ["group", "list", "--account", "100000000001"],
+    ["group", "show", "--account", "100000000001", "--name", "builders"],
+    ["group", "show", "--account", "100000000001", "--name", "nobody"],
+    ["group", "add", "--account", "100000000001", "--name", "builders", "--user", "bob"],
+    ["group", "remove", "--account", "100000000001", "--name", "builders", "--user", "alice"],
+    ["group", "delete", "--account", "100000000001", "--name", "nobody"],
     ["account", "create", "--name", "again", "--id", "100000000001"],
 ]
 
@@ -151,6 +173,9 @@ def test_a_command_says_the_same_here_and_there(operators: Operators, command: l
     transire.cli("account", "create", "--name", "acme", "--id", "100000000001")
     for name in ["alice", "bob"]:
         transire.cli("user", "create", "--account", "100000000001", "--name", name)
+    builders = ["--account", "100000000001", "--name", "builders"]
+    transire.cli("group", "create", *builders)
+    transire.cli("group", "add", *builders, "--user", "bob")
     here = transire.run(*command)
     there = subprocess.run(
         [transire.binary, "--server", operators.at, "--token-file", token_file, *command, "--output", "json"],

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::domain::identity::Group;
 use crate::domain::ids::AccountId;
 use crate::domain::operator::OperatorPermission;
-use crate::domain::{Result, name};
+use crate::domain::{Error, Noun, Result, name};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
 use crate::service::ledger::actions::AuditAction;
@@ -72,6 +72,21 @@ impl Identity {
             (group, members)
         };
         Ok(groups.into_iter().map(with_members).collect())
+    }
+
+    /// Returns a group of an account, and the names of its members.
+    ///
+    /// # Errors
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound`; those of the store.
+    pub async fn group(
+        &self,
+        call: &Call<'_>,
+        account: AccountId,
+        name: &str,
+    ) -> Result<(Group, Vec<String>)> {
+        let groups = self.groups(call, account).await?;
+        let found = groups.into_iter().find(|(group, _)| group.name == name);
+        found.ok_or_else(|| Error::not_found(Noun::Group, name))
     }
 
     /// Deletes a group; its members stay.
