@@ -8,7 +8,9 @@
 //! them. [`routes`] lists them all. Start with [`Operation`].
 
 mod accounts;
+mod changed_instance;
 mod groups;
+mod instances;
 mod listing;
 mod method;
 mod operation;
@@ -19,11 +21,16 @@ mod text;
 mod users;
 
 pub use self::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
+pub use self::changed_instance::UpdateInstance;
 pub use self::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
+pub use self::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
 pub use self::listing::{Listing, MAX_ITEMS, Page, Selection};
 pub use self::method::Method;
 pub use self::operation::{Effect, Operation};
 pub use self::problem::{PROBLEM_TYPE, Problem};
 pub use self::route::{Description, Given, Route};
-pub use self::text::{AccountText, Grant, GrantOrDefault, OrDefault, Text};
+pub use self::text::{
+    AccountText, AlgorithmText, Grant, GrantOrDefault, InstanceText, KidText, KindText, OnOff,
+    OpenClosed, OrDefault, SpecificationText, Text, TimeText,
+};
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

@@ -1,7 +1,9 @@
 //! The table of all operations, by the nouns that they are about.
 
 use super::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
+use super::changed_instance::UpdateInstance;
 use super::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
+use super::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
 use super::route::Route;
 use super::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};
 
@@ -19,4 +21,6 @@ routes! {
     "Accounts": list [ListAccounts] do [CreateAccount ShowAccount UpdateAccount];
     "Users": list [ListUsers] do [CreateUser ShowUser DisableUser EnableUser DeleteUser];
     "Groups": list [ListGroups] do [CreateGroup ShowGroup DeleteGroup AddMember RemoveMember];
+    "Instances": list [ListInstances]
+        do [CreateInstance ShowInstance UpdateInstance DeleteInstance];
 }

@@ -5,12 +5,16 @@ use std::fmt::{self, Display};
 use std::ops::Deref;
 use std::str::FromStr;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::Error;
 use crate::domain::ids::AccountId;
+use crate::domain::instance::{Algorithm, AnyInstanceId, KidFormat, RegistryKind, Specification};
+use crate::domain::seconds::Seconds;
+use crate::domain::switch::Switch;
 use crate::service::ServiceAccountGrant;
 
 /// A value as text, by its own form: `FromStr` reads it, and `Display` writes it.
@@ -90,6 +94,44 @@ described! {
     /// The same, or that of the settings.
     GrantOrDefault = OrDefault<ServiceAccountGrant>: "default",
         values ["own-rights", "vendor", "default"];
+    /// An id of an instance, of either cloud.
+    InstanceText = AnyInstanceId: "tcr-01234567", pattern "^(tcr|cri)-[0-9a-z]+$";
+    /// The software of a registry.
+    KindText = RegistryKind: "distribution", values ["distribution", "zot", "pulp"];
+    /// The algorithm that signs tokens.
+    AlgorithmText = Algorithm: "ES256", values ["ES256", "RS256"];
+    /// The form of a key id.
+    KidText = KidFormat: "thumbprint", values ["thumbprint", "libtrust"];
+    /// The size of an instance.
+    SpecificationText = Specification: "premium", values ["basic", "standard", "premium"];
+    /// A time in whole seconds.
+    TimeText = Seconds: "5m";
+}
+
+/// A switch, as it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnOff {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+impl From<OnOff> for Switch {
+    fn from(given: OnOff) -> Self {
+        Self::from(given == OnOff::On)
+    }
+}
+
+/// An endpoint's state, as it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OpenClosed {
+    /// Lets every address in, or those of the allow list.
+    Open,
+    /// Lets nobody in.
+    Closed,
 }
 
 /// A value of the thing's own, or `None` for the settings' value, which is written `default`.

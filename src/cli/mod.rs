@@ -399,7 +399,7 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::Policy(command) => return policy::run(session.data()?, command).await,
         Command::OidcProvider(command) => oidc_provider::run(session.data()?, command).await,
         Command::Revoke(command) => revoke::run(session.data()?, command).await,
-        Command::Instance(command) => instance::run(session.data()?, command).await,
+        Command::Instance(command) => instance::run(session, command).await,
         Command::Namespace(command) => namespace::run(session.data()?, command).await,
         Command::Repository(command) => repository::run(session.data()?, command).await,
         Command::AllowList(command) => allow_list::run(session.data()?, command).await,

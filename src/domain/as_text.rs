@@ -23,3 +23,15 @@ macro_rules! serde_as_text {
     };
 }
 pub(crate) use serde_as_text;
+
+/// Writes values as their names.
+macro_rules! display_as_name {
+    ($($name:ty)+) => {
+        $(impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.pad(self.name())
+            }
+        })+
+    };
+}
+pub(crate) use display_as_name;

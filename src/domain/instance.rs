@@ -1,7 +1,9 @@
 //! One registry to log in to.
 
+use std::fmt;
 use std::str::FromStr;
 
+use super::as_text::display_as_name;
 use super::clock::Timestamp;
 use super::ids::{AccountId, CriId, InstanceId};
 use super::switch::Switch;
@@ -15,6 +17,17 @@ pub enum AnyInstanceId {
     /// A `cri-` id.
     Cri(CriId),
 }
+
+impl fmt::Display for AnyInstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcr(id) => id.fmt(f),
+            Self::Cri(id) => id.fmt(f),
+        }
+    }
+}
+
+display_as_name! { Algorithm KidFormat RegistryKind Specification UnrecordedNamespaces }
 
 impl FromStr for AnyInstanceId {
     type Err = Error;

@@ -51,6 +51,50 @@ view! {
     }
 }
 
+view! {
+    /// An instance that was just made.
+    pub struct NewInstance {
+        /// Its id at Tencent's API.
+        tcr_id: String,
+        /// Its id at Alibaba's API.
+        cri_id: String,
+        /// The registry's service name.
+        service: String,
+        /// The software of its registry.
+        kind: String,
+        /// The issuer that its tokens name.
+        issuer: String,
+        /// The life of its tokens in seconds.
+        token_ttl: u32,
+        /// The URL at which its clients get tokens.
+        realm: String,
+    }
+}
+
+view! {
+    /// An instance that was changed.
+    pub struct ChangedInstance {
+        /// Its id at Tencent's API.
+        tcr_id: String,
+        /// Its state: updated.
+        state: String,
+        /// The issuer that its tokens name.
+        issuer: String,
+        /// The prepared issuer.
+        next_issuer: Option<String>,
+    }
+}
+
+view! {
+    /// An instance that was deleted.
+    pub struct DeletedInstance {
+        /// Its id at Tencent's API.
+        tcr_id: String,
+        /// Its state: deleted.
+        state: String,
+    }
+}
+
 impl Instance {
     /// Shows an instance, and the issuer that its tokens name, which may be the store's.
     pub fn of(instance: Stored, issuer: String) -> Self {

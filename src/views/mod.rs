@@ -81,7 +81,9 @@ pub use self::explained::{Decision, Explained, ExplainedRequest, HeldRight, Righ
 pub use self::fixed_password::FixedPassword;
 pub use self::group::{Group, Member, NewGroup};
 pub use self::import_line::ImportLine;
-pub use self::instance::{Instance, allow_list_state};
+pub use self::instance::{
+    ChangedInstance, DeletedInstance, Instance, NewInstance, allow_list_state,
+};
 pub use self::key::Key;
 pub use self::namespace::Namespace;
 pub use self::oidc_provider::OidcProvider;

@@ -144,6 +144,28 @@ def test_a_list_has_pages_an_order_and_filters(operators: Operators) -> None:
     assert (status, problem["kind"], problem["parameter"]) == (400, "unknown-parameter", "colour")
 
 
+def test_an_instance_is_made_changed_and_deleted_from_elsewhere(operators: Operators) -> None:
+    token_file = operators.token_file("alice", "admin")
+    token = token_file.read_text()
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    new = {"account": "100000000001", "name": "demo", "service": "zot.example.com", "kind": "zot"}
+    status, _, made = operators.ask("POST", "/admin/v1/instances", token, new, Idempotency_Key="k")
+    assert (status, made["kind"], made["token_ttl"]) == (201, "zot", 3600)
+    _, _, again = operators.ask("POST", "/admin/v1/instances", token, new, Idempotency_Key="k")
+    assert (again["tcr_id"], again["region"], again["replayed"]) == (made["tcr_id"], "ap-guangzhou", True)
+    instance = f"/admin/v1/instances/{made['tcr_id']}"
+    change = {"no_registry_url": True, "registry_url": "https://registry.example.com"}
+    status, _, problem = operators.ask("PATCH", instance, token, change)
+    assert (status, problem["parameter"]) == (400, "no_registry_url")
+    _, _, page = operators.ask("GET", "/admin/v1/instances?kind=zot", token)
+    assert [item["name"] for item in page["items"]] == ["demo"]
+    command = ["instance", "delete", "--instance", made["cri_id"], "--with-contents", "--output", "json"]
+    at = ["--server", operators.at, "--token-file", token_file]
+    deleted = subprocess.run([operators.transire.binary, *at, *command], capture_output=True, text=True, check=True)
+    assert json.loads(deleted.stdout) == {"tcr_id": made["tcr_id"], "state": "deleted"}
+    assert operators.ask("GET", instance, token)[0] == 404
+
+
 COMMANDS_IN_BOTH_WAYS = [
     ["account", "list"],
     ["account", "show", "--id", "100000000001"],
@@ -164,6 +186,14 @@ COMMANDS_IN_BOTH_WAYS = [
     ["group", "remove", "--account", "100000000001", "--name", "builders", "--user", "alice"],
     ["group", "delete", "--account", "100000000001", "--name", "nobody"],
     ["account", "create", "--name", "again", "--id", "100000000001"],
+    ["instance", "list"],
+    ["instance", "show", "--instance", "INSTANCE"],
+    ["instance", "show", "--instance", "tcr-00000000"],
+    ["instance", "update", "--instance", "INSTANCE", "--registry-url", "https://registry.example.com"],
+    ["instance", "update", "--instance", "INSTANCE", "--specification", "basic", "--refresh-tokens", "on", "--public-endpoint", "closed"],
+    ["instance", "update", "--instance", "INSTANCE", "--activate"],
+    ["instance", "update", "--instance", "INSTANCE"],
+    ["instance", "create", "--account", "100000000001", "--name", "again", "--service", "registry.example.com"],
 ]
 
 
@@ -176,6 +206,8 @@ def test_a_command_says_the_same_here_and_there(operators: Operators, command: l
     builders = ["--account", "100000000001", "--name", "builders"]
     transire.cli("group", "create", *builders)
     transire.cli("group", "add", *builders, "--user", "bob")
+    instance = transire.cli("instance", "create", "--account", "100000000001", "--name", "demo", "--service", "registry.example.com")
+    command = [instance["tcr_id"] if word == "INSTANCE" else word for word in command]
     here = transire.run(*command)
     there = subprocess.run(
         [transire.binary, "--server", operators.at, "--token-file", token_file, *command, "--output", "json"],

@@ -146,6 +146,7 @@ impl Registry {
         let event = call
             .event(AuditAction::InstanceCreate)
             .instance(&instance)
+            .made(instance.id.as_str())
             .detail(serde_json::json!({ "instance": instance.id.as_str() }));
         self.memory
             .wrapping(|| self.insert_instance(&instance, &event, call.now))

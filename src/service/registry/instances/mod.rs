@@ -46,6 +46,20 @@ impl Registry {
         self.rights.own_instance(call, choice).await
     }
 
+    /// Returns the instance that an operator is shown.
+    ///
+    /// # Errors
+    /// `OperatorDenied`, or `Unsupported` for no operator; `InstanceNotFound`; those of the store.
+    pub async fn shown_instance(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+    ) -> Result<Arc<Instance>> {
+        self.rights
+            .administered_instance(call, choice, OperatorPermission::InstanceRead)
+            .await
+    }
+
     /// Returns an instance of the caller's account with its tags, if the caller has a permission
     /// that reads.
     ///
