@@ -126,7 +126,8 @@ def test_a_failure_says_how_far_it_came_and_the_next_call_goes_on(transire: Tran
     transire.cli("instance", "delete", "--instance", instance.tcr_id)
     said = transire.run("apply", "-f", state)
     assert said.returncode not in (0, 2) and said.stdout == ""
-    assert "10 of 12 steps were made" in said.stderr and f"{state}:{line_of('name = \"main\"')}: instance: " in said.stderr
+    line = line_of('name = "main"')
+    assert "10 of 12 steps were made" in said.stderr and f"{state}:{line}: instance: " in said.stderr
     state.write_text(STATE.text.replace('service = "registry.example.com"', 'service = "new.example.com"'))
     assert steps(transire.cli("apply", "-f", state)) == ["create instance main", "create namespace main/team"]
 
