@@ -49,7 +49,7 @@ def test_the_documented_file_is_applied_once_and_exported(transire: Transire, tm
 
 def test_what_is_applied_works_and_is_in_the_audit(transire: Transire, state: Path) -> None:
     report = transire.cli("apply", "--file", state)
-    assert report["made"] == len(report["steps"]) == 12
+    assert report["made"] == len(report["steps"]) == 11
     instance = transire.items("instance", "list")[0]
     resource = f"{instance['tcr_id']}/team/app"
     assert transire.explain(f"{ACCOUNT}:user/alice", "pull", resource, "--ip", "192.0.2.1")["decision"] == "allowed"
@@ -61,7 +61,7 @@ def test_what_is_applied_works_and_is_in_the_audit(transire: Transire, state: Pa
 
 def test_a_dry_run_makes_nothing_and_may_say_by_its_status_whether_it_would(transire: Transire, state: Path) -> None:
     looked = transire.cli("apply", "-f", state, "--dry-run")
-    assert (looked["made"], len(looked["steps"])) == (0, 12)
+    assert (looked["made"], len(looked["steps"])) == (0, 11)
     assert transire.items("account", "list") == []
     assert transire.run("apply", "-f", state, "--dry-run", "--exit-code").returncode == 1
     transire.cli("apply", "-f", state)
@@ -127,7 +127,7 @@ def test_a_failure_says_how_far_it_came_and_the_next_call_goes_on(transire: Tran
     said = transire.run("apply", "-f", state)
     assert said.returncode not in (0, 2) and said.stdout == ""
     line = line_of('name = "main"')
-    assert "10 of 12 steps were made" in said.stderr and f"{state}:{line}: instance: " in said.stderr
+    assert "9 of 11 steps were made" in said.stderr and f"{state}:{line}: instance: " in said.stderr
     state.write_text(STATE.text.replace('service = "registry.example.com"', 'service = "new.example.com"'))
     assert steps(transire.cli("apply", "-f", state)) == ["create instance main", "create namespace main/team"]
 

@@ -302,5 +302,5 @@ def test_the_audit_is_searched(machine: Machine) -> None:
     assert "instance.create" in machine.does(NEWEST.commands())
     assert machine.does(REFUSED.commands()).strip() == '{"items":[]}'
     key = machine.transire.items("audit", "list", "--action", "access-key.create")[0]["detail"]["access_key_id"]
-    machine.changes["AKIDEXAMPLE"] = key
+    machine.changes["AKIDEXAMPLE0123456789abcdefghij01234"] = key
     assert "access-key.create" in machine.does(OF_KEY.commands())
