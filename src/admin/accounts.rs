@@ -2,13 +2,14 @@
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::listing::Listing;
 use super::method::Method;
-use super::operation::{Effect, Operation};
+use super::operation::{Effect, Operation, shown};
 use super::text::{AccountText, Grant, GrantOrDefault, OrDefault, Text};
-use crate::domain::Result;
+use crate::domain::{Error, Result};
 use crate::service::{Call, Service};
 use crate::views;
 
@@ -59,6 +60,17 @@ impl Operation for CreateAccount {
         let identity = &service.identity;
         let account = identity.create_account(call, id, &self.name, grant).await?;
         Ok(account.into())
+    }
+
+    async fn repeat(
+        &self,
+        service: &Service,
+        call: &Call<'_>,
+        made: Option<&str>,
+    ) -> Result<Value> {
+        let made = made.ok_or_else(|| Error::internal("an account was made without its id"))?;
+        let id = Text(made.parse()?);
+        shown(ShowAccount { id }, service, call).await
     }
 }
 

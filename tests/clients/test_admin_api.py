@@ -112,6 +112,14 @@ def test_a_group_is_made_filled_shown_and_deleted(operators: Operators) -> None:
     assert operators.ask("GET", f"{account}/groups/builders", token)[0] == 404
 
 
+def test_a_repeated_account_is_the_one_that_was_made(operators: Operators) -> None:
+    token = operators.token("alice", "admin")
+    first = operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme"}, Idempotency_Key="k")
+    again = operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme"}, Idempotency_Key="k")
+    assert (first[0], again[0]) == (201, 201)
+    assert (again[2]["account_id"], again[2]["replayed"]) == (first[2]["account_id"], True)
+
+
 def test_a_change_names_what_it_saw(operators: Operators) -> None:
     token = operators.token("alice", "admin")
     operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})

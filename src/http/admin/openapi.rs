@@ -212,8 +212,9 @@ fn responses(route: &Route, described: &Description) -> Value {
         Effect::Changes => ("200", "It is done."),
     };
     let content = match route.effect {
-        // A repetition is answered with what another operation shows.
-        Effect::Makes => json!({ "application/json": { "schema": { "type": "object" } } }),
+        Effect::Makes => json!({ "application/json": { "schema": {
+            "anyOf": [schema, replayed()],
+        } } }),
         Effect::Reads | Effect::Changes => content,
     };
     responses.insert(
@@ -230,6 +231,16 @@ fn responses(route: &Route, described: &Description) -> Value {
         );
     }
     Value::Object(responses)
+}
+
+/// Returns the schema of the answer to a repetition: what another operation shows, and a mark.
+fn replayed() -> Value {
+    json!({
+        "type": "object",
+        "description": "The answer to a repeated Idempotency-Key: what is there, without secrets.",
+        "properties": { "replayed": { "type": "boolean", "const": true } },
+        "required": ["replayed"],
+    })
 }
 
 /// The statuses of problems, which any operation may have.

@@ -53,9 +53,11 @@ impl Identity {
             created_at: call.now,
             service_account_grant,
         };
+        let made = id.to_string();
         let event = call
             .event(AuditAction::AccountCreate)
-            .detail(serde_json::json!({ "account": id.to_string(), "name": name }));
+            .made(&made)
+            .detail(serde_json::json!({ "account": made, "name": name }));
         self.ledger
             .change(store::account::insert(&account), event)
             .await?;
