@@ -168,13 +168,13 @@ def test_the_audit_is_listed_by_days_and_a_span_that_ends_before_it_begins_is_re
 def test_the_audit_is_searched_by_each_option(transire: Transire, instance: Instance) -> None:
     everything = transire.items("audit", "list")
     assert [line["action"] for line in everything].count("instance.create") >= 1
-    made = next(line for line in everything if line["action"] == "instance.create" and line["detail"]["instance"] == instance.id)
+    made = next(line for line in everything if line["action"] == "instance.create" and line["detail"]["instance"] == instance.tcr_id)
     key = next(line for line in everything if line["action"] == "access-key.create")["detail"]["access_key_id"]
     searches: dict[tuple[str, str], Callable[[dict], bool]] = {
         ("--action", "instance.*"): lambda line: line["action"].startswith("instance."),
         ("--outcome", "ok"): lambda line: line["outcome"] == "ok",
         ("--request-id", made["request_id"]): lambda line: line["request_id"] == made["request_id"],
-        ("--instance", instance.id): lambda line: line["service"] == made["service"],
+        ("--instance", instance.tcr_id): lambda line: line["service"] == made["service"],
         ("--access-key", key): lambda line: key in (line["access_key"], line["detail"].get("access_key_id")),
         ("--address", "192.0.2.99"): lambda line: line["address"] == "192.0.2.99",
         ("--credential", "0" * 20): lambda line: line["credential_id"] == "0" * 20,

@@ -67,7 +67,7 @@ def test_a_move_that_was_killed_is_gone_on_with(database: str, new_transire: Cal
     old.cli("init")
     old.new_account("acme")
     with contextlib.closing(sqlite3.connect(old.data_dir / "transire.db")) as data:
-        row = "'r', 'a', NULL, NULL, NULL, NULL, NULL, '{}', 'ok'"
+        row = "'r', 'a', NULL, NULL, NULL, NULL, NULL, '{}', 'ok', NULL"
         data.execute(
             "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?) "
             f"INSERT INTO audit SELECT 'filler-' || n, n, {row} FROM numbers",

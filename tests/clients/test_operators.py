@@ -28,7 +28,7 @@ def test_an_operator_is_disabled_enabled_and_deleted(transire: Transire) -> None
     assert transire.cli("operator", "delete", "--name", "alice") == {"name": "alice", "state": "deleted"}
     assert transire.items("operator", "list") == []
     refused = transire.run("operator", "show", "--name", "alice")
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (refused.returncode, refused.stdout) == (3, "")
     assert "There is no operator alice." in refused.stderr
 
 
