@@ -293,7 +293,8 @@ impl Server {
         is_signed_once?;
 
         let preview = match rule {
-            BodyRule::Signed { .. } if !body.is_end_stream() => self.admit(&head, exchange).await?,
+            _ if body.is_end_stream() => None,
+            BodyRule::Signed { .. } => self.admit(&head, exchange).await?,
             BodyRule::Proved { .. } => exchange.prove(&head, shared).await?,
             _ => None,
         };

@@ -70,6 +70,12 @@ def test_a_stranger_is_refused_and_so_is_an_auditor_who_changes(operators: Opera
     assert (line["principal"], line["action"], line["outcome"]) == ("operator/bob", "admin:CreateAccount", "denied")
 
 
+def test_another_method_is_a_problem_that_names_those_of_the_path(operators: Operators) -> None:
+    status, headers, problem = operators.ask("PUT", "/admin/v1/accounts", operators.token("alice", "admin"), {})
+    assert (status, headers["content-type"], headers["allow"]) == (405, "application/problem+json", "GET, POST")
+    assert (problem["kind"], problem["request_id"]) == ("method-not-allowed", headers["x-request-id"])
+
+
 def test_the_admin_api_is_not_where_clients_call(operators: Operators) -> None:
     answer = fetch(f"http://{operators.transire.endpoint}/admin/openapi.json")
     assert answer.status == 404

@@ -1,9 +1,9 @@
 //! Recognises requests of operators, proves them, and answers by an operation.
 
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 
-use super::envelope::{Envelope, of_text, write};
+use super::envelope::{Envelope, method_not_allowed, of_text, write};
 use super::operations::{BASE, Found, OPERATIONS, Search, find};
 use super::{given, once, openapi};
 use crate::admin::Effect;
@@ -12,6 +12,7 @@ use crate::domain::{Error, Noun, Result};
 use crate::http::Settings;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
 use crate::http::request::host::check_authority;
+use crate::http::request::respond::add_request_id;
 use crate::http::request::{Head, OperationRow, Record};
 use crate::service::{AuditAction, Caller, Service};
 
@@ -20,8 +21,6 @@ const DESCRIPTION: &str = "/admin/openapi.json";
 
 /// The name in the audit of a request that was refused before its operation was known.
 const UNKNOWN: &str = "admin:request";
-
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The door of operators.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +79,9 @@ impl Door for Admin {
         let caller = authenticate(&request.head, shared.service, record).await?;
         let found = match find(&parts.method, request.head.path())? {
             Search::Found(found) => found,
-            Search::OtherMethods(methods) => return Ok(method_not_allowed(&methods)),
+            Search::OtherMethods(methods) => {
+                return Ok(method_not_allowed(&methods, &record.context.request_id));
+            }
             Search::Nothing => {
                 return Err(Error::not_found(
                     Noun::Setting,
@@ -98,11 +99,7 @@ impl Door for Admin {
     }
 
     fn complete(&self, _: &Head<'_>, _: &Shared<'_>, record: &Record, response: &mut Response) {
-        if let Ok(request_id) = HeaderValue::from_str(&record.context.request_id) {
-            response
-                .headers_mut()
-                .insert(X_REQUEST_ID.clone(), request_id);
-        }
+        add_request_id(response, record);
     }
 }
 
@@ -168,15 +165,4 @@ async fn serve(
     once::check_unchanged(found, headers, service, &call).await?;
     let answer = (found.route.run)(service, &call, fields).await?;
     write(found.route.effect, &answer)
-}
-
-fn method_not_allowed(methods: &[&str]) -> Response {
-    let mut response = of_text(
-        StatusCode::METHOD_NOT_ALLOWED,
-        openapi::method_not_allowed(),
-    );
-    if let Ok(allowed) = HeaderValue::from_str(&methods.join(", ")) {
-        response.headers_mut().insert(header::ALLOW, allowed);
-    }
-    response
 }

@@ -21,11 +21,11 @@ impl door::Envelope for Envelope {
     fn refuse(&self, error: &Error, request_id: &str) -> Response {
         let (status, retry_after) = answer(error.kind());
         let title = status.canonical_reason().unwrap_or("Error");
-        let problem = Problem::of(error, status.as_u16(), title, request_id);
-        let body = json(&problem).unwrap_or_default();
-        let mut refused = response(status, HeaderValue::from_static(PROBLEM_TYPE), body);
+        let mut refused = problem(
+            status,
+            &Problem::of(error, status.as_u16(), title, request_id),
+        );
         let headers = refused.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static(r#"Bearer realm="operators""#);
             headers.insert(header::WWW_AUTHENTICATE, scheme);
@@ -35,6 +35,37 @@ impl door::Envelope for Envelope {
         }
         refused
     }
+}
+
+/// Answers with a problem.
+fn problem(status: StatusCode, problem: &Problem) -> Response {
+    let body = json(problem).unwrap_or_default();
+    let mut answer = response(status, HeaderValue::from_static(PROBLEM_TYPE), body);
+    let headers = answer.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// Answers that a path has operations by other methods.
+pub(super) fn method_not_allowed(methods: &[&str], request_id: &str) -> Response {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let mut refused = problem(
+        status,
+        &Problem {
+            of: "about:blank".to_owned(),
+            title: "Method Not Allowed".to_owned(),
+            status: status.as_u16(),
+            detail: "The header Allow lists the methods of this path.".to_owned(),
+            kind: "method-not-allowed".to_owned(),
+            parameter: None,
+            noun: None,
+            request_id: request_id.to_owned(),
+        },
+    );
+    if let Ok(allowed) = HeaderValue::from_str(&methods.join(", ")) {
+        refused.headers_mut().insert(header::ALLOW, allowed);
+    }
+    refused
 }
 
 /// Answers with a JSON document, which no cache may keep: it may hold a secret.

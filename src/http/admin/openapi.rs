@@ -271,13 +271,3 @@ const PROBLEMS: &[(&str, &str)] = &[
         "The database, or the service, takes nothing on; Retry-After says when to come back.",
     ),
 ];
-
-/// Returns the problem of a method that a path doesn't have.
-pub(super) fn method_not_allowed() -> String {
-    json!({
-        "type": "about:blank", "title": "Method Not Allowed", "status": 405,
-        "detail": "The header Allow lists the methods of this path.",
-        "kind": "method-not-allowed", "parameter": null, "noun": null, "request_id": "",
-    })
-    .to_string()
-}

@@ -1,7 +1,7 @@
 //! Recognises requests for an exchange, by RFC 8693 or as Quay has it.
 
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 
 use super::envelope::{Envelope, refusal};
 use super::{federation, tokens};
@@ -9,6 +9,7 @@ use crate::domain::Result;
 use crate::http::Settings;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
 use crate::http::request::host::check_authority;
+use crate::http::request::respond::add_request_id;
 use crate::http::request::{Head, Record};
 use crate::service::AuditAction;
 
@@ -16,8 +17,6 @@ use crate::service::AuditAction;
 const TOKEN_PATH: &str = "/oauth/token";
 /// Where Quay's clients exchange the token of a robot account.
 const FEDERATION_PATH: &str = "/oauth2/federation/robot/token";
-
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The door of OAuth's clients.
 #[derive(Clone, Copy, Debug)]
@@ -82,11 +81,7 @@ impl Door for OAuth {
     }
 
     fn complete(&self, _: &Head<'_>, _: &Shared<'_>, record: &Record, response: &mut Response) {
-        if let Ok(request_id) = HeaderValue::from_str(&record.context.request_id) {
-            response
-                .headers_mut()
-                .insert(X_REQUEST_ID.clone(), request_id);
-        }
+        add_request_id(response, record);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Recognises requests for tokens, and what registry clients ask for beside them.
 
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 
 use super::envelope::{Envelope, refusal};
 use super::tokens;
@@ -9,13 +9,12 @@ use crate::domain::Result;
 use crate::http::Settings;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
 use crate::http::request::host::check_authority;
+use crate::http::request::respond::add_request_id;
 use crate::http::request::{Head, Record};
 use crate::service::AuditAction;
 
 /// Where registries send their clients.
 const TOKEN_PATH: &str = "/token";
-
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The door of registry clients.
 #[derive(Clone, Copy, Debug)]
@@ -107,13 +106,7 @@ impl Door for Registry {
         record: &Record,
         response: &mut Response,
     ) {
-        if let Ok(request_id) = HeaderValue::from_str(&record.context.request_id) {
-            // The clouds' envelopes have a place for it; here it is what leads from a client to the
-            // log.
-            response
-                .headers_mut()
-                .insert(X_REQUEST_ID.clone(), request_id);
-        }
+        add_request_id(response, record);
         if head.path() == TOKEN_PATH {
             shared.settings.cors.mark(&head.parts.headers, response);
         }

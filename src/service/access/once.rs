@@ -1,12 +1,11 @@
 //! Requests of operators that make one thing, however often they come.
 
-use aws_lc_rs::digest::{SHA256, digest};
-
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::service::access::Access;
 use crate::service::access::caller::Caller;
 use crate::service::ledger::actor::Signature;
+use crate::sign::sha256;
 use crate::store;
 
 /// How long an idempotency key is remembered, in seconds.
@@ -20,9 +19,9 @@ impl Caller {
         let operator = self.audit_name().unwrap_or_default();
         let name = format!("idempotency-key\0{operator}\0{key}");
         self.signature = Some(Signature {
-            bytes: sha256(&name),
+            bytes: sha256(name.as_bytes()),
             ends_at: now.plus(std::time::Duration::from_secs(REMEMBERED_SECONDS)),
-            request: Some(sha256(request)),
+            request: Some(sha256(request.as_bytes())),
         });
         self
     }
@@ -44,11 +43,5 @@ impl Access {
 
 /// Returns a text's SHA-256 in hexadecimal, by which two versions of an answer are told apart.
 pub fn content_hash(text: &str) -> String {
-    hex::encode(sha256(text))
-}
-
-fn sha256(text: &str) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-    bytes
+    hex::encode(sha256(text.as_bytes()))
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::json;
 
 use crate::domain::operator::{
@@ -15,6 +14,7 @@ use crate::service::call::Call;
 use crate::service::identity::Identity;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::ledger::event::Event;
+use crate::sign::sha256;
 use crate::store;
 
 /// The most operators: all of them are in every replica's memory.
@@ -157,9 +157,7 @@ impl Identity {
 }
 
 fn hash_of(token: &Secret) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, token.expose().as_bytes()).as_ref());
-    hash
+    sha256(token.expose().as_bytes())
 }
 
 fn event_about<'a>(call: &Call<'a>, action: AuditAction, operator: &Operator) -> Event<'a> {
