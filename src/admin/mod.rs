@@ -7,6 +7,7 @@
 //! The command line runs operations on the data, or sends them to a service; `http::admin` serves
 //! them. [`routes`] lists them all. Start with [`Operation`].
 
+mod access_keys;
 mod accounts;
 mod changed_instance;
 mod groups;
@@ -20,6 +21,10 @@ pub mod routes;
 mod text;
 mod users;
 
+pub use self::access_keys::{
+    CreateAccessKey, DeleteAccessKey, DisableAccessKey, EnableAccessKey, ListAccessKeys,
+    ShowAccessKey,
+};
 pub use self::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
 pub use self::changed_instance::UpdateInstance;
 pub use self::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
@@ -30,7 +35,7 @@ pub use self::operation::{Effect, Operation};
 pub use self::problem::{PROBLEM_TYPE, Problem};
 pub use self::route::{Description, Given, Route};
 pub use self::text::{
-    AccountText, AlgorithmText, Grant, GrantOrDefault, InstanceText, KidText, KindText, OnOff,
-    OpenClosed, OrDefault, SpecificationText, Text, TimeText,
+    AccessKeyText, AccountText, AlgorithmText, Grant, GrantOrDefault, InstanceText, KidText,
+    KindText, OnOff, OpenClosed, OrDefault, SpecificationText, Text, TimeText,
 };
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

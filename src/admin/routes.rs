@@ -1,5 +1,9 @@
 //! The table of all operations, by the nouns that they are about.
 
+use super::access_keys::{
+    CreateAccessKey, DeleteAccessKey, DisableAccessKey, EnableAccessKey, ListAccessKeys,
+    ShowAccessKey,
+};
 use super::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
 use super::changed_instance::UpdateInstance;
 use super::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
@@ -19,6 +23,8 @@ macro_rules! routes {
 
 routes! {
     "Accounts": list [ListAccounts] do [CreateAccount ShowAccount UpdateAccount];
+    "Access keys": list [ListAccessKeys]
+        do [CreateAccessKey ShowAccessKey DisableAccessKey EnableAccessKey DeleteAccessKey];
     "Users": list [ListUsers] do [CreateUser ShowUser DisableUser EnableUser DeleteUser];
     "Groups": list [ListGroups] do [CreateGroup ShowGroup DeleteGroup AddMember RemoveMember];
     "Instances": list [ListInstances]

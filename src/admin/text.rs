@@ -11,6 +11,7 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::Error;
+use crate::domain::access_key::AccessKeyId;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::{Algorithm, AnyInstanceId, KidFormat, RegistryKind, Specification};
 use crate::domain::seconds::Seconds;
@@ -87,6 +88,9 @@ macro_rules! described {
 }
 
 described! {
+    /// The id of an access key.
+    AccessKeyText = AccessKeyId: "AKIDEXAMPLE0123456789abcdefghij01234",
+        pattern "^AKID[0-9A-Za-z]{32}$";
     /// The id of an account.
     AccountText = AccountId: "100000000001", pattern "^[1-9][0-9]{0,17}$";
     /// The rights that a user may give a service account.

@@ -4,7 +4,6 @@ use std::io::{Read, stdin};
 use std::net::IpAddr;
 use std::path::Path;
 
-use crate::domain::access_key;
 use crate::domain::credential::CredentialId;
 use crate::domain::instance::AnyInstanceId;
 use crate::domain::seconds::Seconds;
@@ -83,24 +82,6 @@ pub(super) fn credential_id(text: &str) -> Result<CredentialId> {
                    `transire credential list` and `transire audit list` show it";
         Error::invalid_parameter("id", why)
     })
-}
-
-/// Reads the id of an access key that lives until it is deleted.
-pub(super) fn access_key_id(text: &str) -> Result<String> {
-    let refuse = |why| Err(Error::invalid_parameter("id", why));
-    if access_key::is_of_session(text) {
-        return refuse(
-            "that is a session's access key: `transire revoke --principal PRINCIPAL --credential \
-             ID` stops a session, by the id that `transire audit list` shows",
-        );
-    }
-    if !access_key::is_permanent(text) {
-        return refuse(
-            "an access key's id is AKID and 32 letters or digits; `transire access-key list` shows \
-             it",
-        );
-    }
-    Ok(text.to_owned())
 }
 
 /// Reads the file of an argument; - is standard input.

@@ -392,7 +392,7 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
     let done = match command {
         Command::Operator(command) => operator::run(session.data()?, command).await,
         Command::Account(command) => account::run(session, command).await,
-        Command::AccessKey(command) => access_key::run(session.data()?, command).await,
+        Command::AccessKey(command) => access_key::run(session, command).await,
         Command::User(command) => user::run(session, command).await,
         Command::Group(command) => group::run(session, command).await,
         Command::Role(command) => return role::run(session.data()?, command).await,

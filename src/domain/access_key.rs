@@ -3,6 +3,9 @@
 //! A session's key is known at sight: nothing of it is stored, so its session token must say what
 //! it is.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::clock::{Random, random_text};
 use super::credential::Cloud;
 use super::secret::Secret;
@@ -72,6 +75,44 @@ impl NewAccessKey {
             id,
             secret: Secret::new(random_text(random, ALPHANUMERIC, LENGTH)),
         }
+    }
+}
+
+/// The id of an access key that lives until it is deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessKeyId(String);
+
+impl AccessKeyId {
+    /// Returns it as a text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccessKeyId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl FromStr for AccessKeyId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let refuse = |why| Err(Error::invalid_parameter("id", why));
+        if is_of_session(text) {
+            return refuse(
+                "that is a session's access key: `transire revoke --principal PRINCIPAL \
+                 --credential ID` stops a session, by the id that `transire audit list` shows",
+            );
+        }
+        if !is_permanent(text) {
+            return refuse(
+                "an access key's id is AKID and 32 letters or digits; `transire access-key list` \
+                 shows it",
+            );
+        }
+        Ok(Self(text.to_owned()))
     }
 }
 

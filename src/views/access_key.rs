@@ -29,3 +29,23 @@ impl From<Stored> for AccessKey {
         }
     }
 }
+
+view! {
+    /// An access key that was just made.
+    pub struct NewAccessKey {
+        /// Its id, which requests name.
+        access_key_id: String,
+        /// Its secret, which is shown this once.
+        access_key_secret: String,
+    }
+}
+
+view! {
+    /// The state into which an access key was put.
+    pub struct ChangedAccessKey {
+        /// Its id.
+        access_key_id: String,
+        /// Its state now.
+        state: String,
+    }
+}

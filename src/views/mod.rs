@@ -71,7 +71,7 @@ mod state;
 mod status;
 mod user;
 
-pub use self::access_key::AccessKey;
+pub use self::access_key::{AccessKey, ChangedAccessKey, NewAccessKey};
 pub use self::account::{Account, ChangedAccount, NewAccount, grant_name};
 pub use self::allow_list::AllowEntry;
 pub use self::audit::AuditEvent;

@@ -118,6 +118,37 @@ def test_a_group_is_made_filled_shown_and_deleted(operators: Operators) -> None:
     assert operators.ask("GET", f"{account}/groups/builders", token)[0] == 404
 
 
+def test_an_access_key_shows_its_secret_once_and_is_deleted_for_ever(operators: Operators) -> None:
+    token = operators.token("alice", "admin")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    keys, new = "/admin/v1/access-keys", {"account": "100000000001"}
+    status, _, made = operators.ask("POST", keys, token, new, Idempotency_Key="k")
+    secret = operators.transire.remember("access key", made["access_key_secret"])
+    assert (status, len(secret)) == (201, 32)
+    key = f"{keys}/{made['access_key_id']}"
+    status, _, again = operators.ask("POST", keys, token, new, Idempotency_Key="k")
+    assert (status, again.pop("replayed")) == (201, True)
+    assert again == operators.ask("GET", key, token)[2]
+    assert sorted(again) == ["access_key_id", "account_id", "created_at", "principal", "state"]
+    assert operators.ask("POST", f"{key}/disable", token)[2]["state"] == "disabled"
+    assert [item["state"] for item in operators.ask("GET", f"{keys}?account=100000000001", token)[2]["items"]] == ["disabled"]
+    assert operators.ask("DELETE", key, token)[2]["state"] == "deleted"
+    status, _, problem = operators.ask("GET", key, token)
+    assert (status, problem["noun"]) == (404, "access key")
+
+
+def test_an_account_admin_sees_no_access_key_of_another_account(operators: Operators) -> None:
+    transire = operators.transire
+    for name, account in [("acme", "100000000001"), ("other", "100000000002")]:
+        transire.cli("account", "create", "--name", name, "--id", account)
+    foreign = transire.cli("access-key", "create", "--account", "100000000002")["access_key_id"]
+    token = operators.token("carol", "account-admin", "--account", "100000000001")
+    assert operators.ask("GET", f"/admin/v1/access-keys/{foreign}", token)[0] == 404
+    assert operators.ask("DELETE", f"/admin/v1/access-keys/{foreign}", token)[0] == 404
+    assert operators.ask("GET", "/admin/v1/access-keys?account=100000000002", token)[0] == 403
+    assert operators.ask("GET", "/admin/v1/access-keys", token)[2]["items"] == []
+
+
 def test_a_repeated_account_is_the_one_that_was_made(operators: Operators) -> None:
     token = operators.token("alice", "admin")
     first = operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme"}, Idempotency_Key="k")
@@ -199,6 +230,15 @@ COMMANDS_IN_BOTH_WAYS = [
     ["group", "add", "--account", "100000000001", "--name", "builders", "--user", "bob"],
     ["group", "remove", "--account", "100000000001", "--name", "builders", "--user", "alice"],
     ["group", "delete", "--account", "100000000001", "--name", "nobody"],
+    ["access-key", "create", "--account", "100000000001", "--user", "nobody"],
+    ["access-key", "list"],
+    ["access-key", "list", "--account", "100000000001", "--columns", "principal,state"],
+    ["access-key", "list", "--account", "100000000002"],
+    ["access-key", "show", "--id", "KEY"],
+    ["access-key", "show", "--id", "AKIDEXAMPLE0123456789abcdefghij01234"],
+    ["access-key", "disable", "--id", "KEY"],
+    ["access-key", "enable", "--id", "KEY"],
+    ["access-key", "delete", "--id", "AKIDEXAMPLE0123456789abcdefghij01234"],
     ["account", "create", "--name", "again", "--id", "100000000001"],
     ["instance", "list"],
     ["instance", "show", "--instance", "INSTANCE"],
@@ -221,7 +261,9 @@ def test_a_command_says_the_same_here_and_there(operators: Operators, command: l
     transire.cli("group", "create", *builders)
     transire.cli("group", "add", *builders, "--user", "bob")
     instance = transire.cli("instance", "create", "--account", "100000000001", "--name", "demo", "--service", "registry.example.com")
-    command = [instance["tcr_id"] if word == "INSTANCE" else word for word in command]
+    key = transire.cli("access-key", "create", "--account", "100000000001", "--user", "bob")
+    names = {"INSTANCE": instance["tcr_id"], "KEY": key["access_key_id"]}
+    command = [names.get(word, word) for word in command]
     here = transire.run(*command)
     there = subprocess.run(
         [transire.binary, "--server", operators.at, "--token-file", token_file, *command, "--output", "json"],

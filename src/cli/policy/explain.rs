@@ -10,6 +10,7 @@ use crate::cli::audit::When;
 use crate::cli::failure::Ended;
 use crate::cli::output::{self, Fields, Output, Stdout};
 use crate::cli::{Context, arguments, read_document};
+use crate::domain::access_key::AccessKeyId;
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::CredentialId;
 use crate::domain::instance::AnyInstanceId;
@@ -90,8 +91,8 @@ struct More {
     #[arg(long, value_name = "FILE")]
     session_policy: Option<PathBuf>,
     /// The access key that signs the call, or that asked for the credential.
-    #[arg(long, value_name = "ID", value_parser = arguments::access_key_id)]
-    access_key: Option<String>,
+    #[arg(long, value_name = "ID")]
+    access_key: Option<AccessKeyId>,
     /// The long-term credential that logs in.
     #[arg(long, value_name = "ID", value_parser = arguments::credential_id)]
     credential: Option<CredentialId>,
@@ -131,7 +132,7 @@ async fn decide(context: &Context, explain: Explain) -> Result<Ended> {
         address: explain.address,
         session_policy,
         owner: explain.more.owner,
-        access_key: explain.more.access_key,
+        access_key: explain.more.access_key.map(|id| id.to_string()),
         credential: explain.more.credential,
         ..Question::new(explain.action.ok_or_else(missing)?, instance.into(), path)
     };

@@ -172,6 +172,7 @@ impl Identity {
         };
         let event = call
             .event(AuditAction::AccessKeyCreate)
+            .made(&made.id)
             .detail(serde_json::json!({ "access_key_id": made.id }));
         self.ledger
             .record(
@@ -196,6 +197,21 @@ impl Identity {
         call.caller
             .require(OperatorPermission::AccessKeyRead, account)?;
         store::access_key::list(&self.base.store, account).await
+    }
+
+    /// Returns an access key that isn't deleted, without its secret.
+    ///
+    /// # Errors
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound`; those of the store.
+    pub async fn access_key(&self, call: &Call<'_>, id: &str) -> Result<AccessKey> {
+        call.caller
+            .require_in_own_account(OperatorPermission::AccessKeyRead)?;
+        let found = store::access_key::find(&self.base.store, id).await?;
+        let own = call.caller.own_account();
+        found
+            .filter(|key| key.state != AccessKeyState::Deleted)
+            .filter(|key| own.is_none_or(|own| own == key.principal.account()))
+            .ok_or_else(|| Error::not_found(Noun::AccessKey, id))
     }
 
     /// Disables, enables or deletes an access key.
