@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::listing::Listing;
 use super::method::Method;
 use super::operation::{Effect, Operation, shown};
-use super::text::{AccessKeyText, AccountText, Text, some_text};
+use super::text::{AccessKeyIdText, AccountText, Text, some_text};
 use crate::domain::Result;
 use crate::service::{AccessKeyState, Call, Service};
 use crate::views;
@@ -84,7 +84,7 @@ macro_rules! of_key {
         pub struct $name {
             /// The access key's id.
             #[arg(long)]
-            pub id: AccessKeyText,
+            pub id: AccessKeyIdText,
         }
     };
 }
@@ -159,7 +159,7 @@ impl Operation for DeleteAccessKey {
 async fn set_state(
     service: &Service,
     call: &Call<'_>,
-    id: &AccessKeyText,
+    id: &AccessKeyIdText,
     state: AccessKeyState,
 ) -> Result<views::ChangedAccessKey> {
     let identity = &service.identity;

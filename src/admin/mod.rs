@@ -16,6 +16,7 @@ mod listing;
 mod method;
 mod operation;
 mod problem;
+mod roles;
 mod route;
 pub mod routes;
 mod text;
@@ -33,9 +34,10 @@ pub use self::listing::{Listing, MAX_ITEMS, Page, Selection};
 pub use self::method::Method;
 pub use self::operation::{Effect, Operation};
 pub use self::problem::{PROBLEM_TYPE, Problem};
+pub use self::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 pub use self::route::{Description, Given, Route};
 pub use self::text::{
-    AccessKeyText, AccountText, AlgorithmText, Grant, GrantOrDefault, InstanceText, KidText,
-    KindText, OnOff, OpenClosed, OrDefault, SpecificationText, Text, TimeText,
+    AccessKeyIdText, AccountText, AlgorithmText, Grant, GrantOrDefault, InstanceText, KidText,
+    KindText, OnOff, OpenClosed, OrDefault, SecretText, SpecificationText, Text, TimeText,
 };
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::domain::error::WebIdentityFault;
 use crate::domain::{Error, ErrorKind, Noun};
 
 /// The media type of problem details.
@@ -90,7 +91,12 @@ impl Problem {
             "overloaded" => ErrorKind::Overloaded,
             "misconfigured" => ErrorKind::Misconfigured,
             "internal" => ErrorKind::Internal,
-            _ => ErrorKind::Unsupported,
+            kind => WebIdentityFault::ALL
+                .into_iter()
+                .find(|fault| fault.name() == kind)
+                .map_or(ErrorKind::Unsupported, |fault| ErrorKind::WebIdentity {
+                    fault,
+                }),
         };
         Error::new(kind, self.detail)
     }

@@ -8,6 +8,7 @@ use super::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
 use super::changed_instance::UpdateInstance;
 use super::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
 use super::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
+use super::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 use super::route::Route;
 use super::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};
 
@@ -27,6 +28,7 @@ routes! {
         do [CreateAccessKey ShowAccessKey DisableAccessKey EnableAccessKey DeleteAccessKey];
     "Users": list [ListUsers] do [CreateUser ShowUser DisableUser EnableUser DeleteUser];
     "Groups": list [ListGroups] do [CreateGroup ShowGroup DeleteGroup AddMember RemoveMember];
+    "Roles": list [ListRoles] do [CreateRole ShowRole UpdateRole TestRole DeleteRole];
     "Instances": list [ListInstances]
         do [CreateInstance ShowInstance UpdateInstance DeleteInstance];
 }

@@ -12,11 +12,15 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::Error;
 use crate::domain::access_key::AccessKeyId;
+use crate::domain::any_principal::AnyPrincipal;
+use crate::domain::credential::CredentialId;
+use crate::domain::identity::OidcAlgorithm;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::{Algorithm, AnyInstanceId, KidFormat, RegistryKind, Specification};
 use crate::domain::seconds::Seconds;
+use crate::domain::secret::Secret;
 use crate::domain::switch::Switch;
-use crate::service::ServiceAccountGrant;
+use crate::service::{OidcPreset, ServiceAccountGrant};
 
 /// A value as text, by its own form: `FromStr` reads it, and `Display` writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +93,7 @@ macro_rules! described {
 
 described! {
     /// The id of an access key.
-    AccessKeyText = AccessKeyId: "AKIDEXAMPLE0123456789abcdefghij01234",
+    AccessKeyIdText = AccessKeyId: "AKIDEXAMPLE0123456789abcdefghij01234",
         pattern "^AKID[0-9A-Za-z]{32}$";
     /// The id of an account.
     AccountText = AccountId: "100000000001", pattern "^[1-9][0-9]{0,17}$";
@@ -110,6 +114,52 @@ described! {
     SpecificationText = Specification: "premium", values ["basic", "standard", "premium"];
     /// A time in whole seconds.
     TimeText = Seconds: "5m";
+    /// A principal, in any of its forms.
+    PrincipalText = AnyPrincipal: "100000000001:user/alice";
+    /// The id of a credential, or of a session.
+    CredentialText = CredentialId: "0123456789abcdefghij", pattern "^[0-9a-v]{20}$";
+    /// A platform whose jobs hold OpenID Connect tokens.
+    PresetText = OidcPreset: "github",
+        values ["github", "gitlab", "kubernetes", "forgejo", "buildkite"];
+    /// An algorithm that signs OpenID Connect tokens.
+    OidcAlgorithmText = OidcAlgorithm: "RS256";
+}
+
+/// A secret that a request brings. It is written nowhere but into the request.
+#[derive(Clone, Debug)]
+pub struct SecretText(pub Secret);
+
+impl Default for SecretText {
+    fn default() -> Self {
+        Self(Secret::new(""))
+    }
+}
+
+impl Serialize for SecretText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
+    }
+}
+
+impl PartialSchema for SecretText {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .write_only(true)
+            .into()
+    }
+}
+
+impl ToSchema for SecretText {
+    fn name() -> Cow<'static, str> {
+        "SecretText".into()
+    }
 }
 
 /// A switch, as it is given.

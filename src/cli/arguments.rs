@@ -4,9 +4,11 @@ use std::io::{Read, stdin};
 use std::net::IpAddr;
 use std::path::Path;
 
+use crate::admin::SecretText;
 use crate::domain::credential::CredentialId;
 use crate::domain::instance::AnyInstanceId;
 use crate::domain::seconds::Seconds;
+use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 
 /// Reads a text that isn't empty. Nothing has an empty name, so an empty argument is a mistake,
@@ -98,4 +100,10 @@ pub(super) fn read_file(parameter: &'static str, file: &Path) -> Result<String> 
             format!("the file {} can't be read: {error}", file.display()),
         )
     })
+}
+
+/// Reads the file with an OpenID Connect token; - is standard input.
+pub(super) fn read_token(file: &Path) -> Result<SecretText> {
+    let text = read_file("token", file)?;
+    Ok(SecretText(Secret::new(text.trim())))
 }

@@ -22,6 +22,11 @@ pub(super) enum Ended {
 }
 
 impl Ended {
+    /// Ends with the answer to a question.
+    pub(super) fn of(yes: bool) -> Self {
+        if yes { Self::Done } else { Self::Denied }
+    }
+
     pub(super) fn answer(self) -> Result<(), Failure> {
         match self {
             Self::Done => Ok(()),

@@ -60,6 +60,15 @@ impl Session {
         self.output().view(&answer)
     }
 
+    /// Does an operation, and prints its answer, which can be read again.
+    ///
+    /// # Errors
+    /// Those of the operation, and of the output.
+    pub(super) async fn show<O: Operation<Answer: View>>(&self, operation: O) -> Result<()> {
+        let answer = self.ask(operation).await?;
+        self.output().show_view(&answer)
+    }
+
     /// Prints a list, page by page.
     ///
     /// # Errors

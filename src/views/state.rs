@@ -47,3 +47,13 @@ impl DeletedPrincipal {
         }
     }
 }
+
+view! {
+    /// A thing whose document was changed.
+    pub struct ChangedDocument {
+        /// Its name.
+        name: String,
+        /// Remarks about the document.
+        warnings: Vec<String>,
+    }
+}

@@ -211,6 +211,15 @@ def test_an_instance_is_made_changed_and_deleted_from_elsewhere(operators: Opera
     assert operators.ask("GET", instance, token)[0] == 404
 
 
+TRUST = json.dumps({
+    "version": "2.0",
+    "statement": [{
+        "effect": "allow",
+        "action": "name/sts:AssumeRole",
+        "principal": {"qcs": ["qcs::cam::uin/100000000001:root"]},
+    }],
+})
+
 COMMANDS_IN_BOTH_WAYS = [
     ["account", "list"],
     ["account", "show", "--id", "100000000001"],
@@ -239,6 +248,17 @@ COMMANDS_IN_BOTH_WAYS = [
     ["access-key", "disable", "--id", "KEY"],
     ["access-key", "enable", "--id", "KEY"],
     ["access-key", "delete", "--id", "AKIDEXAMPLE0123456789abcdefghij01234"],
+    ["role", "list", "--account", "100000000001"],
+    ["role", "show", "--account", "100000000001", "--name", "builder"],
+    ["role", "show", "--account", "100000000001", "--name", "nobody"],
+    ["role", "create", "--account", "100000000001", "--name", "builder", "--trust-policy", "TRUST"],
+    ["role", "create", "--account", "100000000001", "--name", "other", "--trust-policy", "TOKEN"],
+    ["role", "create", "--account", "100000000001", "--name", "other", "--trust-policy", "TRUST", "--max-session", "13h"],
+    ["role", "update", "--account", "100000000001", "--name", "builder", "--trust-policy", "TRUST", "--max-session", "1h"],
+    ["role", "update", "--account", "100000000001", "--name", "builder", "--trust-policy", "TOKEN"],
+    ["role", "test", "--account", "100000000001", "--name", "builder", "--token", "TOKEN"],
+    ["role", "test", "--account", "100000000001", "--name", "nobody", "--token", "TOKEN"],
+    ["role", "delete", "--account", "100000000001", "--name", "nobody"],
     ["account", "create", "--name", "again", "--id", "100000000001"],
     ["instance", "list"],
     ["instance", "show", "--instance", "INSTANCE"],
@@ -252,7 +272,7 @@ COMMANDS_IN_BOTH_WAYS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS_IN_BOTH_WAYS, ids=" ".join)
-def test_a_command_says_the_same_here_and_there(operators: Operators, command: list[str]) -> None:
+def test_a_command_says_the_same_here_and_there(operators: Operators, command: list[str], tmp_path: Path) -> None:
     transire, token_file = operators.transire, operators.token_file("alice", "admin")
     transire.cli("account", "create", "--name", "acme", "--id", "100000000001")
     for name in ["alice", "bob"]:
@@ -262,7 +282,11 @@ def test_a_command_says_the_same_here_and_there(operators: Operators, command: l
     transire.cli("group", "add", *builders, "--user", "bob")
     instance = transire.cli("instance", "create", "--account", "100000000001", "--name", "demo", "--service", "registry.example.com")
     key = transire.cli("access-key", "create", "--account", "100000000001", "--user", "bob")
-    names = {"INSTANCE": instance["tcr_id"], "KEY": key["access_key_id"]}
+    files = {name: tmp_path / name.lower() for name in ["TRUST", "TOKEN"]}
+    files["TRUST"].write_text(TRUST)
+    files["TOKEN"].write_text("nonsense")
+    transire.cli("role", "create", "--account", "100000000001", "--name", "builder", "--trust-policy", files["TRUST"])
+    names = {"INSTANCE": instance["tcr_id"], "KEY": key["access_key_id"]} | {name: str(file) for name, file in files.items()}
     command = [names.get(word, word) for word in command]
     here = transire.run(*command)
     there = subprocess.run(

@@ -297,6 +297,17 @@ pub enum WebIdentityFault {
 }
 
 impl WebIdentityFault {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::NoSuchProvider,
+        Self::Malformed,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::AudienceNotMatched,
+        Self::BadSignature,
+        Self::KeysUnavailable,
+    ];
+
     /// Returns the fault's word in log and audit.
     pub fn name(self) -> &'static str {
         match self {

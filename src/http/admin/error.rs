@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use crate::domain::ErrorKind;
+use crate::domain::error::WebIdentityFault;
 
 /// How long a client should wait for a database that is away.
 const STORE_RETRY_SECONDS: u32 = 5;
@@ -39,8 +40,6 @@ pub(super) fn answer(kind: &ErrorKind) -> (StatusCode, Option<u32>) {
         ErrorKind::AlreadyExists { .. }
         | ErrorKind::QuotaExceeded { .. }
         | ErrorKind::PreconditionFailed { .. } => StatusCode::CONFLICT,
-        // A repeated key with another body.
-        ErrorKind::Replayed | ErrorKind::WebIdentity { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::RequestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         ErrorKind::Throttled { .. } | ErrorKind::NonceMemoryFull | ErrorKind::PasswordsBusy => {
@@ -53,10 +52,15 @@ pub(super) fn answer(kind: &ErrorKind) -> (StatusCode, Option<u32>) {
         ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable => {
             return (StatusCode::SERVICE_UNAVAILABLE, Some(STORE_RETRY_SECONDS));
         }
-        ErrorKind::RegistryUnavailable => {
+        ErrorKind::RegistryUnavailable
+        | ErrorKind::WebIdentity {
+            fault: WebIdentityFault::KeysUnavailable,
+        } => {
             return (StatusCode::BAD_GATEWAY, Some(STORE_RETRY_SECONDS));
         }
         ErrorKind::Misconfigured | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        // A repeated key with another body; a token that isn't believed.
+        ErrorKind::Replayed | ErrorKind::WebIdentity { .. } => StatusCode::UNPROCESSABLE_ENTITY,
     };
     (status, None)
 }

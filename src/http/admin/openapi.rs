@@ -258,7 +258,7 @@ const PROBLEMS: &[(&str, &str)] = &[
     ("413", "The body is too large."),
     (
         "422",
-        "The Idempotency-Key came with another request before.",
+        "The Idempotency-Key came with another request before, or a token isn't believed.",
     ),
     (
         "429",
