@@ -15,6 +15,7 @@ mod instances;
 mod listing;
 mod method;
 mod operation;
+mod policies;
 mod problem;
 mod roles;
 mod route;
@@ -33,6 +34,9 @@ pub use self::instances::{CreateInstance, DeleteInstance, ListInstances, ShowIns
 pub use self::listing::{Listing, MAX_ITEMS, Page, Selection};
 pub use self::method::Method;
 pub use self::operation::{Effect, Operation};
+pub use self::policies::{
+    AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
+};
 pub use self::problem::{PROBLEM_TYPE, Problem};
 pub use self::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 pub use self::route::{Description, Given, Route};

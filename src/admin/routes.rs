@@ -8,6 +8,9 @@ use super::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
 use super::changed_instance::UpdateInstance;
 use super::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
 use super::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
+use super::policies::{
+    AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
+};
 use super::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 use super::route::Route;
 use super::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};
@@ -29,6 +32,8 @@ routes! {
     "Users": list [ListUsers] do [CreateUser ShowUser DisableUser EnableUser DeleteUser];
     "Groups": list [ListGroups] do [CreateGroup ShowGroup DeleteGroup AddMember RemoveMember];
     "Roles": list [ListRoles] do [CreateRole ShowRole UpdateRole TestRole DeleteRole];
+    "Policies": list [ListPolicies]
+        do [CreatePolicy ShowPolicy UpdatePolicy DeletePolicy AttachPolicy DetachPolicy];
     "Instances": list [ListInstances]
         do [CreateInstance ShowInstance UpdateInstance DeleteInstance];
 }

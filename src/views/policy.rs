@@ -48,6 +48,28 @@ impl Policy {
     }
 }
 
+view! {
+    /// A policy, with its document.
+    pub struct PolicyDocument {
+        /// Its name.
+        name: String,
+        /// The document, as it was written.
+        document: String,
+    }
+}
+
+view! {
+    /// A policy, and whether an object has it now.
+    pub struct PolicyAttachment {
+        /// The policy's name.
+        name: String,
+        /// The user, the group or the role.
+        target: String,
+        /// Whether it has the policy.
+        attached: bool,
+    }
+}
+
 /// Writes a target as its kind, a slash and its name.
 pub fn target_name(target: &Target) -> String {
     match target {

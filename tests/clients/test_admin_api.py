@@ -149,6 +149,46 @@ def test_an_account_admin_sees_no_access_key_of_another_account(operators: Opera
     assert operators.ask("GET", "/admin/v1/access-keys", token)[2]["items"] == []
 
 
+def test_a_role_is_made_by_its_text_and_refuses_a_token_as_a_field(operators: Operators) -> None:
+    token = operators.token("alice", "admin")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    roles, new = "/admin/v1/accounts/100000000001/roles", {"name": "builder", "trust_policy": TRUST, "max_session": "1h"}
+    status, _, made = operators.ask("POST", roles, token, new, Idempotency_Key="k")
+    assert (status, made["alibaba_arn"]) == (201, "acs:ram::100000000001:role/builder")
+    _, _, again = operators.ask("POST", roles, token, new, Idempotency_Key="k")
+    assert (again["role_id"], again["trust_policy"], again["replayed"]) == (made["role_id"], TRUST, True)
+    status, _, problem = operators.ask("PATCH", f"{roles}/builder", token, {})
+    assert (status, problem["parameter"]) == (400, "trust_policy")
+    # 401 would be about the operator's token.
+    status, _, problem = operators.ask("POST", f"{roles}/builder/test", token, {"token": STRANGE_JWT})
+    assert (status, problem["parameter"]) == (400, "token")
+    assert "web-identity-no-such-provider" in problem["detail"]
+    status, _, problem = operators.ask("POST", f"{roles}/builder/test", token, {"token": "nonsense"})
+    assert (status, problem["kind"]) == (422, "web-identity-malformed")
+
+
+def test_a_policy_goes_to_one_object_at_a_time(operators: Operators) -> None:
+    token = operators.token("alice", "admin")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    account = "/admin/v1/accounts/100000000001"
+    operators.ask("POST", f"{account}/users", token, {"name": "ci"})
+    new = {"name": "pull", "document": POLICY}
+    status, _, made = operators.ask("POST", f"{account}/policies", token, new, Idempotency_Key="k")
+    assert (status, made["name"]) == (201, "pull")
+    _, headers, shown = operators.ask("GET", f"{account}/policies/pull", token)
+    assert shown == {"name": "pull", "document": POLICY}
+    assert operators.ask("POST", f"{account}/policies", token, new, Idempotency_Key="k")[2] == shown | {"replayed": True}
+    changed = {"document": POLICY.replace("Pull", "Push")}
+    assert operators.ask("PATCH", f"{account}/policies/pull", token, changed, If_Match=headers["etag"])[0] == 200
+    assert operators.ask("PATCH", f"{account}/policies/pull", token, changed, If_Match=headers["etag"])[0] == 409
+    attach = f"{account}/policies/pull/attach"
+    status, _, problem = operators.ask("POST", attach, token, {"user": "ci", "role": "builder"})
+    assert (status, problem["parameter"]) == (400, "user")
+    assert operators.ask("POST", attach, token, {"user": "ci"})[2] == {"name": "pull", "target": "user/ci", "attached": True}
+    [item] = operators.ask("GET", f"{account}/policies", token)[2]["items"]
+    assert item["attached_to"] == ["user/ci"]
+
+
 def test_a_repeated_account_is_the_one_that_was_made(operators: Operators) -> None:
     token = operators.token("alice", "admin")
     first = operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme"}, Idempotency_Key="k")
@@ -220,6 +260,14 @@ TRUST = json.dumps({
     }],
 })
 
+POLICY = json.dumps({
+    "version": "2.0",
+    "statement": [{"effect": "allow", "action": "tcr:PullRepository", "resource": "*"}],
+})
+
+# The issuer is https://issuer.example.com, of which there is no provider.
+STRANGE_JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lzc3Vlci5leGFtcGxlLmNvbSIsInN1YiI6IkVYQU1QTEUiLCJhdWQiOiJFWEFNUExFIiwiaWF0IjowLCJleHAiOjQxMDI0NDQ4MDB9.RVhBTVBMRQ"
+
 COMMANDS_IN_BOTH_WAYS = [
     ["account", "list"],
     ["account", "show", "--id", "100000000001"],
@@ -259,6 +307,20 @@ COMMANDS_IN_BOTH_WAYS = [
     ["role", "test", "--account", "100000000001", "--name", "builder", "--token", "TOKEN"],
     ["role", "test", "--account", "100000000001", "--name", "nobody", "--token", "TOKEN"],
     ["role", "delete", "--account", "100000000001", "--name", "nobody"],
+    ["policy", "list", "--account", "100000000001"],
+    ["policy", "show", "--account", "100000000001", "--name", "pull"],
+    ["policy", "show", "--account", "100000000001", "--name", "QcloudTCRFullAccess"],
+    ["policy", "show", "--account", "100000000001", "--name", "nobody"],
+    ["policy", "create", "--account", "100000000001", "--name", "pull", "--document", "POLICY"],
+    ["policy", "create", "--account", "100000000001", "--name", "other", "--document", "TRUST"],
+    ["policy", "update", "--account", "100000000001", "--name", "pull", "--document", "POLICY"],
+    ["policy", "update", "--account", "100000000001", "--name", "nobody", "--document", "POLICY"],
+    ["policy", "delete", "--account", "100000000001", "--name", "nobody"],
+    ["policy", "delete", "--account", "100000000001", "--name", "pull"],
+    ["policy", "attach", "--account", "100000000001", "--name", "pull", "--user", "alice"],
+    ["policy", "attach", "--account", "100000000001", "--name", "pull", "--role", "nobody"],
+    ["policy", "detach", "--account", "100000000001", "--name", "pull", "--group", "builders"],
+    ["policy", "check", "--document", "POLICY"],
     ["account", "create", "--name", "again", "--id", "100000000001"],
     ["instance", "list"],
     ["instance", "show", "--instance", "INSTANCE"],
@@ -282,10 +344,13 @@ def test_a_command_says_the_same_here_and_there(operators: Operators, command: l
     transire.cli("group", "add", *builders, "--user", "bob")
     instance = transire.cli("instance", "create", "--account", "100000000001", "--name", "demo", "--service", "registry.example.com")
     key = transire.cli("access-key", "create", "--account", "100000000001", "--user", "bob")
-    files = {name: tmp_path / name.lower() for name in ["TRUST", "TOKEN"]}
+    files = {name: tmp_path / name.lower() for name in ["TRUST", "TOKEN", "POLICY"]}
     files["TRUST"].write_text(TRUST)
     files["TOKEN"].write_text("nonsense")
+    files["POLICY"].write_text(POLICY)
     transire.cli("role", "create", "--account", "100000000001", "--name", "builder", "--trust-policy", files["TRUST"])
+    transire.cli("policy", "create", "--account", "100000000001", "--name", "pull", "--document", files["POLICY"])
+    transire.cli("policy", "attach", "--account", "100000000001", "--name", "pull", "--user", "alice")
     names = {"INSTANCE": instance["tcr_id"], "KEY": key["access_key_id"]} | {name: str(file) for name, file in files.items()}
     command = [names.get(word, word) for word in command]
     here = transire.run(*command)
