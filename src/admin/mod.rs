@@ -9,7 +9,9 @@
 
 mod access_keys;
 mod accounts;
+mod audit_words;
 mod changed_instance;
+mod explanations;
 mod groups;
 mod instances;
 mod listing;
@@ -28,7 +30,9 @@ pub use self::access_keys::{
     ShowAccessKey,
 };
 pub use self::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
+pub use self::audit_words::{ClientAddress, When};
 pub use self::changed_instance::UpdateInstance;
+pub use self::explanations::{Explain, ExplainRequest, ListRightHolders, ListRights, ResourceName};
 pub use self::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
 pub use self::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
 pub use self::listing::{Listing, MAX_ITEMS, Page, Selection};
@@ -41,7 +45,8 @@ pub use self::problem::{PROBLEM_TYPE, Problem};
 pub use self::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 pub use self::route::{Description, Given, Route};
 pub use self::text::{
-    AccessKeyIdText, AccountText, AlgorithmText, Grant, GrantOrDefault, InstanceText, KidText,
-    KindText, OnOff, OpenClosed, OrDefault, SecretText, SpecificationText, Text, TimeText,
+    AccessKeyIdText, AccountText, ActionText, AddressText, AlgorithmText, CredentialText, Grant,
+    GrantOrDefault, InstanceText, KidText, KindText, OnOff, OpenClosed, OrDefault, PrincipalText,
+    ResourceText, SecretText, SpecificationText, Text, TimeText, WhenText,
 };
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

@@ -6,6 +6,7 @@ use super::access_keys::{
 };
 use super::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
 use super::changed_instance::UpdateInstance;
+use super::explanations::{Explain, ExplainRequest, ListRightHolders, ListRights};
 use super::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
 use super::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
 use super::policies::{
@@ -34,6 +35,7 @@ routes! {
     "Roles": list [ListRoles] do [CreateRole ShowRole UpdateRole TestRole DeleteRole];
     "Policies": list [ListPolicies]
         do [CreatePolicy ShowPolicy UpdatePolicy DeletePolicy AttachPolicy DetachPolicy];
+    "Explanations": list [] do [Explain ExplainRequest ListRightHolders ListRights];
     "Instances": list [ListInstances]
         do [CreateInstance ShowInstance UpdateInstance DeleteInstance];
 }

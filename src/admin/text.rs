@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::audit_words::{ClientAddress, When};
+use super::explanations::ResourceName;
 use crate::domain::Error;
 use crate::domain::access_key::AccessKeyId;
 use crate::domain::any_principal::AnyPrincipal;
@@ -20,7 +22,7 @@ use crate::domain::instance::{Algorithm, AnyInstanceId, KidFormat, RegistryKind,
 use crate::domain::seconds::Seconds;
 use crate::domain::secret::Secret;
 use crate::domain::switch::Switch;
-use crate::service::{OidcPreset, ServiceAccountGrant};
+use crate::service::{OidcPreset, Permission, ServiceAccountGrant};
 
 /// A value as text, by its own form: `FromStr` reads it, and `Display` writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +120,14 @@ described! {
     PrincipalText = AnyPrincipal: "100000000001:user/alice";
     /// The id of a credential, or of a session.
     CredentialText = CredentialId: "0123456789abcdefghij", pattern "^[0-9a-v]{20}$";
+    /// The address of a client.
+    AddressText = ClientAddress: "192.0.2.1";
+    /// A moment: a time as in RFC 3339, a day, or how far back.
+    WhenText = When: "12h";
+    /// An action, by its word or by its name in either cloud's language.
+    ActionText = Permission: "pull";
+    /// An instance, or a repository of it.
+    ResourceText = ResourceName: "tcr-01234567/team/app";
     /// A platform whose jobs hold OpenID Connect tokens.
     PresetText = OidcPreset: "github",
         values ["github", "gitlab", "kubernetes", "forgejo", "buildkite"];

@@ -1,12 +1,10 @@
 //! Parsers of arguments whose types' own parsers don't say which form is right.
 
 use std::io::{Read, stdin};
-use std::net::IpAddr;
 use std::path::Path;
 
 use crate::admin::SecretText;
 use crate::domain::credential::CredentialId;
-use crate::domain::instance::AnyInstanceId;
 use crate::domain::seconds::Seconds;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
@@ -41,13 +39,6 @@ pub(super) fn life(text: &str) -> Result<Seconds> {
     Ok(life)
 }
 
-/// Reads an instance's id, or that, a slash and a repository.
-pub(super) fn resource(text: &str) -> Result<String> {
-    let (instance, _) = text.split_once('/').unwrap_or((text, ""));
-    instance.parse::<AnyInstanceId>()?;
-    Ok(text.to_owned())
-}
-
 /// Reads an address to listen at, as Go's programs do: without a host it is every address of the
 /// machine.
 pub(super) fn listen_address(text: &str) -> Result<String> {
@@ -65,16 +56,6 @@ pub(super) fn listen_address(text: &str) -> Result<String> {
             "an address is written like 127.0.0.1:5000",
         ))
     }
-}
-
-/// Reads a client's address.
-pub(super) fn address(text: &str) -> Result<IpAddr> {
-    text.parse().map_err(|_| {
-        Error::invalid_parameter(
-            "address",
-            "an address is written like 192.0.2.1 or 2001:db8::1",
-        )
-    })
 }
 
 /// Reads the id of a long-term credential, or of a session.

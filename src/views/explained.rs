@@ -120,6 +120,47 @@ view! {
     }
 }
 
+view! {
+    /// A page of the principals who may do something.
+    pub struct RightHolders {
+        /// The principals.
+        items: Vec<RightHolder>,
+        /// Remarks that hold for all of them.
+        notes: Vec<String>,
+        /// The cursor of the next page, for `after`; null on the last page.
+        next: Option<String>,
+    }
+}
+
+view! {
+    /// The statements that give a principal rights, or take them.
+    pub struct HeldRights {
+        /// The statements.
+        items: Vec<HeldRight>,
+        /// The reason why none of them holds now.
+        fault: Option<String>,
+    }
+}
+
+impl Explained {
+    /// Tells whether it is allowed.
+    pub fn is_allowed(&self) -> bool {
+        self.decision == decision(true)
+    }
+}
+
+impl ExplainedRequest {
+    /// Tells whether all of it would be allowed now, or was then where nothing can be asked again.
+    pub fn is_allowed(&self) -> bool {
+        if self.decisions.is_empty() {
+            return self.outcome == "ok";
+        }
+        self.decisions
+            .iter()
+            .all(|part| part.decision == decision(true))
+    }
+}
+
 impl Decision {
     /// Writes the decision in one line.
     pub fn line(&self) -> String {

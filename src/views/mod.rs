@@ -77,7 +77,9 @@ pub use self::allow_list::AllowEntry;
 pub use self::audit::AuditEvent;
 pub use self::check::Check;
 pub use self::credential::Credential;
-pub use self::explained::{Decision, Explained, ExplainedRequest, HeldRight, RightHolder, Step};
+pub use self::explained::{
+    Decision, Explained, ExplainedRequest, HeldRight, HeldRights, RightHolder, RightHolders, Step,
+};
 pub use self::fixed_password::FixedPassword;
 pub use self::group::{Group, Member, NewGroup};
 pub use self::import_line::ImportLine;

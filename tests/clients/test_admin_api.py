@@ -189,6 +189,20 @@ def test_a_policy_goes_to_one_object_at_a_time(operators: Operators) -> None:
     assert item["attached_to"] == ["user/ci"]
 
 
+def test_those_who_may_do_it_come_page_by_page(operators: Operators) -> None:
+    transire, token = operators.transire, operators.token("alice", "auditor")
+    transire.cli("account", "create", "--name", "acme", "--id", "100000000001")
+    made = transire.cli("instance", "create", "--account", "100000000001", "--name", "demo", "--service", "registry.example.com")
+    holders = f"/admin/v1/explain/holders?action=pull&resource={made['tcr_id']}/team/app"
+    status, _, page = operators.ask("GET", holders, token)
+    assert (status, [item["principal"] for item in page["items"]], page["next"]) == (200, ["100000000001:root"], None)
+    status, _, problem = operators.ask("GET", f"{holders}&after=nonsense", token)
+    assert (status, problem["parameter"]) == (400, "after")
+    question = {"principal": "100000000001:root", "token": STRANGE_JWT, "action": "pull", "resource": made["tcr_id"]}
+    status, _, problem = operators.ask("POST", "/admin/v1/explain", token, question)
+    assert (status, problem["parameter"]) == (400, "token")
+
+
 def test_a_repeated_account_is_the_one_that_was_made(operators: Operators) -> None:
     token = operators.token("alice", "admin")
     first = operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme"}, Idempotency_Key="k")
@@ -321,6 +335,20 @@ COMMANDS_IN_BOTH_WAYS = [
     ["policy", "attach", "--account", "100000000001", "--name", "pull", "--role", "nobody"],
     ["policy", "detach", "--account", "100000000001", "--name", "pull", "--group", "builders"],
     ["policy", "check", "--document", "POLICY"],
+    ["policy", "explain", "--principal", "100000000001:user/alice", "--action", "pull", "--resource", "APP"],
+    ["policy", "explain", "--principal", "100000000001:user/alice", "--action", "push", "--resource", "APP", "--address", "192.0.2.1"],
+    ["policy", "explain", "--principal", "100000000001:user/alice", "--action", "pull", "--resource", "APP", "--session-policy", "TRUST"],
+    ["policy", "explain", "--principal", "100000000001:user/alice", "--action", "pull", "--resource", "APP", "--session-policy", "POLICY"],
+    ["policy", "explain", "--principal", "100000000001:user/nobody", "--action", "pull", "--resource", "APP"],
+    ["policy", "explain", "--principal", "100000000001:user/alice", "--action", "pull", "--resource", "tcr-00000000"],
+    ["policy", "explain", "--token", "TOKEN", "--action", "pull", "--resource", "APP"],
+    ["policy", "explain", "--who", "pull", "APP"],
+    ["policy", "explain", "--who", "pull", "APP", "--columns", "principal"],
+    ["policy", "explain", "--who", "nothing", "APP"],
+    ["policy", "explain", "--what", "100000000001:user/alice"],
+    ["policy", "explain", "--what", "100000000001:user/nobody"],
+    ["policy", "explain", "--request-id", "REQUEST"],
+    ["policy", "explain", "--request-id", "nonsense", "--since", "1h"],
     ["account", "create", "--name", "again", "--id", "100000000001"],
     ["instance", "list"],
     ["instance", "show", "--instance", "INSTANCE"],
@@ -352,6 +380,8 @@ def test_a_command_says_the_same_here_and_there(operators: Operators, command: l
     transire.cli("policy", "create", "--account", "100000000001", "--name", "pull", "--document", files["POLICY"])
     transire.cli("policy", "attach", "--account", "100000000001", "--name", "pull", "--user", "alice")
     names = {"INSTANCE": instance["tcr_id"], "KEY": key["access_key_id"]} | {name: str(file) for name, file in files.items()}
+    names["APP"] = f"{instance['tcr_id']}/team/app"
+    names["REQUEST"] = transire.items("audit", "list", "--action", "policy.attach")[0]["request_id"]
     command = [names.get(word, word) for word in command]
     here = transire.run(*command)
     there = subprocess.run(

@@ -1,22 +1,19 @@
 //! `transire policy explain`.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::audit::When;
+use crate::admin::{self, ClientAddress, ResourceName, Text, When};
 use crate::cli::failure::Ended;
 use crate::cli::output::{self, Fields, Output, Stdout};
-use crate::cli::{Context, arguments, read_document};
+use crate::cli::session::Session;
+use crate::cli::{arguments, read_document};
 use crate::domain::access_key::AccessKeyId;
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::CredentialId;
-use crate::domain::instance::AnyInstanceId;
-use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
-use crate::service::{Permission, Question, RequestQuestion, TokenInQuestion};
+use crate::service::Permission;
 use crate::views::{self, View};
 
 #[derive(Args)]
@@ -68,14 +65,13 @@ pub(in crate::cli) struct Explain {
     /// The resource: an instance's id, or that and a repository: INSTANCE/team/app.
     #[arg(
         long,
-        value_parser = arguments::resource,
         required_unless_present_any = ["request_id", "who", "what"],
         conflicts_with_all = ["request_id", "who", "what"]
     )]
-    resource: Option<String>,
+    resource: Option<ResourceName>,
     /// The client's address; without it, no allow list matches.
-    #[arg(long, visible_alias = "ip", value_parser = arguments::address)]
-    address: Option<IpAddr>,
+    #[arg(long, visible_alias = "ip")]
+    address: Option<ClientAddress>,
     /// How far the audit is looked through for the request: a time, a day or an age, as `audit
     /// list` takes it. [default: 24h]
     #[arg(long, value_name = "TIME", requires = "request_id")]
@@ -102,80 +98,52 @@ struct More {
     owner: Option<AnyPrincipal>,
 }
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-pub(super) async fn run(context: &Context, explain: Explain) -> Result<Ended> {
-    if let Some(id) = &explain.request_id {
-        return request(context, id, explain.since).await;
+pub(super) async fn run(session: &Session, explain: Explain) -> Result<Ended> {
+    if let Some(request_id) = explain.request_id {
+        let since = explain.since.map(Text);
+        return request(session, admin::ExplainRequest { request_id, since }).await;
     }
     if let Some(who) = &explain.who {
-        return list_holders(context, who, explain.address).await;
+        return list_holders(session, who, explain.address).await;
     }
-    if let Some(principal) = &explain.what {
-        return list_rights(context, principal).await;
+    if let Some(principal) = explain.what {
+        return list_rights(session, principal).await;
     }
-    decide(context, explain).await
+    decide(session, explain).await
 }
 
 /// Prints the deciding step, and all steps in their order.
-async fn decide(context: &Context, explain: Explain) -> Result<Ended> {
+async fn decide(session: &Session, explain: Explain) -> Result<Ended> {
     let missing = || Error::missing_parameter("--action and --resource");
-    let resource = explain.resource.as_deref().ok_or_else(missing)?;
-    let (instance, path) = place(resource)?;
-    let session_policy = explain
-        .more
-        .session_policy
-        .as_deref()
-        .map(|file| read_document("session-policy", file))
-        .transpose()?;
-    let question = Question {
-        address: explain.address,
-        session_policy,
-        owner: explain.more.owner,
-        access_key: explain.more.access_key.map(|id| id.to_string()),
-        credential: explain.more.credential,
-        ..Question::new(explain.action.ok_or_else(missing)?, instance.into(), path)
+    let more = explain.more;
+    let read = |file| read_document("session-policy", file);
+    let question = admin::Explain {
+        principal: explain.principal.map(Text),
+        token: explain
+            .token
+            .as_deref()
+            .map(arguments::read_token)
+            .transpose()?,
+        role: explain.role,
+        action: Text(explain.action.ok_or_else(missing)?),
+        resource: Text(explain.resource.ok_or_else(missing)?),
+        address: explain.address.map(Text),
+        session_policy: more.session_policy.as_deref().map(read).transpose()?,
+        access_key: more.access_key.map(Text),
+        credential: more.credential.map(Text),
+        owner: more.owner.map(Text),
     };
-    let (service, call) = (&context.service, context.call());
-    let explained = match (&explain.principal, &explain.token) {
-        (Some(principal), _) => service.rights.explain(&call, principal, &question).await?,
-        (None, Some(file)) => {
-            let token = Secret::new(arguments::read_file("token", file)?.trim());
-            let asked = TokenInQuestion {
-                token: &token,
-                role: explain.role.as_deref(),
-            };
-            let explained = service.identity.explain_token(&call, &asked, &question);
-            explained.await?
-        }
-        (None, None) => return Err(Error::missing_parameter("--principal or --token")),
-    };
-    let allowed = explained.allowed;
-    context
-        .output
-        .show(fields(&context.output, explained.into()))?;
-    Ok(ended(allowed))
+    let explained = session.ask(question).await?;
+    let allowed = explained.is_allowed();
+    let output = session.output();
+    output.show(fields(output, explained))?;
+    Ok(Ended::of(allowed))
 }
 
 /// Prints a request out of the audit, and the decisions about it now.
-async fn request(context: &Context, id: &str, since: Option<When>) -> Result<Ended> {
-    let now = context.service.base.now();
-    let question = RequestQuestion {
-        request_id: id.to_owned(),
-        since: since.map_or_else(|| now.minus(DAY), |since| since.at(now)),
-        // A line may be written by a clock that is a little ahead.
-        until: now.plus(DAY),
-    };
-    let explained = context
-        .service
-        .operations
-        .explain_request(&context.call(), &question)
-        .await?;
-    let is_decided = !explained.parts.is_empty();
-    let allowed = explained.parts.iter().all(|part| part.now.allowed);
-    let was_allowed = explained.event.outcome == "ok";
-    let view = views::ExplainedRequest::from(explained);
-    let output = &context.output;
+async fn request(session: &Session, asked: admin::ExplainRequest) -> Result<Ended> {
+    let view = session.ask(asked).await?;
+    let (allowed, output) = (view.is_allowed(), session.output());
     let mut fields: Fields = views::ExplainedRequest::COLUMNS
         .iter()
         .copied()
@@ -189,61 +157,49 @@ async fn request(context: &Context, id: &str, since: Option<When>) -> Result<End
     ));
     fields.push(("notes", output.lines(view.notes.into_iter())));
     output.show(fields)?;
-    Ok(ended(if is_decided { allowed } else { was_allowed }))
+    Ok(Ended::of(allowed))
 }
 
 /// Prints everybody who may do something, as they are found.
-async fn list_holders(context: &Context, who: &[String], address: Option<IpAddr>) -> Result<Ended> {
+async fn list_holders(
+    session: &Session,
+    who: &[String],
+    address: Option<ClientAddress>,
+) -> Result<Ended> {
     let [action, resource] = who else {
         return Err(Error::missing_parameter("--who ACTION RESOURCE"));
     };
-    let (instance, path) = place(resource)?;
-    let question = Question {
-        address,
-        ..Question::new(action.parse()?, instance.into(), path)
+    let mut question = admin::ListRightHolders {
+        action: action.parse()?,
+        resource: resource.parse()?,
+        address: address.map(Text),
+        after: None,
     };
-    let mut listing = context.output.listing()?;
-    let mut after = None;
+    let mut listing = session.output().listing()?;
     loop {
-        let page = context
-            .service
-            .rights
-            .holders(&context.call(), &question, after.as_ref())
-            .await?;
-        if after.is_none() {
+        let page = session.ask(question.clone()).await?;
+        if question.after.is_none() {
             page.notes.iter().for_each(output::warn);
         }
-        let holders = page.holders.into_iter().map(views::RightHolder::from);
-        if listing.add(holders)? == Stdout::Closed {
+        if listing.add(page.items)? == Stdout::Closed {
             return Ok(Ended::Done);
         }
-        after = page.next;
-        if after.is_none() {
+        question.after = page.next;
+        if question.after.is_none() {
             return listing.end().map(|()| Ended::Done);
         }
     }
 }
 
 /// Prints what a principal may do.
-async fn list_rights(context: &Context, principal: &AnyPrincipal) -> Result<Ended> {
-    let call = context.call();
-    let held = context.service.rights.held(&call, principal).await?;
+async fn list_rights(session: &Session, principal: AnyPrincipal) -> Result<Ended> {
+    let principal = Text(principal);
+    let held = session.ask(admin::ListRights { principal }).await?;
     if let Some(fault) = &held.fault {
         output::warn(format!("nothing of it holds now: {fault}"));
     }
-    let rights = held.rights.into_iter().map(views::HeldRight::from);
-    context.output.list(rights)?;
+    session.output().list(held.items)?;
     Ok(Ended::Done)
-}
-
-fn ended(allowed: bool) -> Ended {
-    if allowed { Ended::Done } else { Ended::Denied }
-}
-
-/// Divides a resource into its instance and its repository.
-fn place(resource: &str) -> Result<(AnyInstanceId, &str)> {
-    let (instance, path) = resource.split_once('/').unwrap_or((resource, ""));
-    Ok((instance.parse()?, path))
 }
 
 fn fields(output: &Output, explained: views::Explained) -> Fields {

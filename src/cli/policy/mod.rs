@@ -72,7 +72,7 @@ pub(super) async fn run(session: &Session, command: Command) -> Result<Ended> {
         Command::Delete(one) => session.print(one).await,
         Command::Attach(attachment) => session.print(attachment).await,
         Command::Detach(attachment) => session.print(attachment).await,
-        Command::Explain(explain) => return explain::run(session.data()?, *explain).await,
+        Command::Explain(explain) => return explain::run(session, *explain).await,
         Command::Check(check) => return self::check(&check, session.output()),
     };
     done.map(|()| Ended::Done)
