@@ -18,6 +18,7 @@ mod listing;
 mod method;
 mod operation;
 mod policies;
+mod operators;
 mod problem;
 mod roles;
 mod route;
@@ -40,6 +41,9 @@ pub use self::method::Method;
 pub use self::operation::{Effect, Operation};
 pub use self::policies::{
     AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
+pub use self::operators::{
+    CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators,
+    OperatorRoleName, RotateOperator, ShowOperator,
 };
 pub use self::problem::{PROBLEM_TYPE, Problem};
 pub use self::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};

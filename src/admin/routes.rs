@@ -13,6 +13,10 @@ use super::policies::{
     AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
 };
 use super::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
+use super::operators::{
+    CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators, RotateOperator,
+    ShowOperator,
+};
 use super::route::Route;
 use super::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};
 
@@ -27,6 +31,8 @@ macro_rules! routes {
 }
 
 routes! {
+    "Operators": list [ListOperators]
+        do [CreateOperator ShowOperator DisableOperator EnableOperator DeleteOperator RotateOperator];
     "Accounts": list [ListAccounts] do [CreateAccount ShowAccount UpdateAccount];
     "Access keys": list [ListAccessKeys]
         do [CreateAccessKey ShowAccessKey DisableAccessKey EnableAccessKey DeleteAccessKey];

@@ -390,7 +390,7 @@ async fn run_to_its_end(
 /// Runs a command on the data, or at a service.
 async fn run_in(session: &Session, command: Command) -> Result<Ended> {
     let done = match command {
-        Command::Operator(command) => operator::run(session.data()?, command).await,
+        Command::Operator(command) => operator::run(session, command).await,
         Command::Account(command) => account::run(session, command).await,
         Command::AccessKey(command) => access_key::run(session, command).await,
         Command::User(command) => user::run(session, command).await,

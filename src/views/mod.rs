@@ -91,6 +91,8 @@ pub use self::namespace::Namespace;
 pub use self::oidc_provider::OidcProvider;
 pub use self::operator::Operator;
 pub use self::policy::{Policy, PolicyAttachment, PolicyDocument, target_name};
+pub use self::operator::{Operator, OperatorToken};
+pub use self::policy::{Policy, target_name};
 pub use self::refused_subject::RefusedSubject;
 pub use self::repository::Repository;
 pub use self::role::{NewRole, Role, RoleDetails, RoleTest};

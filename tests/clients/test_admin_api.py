@@ -281,8 +281,47 @@ POLICY = json.dumps({
 
 # The issuer is https://issuer.example.com, of which there is no provider.
 STRANGE_JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lzc3Vlci5leGFtcGxlLmNvbSIsInN1YiI6IkVYQU1QTEUiLCJhdWQiOiJFWEFNUExFIiwiaWF0IjowLCJleHAiOjQxMDI0NDQ4MDB9.RVhBTVBMRQ"
+def test_an_operator_is_made_and_rotated_from_elsewhere(operators: Operators) -> None:
+    admin, operator = operators.token("alice", "admin"), "/admin/v1/operators/bob"
+    new = {"name": "bob", "role": "account-admin"}
+    status, _, problem = operators.ask("POST", "/admin/v1/operators", admin, new)
+    assert (status, problem["kind"], problem["parameter"]) == (400, "invalid-parameter", "account")
+    status, _, made = operators.ask("POST", "/admin/v1/operators", admin, {"name": "bob", "role": "auditor"}, Idempotency_Key="k")
+    first = operators.transire.remember("operator token", made["token"])
+    assert (status, set(made)) == (201, {"operator_id", "name", "role", "account", "token"})
+    _, _, again = operators.ask("POST", "/admin/v1/operators", admin, {"name": "bob", "role": "auditor"}, Idempotency_Key="k")
+    assert (again["operator_id"], again["replayed"], "token" in again) == (made["operator_id"], True, False)
+    _, _, rotated = operators.ask("POST", f"{operator}/rotate", admin, {"grace": "0"}, Idempotency_Key="r")
+    second = operators.transire.remember("operator token", rotated["token"])
+    _, _, again = operators.ask("POST", f"{operator}/rotate", admin, {"grace": "0"}, Idempotency_Key="r")
+    assert (again["replayed"], "token" in again) == (True, False)
+    assert [operators.ask("GET", operator, token)[0] for token in (first, second)] == [401, 200]
+    assert operators.ask("POST", f"{operator}/rotate", second)[0] == 403
+    assert operators.ask("POST", f"{operator}/disable", admin)[2] == {"name": "bob", "state": "disabled"}
+    assert operators.ask("GET", operator, second)[0] == 401
+
+
+def test_a_command_shows_a_token_from_elsewhere(operators: Operators) -> None:
+    at = ["--server", operators.at, "--token-file", operators.token_file("alice", "admin"), "--output", "json"]
+    for command in [["create", "--role", "auditor"], ["rotate", "--grace", "1h"]]:
+        done = subprocess.run([operators.transire.binary, *at, "operator", *command, "--name", "bob"], capture_output=True, text=True, check=True)
+        token = operators.transire.remember("operator token", json.loads(done.stdout)["token"])
+        assert operators.ask("GET", "/admin/v1/operators/bob", token)[0] == 200
+
 
 COMMANDS_IN_BOTH_WAYS = [
+    ["operator", "list"],
+    ["operator", "list", "--filter", "role=auditor"],
+    ["operator", "show", "--name", "bob"],
+    ["operator", "show", "--name", "nobody"],
+    ["operator", "disable", "--name", "bob"],
+    ["operator", "enable", "--name", "bob"],
+    ["operator", "delete", "--name", "nobody"],
+    ["operator", "create", "--name", "bob", "--role", "auditor"],
+    ["operator", "create", "--name", "carol", "--role", "account-admin"],
+    ["operator", "create", "--name", "carol", "--role", "admin", "--account", "100000000001"],
+    ["operator", "rotate", "--name", "bob", "--grace", "31d"],
+    ["operator", "rotate", "--name", "nobody"],
     ["account", "list"],
     ["account", "show", "--id", "100000000001"],
     ["account", "update", "--id", "100000000001", "--service-account-grant", "vendor"],
@@ -364,6 +403,7 @@ COMMANDS_IN_BOTH_WAYS = [
 @pytest.mark.parametrize("command", COMMANDS_IN_BOTH_WAYS, ids=" ".join)
 def test_a_command_says_the_same_here_and_there(operators: Operators, command: list[str], tmp_path: Path) -> None:
     transire, token_file = operators.transire, operators.token_file("alice", "admin")
+    operators.token("bob", "auditor")
     transire.cli("account", "create", "--name", "acme", "--id", "100000000001")
     for name in ["alice", "bob"]:
         transire.cli("user", "create", "--account", "100000000001", "--name", name)
