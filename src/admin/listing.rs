@@ -183,20 +183,24 @@ fn text(value: &Option<Value>) -> String {
 
 /// The place of a page's last item. A list is read anew for each page: where that item is gone
 /// meanwhile, the next one has its place.
-struct Cursor {
-    place: usize,
+pub(super) struct Cursor {
+    pub(super) place: usize,
     key: String,
 }
 
 impl Cursor {
-    fn at<V: View>(place: usize, item: &V) -> Self {
+    pub(super) fn at<V: View>(place: usize, item: &V) -> Self {
         Self {
             place,
             key: key_of(item),
         }
     }
 
-    fn read(text: &str) -> Result<Self> {
+    /// Reads the cursor of a page.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a text that no list gave.
+    pub(super) fn read(text: &str) -> Result<Self> {
         let read = || {
             let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
             let text = String::from_utf8(bytes).ok()?;
@@ -211,12 +215,20 @@ impl Cursor {
         })
     }
 
-    fn text(&self) -> String {
+    /// Returns the same item in a list without its first items.
+    pub(super) fn moved_by(&self, left_out: usize) -> Self {
+        Self {
+            place: self.place.saturating_sub(left_out),
+            key: self.key.clone(),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
         URL_SAFE_NO_PAD.encode(format!("{} {}", self.place, self.key))
     }
 
     /// Returns the place after this one.
-    fn next_of<V: View>(&self, items: &[V]) -> usize {
+    pub(super) fn next_of<V: View>(&self, items: &[V]) -> usize {
         let is_last = |item: &V| key_of(item) == self.key;
         if items.get(self.place).is_some_and(is_last) {
             return self.place + 1;

@@ -16,6 +16,7 @@ mod groups;
 mod instances;
 mod listing;
 mod method;
+mod namespaces;
 mod operation;
 mod policies;
 mod operators;
@@ -25,6 +26,7 @@ mod route;
 pub mod routes;
 mod text;
 mod users;
+mod window;
 
 pub use self::access_keys::{
     CreateAccessKey, DeleteAccessKey, DisableAccessKey, EnableAccessKey, ListAccessKeys,
@@ -38,6 +40,9 @@ pub use self::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMe
 pub use self::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
 pub use self::listing::{Listing, MAX_ITEMS, Page, Selection};
 pub use self::method::Method;
+pub use self::namespaces::{
+    CreateNamespace, DeleteNamespace, ListNamespaces, SetUnrecordedNamespaces, ShowNamespace,
+};
 pub use self::operation::{Effect, Operation};
 pub use self::policies::{
     AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
@@ -52,5 +57,7 @@ pub use self::text::{
     AccessKeyIdText, AccountText, ActionText, AddressText, AlgorithmText, CredentialText, Grant,
     GrantOrDefault, InstanceText, KidText, KindText, OnOff, OpenClosed, OrDefault, PrincipalText,
     ResourceText, SecretText, SpecificationText, Text, TimeText, WhenText,
+    AccountText, AlgorithmText, Grant, GrantOrDefault, InstanceText, KidText, KindText, OnOff,
+    OpenClosed, OrDefault, SpecificationText, Text, TimeText, UnrecordedText,
 };
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

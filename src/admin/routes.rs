@@ -13,6 +13,9 @@ use super::policies::{
     AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
 };
 use super::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
+use super::namespaces::{
+    CreateNamespace, DeleteNamespace, ListNamespaces, SetUnrecordedNamespaces, ShowNamespace,
+};
 use super::operators::{
     CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators, RotateOperator,
     ShowOperator,
@@ -44,4 +47,6 @@ routes! {
     "Explanations": list [] do [Explain ExplainRequest ListRightHolders ListRights];
     "Instances": list [ListInstances]
         do [CreateInstance ShowInstance UpdateInstance DeleteInstance];
+    "Namespaces": list [ListNamespaces]
+        do [CreateNamespace ShowNamespace DeleteNamespace SetUnrecordedNamespaces];
 }

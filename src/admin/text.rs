@@ -18,7 +18,9 @@ use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::CredentialId;
 use crate::domain::identity::OidcAlgorithm;
 use crate::domain::ids::AccountId;
-use crate::domain::instance::{Algorithm, AnyInstanceId, KidFormat, RegistryKind, Specification};
+use crate::domain::instance::{
+    Algorithm, AnyInstanceId, KidFormat, RegistryKind, Specification, UnrecordedNamespaces,
+};
 use crate::domain::seconds::Seconds;
 use crate::domain::secret::Secret;
 use crate::domain::switch::Switch;
@@ -114,6 +116,8 @@ described! {
     KidText = KidFormat: "thumbprint", values ["thumbprint", "libtrust"];
     /// The size of an instance.
     SpecificationText = Specification: "premium", values ["basic", "standard", "premium"];
+    /// Whether namespaces that aren't recorded accept pushes.
+    UnrecordedText = UnrecordedNamespaces: "closed", values ["open", "closed"];
     /// A time in whole seconds.
     TimeText = Seconds: "5m";
     /// A principal, in any of its forms.

@@ -400,7 +400,7 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::OidcProvider(command) => oidc_provider::run(session.data()?, command).await,
         Command::Revoke(command) => revoke::run(session.data()?, command).await,
         Command::Instance(command) => instance::run(session, command).await,
-        Command::Namespace(command) => namespace::run(session.data()?, command).await,
+        Command::Namespace(command) => namespace::run(session, command).await,
         Command::Repository(command) => repository::run(session.data()?, command).await,
         Command::AllowList(command) => allow_list::run(session.data()?, command).await,
         Command::Credential(command) => credential::run(session.data()?, command).await,

@@ -40,6 +40,14 @@ pub struct Listed<T> {
 }
 
 impl<T> Listed<T> {
+    /// Makes another item of each.
+    pub fn map<U>(self, make: impl FnMut(T) -> U) -> Listed<U> {
+        Listed {
+            items: self.items.into_iter().map(make).collect(),
+            total: self.total,
+        }
+    }
+
     /// Takes a page of a list that is in memory.
     pub fn page_of(all: Vec<T>, page: Page) -> Self {
         let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);

@@ -87,7 +87,7 @@ pub use self::instance::{
     ChangedInstance, DeletedInstance, Instance, NewInstance, allow_list_state,
 };
 pub use self::key::Key;
-pub use self::namespace::Namespace;
+pub use self::namespace::{Namespace, UnrecordedNamespaces};
 pub use self::oidc_provider::OidcProvider;
 pub use self::operator::Operator;
 pub use self::policy::{Policy, PolicyAttachment, PolicyDocument, target_name};

@@ -32,3 +32,13 @@ impl From<Stored> for Namespace {
         }
     }
 }
+
+view! {
+    /// Whether namespaces of an instance that aren't recorded accept pushes.
+    pub struct UnrecordedNamespaces {
+        /// The instance's id at Tencent's API.
+        instance: String,
+        /// open or closed.
+        unrecorded_namespaces: String,
+    }
+}

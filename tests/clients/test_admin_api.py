@@ -309,6 +309,45 @@ def test_a_command_shows_a_token_from_elsewhere(operators: Operators) -> None:
         assert operators.ask("GET", "/admin/v1/operators/bob", token)[0] == 200
 
 
+def test_a_namespace_is_recorded_shown_and_deleted(operators: Operators) -> None:
+    token, auditor = operators.token("alice", "admin"), operators.token("bob", "auditor")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    new = {"account": "100000000001", "name": "demo", "service": "registry.example.com"}
+    instance = f"/admin/v1/instances/{operators.ask('POST', '/admin/v1/instances', token, new)[2]['tcr_id']}"
+    status, _, made = operators.ask("POST", f"{instance}/namespaces", token, {"name": "team", "public": True}, Idempotency_Key="k")
+    assert (status, made["visibility"], made["auto_create"]) == (201, "public", True)
+    _, _, again = operators.ask("POST", f"{instance}/namespaces", token, {"name": "team", "public": True}, Idempotency_Key="k")
+    assert again == {**made, "replayed": True}
+    assert operators.ask("GET", f"{instance}/namespaces/team", token)[2] == made
+    assert operators.ask("GET", f"{instance}/namespaces?visibility=public", token)[2]["items"] == [made]
+    _, _, unrecorded = operators.ask("PUT", f"{instance}/unrecorded-namespaces", token, {"state": "closed"})
+    assert unrecorded["unrecorded_namespaces"] == "closed"
+    assert operators.ask("DELETE", f"{instance}/namespaces/team", auditor)[0] == 403
+    assert operators.ask("DELETE", f"{instance}/namespaces/team", token)[2] == {"name": "team", "state": "deleted"}
+    assert operators.ask("GET", f"{instance}/namespaces/team", token)[0] == 404
+
+
+def test_a_long_list_has_each_item_once(operators: Operators) -> None:
+    """Its pages are read from the store, by what the page before ended with."""
+    token = operators.token("alice", "admin")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    new = {"account": "100000000001", "name": "demo", "service": "registry.example.com"}
+    namespaces = f"/admin/v1/instances/{operators.ask('POST', '/admin/v1/instances', token, new)[2]['tcr_id']}/namespaces"
+    names = [f"team-{number}" for number in range(7)]
+    for name in names:
+        operators.ask("POST", namespaces, token, {"name": name})
+    found, after = [], ""
+    while True:
+        _, _, page = operators.ask("GET", f"{namespaces}?limit=3{after}", token)
+        found += [item["name"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        after = f"&after={page['next']}"
+        # The list shrinks in front of the page that comes next.
+        operators.ask("DELETE", f"{namespaces}/{found[len(found) // 3 - 1]}", token)
+    assert found == names
+
+
 COMMANDS_IN_BOTH_WAYS = [
     ["operator", "list"],
     ["operator", "list", "--filter", "role=auditor"],
@@ -397,6 +436,17 @@ COMMANDS_IN_BOTH_WAYS = [
     ["instance", "update", "--instance", "INSTANCE", "--activate"],
     ["instance", "update", "--instance", "INSTANCE"],
     ["instance", "create", "--account", "100000000001", "--name", "again", "--service", "registry.example.com"],
+    ["namespace", "list", "--instance", "INSTANCE"],
+    ["namespace", "list", "--instance", "INSTANCE", "--limit", "1"],
+    ["namespace", "list", "--instance", "INSTANCE", "--sort", "-name", "--filter", "visibility=private"],
+    ["namespace", "list", "--instance", "tcr-00000000"],
+    ["namespace", "show", "--instance", "INSTANCE", "--name", "team"],
+    ["namespace", "show", "--instance", "INSTANCE", "--name", "nothing"],
+    ["namespace", "create", "--instance", "INSTANCE", "--name", "team"],
+    ["namespace", "create", "--instance", "INSTANCE", "--name", "Not Allowed"],
+    ["namespace", "delete", "--instance", "INSTANCE", "--name", "team"],
+    ["namespace", "delete", "--instance", "INSTANCE", "--name", "nothing"],
+    ["namespace", "unrecorded", "--instance", "INSTANCE", "closed"],
 ]
 
 
@@ -423,6 +473,11 @@ def test_a_command_says_the_same_here_and_there(operators: Operators, command: l
     names["APP"] = f"{instance['tcr_id']}/team/app"
     names["REQUEST"] = transire.items("audit", "list", "--action", "policy.attach")[0]["request_id"]
     command = [names.get(word, word) for word in command]
+    of_instance = ["--instance", instance["tcr_id"]]
+    transire.cli("namespace", "create", *of_instance, "--name", "team")
+    transire.cli("namespace", "create", *of_instance, "--name", "open", "--public")
+    transire.cli("repository", "create", *of_instance, "--namespace", "team", "--name", "app")
+    command = [instance["tcr_id"] if word == "INSTANCE" else word for word in command]
     here = transire.run(*command)
     there = subprocess.run(
         [transire.binary, "--server", operators.at, "--token-file", token_file, *command, "--output", "json"],

@@ -178,16 +178,8 @@ impl Registry {
         filter: &NamespaceFilter,
         page: Page,
     ) -> Result<Listed<TaggedNamespace>> {
-        let instance = self.rights.own_instance(call, choice).await?;
-        let resource = match &filter.name {
-            Some(name) => Resource::Namespace {
-                instance: (&*instance).into(),
-                name,
-            },
-            None => Resource::Instance((&*instance).into()),
-        };
-        self.rights
-            .authorize(call, Permission::ListNamespaces, resource)
+        let instance = self
+            .listed_instance(call, choice, filter.name.as_deref())
             .await?;
         let mut tags: HashMap<NamespaceId, Vec<Tag>> = HashMap::new();
         for (id, tag) in tag::list_of_namespaces(&self.base.store, &instance.id).await? {
@@ -222,6 +214,45 @@ impl Registry {
             all.items.into_iter().map(&mut tagged).filter(has).collect(),
             page,
         ))
+    }
+
+    /// Lists the namespaces of an instance that are recorded, oldest first, without their tags.
+    ///
+    /// # Errors
+    /// As [`Self::namespaces`].
+    pub async fn untagged_namespaces(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        page: Page,
+    ) -> Result<Listed<Namespace>> {
+        let instance = self.listed_instance(call, choice, None).await?;
+        stored::list(&self.base.store, &instance.id, None, page).await
+    }
+
+    /// Returns the caller's own instance, if the caller may list its namespaces, or the one of that
+    /// name.
+    ///
+    /// # Errors
+    /// `InstanceNotFound`; `AccessDenied` when policies don't allow it; those of the store.
+    async fn listed_instance(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        name: Option<&str>,
+    ) -> Result<Arc<Instance>> {
+        let instance = self.rights.own_instance(call, choice).await?;
+        let resource = match name {
+            Some(name) => Resource::Namespace {
+                instance: (&*instance).into(),
+                name,
+            },
+            None => Resource::Instance((&*instance).into()),
+        };
+        self.rights
+            .authorize(call, Permission::ListNamespaces, resource)
+            .await?;
+        Ok(instance)
     }
 
     /// Lists the names of all namespaces of an instance that are recorded, in order, for a caller
