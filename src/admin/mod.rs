@@ -22,6 +22,7 @@ mod policies;
 mod operators;
 mod problem;
 mod roles;
+mod repositories;
 mod route;
 pub mod routes;
 mod text;
@@ -52,6 +53,9 @@ pub use self::operators::{
 };
 pub use self::problem::{PROBLEM_TYPE, Problem};
 pub use self::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
+pub use self::repositories::{
+    CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
+};
 pub use self::route::{Description, Given, Route};
 pub use self::text::{
     AccessKeyIdText, AccountText, ActionText, AddressText, AlgorithmText, CredentialText, Grant,

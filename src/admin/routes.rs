@@ -20,6 +20,9 @@ use super::operators::{
     CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators, RotateOperator,
     ShowOperator,
 };
+use super::repositories::{
+    CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
+};
 use super::route::Route;
 use super::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};
 
@@ -49,4 +52,6 @@ routes! {
         do [CreateInstance ShowInstance UpdateInstance DeleteInstance];
     "Namespaces": list [ListNamespaces]
         do [CreateNamespace ShowNamespace DeleteNamespace SetUnrecordedNamespaces];
+    "Repositories": list [ListRepositories]
+        do [CreateRepository ImportRepositories ShowRepository DeleteRepository];
 }

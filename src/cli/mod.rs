@@ -401,7 +401,7 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::Revoke(command) => revoke::run(session.data()?, command).await,
         Command::Instance(command) => instance::run(session, command).await,
         Command::Namespace(command) => namespace::run(session, command).await,
-        Command::Repository(command) => repository::run(session.data()?, command).await,
+        Command::Repository(command) => repository::run(session, command).await,
         Command::AllowList(command) => allow_list::run(session.data()?, command).await,
         Command::Credential(command) => credential::run(session.data()?, command).await,
         Command::Import(command) => return import::run(session.data()?, command).await,

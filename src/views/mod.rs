@@ -96,6 +96,8 @@ pub use self::policy::{Policy, target_name};
 pub use self::refused_subject::RefusedSubject;
 pub use self::repository::Repository;
 pub use self::role::{NewRole, Role, RoleDetails, RoleTest};
+pub use self::repository::{ImportedRepositories, ImportedRepository, Repository};
+pub use self::role::Role;
 pub use self::service_account::ServiceAccount;
 pub use self::state::{ChangedDocument, DeletedPrincipal, State};
 pub use self::status::Status;

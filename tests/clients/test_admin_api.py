@@ -327,6 +327,29 @@ def test_a_namespace_is_recorded_shown_and_deleted(operators: Operators) -> None
     assert operators.ask("GET", f"{instance}/namespaces/team", token)[0] == 404
 
 
+def test_a_repository_is_recorded_shown_and_deleted(operators: Operators) -> None:
+    token = operators.token("alice", "admin")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    new = {"account": "100000000001", "name": "demo", "service": "registry.example.com"}
+    instance = f"/admin/v1/instances/{operators.ask('POST', '/admin/v1/instances', token, new)[2]['tcr_id']}"
+    operators.ask("POST", f"{instance}/namespaces", token, {"name": "team"})
+    repository = {"namespace": "team", "name": "lint"}
+    status, _, made = operators.ask("POST", f"{instance}/repositories", token, repository, Idempotency_Key="k")
+    assert (status, made["name"]) == (201, "team/lint")
+    _, _, again = operators.ask("POST", f"{instance}/repositories", token, repository, Idempotency_Key="k")
+    assert again == {**made, "replayed": True}
+    assert operators.ask("GET", f"{instance}/repositories/team/lint", token)[2] == made
+    assert operators.ask("GET", f"{instance}/repositories/team/tools%2Flint", token)[0] == 404
+    assert operators.ask("GET", f"{instance}/repositories?namespace=team", token)[2] == {"items": [made], "next": None}
+    assert operators.ask("GET", f"{instance}/repositories?namespace=other", token)[2]["items"] == []
+    status, _, refused = operators.ask("DELETE", f"{instance}/namespaces/team", token)
+    assert (status, refused["kind"], refused["noun"]) == (409, "precondition-failed", "namespace")
+    status, _, refused = operators.ask("POST", f"{instance}/repositories/import", token)
+    assert (status, refused["kind"]) == (403, "unsupported")
+    _, _, deleted = operators.ask("DELETE", f"{instance}/repositories/team/lint", token)
+    assert deleted == {"name": "team/lint", "state": "deleted"}
+
+
 def test_a_long_list_has_each_item_once(operators: Operators) -> None:
     """Its pages are read from the store, by what the page before ended with."""
     token = operators.token("alice", "admin")
@@ -447,6 +470,16 @@ COMMANDS_IN_BOTH_WAYS = [
     ["namespace", "delete", "--instance", "INSTANCE", "--name", "team"],
     ["namespace", "delete", "--instance", "INSTANCE", "--name", "nothing"],
     ["namespace", "unrecorded", "--instance", "INSTANCE", "closed"],
+    ["repository", "list", "--instance", "INSTANCE"],
+    ["repository", "list", "--instance", "INSTANCE", "--namespace", "open", "--limit", "1"],
+    ["repository", "list", "--instance", "INSTANCE", "--sort", "-name", "--filter", "visibility=private"],
+    ["repository", "show", "--instance", "INSTANCE", "--namespace", "team", "--name", "lint"],
+    ["repository", "show", "--instance", "INSTANCE", "--namespace", "team", "--name", "nothing"],
+    ["repository", "create", "--instance", "INSTANCE", "--namespace", "team", "--name", "app"],
+    ["repository", "create", "--instance", "INSTANCE", "--namespace", "nothing", "--name", "app"],
+    ["repository", "create", "--instance", "INSTANCE", "--namespace", "team", "--name", "Not Allowed"],
+    ["repository", "delete", "--instance", "INSTANCE", "--namespace", "team", "--name", "nothing"],
+    ["repository", "import", "--instance", "INSTANCE"],
 ]
 
 
@@ -477,6 +510,7 @@ def test_a_command_says_the_same_here_and_there(operators: Operators, command: l
     transire.cli("namespace", "create", *of_instance, "--name", "team")
     transire.cli("namespace", "create", *of_instance, "--name", "open", "--public")
     transire.cli("repository", "create", *of_instance, "--namespace", "team", "--name", "app")
+    transire.cli("repository", "create", *of_instance, "--namespace", "team", "--name", "lint")
     command = [instance["tcr_id"] if word == "INSTANCE" else word for word in command]
     here = transire.run(*command)
     there = subprocess.run(
