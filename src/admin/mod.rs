@@ -10,6 +10,7 @@
 mod access_keys;
 mod accounts;
 mod audit_words;
+mod allow_lists;
 mod changed_instance;
 mod explanations;
 mod groups;
@@ -35,6 +36,9 @@ pub use self::access_keys::{
 };
 pub use self::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
 pub use self::audit_words::{ClientAddress, When};
+pub use self::allow_lists::{
+    AddAllowEntry, DisableAllowList, EnableAllowList, ListAllowEntries, RemoveAllowEntry,
+};
 pub use self::changed_instance::UpdateInstance;
 pub use self::explanations::{Explain, ExplainRequest, ListRightHolders, ListRights, ResourceName};
 pub use self::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
@@ -63,5 +67,7 @@ pub use self::text::{
     ResourceText, SecretText, SpecificationText, Text, TimeText, WhenText,
     AccountText, AlgorithmText, Grant, GrantOrDefault, InstanceText, KidText, KindText, OnOff,
     OpenClosed, OrDefault, SpecificationText, Text, TimeText, UnrecordedText,
+    AccountText, AlgorithmText, CidrText, Grant, GrantOrDefault, InstanceText, KidText, KindText,
+    OnOff, OpenClosed, OrDefault, SpecificationText, Text, TimeText, UnrecordedText,
 };
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

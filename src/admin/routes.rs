@@ -5,6 +5,9 @@ use super::access_keys::{
     ShowAccessKey,
 };
 use super::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
+use super::allow_lists::{
+    AddAllowEntry, DisableAllowList, EnableAllowList, ListAllowEntries, RemoveAllowEntry,
+};
 use super::changed_instance::UpdateInstance;
 use super::explanations::{Explain, ExplainRequest, ListRightHolders, ListRights};
 use super::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
@@ -54,4 +57,6 @@ routes! {
         do [CreateNamespace ShowNamespace DeleteNamespace SetUnrecordedNamespaces];
     "Repositories": list [ListRepositories]
         do [CreateRepository ImportRepositories ShowRepository DeleteRepository];
+    "Allow lists": list [ListAllowEntries]
+        do [AddAllowEntry RemoveAllowEntry EnableAllowList DisableAllowList];
 }

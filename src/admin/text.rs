@@ -17,6 +17,7 @@ use crate::domain::access_key::AccessKeyId;
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::CredentialId;
 use crate::domain::identity::OidcAlgorithm;
+use crate::domain::allow_list::Cidr;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::{
     Algorithm, AnyInstanceId, KidFormat, RegistryKind, Specification, UnrecordedNamespaces,
@@ -118,6 +119,8 @@ described! {
     SpecificationText = Specification: "premium", values ["basic", "standard", "premium"];
     /// Whether namespaces that aren't recorded accept pushes.
     UnrecordedText = UnrecordedNamespaces: "closed", values ["open", "closed"];
+    /// A range of addresses.
+    CidrText = Cidr: "192.0.2.0/24";
     /// A time in whole seconds.
     TimeText = Seconds: "5m";
     /// A principal, in any of its forms.

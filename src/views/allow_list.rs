@@ -20,3 +20,23 @@ impl From<Stored> for AllowEntry {
         }
     }
 }
+
+view! {
+    /// An entry that was added to an allow list, or removed from it.
+    pub struct ChangedAllowEntry {
+        /// The range of addresses.
+        cidr: String,
+        /// Its state: added or removed.
+        state: String,
+    }
+}
+
+view! {
+    /// Whether an instance's allow list is in force.
+    pub struct AllowListState {
+        /// The instance's id at Tencent's API.
+        instance: String,
+        /// enabled or disabled.
+        state: String,
+    }
+}

@@ -73,7 +73,7 @@ mod user;
 
 pub use self::access_key::{AccessKey, ChangedAccessKey, NewAccessKey};
 pub use self::account::{Account, ChangedAccount, NewAccount, grant_name};
-pub use self::allow_list::AllowEntry;
+pub use self::allow_list::{AllowEntry, AllowListState, ChangedAllowEntry};
 pub use self::audit::AuditEvent;
 pub use self::check::Check;
 pub use self::credential::Credential;

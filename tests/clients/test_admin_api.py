@@ -350,6 +350,27 @@ def test_a_repository_is_recorded_shown_and_deleted(operators: Operators) -> Non
     assert deleted == {"name": "team/lint", "state": "deleted"}
 
 
+def test_an_allow_list_is_filled_and_switched(operators: Operators) -> None:
+    token = operators.token("alice", "admin")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    new = {"account": "100000000001", "name": "demo", "service": "registry.example.com"}
+    instance = operators.ask("POST", "/admin/v1/instances", token, new)[2]["tcr_id"]
+    allow_list = f"/admin/v1/instances/{instance}/allow-list"
+    entry = {"cidr": "192.0.2.7/24", "comment": "office"}
+    status, _, added = operators.ask("POST", f"{allow_list}/entries", token, entry, Idempotency_Key="k")
+    assert (status, added) == (201, {"cidr": "192.0.2.7/24", "state": "added"})
+    _, _, again = operators.ask("POST", f"{allow_list}/entries", token, entry, Idempotency_Key="k")
+    assert again == {**entry, "replayed": True}
+    assert operators.ask("GET", f"/admin/v1/instances/{instance}", token)[2]["allow_list"] == "enabled"
+    status, _, refused = operators.ask("POST", f"{allow_list}/entries", token, {"cidr": "office"})
+    assert (status, refused["parameter"]) == (400, "cidr")
+    assert operators.ask("POST", f"{allow_list}/disable", token)[2] == {"instance": instance, "state": "disabled"}
+    assert operators.ask("POST", f"{allow_list}/enable", token)[2] == {"instance": instance, "state": "enabled"}
+    removed = operators.ask("DELETE", f"{allow_list}/entries/192.0.2.0%2F24", token)[2]
+    assert removed == {"cidr": "192.0.2.0/24", "state": "removed"}
+    assert operators.ask("GET", f"{allow_list}/entries", token)[2]["items"] == []
+
+
 def test_a_long_list_has_each_item_once(operators: Operators) -> None:
     """Its pages are read from the store, by what the page before ended with."""
     token = operators.token("alice", "admin")
@@ -480,6 +501,15 @@ COMMANDS_IN_BOTH_WAYS = [
     ["repository", "create", "--instance", "INSTANCE", "--namespace", "team", "--name", "Not Allowed"],
     ["repository", "delete", "--instance", "INSTANCE", "--namespace", "team", "--name", "nothing"],
     ["repository", "import", "--instance", "INSTANCE"],
+    ["allow-list", "list", "--instance", "INSTANCE"],
+    ["allow-list", "list", "--instance", "INSTANCE", "--filter", "comment=office"],
+    ["allow-list", "add", "--instance", "INSTANCE", "--cidr", "192.0.2.0/24"],
+    ["allow-list", "add", "--instance", "INSTANCE", "--cidr", "192.0.2.300"],
+    ["allow-list", "add", "--instance", "tcr-00000000", "--cidr", "192.0.2.1"],
+    ["allow-list", "remove", "--instance", "INSTANCE", "--cidr", "198.51.100.1"],
+    ["allow-list", "disable", "--instance", "INSTANCE"],
+    ["allow-list", "enable", "--instance", "INSTANCE"],
+    ["allow-list", "enable", "--instance", "tcr-00000000"],
 ]
 
 
@@ -511,6 +541,7 @@ def test_a_command_says_the_same_here_and_there(operators: Operators, command: l
     transire.cli("namespace", "create", *of_instance, "--name", "open", "--public")
     transire.cli("repository", "create", *of_instance, "--namespace", "team", "--name", "app")
     transire.cli("repository", "create", *of_instance, "--namespace", "team", "--name", "lint")
+    transire.cli("allow-list", "add", *of_instance, "--cidr", "192.0.2.0/24", "--comment", "office")
     command = [instance["tcr_id"] if word == "INSTANCE" else word for word in command]
     here = transire.run(*command)
     there = subprocess.run(
