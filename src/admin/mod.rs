@@ -13,6 +13,7 @@ mod audit_words;
 mod allow_lists;
 mod changed_instance;
 mod explanations;
+mod credentials;
 mod groups;
 mod instances;
 mod listing;
@@ -41,6 +42,10 @@ pub use self::allow_lists::{
 };
 pub use self::changed_instance::UpdateInstance;
 pub use self::explanations::{Explain, ExplainRequest, ListRightHolders, ListRights, ResourceName};
+pub use self::credentials::{
+    DeleteCredential, DeletePassword, DisableCredential, EnableCredential, ListCredentials,
+    ListPasswords, ShowCredential,
+};
 pub use self::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
 pub use self::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
 pub use self::listing::{Listing, MAX_ITEMS, Page, Selection};
@@ -69,5 +74,8 @@ pub use self::text::{
     OpenClosed, OrDefault, SpecificationText, Text, TimeText, UnrecordedText,
     AccountText, AlgorithmText, CidrText, Grant, GrantOrDefault, InstanceText, KidText, KindText,
     OnOff, OpenClosed, OrDefault, SpecificationText, Text, TimeText, UnrecordedText,
+    AccountText, AlgorithmText, CidrText, CredentialText, Grant, GrantOrDefault, InstanceText,
+    KidText, KindText, OnOff, OpenClosed, OrDefault, PrincipalText, SpecificationText, Text,
+    TimeText, UnrecordedText, credential_id,
 };
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

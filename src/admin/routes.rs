@@ -10,6 +10,10 @@ use super::allow_lists::{
 };
 use super::changed_instance::UpdateInstance;
 use super::explanations::{Explain, ExplainRequest, ListRightHolders, ListRights};
+use super::credentials::{
+    DeleteCredential, DeletePassword, DisableCredential, EnableCredential, ListCredentials,
+    ListPasswords, ShowCredential,
+};
 use super::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
 use super::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
 use super::policies::{
@@ -59,4 +63,7 @@ routes! {
         do [CreateRepository ImportRepositories ShowRepository DeleteRepository];
     "Allow lists": list [ListAllowEntries]
         do [AddAllowEntry RemoveAllowEntry EnableAllowList DisableAllowList];
+    "Credentials": list [ListCredentials]
+        do [ShowCredential DisableCredential EnableCredential DeleteCredential];
+    "Fixed passwords": list [ListPasswords] do [DeletePassword];
 }

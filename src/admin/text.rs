@@ -18,6 +18,8 @@ use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::CredentialId;
 use crate::domain::identity::OidcAlgorithm;
 use crate::domain::allow_list::Cidr;
+use crate::domain::any_principal::AnyPrincipal;
+use crate::domain::credential::CredentialId;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::{
     Algorithm, AnyInstanceId, KidFormat, RegistryKind, Specification, UnrecordedNamespaces,
@@ -121,6 +123,10 @@ described! {
     UnrecordedText = UnrecordedNamespaces: "closed", values ["open", "closed"];
     /// A range of addresses.
     CidrText = Cidr: "192.0.2.0/24";
+    /// The id of a long-term credential.
+    CredentialText = CredentialId: "0123456789abcdefghij", pattern "^[0-9a-v]{20}$";
+    /// A principal, in any of the forms in which one is printed.
+    PrincipalText = AnyPrincipal: "100000000001:user/alice";
     /// A time in whole seconds.
     TimeText = Seconds: "5m";
     /// A principal, in any of its forms.
@@ -240,4 +246,16 @@ pub(super) fn some_text(text: &str) -> Result<String, Error> {
     } else {
         Ok(text.to_owned())
     }
+}
+
+/// Reads the id of a long-term credential, or of a session.
+///
+/// # Errors
+/// `InvalidParameter` of `id`.
+pub fn credential_id(text: &str) -> Result<CredentialText, Error> {
+    text.parse().map_err(|_| {
+        let why = "a credential's id has 20 of 0-9 and a-v, such as 0123456789abcdefghij; \
+                   `transire credential list` and `transire audit list` show it";
+        Error::invalid_parameter("id", why)
+    })
 }

@@ -4,6 +4,8 @@ use std::io::{Read, stdin};
 use std::path::Path;
 
 use crate::admin::SecretText;
+use crate::admin;
+use crate::domain::access_key;
 use crate::domain::credential::CredentialId;
 use crate::domain::seconds::Seconds;
 use crate::domain::secret::Secret;
@@ -60,11 +62,7 @@ pub(super) fn listen_address(text: &str) -> Result<String> {
 
 /// Reads the id of a long-term credential, or of a session.
 pub(super) fn credential_id(text: &str) -> Result<CredentialId> {
-    text.parse().map_err(|_| {
-        let why = "a credential's id has 20 of 0-9 and a-v, such as 0123456789abcdefghij; \
-                   `transire credential list` and `transire audit list` show it";
-        Error::invalid_parameter("id", why)
-    })
+    admin::credential_id(text).map(|id| id.0)
 }
 
 /// Reads the file of an argument; - is standard input.

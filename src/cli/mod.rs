@@ -403,7 +403,7 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::Namespace(command) => namespace::run(session, command).await,
         Command::Repository(command) => repository::run(session, command).await,
         Command::AllowList(command) => allow_list::run(session, command).await,
-        Command::Credential(command) => credential::run(session.data()?, command).await,
+        Command::Credential(command) => credential::run(session, command).await,
         Command::Import(command) => return import::run(session.data()?, command).await,
         Command::ServiceAccount(command) => service_account::run(session.data()?, command).await,
         Command::Keys(command) => keys::run(session.data()?, command).await,

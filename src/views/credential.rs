@@ -1,6 +1,6 @@
 //! The view of long-term credentials.
 
-use crate::domain::credential::LongTermCredential;
+use crate::domain::credential::{CredentialId, LongTermCredential};
 
 view! {
     /// A long-term credential, without its secret.
@@ -32,6 +32,26 @@ impl From<LongTermCredential> for Credential {
             description: credential.description,
             created_at: credential.created_at.rfc3339(),
             expires_at: credential.expires_at.rfc3339(),
+        }
+    }
+}
+
+view! {
+    /// The state into which a credential was put.
+    pub struct CredentialState {
+        /// Its own id.
+        id: String,
+        /// Its state now.
+        state: String,
+    }
+}
+
+impl CredentialState {
+    /// Shows a state by its name.
+    pub fn of(id: &CredentialId, state: &str) -> Self {
+        Self {
+            id: id.to_string(),
+            state: state.to_owned(),
         }
     }
 }

@@ -32,3 +32,13 @@ impl From<Stored> for FixedPassword {
         }
     }
 }
+
+view! {
+    /// A fixed password that was deleted.
+    pub struct DeletedPassword {
+        /// The principal that had it, as it was named.
+        principal: String,
+        /// Its state: deleted.
+        state: String,
+    }
+}

@@ -81,6 +81,9 @@ pub use self::explained::{
     Decision, Explained, ExplainedRequest, HeldRight, HeldRights, RightHolder, RightHolders, Step,
 };
 pub use self::fixed_password::FixedPassword;
+pub use self::credential::{Credential, CredentialState};
+pub use self::explained::{Decision, Explained, ExplainedRequest, HeldRight, RightHolder, Step};
+pub use self::fixed_password::{DeletedPassword, FixedPassword};
 pub use self::group::{Group, Member, NewGroup};
 pub use self::import_line::ImportLine;
 pub use self::instance::{

@@ -255,6 +255,23 @@ impl Credentials {
         store::credential::list_page(&self.base.store, &instance.id, page).await
     }
 
+    /// Returns a long-term credential of an instance, without its secret.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
+    pub async fn credential(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        id: &CredentialId,
+    ) -> Result<LongTermCredential> {
+        let (_, stored) = self
+            .permitted_credential(call, choice, Permission::ListLongTerm, id)
+            .await?;
+        Ok(Arc::unwrap_or_clone(stored))
+    }
+
     /// Replaces the description of a long-term credential.
     ///
     /// # Errors
