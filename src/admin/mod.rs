@@ -27,6 +27,7 @@ mod roles;
 mod repositories;
 mod route;
 pub mod routes;
+mod service_accounts;
 mod text;
 mod users;
 mod window;
@@ -66,6 +67,10 @@ pub use self::repositories::{
     CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
 };
 pub use self::route::{Description, Given, Route};
+pub use self::service_accounts::{
+    DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker,
+    ShowServiceAccount,
+};
 pub use self::text::{
     AccessKeyIdText, AccountText, ActionText, AddressText, AlgorithmText, CredentialText, Grant,
     GrantOrDefault, InstanceText, KidText, KindText, OnOff, OpenClosed, OrDefault, PrincipalText,

@@ -31,6 +31,10 @@ use super::repositories::{
     CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
 };
 use super::route::Route;
+use super::service_accounts::{
+    DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker,
+    ShowServiceAccount,
+};
 use super::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};
 
 macro_rules! routes {
@@ -66,4 +70,6 @@ routes! {
     "Credentials": list [ListCredentials]
         do [ShowCredential DisableCredential EnableCredential DeleteCredential];
     "Fixed passwords": list [ListPasswords] do [DeletePassword];
+    "Service accounts": list [ListServiceAccounts ListServiceAccountsOfMaker]
+        do [ShowServiceAccount DisableServiceAccount EnableServiceAccount];
 }

@@ -405,7 +405,7 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::AllowList(command) => allow_list::run(session, command).await,
         Command::Credential(command) => credential::run(session, command).await,
         Command::Import(command) => return import::run(session.data()?, command).await,
-        Command::ServiceAccount(command) => service_account::run(session.data()?, command).await,
+        Command::ServiceAccount(command) => service_account::run(session, command).await,
         Command::Keys(command) => keys::run(session.data()?, command).await,
         Command::Audit(command) => audit::run(session.data()?, command).await,
         Command::RegistryConfig(command) => registry_config::run(session.data()?, command).await,

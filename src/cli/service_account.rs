@@ -2,83 +2,59 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Context, arguments};
-use crate::domain::Result;
-use crate::domain::any_principal::AnyPrincipal;
-use crate::domain::instance::AnyInstanceId;
-use crate::domain::service_account::ServiceAccountState;
-use crate::service::{ChangedServiceAccount, Page};
-use crate::views;
+use super::session::{List, Session};
+use crate::admin::{
+    DisableServiceAccount, EnableServiceAccount, InstanceText, ListServiceAccounts,
+    ListServiceAccountsOfMaker, PrincipalText, ShowServiceAccount,
+};
+use crate::domain::{Error, Result};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// List an instance's service accounts, or those that a principal made.
-    List(Which),
+    List(List<Which>),
+    /// Show a service account, without its password and permissions.
+    Show(ShowServiceAccount),
     /// Stop a service account. Only the account's root user and the operator can enable it again.
-    Disable(One),
+    Disable(DisableServiceAccount),
     /// Let a disabled service account log in again.
-    Enable(One),
+    Enable(EnableServiceAccount),
 }
 
+/// The list of an instance, or that of a maker.
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct Which {
     /// The instance's tcr- or cri- id.
     #[arg(long)]
-    instance: Option<AnyInstanceId>,
+    instance: Option<InstanceText>,
     /// The maker, at any instance: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, or
     /// ACCOUNT:user#ID for a deleted user. Service accounts that its sessions made are listed, too.
     #[arg(long, value_name = "PRINCIPAL")]
-    made_by: Option<AnyPrincipal>,
+    made_by: Option<PrincipalText>,
 }
 
-#[derive(Args)]
-pub(super) struct One {
-    /// The instance's tcr- or cri- id.
-    #[arg(long)]
-    instance: AnyInstanceId,
-    /// Its name, with `tcr$` or without.
-    #[arg(long, value_parser = arguments::some_text)]
-    name: String,
+pub(super) async fn run(session: &Session, command: Command) -> Result<()> {
+    match command {
+        Command::List(list) => print_list(session, list).await,
+        Command::Show(one) => session.print(one).await,
+        Command::Disable(one) => session.print(one).await,
+        Command::Enable(one) => session.print(one).await,
+    }
 }
 
-pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
-    let (service, call) = (&context.service, &context.call());
-    let (one, state) = match command {
-        Command::List(which) => {
-            let accounts = match (which.instance, which.made_by) {
-                (Some(instance), _) => {
-                    service
-                        .credentials
-                        .service_accounts(call, &instance.into(), None, Page::ALL)
-                        .await?
-                        .items
-                }
-                (None, Some(maker)) => {
-                    service
-                        .credentials
-                        .service_accounts_made_by(call, &maker)
-                        .await?
-                }
-                (None, None) => Vec::new(),
-            };
-            return context
-                .output
-                .list(accounts.into_iter().map(views::ServiceAccount::from));
+async fn print_list(session: &Session, list: List<Which>) -> Result<()> {
+    let (Which { instance, made_by }, list) = list.split();
+    match (instance, made_by) {
+        (Some(instance), _) => {
+            session
+                .list(list.of(ListServiceAccounts { instance }))
+                .await
         }
-        Command::Disable(one) => (one, ServiceAccountState::Disabled),
-        Command::Enable(one) => (one, ServiceAccountState::Active),
-    };
-    let changed = ChangedServiceAccount {
-        state: Some(state),
-        ..ChangedServiceAccount::default()
-    };
-    service
-        .credentials
-        .modify_service_account(call, &one.instance.into(), &one.name, changed)
-        .await?;
-    context.output.one(vec![
-        ("name", one.name.into()),
-        ("state", state.name().into()),
-    ])
+        (None, Some(made_by)) => {
+            let of_maker = ListServiceAccountsOfMaker { made_by };
+            session.list(list.of(of_maker)).await
+        }
+        (None, None) => Err(Error::missing_parameter("instance")),
+    }
 }

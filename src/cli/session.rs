@@ -119,7 +119,32 @@ pub(super) struct List<L: Args> {
     filter: Vec<(String, String)>,
 }
 
+/// A list of nothing, whose place another takes.
+#[derive(Args)]
+pub(super) struct Nothing {}
+
 impl<L: Args> List<L> {
+    /// Divides it into the things that are listed, and the choice among them.
+    pub(super) fn split(self) -> (L, List<Nothing>) {
+        let rest = List {
+            listing: Nothing {},
+            limit: self.limit,
+            sort: self.sort,
+            filter: self.filter,
+        };
+        (self.listing, rest)
+    }
+
+    /// Makes the same choice among other things.
+    pub(super) fn of<M: Args>(self, listing: M) -> List<M> {
+        List {
+            listing,
+            limit: self.limit,
+            sort: self.sort,
+            filter: self.filter,
+        }
+    }
+
     fn into_parts(self) -> (L, Selection) {
         let selection = Selection {
             limit: self.limit,

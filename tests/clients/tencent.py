@@ -62,3 +62,11 @@ def assert_same_fields(raw: Any, model: Any, place: str) -> None:
         assert set(raw) == fields, place
         for name, value in raw.items():
             assert_same_fields(value, getattr(model, name), f"{place}.{name}")
+
+
+def create_service_account(transire: Transire, key: AccessKey, registry_id: str, name: str) -> None:
+    """Makes a service account that pulls from the namespace `team`."""
+    request = models.CreateServiceAccountRequest()
+    permissions = [{"Resource": "team", "Actions": ["tcr:PullRepository"]}]
+    request._deserialize({"RegistryId": registry_id, "Name": name, "Permissions": permissions})
+    transire.remember("service account password", client(transire, key).CreateServiceAccount(request).Password)

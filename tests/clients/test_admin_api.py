@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import alibaba
+import tencent
 from documents import Shell, take
 from processes import wait_until
 from service import Transire, fetch
@@ -392,6 +394,54 @@ def test_a_long_list_has_each_item_once(operators: Operators) -> None:
     assert found == names
 
 
+def make_credentials(transire: Transire, instance: dict[str, str]) -> str:
+    """Makes credentials of each kind by the clouds' APIs; the id of a long-term one."""
+    key, id = transire.new_access_key("100000000001"), instance["tcr_id"]
+    tencent.create_service_account(transire, key, id, "robot")
+    alibaba.reset_login_password(transire, key, instance["cri_id"], "correct-horse-1-EXAMPLE")
+    return [tencent.issue(transire, key, id, "longterm").id for _ in range(2)][0]
+
+
+def test_credentials_are_shown_stopped_and_deleted(operators: Operators) -> None:
+    token, auditor = operators.token("alice", "admin"), operators.token("bob", "auditor")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    new = {"account": "100000000001", "name": "demo", "service": "registry.example.com"}
+    made = operators.ask("POST", "/admin/v1/instances", token, new)[2]
+    instance = f"/admin/v1/instances/{made['tcr_id']}"
+    id = make_credentials(operators.transire, made)
+    credential = f"{instance}/credentials/{id}"
+    _, _, shown = operators.ask("GET", credential, auditor)
+    assert (shown["id"], shown["principal"], shown["state"]) == (id, "100000000001:root", "active")
+    assert operators.ask("POST", f"{credential}/disable", auditor)[0] == 403
+    assert operators.ask("POST", f"{credential}/disable", token)[2] == {"id": id, "state": "disabled"}
+    _, _, page = operators.ask("GET", f"{instance}/credentials?state=disabled", token)
+    assert [item["id"] for item in page["items"]] == [id]
+    assert operators.ask("DELETE", credential, token)[2] == {"id": id, "state": "deleted"}
+    assert operators.ask("GET", credential, token)[0] == 404
+    assert operators.ask("GET", f"{instance}/credentials/nonsense", token)[0] == 400
+    [password] = operators.ask("GET", f"{instance}/passwords", token)[2]["items"]
+    assert password["principal"] == "100000000001:root"
+    assert operators.ask("DELETE", f"{instance}/passwords/100000000001:root", token)[2]["state"] == "deleted"
+    assert operators.ask("GET", f"{instance}/passwords", token)[2]["items"] == []
+
+
+def test_a_service_account_is_shown_and_stopped(operators: Operators) -> None:
+    token = operators.token("alice", "admin")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    new = {"account": "100000000001", "name": "demo", "service": "registry.example.com"}
+    made = operators.ask("POST", "/admin/v1/instances", token, new)[2]
+    make_credentials(operators.transire, made)
+    accounts = f"/admin/v1/instances/{made['tcr_id']}/service-accounts"
+    assert operators.ask("POST", f"{accounts}/robot/disable", token)[2] == {"name": "robot", "state": "disabled"}
+    _, _, shown = operators.ask("GET", f"{accounts}/tcr$robot", token)
+    assert (shown["name"], shown["disabled_by"], "password" in shown) == ("tcr$robot", "operator", False)
+    assert operators.ask("GET", accounts, token)[2]["items"] == [shown]
+    made_by = "/admin/v1/service-accounts?made_by=100000000001:root"
+    assert operators.ask("GET", made_by, token)[2]["items"] == [shown]
+    status, _, refused = operators.ask("GET", "/admin/v1/service-accounts", token)
+    assert (status, refused["kind"], refused["parameter"]) == (400, "missing-parameter", "made_by")
+
+
 COMMANDS_IN_BOTH_WAYS = [
     ["operator", "list"],
     ["operator", "list", "--filter", "role=auditor"],
@@ -510,6 +560,27 @@ COMMANDS_IN_BOTH_WAYS = [
     ["allow-list", "disable", "--instance", "INSTANCE"],
     ["allow-list", "enable", "--instance", "INSTANCE"],
     ["allow-list", "enable", "--instance", "tcr-00000000"],
+    ["credential", "list", "--instance", "INSTANCE"],
+    ["credential", "list", "--instance", "INSTANCE", "--limit", "1"],
+    ["credential", "list", "--instance", "INSTANCE", "--filter", "state=disabled"],
+    ["credential", "show", "--instance", "INSTANCE", "--id", "CREDENTIAL"],
+    ["credential", "show", "--instance", "INSTANCE", "--id", "0123456789abcdefghij"],
+    ["credential", "show", "--instance", "INSTANCE", "--id", "nonsense"],
+    ["credential", "disable", "--instance", "INSTANCE", "--id", "CREDENTIAL"],
+    ["credential", "enable", "--instance", "INSTANCE", "--id", "CREDENTIAL"],
+    ["credential", "delete", "--instance", "INSTANCE", "--id", "0123456789abcdefghij"],
+    ["credential", "list-passwords", "--instance", "INSTANCE"],
+    ["credential", "delete-password", "--instance", "INSTANCE", "--principal", "100000000001:user/alice"],
+    ["credential", "delete-password", "--instance", "INSTANCE", "--principal", "100000000001:role/nobody"],
+    ["service-account", "list", "--instance", "INSTANCE"],
+    ["service-account", "list", "--made-by", "100000000001:root", "--sort", "-name"],
+    ["service-account", "list", "--made-by", "100000000001:user/nobody"],
+    ["service-account", "show", "--instance", "INSTANCE", "--name", "robot"],
+    ["service-account", "show", "--instance", "INSTANCE", "--name", "tcr$robot"],
+    ["service-account", "show", "--instance", "INSTANCE", "--name", "nobody"],
+    ["service-account", "disable", "--instance", "INSTANCE", "--name", "robot"],
+    ["service-account", "enable", "--instance", "INSTANCE", "--name", "tcr$robot"],
+    ["service-account", "enable", "--instance", "INSTANCE", "--name", "nobody"],
 ]
 
 
@@ -542,7 +613,10 @@ def test_a_command_says_the_same_here_and_there(operators: Operators, command: l
     transire.cli("repository", "create", *of_instance, "--namespace", "team", "--name", "app")
     transire.cli("repository", "create", *of_instance, "--namespace", "team", "--name", "lint")
     transire.cli("allow-list", "add", *of_instance, "--cidr", "192.0.2.0/24", "--comment", "office")
-    command = [instance["tcr_id"] if word == "INSTANCE" else word for word in command]
+    places = {"INSTANCE": instance["tcr_id"]}
+    if command[0] in ("credential", "service-account"):
+        places["CREDENTIAL"] = make_credentials(transire, instance)
+    command = [places.get(word, word) for word in command]
     here = transire.run(*command)
     there = subprocess.run(
         [transire.binary, "--server", operators.at, "--token-file", token_file, *command, "--output", "json"],

@@ -127,6 +127,24 @@ impl Credentials {
         Ok((account, password))
     }
 
+    /// Returns a service account of an instance, by its name with the prefix or without.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
+    pub async fn service_account(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        name: &str,
+    ) -> Result<ServiceAccount> {
+        let permission = Permission::ListServiceAccounts;
+        let (_, found) = self
+            .permitted_service_account(call, choice, permission, name)
+            .await?;
+        Ok(found)
+    }
+
     /// Changes a service account. Disabling it stops its log-in until it is enabled.
     ///
     /// # Errors
