@@ -28,6 +28,7 @@ mod repositories;
 mod route;
 pub mod routes;
 mod service_accounts;
+mod status;
 mod text;
 mod users;
 mod window;
@@ -71,6 +72,7 @@ pub use self::service_accounts::{
     DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker,
     ShowServiceAccount,
 };
+pub use self::status::ShowStatus;
 pub use self::text::{
     AccessKeyIdText, AccountText, ActionText, AddressText, AlgorithmText, CredentialText, Grant,
     GrantOrDefault, InstanceText, KidText, KindText, OnOff, OpenClosed, OrDefault, PrincipalText,

@@ -35,6 +35,7 @@ use super::service_accounts::{
     DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker,
     ShowServiceAccount,
 };
+use super::status::ShowStatus;
 use super::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};
 
 macro_rules! routes {
@@ -50,6 +51,7 @@ macro_rules! routes {
 routes! {
     "Operators": list [ListOperators]
         do [CreateOperator ShowOperator DisableOperator EnableOperator DeleteOperator RotateOperator];
+    "Service": list [] do [ShowStatus];
     "Accounts": list [ListAccounts] do [CreateAccount ShowAccount UpdateAccount];
     "Access keys": list [ListAccessKeys]
         do [CreateAccessKey ShowAccessKey DisableAccessKey EnableAccessKey DeleteAccessKey];

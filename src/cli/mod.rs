@@ -44,7 +44,6 @@ mod revoke;
 mod role;
 mod service_account;
 mod session;
-mod status;
 mod traces;
 mod user;
 
@@ -59,6 +58,7 @@ use self::failure::{Ended, Failure, Teller, log_in_its_form};
 use self::global::Global;
 use self::output::Output;
 use self::session::Session;
+use crate::admin::ShowStatus;
 use crate::config::{Listen, Log, Settings};
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, Result};
@@ -409,7 +409,7 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::Keys(command) => keys::run(session.data()?, command).await,
         Command::Audit(command) => audit::run(session.data()?, command).await,
         Command::RegistryConfig(command) => registry_config::run(session.data()?, command).await,
-        Command::Status => status::run(session.data()?).await,
+        Command::Status => session.show(ShowStatus {}).await,
         Command::Apply(command) => return declare::apply(session.data()?, &command).await,
         Command::Export(command) => declare::export(session.data()?, &command).await,
         Command::Serve { .. }

@@ -6,13 +6,13 @@ view! {
     /// The state of the service in short.
     pub struct Status {
         /// The version of the program.
-        version: &'static str,
+        version: String,
         /// The commit that it was built from.
-        commit: Option<&'static str>,
+        commit: Option<String>,
         /// The number of steps of the schema.
         schema: usize,
         /// The database: SQLite or PostgreSQL.
-        database: &'static str,
+        database: String,
         /// The version of the database.
         database_version: Option<String>,
         /// The bytes that the data takes.
@@ -37,15 +37,15 @@ impl Status {
     pub fn of(
         status: service::Status,
         warnings: Vec<service::Warning>,
-        version: &'static str,
-        commit: Option<&'static str>,
+        version: &str,
+        commit: Option<&str>,
     ) -> Self {
         let replica = |one: service::Replica| format!("{} {}", one.id, one.version);
         Self {
-            version,
-            commit,
+            version: version.to_owned(),
+            commit: commit.map(str::to_owned),
             schema: status.schema,
-            database: status.database.kind,
+            database: status.database.kind.to_owned(),
             database_version: status.database.version,
             database_bytes: status.database.bytes,
             database_latency_ms: u64::try_from(status.latency.as_millis()).unwrap_or(u64::MAX),

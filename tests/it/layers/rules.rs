@@ -59,7 +59,7 @@ rooms! {
         serde_json tokio tracing utoipa
     ];
     views, Pure: rooms [domain service] crates [serde serde_json utoipa];
-    admin, Free: rooms [domain service views] crates [
+    admin, Free: rooms [domain service version views] crates [
         base64 clap serde serde_json serde_path_to_error utoipa
     ];
     config, Free: rooms [domain http secret_files service sign] crates [
