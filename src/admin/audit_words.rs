@@ -5,9 +5,83 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use crate::domain::clock::Timestamp;
 use crate::domain::seconds::Seconds;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Result, access_key};
+
+/// The outcome of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It was done.
+    Ok,
+    /// A token has fewer rights than were requested.
+    Reduced,
+    /// The caller, or what it asked for, wasn't accepted.
+    Refused,
+    /// The caller lacks a permission.
+    Denied,
+    /// The service failed.
+    Failed,
+}
+
+impl Outcome {
+    /// Returns its word in the audit.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Reduced => "reduced",
+            Self::Refused => "refused",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Declares texts that are checked by their form alone.
+macro_rules! checked_texts {
+    ($($(#[$doc:meta])* $name:ident: $is_one:expr, $why:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(String);
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                let is_one: fn(&str) -> bool = $is_one;
+                if is_one(text) {
+                    return Ok(Self(text.to_owned()));
+                }
+                Err(Error::invalid_parameter("text", $why))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )+};
+}
+
+checked_texts! {
+    /// The id of an access key, a session's too.
+    AuditedKey: |text| {
+        let is_short = text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic());
+        access_key::is_of_session(text) && is_short || access_key::is_permanent(text)
+    }, "an access key's id is AKID and 32 letters or digits, or a session's, as the audit shows \
+        them";
+    /// The id of a request.
+    RequestId: |text| {
+        (1..=64).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    }, "a request's id has letters, digits and -, as its answer, the log and the audit show it";
+}
 
 /// An address of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,6 +22,9 @@ pub trait Listing: Serialize + DeserializeOwned + ToSchema + Send + Sync + 'stat
     /// The path of its `GET`, as [`super::Operation::PATH`].
     const PATH: &'static str;
 
+    /// The columns by which it is filtered and sorted.
+    const COLUMNS: &'static [&'static str] = <Self::Item as View>::COLUMNS;
+
     /// An item.
     type Item: View + DeserializeOwned + ToSchema + Send;
 

@@ -11,6 +11,8 @@ mod access_keys;
 mod accounts;
 mod audit_words;
 mod allow_lists;
+mod audit;
+mod audit_words;
 mod changed_instance;
 mod explanations;
 mod credentials;
@@ -42,6 +44,8 @@ pub use self::audit_words::{ClientAddress, When};
 pub use self::allow_lists::{
     AddAllowEntry, DisableAllowList, EnableAllowList, ListAllowEntries, RemoveAllowEntry,
 };
+pub use self::audit::{AuditNews, FollowAudit, ListAudit};
+pub use self::audit_words::{Outcome, When};
 pub use self::changed_instance::UpdateInstance;
 pub use self::explanations::{Explain, ExplainRequest, ListRightHolders, ListRights, ResourceName};
 pub use self::credentials::{
@@ -84,5 +88,8 @@ pub use self::text::{
     AccountText, AlgorithmText, CidrText, CredentialText, Grant, GrantOrDefault, InstanceText,
     KidText, KindText, OnOff, OpenClosed, OrDefault, PrincipalText, SpecificationText, Text,
     TimeText, UnrecordedText, credential_id,
+    AccessKeyText, AccountText, AddressText, AlgorithmText, CredentialText, Grant, GrantOrDefault,
+    InstanceText, KidText, KindText, OnOff, OpenClosed, OrDefault, PrincipalText, RequestText,
+    SpecificationText, Text, TimeText, WhenText,
 };
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

@@ -15,7 +15,6 @@ use super::method::Method;
 use super::operation::{Effect, Operation};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::{Call, Service};
-use crate::views::View;
 
 /// The items of a page whose request names no limit.
 const DEFAULT_ITEMS: usize = 100;
@@ -56,8 +55,8 @@ pub struct Route {
 pub struct Description {
     /// The fields that it takes.
     pub takes: RefOr<Schema>,
-    /// The names of the columns by which a list is filtered and sorted.
-    pub columns: &'static [&'static str],
+    /// The names of the columns by which a list is filtered and sorted; nothing for an operation.
+    pub columns: Option<&'static [&'static str]>,
     /// The name of the answer's schema.
     pub answer: String,
     /// The schemas by name: the answer's, and those that the others refer to.
@@ -135,7 +134,7 @@ fn list<'a, L: Listing>(
 ) -> Answering<'a> {
     Box::pin(async move {
         let fields = Types::of(&L::schema());
-        let selection = Selection::read::<L::Item>(&mut given, |name| fields.has(name))?;
+        let selection = Selection::read(&mut given, L::COLUMNS, |name| fields.has(name))?;
         let page = read::<L>(given)?.page(service, call, &selection).await?;
         written(&page)
     })
@@ -143,7 +142,7 @@ fn list<'a, L: Listing>(
 
 impl Selection {
     /// Takes what is about the page, and the filters, out of the query of a list's request.
-    fn read<V: View>(given: &mut Given, is_field: impl Fn(&str) -> bool) -> Result<Self> {
+    fn read(given: &mut Given, columns: &[&str], is_field: impl Fn(&str) -> bool) -> Result<Self> {
         let mut selection = Self {
             limit: Some(DEFAULT_ITEMS),
             ..Self::default()
@@ -153,9 +152,9 @@ impl Selection {
             match name.as_str() {
                 "limit" => selection.limit = Some(limit(&value)?),
                 "after" => selection.after = Some(value),
-                "sort" => selection.sort = Some(value),
+                "sort" if !columns.is_empty() => selection.sort = Some(value),
                 // A field of the list's own goes before a column of that name.
-                column if !is_field(column) && V::COLUMNS.contains(&column) => {
+                column if !is_field(column) && columns.contains(&column) => {
                     selection.filters.push((name, value));
                 }
                 _ => rest.push((name, value)),
@@ -295,7 +294,7 @@ fn describe<O: ToSchema, A: ToSchema>() -> Description {
     O::schemas(&mut schemas);
     Description {
         takes: O::schema(),
-        columns: &[],
+        columns: None,
         answer: A::name().into_owned(),
         schemas,
     }
@@ -312,7 +311,7 @@ fn describe_list<L: Listing>() -> Description {
     L::schemas(&mut schemas);
     Description {
         takes: L::schema(),
-        columns: L::Item::COLUMNS,
+        columns: Some(L::COLUMNS),
         answer: name,
         schemas,
     }

@@ -8,6 +8,7 @@ use super::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
 use super::allow_lists::{
     AddAllowEntry, DisableAllowList, EnableAllowList, ListAllowEntries, RemoveAllowEntry,
 };
+use super::audit::{FollowAudit, ListAudit};
 use super::changed_instance::UpdateInstance;
 use super::explanations::{Explain, ExplainRequest, ListRightHolders, ListRights};
 use super::credentials::{
@@ -52,6 +53,7 @@ routes! {
     "Operators": list [ListOperators]
         do [CreateOperator ShowOperator DisableOperator EnableOperator DeleteOperator RotateOperator];
     "Service": list [] do [ShowStatus];
+    "Audit": list [ListAudit] do [FollowAudit];
     "Accounts": list [ListAccounts] do [CreateAccount ShowAccount UpdateAccount];
     "Access keys": list [ListAccessKeys]
         do [CreateAccessKey ShowAccessKey DisableAccessKey EnableAccessKey DeleteAccessKey];

@@ -10,16 +10,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::audit_words::{ClientAddress, When};
+use super::audit_words::{AuditedKey, ClientAddress, RequestId, When};
 use super::explanations::ResourceName;
 use crate::domain::Error;
 use crate::domain::access_key::AccessKeyId;
-use crate::domain::any_principal::AnyPrincipal;
-use crate::domain::credential::CredentialId;
-use crate::domain::identity::OidcAlgorithm;
 use crate::domain::allow_list::Cidr;
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::CredentialId;
+use crate::domain::identity::OidcAlgorithm;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::{
     Algorithm, AnyInstanceId, KidFormat, RegistryKind, Specification, UnrecordedNamespaces,
@@ -123,10 +121,10 @@ described! {
     UnrecordedText = UnrecordedNamespaces: "closed", values ["open", "closed"];
     /// A range of addresses.
     CidrText = Cidr: "192.0.2.0/24";
-    /// The id of a long-term credential.
-    CredentialText = CredentialId: "0123456789abcdefghij", pattern "^[0-9a-v]{20}$";
-    /// A principal, in any of the forms in which one is printed.
-    PrincipalText = AnyPrincipal: "100000000001:user/alice";
+    /// The id of an access key, or of a session's.
+    AccessKeyText = AuditedKey: "AKID00000000000000000000000EXAMPLE00";
+    /// The id of a request.
+    RequestText = RequestId: "0123456789abcdef0123456789abcdef", pattern "^[0-9A-Za-z-]{1,64}$";
     /// A time in whole seconds.
     TimeText = Seconds: "5m";
     /// A principal, in any of its forms.

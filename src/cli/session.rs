@@ -74,8 +74,20 @@ impl Session {
     /// # Errors
     /// Those of the list, and of the output.
     pub(super) async fn list<L: Listing + Args + Clone>(&self, list: List<L>) -> Result<()> {
+        let (listing, selection) = list.into_parts();
+        self.pages(listing, selection).await
+    }
+
+    /// Prints what is selected of a list, page by page.
+    ///
+    /// # Errors
+    /// Those of the list, and of the output.
+    pub(super) async fn pages<L: Listing + Clone>(
+        &self,
+        listing: L,
+        mut selection: Selection,
+    ) -> Result<()> {
         let mut printed = self.output().listing()?;
-        let (listing, mut selection) = list.into_parts();
         loop {
             let page = self.page(listing.clone(), &selection).await?;
             selection.limit = selection

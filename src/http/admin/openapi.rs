@@ -145,9 +145,9 @@ fn parameter(name: &str, place: &str, required: bool, schema: &Value) -> Value {
 
 /// Returns the parameters that each list has.
 fn list_parameters(described: &Description, fields: &Map<String, Value>) -> Vec<Value> {
-    if described.columns.is_empty() {
+    let Some(columns) = described.columns else {
         return Vec::new();
-    }
+    };
     let mut parameters = vec![
         parameter(
             "limit",
@@ -166,21 +166,22 @@ fn list_parameters(described: &Description, fields: &Map<String, Value>) -> Vec<
                 "type": "string", "description": "The `next` of the page before.",
             }),
         ),
-        parameter(
+    ];
+    if !columns.is_empty() {
+        parameters.push(parameter(
             "sort",
             "query",
             false,
             &json!({
                 "type": "string",
                 "description": "The column of the order; `-` before it begins with the largest.",
-                "enum": described.columns.iter()
+                "enum": columns.iter()
                     .flat_map(|column| [(*column).to_owned(), format!("-{column}")])
                     .collect::<Vec<_>>(),
             }),
-        ),
-    ];
-    let columns = described
-        .columns
+        ));
+    }
+    let columns = columns
         .iter()
         .filter(|column| !fields.contains_key(**column));
     parameters.extend(columns.map(|column| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use transire::domain::clock::{SystemClock, SystemRandom, Timestamp};
-use transire::service::{AuditFilter, AuditRow};
+use transire::service::{AuditFilter, AuditNews, AuditRow, AuditTail};
 use transire::store::audit::first_id;
 use transire::store::audit_page::{self, AuditPage};
 use transire::store::{Location, Open, Operation, Store, Write};
@@ -259,6 +259,21 @@ async fn rows_and_pages_that_overlap_are_one_list_in_the_order_of_time() {
     }
 }
 
+/// Returns the next events of a reader, who keeps its place as text.
+async fn news(app: &App, filter: &AuditFilter, place: &mut String) -> AuditNews {
+    let mut tail: AuditTail = place.parse().unwrap();
+    let (operations, call) = (&app.service.operations, app.operator());
+    let news = operations.audit_news(&call, filter, &mut tail).await;
+    *place = tail.to_string();
+    news.unwrap()
+}
+
+async fn tail(app: &App, shows_past: bool) -> String {
+    let operations = &app.service.operations;
+    let tail = operations.audit_tail(&app.operator(), shows_past).await;
+    tail.unwrap().to_string()
+}
+
 #[tokio::test]
 async fn a_line_that_was_held_back_is_followed_once() {
     // By its time it would be before all that was shown.
@@ -269,26 +284,55 @@ async fn a_line_that_was_held_back_is_followed_once() {
         action: Some("token.exchange".to_owned()),
         ..AuditFilter::default()
     };
-    let operations = &app.service.operations;
-    let mut tail = operations.audit_tail(&app.operator()).await.unwrap();
-    let news = operations
-        .audit_news(&app.operator(), &filter, &mut tail)
-        .await
-        .unwrap();
-    assert!(news.rows.is_empty() && !news.has_more);
+    let mut place = tail(&app, false).await;
+    let first = news(&app, &filter, &mut place).await;
+    assert!(first.rows.is_empty() && !first.has_more);
     pages.add([0], "token.exchange", "1:root", true).await;
     for expected in [1, 0] {
-        let news = operations
-            .audit_news(&app.operator(), &filter, &mut tail)
-            .await
-            .unwrap();
-        assert_eq!(news.rows.len(), expected);
+        assert_eq!(news(&app, &filter, &mut place).await.rows.len(), expected);
     }
+}
+
+#[tokio::test]
+async fn an_event_that_is_stored_during_the_listing_of_the_past_is_shown_once() {
+    let app = App::new().await;
+    let mut pages = Pages::of(&app).await;
+    pages.add([1], "token.exchange", "1:root", true).await;
+    let filter = AuditFilter {
+        action: Some("token.exchange".to_owned()),
+        ..everything()
+    };
+    let mut place = tail(&app, true).await;
     pages.add([2], "token.exchange", "1:root", true).await;
-    tail.leave_out(&listed(&app.service, &everything()).await);
-    let news = operations
-        .audit_news(&app.operator(), &filter, &mut tail)
-        .await
-        .unwrap();
-    assert!(news.rows.is_empty(), "a listing showed it");
+    let past = news(&app, &filter, &mut place).await;
+    assert_eq!((past.rows.len(), past.has_more), (1, true));
+    let new = news(&app, &filter, &mut place).await;
+    assert_eq!((new.rows.len(), new.has_more), (1, false));
+    assert!(past.rows[0].at < new.rows[0].at);
+}
+
+#[tokio::test]
+async fn many_events_come_in_parts_and_each_one_once() {
+    let app = App::new().await;
+    let mut pages = Pages::of(&app).await;
+    let mut place = tail(&app, false).await;
+    for at in 0..20 {
+        pages.add([at], "token.exchange", "1:root", true).await;
+    }
+    let filter = AuditFilter {
+        action: Some("token.exchange".to_owned()),
+        ..AuditFilter::default()
+    };
+    let mut shown = Vec::new();
+    loop {
+        let news = news(&app, &filter, &mut place).await;
+        shown.extend(news.rows.into_iter().map(|row| row.at));
+        if !news.has_more {
+            break;
+        }
+    }
+    shown.sort_unstable();
+    shown.dedup();
+    assert_eq!(shown.len(), 20);
+    assert!(news(&app, &filter, &mut place).await.rows.is_empty());
 }
