@@ -30,6 +30,7 @@ mod repositories;
 mod route;
 pub mod routes;
 mod service_accounts;
+mod state;
 mod status;
 mod text;
 mod users;
@@ -76,6 +77,10 @@ pub use self::service_accounts::{
     DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker,
     ShowServiceAccount,
 };
+pub use self::operation::{Effect, MAX_DOCUMENT_BYTES, Operation};
+pub use self::problem::{Failure, PROBLEM_TYPE, Problem};
+pub use self::route::{Description, Given, Route};
+pub use self::state::{AppliedState, ApplyState, ExportState, ExportedState};
 pub use self::status::ShowStatus;
 pub use self::text::{
     AccessKeyIdText, AccountText, ActionText, AddressText, AlgorithmText, CredentialText, Grant,

@@ -10,6 +10,9 @@ use super::method::Method;
 use crate::domain::{Error, Result};
 use crate::service::{Call, Service};
 
+/// The most bytes of a request that brings the text of a file.
+pub const MAX_DOCUMENT_BYTES: usize = 8 << 20;
+
 /// One thing that an operator can do. Its fields are all that it takes.
 pub trait Operation: Serialize + DeserializeOwned + ToSchema + Send + Sync + 'static {
     /// The method of its HTTP request.
@@ -19,6 +22,9 @@ pub trait Operation: Serialize + DeserializeOwned + ToSchema + Send + Sync + 'st
     const PATH: &'static str;
     /// The effect of doing it.
     const EFFECT: Effect;
+
+    /// Whether a field is the text of a file, so that its request may have [`MAX_DOCUMENT_BYTES`].
+    const TAKES_DOCUMENT: bool = false;
 
     /// The answer.
     type Answer: Serialize + DeserializeOwned + ToSchema + Send;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::error::WebIdentityFault;
+use super::operation::MAX_DOCUMENT_BYTES;
 use crate::domain::{Error, ErrorKind, Noun};
 
 /// The media type of problem details.
@@ -33,9 +34,62 @@ pub struct Problem {
     pub request_id: String,
 }
 
+/// The part of a problem that every failure has.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Failure {
+    /// The reason, and how to go on.
+    pub detail: String,
+    /// The kind's word, such as `not-found`, which stays the same.
+    pub kind: String,
+    /// The field that can't be taken.
+    pub parameter: Option<String>,
+    /// The noun that wasn't found, or is there already.
+    pub noun: Option<String>,
+}
+
 impl Problem {
     /// Says what an error is about, under the status that it is answered with.
     pub fn of(error: &Error, status: u16, title: &str, request_id: &str) -> Self {
+        let Failure {
+            detail,
+            kind,
+            parameter,
+            noun,
+        } = Failure::of(error);
+        Self {
+            of: "about:blank".to_owned(),
+            title: title.to_owned(),
+            status,
+            detail,
+            kind,
+            parameter,
+            noun,
+            request_id: request_id.to_owned(),
+        }
+    }
+
+    /// Returns the error that the service had, as far as a command tells errors apart.
+    pub fn into_error(self) -> Error {
+        let Self {
+            detail,
+            kind,
+            parameter,
+            noun,
+            ..
+        } = self;
+        let failure = Failure {
+            detail,
+            kind,
+            parameter,
+            noun,
+        };
+        failure.into_error()
+    }
+}
+
+impl Failure {
+    /// Says what an error is about.
+    pub fn of(error: &Error) -> Self {
         let (parameter, noun) = match error.kind() {
             ErrorKind::InvalidParameter { name }
             | ErrorKind::MissingParameter { name }
@@ -55,14 +109,10 @@ impl Problem {
             _ => Cow::Borrowed(error.message()),
         };
         Self {
-            of: "about:blank".to_owned(),
-            title: title.to_owned(),
-            status,
             detail: detail.into_owned(),
             kind: error.kind().name().to_owned(),
             parameter,
             noun,
-            request_id: request_id.to_owned(),
         }
     }
 
@@ -88,6 +138,9 @@ impl Problem {
             "store-unavailable" => ErrorKind::StoreUnavailable,
             "audit-unavailable" => ErrorKind::AuditUnavailable,
             "registry-unavailable" => ErrorKind::RegistryUnavailable,
+            "request-too-large" => ErrorKind::RequestTooLarge {
+                limit: MAX_DOCUMENT_BYTES,
+            },
             "overloaded" => ErrorKind::Overloaded,
             "misconfigured" => ErrorKind::Misconfigured,
             "internal" => ErrorKind::Internal,

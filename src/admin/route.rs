@@ -43,6 +43,8 @@ pub struct Route {
     pub path: &'static str,
     /// The effect.
     pub effect: Effect,
+    /// Whether its request may be as long as a file.
+    pub takes_document: bool,
     /// Does it.
     pub run: for<'a> fn(&'a Service, &'a Call<'a>, Given) -> Answering<'a>,
     /// Answers a repetition, with the id of what was made before.
@@ -79,6 +81,7 @@ impl Route {
             method: O::METHOD,
             path: O::PATH,
             effect: O::EFFECT,
+            takes_document: O::TAKES_DOCUMENT,
             run: run::<O>,
             repeat: repeat::<O>,
             describe: describe::<O, O::Answer>,
@@ -93,6 +96,7 @@ impl Route {
             method: Method::Get,
             path: L::PATH,
             effect: Effect::Reads,
+            takes_document: false,
             run: list::<L>,
             repeat: never_repeated,
             describe: describe_list::<L>,

@@ -36,6 +36,7 @@ use super::service_accounts::{
     DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker,
     ShowServiceAccount,
 };
+use super::state::{ApplyState, ExportState};
 use super::status::ShowStatus;
 use super::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};
 
@@ -53,6 +54,7 @@ routes! {
     "Operators": list [ListOperators]
         do [CreateOperator ShowOperator DisableOperator EnableOperator DeleteOperator RotateOperator];
     "Service": list [] do [ShowStatus];
+    "Declarations": list [] do [ApplyState ExportState];
     "Audit": list [ListAudit] do [FollowAudit];
     "Accounts": list [ListAccounts] do [CreateAccount ShowAccount UpdateAccount];
     "Access keys": list [ListAccessKeys]

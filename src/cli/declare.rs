@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::output::Fields;
-use super::{Context, Ended, arguments, output};
-use crate::domain::ids::AccountId;
+use super::output::{Fields, warn};
+use super::session::Session;
+use super::{Ended, arguments};
+use crate::admin::{AppliedState, ApplyState, ExportState};
 use crate::domain::printable::escape;
 use crate::domain::{Error, Result};
-use crate::state::{self, Action, Change, Options, Report, State, Step};
+use crate::state::{Action, Change, Step};
 
 #[derive(Args)]
 pub(super) struct Apply {
@@ -41,36 +42,42 @@ impl Apply {
 
 #[derive(Args)]
 pub(super) struct Export {
-    /// The account's id; without it, all accounts.
-    #[arg(long)]
-    account: Option<AccountId>,
+    #[command(flatten)]
+    exported: ExportState,
     /// The file to write, in place of one that is there. Without it, standard output.
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
 /// Makes the service so as a file says.
-pub(super) async fn apply(context: &Context, command: &Apply) -> Result<Ended> {
-    let text = arguments::read_file("file", &command.file)?;
-    let state = State::parse("file", &command.file.display().to_string(), text)?;
-    let shown = report(context, &state, &options(command, None)).await?;
+pub(super) async fn apply(session: &Session, command: &Apply) -> Result<Ended> {
+    let mut asked = ApplyState {
+        text: arguments::read_file("file", &command.file)?,
+        file: command.file.display().to_string(),
+        dry_run: true,
+        prune: command.prune,
+        prune_instances: command.prune_instances,
+        fingerprint: None,
+    };
+    let (shown, output) = (session.ask(asked.clone()).await?, session.output());
     for note in &shown.kept {
-        output::warn(note);
+        warn(note);
     }
     if command.dry_run || shown.steps.is_empty() {
         let text = || steps(&shown.steps);
-        context.output.report(text, fields(&shown))?;
+        output.report(text, fields(&shown))?;
         let changes = command.exit_code && !shown.steps.is_empty();
         return Ok(if changes { Ended::Denied } else { Ended::Done });
     }
-    context.output.for_people(&steps(&shown.steps))?;
-    let made = options(command, Some(shown.fingerprint));
-    let made = report(context, &state, &made).await?;
+    output.for_people(&steps(&shown.steps))?;
+    (asked.dry_run, asked.fingerprint) = (false, Some(shown.fingerprint));
+    let made = session.ask(asked).await?;
     for warning in &made.warnings {
-        output::warn(warning);
+        warn(warning);
     }
     let (done, all) = (made.made, made.steps.len());
-    if let Some(error) = made.error {
+    if let Some(failure) = made.failure.clone() {
+        let error = failure.into_error();
         let why = format!(
             "{done} of {all} steps were made, and the next one failed; run the command again to go \
              on. {}",
@@ -79,39 +86,25 @@ pub(super) async fn apply(context: &Context, command: &Apply) -> Result<Ended> {
         return Err(Error::new(error.kind().clone(), why));
     }
     let text = || format!("{done} steps were made");
-    context.output.report(text, fields(&made))?;
+    output.report(text, fields(&made))?;
     Ok(Ended::Done)
 }
 
-fn options(command: &Apply, fingerprint: Option<String>) -> Options {
-    Options {
-        dry_run: fingerprint.is_none(),
-        prune: command.prune,
-        prune_instances: command.prune_instances,
-        fingerprint,
-    }
-}
-
-async fn report(context: &Context, state: &State, options: &Options) -> Result<Report> {
-    let call = context.call();
-    Box::pin(state::apply(&context.service, &call, state, options)).await
-}
-
 /// Writes the state as a file.
-pub(super) async fn export(context: &Context, command: &Export) -> Result<()> {
-    let text = state::export(&context.service, &context.call(), command.account).await?;
+pub(super) async fn export(session: &Session, command: &Export) -> Result<()> {
+    let text = session.ask(command.exported.clone()).await?.text;
     let Some(file) = &command.file else {
-        return context.output.text(&text);
+        return session.output().text(&text);
     };
     std::fs::write(file, text).map_err(|error| {
         let why = format!("the file {} can't be written: {error}", file.display());
         Error::invalid_parameter("file", why)
     })?;
     let written = file.display().to_string();
-    context.output.one(vec![("file", written.into())])
+    session.output().one(vec![("file", written.into())])
 }
 
-fn fields(report: &Report) -> Fields {
+fn fields(report: &AppliedState) -> Fields {
     vec![
         ("steps", json!(report.steps)),
         ("made", report.made.into()),

@@ -1,6 +1,7 @@
 //! Operations that a service does: the command line as a client of the admin API.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -8,19 +9,23 @@ use serde_json::{Map, Value};
 
 use super::arguments;
 use crate::admin::{self, Listing, Operation, Page, Problem, Selection};
-use crate::client::endpoint::{Endpoint, outgoing};
+use crate::client::endpoint::{Endpoint, outgoing, outgoing_within};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::remote::Client;
 
 /// The most bytes of an answer: a page of a thousand items, or a file of all the data's state.
 const MAX_ANSWER: usize = 64 << 20;
+/// How long the service may take for the steps of a file, or for all data.
+const PATIENCE: Duration = Duration::from_hours(1);
 
 /// A service, and the token of the operator who asks it.
 pub(super) struct Remote {
     endpoint: Endpoint,
     token: Secret,
     client: Client,
+    /// For what takes long: the steps of a file, or all data.
+    patient: Client,
 }
 
 impl Remote {
@@ -44,7 +49,8 @@ impl Remote {
         Ok(Self {
             endpoint,
             token,
-            client: outgoing(ca_file),
+            client: outgoing(ca_file.clone()),
+            patient: outgoing_within(ca_file, PATIENCE),
         })
     }
 
@@ -54,7 +60,8 @@ impl Remote {
     /// The service's own; `Unsupported` for an answer that isn't the admin API's.
     pub(super) async fn ask<O: Operation>(&self, operation: &O) -> Result<O::Answer> {
         let fields = fields_of(operation)?;
-        let answer = self.send(O::METHOD, O::PATH, fields, Vec::new()).await?;
+        let asked = self.send(O::METHOD, O::PATH, fields, Vec::new(), O::TAKES_DOCUMENT);
+        let answer = asked.await?;
         serde_json::from_slice(&answer).map_err(|error| self.strange(&error))
     }
 
@@ -76,7 +83,7 @@ impl Remote {
         query.extend(named("sort", &selection.sort));
         query.extend(selection.filters.iter().cloned());
         let fields = fields_of(listing)?;
-        let answer = self.send(admin::Method::Get, L::PATH, fields, query);
+        let answer = self.send(admin::Method::Get, L::PATH, fields, query, false);
         serde_json::from_slice(&answer.await?).map_err(|error| self.strange(&error))
     }
 
@@ -86,6 +93,7 @@ impl Remote {
         path: &str,
         fields: Map<String, Value>,
         mut query: Vec<(String, String)>,
+        is_long: bool,
     ) -> Result<Bytes> {
         let (mut path, mut body) = (format!("/admin/v1{path}"), Map::new());
         for (name, value) in fields {
@@ -118,8 +126,8 @@ impl Remote {
             Bytes::new()
         };
         let method = method.name().parse::<Method>().map_err(Error::internal)?;
-        let answer = self
-            .client
+        let client = if is_long { &self.patient } else { &self.client };
+        let answer = client
             .ask(method, &url, headers, body, MAX_ANSWER)
             .await
             .map_err(|failure| {

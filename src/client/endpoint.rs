@@ -94,11 +94,16 @@ impl fmt::Display for Endpoint {
 /// They may be anywhere: this process asks with the rights of the user alone. Plain HTTP is for
 /// [`Endpoint::parse`] to refuse.
 pub fn outgoing(ca_file: Option<PathBuf>) -> remote::Client {
+    outgoing_within(ca_file, TIMEOUT)
+}
+
+/// As [`outgoing`], for a request that may take so long.
+pub fn outgoing_within(ca_file: Option<PathBuf>, timeout: Duration) -> remote::Client {
     remote::Client::new(remote::Settings {
         allow_http: true,
         allow_private_addresses: true,
         ca_file,
-        timeout: TIMEOUT,
+        timeout,
     })
 }
 

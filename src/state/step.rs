@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::domain::instance::{
     Algorithm, DefaultMark, KidFormat, RegistryKind, Specification, UnrecordedNamespaces,
@@ -10,7 +11,7 @@ use crate::domain::namespace::{Severity, Visibility};
 use crate::domain::switch::Switch;
 
 /// The way in which a step changes something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Makes it.
@@ -26,7 +27,7 @@ pub enum Action {
 }
 
 /// A step from the service's state to the file's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Step {
     /// The way in which it changes the object.
     pub action: Action,
@@ -45,7 +46,7 @@ pub struct Step {
 }
 
 /// A field that changes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Change {
     /// The field, as the file names it.
     pub field: String,

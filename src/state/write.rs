@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::MAX_BYTES;
 use super::present::{self, Present};
 use crate::domain::allow_list::AllowEntry;
 use crate::domain::identity::{Target, UserState};
@@ -50,6 +51,10 @@ pub async fn export(
     for account in accounts.values() {
         let present = Present::read(service, call, account.id).await?;
         file.account(account, &present);
+        if file.0.len() > MAX_BYTES {
+            let why = format!("the file has more than {MAX_BYTES} bytes: export fewer accounts");
+            return Err(Error::invalid_parameter("account", why));
+        }
     }
     Ok(file.0)
 }

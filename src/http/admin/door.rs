@@ -6,7 +6,7 @@ use http::{StatusCode, header};
 use super::envelope::{Envelope, method_not_allowed, of_text, write};
 use super::operations::{BASE, Found, OPERATIONS, Search, find};
 use super::{given, once, openapi};
-use crate::admin::Effect;
+use crate::admin::{Effect, MAX_DOCUMENT_BYTES};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Noun, Result};
 use crate::http::Settings;
@@ -59,10 +59,19 @@ impl Door for Admin {
         Ok(Some(of_text(StatusCode::OK, openapi::text())))
     }
 
-    fn body_rule(&self, _: &Head<'_>, settings: &Settings) -> BodyRule {
-        BodyRule::Proved {
-            limit: settings.max_body_bytes,
-        }
+    fn body_rule(&self, head: &Head<'_>, settings: &Settings) -> BodyRule {
+        let found = find(&head.parts.method, head.path());
+        let takes_document =
+            matches!(found, Ok(Search::Found(found)) if found.route.takes_document);
+        let limit = if takes_document {
+            // All bodies of proved callers have half of the budget together.
+            MAX_DOCUMENT_BYTES
+                .min(settings.body_budget_bytes / 2)
+                .max(settings.max_body_bytes)
+        } else {
+            settings.max_body_bytes
+        };
+        BodyRule::Proved { limit }
     }
 
     async fn prove(&self, head: &Head<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<()> {

@@ -59,7 +59,7 @@ rooms! {
         serde_json tokio tracing utoipa
     ];
     views, Pure: rooms [domain service] crates [serde serde_json utoipa];
-    admin, Free: rooms [domain service version views] crates [
+    admin, Free: rooms [domain import service state version views] crates [
         base64 clap serde serde_json serde_path_to_error utoipa
     ];
     config, Free: rooms [domain http secret_files service sign] crates [
@@ -88,7 +88,7 @@ rooms! {
     mock, Free: rooms [
         config domain http open registry_config registry_process serve service state store token
     ] crates [clap hex serde_json tokio tracing];
-    state, Free: rooms [domain service] crates [aws_lc_rs hex serde serde_json toml];
+    state, Free: rooms [domain service] crates [aws_lc_rs hex serde serde_json toml utoipa];
     registry_process, Free: rooms [config domain] crates [tokio];
     registry_config, Free: rooms [domain] crates [serde_json];
     transfer, Free: rooms [config domain open service store] crates [hex serde tracing];
