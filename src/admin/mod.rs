@@ -18,6 +18,7 @@ mod explanations;
 mod credentials;
 mod groups;
 mod instances;
+mod keys;
 mod listing;
 mod method;
 mod namespaces;
@@ -55,6 +56,11 @@ pub use self::credentials::{
 };
 pub use self::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
 pub use self::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
+pub use self::keys::{
+    ActivateCa, ActivateInstanceKey, CancelCa, CancelInstanceKey, ImportCa, ImportLeaf, ListKeys,
+    ListSigningRequests, RetireCa, RotateCa, RotateInstanceKey, RotateSealingKey, RotateSigningKey,
+    ShowKey,
+};
 pub use self::listing::{Listing, MAX_ITEMS, Page, Selection};
 pub use self::method::Method;
 pub use self::namespaces::{

@@ -30,6 +30,10 @@ use super::operators::{
 };
 use super::repositories::{
     CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
+use super::keys::{
+    ActivateCa, ActivateInstanceKey, CancelCa, CancelInstanceKey, ImportCa, ImportLeaf, ListKeys,
+    ListSigningRequests, RetireCa, RotateCa, RotateInstanceKey, RotateSealingKey, RotateSigningKey,
+    ShowKey,
 };
 use super::route::Route;
 use super::service_accounts::{
@@ -56,6 +60,11 @@ routes! {
     "Service": list [] do [ShowStatus];
     "Declarations": list [] do [ApplyState ExportState];
     "Audit": list [ListAudit] do [FollowAudit];
+    "Keys": list [ListSigningRequests ListKeys]
+        do [
+            ShowKey RotateSigningKey RotateSealingKey RotateInstanceKey ActivateInstanceKey
+            CancelInstanceKey RotateCa ActivateCa CancelCa RetireCa ImportCa ImportLeaf
+        ];
     "Accounts": list [ListAccounts] do [CreateAccount ShowAccount UpdateAccount];
     "Access keys": list [ListAccessKeys]
         do [CreateAccessKey ShowAccessKey DisableAccessKey EnableAccessKey DeleteAccessKey];

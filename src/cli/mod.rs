@@ -407,6 +407,8 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::Import(command) => return import::run(session.data()?, command).await,
         Command::ServiceAccount(command) => service_account::run(session, command).await,
         Command::Keys(command) => keys::run(session.data()?, command).await,
+        Command::ServiceAccount(command) => service_account::run(session.data()?, command).await,
+        Command::Keys(command) => keys::run(session, command).await,
         Command::Audit(command) => audit::run(session, command).await,
         Command::RegistryConfig(command) => registry_config::run(session.data()?, command).await,
         Command::Status => session.show(ShowStatus {}).await,

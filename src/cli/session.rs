@@ -103,6 +103,22 @@ impl Session {
         }
     }
 
+    /// Returns all items of a list, which is short.
+    ///
+    /// # Errors
+    /// Those of the list.
+    pub(super) async fn all<L: Listing + Clone>(&self, listing: L) -> Result<Vec<L::Item>> {
+        let (mut selection, mut all) = (Selection::default(), Vec::new());
+        loop {
+            let page = self.page(listing.clone(), &selection).await?;
+            all.extend(page.items);
+            selection.after = page.next;
+            if selection.after.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
     async fn page<L: Listing>(&self, listing: L, selection: &Selection) -> Result<Page<L::Item>> {
         match self {
             Self::Local(context) => {

@@ -33,6 +33,8 @@ pub enum Noun {
     Instance,
     /// An issuer of an instance's tokens.
     Issuer,
+    /// A key of any purpose.
+    Key,
     /// A certificate of a signing key.
     LeafCertificate,
     /// A master key.
@@ -90,6 +92,7 @@ impl Noun {
         Self::Image,
         Self::Instance,
         Self::Issuer,
+        Self::Key,
         Self::LeafCertificate,
         Self::MasterKey,
         Self::Member,
@@ -127,6 +130,7 @@ impl Noun {
             Self::Image => "image",
             Self::Instance => "instance",
             Self::Issuer => "issuer",
+            Self::Key => "key",
             Self::LeafCertificate => "leaf certificate",
             Self::MasterKey => "master key",
             Self::Member => "member",

@@ -91,6 +91,8 @@ pub use self::instance::{
 };
 pub use self::key::Key;
 pub use self::namespace::{Namespace, UnrecordedNamespaces};
+pub use self::key::{CaStep, ImportedLeaf, Key, KeyStep, RotatedKey, SigningRequest};
+pub use self::namespace::Namespace;
 pub use self::oidc_provider::OidcProvider;
 pub use self::operator::Operator;
 pub use self::policy::{Policy, PolicyAttachment, PolicyDocument, target_name};

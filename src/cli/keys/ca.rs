@@ -5,9 +5,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::Rotate;
+use crate::admin::{
+    ActivateCa, CancelCa, ImportCa, ImportLeaf, ListSigningRequests, RetireCa, RotateCa,
+};
 use crate::cli::Context;
+use crate::cli::session::Session;
 use crate::domain::{Error, Result};
-use crate::service::{CaStep, KeyState, NextStep};
 use crate::views::view;
 
 view! {
@@ -23,115 +26,57 @@ view! {
 }
 
 /// Does one step of the CA's rotation.
-pub(super) async fn rotate(context: &Context, rotate: &Rotate) -> Result<()> {
-    let (service, call) = (&context.service, &context.call());
+pub(super) async fn rotate(session: &Session, rotate: &Rotate) -> Result<()> {
     if rotate.retire {
-        let retired = service.keys.retire_cas(call).await?;
-        let ids: Vec<_> = retired.into_iter().map(|step| step.id).collect();
-        let next = next_text(NextStep::Nothing);
-        return context.output.one(vec![
-            ("key_id", ids.join(",").into()),
-            ("state", "gone".into()),
-            ("next", next.into()),
-        ]);
-    }
-    let step = if rotate.activate {
-        service.keys.activate_ca(call).await?
+        session.print(RetireCa {}).await
+    } else if rotate.activate {
+        session.print(ActivateCa {}).await
     } else if rotate.cancel {
-        service.keys.cancel_ca(call).await?
+        session.print(CancelCa {}).await
     } else {
-        service.keys.rotate_ca(call).await?
-    };
-    print_step(context, step)
+        session.print(RotateCa {}).await
+    }
 }
 
 /// Imports the certificate of a CA that is kept elsewhere.
-pub(super) async fn import(context: &Context, file: &Path) -> Result<()> {
-    let step = context
-        .service
-        .keys
-        .import_ca(&context.call(), &read(file)?)
-        .await?;
-    print_step(context, step)
+pub(super) async fn import(session: &Session, file: &Path) -> Result<()> {
+    session.print(ImportCa::of_file(read(file)?)).await
 }
 
 /// Imports the certificate of a signing key.
-pub(super) async fn import_leaf(context: &Context, file: &Path) -> Result<()> {
-    let leaf = context
-        .service
-        .keys
-        .import_leaf(&context.call(), &read(file)?)
-        .await?;
-    let next = match leaf.authority_state {
-        KeyState::Next => {
-            "it is used when its CA is activated: `transire keys rotate ca --activate`"
-        }
-        _ => "nothing: it is in use, or will be in half a minute if the key waited for it",
-    };
-    context.output.one(vec![
-        ("key_id", leaf.key.into()),
-        ("ca_id", leaf.authority.into()),
-        ("ca_state", leaf.authority_state.name().into()),
-        ("certificate_expires_at", leaf.expires_at.rfc3339().into()),
-        ("next", next.into()),
-    ])
-}
-
-fn print_step(context: &Context, step: CaStep) -> Result<()> {
-    context.output.one(vec![
-        ("key_id", step.id.into()),
-        ("state", step.state.map_or("gone", KeyState::name).into()),
-        ("certificate_expires_at", step.expires_at.rfc3339().into()),
-        ("next", next_text(step.next).into()),
-    ])
-}
-
-fn next_text(next: NextStep) -> String {
-    match next {
-        NextStep::RestartRegistriesThenActivate => {
-            "give every registry the new bundle (/bundle.pem or `transire registry-config`, half a \
-             minute from now) and restart it; then: `transire keys rotate ca --activate`"
-                .to_owned()
-        }
-        NextStep::CertifyThenActivate => {
-            "have the requests of `transire keys csr` signed, and import each certificate with \
-             `transire keys import-leaf`; give every registry the new bundle and restart it; then: \
-             `transire keys rotate ca --activate`"
-                .to_owned()
-        }
-        NextStep::RetireFrom(at) => format!(
-            "from {} on: `transire keys rotate ca --retire`",
-            at.rfc3339()
-        ),
-        NextStep::Nothing => "nothing: registries get the present bundle at their next \
-                              restart"
-            .to_owned(),
-    }
+pub(super) async fn import_leaf(session: &Session, file: &Path) -> Result<()> {
+    session.print(ImportLeaf::of_file(read(file)?)).await
 }
 
 /// Writes the requests that a CA kept elsewhere has to sign.
-pub(super) async fn write_requests(context: &Context, directory: &Path) -> Result<()> {
+pub(super) async fn write_requests(session: &Session, directory: &Path) -> Result<()> {
     let unwritable = |error: std::io::Error| {
         Error::misconfigured(format!("{} can't be written: {error}", directory.display()))
     };
-    context.output.require_columns::<Request>()?;
+    session.output().require_columns::<Request>()?;
     std::fs::create_dir_all(directory).map_err(unwritable)?;
     let mut written = Vec::new();
-    for request in context
-        .service
-        .keys
-        .signing_requests(&context.call())
-        .await?
-    {
-        let file = directory.join(format!("{}.csr", request.key));
+    for request in session.all(ListSigningRequests {}).await? {
+        let file = directory.join(format!("{}.csr", file_name(&request.key_id)?));
         std::fs::write(&file, request.pem).map_err(unwritable)?;
         written.push(Request {
-            key_id: request.key,
-            algorithm: request.algorithm.name().to_owned(),
+            key_id: request.key_id,
+            algorithm: request.algorithm,
             file: file.display().to_string(),
         });
     }
-    context.output.list(written)
+    session.output().list(written)
+}
+
+/// Returns the id of a key as the name of a file. A service elsewhere may say anything.
+fn file_name(id: &str) -> Result<&str> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if !id.is_empty() && id.bytes().all(is_name) {
+        return Ok(id);
+    }
+    Err(Error::unsupported(format!(
+        "the service names a key {id}, which is no name for a file"
+    )))
 }
 
 /// Writes the CA's private key into a file, and deletes it here.

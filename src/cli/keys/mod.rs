@@ -8,16 +8,20 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Context;
+use super::session::{List, Session};
+use crate::admin::{
+    ActivateInstanceKey, CancelInstanceKey, ListKeys, RotateInstanceKey, RotateSealingKey,
+    RotateSigningKey, ShowKey, Text,
+};
 use crate::domain::instance::{Algorithm, AnyInstanceId};
 use crate::domain::{Error, Result};
-use crate::service::{InstanceChoice, KeyKind, KeyState};
-use crate::views;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// List the keys that sign tokens and seal credentials, the CAs, and the master keys.
-    List,
+    List(List<ListKeys>),
+    /// Show a key, a CA or a master key.
+    Show(ShowKey),
     /// Make a new key. It is used half a minute later, when every replica knows it. Tokens and
     /// credentials of older keys stay good.
     ///
@@ -100,30 +104,20 @@ pub(super) enum Kind {
     Master,
 }
 
-pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
+pub(super) async fn run(session: &Session, command: Command) -> Result<()> {
     match command {
-        Command::List => list(context).await,
-        Command::Rotate(rotate) => run_rotate(context, rotate).await,
-        Command::GenerateMaster { file } => master::generate(&file, &context.output),
-        Command::Csr { out } => ca::write_requests(context, &out).await,
-        Command::ImportLeaf { file } => ca::import_leaf(context, &file).await,
-        Command::ImportCa { file } => ca::import(context, &file).await,
-        Command::TakeCaOffline { out } => ca::take_offline(context, &out).await,
+        Command::List(list) => session.list(list).await,
+        Command::Show(one) => session.print(one).await,
+        Command::Rotate(rotate) => run_rotate(session, rotate).await,
+        Command::GenerateMaster { file } => master::generate(&file, session.output()),
+        Command::Csr { out } => ca::write_requests(session, &out).await,
+        Command::ImportLeaf { file } => ca::import_leaf(session, &file).await,
+        Command::ImportCa { file } => ca::import(session, &file).await,
+        Command::TakeCaOffline { out } => ca::take_offline(session.data()?, &out).await,
     }
 }
 
-async fn list(context: &Context) -> Result<()> {
-    let keys = context.service.keys.keys(&context.call()).await?;
-    let master = context.service.keys.master_keys(&context.call()).await?;
-    context.output.list(
-        keys.into_iter()
-            .map(views::Key::from)
-            .chain(master.into_iter().map(views::Key::from)),
-    )
-}
-
-async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
-    let (service, call) = (&context.service, &context.call());
+async fn run_rotate(session: &Session, rotate: Rotate) -> Result<()> {
     if rotate.kind != Kind::Master && (rotate.finish || rotate.new_key_file.is_some()) {
         return Err(Error::invalid_parameter(
             "rotate",
@@ -131,7 +125,7 @@ async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
         ));
     }
     if rotate.kind == Kind::Ca && rotate.instance.is_none() {
-        return ca::rotate(context, &rotate).await;
+        return ca::rotate(session, &rotate).await;
     }
     if rotate.retire || rotate.kind != Kind::Signing && rotate.instance.is_some() {
         return Err(Error::invalid_parameter(
@@ -140,7 +134,14 @@ async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
         ));
     }
     if let Some(instance) = rotate.instance {
-        return rotate_of_instance(context, &instance.into(), rotate.activate, rotate.cancel).await;
+        let instance = Text(instance);
+        return if rotate.activate {
+            session.print(ActivateInstanceKey { instance }).await
+        } else if rotate.cancel {
+            session.print(CancelInstanceKey { instance }).await
+        } else {
+            session.print(RotateInstanceKey { instance }).await
+        };
     }
     if rotate.activate || rotate.cancel {
         return Err(Error::invalid_parameter(
@@ -149,64 +150,17 @@ async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
              --cancel are for ca and for --instance",
         ));
     }
-    let kind = match rotate.kind {
-        Kind::Signing => KeyKind::Signing(rotate.algorithm),
-        Kind::Sealing => KeyKind::Sealing,
-        Kind::Ca => return ca::rotate(context, &rotate).await,
-        Kind::Master if rotate.finish => return master::finish(context).await,
-        Kind::Master => return master::rotate(context, rotate.new_key_file.as_deref()).await,
-    };
-    let id = service.keys.rotate_key(call, kind).await?;
-    let waits = service
-        .keys
-        .keys(call)
-        .await?
-        .iter()
-        .any(|key| key.id == id && key.state == KeyState::WaitingForCertificate);
-    let state = if waits {
-        KeyState::WaitingForCertificate
-    } else {
-        KeyState::Next
-    };
-    context
-        .output
-        .one(vec![("key_id", id.into()), ("state", state.name().into())])
-}
-
-async fn rotate_of_instance(
-    context: &Context,
-    choice: &InstanceChoice,
-    activate: bool,
-    cancel: bool,
-) -> Result<()> {
-    let (service, call) = (&context.service, &context.call());
-    let (id, state, next) = if activate {
-        let id = service.keys.activate_instance_key(call, choice).await?;
-        (
-            id,
-            "in use",
-            "if you haven't yet, give the registry the new key now, and restart zot with it: it \
-             refuses every token until then",
-        )
-    } else if cancel {
-        (
-            service.keys.cancel_instance_key(call, choice).await?,
-            "gone",
-            "nothing",
-        )
-    } else {
-        let next = "write the new key with `transire registry-config --key next --key-only \
-                    --force`; then, at the same moment, restart the registry with it and run this \
-                    command with --activate";
-        (
-            service.keys.rotate_instance_key(call, choice).await?,
-            "next",
-            next,
-        )
-    };
-    context.output.one(vec![
-        ("key_id", id.into()),
-        ("state", state.into()),
-        ("next", next.into()),
-    ])
+    match rotate.kind {
+        Kind::Signing => {
+            let algorithm = Text(rotate.algorithm);
+            session.print(RotateSigningKey { algorithm }).await
+        }
+        Kind::Sealing => session.print(RotateSealingKey {}).await,
+        Kind::Ca => ca::rotate(session, &rotate).await,
+        Kind::Master if rotate.finish => master::finish(session.data()?).await,
+        Kind::Master => {
+            let file = rotate.new_key_file.as_deref();
+            master::rotate(session.data()?, file).await
+        }
+    }
 }

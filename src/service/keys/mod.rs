@@ -225,7 +225,7 @@ impl Keys {
         };
         let mut detail = because.clone();
         detail["key"] = id.as_str().into();
-        let event = call.event(action).detail(detail);
+        let event = call.event(action).detail(detail).made(&id);
         self.ledger.record(write, event).await?;
         Ok(id)
     }
