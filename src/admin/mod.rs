@@ -17,6 +17,8 @@ mod changed_instance;
 mod explanations;
 mod credentials;
 mod groups;
+mod import_plan;
+mod imports;
 mod instances;
 mod keys;
 mod listing;
@@ -55,6 +57,7 @@ pub use self::credentials::{
     ListPasswords, ShowCredential,
 };
 pub use self::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
+pub use self::imports::{ImportDockerAuth, ImportHtpasswd, Imported};
 pub use self::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
 pub use self::keys::{
     ActivateCa, ActivateInstanceKey, CancelCa, CancelInstanceKey, ImportCa, ImportLeaf, ListKeys,

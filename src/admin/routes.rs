@@ -16,6 +16,7 @@ use super::credentials::{
     ListPasswords, ShowCredential,
 };
 use super::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
+use super::imports::{ImportDockerAuth, ImportHtpasswd};
 use super::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
 use super::policies::{
     AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
@@ -58,6 +59,7 @@ routes! {
     "Operators": list [ListOperators]
         do [CreateOperator ShowOperator DisableOperator EnableOperator DeleteOperator RotateOperator];
     "Service": list [] do [ShowStatus];
+    "Imports": list [] do [ImportHtpasswd ImportDockerAuth];
     "Declarations": list [] do [ApplyState ExportState];
     "Audit": list [ListAudit] do [FollowAudit];
     "Keys": list [ListSigningRequests ListKeys]
