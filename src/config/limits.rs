@@ -40,6 +40,11 @@ settings! {
         @reloads token_requests_per_second: u32 = 100, 1..;
         /// The burst of `token_requests_per_second`.
         @reloads token_requests_burst: u32 = 1000, 1..;
+        /// Requests a second of one operator at the admin API, for long; more are answered with 429.
+        /// Each replica counts for itself.
+        @reloads operator_requests_per_second: u32 = 50, 1..;
+        /// The burst of `operator_requests_per_second`: all that a large plan of a tool asks for.
+        @reloads operator_requests_burst: u32 = 3000, 1..;
         /// Remembered nonces of one access key in five minutes.
         @reloads nonces_per_access_key: usize = 65_536;
         /// Chosen passwords that are hashed at once: each takes a core for some 20 milliseconds,

@@ -241,6 +241,8 @@ pub fn service_settings(settings: &Settings) -> service::Settings {
             anonymous_burst: limits.anonymous_burst,
             token_requests_per_second: limits.token_requests_per_second,
             token_requests_burst: limits.token_requests_burst,
+            operator_requests_per_second: limits.operator_requests_per_second,
+            operator_requests_burst: limits.operator_requests_burst,
             nonces_per_access_key: limits.nonces_per_access_key,
         },
         passwords: service::PasswordSettings {

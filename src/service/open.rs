@@ -23,7 +23,7 @@ use crate::service::ledger::queue::Audit;
 use crate::service::ledger::refusals::Refusals;
 use crate::service::ledger::{Ledger, anonymous};
 use crate::service::limits::back_off::LogInLimits;
-use crate::service::limits::rates::{ActionLimits, AddressLimits, TokenLimits};
+use crate::service::limits::rates::{ActionLimits, AddressLimits, CallerLimits, Limited};
 use crate::service::limits::replay::Replays;
 use crate::service::limits::waits::WaitLimits;
 use crate::service::limits::{AddressBudgets, Limits};
@@ -189,9 +189,15 @@ fn limits(base: Arc<Base>, settings: &LimitSettings) -> Limits {
             settings.requests_per_second,
             settings.requests_per_second_by_action.clone(),
         ),
-        tokens: TokenLimits::new(
+        tokens: CallerLimits::new(
+            Limited::Tokens,
             settings.token_requests_per_second,
             settings.token_requests_burst,
+        ),
+        operators: CallerLimits::new(
+            Limited::Administration,
+            settings.operator_requests_per_second,
+            settings.operator_requests_burst,
         ),
         addresses: AddressBudgets {
             refusals: refusals(),
@@ -219,6 +225,10 @@ fn adjust_limits(limits: &Limits, settings: &LimitSettings) {
     limits.tokens.rates.adjust(
         settings.token_requests_per_second,
         settings.token_requests_burst,
+    );
+    limits.operators.rates.adjust(
+        settings.operator_requests_per_second,
+        settings.operator_requests_burst,
     );
     let (rate, burst) = (settings.refusals_per_second, settings.refusals_burst);
     limits.addresses.refusals.adjust(rate, burst);

@@ -89,6 +89,10 @@ pub struct LimitSettings {
     pub token_requests_per_second: u32,
     /// Token requests of one credential at once.
     pub token_requests_burst: u32,
+    /// Requests of one operator in a second.
+    pub operator_requests_per_second: u32,
+    /// Requests of one operator at once.
+    pub operator_requests_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
 }

@@ -12,7 +12,7 @@ _UNCHECKED = "positive_data_acceptance"
 
 
 def test_no_answer_is_outside_of_the_description_and_none_is_the_services_fault(new_transire: Callable[..., Transire]) -> None:
-    transire = new_transire(settings={"TRANSIRE_ADMIN_LISTEN": "0"})
+    transire = new_transire(settings={"TRANSIRE_ADMIN_LISTEN": "0", "TRANSIRE_LIMITS__OPERATOR_REQUESTS_BURST": "1000000"})
     transire.start()
     token = transire.cli("operator", "create", "--name", "alice", "--role", "admin")["token"]
     transire.remember("operator token", token)

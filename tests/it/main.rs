@@ -1,6 +1,6 @@
 //! The integration tests: one binary.
 //!
-//! - `tencent/`, `alibaba/`, `registry/`: one API each, a file a noun of that API.
+//! - `tencent/`, `alibaba/`, `registry/`, `admin/`: one API each, a file a noun of that API.
 //! - `service/`: the use cases, a file a noun, by whichever API a client would use.
 //! - `policies/`: decisions by documents, without a server.
 //! - Beside them: rules that hold for every API or for the whole program, and checks of the sources
@@ -38,6 +38,10 @@ mod style;
 mod supervisor;
 mod tls;
 mod version;
+
+mod admin {
+    mod requests;
+}
 
 mod alibaba {
     mod instances;

@@ -86,7 +86,12 @@ impl Door for Admin {
     ) -> Result<Response> {
         let parts = request.head.parts;
         let caller = authenticate(&request.head, shared.service, record).await?;
-        let found = match find(&parts.method, request.head.path())? {
+        let found = find(&parts.method, request.head.path());
+        if let Ok(Search::Found(found)) = &found {
+            record.operation = Some(found.row);
+        }
+        shared.service.access.throttle_operator(&caller)?;
+        let found = match found? {
             Search::Found(found) => found,
             Search::OtherMethods(methods) => {
                 return Ok(method_not_allowed(&methods, &record.context.request_id));
@@ -98,7 +103,6 @@ impl Door for Admin {
                 ));
             }
         };
-        record.operation = Some(found.row);
         serve(&found, caller, &request, shared.service, record).await
     }
 

@@ -56,6 +56,19 @@ impl Access {
         Err(self.charge_wrong_secret(FAILURE_KEY, token, &mut attempt, error))
     }
 
+    /// Counts a request of an operator that has a token.
+    ///
+    /// # Errors
+    /// `Throttled` when it sent too many.
+    pub fn throttle_operator(&self, caller: &Caller) -> Result<()> {
+        match caller.administrator() {
+            Some(Administrator::Named { id, .. }) => {
+                self.limits.operators.count(id, self.base.now())
+            }
+            Some(Administrator::Local { .. }) | None => Ok(()),
+        }
+    }
+
     /// Returns what a refused token claims, for log and audit; nothing of it need be true.
     pub fn claim_of_operator(&self, token: &Secret) -> Claim {
         let known = operator_of_token(token.expose())

@@ -12,7 +12,7 @@ pub(super) mod waits;
 use std::sync::{Arc, OnceLock};
 
 use self::back_off::LogInLimits;
-use self::rates::{ActionLimits, AddressLimits, TokenLimits};
+use self::rates::{ActionLimits, AddressLimits, CallerLimits};
 use self::replay::Replays;
 use self::waits::{Wait, WaitLimits};
 use crate::domain::Result;
@@ -28,7 +28,9 @@ pub struct Limits {
     /// Calls of an account, by action.
     pub(super) actions: ActionLimits,
     /// Token requests of a credential.
-    pub(super) tokens: TokenLimits,
+    pub(super) tokens: CallerLimits,
+    /// Requests of an operator at the admin API.
+    pub(super) operators: CallerLimits,
     /// Requests of addresses, before their callers are authenticated.
     pub(super) addresses: AddressBudgets,
     /// Failed log-ins.
@@ -55,6 +57,7 @@ impl Limits {
     pub(super) fn forget(&self, now: Timestamp) {
         self.actions.forget(now);
         self.tokens.forget(now);
+        self.operators.forget(now);
         self.addresses.refusals.forget(now);
         self.addresses.anonymous.forget(now);
         self.addresses.waits.forget(now);

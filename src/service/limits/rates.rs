@@ -375,30 +375,41 @@ impl AddressLimits {
     }
 }
 
-/// Limits the token requests of each credential.
-pub(in crate::service) struct TokenLimits {
-    /// By a keyed hash of 64 bits. Two credentials that collide share one limit; the key is random,
-    /// so nobody can make a collision.
+/// Limits the requests of each caller that has a secret of its own.
+pub(in crate::service) struct CallerLimits {
+    /// By a keyed hash of 64 bits. Two callers that collide share one limit; the key is random, so
+    /// nobody can make a collision.
     pub(in crate::service) rates: Rates<u64>,
     hasher: RandomState,
+    limited: Limited,
 }
 
-impl TokenLimits {
-    /// Lets a credential ask for `rate` tokens a second for ever, and for `burst` at once.
-    pub(in crate::service) fn new(rate: u32, burst: u32) -> Self {
+/// The requests that a [`CallerLimits`] counts.
+#[derive(Clone, Copy)]
+pub(in crate::service) enum Limited {
+    /// Token requests of a credential.
+    Tokens,
+    /// Requests of an operator at the admin API.
+    Administration,
+}
+
+impl CallerLimits {
+    /// Lets a caller ask `rate` times a second for ever, and `burst` times at once.
+    pub(in crate::service) fn new(limited: Limited, rate: u32, burst: u32) -> Self {
         Self {
             rates: Rates::new(rate, burst),
             hasher: RandomState::new(),
+            limited,
         }
     }
 
-    /// Counts a token request of a credential.
+    /// Counts a request of a caller.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Throttled`] when it is one too many.
-    pub(in crate::service) fn count(&self, credential: impl Hash, now: Timestamp) -> Result<()> {
-        if self.rates.take(self.hasher.hash_one(credential), now) {
+    pub(in crate::service) fn count(&self, caller: impl Hash, now: Timestamp) -> Result<()> {
+        if self.rates.take(self.hasher.hash_one(caller), now) {
             return Ok(());
         }
         // An empty bucket has seen more than `rate` requests within a second.
@@ -407,13 +418,29 @@ impl TokenLimits {
             measured: allowed.saturating_add(1),
             allowed,
         };
-        let message = format!(
-            "This credential asked for too many tokens: {allowed} a second are allowed. Wait a \
-             second, or give each machine a credential of its own."
-        );
-        Err(Error::new(kind, message).decided_by(format!(
-            "limits.token_requests_per_second is {allowed}, for each credential, and its burst"
-        )))
+        let (message, decided) = match self.limited {
+            Limited::Tokens => (
+                format!(
+                    "This credential asked for too many tokens: {allowed} a second are allowed. \
+                     Wait a second, or give each machine a credential of its own."
+                ),
+                format!(
+                    "limits.token_requests_per_second is {allowed}, for each credential, and its \
+                     burst"
+                ),
+            ),
+            Limited::Administration => (
+                format!(
+                    "This operator sent too many requests: {allowed} a second are allowed for \
+                     long. Wait a second, or give each program an operator of its own."
+                ),
+                format!(
+                    "limits.operator_requests_per_second is {allowed}, for each operator, and its \
+                     burst"
+                ),
+            ),
+        };
+        Err(Error::new(kind, message).decided_by(decided))
     }
 
     /// Drops the buckets that are full again.
@@ -660,7 +687,7 @@ mod tests {
 
     #[test]
     fn a_credential_asks_for_so_many_tokens_at_once_and_so_many_a_second_whatever_others_do() {
-        let limits = TokenLimits::new(2, 5);
+        let limits = CallerLimits::new(Limited::Tokens, 2, 5);
         let taken = |credential: &str, now| {
             (0..100)
                 .filter(|_| limits.count(credential, now).is_ok())

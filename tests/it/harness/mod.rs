@@ -1,6 +1,7 @@
 //! The true server over a fresh store, with a clock that stands still and the same chance in every
 //! run.
 
+pub(crate) mod admin;
 pub(crate) mod alibaba;
 pub(crate) mod audit;
 mod clock;

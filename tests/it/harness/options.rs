@@ -48,6 +48,8 @@ impl Options {
                     anonymous_burst: 1000,
                     token_requests_per_second: 1000,
                     token_requests_burst: 1000,
+                    operator_requests_per_second: 1000,
+                    operator_requests_burst: 1000,
                     nonces_per_access_key: 1000,
                 },
                 passwords: service::PasswordSettings {
