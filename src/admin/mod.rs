@@ -9,13 +9,12 @@
 
 mod access_keys;
 mod accounts;
-mod audit_words;
 mod allow_lists;
 mod audit;
 mod audit_words;
 mod changed_instance;
-mod explanations;
 mod credentials;
+mod explanations;
 mod groups;
 mod import_plan;
 mod imports;
@@ -25,11 +24,12 @@ mod listing;
 mod method;
 mod namespaces;
 mod operation;
-mod policies;
 mod operators;
+mod policies;
 mod problem;
-mod roles;
+mod registry_config;
 mod repositories;
+mod roles;
 mod route;
 pub mod routes;
 mod service_accounts;
@@ -39,71 +39,31 @@ mod text;
 mod users;
 mod window;
 
-pub use self::access_keys::{
-    CreateAccessKey, DeleteAccessKey, DisableAccessKey, EnableAccessKey, ListAccessKeys,
-    ShowAccessKey,
-};
+pub use self::access_keys::{CreateAccessKey, DeleteAccessKey, DisableAccessKey, EnableAccessKey, ListAccessKeys, ShowAccessKey};
 pub use self::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
-pub use self::audit_words::{ClientAddress, When};
-pub use self::allow_lists::{
-    AddAllowEntry, DisableAllowList, EnableAllowList, ListAllowEntries, RemoveAllowEntry,
-};
+pub use self::allow_lists::{AddAllowEntry, DisableAllowList, EnableAllowList, ListAllowEntries, RemoveAllowEntry};
 pub use self::audit::{AuditNews, FollowAudit, ListAudit};
-pub use self::audit_words::{Outcome, When};
+pub use self::audit_words::{ClientAddress, Outcome, When};
 pub use self::changed_instance::UpdateInstance;
+pub use self::credentials::{DeleteCredential, DeletePassword, DisableCredential, EnableCredential, ListCredentials, ListPasswords, ShowCredential};
 pub use self::explanations::{Explain, ExplainRequest, ListRightHolders, ListRights, ResourceName};
-pub use self::credentials::{
-    DeleteCredential, DeletePassword, DisableCredential, EnableCredential, ListCredentials,
-    ListPasswords, ShowCredential,
-};
 pub use self::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
 pub use self::imports::{ImportDockerAuth, ImportHtpasswd, Imported};
 pub use self::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
-pub use self::keys::{
-    ActivateCa, ActivateInstanceKey, CancelCa, CancelInstanceKey, ImportCa, ImportLeaf, ListKeys,
-    ListSigningRequests, RetireCa, RotateCa, RotateInstanceKey, RotateSealingKey, RotateSigningKey,
-    ShowKey,
-};
+pub use self::keys::{ActivateCa, ActivateInstanceKey, CancelCa, CancelInstanceKey, ImportCa, ImportLeaf, ListKeys, ListSigningRequests, RetireCa, RotateCa, RotateInstanceKey, RotateSealingKey, RotateSigningKey, ShowKey};
 pub use self::listing::{Listing, MAX_ITEMS, Page, Selection};
 pub use self::method::Method;
-pub use self::namespaces::{
-    CreateNamespace, DeleteNamespace, ListNamespaces, SetUnrecordedNamespaces, ShowNamespace,
-};
-pub use self::operation::{Effect, Operation};
-pub use self::policies::{
-    AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
-pub use self::operators::{
-    CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators,
-    OperatorRoleName, RotateOperator, ShowOperator,
-};
-pub use self::problem::{PROBLEM_TYPE, Problem};
-pub use self::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
-pub use self::repositories::{
-    CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
-};
-pub use self::route::{Description, Given, Route};
-pub use self::service_accounts::{
-    DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker,
-    ShowServiceAccount,
-};
+pub use self::namespaces::{CreateNamespace, DeleteNamespace, ListNamespaces, SetUnrecordedNamespaces, ShowNamespace};
 pub use self::operation::{Effect, MAX_DOCUMENT_BYTES, Operation};
+pub use self::operators::{CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators, OperatorRoleName, RotateOperator, ShowOperator};
+pub use self::policies::{AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy};
 pub use self::problem::{Failure, PROBLEM_TYPE, Problem};
+pub use self::registry_config::{ShowRegistryConfig, TrustedKey, USUAL_LISTEN, realm};
+pub use self::repositories::{CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository};
+pub use self::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 pub use self::route::{Description, Given, Route};
+pub use self::service_accounts::{DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker, ShowServiceAccount};
 pub use self::state::{AppliedState, ApplyState, ExportState, ExportedState};
 pub use self::status::ShowStatus;
-pub use self::text::{
-    AccessKeyIdText, AccountText, ActionText, AddressText, AlgorithmText, CredentialText, Grant,
-    GrantOrDefault, InstanceText, KidText, KindText, OnOff, OpenClosed, OrDefault, PrincipalText,
-    ResourceText, SecretText, SpecificationText, Text, TimeText, WhenText,
-    AccountText, AlgorithmText, Grant, GrantOrDefault, InstanceText, KidText, KindText, OnOff,
-    OpenClosed, OrDefault, SpecificationText, Text, TimeText, UnrecordedText,
-    AccountText, AlgorithmText, CidrText, Grant, GrantOrDefault, InstanceText, KidText, KindText,
-    OnOff, OpenClosed, OrDefault, SpecificationText, Text, TimeText, UnrecordedText,
-    AccountText, AlgorithmText, CidrText, CredentialText, Grant, GrantOrDefault, InstanceText,
-    KidText, KindText, OnOff, OpenClosed, OrDefault, PrincipalText, SpecificationText, Text,
-    TimeText, UnrecordedText, credential_id,
-    AccessKeyText, AccountText, AddressText, AlgorithmText, CredentialText, Grant, GrantOrDefault,
-    InstanceText, KidText, KindText, OnOff, OpenClosed, OrDefault, PrincipalText, RequestText,
-    SpecificationText, Text, TimeText, WhenText,
-};
+pub use self::text::{AccessKeyIdText, AccessKeyText, AccountText, ActionText, AddressText, AlgorithmText, CidrText, CredentialText, Grant, GrantOrDefault, InstanceText, KidText, KindText, OnOff, OpenClosed, OrDefault, PrincipalText, RequestText, ResourceText, SecretText, SpecificationText, Text, TimeText, UnrecordedText, WhenText, credential_id};
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

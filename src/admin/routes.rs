@@ -1,46 +1,24 @@
 //! The table of all operations, by the nouns that they are about.
 
-use super::access_keys::{
-    CreateAccessKey, DeleteAccessKey, DisableAccessKey, EnableAccessKey, ListAccessKeys,
-    ShowAccessKey,
-};
+use super::access_keys::{CreateAccessKey, DeleteAccessKey, DisableAccessKey, EnableAccessKey, ListAccessKeys, ShowAccessKey};
 use super::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
-use super::allow_lists::{
-    AddAllowEntry, DisableAllowList, EnableAllowList, ListAllowEntries, RemoveAllowEntry,
-};
+use super::allow_lists::{AddAllowEntry, DisableAllowList, EnableAllowList, ListAllowEntries, RemoveAllowEntry};
 use super::audit::{FollowAudit, ListAudit};
 use super::changed_instance::UpdateInstance;
+use super::credentials::{DeleteCredential, DeletePassword, DisableCredential, EnableCredential, ListCredentials, ListPasswords, ShowCredential};
 use super::explanations::{Explain, ExplainRequest, ListRightHolders, ListRights};
-use super::credentials::{
-    DeleteCredential, DeletePassword, DisableCredential, EnableCredential, ListCredentials,
-    ListPasswords, ShowCredential,
-};
 use super::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
 use super::imports::{ImportDockerAuth, ImportHtpasswd};
 use super::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
-use super::policies::{
-    AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
-};
+use super::keys::{ActivateCa, ActivateInstanceKey, CancelCa, CancelInstanceKey, ImportCa, ImportLeaf, ListKeys, ListSigningRequests, RetireCa, RotateCa, RotateInstanceKey, RotateSealingKey, RotateSigningKey, ShowKey};
+use super::namespaces::{CreateNamespace, DeleteNamespace, ListNamespaces, SetUnrecordedNamespaces, ShowNamespace};
+use super::operators::{CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators, RotateOperator, ShowOperator};
+use super::policies::{AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy};
+use super::registry_config::ShowRegistryConfig;
+use super::repositories::{CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository};
 use super::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
-use super::namespaces::{
-    CreateNamespace, DeleteNamespace, ListNamespaces, SetUnrecordedNamespaces, ShowNamespace,
-};
-use super::operators::{
-    CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators, RotateOperator,
-    ShowOperator,
-};
-use super::repositories::{
-    CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
-use super::keys::{
-    ActivateCa, ActivateInstanceKey, CancelCa, CancelInstanceKey, ImportCa, ImportLeaf, ListKeys,
-    ListSigningRequests, RetireCa, RotateCa, RotateInstanceKey, RotateSealingKey, RotateSigningKey,
-    ShowKey,
-};
 use super::route::Route;
-use super::service_accounts::{
-    DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker,
-    ShowServiceAccount,
-};
+use super::service_accounts::{DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker, ShowServiceAccount};
 use super::state::{ApplyState, ExportState};
 use super::status::ShowStatus;
 use super::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};
@@ -56,28 +34,22 @@ macro_rules! routes {
 }
 
 routes! {
-    "Operators": list [ListOperators]
-        do [CreateOperator ShowOperator DisableOperator EnableOperator DeleteOperator RotateOperator];
-    "Service": list [] do [ShowStatus];
-    "Imports": list [] do [ImportHtpasswd ImportDockerAuth];
-    "Declarations": list [] do [ApplyState ExportState];
-    "Audit": list [ListAudit] do [FollowAudit];
-    "Keys": list [ListSigningRequests ListKeys]
-        do [
-            ShowKey RotateSigningKey RotateSealingKey RotateInstanceKey ActivateInstanceKey
-            CancelInstanceKey RotateCa ActivateCa CancelCa RetireCa ImportCa ImportLeaf
-        ];
     "Accounts": list [ListAccounts] do [CreateAccount ShowAccount UpdateAccount];
-    "Access keys": list [ListAccessKeys]
-        do [CreateAccessKey ShowAccessKey DisableAccessKey EnableAccessKey DeleteAccessKey];
     "Users": list [ListUsers] do [CreateUser ShowUser DisableUser EnableUser DeleteUser];
     "Groups": list [ListGroups] do [CreateGroup ShowGroup DeleteGroup AddMember RemoveMember];
+    "Instances": list [ListInstances]
+        do [CreateInstance ShowInstance UpdateInstance DeleteInstance];
+    "Access keys": list [ListAccessKeys]
+        do [CreateAccessKey ShowAccessKey DisableAccessKey EnableAccessKey DeleteAccessKey];
     "Roles": list [ListRoles] do [CreateRole ShowRole UpdateRole TestRole DeleteRole];
     "Policies": list [ListPolicies]
         do [CreatePolicy ShowPolicy UpdatePolicy DeletePolicy AttachPolicy DetachPolicy];
     "Explanations": list [] do [Explain ExplainRequest ListRightHolders ListRights];
-    "Instances": list [ListInstances]
-        do [CreateInstance ShowInstance UpdateInstance DeleteInstance];
+    "Operators": list [ListOperators]
+        do [
+            CreateOperator ShowOperator DisableOperator EnableOperator DeleteOperator
+            RotateOperator
+        ];
     "Namespaces": list [ListNamespaces]
         do [CreateNamespace ShowNamespace DeleteNamespace SetUnrecordedNamespaces];
     "Repositories": list [ListRepositories]
@@ -89,4 +61,15 @@ routes! {
     "Fixed passwords": list [ListPasswords] do [DeletePassword];
     "Service accounts": list [ListServiceAccounts ListServiceAccountsOfMaker]
         do [ShowServiceAccount DisableServiceAccount EnableServiceAccount];
+    "Registry configurations": list [] do [ShowRegistryConfig];
+    "Service": list [] do [ShowStatus];
+    "Imports": list [] do [ImportHtpasswd ImportDockerAuth];
+    "Declarations": list [] do [ApplyState ExportState];
+    "Audit": list [ListAudit] do [FollowAudit];
+    "Keys": list [ListSigningRequests ListKeys]
+        do [
+            ShowKey RotateSigningKey RotateSealingKey RotateInstanceKey
+            ActivateInstanceKey CancelInstanceKey RotateCa ActivateCa CancelCa
+            RetireCa ImportCa ImportLeaf
+        ];
 }

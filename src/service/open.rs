@@ -255,6 +255,7 @@ fn ledger(base: Arc<Base>, memory: Arc<Memory>, settings: &AuditSettings) -> Led
         refusals: Refusals::new(),
         anonymous: anonymous::counted(),
         recording: tokio::sync::Mutex::default(),
+        overtaken: tokio::sync::Mutex::default(),
         base,
         memory,
     }

@@ -4,10 +4,10 @@
 //! thing changed since. A reader that fell behind what is kept empties its caches.
 
 use crate::domain::clock::Timestamp;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
 use super::nouns::Entity;
-use super::part::{Guarded, Part};
+use super::part::{Guarded, Part, Rows};
 use super::row::statements;
 use super::{Driver, Store};
 
@@ -15,6 +15,9 @@ statements! { "change";
     ADVANCE = "UPDATE change_counter SET position = position + 1 WHERE id = 1";
     APPEND = "INSERT INTO change (position, noun, thing_id, changed_at) \
               VALUES ((SELECT position FROM change_counter WHERE id = 1), $1, $2, $3)";
+    // Holds the counter's row to the end of the transaction: no other change comes in between. The
+    // condition is of that row alone, so a transaction that waited for it judges it as it is then.
+    HOLD = "UPDATE change_counter SET position = position WHERE id = 1 AND position = $1";
     POSITION = "SELECT position FROM change_counter WHERE id = 1";
     OLDEST = "SELECT position FROM change ORDER BY position LIMIT 1";
     READ = "SELECT position, noun, thing_id FROM change WHERE position > $1 ORDER BY position \
@@ -55,6 +58,16 @@ pub(super) fn append(noun: Entity, id: &str, at: Timestamp) -> [Guarded; 2] {
         Guarded::unguarded(ADVANCE, Vec::new()),
         Guarded::unguarded(APPEND, vec![noun.name().into(), id.into(), at.into()]),
     ]
+}
+
+/// Refuses a write where the feed isn't at `position` by then.
+pub(super) fn hold(position: i64) -> Guarded {
+    Guarded::new(HOLD, vec![position.into()], Rows::Exactly(1), || {
+        Error::precondition_failed(
+            Noun::Setting,
+            "Other changes came in between, again and again: send the request once more.",
+        )
+    })
 }
 
 /// Returns the position of the newest change, 0 before the first; one row read by its key, so it is

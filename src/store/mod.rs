@@ -81,7 +81,7 @@ pub use nouns::Entity;
 pub use operation::Operation;
 pub use part::{Part, WrappedPart};
 pub use postgres::{Isolation, PostgresOptions, Statements};
-pub use write::Write;
+pub use write::{Unchanged, Write};
 
 /// Where the data is.
 #[derive(Clone, Debug)]

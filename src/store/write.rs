@@ -1,5 +1,8 @@
 //! A write: a list of guarded statements, applied whole or not at all.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::domain::clock::Timestamp;
 
 use super::audit::{self, AuditRow};
@@ -10,6 +13,39 @@ use super::operation::{self, Operation};
 use super::part::{Guarded, Part, WrappedPart};
 use super::signed_change::{self, SignedChange};
 
+/// The condition that nothing was changed since a position of the change feed. It holds for the
+/// first write that is made under it: a call's later writes come after its own change.
+#[derive(Clone, Debug)]
+pub struct Unchanged {
+    position: i64,
+    is_met: Arc<AtomicBool>,
+}
+
+impl Unchanged {
+    /// The condition that nothing was changed since `position`.
+    pub fn since(position: i64) -> Self {
+        Self {
+            position,
+            is_met: Arc::default(),
+        }
+    }
+
+    /// Returns the position.
+    pub fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// Tells whether a write was made under it.
+    pub fn is_met(&self) -> bool {
+        self.is_met.load(Ordering::Acquire)
+    }
+
+    /// Notes that a write was made under it.
+    pub fn note_met(&self) {
+        self.is_met.store(true, Ordering::Release);
+    }
+}
+
 /// A list of guarded statements, applied whole or not at all.
 ///
 /// Give it to [`Store::apply`](super::Store::apply).
@@ -18,6 +54,7 @@ pub struct Write {
     operation: Operation,
     /// The signed call that asked for it.
     signed: Option<SignedChange>,
+    unchanged: Option<Unchanged>,
     part: Part,
     audits: Vec<Guarded>,
 }
@@ -28,6 +65,7 @@ impl Write {
         Self {
             operation,
             signed: None,
+            unchanged: None,
             part: Part::default(),
             audits: Vec::new(),
         }
@@ -68,6 +106,19 @@ impl Write {
         self
     }
 
+    /// Refuses the write with `PreconditionFailed` where a condition doesn't hold by then.
+    pub fn only_if(mut self, unchanged: &Unchanged) -> Self {
+        if !unchanged.is_met() {
+            self.unchanged = Some(unchanged.clone());
+        }
+        self
+    }
+
+    /// Returns the condition under which the write is made.
+    pub fn unchanged(&self) -> Option<&Unchanged> {
+        self.unchanged.as_ref()
+    }
+
     /// Returns when the write was made.
     pub fn made_at(&self) -> Timestamp {
         self.operation.at
@@ -95,6 +146,11 @@ impl Write {
             .unwrap_or_default();
         rest.extend(self.part.guarded);
         rest.extend(self.audits);
+        rest.extend(
+            self.unchanged
+                .iter()
+                .map(|unchanged| change::hold(unchanged.position)),
+        );
         // Last: the counter's row is locked from here to the commit, so that position order is
         // commit order.
         rest.extend(

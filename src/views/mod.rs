@@ -64,6 +64,7 @@ mod oidc_provider;
 mod operator;
 mod policy;
 mod refused_subject;
+mod registry_config;
 mod repository;
 mod role;
 mod service_account;
@@ -76,33 +77,21 @@ pub use self::account::{Account, ChangedAccount, NewAccount, grant_name};
 pub use self::allow_list::{AllowEntry, AllowListState, ChangedAllowEntry};
 pub use self::audit::AuditEvent;
 pub use self::check::Check;
-pub use self::credential::Credential;
-pub use self::explained::{
-    Decision, Explained, ExplainedRequest, HeldRight, HeldRights, RightHolder, RightHolders, Step,
-};
-pub use self::fixed_password::FixedPassword;
 pub use self::credential::{Credential, CredentialState};
-pub use self::explained::{Decision, Explained, ExplainedRequest, HeldRight, RightHolder, Step};
+pub use self::explained::{Decision, Explained, ExplainedRequest, HeldRight, HeldRights, RightHolder, RightHolders, Step};
 pub use self::fixed_password::{DeletedPassword, FixedPassword};
 pub use self::group::{Group, Member, NewGroup};
 pub use self::import_line::ImportLine;
-pub use self::instance::{
-    ChangedInstance, DeletedInstance, Instance, NewInstance, allow_list_state,
-};
-pub use self::key::Key;
-pub use self::namespace::{Namespace, UnrecordedNamespaces};
+pub use self::instance::{ChangedInstance, DeletedInstance, Instance, NewInstance, allow_list_state};
 pub use self::key::{CaStep, ImportedLeaf, Key, KeyStep, RotatedKey, SigningRequest};
-pub use self::namespace::Namespace;
+pub use self::namespace::{Namespace, UnrecordedNamespaces};
 pub use self::oidc_provider::OidcProvider;
-pub use self::operator::Operator;
-pub use self::policy::{Policy, PolicyAttachment, PolicyDocument, target_name};
 pub use self::operator::{Operator, OperatorToken};
-pub use self::policy::{Policy, target_name};
+pub use self::policy::{Policy, PolicyAttachment, PolicyDocument, target_name};
 pub use self::refused_subject::RefusedSubject;
-pub use self::repository::Repository;
-pub use self::role::{NewRole, Role, RoleDetails, RoleTest};
+pub use self::registry_config::{RegistryFile, RegistryFiles};
 pub use self::repository::{ImportedRepositories, ImportedRepository, Repository};
-pub use self::role::Role;
+pub use self::role::{NewRole, Role, RoleDetails, RoleTest};
 pub use self::service_account::ServiceAccount;
 pub use self::state::{ChangedDocument, DeletedPrincipal, State};
 pub use self::status::Status;

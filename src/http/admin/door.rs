@@ -174,8 +174,12 @@ async fn serve(
     {
         return once::make(found, caller, fields, &key, service, record).await;
     }
-    let call = service.call(&caller, &record.context);
-    once::check_unchanged(found, headers, service, &call).await?;
-    let answer = (found.route.run)(service, &call, fields).await?;
+    let answer = match headers.get(header::IF_MATCH) {
+        Some(wanted) => once::change(found, caller, fields, wanted, service, record).await?,
+        None => {
+            let call = service.call(&caller, &record.context);
+            (found.route.run)(service, &call, fields).await?
+        }
+    };
     write(found.route.effect, &answer)
 }

@@ -1,7 +1,7 @@
 //! Requests that are made once: `Idempotency-Key` for what is made, `If-Match` for what is changed.
 
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::envelope::{tag, write};
@@ -15,6 +15,8 @@ use crate::service::{Call, Caller, Service};
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The most bytes of a key.
 const MAX_KEY_BYTES: usize = 255;
+/// How often a change under `If-Match` is tried while others come in between.
+const MAX_ATTEMPTS: usize = 20;
 
 /// Returns the key under which the request makes one thing.
 ///
@@ -64,19 +66,52 @@ fn asked(found: &Found, fields: &Given) -> String {
     serde_json::json!([found.route.audited_as, fields.pairs, fields.body]).to_string()
 }
 
-/// Refuses a change to something that isn't as its `If-Match` says.
+/// Makes a change to something that is as its `If-Match` says.
+///
+/// The comparison and the change are as one: where anything is changed in between, both are done
+/// again.
 ///
 /// # Errors
-/// `PreconditionFailed`, and those of the operation that shows it.
-pub(super) async fn check_unchanged(
+/// `PreconditionFailed`, and those of the operation and of the one that shows the thing.
+pub(super) async fn change(
     found: &Found,
-    headers: &HeaderMap,
+    mut caller: Caller,
+    fields: Given,
+    wanted: &HeaderValue,
+    service: &Service,
+    record: &Record,
+) -> Result<Value> {
+    let mut turn = None;
+    let mut attempts = 0;
+    loop {
+        let unchanged = service.access.watch_changes().await?;
+        caller.only_if(&unchanged);
+        let call = service.call(&caller, &record.context);
+        check_unchanged(found, wanted, service, &call).await?;
+        let made = (found.route.run)(service, &call, fields.clone()).await;
+        let is_refused = made
+            .as_ref()
+            .is_err_and(|error| matches!(error.kind(), ErrorKind::PreconditionFailed { .. }));
+        attempts += 1;
+        if attempts == MAX_ATTEMPTS
+            || !is_refused
+            || !service.access.was_overtaken(&unchanged).await?
+        {
+            return made;
+        }
+        if turn.is_none() {
+            turn = Some(service.ledger.take_turn().await);
+        }
+    }
+}
+
+/// Refuses a change to something that isn't as its `If-Match` says.
+async fn check_unchanged(
+    found: &Found,
+    wanted: &HeaderValue,
     service: &Service,
     call: &Call<'_>,
 ) -> Result<()> {
-    let Some(wanted) = headers.get(header::IF_MATCH) else {
-        return Ok(());
-    };
     let shows = ROUTES
         .iter()
         .find(|route| route.method == Method::Get && route.path == found.route.path);

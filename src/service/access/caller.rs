@@ -18,6 +18,7 @@ use crate::policy::Document;
 use crate::service::ledger::actor::{Actor, Signature};
 use crate::service::ledger::queue::Share;
 use crate::service::memory::cache::AccessKey;
+use crate::store::Unchanged;
 use crate::token::{Dependency, Grant, Session, WebIdentity};
 
 /// Whose rights are weighed.
@@ -51,6 +52,8 @@ pub struct Caller {
     pub(in crate::service) overrun: Option<u32>,
     /// The signature that proved it.
     pub(in crate::service) signature: Option<Signature>,
+    /// The condition under which it makes its change.
+    pub(in crate::service) unchanged: Option<Unchanged>,
 }
 
 pub(in crate::service) enum Proof {
@@ -138,6 +141,7 @@ impl From<Proof> for Caller {
             proof,
             overrun: None,
             signature: None,
+            unchanged: None,
         }
     }
 }
@@ -170,6 +174,7 @@ impl Caller {
                     .and_then(|grant| Dependency::access_key_among(&grant.dependencies)),
             },
             signature: self.signature,
+            unchanged: self.unchanged.as_ref(),
         }
     }
 

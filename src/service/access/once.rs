@@ -1,4 +1,5 @@
-//! Requests of operators that make one thing, however often they come.
+//! Requests of operators that make one thing, however often they come, and those that change what
+//! they saw.
 
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
@@ -6,7 +7,7 @@ use crate::service::access::Access;
 use crate::service::access::caller::Caller;
 use crate::service::ledger::actor::Signature;
 use crate::sign::sha256;
-use crate::store;
+use crate::store::{self, Unchanged};
 
 /// How long an idempotency key is remembered, in seconds.
 const REMEMBERED_SECONDS: u64 = 24 * 60 * 60;
@@ -27,7 +28,35 @@ impl Caller {
     }
 }
 
+impl Caller {
+    /// Lets the call make its change only if nothing was changed since.
+    pub fn only_if(&mut self, unchanged: &Unchanged) {
+        self.unchanged = Some(unchanged.clone());
+    }
+}
+
 impl Access {
+    /// Begins to watch for changes. All that this process knows from then on is as new.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn watch_changes(&self) -> Result<Unchanged> {
+        self.memory.catch_up().await?;
+        Ok(Unchanged::since(self.memory.cache.position()))
+    }
+
+    /// Tells whether a change came before the one that was to be made under a condition.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn was_overtaken(&self, unchanged: &Unchanged) -> Result<bool> {
+        if unchanged.is_met() {
+            return Ok(false);
+        }
+        let position = store::change::position(&self.base.store).await?;
+        Ok(position != unchanged.position())
+    }
+
     /// Returns the id of what a caller's idempotency key made before, where the change named one.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, ErrorKind, Result};
+use crate::store::Unchanged;
 use crate::store::signed_change::SignedChange;
 
 /// The authenticated caller, as the audit names it.
@@ -17,6 +18,8 @@ pub(in crate::service) struct Actor<'a> {
     pub(in crate::service) access_key: Option<&'a str>,
     /// The signature of the call.
     pub(in crate::service) signature: Option<Signature>,
+    /// The condition under which the call makes its change.
+    pub(in crate::service) unchanged: Option<&'a Unchanged>,
 }
 
 /// The verified signature of a call. It makes one durable change, whatever else the call holds.

@@ -19,8 +19,8 @@ use crate::domain::{Error, Result};
 use crate::service::ledger::actions::AuditAction;
 use crate::service::ledger::actor::{Actor, Signature};
 use crate::service::request::RequestContext;
-use crate::store::Write;
 use crate::store::audit::{AuditRow, new_id};
+use crate::store::{Unchanged, Write};
 
 /// The most bytes of an event as JSON, with its line feed: its detail, service and principal, and
 /// some 500 for all that this service itself chooses.
@@ -56,6 +56,9 @@ pub(in crate::service) struct Event<'a> {
     /// The signature of the call, which makes one durable change.
     #[serde(skip)]
     signature: Option<Signature>,
+    /// The condition under which the call makes its change.
+    #[serde(skip)]
+    unchanged: Option<&'a Unchanged>,
     /// The id of the thing that the call makes.
     #[serde(skip)]
     made: Option<&'a str>,
@@ -103,6 +106,7 @@ impl<'a> Event<'a> {
             access_key: None,
             detail: None,
             signature: None,
+            unchanged: None,
             made: None,
         }
     }
@@ -110,6 +114,7 @@ impl<'a> Event<'a> {
     /// Names the proved caller. Its signature makes one durable change.
     pub(in crate::service) fn by(mut self, actor: Actor<'a>) -> Self {
         self.signature = actor.signature;
+        self.unchanged = actor.unchanged;
         self.access_key = actor.access_key;
         self.proved(actor.name, actor.account)
     }
@@ -178,6 +183,10 @@ impl<'a> Event<'a> {
     pub(in crate::service) fn onto(self, write: Write, random: &dyn Random) -> Write {
         let write = match &self.signature {
             Some(signature) => write.once(signature.of_change(self.request_id, self.made)),
+            None => write,
+        };
+        let write = match self.unchanged {
+            Some(unchanged) => write.only_if(unchanged),
             None => write,
         };
         let id = new_id(random, write.made_at());

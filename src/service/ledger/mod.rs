@@ -36,6 +36,8 @@ pub struct Ledger {
     pub(super) anonymous: Counted<anonymous::Source>,
     /// Held while counts are taken and not recorded yet.
     pub(super) recording: tokio::sync::Mutex<()>,
+    /// Held by a call whose change was overtaken by another.
+    pub(super) overtaken: tokio::sync::Mutex<()>,
 }
 
 impl Ledger {
@@ -76,9 +78,15 @@ impl Ledger {
     /// that was carried out already; `StoreUnavailable`.
     pub(in crate::service) async fn commit(&self, write: Write) -> Result<()> {
         let digest = write.signed().map(|change| change.digest.clone());
+        let unchanged = write.unchanged().cloned();
         let failed = match (self.base.store.apply(write).await, digest) {
             (Err(error), Some(digest)) if *error.kind() == ErrorKind::Replayed => (error, digest),
-            (outcome, _) => return outcome,
+            (outcome, _) => {
+                if let (Ok(()), Some(unchanged)) = (&outcome, unchanged) {
+                    unchanged.note_met();
+                }
+                return outcome;
+            }
         };
         let (error, digest) = failed;
         match store::signed_change::find(&self.base.store, &digest).await {
@@ -103,6 +111,12 @@ impl Ledger {
     /// Those of [`Self::commit`].
     pub(in crate::service) async fn record(&self, write: Write, event: Event<'_>) -> Result<()> {
         self.apply(event.onto(write, &*self.base.random)).await
+    }
+
+    /// Waits for the turn of a call whose change was overtaken: two of them don't overtake each
+    /// other for ever.
+    pub async fn take_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.overtaken.lock().await
     }
 
     /// Stores the waiting audit events, and takes no more of them.

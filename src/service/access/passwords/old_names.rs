@@ -154,6 +154,7 @@ impl Access {
                 account: Some(found.principal.account()),
                 access_key: None,
                 signature: None,
+                unchanged: None,
             })
             .instance(instance);
         let part = store::fixed_password::renew(found, &hash);
