@@ -14,9 +14,9 @@ use super::principal::{Level, Principal};
 use super::secret::Secret;
 use super::{Error, Noun, Result};
 
-/// Finds every registry secret, session token and operator's token that this service makes, for
-/// secret scanners.
-pub const SECRET_PATTERN: &str = r"\btrs[tlrso]_[A-Za-z0-9_-]{48,}";
+/// Finds every registry secret, session token, operator's token and session of the console that this
+/// service makes, for secret scanners.
+pub const SECRET_PATTERN: &str = r"\btrs[tlrsoc]_[A-Za-z0-9_-]{48,}";
 
 /// A credential's own id: 20 of `0-9a-v`, the shape of Tencent's `TokenId`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,16 +115,19 @@ pub enum SecretKind {
     Session,
     /// `trso_`: an operator's token: the operator's id, then randomness.
     Operator,
+    /// `trsc_`: a session of the console, as its cookie holds it: randomness.
+    Console,
 }
 
 impl SecretKind {
     /// All kinds.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Temporary,
         Self::LongTerm,
         Self::Refresh,
         Self::Session,
         Self::Operator,
+        Self::Console,
     ];
     /// How many characters of checksum end a secret.
     pub const CHECKSUM_LENGTH: usize = 6;
@@ -137,6 +140,7 @@ impl SecretKind {
             Self::Refresh => "trsr_",
             Self::Session => "trss_",
             Self::Operator => "trso_",
+            Self::Console => "trsc_",
         }
     }
 

@@ -15,6 +15,7 @@ pub mod any_principal;
 pub(crate) mod as_text;
 pub mod claims;
 pub mod clock;
+pub mod console_session;
 pub mod credential;
 pub mod error;
 pub mod identity;

@@ -219,6 +219,7 @@ fn secret_in(text: &str) -> Option<&'static str> {
             SecretKind::Refresh => "a refresh token",
             SecretKind::Session => "a session token",
             SecretKind::Operator => "an operator's token",
+            SecretKind::Console => "a session of the console",
         };
         (kind.prefix(), name)
     });

@@ -74,6 +74,7 @@ migrations! {
     "0016_old_name"
     "0017_operator"
     "0018_audit_terms"
+    "0020_console_session"
 }
 
 /// Keeps which steps were taken; both databases read it.

@@ -16,6 +16,7 @@ pub mod audit;
 pub mod audit_page;
 pub mod cascade;
 pub mod change;
+pub mod console_session;
 pub mod credential;
 pub mod fixed_password;
 pub mod group;

@@ -362,6 +362,12 @@ nouns! {
             older_token_ends_at: Option<i64>, created_at: i64,
         }
     }
+    console_session {
+        table console_session (hash) {
+            hash: Vec<u8>, operator_id: String, token_hash: Vec<u8>, created_at: i64,
+            authenticated_at: i64, ends_at: i64,
+        }
+    }
     signed_change {
         table signed_change (digest) {
             digest: String, request_id: String, made: Option<String>, ends_at: i64,

@@ -8,7 +8,7 @@ use crate::domain::{Error, Noun, Result};
 use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, Statement, Value, statements};
-use super::{Store, account};
+use super::{Store, account, console_session};
 
 /// The columns of an operator.
 macro_rules! select {
@@ -80,9 +80,9 @@ pub fn rotate(id: &OperatorId, token_hash: &[u8; 32], older_ends_at: Option<Time
     }
 }
 
-/// Deletes an operator; `NotFound` when there is no such operator.
+/// Deletes an operator and its sessions; `NotFound` when there is no such operator.
 pub fn delete(id: &OperatorId) -> Part {
-    change(DELETE, id, Vec::new())
+    Part::of([console_session::delete_of(id)]).and(change(DELETE, id, Vec::new()))
 }
 
 /// Changes the row of an operator by a statement whose first parameter is its id.

@@ -12,7 +12,7 @@ def test_a_token_is_shown_once_and_is_nowhere_else(transire: Transire, account: 
     transire.remember("operator token", made["token"])
     assert set(made) == {"operator_id", "name", "role", "account", "token"}
     assert (made["name"], made["role"], made["account"]) == ("alice", "account-admin", account.id)
-    assert re.fullmatch(r"trs[tlrso]_[A-Za-z0-9_-]{48,}", made["token"])
+    assert re.fullmatch(r"trs[tlrsoc]_[A-Za-z0-9_-]{48,}", made["token"])
     shown = transire.cli("operator", "show", "--name", "alice")
     [listed] = transire.items("operator", "list")
     assert shown == listed

@@ -1,7 +1,7 @@
 //! Authentication: the one place where trust is made.
 //!
-//! A [`Caller`] comes from a verified signature, a registry log-in, an operator's token, or the
-//! operator at the command line, and from nowhere else: its fields are private to this folder.
+//! A [`Caller`] comes from a verified signature, a registry log-in, an operator's token, a session of
+//! the console, or the operator at the command line, and from nowhere else: its fields are private to this folder.
 //!
 //! Signed calls are here, log-ins in [`log_in`], and what both rest on in [`standing`] and
 //! [`session_policy`].
@@ -10,6 +10,7 @@ mod administrators;
 pub(super) mod caller;
 mod carried_log_in;
 mod claimed;
+mod console_sessions;
 mod failures;
 mod hashing_pool;
 pub(super) mod once;
@@ -26,6 +27,7 @@ pub(super) mod log_in;
 mod session_policy;
 pub(super) mod token_log_in;
 
+pub use self::console_sessions::{NewConsole, OpenConsole};
 use std::sync::Arc;
 
 use self::passwords::Passwords;

@@ -3,7 +3,6 @@
 //! A client hears one refusal, whatever is wrong with its token: the log and the audit have the
 //! cause.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 
 use crate::domain::clock::Timestamp;
@@ -19,6 +18,7 @@ use crate::service::ledger::refusals::Claim;
 use crate::service::limits::attempt::Attempt;
 use crate::service::memory::operators::Operators;
 use crate::service::request::RequestContext;
+use crate::sign::sha256;
 
 /// The username under which an address's failures with operators' tokens are counted: no registry
 /// client can have it.
@@ -92,23 +92,22 @@ impl Access {
                 self.memory.cache.operators(&self.base.store).await?
             }
         };
-        Ok(judge(&operators, &id, token, self.base.now()))
+        Ok(judge(&operators, &id, &hash_of(token), self.base.now()))
     }
 }
 
-/// Returns the operator that a token proves, or why it proves none. An unknown one costs the same
-/// hash and comparisons as a known one.
-fn judge(
+/// Returns the operator that a token of this hash proves, or why it proves none. An unknown one costs
+/// the same comparisons as a known one.
+pub(super) fn judge(
     operators: &Operators,
     id: &OperatorId,
-    token: &Secret,
+    hash: &[u8; 32],
     now: Timestamp,
 ) -> Result<Administrator, RefusalCause> {
     let found = operators.get(id);
     let older = found.and_then(|operator| operator.older_token.as_ref());
-    let hash = digest(&SHA256, token.expose().as_bytes());
     let is = |expected: Option<&[u8; 32]>| -> bool {
-        hash.as_ref().ct_eq(expected.unwrap_or(&[0; 32])).into()
+        hash.ct_eq(expected.unwrap_or(&[0; 32])).into()
     };
     let is_present = is(found.map(|operator| &operator.token_hash));
     let is_older = is(older.map(|older| &older.hash));
@@ -127,4 +126,9 @@ fn judge(
         name: operator.name.clone(),
         role: operator.role,
     })
+}
+
+/// Returns the hash of a token, as it is stored.
+pub(super) fn hash_of(token: &Secret) -> [u8; 32] {
+    sha256(token.expose().as_bytes())
 }

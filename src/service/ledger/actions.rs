@@ -119,6 +119,14 @@ actions! {
         "The old CAs were removed from the bundle.",
         by "`keys rotate ca --retire`",
         detail "`authorities`";
+    ConsoleLogIn = "console.log-in":
+        "An operator logged in to the console.",
+        by "the console",
+        detail "";
+    ConsoleLogOut = "console.log-out":
+        "An operator logged out of the console.",
+        by "the console",
+        detail "";
     CredentialDelete = "credential.delete":
         "A long-term credential was deleted.",
         by "`DeleteInstanceToken`, `credential delete`",

@@ -234,6 +234,8 @@ const SAMPLE: &[&str] = &[
     "INSERT INTO operator (id, name, role, account_id, state, token_hash, older_token_hash, \
      older_token_ends_at, created_at) VALUES ('op-a', 'a', 'admin', NULL, 'active', $1, NULL, \
      NULL, 1), ('op-b', 'b', 'account-admin', 1, 'disabled', $1, $1, 2, 1)",
+    "INSERT INTO console_session (hash, operator_id, token_hash, created_at, authenticated_at, \
+     ends_at) VALUES ($1, 'op-a', $1, 1, 2, 3)",
     "INSERT INTO audit (id, happened_at, request_id, action, principal, account_id, credential_id, \
      address, service, detail, outcome, access_key) VALUES ('1', 1, 'r', 'a', NULL, NULL, NULL, \
      NULL, NULL, '{}', 'ok', NULL), ('2', 1, 'r', 'a', 'p', -5, 'c', 'd', 's', '{}', 'ok', 'k')",

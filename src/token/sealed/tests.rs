@@ -1349,7 +1349,7 @@ fn a_secret_has_the_published_shape_and_is_new_each_time() {
     ] {
         let (one, two) = (seal(kind), seal(kind));
         assert!(!one.matches(two.expose()));
-        // `domain::credential::SECRET_PATTERN`: \btrs[tlrso]_[A-Za-z0-9_-]{48,}
+        // `domain::credential::SECRET_PATTERN`: \btrs[tlrsoc]_[A-Za-z0-9_-]{48,}
         let body = one.expose().strip_prefix(kind.prefix()).unwrap();
         assert!(["trst_", "trsr_", "trss_"].contains(&kind.prefix()));
         // A registry's password of a usual grant stays short.

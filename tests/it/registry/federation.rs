@@ -58,7 +58,7 @@ async fn the_jwt_says_when_it_ends_and_nothing_that_a_registry_reads() {
 
 #[tokio::test]
 async fn the_published_pattern_finds_the_secret_in_the_jwt() {
-    // `domain::credential::SECRET_PATTERN`: \btrs[tlrso]_[A-Za-z0-9_-]{48,}
+    // `domain::credential::SECRET_PATTERN`: \btrs[tlrsoc]_[A-Za-z0-9_-]{48,}
     let keyless = Keyless::new().await;
     let jwt = keyless.federated("jwt").await;
     let (before, secret) = jwt.split_at(jwt.find("trst_").unwrap());
