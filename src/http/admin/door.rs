@@ -4,13 +4,14 @@ use axum::response::Response;
 use http::{StatusCode, header};
 
 use super::envelope::{Envelope, method_not_allowed, of_text, write};
-use super::operations::{BASE, Found, OPERATIONS, Search, find};
 use super::{given, once, openapi};
 use crate::admin::{Effect, MAX_DOCUMENT_BYTES};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Noun, Result};
 use crate::http::Settings;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
+use crate::http::operators::once::make;
+use crate::http::operators::operations::{BASE, Found, OPERATIONS, Search, find};
 use crate::http::request::host::check_authority;
 use crate::http::request::respond::add_request_id;
 use crate::http::request::{Head, OperationRow, Record};
@@ -92,6 +93,8 @@ impl Door for Admin {
         }
         shared.service.access.throttle_operator(&caller)?;
         let found = match found? {
+        let path = request.head.path();
+        let found = match find(&parts.method, path.strip_prefix(BASE).unwrap_or(path))? {
             Search::Found(found) => found,
             Search::OtherMethods(methods) => {
                 return Ok(method_not_allowed(&methods, &record.context.request_id));
@@ -172,7 +175,9 @@ async fn serve(
     if found.route.effect == Effect::Makes
         && let Some(key) = once::key(headers)?
     {
-        return once::make(found, caller, fields, &key, service, record).await;
+        let context = &record.context;
+        let made = make(found.route, caller, fields, &key, service, context).await?;
+        return write(found.route.effect, &made);
     }
     let answer = match headers.get(header::IF_MATCH) {
         Some(wanted) => once::change(found, caller, fields, wanted, service, record).await?,

@@ -6,10 +6,10 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::error::answer;
 use crate::admin::{Effect, PROBLEM_TYPE, Problem};
 use crate::domain::{Error, Result};
 use crate::http::door;
+use crate::http::operators::error::answer;
 use crate::http::request::respond::{json, response};
 use crate::service::content_hash;
 

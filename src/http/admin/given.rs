@@ -3,10 +3,10 @@
 use http::header;
 use serde_json::{Map, Value};
 
-use super::operations::Found;
 use crate::admin::Given;
 use crate::domain::{Error, Result};
 use crate::http::door::Incoming;
+use crate::http::operators::operations::Found;
 
 /// The fields that one request may give; the widest operation has some twenty.
 const MAX_PAIRS: usize = 64;

@@ -2,11 +2,9 @@
 
 mod door;
 mod envelope;
-mod error;
 mod given;
 mod once;
 mod openapi;
-mod operations;
 
 pub(crate) use door::Admin;
 pub use openapi::document;

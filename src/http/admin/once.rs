@@ -3,14 +3,14 @@
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
+use http::{HeaderMap, HeaderName, header};
 
-use super::envelope::{tag, write};
-use super::operations::Found;
+use super::envelope::tag;
 use crate::admin::routes::ROUTES;
 use crate::admin::{Given, Method};
 use crate::domain::{Error, ErrorKind, Noun, Result};
-use crate::http::request::Record;
-use crate::service::{Call, Caller, Service};
+use crate::http::operators::operations::Found;
+use crate::service::{Call, Service};
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The most bytes of a key.
@@ -70,6 +70,7 @@ fn asked(found: &Found, fields: &Given) -> String {
 ///
 /// The comparison and the change are as one: where anything is changed in between, both are done
 /// again.
+/// Refuses a change to something that isn't as its `If-Match` says.
 ///
 /// # Errors
 /// `PreconditionFailed`, and those of the operation and of the one that shows the thing.

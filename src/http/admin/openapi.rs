@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::operations::BASE;
 use crate::admin::routes::ROUTES;
 use crate::admin::{Description, Effect, MAX_ITEMS, Problem, Route};
+use crate::http::operators::operations::BASE;
 use crate::version;
 
 static TEXT: LazyLock<String> = LazyLock::new(|| document().to_string());

@@ -9,7 +9,7 @@ use crate::domain::error::WebIdentityFault;
 const STORE_RETRY_SECONDS: u32 = 5;
 
 /// Returns the answer to a kind of error: its status, and when to come back.
-pub(super) fn answer(kind: &ErrorKind) -> (StatusCode, Option<u32>) {
+pub(crate) fn answer(kind: &ErrorKind) -> (StatusCode, Option<u32>) {
     let status = match kind {
         ErrorKind::InvalidParameter { .. }
         | ErrorKind::MissingParameter { .. }

@@ -9,11 +9,11 @@ use crate::domain::{Error, Result};
 use crate::http::request::OperationRow;
 use crate::service::Purpose;
 
-/// The beginning of the paths of all operations.
-pub(super) const BASE: &str = "/admin/v1";
+/// The beginning of the paths of all operations of the admin API.
+pub(crate) const BASE: &str = "/admin/v1";
 
 /// The operations, in the order of [`ROUTES`].
-pub(super) const OPERATIONS: &[OperationRow] = &rows();
+pub(crate) const OPERATIONS: &[OperationRow] = &rows();
 
 const fn rows() -> [OperationRow; ROUTES.len()] {
     let mut rows = [OperationRow {
@@ -38,28 +38,25 @@ const fn rows() -> [OperationRow; ROUTES.len()] {
 }
 
 /// An operation that is asked for, and the fields that stand in its path.
-pub(super) struct Found {
-    pub(super) route: &'static Route,
-    pub(super) row: &'static OperationRow,
-    pub(super) fields: Vec<(String, String)>,
+pub(crate) struct Found {
+    pub(crate) route: &'static Route,
+    pub(crate) row: &'static OperationRow,
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 /// The answer to the search for an operation.
-pub(super) enum Search {
+pub(crate) enum Search {
     Found(Found),
     /// The path has operations, by these methods.
     OtherMethods(Vec<&'static str>),
     Nothing,
 }
 
-/// Finds the operation of a method and a path, still encoded.
+/// Finds the operation of a method and a path below [`BASE`], still encoded.
 ///
 /// # Errors
 /// `MalformedRequest` for a path that can't be decoded.
-pub(super) fn find(method: &Method, path: &str) -> Result<Search> {
-    let Some(path) = path.strip_prefix(BASE) else {
-        return Ok(Search::Nothing);
-    };
+pub(crate) fn find(method: &Method, path: &str) -> Result<Search> {
     let mut others = Vec::new();
     for (route, row) in ROUTES.iter().zip(OPERATIONS) {
         let Some(fields) = matched(route.path, path)? else {
@@ -103,4 +100,12 @@ fn matched(pattern: &str, path: &str) -> Result<Option<Vec<(String, String)>>> {
         }
     }
     Ok(parts.next().is_none().then_some(fields))
+}
+
+/// Returns the operation of a name, such as `CreateUser`.
+pub(crate) fn named(name: &str) -> Option<(&'static Route, &'static OperationRow)> {
+    ROUTES
+        .iter()
+        .zip(OPERATIONS)
+        .find(|(route, _)| route.name() == name)
 }
