@@ -48,6 +48,18 @@ pub struct OpenConsole {
     hash: [u8; 32],
 }
 
+impl OpenConsole {
+    /// Returns the operator as the caller of one more operation.
+    ///
+    /// # Errors
+    /// `Unsupported` for a session that is no operator's.
+    pub fn to_caller(&self) -> Result<Caller> {
+        let administrator = self.caller.administrator().cloned();
+        let administrator = administrator.ok_or_else(|| Error::unsupported("No operator."))?;
+        Ok(Proof::Administrator(administrator).into())
+    }
+}
+
 /// A log-in, with the secret for its cookie.
 pub struct NewConsole {
     /// The secret.

@@ -1,0 +1,166 @@
+//! The words of the console, in English and Chinese.
+
+mod chinese;
+
+use http::{HeaderMap, header};
+
+use super::cookie;
+
+/// A language of the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Language {
+    /// English.
+    English,
+    /// Chinese, in simplified characters.
+    Chinese,
+}
+
+/// Defines the words of the pages' own parts, each in both languages.
+macro_rules! words {
+    ($($name:ident: $english:literal, $chinese:literal;)+) => {
+        /// The words of the pages' own parts.
+        pub(super) struct Words {
+            $(pub(super) $name: &'static str,)+
+        }
+
+        const ENGLISH: Words = Words { $($name: $english,)+ };
+        const CHINESE: Words = Words { $($name: $chinese,)+ };
+    };
+}
+
+words! {
+    actions: "Actions", "操作";
+    all: "all", "全部";
+    answer: "Answer", "结果";
+    back: "Back", "返回";
+    copied: "copied", "已复制";
+    copy: "Copy", "复制";
+    filter: "Filter", "筛选";
+    language: "中文", "English";
+    log_in: "Log in", "登录";
+    log_in_hint: "`transire operator create` makes an operator and shows its token.",
+        "用 `transire operator create` 创建操作员，它会显示令牌。";
+    log_out: "Log out", "退出";
+    main: "Main pages", "主要页面";
+    next: "Next page", "下一页";
+    no: "no", "否";
+    nothing: "Nothing is here.", "这里什么也没有。";
+    once: "It is shown this once: copy it now.", "只显示这一次：请立即复制。";
+    overview: "Overview", "概览";
+    replayed: "This was made before, by the same form.", "同一表单之前已经创建过。";
+    request: "request", "请求";
+    skip: "Skip to the content", "跳到正文";
+    token: "Operator's token", "操作员令牌";
+    token_again: "Your token, once more: this shows a secret.", "请再次输入您的令牌：此操作会显示机密。";
+    trouble: "That didn't work", "操作未成功";
+    warnings: "Warnings", "警告";
+    well: "Nothing needs attention.", "一切正常。";
+    within: "In it", "其中的内容";
+    yes: "yes", "是";
+}
+
+impl Language {
+    /// Chooses the language of a request: the one that was chosen before, or the browser's.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        if let Some(code) = cookie::value(headers, cookie::LANGUAGE) {
+            return Self::named(code);
+        }
+        let accepted = headers.get(header::ACCEPT_LANGUAGE);
+        let accepted = accepted.and_then(|value| value.to_str().ok());
+        Self::named(accepted.unwrap_or_default())
+    }
+
+    /// Returns the language of a code such as `zh-CN`; English for one that isn't spoken here.
+    pub(super) fn named(code: &str) -> Self {
+        match code.get(..2) {
+            Some(begin) if begin.eq_ignore_ascii_case("zh") => Self::Chinese,
+            _ => Self::English,
+        }
+    }
+
+    /// Returns its code, as pages have it.
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh-Hans",
+        }
+    }
+
+    /// Returns the code of the other one.
+    pub(super) fn other(self) -> &'static str {
+        match self {
+            Self::English => "zh",
+            Self::Chinese => "en",
+        }
+    }
+
+    /// Returns its words.
+    pub(super) fn words(self) -> &'static Words {
+        match self {
+            Self::English => &ENGLISH,
+            Self::Chinese => &CHINESE,
+        }
+    }
+
+    /// Returns the label of a field, a noun or an operation, by its name in the API.
+    pub(super) fn label(self, name: &str) -> String {
+        let plain = spaced(name);
+        if self == Self::Chinese
+            && let Some(label) = chinese::label(&plain)
+        {
+            return label;
+        }
+        let mut letters = plain.chars();
+        match letters.next() {
+            Some(first) => first.to_uppercase().chain(letters).collect(),
+            None => plain,
+        }
+    }
+}
+
+/// Writes a name of the API as words: `CreateUser`, `access-keys` and `user_id` become `create
+/// user`, `access keys` and `user id`.
+fn spaced(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        match letter {
+            '-' | '_' => words.push(' '),
+            _ if letter.is_ascii_uppercase() => {
+                if !words.is_empty() {
+                    words.push(' ');
+                }
+                words.push(letter.to_ascii_lowercase());
+            }
+            _ => words.push(letter),
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_the_api_is_words_for_people() {
+        let cases = [
+            ("CreateUser", "Create user", "创建用户"),
+            ("access-keys", "Access keys", "访问密钥"),
+            ("user_id", "User id", "用户 ID"),
+        ];
+        for (name, english, chinese) in cases {
+            assert_eq!(Language::English.label(name), english);
+            assert_eq!(Language::Chinese.label(name), chinese);
+        }
+    }
+
+    #[test]
+    fn a_browser_s_language_is_spoken_where_it_can_be() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(Language::of(&headers), Language::English);
+        headers.insert(header::ACCEPT_LANGUAGE, "zh-CN,en;q=0.5".parse().unwrap());
+        assert_eq!(Language::of(&headers), Language::Chinese);
+        headers.insert(header::COOKIE, "transire-language=en".parse().unwrap());
+        assert_eq!(Language::of(&headers), Language::English);
+    }
+}
