@@ -1,0 +1,186 @@
+//! The ways between pages, out of the table of operations.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::words::Language;
+use crate::admin::routes::ROUTES;
+use crate::admin::{Method, Route};
+
+/// The beginning of the paths of all pages.
+pub(super) const BASE: &str = "/console";
+
+/// The signs that are written as they are in a part of a path.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// A way to another page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Link {
+    /// The text.
+    pub(super) text: String,
+    /// The path.
+    pub(super) path: String,
+    /// Whether it leads to the page itself, or to one above it.
+    pub(super) is_here: bool,
+}
+
+/// Returns the ways to the main pages: the overview, and each list that needs no other page.
+pub(super) fn ways(language: Language, here: &str) -> Vec<Link> {
+    let overview = Link {
+        text: language.words().overview.to_owned(),
+        path: BASE.to_owned(),
+        is_here: here == BASE,
+    };
+    let lists = ROUTES
+        .iter()
+        .filter(|route| is_list(route) && !route.path.contains('{'));
+    let links = lists.map(|route| {
+        let path = format!("{BASE}{}", route.path);
+        Link {
+            text: language.label(route.path.trim_start_matches('/')),
+            is_here: here == path || here.starts_with(&format!("{path}/")),
+            path,
+        }
+    });
+    std::iter::once(overview).chain(links).collect()
+}
+
+/// Tells whether a route lists a noun.
+pub(super) fn is_list(route: &Route) -> bool {
+    route.method == Method::Get && !(route.describe)().columns.is_empty()
+}
+
+/// Returns the lists of what is in the thing at a path, and its name in the path.
+pub(super) fn lists_below(pattern: &str) -> impl Iterator<Item = &'static Route> {
+    ROUTES
+        .iter()
+        .filter(move |route| is_list(route) && is_step_below(route.path, pattern))
+}
+
+/// Returns the operations that change the thing at a path, or do something with it.
+pub(super) fn actions_on(pattern: &str) -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(move |route| {
+        let is_of_list = lists_below(pattern).any(|list| list.path == route.path);
+        route.method != Method::Get
+            && !is_of_list
+            && (is_alike(route.path, pattern) || is_step_below(route.path, pattern))
+    })
+}
+
+/// Returns the operations that make an item of the list at a path, or act on it as a whole.
+pub(super) fn actions_on_list(pattern: &str) -> impl Iterator<Item = &'static Route> {
+    ROUTES
+        .iter()
+        .filter(move |route| route.method != Method::Get && is_alike(route.path, pattern))
+}
+
+/// Returns the page of an item of the list at a path.
+pub(super) fn item_of(pattern: &str) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| {
+        let parent = route.path.rsplit_once("/{").map(|(parent, _)| parent);
+        route.method == Method::Get
+            && !is_list(route)
+            && parent.is_some_and(|parent| is_alike(parent, pattern))
+    })
+}
+
+/// Returns the page at a pattern, filled by the first of the values; nothing where there is none.
+pub(super) fn page_at(language: Language, pattern: &str, values: &[&str]) -> Option<Link> {
+    let route = ROUTES
+        .iter()
+        .find(|route| route.method == Method::Get && is_alike(route.path, pattern))?;
+    let count = fields_of(pattern).count();
+    let name = match route.path.rsplit('/').next() {
+        Some(part) if is_field(part) => (*values.get(count.checked_sub(1)?)?).to_owned(),
+        part => language.label(part.unwrap_or_default()),
+    };
+    Some(Link {
+        text: name,
+        path: filled(pattern, values.iter().copied().take(count)),
+        is_here: false,
+    })
+}
+
+/// Tells whether two patterns are of the same paths, whatever their fields are called.
+fn is_alike(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.split('/'), other.split('/'));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return true,
+            (Some(one), Some(other)) if one == other || is_field(one) && is_field(other) => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Tells whether a pattern is another one and a word after it.
+fn is_step_below(pattern: &str, above: &str) -> bool {
+    pattern
+        .rsplit_once('/')
+        .is_some_and(|(parent, word)| !is_field(word) && is_alike(parent, above))
+}
+
+fn is_field(part: &str) -> bool {
+    part.starts_with('{')
+}
+
+/// Fills the fields of a pattern in their order. A field beyond the values stays empty.
+pub(super) fn filled<'a>(pattern: &str, values: impl IntoIterator<Item = &'a str>) -> String {
+    let mut values = values.into_iter();
+    let parts = pattern.split('/').map(|part| {
+        if is_field(part) {
+            encoded(values.next().unwrap_or_default())
+        } else {
+            part.to_owned()
+        }
+    });
+    let path: Vec<String> = parts.collect();
+    format!("{BASE}{}", path.join("/"))
+}
+
+/// Returns the names of the fields of a pattern, in their order.
+pub(super) fn fields_of(pattern: &str) -> impl Iterator<Item = &str> {
+    let parts = pattern.split('/');
+    parts.filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+}
+
+/// Returns the path of an operation's form, with the fields of its path filled in their order.
+pub(super) fn form<'a>(route: &Route, values: impl IntoIterator<Item = &'a str>) -> String {
+    let pairs = fields_of(route.path).zip(values);
+    let query: Vec<String> = pairs
+        .map(|(name, value)| format!("{name}={}", encoded(value)))
+        .collect();
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{BASE}/do/{}{mark}{}", route.name(), query.join("&"))
+}
+
+/// Writes a text as a part of a path or a query.
+pub(super) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, PLAIN).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_a_list_and_an_action_are_found_by_their_paths() {
+        let item = item_of("/accounts/{account}/users").unwrap();
+        assert_eq!(item.name(), "ShowUser");
+        let lists: Vec<_> = lists_below("/accounts/{id}").map(Route::name).collect();
+        assert!(lists.contains(&"ListUsers"), "{lists:?}");
+        let actions: Vec<_> = actions_on(item.path).map(Route::name).collect();
+        assert_eq!(actions, ["DisableUser", "EnableUser", "DeleteUser"]);
+        let made: Vec<_> = actions_on_list("/accounts/{account}/users").collect();
+        assert_eq!(made[0].name(), "CreateUser");
+    }
+
+    #[test]
+    fn a_value_in_a_path_can_not_leave_its_part() {
+        let path = filled("/accounts/{account}/users/{name}", ["1", "../a?b#c%"]);
+        assert_eq!(path, "/console/accounts/1/users/..%2Fa%3Fb%23c%25");
+    }
+}
