@@ -1,0 +1,348 @@
+//! The form of an operation, and the page of its answer.
+
+use askama::Template;
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::Visit;
+use super::shown::{self, Field, is_secret};
+use crate::admin::{Description, Effect, Given, Method, Route};
+use crate::domain::secret::Secret;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::http::console::frame::{Frame, page};
+use crate::http::console::tree::{self, Link};
+use crate::http::operators::error::answer as status_of;
+use crate::http::operators::once;
+
+/// The field with the session's word.
+pub(in crate::http::console) const FORM_TOKEN: &str = "form_token";
+/// The field with the operator's token, once more.
+pub(in crate::http::console) const TOKEN: &str = "operator_token";
+/// The field by which a form makes one thing, however often it is sent.
+const ONCE: &str = "once";
+
+#[derive(Template)]
+#[template(path = "form.html")]
+struct FormPage {
+    frame: Frame,
+    path: String,
+    help: String,
+    inputs: Vec<Input>,
+    message: Option<String>,
+    once: String,
+    asks_token: bool,
+    is_danger: bool,
+}
+
+#[derive(Template)]
+#[template(path = "done.html")]
+struct DonePage {
+    frame: Frame,
+    fields: Vec<Field>,
+    has_secret: bool,
+    is_replayed: bool,
+}
+
+/// A field of a form.
+pub(super) struct Input {
+    /// Its name in the API.
+    pub(super) name: String,
+    label: String,
+    help: String,
+    value: String,
+    pub(super) choices: Vec<String>,
+    kind: InputKind,
+    is_required: bool,
+    /// Whether the way to the form gave it.
+    is_given: bool,
+}
+
+/// The form of a field.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum InputKind {
+    Line,
+    Text,
+    Number,
+    Flag,
+    List,
+}
+
+impl Input {
+    fn is_flag(&self) -> bool {
+        self.kind == InputKind::Flag
+    }
+
+    fn is_text(&self) -> bool {
+        matches!(self.kind, InputKind::Text | InputKind::List)
+    }
+}
+
+/// The names of fields that hold whole documents.
+const DOCUMENTS: [&str; 7] = [
+    "document",
+    "trust_policy",
+    "jwks",
+    "token",
+    "text",
+    "certificate",
+    "session_policy",
+];
+
+/// Returns the fields of an operation, in the order of its path and of its description.
+pub(super) fn inputs_of(route: &Route) -> Vec<Input> {
+    let described = (route.describe)();
+    let takes = json!(described.takes);
+    let required = takes.get("required").and_then(Value::as_array).cloned();
+    let required = required.unwrap_or_default();
+    let fields = takes.get("properties").and_then(Value::as_object);
+    let mut inputs: Vec<Input> = fields
+        .into_iter()
+        .flatten()
+        .map(|(name, schema)| Input {
+            label: String::new(),
+            help: text_of(schema, "description"),
+            value: text_of(schema, "default"),
+            choices: choices(schema, &described),
+            kind: kind(name, schema),
+            is_required: required.iter().any(|one| one == name),
+            is_given: false,
+            name: name.clone(),
+        })
+        .collect();
+    let place = |input: &Input| tree::fields_of(route.path).position(|name| name == input.name);
+    inputs.sort_by_key(|input| (place(input).is_none(), place(input), !input.is_required));
+    inputs
+}
+
+fn text_of(schema: &Value, name: &str) -> String {
+    let value = schema.get(name).and_then(Value::as_str);
+    value.unwrap_or_default().to_owned()
+}
+
+/// Returns the values that a field may have, where they are few.
+fn choices(schema: &Value, described: &Description) -> Vec<String> {
+    let named = reference(schema).and_then(|name| {
+        let found = described.schemas.iter().find(|(given, _)| given == name);
+        found.map(|(_, schema)| json!(schema))
+    });
+    let schema = named.as_ref().unwrap_or(schema);
+    let all = schema.get("enum").and_then(Value::as_array);
+    let texts = all.into_iter().flatten().filter_map(Value::as_str);
+    texts.map(str::to_owned).collect()
+}
+
+/// Returns the name of the schema that a field refers to: at once, or as one of null and it.
+fn reference(schema: &Value) -> Option<&str> {
+    let own = schema.get("$ref").and_then(Value::as_str);
+    let all = ["oneOf", "allOf", "anyOf"];
+    let of = |one: &&str| schema.get(*one).and_then(Value::as_array);
+    let nested = all
+        .iter()
+        .filter_map(of)
+        .flatten()
+        .find_map(|one| one.get("$ref").and_then(Value::as_str));
+    own.or(nested)?.rsplit('/').next()
+}
+
+fn kind(name: &str, schema: &Value) -> InputKind {
+    let has = |wanted: &str| match schema.get("type") {
+        Some(Value::String(one)) => one == wanted,
+        Some(Value::Array(all)) => all.iter().any(|one| one == wanted),
+        _ => false,
+    };
+    if has("boolean") {
+        InputKind::Flag
+    } else if has("integer") {
+        InputKind::Number
+    } else if has("array") {
+        InputKind::List
+    } else if DOCUMENTS.contains(&name) {
+        InputKind::Text
+    } else {
+        InputKind::Line
+    }
+}
+
+/// Tells whether an operation's answer holds a secret.
+fn makes_secret(route: &Route) -> bool {
+    let described = (route.describe)();
+    let answer = described
+        .schemas
+        .iter()
+        .find(|(name, _)| *name == described.answer);
+    let answer = answer.map(|(_, schema)| json!(schema));
+    let fields = answer.as_ref().and_then(|schema| schema.get("properties"));
+    fields
+        .and_then(Value::as_object)
+        .is_some_and(|fields| fields.keys().any(|name| is_secret(name)))
+}
+
+/// Shows the form of an operation, with what the query gives.
+///
+/// # Errors
+/// `Internal` for a page that can't be written.
+pub(in crate::http::console) fn show(visit: &Visit<'_>, route: &Route) -> Result<Response> {
+    let once = visit.service.base.request_id();
+    write(visit, route, &visit.query, None, once, StatusCode::OK)
+}
+
+fn write(
+    visit: &Visit<'_>,
+    route: &Route,
+    values: &[(String, String)],
+    message: Option<String>,
+    once: String,
+    status: StatusCode,
+) -> Result<Response> {
+    let language = visit.language;
+    let mut inputs = inputs_of(route);
+    for input in &mut inputs {
+        input.label = language.label(&input.name);
+        let given = |pairs: &[(String, String)]| {
+            let found = pairs.iter().find(|(name, _)| *name == input.name);
+            found.map(|(_, value)| value.clone())
+        };
+        input.is_given = given(&visit.query).is_some_and(|value| !value.is_empty());
+        if let Some(value) = given(values) {
+            input.value = value;
+        }
+    }
+    let help = text_of(&json!((route.describe)().takes), "description");
+    let mut frame = Frame::of(
+        visit.open,
+        language,
+        language.label(route.name()),
+        visit.here,
+    );
+    frame.above = above(visit, route);
+    page(
+        status,
+        &FormPage {
+            frame,
+            path: visit.here.to_owned(),
+            help,
+            inputs,
+            message,
+            once,
+            asks_token: makes_secret(route) && !visit.open.is_fresh,
+            is_danger: route.method == Method::Delete,
+        },
+    )
+}
+
+/// Returns the ways to the pages that the operation is about.
+fn above(visit: &Visit<'_>, route: &Route) -> Vec<Link> {
+    let value = |name: &str| {
+        let found = visit.query.iter().find(|(given, _)| given == name);
+        found.map_or("", |(_, value)| value.as_str())
+    };
+    let values: Vec<&str> = tree::fields_of(route.path).map(value).collect();
+    let mut links = super::list::above(visit, route, &values);
+    links.extend(tree::page_at(visit.language, route.path, &values));
+    links
+}
+
+/// Does an operation by the fields of its form, and shows its answer.
+///
+/// # Errors
+/// Those of the database; all else is shown in the form.
+pub(in crate::http::console) async fn act(
+    visit: &Visit<'_>,
+    route: &'static Route,
+    form: &[(String, String)],
+) -> Result<Response> {
+    let once = field(form, ONCE).unwrap_or_default().to_owned();
+    match done(visit, route, form, &once).await {
+        Ok(answer) => written(visit, route, &answer),
+        Err(error) if *error.kind() == ErrorKind::Internal => Err(error),
+        Err(error) => {
+            let (status, _) = status_of(error.kind());
+            write(
+                visit,
+                route,
+                form,
+                Some(error.message().to_owned()),
+                once,
+                status,
+            )
+        }
+    }
+}
+
+async fn done(
+    visit: &Visit<'_>,
+    route: &'static Route,
+    form: &[(String, String)],
+    once: &str,
+) -> Result<Value> {
+    let (access, context) = (&visit.service.access, &visit.record.context);
+    if makes_secret(route) && !visit.open.is_fresh {
+        let token = Secret::new(field(form, TOKEN).unwrap_or_default().trim());
+        access.renew_console(visit.open, &token, context).await?;
+    }
+    let given = Given {
+        body: body(route, form)?,
+        ..Given::default()
+    };
+    let caller = visit.open.to_caller()?;
+    if route.effect == Effect::Makes && !once.is_empty() {
+        return once::make(route, caller, given, once, visit.service, context).await;
+    }
+    let call = visit.service.call(&caller, context);
+    (route.run)(visit.service, &call, given).await
+}
+
+fn field<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let found = form.iter().find(|(given, _)| given == name);
+    found.map(|(_, value)| value.as_str())
+}
+
+/// Returns the fields of a form as a request's body has them. An empty one is left out.
+fn body(route: &Route, form: &[(String, String)]) -> Result<Map<String, Value>> {
+    let mut body = Map::new();
+    for input in inputs_of(route) {
+        let Some(text) = field(form, &input.name).filter(|text| !text.trim().is_empty()) else {
+            continue;
+        };
+        let value = match input.kind {
+            InputKind::Flag => Value::Bool(true),
+            InputKind::Number => match text.trim().parse::<i64>() {
+                Ok(number) => number.into(),
+                Err(_) => {
+                    return Err(Error::invalid_parameter(input.name, "it is a whole number"));
+                }
+            },
+            InputKind::List => {
+                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+                lines.collect()
+            }
+            // A browser sends each line's end as two signs.
+            InputKind::Text => text.replace("\r\n", "\n").into(),
+            InputKind::Line => text.trim().into(),
+        };
+        body.insert(input.name, value);
+    }
+    Ok(body)
+}
+
+fn written(visit: &Visit<'_>, route: &Route, answer: &Value) -> Result<Response> {
+    let language = visit.language;
+    let mut frame = Frame::of(
+        visit.open,
+        language,
+        language.label(route.name()),
+        visit.here,
+    );
+    frame.above = above(visit, route);
+    let fields = shown::fields(language, answer);
+    page(
+        StatusCode::OK,
+        &DonePage {
+            frame,
+            has_secret: fields.iter().any(|field| field.is_secret),
+            fields,
+            is_replayed: answer.get("replayed").is_some(),
+        },
+    )
+}

@@ -1,0 +1,177 @@
+//! The page of a list: its filter, its items, and what can be made in it.
+
+use askama::Template;
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::Value;
+
+use super::{Visit, shown};
+use crate::admin::Route;
+use crate::domain::Result;
+use crate::http::console::frame::{Frame, page};
+use crate::http::console::tree::{self, Link};
+use crate::http::operators::operations::Found;
+
+/// The items of a page.
+const ITEMS: &str = "50";
+
+#[derive(Template)]
+#[template(path = "list.html")]
+struct ListPage {
+    frame: Frame,
+    columns: Vec<Column>,
+    rows: Vec<Vec<Cell>>,
+    filters: Vec<Filter>,
+    actions: Vec<Link>,
+    next: Option<String>,
+}
+
+/// A column, and the way to the list in its order.
+struct Column {
+    label: String,
+    path: String,
+    /// `ascending`, `descending` or `none`, as pages say it to screen readers.
+    order: &'static str,
+}
+
+/// A value of an item, and the way to its page.
+struct Cell {
+    text: String,
+    path: Option<String>,
+}
+
+/// A field by which the list is narrowed.
+struct Filter {
+    name: String,
+    label: String,
+    value: String,
+    choices: Vec<String>,
+}
+
+/// Shows a list.
+///
+/// # Errors
+/// Those of the operation.
+pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> Result<Response> {
+    let (route, language) = (found.route, visit.language);
+    let mut pairs = found.fields.clone();
+    pairs.extend(asked(&visit.query));
+    if !pairs.iter().any(|(name, _)| name == "limit") {
+        pairs.push(("limit".to_owned(), ITEMS.to_owned()));
+    }
+    let answer = visit.read(route, pairs).await?;
+    let described = (route.describe)();
+    let values: Vec<&str> = found.fields.iter().map(|(_, value)| &**value).collect();
+    let item = tree::item_of(route.path);
+    let items = answer.get("items").and_then(Value::as_array);
+    let rows = items.into_iter().flatten().map(|one| {
+        let name = one.get(described.name_column).and_then(Value::as_str);
+        let cell = |column: &&str| Cell {
+            text: shown::text(language, one.get(*column).unwrap_or(&Value::Null)),
+            path: item
+                .zip(name)
+                .filter(|_| *column == described.name_column)
+                .map(|(item, name)| tree::filled(item.path, values.iter().copied().chain([name]))),
+        };
+        described.columns.iter().map(cell).collect()
+    });
+    let title = language.label(route.path.rsplit('/').next().unwrap_or_default());
+    let mut frame = Frame::of(visit.open, language, title, visit.here);
+    frame.above = above(visit, route, &values);
+    let next = answer.get("next").and_then(Value::as_str);
+    page(
+        StatusCode::OK,
+        &ListPage {
+            frame,
+            columns: columns(visit, described.columns),
+            rows: rows.collect(),
+            filters: filters(visit, found, described.columns),
+            actions: tree::actions_on_list(route.path)
+                .map(|action| link_to(visit, action, &values))
+                .collect(),
+            next: next.map(|next| with(visit, "after", next)),
+        },
+    )
+}
+
+/// Returns the part of a query that has values: a form sends its empty fields, too.
+fn asked(query: &[(String, String)]) -> impl Iterator<Item = (String, String)> {
+    query.iter().filter(|(_, value)| !value.is_empty()).cloned()
+}
+
+/// Returns the way to an operation's form.
+pub(super) fn link_to(visit: &Visit<'_>, action: &Route, values: &[&str]) -> Link {
+    Link {
+        text: visit.language.label(action.name()),
+        path: tree::form(action, values.iter().copied()),
+        is_here: false,
+    }
+}
+
+/// Returns the ways to the pages above: each part of the path that has a page.
+pub(super) fn above(visit: &Visit<'_>, route: &Route, values: &[&str]) -> Vec<Link> {
+    let mut links = Vec::new();
+    let mut pattern = route.path;
+    while let Some((parent, _)) = pattern.rsplit_once('/') {
+        if let Some(link) = tree::page_at(visit.language, parent, values) {
+            links.push(link);
+        }
+        pattern = parent;
+    }
+    links.reverse();
+    links
+}
+
+/// Returns the page's path with a field of the query changed.
+fn with(visit: &Visit<'_>, name: &str, value: &str) -> String {
+    let path = visit.here.split('?').next().unwrap_or_default();
+    let kept = asked(&visit.query).filter(|(given, _)| given != name && given != "after");
+    let pairs = kept.chain([(name.to_owned(), value.to_owned())]);
+    let query =
+        pairs.map(|(name, value)| format!("{}={}", tree::encoded(&name), tree::encoded(&value)));
+    format!("{path}?{}", query.collect::<Vec<_>>().join("&"))
+}
+
+fn columns(visit: &Visit<'_>, names: &[&str]) -> Vec<Column> {
+    let sorted = visit.query.iter().find(|(name, _)| name == "sort");
+    let sorted = sorted.map_or("", |(_, value)| value);
+    let column = |name: &&str| {
+        let (order, other) = if sorted == *name {
+            ("ascending", format!("-{name}"))
+        } else if sorted.strip_prefix('-') == Some(*name) {
+            ("descending", (*name).to_owned())
+        } else {
+            ("none", (*name).to_owned())
+        };
+        Column {
+            label: visit.language.label(name),
+            path: with(visit, "sort", &other),
+            order,
+        }
+    };
+    names.iter().map(column).collect()
+}
+
+/// Returns the fields by which the list is narrowed: its own, and its columns.
+fn filters(visit: &Visit<'_>, found: &Found, columns: &[&str]) -> Vec<Filter> {
+    let own = super::form::inputs_of(found.route);
+    let own = own
+        .into_iter()
+        .filter(|input| !found.fields.iter().any(|(name, _)| *name == input.name))
+        .map(|input| (input.name, input.choices));
+    let columns = columns.iter().map(|name| ((*name).to_owned(), Vec::new()));
+    let mut filters: Vec<Filter> = Vec::new();
+    for (name, choices) in own.chain(columns) {
+        if filters.iter().any(|filter| filter.name == name) {
+            continue;
+        }
+        let given = visit.query.iter().find(|(given, _)| *given == name);
+        filters.push(Filter {
+            label: visit.language.label(&name),
+            value: given.map(|(_, value)| value.clone()).unwrap_or_default(),
+            choices,
+            name,
+        });
+    }
+    filters
+}

@@ -1,0 +1,47 @@
+//! The pages, one file a kind.
+
+pub(super) mod form;
+pub(super) mod item;
+pub(super) mod list;
+pub(super) mod log_in;
+pub(super) mod overview;
+mod shown;
+
+use crate::admin::{Given, Route};
+use crate::domain::Result;
+use crate::http::request::Record;
+use crate::service::{OpenConsole, Service};
+use serde_json::Value;
+
+use super::words::Language;
+
+/// A request of an operator who is logged in.
+pub(super) struct Visit<'a> {
+    /// The use cases.
+    pub(super) service: &'a Service,
+    /// The facts of the request.
+    pub(super) record: &'a Record,
+    /// The session.
+    pub(super) open: &'a OpenConsole,
+    /// The language.
+    pub(super) language: Language,
+    /// The path and the query.
+    pub(super) here: &'a str,
+    /// The names and values of the query, decoded.
+    pub(super) query: Vec<(String, String)>,
+}
+
+impl Visit<'_> {
+    /// Reads by an operation.
+    ///
+    /// # Errors
+    /// Those of the operation.
+    pub(super) async fn read(&self, route: &Route, pairs: Vec<(String, String)>) -> Result<Value> {
+        let call = self.service.call(&self.open.caller, &self.record.context);
+        let given = Given {
+            pairs,
+            ..Given::default()
+        };
+        (route.run)(self.service, &call, given).await
+    }
+}
