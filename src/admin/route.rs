@@ -59,6 +59,10 @@ pub struct Description {
     pub takes: RefOr<Schema>,
     /// The names of the columns by which a list is filtered and sorted; nothing for an operation.
     pub columns: Option<&'static [&'static str]>,
+    /// The names of the columns by which a list is filtered and sorted.
+    pub columns: &'static [&'static str],
+    /// The column by which a list's item is taken; empty for what is no list.
+    pub name_column: &'static str,
     /// The name of the answer's schema.
     pub answer: String,
     /// The schemas by name: the answer's, and those that the others refer to.
@@ -299,6 +303,8 @@ fn describe<O: ToSchema, A: ToSchema>() -> Description {
     Description {
         takes: O::schema(),
         columns: None,
+        columns: &[],
+        name_column: "",
         answer: A::name().into_owned(),
         schemas,
     }
@@ -316,6 +322,8 @@ fn describe_list<L: Listing>() -> Description {
     Description {
         takes: L::schema(),
         columns: Some(L::COLUMNS),
+        columns: L::Item::COLUMNS,
+        name_column: L::Item::NAME_COLUMN,
         answer: name,
         schemas,
     }

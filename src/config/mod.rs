@@ -212,6 +212,7 @@ impl Settings {
                     .collect(),
             ),
             admin_public: self.admin_public,
+            admin_hosts: self.admin_hosts.clone(),
             public_url: self.public_url.clone(),
             ..http::Settings::default()
         }

@@ -45,11 +45,14 @@ settings! {
         /// The address of `/metrics`, and of `/healthz` and `/readyz` besides, such as
         /// `0.0.0.0:9480`, or a port on loopback. This listener authenticates nobody.
         metrics_listen: Option<Listen> = None;
-        /// The address of the [admin API](admin-api.md), such as `127.0.0.1:8481`, or a port on
-        /// loopback. Beyond loopback it needs `tls`, or a proxy in front that speaks TLS.
+        /// The address of the [admin API](admin-api.md) and the [console](console.md), such as
+        /// `127.0.0.1:8481`, or a port on loopback. Beyond loopback it needs `tls`, or a proxy in front that speaks TLS.
         admin_listen: Option<Listen> = None;
-        /// Serves the admin API at `listen`, too.
+        /// Serves the admin API and the console at `listen`, too.
         @reloads admin_public: bool = false;
+        /// The names of hosts, besides that of `public_url`, under which the console is served. An
+        /// address and `localhost` always are.
+        @reloads admin_hosts: Vec<String> = Vec::new();
         /// `required` refuses a request whose audit line finds the queue full; `best-effort` drops,
         /// counts and reports the line.
         audit: AuditMode = AuditMode::BestEffort;

@@ -10,6 +10,7 @@ use http::header;
 use super::Settings;
 use super::admin::Admin;
 use super::alibaba::Alibaba;
+use super::console::Console;
 use super::door::{BodyRule, Door, Envelope, Evidence, Incoming, Shared, Strength};
 use super::oauth::OAuth;
 use super::observe::metrics::DoorLabels;
@@ -149,7 +150,7 @@ macro_rules! doors {
     };
 }
 
-doors! { Tencent, Alibaba, Registry, OAuth, Admin, Plain }
+doors! { Tencent, Alibaba, Registry, OAuth, Admin, Console, Plain }
 
 impl AnyDoor {
     /// The door of a request of which nothing is known.

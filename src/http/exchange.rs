@@ -37,7 +37,7 @@ impl Exchange {
         let choice = doors::choose(head);
         let is_signed_once = choice.check_signed_once();
         let is_served = match choice.door {
-            AnyDoor::Admin(_) => self.has_operators,
+            AnyDoor::Admin(_) | AnyDoor::Console(_) => self.has_operators,
             AnyDoor::Plain(_) => true,
             _ => self.has_clients,
         };

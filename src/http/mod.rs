@@ -9,6 +9,7 @@
 
 pub mod admin;
 pub mod alibaba;
+mod console;
 mod door;
 mod doors;
 mod exchange;
@@ -16,6 +17,7 @@ mod front;
 mod mock;
 mod oauth;
 mod observe;
+mod operators;
 mod plain;
 pub mod registry;
 mod request;
@@ -83,6 +85,8 @@ pub struct Settings {
     pub cors: Cors,
     /// Whether the admin API is served at the listener of clients, too.
     pub admin_public: bool,
+    /// The names, besides that of `public_url`, under which the console is served.
+    pub admin_hosts: Vec<String>,
     /// Where clients reach this service, such as `http://localhost:8480`, without a slash at the
     /// end.
     pub public_url: String,
@@ -102,6 +106,7 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             cors: Cors::default(),
             admin_public: false,
+            admin_hosts: Vec::new(),
             public_url: "http://localhost:8480".to_owned(),
             documentation: "see README.md and docs/ of transire".to_owned(),
         }

@@ -36,10 +36,10 @@ use self::ledger::Ledger;
 use self::limits::Limits;
 use self::memory::Memory;
 
-pub use self::access::{Access, NewConsole, OpenConsole};
 pub use self::access::caller::Caller;
 pub use self::access::once::content_hash;
 pub use self::access::presented::{Accepted, LogIn};
+pub use self::access::{Access, NewConsole, OpenConsole};
 pub use self::adjustable::{KeySchedule, Signatures};
 pub use self::call::Call;
 pub use self::credentials::Credentials;

@@ -106,9 +106,8 @@ pub(super) fn judge(
 ) -> Result<Administrator, RefusalCause> {
     let found = operators.get(id);
     let older = found.and_then(|operator| operator.older_token.as_ref());
-    let is = |expected: Option<&[u8; 32]>| -> bool {
-        hash.ct_eq(expected.unwrap_or(&[0; 32])).into()
-    };
+    let is =
+        |expected: Option<&[u8; 32]>| -> bool { hash.ct_eq(expected.unwrap_or(&[0; 32])).into() };
     let is_present = is(found.map(|operator| &operator.token_hash));
     let is_older = is(older.map(|older| &older.hash));
     let operator: &Operator = found.ok_or(RefusalCause::UnknownOperator)?;

@@ -435,10 +435,9 @@ fn secret_length(payload: usize) -> usize {
 fn holds_grant(kind: SecretKind) -> bool {
     match kind {
         SecretKind::Temporary | SecretKind::Refresh => true,
-        SecretKind::LongTerm
-        | SecretKind::Session
-        | SecretKind::Operator
-        | SecretKind::Console => false,
+        SecretKind::LongTerm | SecretKind::Session | SecretKind::Operator | SecretKind::Console => {
+            false
+        }
     }
 }
 

@@ -55,7 +55,7 @@ rooms! {
         arc_swap aws_lc_rs hex quick_cache serde serde_json subtle tokio tracing zeroize
     ];
     http, Free: rooms [admin domain service sign version] crates [
-        arc_swap axum base64 bytes form_urlencoded http http_body_util percent_encoding serde
+        arc_swap askama axum base64 bytes form_urlencoded http http_body_util percent_encoding serde
         serde_json tokio tracing utoipa
     ];
     views, Pure: rooms [domain service] crates [serde serde_json utoipa];
@@ -127,11 +127,13 @@ parts! {
     http [front]: [door doors exchange mock observe request];
     http [exchange]: [door doors request];
     http [mock]: [request];
-    http [doors]: [admin alibaba door oauth observe plain registry request tencent];
+    http [doors]: [admin alibaba console door oauth observe plain registry request tencent];
     http [door]: [request];
     http [request]: [];
     http [observe]: [request];
-    http [admin tencent alibaba registry oauth plain]: [door request];
+    http [tencent alibaba registry oauth plain]: [door request];
+    http [admin console]: [door operators request];
+    http [operators]: [request];
 
     // In `service`.
     service [request]: [];

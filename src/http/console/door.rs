@@ -1,0 +1,281 @@
+//! Recognises requests for the console, proves their sessions, and answers with pages.
+
+use axum::response::Response;
+use http::{HeaderValue, Method, header};
+
+use super::envelope::Envelope;
+use super::pages::{Visit, form, item, list, log_in, overview};
+use super::words::Language;
+use super::{assets, cookie, protection, tree};
+use crate::domain::secret::Secret;
+use crate::domain::{Error, ErrorKind, Noun, Result};
+use crate::http::Settings;
+use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
+use crate::http::operators::operations::{self, Found, OPERATIONS, Search};
+use crate::http::request::respond::add_request_id;
+use crate::http::request::{Head, OperationRow, Record};
+use crate::service::{AuditAction, OpenConsole, Service};
+
+/// The path to which the form of a log-in goes.
+const LOG_IN: &str = "/console/log-in";
+const LOG_OUT: &str = "/console/log-out";
+/// The path to which the choice of the language goes.
+const LANGUAGE: &str = "/console/language";
+/// The beginning of the paths of forms.
+const FORMS: &str = "/console/do/";
+
+/// The name in the audit of a request that was refused before its operation was known.
+const UNKNOWN: &str = "console:request";
+
+/// The door of the console.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Console {
+    envelope: Envelope,
+}
+
+impl Door for Console {
+    const NAME: &'static str = "console";
+    const OPERATIONS: &'static [OperationRow] = OPERATIONS;
+    const UNNAMED_ACTION: &'static str = "console";
+
+    type Envelope = Envelope;
+
+    fn claims(head: &Head<'_>) -> Option<(Evidence, Self)> {
+        let rest = head.path().strip_prefix(tree::BASE)?;
+        let envelope = Envelope::of(head);
+        let is_below = rest.is_empty() || rest.starts_with('/');
+        is_below.then_some((Evidence::unsigned(Strength::Path), Self { envelope }))
+    }
+
+    fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    async fn answer_at_once(
+        &self,
+        head: &Head<'_>,
+        _shared: &Shared<'_>,
+    ) -> Result<Option<Response>> {
+        Ok(assets::find(head.path()).filter(|_| head.parts.method == Method::GET))
+    }
+
+    fn body_rule(&self, head: &Head<'_>, settings: &Settings) -> BodyRule {
+        let is_strangers = matches!(head.path(), LOG_IN | LANGUAGE);
+        match (&head.parts.method, is_strangers) {
+            (&Method::GET, _) => BodyRule::Unread,
+            (_, true) => BodyRule::Unsigned,
+            (_, false) => BodyRule::Proved {
+                limit: settings.max_body_bytes,
+            },
+        }
+    }
+
+    /// A stranger is refused before its body is read.
+    async fn prove(&self, head: &Head<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<()> {
+        session(head, shared, record).await.map(drop)
+    }
+
+    async fn answer(
+        &self,
+        request: Incoming<'_>,
+        shared: &Shared<'_>,
+        record: &mut Record,
+    ) -> Result<Response> {
+        let parts = request.head.parts;
+        protection::check_transport(&record.context)?;
+        protection::check_host(&request.head, shared.settings)?;
+        match parts.method {
+            Method::GET => self.show(&request, shared, record).await,
+            Method::POST => {
+                protection::check_origin(&parts.headers)?;
+                self.act(&request, shared, record).await
+            }
+            _ => Err(Error::unsupported(
+                "A page is read by GET, and a form is sent by POST.",
+            )),
+        }
+    }
+
+    fn audited_action(&self, _: &Head<'_>, record: &Record) -> Option<AuditAction> {
+        let operation = record.operation.map(|operation| operation.counted_as);
+        Some(AuditAction::Operation(operation.unwrap_or(UNKNOWN)))
+    }
+
+    fn complete(&self, _: &Head<'_>, _: &Shared<'_>, record: &Record, response: &mut Response) {
+        protection::add_headers(response);
+        add_request_id(response, record);
+    }
+}
+
+impl Console {
+    /// Shows a page. Without a session it is the log-in, whatever was asked for.
+    async fn show(
+        &self,
+        request: &Incoming<'_>,
+        shared: &Shared<'_>,
+        record: &mut Record,
+    ) -> Result<Response> {
+        let (parts, head) = (request.head.parts, &request.head);
+        let language = Language::of(&parts.headers);
+        if cookie::session(&parts.headers, &record.context).is_none() || head.path() == LOG_IN {
+            return Ok(log_in::page_for(language, None, &record.context.request_id));
+        }
+        let open = session(head, shared, record).await?;
+        let (path, query) = (head.path(), parts.uri.query().unwrap_or_default());
+        let here = parts
+            .uri
+            .path_and_query()
+            .map_or(path, |both| both.as_str());
+        let found = found(path)?;
+        record.operation = found.operation();
+        let visit = Visit {
+            service: shared.service,
+            record,
+            open: &open,
+            language,
+            here,
+            query: pairs(query.as_bytes()),
+        };
+        match found {
+            Place::Overview => overview::show(&visit).await,
+            Place::Form(route, _) => form::show(&visit, route),
+            Place::Page(found) if tree::is_list(found.route) => list::show(&visit, &found).await,
+            Place::Page(found) => item::show(&visit, &found).await,
+        }
+    }
+
+    /// Does what a form says.
+    async fn act(
+        &self,
+        request: &Incoming<'_>,
+        shared: &Shared<'_>,
+        record: &mut Record,
+    ) -> Result<Response> {
+        let (parts, head) = (request.head.parts, &request.head);
+        let form = pairs(request.body);
+        let value = |name: &str| {
+            let found = form.iter().find(|(given, _)| given == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        match head.path() {
+            LOG_IN => {
+                let token = Secret::new(value(form::TOKEN).unwrap_or_default().trim());
+                return log_in(&token, shared.service, record).await;
+            }
+            LANGUAGE => return choose_language(value("language").unwrap_or_default()),
+            _ => {}
+        }
+        let open = session(head, shared, record).await?;
+        protection::check_form(value(form::FORM_TOKEN), &open.form_token)?;
+        if head.path() == LOG_OUT {
+            let access = &shared.service.access;
+            access.close_console(&open, &record.context).await?;
+            return with_cookie(cookie::gone(&record.context)?);
+        }
+        let Place::Form(route, row) = found(head.path())? else {
+            return Err(Error::unsupported("Nothing is sent to this page."));
+        };
+        record.operation = Some(row);
+        let visit = Visit {
+            service: shared.service,
+            record,
+            open: &open,
+            language: Language::of(&parts.headers),
+            here: parts
+                .uri
+                .path_and_query()
+                .map_or(head.path(), |both| both.as_str()),
+            query: pairs(parts.uri.query().unwrap_or_default().as_bytes()),
+        };
+        form::act(&visit, route, &form).await
+    }
+}
+
+/// The page that a path names.
+enum Place {
+    Overview,
+    Form(&'static crate::admin::Route, &'static OperationRow),
+    Page(Found),
+}
+
+impl Place {
+    fn operation(&self) -> Option<&'static OperationRow> {
+        match self {
+            Self::Overview => None,
+            Self::Form(_, row) => Some(row),
+            Self::Page(found) => Some(found.row),
+        }
+    }
+}
+
+fn found(path: &str) -> Result<Place> {
+    let gone = || Error::not_found(Noun::Setting, "at this path; the overview is at /console");
+    if let Some(name) = path.strip_prefix(FORMS) {
+        let (route, row) = operations::named(name).ok_or_else(gone)?;
+        return Ok(Place::Form(route, row));
+    }
+    let below = path.strip_prefix(tree::BASE).unwrap_or(path);
+    if matches!(below, "" | "/") {
+        return Ok(Place::Overview);
+    }
+    match operations::find(&Method::GET, below)? {
+        Search::Found(found) => Ok(Place::Page(found)),
+        Search::OtherMethods(_) | Search::Nothing => Err(gone()),
+    }
+}
+
+/// Proves the session of a request.
+async fn session(head: &Head<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<OpenConsole> {
+    protection::check_transport(&record.context)?;
+    protection::check_host(head, shared.settings)?;
+    let Some(secret) = cookie::session(&head.parts.headers, &record.context) else {
+        return Err(Error::new(
+            ErrorKind::BadCredentials,
+            "Log in to send this form.",
+        ));
+    };
+    let access = &shared.service.access;
+    let open = access.console_session(&secret, record.settle()).await?;
+    record.note_caller(&open.caller);
+    Ok(open)
+}
+
+/// Logs an operator in, and leads to the overview.
+async fn log_in(token: &Secret, service: &Service, record: &mut Record) -> Result<Response> {
+    let access = &service.access;
+    match access.open_console(token, record.settle()).await {
+        Ok((caller, new)) => {
+            record.note_caller(&caller);
+            with_cookie(cookie::of_session(&new, &record.context)?)
+        }
+        Err(error) => {
+            record.claim = Some(Box::new(access.claim_of_operator(token)));
+            Err(error)
+        }
+    }
+}
+
+/// Leads to the overview, and sets a cookie.
+fn with_cookie(cookie: HeaderValue) -> Result<Response> {
+    let mut answer = protection::see(tree::BASE)?;
+    answer.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(answer)
+}
+
+/// Keeps the chosen language for a year.
+fn choose_language(code: &str) -> Result<Response> {
+    let chosen = Language::named(code).code();
+    let name = cookie::LANGUAGE;
+    let cookie = format!("{name}={chosen}; Path=/console; Max-Age=31536000; SameSite=Strict");
+    with_cookie(HeaderValue::from_str(&cookie).map_err(Error::internal)?)
+}
+
+/// The most fields of a form or a query; the widest operation has some twenty.
+const MAX_PAIRS: usize = 100;
+
+fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(encoded)
+        .take(MAX_PAIRS)
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect()
+}

@@ -1,0 +1,71 @@
+//! Errors as pages.
+
+use askama::Template;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+
+use super::frame::{Frame, page};
+use super::pages::log_in;
+use super::words::Language;
+use crate::domain::{Error, ErrorKind};
+use crate::http::door;
+use crate::http::operators::error::answer;
+use crate::http::request::Head;
+use crate::http::request::respond::{TEXT, response};
+
+/// Pages, in the language of the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Envelope {
+    language: Language,
+}
+
+impl Envelope {
+    /// Returns the shape of a request's answer.
+    pub(super) fn of(head: &Head<'_>) -> Self {
+        Self {
+            language: Language::of(&head.parts.headers),
+        }
+    }
+}
+
+/// The page of an error.
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    frame: Frame,
+    message: &'a str,
+    request_id: &'a str,
+}
+
+impl door::Envelope for Envelope {
+    fn refuse(&self, error: &Error, request_id: &str) -> Response {
+        let language = self.language;
+        if *error.kind() == ErrorKind::BadCredentials {
+            return log_in::page_for(language, Some(error.message()), request_id);
+        }
+        let (status, retry_after) = answer(error.kind());
+        let title = language.words().trouble.to_owned();
+        let message = match error.kind() {
+            // The operator's part of it is in the log.
+            ErrorKind::Misconfigured | ErrorKind::Internal => "An internal error has occurred.",
+            _ => error.message(),
+        };
+        let written = page(
+            status,
+            &ErrorPage {
+                frame: Frame::of_stranger(language, title),
+                message,
+                request_id,
+            },
+        );
+        let mut refused = written.unwrap_or_else(|_| {
+            let text = format!("{message}\nrequest id: {request_id}\n");
+            response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, text)
+        });
+        if let Some(seconds) = retry_after {
+            let headers = refused.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        refused
+    }
+}
