@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from authority import Authority
+from browser import Browser
 from disk import ForgetfulDisk
 from client import Client, Liar
 from issuer import Issuer, create_builder
@@ -42,6 +43,7 @@ _NEEDED = {
     "TRANSIRE_TEST_PULP",
     "TRANSIRE_TEST_SCHEMATHESIS",
     "TRANSIRE_TEST_BARE_ROOT",
+    "TRANSIRE_TEST_CHROMIUM",
     "TRANSIRE_TEST_NODE",
     "TRANSIRE_TEST_NODE_MODULES",
     "TRANSIRE_TEST_RUNC",
@@ -249,3 +251,13 @@ def liar() -> Iterator[Liar]:
     liar = Liar()
     yield liar
     liar.server.stop()
+
+
+@pytest.fixture
+def console(new_transire: Callable[..., Transire]) -> Iterator[Browser]:
+    """A browser at the console of a service, whose first page nobody has opened."""
+    transire = new_transire(settings={"TRANSIRE_ADMIN_LISTEN": "0"})
+    transire.start()
+    browser = Browser(f"http://{transire.admin}", transire)
+    yield browser
+    browser.stop()
