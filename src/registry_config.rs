@@ -39,7 +39,7 @@ pub struct RegistryConfig<'a> {
 pub enum Storage<'a> {
     /// In `storage` beside the configuration.
     Beside,
-    /// In this folder.
+    /// In this folder, by its absolute path.
     Folder(&'a Path),
     /// In memory, which CNCF Distribution alone can do; others keep them beside the configuration.
     Memory,
@@ -77,33 +77,41 @@ pub enum Overwrite {
     Replace,
 }
 
-/// Makes the files of a registry for a directory, and writes nothing.
+/// Returns the absolute path of a directory on this machine, without symbolic links where it is
+/// there.
+///
+/// # Errors
+/// `Misconfigured` for a path that can't be made absolute.
+pub fn absolute(path: &Path) -> Result<PathBuf> {
+    let found = path.canonicalize().or_else(|_| std::path::absolute(path));
+    found.map_err(|error| {
+        Error::misconfigured(format!(
+            "{} can't be made absolute: {error}",
+            path.display()
+        ))
+    })
+}
+
+/// Makes the files of a registry for a directory of this machine, and writes nothing.
+///
+/// # Errors
+/// `Misconfigured` for a path that can't be made absolute, and those of [`files_in`].
+pub fn files_for(config: &RegistryConfig<'_>, directory: &Path) -> Result<RegistryFiles> {
+    files_in(config, &absolute(directory)?)
+}
+
+/// Makes the files of a registry for a directory of its machine, by its absolute path, and writes
+/// nothing.
 ///
 /// A registry starts with them as they are: paths are absolute, and deletion is enabled.
 ///
 /// # Errors
-/// `Misconfigured` for paths that can't be made absolute or aren't UTF-8, `InvalidParameter` for an
-/// address to listen at.
-pub fn files_for(config: &RegistryConfig<'_>, directory: &Path) -> Result<RegistryFiles> {
-    let absolute = |path: &Path| {
-        let found = path.canonicalize().or_else(|_| std::path::absolute(path));
-        found.map_err(|error| {
-            Error::misconfigured(format!(
-                "{} can't be made absolute: {error}",
-                path.display()
-            ))
-        })
-    };
-    let directory = absolute(directory)?;
+/// `Misconfigured` for paths that aren't UTF-8, `InvalidParameter` for an address to listen at.
+pub fn files_in(config: &RegistryConfig<'_>, directory: &Path) -> Result<RegistryFiles> {
     let beside = directory.join("storage");
     let storage = match config.storage {
         Storage::Beside => Some(beside.clone()),
-        Storage::Folder(path) => Some(std::path::absolute(path).map_err(|error| {
-            Error::misconfigured(format!(
-                "{} can't be made absolute: {error}",
-                path.display()
-            ))
-        })?),
+        Storage::Folder(path) => Some(path.to_owned()),
         Storage::Memory => None,
     };
     let (config_name, trusted_name) = match config.kind {
@@ -174,7 +182,11 @@ pub fn write(files: &[&RegistryFile], overwrite: Overwrite) -> Result<()> {
     Ok(())
 }
 
-fn utf8(path: &Path) -> Result<&str> {
+/// Returns a path as text.
+///
+/// # Errors
+/// `Misconfigured` for one that isn't UTF-8.
+pub fn utf8(path: &Path) -> Result<&str> {
     path.to_str()
         .ok_or_else(|| Error::misconfigured(format!("the path {} is not UTF-8", path.display())))
 }

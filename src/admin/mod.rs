@@ -39,31 +39,60 @@ mod text;
 mod users;
 mod window;
 
-pub use self::access_keys::{CreateAccessKey, DeleteAccessKey, DisableAccessKey, EnableAccessKey, ListAccessKeys, ShowAccessKey};
+pub use self::access_keys::{
+    CreateAccessKey, DeleteAccessKey, DisableAccessKey, EnableAccessKey, ListAccessKeys,
+    ShowAccessKey,
+};
 pub use self::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
-pub use self::allow_lists::{AddAllowEntry, DisableAllowList, EnableAllowList, ListAllowEntries, RemoveAllowEntry};
+pub use self::allow_lists::{
+    AddAllowEntry, DisableAllowList, EnableAllowList, ListAllowEntries, RemoveAllowEntry,
+};
 pub use self::audit::{AuditNews, FollowAudit, ListAudit};
 pub use self::audit_words::{ClientAddress, Outcome, When};
 pub use self::changed_instance::UpdateInstance;
-pub use self::credentials::{DeleteCredential, DeletePassword, DisableCredential, EnableCredential, ListCredentials, ListPasswords, ShowCredential};
+pub use self::credentials::{
+    DeleteCredential, DeletePassword, DisableCredential, EnableCredential, ListCredentials,
+    ListPasswords, ShowCredential,
+};
 pub use self::explanations::{Explain, ExplainRequest, ListRightHolders, ListRights, ResourceName};
 pub use self::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
 pub use self::imports::{ImportDockerAuth, ImportHtpasswd, Imported};
 pub use self::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
-pub use self::keys::{ActivateCa, ActivateInstanceKey, CancelCa, CancelInstanceKey, ImportCa, ImportLeaf, ListKeys, ListSigningRequests, RetireCa, RotateCa, RotateInstanceKey, RotateSealingKey, RotateSigningKey, ShowKey};
+pub use self::keys::{
+    ActivateCa, ActivateInstanceKey, CancelCa, CancelInstanceKey, ImportCa, ImportLeaf, ListKeys,
+    ListSigningRequests, RetireCa, RotateCa, RotateInstanceKey, RotateSealingKey, RotateSigningKey,
+    ShowKey,
+};
 pub use self::listing::{Listing, MAX_ITEMS, Page, Selection};
 pub use self::method::Method;
-pub use self::namespaces::{CreateNamespace, DeleteNamespace, ListNamespaces, SetUnrecordedNamespaces, ShowNamespace};
+pub use self::namespaces::{
+    CreateNamespace, DeleteNamespace, ListNamespaces, SetUnrecordedNamespaces, ShowNamespace,
+};
 pub use self::operation::{Effect, MAX_DOCUMENT_BYTES, Operation};
-pub use self::operators::{CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators, OperatorRoleName, RotateOperator, ShowOperator};
-pub use self::policies::{AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy};
+pub use self::operators::{
+    CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators,
+    OperatorRoleName, RotateOperator, ShowOperator,
+};
+pub use self::policies::{
+    AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
+};
 pub use self::problem::{Failure, PROBLEM_TYPE, Problem};
 pub use self::registry_config::{ShowRegistryConfig, TrustedKey, USUAL_LISTEN, realm};
-pub use self::repositories::{CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository};
+pub use self::repositories::{
+    CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
+};
 pub use self::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 pub use self::route::{Description, Given, Route};
-pub use self::service_accounts::{DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker, ShowServiceAccount};
+pub use self::service_accounts::{
+    DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker,
+    ShowServiceAccount,
+};
 pub use self::state::{AppliedState, ApplyState, ExportState, ExportedState};
 pub use self::status::ShowStatus;
-pub use self::text::{AccessKeyIdText, AccessKeyText, AccountText, ActionText, AddressText, AlgorithmText, CidrText, CredentialText, Grant, GrantOrDefault, InstanceText, KidText, KindText, OnOff, OpenClosed, OrDefault, PrincipalText, RequestText, ResourceText, SecretText, SpecificationText, Text, TimeText, UnrecordedText, WhenText, credential_id};
+pub use self::text::{
+    AccessKeyIdText, AccessKeyText, AccountText, ActionText, AddressText, AlgorithmText, CidrText,
+    CredentialText, Grant, GrantOrDefault, InstanceText, KidText, KindText, OnOff, OpenClosed,
+    OrDefault, PrincipalText, RequestText, ResourceText, SecretText, SpecificationText, Text,
+    TimeText, UnrecordedText, WhenText, credential_id,
+};
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::error::WebIdentityFault;
 use super::operation::MAX_DOCUMENT_BYTES;
+use crate::domain::error::WebIdentityFault;
 use crate::domain::{Error, ErrorKind, Noun};
 
 /// The media type of problem details.

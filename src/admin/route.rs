@@ -15,6 +15,7 @@ use super::method::Method;
 use super::operation::{Effect, Operation};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::{Call, Service};
+use crate::views::View;
 
 /// The items of a page whose request names no limit.
 const DEFAULT_ITEMS: usize = 100;
@@ -59,8 +60,8 @@ pub struct Description {
     pub takes: RefOr<Schema>,
     /// The names of the columns by which a list is filtered and sorted; nothing for an operation.
     pub columns: Option<&'static [&'static str]>,
-    /// The names of the columns by which a list is filtered and sorted.
-    pub columns: &'static [&'static str],
+    /// The names of the columns that a list's items have; empty for an operation.
+    pub item_columns: &'static [&'static str],
     /// The column by which a list's item is taken; empty for what is no list.
     pub name_column: &'static str,
     /// The name of the answer's schema.
@@ -303,7 +304,7 @@ fn describe<O: ToSchema, A: ToSchema>() -> Description {
     Description {
         takes: O::schema(),
         columns: None,
-        columns: &[],
+        item_columns: &[],
         name_column: "",
         answer: A::name().into_owned(),
         schemas,
@@ -322,7 +323,7 @@ fn describe_list<L: Listing>() -> Description {
     Description {
         takes: L::schema(),
         columns: Some(L::COLUMNS),
-        columns: L::Item::COLUMNS,
+        item_columns: L::Item::COLUMNS,
         name_column: L::Item::NAME_COLUMN,
         answer: name,
         schemas,

@@ -1,24 +1,48 @@
 //! The table of all operations, by the nouns that they are about.
 
-use super::access_keys::{CreateAccessKey, DeleteAccessKey, DisableAccessKey, EnableAccessKey, ListAccessKeys, ShowAccessKey};
+use super::access_keys::{
+    CreateAccessKey, DeleteAccessKey, DisableAccessKey, EnableAccessKey, ListAccessKeys,
+    ShowAccessKey,
+};
 use super::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
-use super::allow_lists::{AddAllowEntry, DisableAllowList, EnableAllowList, ListAllowEntries, RemoveAllowEntry};
+use super::allow_lists::{
+    AddAllowEntry, DisableAllowList, EnableAllowList, ListAllowEntries, RemoveAllowEntry,
+};
 use super::audit::{FollowAudit, ListAudit};
 use super::changed_instance::UpdateInstance;
-use super::credentials::{DeleteCredential, DeletePassword, DisableCredential, EnableCredential, ListCredentials, ListPasswords, ShowCredential};
+use super::credentials::{
+    DeleteCredential, DeletePassword, DisableCredential, EnableCredential, ListCredentials,
+    ListPasswords, ShowCredential,
+};
 use super::explanations::{Explain, ExplainRequest, ListRightHolders, ListRights};
 use super::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
 use super::imports::{ImportDockerAuth, ImportHtpasswd};
 use super::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
-use super::keys::{ActivateCa, ActivateInstanceKey, CancelCa, CancelInstanceKey, ImportCa, ImportLeaf, ListKeys, ListSigningRequests, RetireCa, RotateCa, RotateInstanceKey, RotateSealingKey, RotateSigningKey, ShowKey};
-use super::namespaces::{CreateNamespace, DeleteNamespace, ListNamespaces, SetUnrecordedNamespaces, ShowNamespace};
-use super::operators::{CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators, RotateOperator, ShowOperator};
-use super::policies::{AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy};
+use super::keys::{
+    ActivateCa, ActivateInstanceKey, CancelCa, CancelInstanceKey, ImportCa, ImportLeaf, ListKeys,
+    ListSigningRequests, RetireCa, RotateCa, RotateInstanceKey, RotateSealingKey, RotateSigningKey,
+    ShowKey,
+};
+use super::namespaces::{
+    CreateNamespace, DeleteNamespace, ListNamespaces, SetUnrecordedNamespaces, ShowNamespace,
+};
+use super::operators::{
+    CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators, RotateOperator,
+    ShowOperator,
+};
+use super::policies::{
+    AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
+};
 use super::registry_config::ShowRegistryConfig;
-use super::repositories::{CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository};
+use super::repositories::{
+    CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
+};
 use super::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 use super::route::Route;
-use super::service_accounts::{DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker, ShowServiceAccount};
+use super::service_accounts::{
+    DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker,
+    ShowServiceAccount,
+};
 use super::state::{ApplyState, ExportState};
 use super::status::ShowStatus;
 use super::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

@@ -3,9 +3,8 @@
 use std::io::{Read, stdin};
 use std::path::Path;
 
-use crate::admin::SecretText;
 use crate::admin;
-use crate::domain::access_key;
+use crate::admin::SecretText;
 use crate::domain::credential::CredentialId;
 use crate::domain::seconds::Seconds;
 use crate::domain::secret::Secret;

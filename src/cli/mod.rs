@@ -408,10 +408,10 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::Import(command) => return import::run(session, command).await,
         Command::Keys(command) => keys::run(session, command).await,
         Command::Audit(command) => audit::run(session, command).await,
-        Command::RegistryConfig(command) => registry_config::run(session.data()?, command).await,
         Command::Status => session.show(ShowStatus {}).await,
         Command::Apply(command) => return declare::apply(session, &command).await,
         Command::Export(command) => declare::export(session, &command).await,
+        Command::RegistryConfig(command) => registry_config::run(session, command).await,
         Command::Serve { .. }
         | Command::Health(_)
         | Command::Doctor

@@ -78,11 +78,15 @@ pub use self::allow_list::{AllowEntry, AllowListState, ChangedAllowEntry};
 pub use self::audit::AuditEvent;
 pub use self::check::Check;
 pub use self::credential::{Credential, CredentialState};
-pub use self::explained::{Decision, Explained, ExplainedRequest, HeldRight, HeldRights, RightHolder, RightHolders, Step};
+pub use self::explained::{
+    Decision, Explained, ExplainedRequest, HeldRight, HeldRights, RightHolder, RightHolders, Step,
+};
 pub use self::fixed_password::{DeletedPassword, FixedPassword};
 pub use self::group::{Group, Member, NewGroup};
 pub use self::import_line::ImportLine;
-pub use self::instance::{ChangedInstance, DeletedInstance, Instance, NewInstance, allow_list_state};
+pub use self::instance::{
+    ChangedInstance, DeletedInstance, Instance, NewInstance, allow_list_state,
+};
 pub use self::key::{CaStep, ImportedLeaf, Key, KeyStep, RotatedKey, SigningRequest};
 pub use self::namespace::{Namespace, UnrecordedNamespaces};
 pub use self::oidc_provider::OidcProvider;

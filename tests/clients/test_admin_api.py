@@ -442,6 +442,29 @@ def test_a_service_account_is_shown_and_stopped(operators: Operators) -> None:
     assert (status, refused["kind"], refused["parameter"]) == (400, "missing-parameter", "made_by")
 
 
+def test_a_registrys_files_are_answered_for_its_machine(operators: Operators, tmp_path: Path) -> None:
+    token_file = operators.token_file("alice", "admin")
+    token, auditor = token_file.read_text(), operators.token("bob", "auditor")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    new = {"account": "100000000001", "name": "demo", "service": "zot.example.com", "kind": "zot"}
+    instance = operators.ask("POST", "/admin/v1/instances", token, new)[2]["tcr_id"]
+    files = f"/admin/v1/instances/{instance}/registry-config?kind=zot&directory="
+    status, _, shown = operators.ask("GET", f"{files}/etc/zot&storage=/srv/images", auditor)
+    assert (status, shown["config"]["path"], shown["trusted"]["path"]) == (200, "/etc/zot/config.json", "/etc/zot/key.pem")
+    config = json.loads(shown["config"]["text"])
+    assert (config["storage"]["rootDirectory"], config["http"]["auth"]["bearer"]["cert"]) == ("/srv/images", "/etc/zot/key.pem")
+    for path, parameter in [("etc", "directory"), ("/etc/zot&storage=images", "storage"), ("/etc/zot&realm=nonsense", "realm")]:
+        status, _, refused = operators.ask("GET", files + path, token)
+        assert (status, refused["parameter"]) == (400, parameter)
+    command = ["registry-config", "--instance", instance, "--kind", "zot", "--out", "out", "--output", "json"]
+    at = ["--server", operators.at, "--token-file", token_file]
+    written = subprocess.run([operators.transire.binary, *at, *command], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert json.loads(written.stdout)["key"] == str(tmp_path / "out" / "key.pem")
+    assert (tmp_path / "out" / "key.pem").read_text() == shown["trusted"]["text"]
+    again = subprocess.run([operators.transire.binary, *at, *command, "--listen", "127.0.0.1:5001"], capture_output=True, text=True, cwd=tmp_path)
+    assert (again.returncode, again.stdout) == (1, "") and "--force" in again.stderr
+
+
 COMMANDS_IN_BOTH_WAYS = [
     ["operator", "list"],
     ["operator", "list", "--filter", "role=auditor"],
@@ -581,6 +604,13 @@ COMMANDS_IN_BOTH_WAYS = [
     ["service-account", "disable", "--instance", "INSTANCE", "--name", "robot"],
     ["service-account", "enable", "--instance", "INSTANCE", "--name", "tcr$robot"],
     ["service-account", "enable", "--instance", "INSTANCE", "--name", "nobody"],
+    ["registry-config", "--instance", "INSTANCE", "--kind", "distribution", "--out", "-"],
+    ["registry-config", "--instance", "INSTANCE", "--kind", "distribution", "--out", "-", "--bundle-only"],
+    ["registry-config", "--instance", "INSTANCE", "--kind", "distribution", "--out", "-", "--storage", "images"],
+    ["registry-config", "--instance", "INSTANCE", "--kind", "distribution", "--out", "registry"],
+    ["registry-config", "--instance", "INSTANCE", "--kind", "distribution", "--out", "-", "--key-only"],
+    ["registry-config", "--instance", "INSTANCE", "--kind", "zot", "--out", "-"],
+    ["registry-config", "--instance", "tcr-00000000", "--kind", "zot", "--out", "-"],
 ]
 
 
@@ -620,7 +650,7 @@ def test_a_command_says_the_same_here_and_there(operators: Operators, command: l
     here = transire.run(*command)
     there = subprocess.run(
         [transire.binary, "--server", operators.at, "--token-file", token_file, *command, "--output", "json"],
-        capture_output=True, text=True,
+        capture_output=True, text=True, cwd=transire.data_dir.parent,
     )
     assert (there.returncode, there.stdout, there.stderr) == (here.returncode, here.stdout, here.stderr)
 

@@ -61,7 +61,7 @@ impl Door for Admin {
     }
 
     fn body_rule(&self, head: &Head<'_>, settings: &Settings) -> BodyRule {
-        let found = find(&head.parts.method, head.path());
+        let found = find(&head.parts.method, below(head));
         let takes_document =
             matches!(found, Ok(Search::Found(found)) if found.route.takes_document);
         let limit = if takes_document {
@@ -87,14 +87,12 @@ impl Door for Admin {
     ) -> Result<Response> {
         let parts = request.head.parts;
         let caller = authenticate(&request.head, shared.service, record).await?;
-        let found = find(&parts.method, request.head.path());
+        let found = find(&parts.method, below(&request.head));
         if let Ok(Search::Found(found)) = &found {
             record.operation = Some(found.row);
         }
         shared.service.access.throttle_operator(&caller)?;
         let found = match found? {
-        let path = request.head.path();
-        let found = match find(&parts.method, path.strip_prefix(BASE).unwrap_or(path))? {
             Search::Found(found) => found,
             Search::OtherMethods(methods) => {
                 return Ok(method_not_allowed(&methods, &record.context.request_id));
@@ -117,6 +115,11 @@ impl Door for Admin {
     fn complete(&self, _: &Head<'_>, _: &Shared<'_>, record: &Record, response: &mut Response) {
         add_request_id(response, record);
     }
+}
+
+/// Returns the path of an operation, below the beginning of all.
+fn below<'a>(head: &Head<'a>) -> &'a str {
+    head.path().strip_prefix(BASE).unwrap_or(head.path())
 }
 
 /// Proves an operator by the token of the request.

@@ -1,16 +1,15 @@
 //! Requests that are made once: `Idempotency-Key` for what is made, `If-Match` for what is changed.
 
-use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
-use http::{HeaderMap, HeaderName, header};
 
 use super::envelope::tag;
 use crate::admin::routes::ROUTES;
 use crate::admin::{Given, Method};
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::http::operators::operations::Found;
-use crate::service::{Call, Service};
+use crate::http::request::Record;
+use crate::service::{Call, Caller, Service};
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The most bytes of a key.
@@ -34,43 +33,10 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>> {
     Ok(Some(text.to_owned()))
 }
 
-/// Makes a thing under a key. A repetition is answered with what is there, without its secret.
-///
-/// # Errors
-/// Those of the operation; `Replayed` for a key that came with another request.
-pub(super) async fn make(
-    found: &Found,
-    caller: Caller,
-    fields: Given,
-    key: &str,
-    service: &Service,
-    record: &Record,
-) -> Result<Response> {
-    let request = asked(found, &fields);
-    let caller = caller.making_once(key, &request, service.base.now());
-    let call = service.call(&caller, &record.context);
-    match (found.route.run)(service, &call, fields.clone()).await {
-        Err(error) if *error.kind() == ErrorKind::Replayed => {}
-        made => return write(found.route.effect, &made?),
-    }
-    let before = service.access.made_before(&caller).await?;
-    let mut answer = (found.route.repeat)(service, &call, fields, before).await?;
-    if let Value::Object(fields) = &mut answer {
-        fields.insert("replayed".to_owned(), true.into());
-    }
-    write(found.route.effect, &answer)
-}
-
-/// Returns all that a request asks for, as one text.
-fn asked(found: &Found, fields: &Given) -> String {
-    serde_json::json!([found.route.audited_as, fields.pairs, fields.body]).to_string()
-}
-
 /// Makes a change to something that is as its `If-Match` says.
 ///
 /// The comparison and the change are as one: where anything is changed in between, both are done
 /// again.
-/// Refuses a change to something that isn't as its `If-Match` says.
 ///
 /// # Errors
 /// `PreconditionFailed`, and those of the operation and of the one that shows the thing.

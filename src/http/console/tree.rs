@@ -50,7 +50,7 @@ pub(super) fn ways(language: Language, here: &str) -> Vec<Link> {
 
 /// Tells whether a route lists a noun.
 pub(super) fn is_list(route: &Route) -> bool {
-    route.method == Method::Get && !(route.describe)().columns.is_empty()
+    route.method == Method::Get && (route.describe)().columns.is_some()
 }
 
 /// Returns the lists of what is in the thing at a path, and its name in the path.

@@ -42,4 +42,16 @@ impl Operations {
             );
         }
     }
+
+    /// Says that tokens name another issuer than `public_url`, to who configures a registry.
+    pub fn doubt_of_issuer(&self) -> Option<String> {
+        let (issuer, public_url) = (&self.base.issuer, &self.base.public_url);
+        (issuer != public_url).then(|| {
+            format!(
+                "tokens name the issuer {issuer}, though public_url is {public_url}: it is what \
+                 public_url was when this store was set up. The files have it; `transire instance \
+                 update --issuer` gives an instance another"
+            )
+        })
+    }
 }

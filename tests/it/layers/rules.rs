@@ -55,11 +55,11 @@ rooms! {
         arc_swap aws_lc_rs hex quick_cache serde serde_json subtle tokio tracing zeroize
     ];
     http, Free: rooms [admin domain service sign version] crates [
-        arc_swap askama axum base64 bytes form_urlencoded http http_body_util percent_encoding serde
-        serde_json tokio tracing utoipa
+        arc_swap askama axum base64 bytes form_urlencoded http http_body_util hyper
+        percent_encoding serde serde_json tokio tracing utoipa
     ];
     views, Pure: rooms [domain service] crates [serde serde_json utoipa];
-    admin, Free: rooms [domain import service state version views] crates [
+    admin, Free: rooms [domain import registry_config service state version views] crates [
         base64 clap serde serde_json serde_path_to_error utoipa
     ];
     config, Free: rooms [domain http secret_files service sign] crates [

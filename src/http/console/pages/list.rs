@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::{Visit, shown};
-use crate::admin::Route;
+use crate::admin::{Description, Route};
 use crate::domain::Result;
 use crate::http::console::frame::{Frame, page};
 use crate::http::console::tree::{self, Link};
@@ -29,7 +29,7 @@ struct ListPage {
 /// A column, and the way to the list in its order.
 struct Column {
     label: String,
-    path: String,
+    path: Option<String>,
     /// `ascending`, `descending` or `none`, as pages say it to screen readers.
     order: &'static str,
 }
@@ -61,6 +61,7 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> 
     }
     let answer = visit.read(route, pairs).await?;
     let described = (route.describe)();
+    let sorting = described.columns.unwrap_or_default();
     let values: Vec<&str> = found.fields.iter().map(|(_, value)| &**value).collect();
     let item = tree::item_of(route.path);
     let items = answer.get("items").and_then(Value::as_array);
@@ -73,7 +74,7 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> 
                 .filter(|_| *column == described.name_column)
                 .map(|(item, name)| tree::filled(item.path, values.iter().copied().chain([name]))),
         };
-        described.columns.iter().map(cell).collect()
+        described.item_columns.iter().map(cell).collect()
     });
     let title = language.label(route.path.rsplit('/').next().unwrap_or_default());
     let mut frame = Frame::of(visit.open, language, title, visit.here);
@@ -83,9 +84,9 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> 
         StatusCode::OK,
         &ListPage {
             frame,
-            columns: columns(visit, described.columns),
+            columns: columns(visit, &described),
             rows: rows.collect(),
-            filters: filters(visit, found, described.columns),
+            filters: filters(visit, found, sorting),
             actions: tree::actions_on_list(route.path)
                 .map(|action| link_to(visit, action, &values))
                 .collect(),
@@ -132,7 +133,8 @@ fn with(visit: &Visit<'_>, name: &str, value: &str) -> String {
     format!("{path}?{}", query.collect::<Vec<_>>().join("&"))
 }
 
-fn columns(visit: &Visit<'_>, names: &[&str]) -> Vec<Column> {
+fn columns(visit: &Visit<'_>, described: &Description) -> Vec<Column> {
+    let sorting = described.columns.unwrap_or_default();
     let sorted = visit.query.iter().find(|(name, _)| name == "sort");
     let sorted = sorted.map_or("", |(_, value)| value);
     let column = |name: &&str| {
@@ -145,11 +147,11 @@ fn columns(visit: &Visit<'_>, names: &[&str]) -> Vec<Column> {
         };
         Column {
             label: visit.language.label(name),
-            path: with(visit, "sort", &other),
+            path: sorting.contains(name).then(|| with(visit, "sort", &other)),
             order,
         }
     };
-    names.iter().map(column).collect()
+    described.item_columns.iter().map(column).collect()
 }
 
 /// Returns the fields by which the list is narrowed: its own, and its columns.
