@@ -23,12 +23,14 @@ mod keys;
 mod listing;
 mod method;
 mod namespaces;
+mod oidc_providers;
 mod operation;
 mod operators;
 mod policies;
 mod problem;
 mod registry_config;
 mod repositories;
+mod revocations;
 mod roles;
 mod route;
 pub mod routes;
@@ -81,6 +83,16 @@ pub use self::registry_config::{ShowRegistryConfig, TrustedKey, USUAL_LISTEN, re
 pub use self::repositories::{
     CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
 };
+pub use self::oidc_providers::{
+    CheckToken, CreateOidcProvider, DeleteOidcProvider, ListOidcProviders, ShowOidcProvider,
+    UpdateOidcProvider,
+};
+pub use self::operation::{Effect, Operation};
+pub use self::policies::{
+    AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
+};
+pub use self::problem::{PROBLEM_TYPE, Problem};
+pub use self::revocations::ListRefusedSubjects;
 pub use self::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 pub use self::route::{Description, Given, Route};
 pub use self::service_accounts::{
@@ -94,5 +106,9 @@ pub use self::text::{
     CredentialText, Grant, GrantOrDefault, InstanceText, KidText, KindText, OnOff, OpenClosed,
     OrDefault, PrincipalText, RequestText, ResourceText, SecretText, SpecificationText, Text,
     TimeText, UnrecordedText, WhenText, credential_id,
+    AccessKeyIdText, AccountText, ActionText, AddressText, AlgorithmText, CredentialText, Grant,
+    GrantOrDefault, InstanceText, KidText, KindText, OidcAlgorithmText, OnOff, OpenClosed,
+    OrDefault, PresetText, PrincipalText, ResourceText, SecretText, SpecificationText, Text,
+    TimeText, WhenText,
 };
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

@@ -29,6 +29,9 @@ use super::namespaces::{
 use super::operators::{
     CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators, RotateOperator,
     ShowOperator,
+use super::oidc_providers::{
+    CheckToken, CreateOidcProvider, DeleteOidcProvider, ListOidcProviders, ShowOidcProvider,
+    UpdateOidcProvider,
 };
 use super::policies::{
     AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
@@ -37,6 +40,7 @@ use super::registry_config::ShowRegistryConfig;
 use super::repositories::{
     CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
 };
+use super::revocations::ListRefusedSubjects;
 use super::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 use super::route::Route;
 use super::service_accounts::{
@@ -96,4 +100,8 @@ routes! {
             ActivateInstanceKey CancelInstanceKey RotateCa ActivateCa CancelCa
             RetireCa ImportCa ImportLeaf
         ];
+    "OpenID Connect providers": list [ListOidcProviders ListRefusedSubjects]
+        do [CreateOidcProvider ShowOidcProvider UpdateOidcProvider CheckToken DeleteOidcProvider];
+    "Instances": list [ListInstances]
+        do [CreateInstance ShowInstance UpdateInstance DeleteInstance];
 }

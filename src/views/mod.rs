@@ -91,6 +91,12 @@ pub use self::key::{CaStep, ImportedLeaf, Key, KeyStep, RotatedKey, SigningReque
 pub use self::namespace::{Namespace, UnrecordedNamespaces};
 pub use self::oidc_provider::OidcProvider;
 pub use self::operator::{Operator, OperatorToken};
+pub use self::key::Key;
+pub use self::namespace::Namespace;
+pub use self::oidc_provider::{
+    ChangedOidcProvider, CheckedToken, NewOidcProvider, OidcProvider, OidcProviderDetails,
+};
+pub use self::operator::Operator;
 pub use self::policy::{Policy, PolicyAttachment, PolicyDocument, target_name};
 pub use self::refused_subject::RefusedSubject;
 pub use self::registry_config::{RegistryFile, RegistryFiles};

@@ -205,6 +205,25 @@ def test_those_who_may_do_it_come_page_by_page(operators: Operators) -> None:
     assert (status, problem["parameter"]) == (400, "token")
 
 
+def test_a_provider_of_a_platform_comes_with_a_trust_policy(operators: Operators) -> None:
+    token = operators.token("alice", "admin")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    providers = "/admin/v1/accounts/100000000001/oidc-providers"
+    new = {"name": "ci", "preset": "github", "audience": ["acme"]}
+    status, _, made = operators.ask("POST", providers, token, new, Idempotency_Key="k")
+    assert (status, made["algorithms"], made["keys"]) == (201, ["RS256"], "fetched")
+    assert "acs:ram::100000000001:oidc-provider/ci" in made["trust_policy"]
+    _, _, again = operators.ask("POST", providers, token, new, Idempotency_Key="k")
+    assert (again["issuer"], again["jwks"], again["replayed"]) == (made["issuer"], None, True)
+    status, _, problem = operators.ask("POST", providers, token, {"name": "other", "audience": ["acme"]})
+    assert (status, problem["parameter"]) == (400, "issuer")
+    assert operators.ask("PATCH", f"{providers}/ci", token, {})[0] == 400
+    assert operators.ask("PATCH", f"{providers}/ci", token, {"algorithm": ["ES256"]})[2]["algorithms"] == ["ES256"]
+    status, _, problem = operators.ask("POST", f"{providers}/ci/check", token, {"token": STRANGE_JWT})
+    assert (status, problem["kind"].startswith("web-identity-")) == (422, True)
+    assert operators.ask("DELETE", f"{providers}/ci", token)[2] == {"name": "ci", "state": "deleted"}
+
+
 def test_a_repeated_account_is_the_one_that_was_made(operators: Operators) -> None:
     token = operators.token("alice", "admin")
     first = operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme"}, Idempotency_Key="k")
@@ -544,6 +563,18 @@ COMMANDS_IN_BOTH_WAYS = [
     ["policy", "explain", "--what", "100000000001:user/nobody"],
     ["policy", "explain", "--request-id", "REQUEST"],
     ["policy", "explain", "--request-id", "nonsense", "--since", "1h"],
+    ["oidc-provider", "create", "--account", "100000000001", "--name", "ci", "--preset", "github", "--audience", "acme"],
+    ["oidc-provider", "create", "--account", "100000000001", "--name", "k8s", "--preset", "kubernetes", "--audience", "acme"],
+    ["oidc-provider", "create", "--account", "100000000001", "--name", "other", "--issuer", "https://issuer.example.com", "--audience", "acme", "--jwks", "TOKEN"],
+    ["oidc-provider", "list", "--account", "100000000001"],
+    ["oidc-provider", "show", "--account", "100000000001", "--name", "ci"],
+    ["oidc-provider", "show", "--account", "100000000001", "--name", "nobody"],
+    ["oidc-provider", "update", "--account", "100000000001", "--name", "ci", "--audience", "acme", "--audience", "other", "--algorithm", "ES256"],
+    ["oidc-provider", "update", "--account", "100000000001", "--name", "ci", "--jwks", "TOKEN"],
+    ["oidc-provider", "check", "--account", "100000000001", "--name", "ci", "--token", "TOKEN"],
+    ["oidc-provider", "check", "--account", "100000000001", "--name", "nobody", "--token", "TOKEN"],
+    ["oidc-provider", "refused", "--account", "100000000001"],
+    ["oidc-provider", "delete", "--account", "100000000001", "--name", "nobody"],
     ["account", "create", "--name", "again", "--id", "100000000001"],
     ["instance", "list"],
     ["instance", "show", "--instance", "INSTANCE"],
@@ -633,6 +664,10 @@ def test_a_command_says_the_same_here_and_there(operators: Operators, command: l
     transire.cli("role", "create", "--account", "100000000001", "--name", "builder", "--trust-policy", files["TRUST"])
     transire.cli("policy", "create", "--account", "100000000001", "--name", "pull", "--document", files["POLICY"])
     transire.cli("policy", "attach", "--account", "100000000001", "--name", "pull", "--user", "alice")
+    transire.cli(
+        *("oidc-provider", "create", "--account", "100000000001", "--name", "ci"),
+        *("--issuer", "https://issuer.example.com", "--audience", "acme"),
+    )
     names = {"INSTANCE": instance["tcr_id"], "KEY": key["access_key_id"]} | {name: str(file) for name, file in files.items()}
     names["APP"] = f"{instance['tcr_id']}/team/app"
     names["REQUEST"] = transire.items("audit", "list", "--action", "policy.attach")[0]["request_id"]
