@@ -92,7 +92,7 @@ pub use self::policies::{
     AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
 };
 pub use self::problem::{PROBLEM_TYPE, Problem};
-pub use self::revocations::ListRefusedSubjects;
+pub use self::revocations::{AcceptSubject, ListRefusedSubjects, RefuseSubject, Revoke};
 pub use self::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 pub use self::route::{Description, Given, Route};
 pub use self::service_accounts::{

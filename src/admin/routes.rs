@@ -41,6 +41,7 @@ use super::repositories::{
     CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
 };
 use super::revocations::ListRefusedSubjects;
+use super::revocations::{AcceptSubject, ListRefusedSubjects, RefuseSubject, Revoke};
 use super::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 use super::route::Route;
 use super::service_accounts::{
@@ -102,6 +103,7 @@ routes! {
         ];
     "OpenID Connect providers": list [ListOidcProviders ListRefusedSubjects]
         do [CreateOidcProvider ShowOidcProvider UpdateOidcProvider CheckToken DeleteOidcProvider];
+    "Revocations": list [] do [Revoke RefuseSubject AcceptSubject];
     "Instances": list [ListInstances]
         do [CreateInstance ShowInstance UpdateInstance DeleteInstance];
 }

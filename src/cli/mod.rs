@@ -398,7 +398,7 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::Role(command) => return role::run(session, command).await,
         Command::Policy(command) => return policy::run(session, command).await,
         Command::OidcProvider(command) => oidc_provider::run(session, command).await,
-        Command::Revoke(command) => revoke::run(session.data()?, command).await,
+        Command::Revoke(command) => revoke::run(session, command).await,
         Command::Instance(command) => instance::run(session, command).await,
         Command::Namespace(command) => namespace::run(session, command).await,
         Command::Repository(command) => repository::run(session, command).await,

@@ -2,12 +2,13 @@
 
 use clap::Args;
 
-use super::{Context, arguments};
+use super::arguments;
+use super::session::Session;
+use crate::admin::{AcceptSubject, RefuseSubject, Revoke, Text};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::CredentialId;
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, Result};
-use crate::service::{Revoked, TokenIssuer};
 
 #[derive(Args)]
 pub(super) struct Command {
@@ -56,66 +57,37 @@ struct Subject {
     take_back: bool,
 }
 
-pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
-    match command.principal {
-        Some(principal) => revoke(context, principal, command.credential).await,
-        None => refuse(context, command.subject).await,
-    }
-}
-
-async fn revoke(
-    context: &Context,
-    principal: AnyPrincipal,
-    credential: Option<CredentialId>,
-) -> Result<()> {
-    let (service, call) = (&context.service, &context.call());
-    let revoked = match &credential {
-        Some(id) => {
-            service
-                .identity
-                .revoke_credential(call, &principal, id)
-                .await?;
-            Revoked {
-                principal,
-                service_accounts: Vec::new(),
-            }
-        }
-        None => service.identity.revoke(call, &principal).await?,
+pub(super) async fn run(session: &Session, command: Command) -> Result<()> {
+    let Some(principal) = command.principal else {
+        return refuse(session, command.subject).await;
     };
-    let credential = credential.map(|id| id.to_string());
-    context.output.one(vec![
-        ("principal", revoked.principal.to_string().into()),
-        ("credential_id", credential.into()),
-        ("state", "revoked".into()),
-        (
-            "disabled_service_accounts",
-            context.output.lines(revoked.service_accounts.into_iter()),
-        ),
-    ])
+    let revoke = Revoke {
+        principal: Text(principal),
+        credential: command.credential.map(Text),
+    };
+    session.print(revoke).await
 }
 
 /// Refuses the tokens of a subject, or takes that back.
-async fn refuse(context: &Context, of: Subject) -> Result<()> {
-    let (identity, call) = (&context.service.identity, &context.call());
+async fn refuse(session: &Session, of: Subject) -> Result<()> {
     let (Some(subject), Some(account)) = (of.subject, of.account) else {
         return Err(Error::missing_parameter("--subject and --account"));
     };
-    let issuer = match (of.oidc_provider, of.issuer) {
-        (Some(name), _) => TokenIssuer::OfProvider(name),
-        (None, Some(url)) => TokenIssuer::Url(url),
-        (None, None) => return Err(Error::missing_parameter("--oidc-provider or --issuer")),
+    let (account, oidc_provider, issuer) = (Text(account), of.oidc_provider, of.issuer);
+    if of.take_back {
+        let accept = AcceptSubject {
+            account,
+            subject,
+            oidc_provider,
+            issuer,
+        };
+        return session.print(accept).await;
+    }
+    let refuse = RefuseSubject {
+        account,
+        subject,
+        oidc_provider,
+        issuer,
     };
-    let (done, state) = if of.take_back {
-        let accepted = identity.delete_refused_subject(call, account, issuer, &subject);
-        (accepted.await?, "accepted")
-    } else {
-        let refused = identity.create_refused_subject(call, account, issuer, &subject);
-        (refused.await?, "refused")
-    };
-    context.output.one(vec![
-        ("account", account.to_string().into()),
-        ("issuer", done.issuer.into()),
-        ("subject", done.subject.into()),
-        ("state", state.into()),
-    ])
+    session.print(refuse).await
 }

@@ -23,3 +23,29 @@ impl From<Stored> for RefusedSubject {
         }
     }
 }
+
+view! {
+    /// The state into which a subject was put.
+    pub struct SubjectState by subject {
+        /// The account.
+        account: String,
+        /// The issuer.
+        issuer: String,
+        /// The subject of its tokens.
+        subject: String,
+        /// Its state now: refused or accepted.
+        state: String,
+    }
+}
+
+impl SubjectState {
+    /// Shows a subject in a state.
+    pub fn of(subject: Stored, state: &str) -> Self {
+        Self {
+            account: subject.account.to_string(),
+            issuer: subject.issuer,
+            subject: subject.subject,
+            state: state.to_owned(),
+        }
+    }
+}

@@ -224,6 +224,28 @@ def test_a_provider_of_a_platform_comes_with_a_trust_policy(operators: Operators
     assert operators.ask("DELETE", f"{providers}/ci", token)[2] == {"name": "ci", "state": "deleted"}
 
 
+def test_a_subject_is_refused_until_it_is_accepted(operators: Operators) -> None:
+    token = operators.token("alice", "admin")
+    operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme", "id": "100000000001"})
+    subjects = "/admin/v1/accounts/100000000001/refused-subjects"
+    subject = {"subject": "repo:example-org/app", "issuer": "https://issuer.example.com"}
+    both = subject | {"oidc_provider": "ci"}
+    status, _, problem = operators.ask("POST", subjects, token, both)
+    assert (status, problem["parameter"]) == (400, "issuer")
+    assert operators.ask("POST", subjects, token, subject)[2]["state"] == "refused"
+    [item] = operators.ask("GET", subjects, token)[2]["items"]
+    assert item["subject"] == "repo:example-org/app"
+    named = "subject=repo:example-org/app&issuer=https://issuer.example.com"
+    assert operators.ask("DELETE", f"{subjects}?{named}", token)[2]["state"] == "accepted"
+    assert operators.ask("DELETE", f"{subjects}?{named}", token)[0] == 404
+
+
+def test_an_auditor_revokes_nothing(operators: Operators) -> None:
+    token = operators.token("bob", "auditor")
+    status, _, problem = operators.ask("POST", "/admin/v1/revoke", token, {"principal": "100000000001:root"})
+    assert (status, problem["kind"]) == (403, "operator-denied")
+
+
 def test_a_repeated_account_is_the_one_that_was_made(operators: Operators) -> None:
     token = operators.token("alice", "admin")
     first = operators.ask("POST", "/admin/v1/accounts", token, {"name": "acme"}, Idempotency_Key="k")
@@ -575,6 +597,15 @@ COMMANDS_IN_BOTH_WAYS = [
     ["oidc-provider", "check", "--account", "100000000001", "--name", "nobody", "--token", "TOKEN"],
     ["oidc-provider", "refused", "--account", "100000000001"],
     ["oidc-provider", "delete", "--account", "100000000001", "--name", "nobody"],
+    ["revoke", "--principal", "100000000001:user/alice"],
+    ["revoke", "--principal", "100000000001:user/nobody"],
+    ["revoke", "--principal", "operator"],
+    ["revoke", "--principal", "100000000001:root", "--credential", "0123456789abcdefghij"],
+    ["revoke", "--subject", "builder", "--account", "100000000001", "--oidc-provider", "ci"],
+    ["revoke", "--subject", "builder", "--account", "100000000001", "--issuer", "https://issuer.example.com"],
+    ["revoke", "--subject", "builder", "--account", "100000000001", "--oidc-provider", "nobody"],
+    ["revoke", "--subject", "builder", "--account", "100000000001"],
+    ["revoke", "--subject", "builder", "--account", "100000000001", "--oidc-provider", "ci", "--take-back"],
     ["account", "create", "--name", "again", "--id", "100000000001"],
     ["instance", "list"],
     ["instance", "show", "--instance", "INSTANCE"],
