@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::imports::Imported;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::PasswordHash;
 use crate::domain::instance::Instance;
@@ -14,6 +16,17 @@ use crate::views::ImportLine;
 
 /// The longest time for which old passwords may work, in days.
 const MAX_DAYS: u32 = 36_500;
+
+/// The outcome of an import.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Imported {
+    /// Each policy and each line of the file.
+    pub lines: Vec<ImportLine>,
+    /// Whether all of the file is carried.
+    pub is_whole: bool,
+    /// Warnings about what was made.
+    pub warnings: Vec<String>,
+}
 
 /// The choices of an import.
 pub(super) struct Choices {

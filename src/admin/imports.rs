@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::import_plan::{Choices, Plan, carry_out, planned};
+use super::import_plan::{Choices, Imported, Plan, carry_out, planned};
 use super::method::Method;
 use super::operation::{Effect, Operation};
 use super::text::{AccountText, InstanceText};
@@ -16,17 +16,6 @@ use crate::import::docker_auth::translate::{self, Rights};
 use crate::import::{docker_auth, htpasswd, rights};
 use crate::service::{Call, Service};
 use crate::views::ImportLine;
-
-/// The outcome of an import.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Imported {
-    /// Each policy and each line of the file.
-    pub lines: Vec<ImportLine>,
-    /// Whether all of the file is carried.
-    pub is_whole: bool,
-    /// Warnings about what was made.
-    pub warnings: Vec<String>,
-}
 
 // No `Debug`: the text has the hashes of passwords.
 macro_rules! imports {

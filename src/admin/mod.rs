@@ -58,7 +58,8 @@ pub use self::credentials::{
 };
 pub use self::explanations::{Explain, ExplainRequest, ListRightHolders, ListRights, ResourceName};
 pub use self::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
-pub use self::imports::{ImportDockerAuth, ImportHtpasswd, Imported};
+pub use self::import_plan::Imported;
+pub use self::imports::{ImportDockerAuth, ImportHtpasswd};
 pub use self::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
 pub use self::keys::{
     ActivateCa, ActivateInstanceKey, CancelCa, CancelInstanceKey, ImportCa, ImportLeaf, ListKeys,
