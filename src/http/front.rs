@@ -21,7 +21,8 @@ use super::observe::metrics::{self, Answered, Metrics, Outcome, ServerMetrics};
 use super::observe::reloads::Reloads;
 use super::observe::trace;
 use super::request::body::{
-    Announced, Budget, Buffered, Owner, Rest, never_came, read_at_once, read_rest,
+    Announced, Budget, Buffered, Owner, Rest, discard, is_too_large, never_came, read_at_once,
+    read_rest,
 };
 use super::request::overload::Load;
 use super::request::panic::unless_panic;
@@ -383,7 +384,11 @@ impl Server {
         } else {
             limit
         };
-        if read_at_once(&mut body, limit, announced, buffered).await? == Rest::None {
+        let begun = read_at_once(&mut body, limit, announced, buffered).await;
+        if matches!(rule, BodyRule::Proved { .. }) && begun.as_ref().is_err_and(is_too_large) {
+            discard(&mut body, settings.body_timeout).await;
+        }
+        if begun? == Rest::None {
             return Ok(());
         }
         let wait = self

@@ -16,6 +16,9 @@ pub(crate) use self::budget::{Budget, Owner};
 use self::budget::{Reservation, overloaded};
 use crate::domain::{Error, ErrorKind, Result};
 
+/// The most bytes of a refused body that are read.
+const MAX_DISCARDED: usize = 64 << 20;
+
 /// A body in memory; its share of the budget goes back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Buffered<'a> {
@@ -171,6 +174,23 @@ pub(crate) async fn read_rest(
     }
 }
 
+/// Reads the rest of a body that is refused, within `timeout` and a limit of size, and keeps none
+/// of it. A client that still sends when its connection is closed may never see the refusal.
+pub(crate) async fn discard(body: &mut Body, timeout: Duration) {
+    let rest = async {
+        let mut left = MAX_DISCARDED;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(length) {
+                Some(less) => left = less,
+                None => return,
+            }
+        }
+    };
+    // The refusal is sent, whether anybody can see it or not.
+    tokio::time::timeout(timeout, rest).await.ok();
+}
+
 fn too_slow(timeout: Duration) -> Error {
     let seconds = timeout.as_secs();
     Error::new(
@@ -185,6 +205,11 @@ pub(crate) fn never_came(error: &Error) -> bool {
         error.kind(),
         ErrorKind::RequestTimeout | ErrorKind::MalformedRequest
     )
+}
+
+/// Returns whether an error says that a body is too large.
+pub(crate) fn is_too_large(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::RequestTooLarge { .. })
 }
 
 fn too_large(limit: usize) -> Error {
