@@ -13,6 +13,7 @@ from browser import Browser
 from disk import ForgetfulDisk
 from client import Client, Liar
 from issuer import Issuer, create_builder
+from operators import Operators
 from postgres import new_database
 from processes import free_port
 from pulp import Pulp
@@ -261,3 +262,5 @@ def console(new_transire: Callable[..., Transire]) -> Iterator[Browser]:
     browser = Browser(f"http://{transire.admin}", transire)
     yield browser
     browser.stop()
+def operators(new_transire: Callable[..., Transire], tmp_path: Path) -> Operators:
+    return Operators(transire, tmp_path)
