@@ -15,7 +15,7 @@ use crate::service::AuditAction;
 use crate::store::audit::{AuditRow, new_id};
 use crate::store::{Location, Open, Operation, Store, Write, meta, portable};
 
-pub use crate::store::portable::{TableSum, VerifiedBackup};
+pub use crate::store::portable::{Receiving, TableSum, VerifiedBackup};
 
 /// The data to move, or the place to move it to: `sqlite:DIRECTORY`, or `postgres://…` without a
 /// password.
@@ -124,6 +124,17 @@ pub async fn backup(settings: &Settings, place: BackupTarget<'_>) -> Result<Vec<
         tracing::warn!("the backup could not be noted, nor written into the audit: {error}");
     }
     Ok(sums)
+}
+
+/// Begins to take a backup that a service elsewhere makes.
+///
+/// # Errors
+/// `Misconfigured` for a file that is there already or can't be written.
+pub fn receiving(place: BackupTarget<'_>) -> Result<Receiving> {
+    match place {
+        BackupTarget::File(file) => Receiving::into_file(file, &SystemRandom),
+        BackupTarget::Stdout => Ok(Receiving::onto(std::io::stdout(), "on standard output")),
+    }
 }
 
 /// A backup that was checked.

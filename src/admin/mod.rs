@@ -12,6 +12,7 @@ mod accounts;
 mod allow_lists;
 mod audit;
 mod audit_words;
+mod backup;
 mod changed_instance;
 mod credentials;
 mod explanations;
@@ -51,6 +52,8 @@ pub use self::allow_lists::{
 };
 pub use self::audit::{AuditNews, FollowAudit, ListAudit};
 pub use self::audit_words::{ClientAddress, Outcome, When};
+pub use self::audit_words::{Outcome, When};
+pub use self::backup::MakeBackup;
 pub use self::changed_instance::UpdateInstance;
 pub use self::credentials::{
     DeleteCredential, DeletePassword, DisableCredential, EnableCredential, ListCredentials,

@@ -10,12 +10,14 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
+use super::backup::MakeBackup;
 use super::listing::{Listing, MAX_ITEMS, Page, Selection};
 use super::method::Method;
 use super::operation::{Effect, Operation};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::{Call, Service};
 use crate::views::View;
+use crate::service::{BackupBytes, Call, Service};
 
 /// The items of a page whose request names no limit.
 const DEFAULT_ITEMS: usize = 100;
@@ -29,6 +31,7 @@ pub struct Given {
     pub body: Map<String, Value>,
 }
 
+type Beginning<'a> = Pin<Box<dyn Future<Output = Result<BackupBytes>> + Send + 'a>>;
 type Answering<'a> = Pin<Box<dyn Future<Output = Result<Value>> + Send + 'a>>;
 
 /// An operation as HTTP has it.
@@ -48,6 +51,8 @@ pub struct Route {
     pub takes_document: bool,
     /// Does it.
     pub run: for<'a> fn(&'a Service, &'a Call<'a>, Given) -> Answering<'a>,
+    /// Begins it, where the answer is a file and no JSON.
+    pub download: Option<for<'a> fn(&'a Service, &'a Call<'a>, Given) -> Beginning<'a>>,
     /// Answers a repetition, with the id of what was made before.
     pub repeat: for<'a> fn(&'a Service, &'a Call<'a>, Given, Option<String>) -> Answering<'a>,
     /// Describes it.
@@ -88,8 +93,25 @@ impl Route {
             effect: O::EFFECT,
             takes_document: O::TAKES_DOCUMENT,
             run: run::<O>,
+            download: None,
             repeat: repeat::<O>,
             describe: describe::<O, O::Answer>,
+        }
+    }
+
+    /// Returns the route of the backup.
+    pub(super) const fn backup(noun: &'static str, audited_as: &'static str) -> Self {
+        Self {
+            audited_as,
+            noun,
+            method: Method::Get,
+            path: MakeBackup::PATH,
+            effect: Effect::Reads,
+            takes_document: false,
+            run: never_shown,
+            download: Some(begin_backup),
+            repeat: never_repeated,
+            describe: describe::<MakeBackup, MakeBackup>,
         }
     }
 
@@ -103,6 +125,7 @@ impl Route {
             effect: Effect::Reads,
             takes_document: false,
             run: list::<L>,
+            download: None,
             repeat: never_repeated,
             describe: describe_list::<L>,
         }
@@ -123,6 +146,16 @@ fn repeat<'a, O: Operation>(
         let operation = read::<O>(given)?;
         operation.repeat(service, call, made.as_deref()).await
     })
+}
+
+fn begin_backup<'a>(service: &'a Service, call: &'a Call<'a>, given: Given) -> Beginning<'a> {
+    Box::pin(async move { read::<MakeBackup>(given)?.begin(service, call).await })
+}
+
+fn never_shown<'a>(_: &'a Service, _: &'a Call<'a>, _: Given) -> Answering<'a> {
+    Box::pin(std::future::ready(Err(Error::unsupported(
+        "The answer is a file.",
+    ))))
 }
 
 fn never_repeated<'a>(

@@ -53,11 +53,12 @@ use super::status::ShowStatus;
 use super::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};
 
 macro_rules! routes {
-    ($($noun:literal: list [$($list:ident)*] do [$($operation:ident)*];)+) => {
+    ($($noun:literal: list [$($list:ident)*] do [$($operation:ident)*] $(file [$file:ident])?;)+) => {
         /// All operations.
         pub const ROUTES: &[Route] = &[$(
             $(Route::listing::<$list>($noun, concat!("admin:", stringify!($list))),)*
             $(Route::of::<$operation>($noun, concat!("admin:", stringify!($operation))),)*
+            $(Route::backup($noun, concat!("admin:", stringify!($file))),)?
         )+];
     };
 }
@@ -92,6 +93,7 @@ routes! {
         do [ShowServiceAccount DisableServiceAccount EnableServiceAccount];
     "Registry configurations": list [] do [ShowRegistryConfig];
     "Service": list [] do [ShowStatus];
+    "Service": list [] do [ShowStatus] file [MakeBackup];
     "Imports": list [] do [ImportHtpasswd ImportDockerAuth];
     "Declarations": list [] do [ApplyState ExportState];
     "Audit": list [ListAudit] do [FollowAudit];

@@ -7,7 +7,8 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::output::{Fields, Output};
-use super::{Failure, arguments};
+use super::remote::Remote;
+use super::{Failure, arguments, received};
 use crate::config::Settings;
 use crate::domain::{Error, Result as Done};
 use crate::open::{self, SetUp};
@@ -137,6 +138,22 @@ impl Backup {
     }
 }
 
+/// Says why a command works on the service's machine alone, if it does.
+pub(super) fn why_here(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::Restore { .. } => {
+            Some("it fills an empty database, on which no service can run yet")
+        }
+        Command::MigrateData(_) => {
+            Some("it copies one database to another, while no service may write")
+        }
+        Command::Backup(Backup {
+            command: Some(_), ..
+        }) => Some("it reads a file of that machine, and its master key"),
+        Command::Backup(_) => None,
+    }
+}
+
 /// Prints the tables of a backup that is whole, and whether its secrets can be read.
 async fn verify(
     settings: &Settings,
@@ -186,6 +203,7 @@ impl From<TableSum> for Table {
 pub(super) async fn run(
     settings: &Settings,
     command: Command,
+    remote: Option<&Remote>,
     output: &Output,
 ) -> Result<(), Failure> {
     if let Command::Backup(Backup {
@@ -209,7 +227,10 @@ pub(super) async fn run(
     output.require_columns::<Table>()?;
     let (sums, key) = match command {
         Command::Backup(backup) => (
-            transfer::backup(settings, backup.target()).await?,
+            match remote {
+                Some(remote) => received::backup(remote, backup.target()).await?,
+                None => transfer::backup(settings, backup.target()).await?,
+            },
             "The secrets in the backup are sealed by the master key, which is not in it: keep that \
              key too, in another place.",
         ),

@@ -25,6 +25,7 @@ mod failure;
 mod global;
 mod group;
 mod health;
+mod here;
 mod import;
 mod init;
 mod instance;
@@ -37,6 +38,7 @@ mod operator;
 mod output;
 mod policy;
 mod process;
+mod received;
 mod registry_config;
 mod remote;
 mod repository;
@@ -270,6 +272,7 @@ impl Cli {
             command,
             question,
         } = self;
+        here::refuse_server(global.server.as_deref(), &command)?;
         if !global.yes {
             let asked = tokio::task::spawn_blocking(move || question.confirm());
             let answer = signals.unless_told(asked).await.map_err(Failure::Stopped)?;
@@ -362,7 +365,10 @@ async fn run_to_its_end(
     let output = Output::new(&global.output);
     match command {
         Command::Init(_) => return Ok(data::init(settings, &output).await?),
-        Command::Data(command) => return data::run(settings, command, &output).await,
+        Command::Data(command) => {
+            let remote = global.remote()?;
+            return data::run(settings, command, remote.as_ref(), &output).await;
+        }
         Command::Health(asked) => return Ok(health::run(settings, &asked, &output).await?),
         Command::Doctor => return doctor::run(settings, &output).await,
         _ => {}

@@ -12,10 +12,12 @@ use crate::admin::{self, Listing, Operation, Page, Problem, Selection};
 use crate::client::endpoint::{Endpoint, outgoing, outgoing_within};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::remote::Client;
+use crate::remote::{Client, Failure, Pieces};
 
 /// The most bytes of an answer: a page of a thousand items, or a file of all the data's state.
 const MAX_ANSWER: usize = 64 << 20;
+/// The most bytes that are read of a refusal.
+const MAX_REFUSAL: usize = 64 << 10;
 /// How long the service may take for the steps of a file, or for all data.
 const PATIENCE: Duration = Duration::from_hours(1);
 
@@ -113,11 +115,7 @@ impl Remote {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(&query);
         }
-        let mut headers = HeaderMap::new();
-        let token = HeaderValue::from_str(&format!("Bearer {}", self.token.expose()));
-        let token = token
-            .map_err(|_| Error::invalid_parameter("token-file", "it holds no operator's token"))?;
-        headers.insert(header::AUTHORIZATION, token);
+        let mut headers = self.headers()?;
         let body = if method.has_body() {
             let json = HeaderValue::from_static("application/json");
             headers.insert(header::CONTENT_TYPE, json);
@@ -130,14 +128,49 @@ impl Remote {
         let answer = client
             .ask(method, &url, headers, body, MAX_ANSWER)
             .await
-            .map_err(|failure| {
-                let silent = format!("{} does not answer", self.endpoint);
-                Error::new(ErrorKind::StoreUnavailable, silent).caused_by(failure)
-            })?;
+            .map_err(|failure| self.silent(failure))?;
         if answer.status().is_success() {
             return Ok(answer.into_body());
         }
         Err(self.refusal(answer.status(), answer.body()))
+    }
+
+    /// Has the service send a file, which may be too long for memory.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub(super) async fn download(&self, path: &str) -> Result<Pieces> {
+        let url = self.endpoint.at(&format!("/admin/v1{path}"))?;
+        let asked = self.patient.download(&url, self.headers()?);
+        let (head, mut pieces) = asked
+            .await
+            .map_err(|failure| self.silent(failure))?
+            .into_parts();
+        if head.status.is_success() {
+            return Ok(pieces);
+        }
+        let mut body = Vec::new();
+        while body.len() < MAX_REFUSAL
+            && let Some(piece) = pieces
+                .next()
+                .await
+                .map_err(|failure| self.silent(failure))?
+        {
+            body.extend_from_slice(&piece);
+        }
+        Err(self.refusal(head.status, &body))
+    }
+
+    fn headers(&self) -> Result<HeaderMap> {
+        let token = HeaderValue::from_str(&format!("Bearer {}", self.token.expose()));
+        let token = token
+            .map_err(|_| Error::invalid_parameter("token-file", "it holds no operator's token"))?;
+        Ok(HeaderMap::from_iter([(header::AUTHORIZATION, token)]))
+    }
+
+    fn silent(&self, failure: Failure) -> Error {
+        let silent = format!("{} does not answer", self.endpoint);
+        Error::new(ErrorKind::StoreUnavailable, silent).caused_by(failure)
     }
 
     fn refusal(&self, status: StatusCode, body: &[u8]) -> Error {

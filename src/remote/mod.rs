@@ -13,6 +13,7 @@ mod address;
 mod connections;
 mod failure;
 pub mod oidc;
+mod pieces;
 pub mod registry;
 mod tls;
 mod trace;
@@ -35,6 +36,7 @@ use url::{Host, Url};
 
 pub use self::connections::Connections;
 pub use self::failure::Failure;
+pub use self::pieces::Pieces;
 use self::tls::connector;
 use self::trace::traced;
 use self::wire::{Sender, detach, exchange, handshake, request};

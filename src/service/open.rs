@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 
 use crate::domain::clock::{Clock, Random};
 use crate::domain::{Error, ErrorKind, Result};
@@ -414,5 +415,6 @@ fn operations(
         shared: settings,
         report: ArcSwap::default(),
         rights: shared.rights(),
+        backups: Arc::new(Semaphore::new(1)),
     }
 }

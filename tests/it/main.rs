@@ -71,6 +71,7 @@ mod service {
     mod audit;
     mod audit_listing;
     mod authority;
+    mod backups;
     mod decided;
     mod declare;
     mod durable_changes;

@@ -104,6 +104,18 @@ pub(super) enum Kind {
     Master,
 }
 
+/// Says why a command works on the service's machine alone, if it does.
+pub(super) fn why_here(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::GenerateMaster { .. } => Some("a master key must not travel"),
+        Command::TakeCaOffline { .. } => Some("the CA's private key must not travel"),
+        Command::Rotate(Rotate {
+            kind: Kind::Master, ..
+        }) => Some("the master keys are in files of that machine, which no API reads or writes"),
+        _ => None,
+    }
+}
+
 pub(super) async fn run(session: &Session, command: Command) -> Result<()> {
     match command {
         Command::List(list) => session.list(list).await,

@@ -3,6 +3,7 @@
 use axum::response::Response;
 use http::{StatusCode, header};
 
+use super::download::of_bytes;
 use super::envelope::{Envelope, method_not_allowed, of_text, write};
 use super::{given, once, openapi};
 use crate::admin::{Effect, MAX_DOCUMENT_BYTES};
@@ -189,5 +190,11 @@ async fn serve(
             (found.route.run)(service, &call, fields).await?
         }
     };
+    let call = service.call(&caller, &record.context);
+    once::check_unchanged(found, headers, service, &call).await?;
+    if let Some(begin) = found.route.download {
+        return Ok(of_bytes(begin(service, &call, fields).await?));
+    }
+    let answer = (found.route.run)(service, &call, fields).await?;
     write(found.route.effect, &answer)
 }

@@ -205,7 +205,10 @@ fn summary(takes: &Value, name: &str) -> String {
 
 fn responses(route: &Route, described: &Description) -> Value {
     let schema = json!({ "$ref": format!("#/components/schemas/{}", described.answer) });
-    let content = json!({ "application/json": { "schema": schema } });
+    let content = match route.download {
+        Some(_) => json!({ "application/octet-stream": {} }),
+        None => json!({ "application/json": { "schema": schema } }),
+    };
     let mut responses = Map::new();
     let (status, text) = match route.effect {
         Effect::Makes => ("201", "It is made."),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 
 use crate::service::base::Base;
 use crate::service::keys::warnings::Warnings;
@@ -15,6 +16,7 @@ use crate::service::rights::Rights;
 use crate::shared;
 
 pub(super) mod audit_log;
+pub(super) mod backup;
 pub(super) mod command_state;
 pub(super) mod doctor;
 pub(super) mod explained_requests;
@@ -35,4 +37,6 @@ pub struct Operations {
     pub(super) shared: Option<shared::Settings>,
     pub(super) report: ArcSwap<StoreReport>,
     pub(super) rights: Arc<Rights>,
+    /// Held while a backup is made: each keeps a transaction open.
+    pub(super) backups: Arc<Semaphore>,
 }

@@ -128,13 +128,13 @@ pub async fn restore(
     Ok(sums)
 }
 
-fn draft(path: &Path, random: &dyn Random) -> PathBuf {
+pub(super) fn draft(path: &Path, random: &dyn Random) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.part", hexadecimal(&random_bytes::<8>(random))));
     name.into()
 }
 
-fn unwritable(name: impl std::fmt::Display, error: &io::Error) -> Error {
+pub(super) fn unwritable(name: impl std::fmt::Display, error: &io::Error) -> Error {
     Error::misconfigured(format!("the backup {name} can't be written: {error}"))
 }
 
@@ -145,12 +145,7 @@ fn write_file(
     reading: Reading,
 ) -> Result<Vec<TableSum>> {
     let unwritable = |error| unwritable(path.display(), &error);
-    if path.try_exists().map_err(unwritable)? {
-        return Err(Error::misconfigured(format!(
-            "the backup {} is there already, and is not overwritten",
-            path.display()
-        )));
-    }
+    refuse_existing(path)?;
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -158,16 +153,31 @@ fn write_file(
         .open(draft)
         .map_err(unwritable)?;
     let (file, sums) = write(file, header, reading, unwritable)?;
-    file.sync_all().map_err(unwritable)?;
-    std::fs::rename(draft, path).map_err(unwritable)?;
+    make_durable(&file, draft, path).map_err(unwritable)?;
+    Ok(sums)
+}
+
+/// Refuses a path that is taken.
+pub(super) fn refuse_existing(path: &Path) -> Result<()> {
+    let is_there = path.try_exists();
+    if is_there.map_err(|error| unwritable(path.display(), &error))? {
+        return Err(Error::misconfigured(format!(
+            "the backup {} is there already, and is not overwritten",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Gives a whole file its name, and makes both durable.
+pub(super) fn make_durable(file: &File, draft: &Path, path: &Path) -> io::Result<()> {
+    file.sync_all()?;
+    std::fs::rename(draft, path)?;
     let directory = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(unwritable)?;
-    Ok(sums)
+    File::open(directory)?.sync_all()
 }
 
 /// Writes a whole backup, and returns where it was written to.
@@ -262,10 +272,19 @@ fn refused(path: &Path, why: impl std::fmt::Display) -> Error {
 
 /// Reads a whole file and fails unless all of it is as it was written; hands on each piece until
 /// nobody wants more.
-pub(super) fn read(path: &Path, mut hand_on: impl FnMut(Piece) -> bool) -> Result<Checked> {
+pub(super) fn read(path: &Path, hand_on: impl FnMut(Piece) -> bool) -> Result<Checked> {
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    read_from(path, file, hand_on)
+}
+
+/// As [`read`], from what messages call `path`.
+pub(super) fn read_from(
+    path: &Path,
+    input: impl Read,
+    mut hand_on: impl FnMut(Piece) -> bool,
+) -> Result<Checked> {
     let unreadable = |error| unreadable(path, &error);
-    let file = File::open(path).map_err(unreadable)?;
-    let mut input = Summed::new(BufReader::new(file));
+    let mut input = Summed::new(BufReader::new(input));
     let header = Header::read(&mut input)
         .map_err(unreadable)?
         .ok_or_else(|| refused(path, "it is no backup of transire's"))?;

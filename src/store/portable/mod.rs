@@ -8,6 +8,7 @@
 
 mod file;
 mod header;
+mod receive;
 mod tables;
 mod verify;
 
@@ -27,6 +28,7 @@ use crate::store::{Location, Store};
 #[cfg(test)]
 pub(super) use file::backup_of;
 pub use file::{backup, backup_to, restore};
+pub use receive::Receiving;
 pub(crate) use tables::Table;
 pub(super) use tables::all as tables;
 pub use verify::{VerifiedBackup, verify};

@@ -841,3 +841,37 @@ async fn a_backup_taken_while_writes_go_on_has_what_was_acknowledged_before(plac
     std::fs::remove_dir_all(folder).unwrap();
     target.remove().await;
 }
+
+#[tokio::test]
+async fn a_backup_from_elsewhere_is_a_file_once_it_is_whole() {
+    let home = Place::on_sqlite();
+    let store = home.store().await;
+    put_sample(&store).await;
+    let Place::Sqlite(folder) = &home else {
+        unreachable!()
+    };
+    let (made, path) = (folder.join("made"), folder.join("received"));
+    let written = portable::backup(&store, &made, &Stopped, &SystemRandom);
+    written.await.unwrap();
+    let whole = std::fs::read(&made).unwrap();
+    let mut changed = whole.clone();
+    changed[whole.len() / 2] ^= 1;
+    let cut = whole[..whole.len() - 1].to_vec();
+    let longer = [whole.as_slice(), &[0]].concat();
+    let receive = async |bytes: Vec<u8>| {
+        let receiving = portable::Receiving::into_file(&path, &SystemRandom)?;
+        receiving.receive(std::io::Cursor::new(bytes)).await
+    };
+    let files = || std::fs::read_dir(folder).unwrap().count();
+    let before = files();
+    for bad in [cut, changed, longer, Vec::new()] {
+        let refused = receive(bad).await.unwrap_err();
+        assert_eq!(refused.kind(), &ErrorKind::Misconfigured);
+        assert_eq!(files(), before, "nothing is left of it");
+    }
+    receive(whole.clone()).await.unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
+    let refused = receive(whole).await.unwrap_err();
+    assert!(refused.message().contains("is there already"), "{refused}");
+    home.remove().await;
+}

@@ -57,6 +57,8 @@ rooms! {
     http, Free: rooms [admin domain service sign version] crates [
         arc_swap askama axum base64 bytes form_urlencoded http http_body_util hyper
         percent_encoding serde serde_json tokio tracing utoipa
+        arc_swap axum base64 bytes form_urlencoded http http_body_util hyper percent_encoding
+        serde serde_json tokio tracing utoipa
     ];
     views, Pure: rooms [domain service] crates [serde serde_json utoipa];
     admin, Free: rooms [domain import registry_config service state version views] crates [

@@ -26,9 +26,6 @@ use crate::harness::App;
 use crate::harness::documents::{allow, cam, trusting};
 use crate::harness::operator::{account, an_instance};
 
-/// Permissions that change and that no use case asks for yet: backups are made beside the service.
-const UNASKED: [OperatorPermission; 1] = [OperatorPermission::BackupCreate];
-
 /// A caller at a service, and the account and the instance that it tries to change.
 struct Attempt<'a> {
     service: &'a Service,
@@ -251,6 +248,7 @@ impl Attempt<'_> {
             done(of.cancel_ca(call).await),
             done(of.rotate_master_key(call, None).await),
             done(of.finish_master_key(call).await),
+            done(self.service.operations.backup(call).await),
         ]);
     }
 }
@@ -297,7 +295,7 @@ fn changes(are_lacking: impl Fn(OperatorPermission) -> bool) -> BTreeSet<Operato
         .iter()
         .copied()
         .filter(|permission| permission.reach() == Reach::Change)
-        .filter(|permission| !UNASKED.contains(permission) && are_lacking(*permission))
+        .filter(|permission| are_lacking(*permission))
         .collect()
 }
 
