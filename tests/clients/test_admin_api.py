@@ -12,7 +12,7 @@ import tencent
 from documents import Shell, take
 from operators import Operators
 from processes import wait_until
-from service import fetch
+from service import Transire, fetch
 
 PAGE = "docs/admin-api.md"
 TOKEN, COMMANDS, CURL = take(PAGE, "Begin")
@@ -738,6 +738,43 @@ def test_a_command_says_the_same_here_and_there(operators: Operators, command: l
     there = operators.run(token_file, *command)
     said = [(done.returncode, VARYING.sub("", done.stdout), done.stderr) for done in (here, there)]
     assert said[1] == said[0]
+
+
+# docs/admin-api.md says why they are for the service's machine, or ask for no service.
+ON_THE_MACHINE = {
+    *("serve", "quickstart", "mock", "init", "doctor", "config", "restore", "migrate-data", "backup verify"),
+    *("keys generate-master", "keys take-ca-offline"),
+}
+ASKS_NO_ADMIN_API = {
+    *("health", "get-login-password", "login", "logout", "whoami", "token", "docker-credential", "credential-provider"),
+    *("pull-secret", "completions", "man", "policy check"),
+}
+# Each run of them makes another answer, so that tests of their own compare both ways.
+TESTED_APART = {"backup"}
+
+
+def leaves(program: Path, *path: str) -> list[str]:
+    """The commands that do something, by what each says of itself."""
+    told = subprocess.run([program, *path, "--help"], capture_output=True, text=True, check=True).stdout
+    usage = told[told.index("Usage:") :].split("\n\n")[0].splitlines()
+    found = [" ".join(path)] if any("<COMMAND>" not in line for line in usage) else []
+    _, _, listed = told.partition("\nCommands:\n")
+    below = re.findall(r"^  ([a-z][a-z-]*)", listed.split("\n\n")[0], re.MULTILINE)
+    return found + [leaf for name in below if name != "help" for leaf in leaves(program, *path, name)]
+
+
+def test_each_command_says_the_same_at_the_service_or_says_why_not(transire: Transire) -> None:
+    """A new command is at the admin API from its first day, or is named above."""
+    elsewhere = ON_THE_MACHINE | ASKS_NO_ADMIN_API | TESTED_APART
+    both = [" ".join(command) + " " for command in COMMANDS_IN_BOTH_WAYS]
+    found = leaves(transire.binary)
+    assert len(found) > 80, found
+    missing = [
+        leaf
+        for leaf in found
+        if leaf not in elsewhere and leaf.split()[0] not in elsewhere and not any(row.startswith(leaf + " ") for row in both)
+    ]
+    assert missing == []
 
 
 def test_a_command_that_needs_the_data_says_so(operators: Operators) -> None:
