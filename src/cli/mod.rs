@@ -374,7 +374,7 @@ async fn run_to_its_end(
         _ => {}
     }
     let session = match global.remote()? {
-        Some(remote) => Session::Remote(remote, output),
+        Some(remote) => Session::Remote(Box::new(remote), output),
         None => {
             let service = open(settings, Open::Command).await?;
             let request = RequestContext::operator(service.base.request_id());

@@ -14,7 +14,7 @@ pub(super) enum Session {
     /// On the data, by this process.
     Local(Box<Context>),
     /// At the service that `--server` names.
-    Remote(Remote, Output),
+    Remote(Box<Remote>, Output),
 }
 
 impl Session {
