@@ -41,7 +41,7 @@ impl Access {
     ) -> Result<Caller> {
         self.memory.require_fresh().await?;
         let mut attempt = Attempt::new(context.address);
-        let error = match self.prove_operator(token, &mut attempt).await {
+        let error = match self.prove_or_refresh(token, &mut attempt, context).await {
             Ok(Ok(administrator)) => {
                 self.limits.give_back(&attempt);
                 return Ok(Proof::Administrator(administrator).into());
@@ -75,6 +75,24 @@ impl Access {
             .zip(self.memory.cache.known_operators())
             .and_then(|(id, operators)| Some(operators.get(&id)?.name.clone()));
         Claim::of_operator(known.map(|name| ClaimedName::of(&name, None)))
+    }
+
+    /// Proves an operator. A token that isn't known may have been made a moment ago by a command or
+    /// at another replica: the change feed is read before it is refused.
+    async fn prove_or_refresh(
+        &self,
+        token: &Secret,
+        attempt: &mut Attempt,
+        context: &RequestContext,
+    ) -> Result<Result<Administrator, RefusalCause>> {
+        match self.prove_operator(token, attempt).await? {
+            // Both alike, so that the time tells nothing of which operators there are.
+            Err(RefusalCause::UnknownOperator | RefusalCause::WrongSecret) => {}
+            judged => return Ok(judged),
+        }
+        let priority = self.priority_of(context);
+        Box::pin(self.memory.refresh_for_newer(priority)).await?;
+        self.prove_operator(token, attempt).await
     }
 
     async fn prove_operator(

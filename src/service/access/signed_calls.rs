@@ -321,7 +321,7 @@ impl Access {
     }
 
     /// Tells among whom a request waits.
-    fn priority_of(&self, context: &RequestContext) -> Priority {
+    pub(super) fn priority_of(&self, context: &RequestContext) -> Priority {
         if self.limits.is_throttled(context) {
             Priority::Slowed
         } else {

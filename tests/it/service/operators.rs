@@ -177,6 +177,21 @@ async fn another_replica_hears_of_a_disabled_operator_by_the_change_feed() {
     );
 }
 
+/// It was refused until the replica heard the change feed, a fifth of a second later.
+#[tokio::test]
+async fn a_token_that_another_process_made_a_moment_ago_is_taken() {
+    let app = App::new().await;
+    let (_, token) = create(&app, "alice", OperatorRole::Admin).await;
+    let replica = app.replica().await.service;
+    assert!(proved(&replica, &token).await.is_ok());
+    let (_, of_bob) = create(&app, "bob", OperatorRole::Auditor).await;
+    let bob = proved(&replica, &of_bob).await;
+    assert_eq!(bob.as_deref(), Ok("operator/bob"));
+    let (identity, call) = (&app.service.identity, &app.operator());
+    let (_, second) = identity.rotate_operator(call, "bob", DAY).await.unwrap();
+    assert!(proved(&replica, &second).await.is_ok());
+}
+
 #[tokio::test]
 async fn guesses_are_limited_by_address_and_a_right_token_is_taken_all_the_same() {
     let app = App::with(|options| {
