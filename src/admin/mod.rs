@@ -52,7 +52,6 @@ pub use self::allow_lists::{
 };
 pub use self::audit::{AuditNews, FollowAudit, ListAudit};
 pub use self::audit_words::{ClientAddress, Outcome, When};
-pub use self::audit_words::{Outcome, When};
 pub use self::backup::MakeBackup;
 pub use self::changed_instance::UpdateInstance;
 pub use self::credentials::{
@@ -74,6 +73,10 @@ pub use self::method::Method;
 pub use self::namespaces::{
     CreateNamespace, DeleteNamespace, ListNamespaces, SetUnrecordedNamespaces, ShowNamespace,
 };
+pub use self::oidc_providers::{
+    CheckToken, CreateOidcProvider, DeleteOidcProvider, ListOidcProviders, ShowOidcProvider,
+    UpdateOidcProvider,
+};
 pub use self::operation::{Effect, MAX_DOCUMENT_BYTES, Operation};
 pub use self::operators::{
     CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators,
@@ -87,15 +90,6 @@ pub use self::registry_config::{ShowRegistryConfig, TrustedKey, USUAL_LISTEN, re
 pub use self::repositories::{
     CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
 };
-pub use self::oidc_providers::{
-    CheckToken, CreateOidcProvider, DeleteOidcProvider, ListOidcProviders, ShowOidcProvider,
-    UpdateOidcProvider,
-};
-pub use self::operation::{Effect, Operation};
-pub use self::policies::{
-    AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
-};
-pub use self::problem::{PROBLEM_TYPE, Problem};
 pub use self::revocations::{AcceptSubject, ListRefusedSubjects, RefuseSubject, Revoke};
 pub use self::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 pub use self::route::{Description, Given, Route};
@@ -107,12 +101,8 @@ pub use self::state::{AppliedState, ApplyState, ExportState, ExportedState};
 pub use self::status::ShowStatus;
 pub use self::text::{
     AccessKeyIdText, AccessKeyText, AccountText, ActionText, AddressText, AlgorithmText, CidrText,
-    CredentialText, Grant, GrantOrDefault, InstanceText, KidText, KindText, OnOff, OpenClosed,
-    OrDefault, PrincipalText, RequestText, ResourceText, SecretText, SpecificationText, Text,
-    TimeText, UnrecordedText, WhenText, credential_id,
-    AccessKeyIdText, AccountText, ActionText, AddressText, AlgorithmText, CredentialText, Grant,
-    GrantOrDefault, InstanceText, KidText, KindText, OidcAlgorithmText, OnOff, OpenClosed,
-    OrDefault, PresetText, PrincipalText, ResourceText, SecretText, SpecificationText, Text,
-    TimeText, WhenText,
+    CredentialText, Grant, GrantOrDefault, InstanceText, KidText, KindText, OidcAlgorithmText,
+    OnOff, OpenClosed, OrDefault, PresetText, PrincipalText, RequestText, ResourceText, SecretText,
+    SpecificationText, Text, TimeText, UnrecordedText, WhenText, credential_id,
 };
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

@@ -15,9 +15,8 @@ use super::listing::{Listing, MAX_ITEMS, Page, Selection};
 use super::method::Method;
 use super::operation::{Effect, Operation};
 use crate::domain::{Error, ErrorKind, Result};
-use crate::service::{Call, Service};
-use crate::views::View;
 use crate::service::{BackupBytes, Call, Service};
+use crate::views::View;
 
 /// The items of a page whose request names no limit.
 const DEFAULT_ITEMS: usize = 100;

@@ -26,12 +26,13 @@ use super::keys::{
 use super::namespaces::{
     CreateNamespace, DeleteNamespace, ListNamespaces, SetUnrecordedNamespaces, ShowNamespace,
 };
-use super::operators::{
-    CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators, RotateOperator,
-    ShowOperator,
 use super::oidc_providers::{
     CheckToken, CreateOidcProvider, DeleteOidcProvider, ListOidcProviders, ShowOidcProvider,
     UpdateOidcProvider,
+};
+use super::operators::{
+    CreateOperator, DeleteOperator, DisableOperator, EnableOperator, ListOperators, RotateOperator,
+    ShowOperator,
 };
 use super::policies::{
     AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
@@ -40,7 +41,6 @@ use super::registry_config::ShowRegistryConfig;
 use super::repositories::{
     CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
 };
-use super::revocations::ListRefusedSubjects;
 use super::revocations::{AcceptSubject, ListRefusedSubjects, RefuseSubject, Revoke};
 use super::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 use super::route::Route;
@@ -75,6 +75,9 @@ routes! {
     "Policies": list [ListPolicies]
         do [CreatePolicy ShowPolicy UpdatePolicy DeletePolicy AttachPolicy DetachPolicy];
     "Explanations": list [] do [Explain ExplainRequest ListRightHolders ListRights];
+    "OpenID Connect providers": list [ListOidcProviders ListRefusedSubjects]
+        do [CreateOidcProvider ShowOidcProvider UpdateOidcProvider CheckToken DeleteOidcProvider];
+    "Revocations": list [] do [Revoke RefuseSubject AcceptSubject];
     "Operators": list [ListOperators]
         do [
             CreateOperator ShowOperator DisableOperator EnableOperator DeleteOperator
@@ -92,7 +95,6 @@ routes! {
     "Service accounts": list [ListServiceAccounts ListServiceAccountsOfMaker]
         do [ShowServiceAccount DisableServiceAccount EnableServiceAccount];
     "Registry configurations": list [] do [ShowRegistryConfig];
-    "Service": list [] do [ShowStatus];
     "Service": list [] do [ShowStatus] file [MakeBackup];
     "Imports": list [] do [ImportHtpasswd ImportDockerAuth];
     "Declarations": list [] do [ApplyState ExportState];
@@ -103,9 +105,4 @@ routes! {
             ActivateInstanceKey CancelInstanceKey RotateCa ActivateCa CancelCa
             RetireCa ImportCa ImportLeaf
         ];
-    "OpenID Connect providers": list [ListOidcProviders ListRefusedSubjects]
-        do [CreateOidcProvider ShowOidcProvider UpdateOidcProvider CheckToken DeleteOidcProvider];
-    "Revocations": list [] do [Revoke RefuseSubject AcceptSubject];
-    "Instances": list [ListInstances]
-        do [CreateInstance ShowInstance UpdateInstance DeleteInstance];
 }

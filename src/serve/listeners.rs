@@ -16,8 +16,10 @@ use crate::config::{Listen, Settings, given_socket_names};
 use crate::domain::{Error, Result};
 use crate::http::Mock;
 
-/// The name of the socket for monitoring systems (`FileDescriptorName=`); any other is for clients.
+/// The name of the socket for monitoring systems (`FileDescriptorName=`).
 const MONITORING: &str = "metrics";
+/// The name of the socket for operators. One with any other name is for clients.
+const OPERATORS: &str = "admin";
 
 /// The sockets at which clients connect, with TLS or without.
 pub struct Listener {
@@ -26,8 +28,8 @@ pub struct Listener {
     pub(super) tls: Option<Arc<Tls>>,
     /// The socket for monitoring systems, if there is one.
     pub(super) monitoring: Option<TcpListener>,
-    /// The socket for operators, if there is one.
-    pub(super) operators: Option<TcpListener>,
+    /// The socket for operators, if there is one, and its owner.
+    pub(super) operators: Option<(TcpListener, Keeper)>,
     /// The calls that a mock has besides.
     pub(super) mock: Option<Mock>,
 }
@@ -64,7 +66,7 @@ impl Listener {
     /// Serves the admin API, too, at a socket of its own.
     #[must_use]
     pub fn administered_at(mut self, operators: Option<TcpListener>) -> Self {
-        self.operators = operators;
+        self.operators = operators.map(|socket| (socket, Keeper::Process));
         self
     }
 
@@ -75,12 +77,6 @@ impl Listener {
             mock: Some(mock),
             ..self
         }
-    }
-
-    #[must_use]
-    pub(super) fn kept_by(mut self, keeper: Keeper) -> Self {
-        self.keeper = keeper;
-        self
     }
 }
 
@@ -96,6 +92,7 @@ impl From<TcpListener> for Listener {
 pub struct GivenSockets {
     clients: Option<std::net::TcpListener>,
     monitoring: Option<std::net::TcpListener>,
+    operators: Option<std::net::TcpListener>,
 }
 
 impl GivenSockets {
@@ -118,16 +115,17 @@ impl GivenSockets {
                      the service takes sockets of ListenStream= with a port, and Accept=no"
                 ))
             })?;
-            let (what, taken) = if name == MONITORING {
-                ("monitoring", &mut given.monitoring)
-            } else {
-                ("clients", &mut given.clients)
+            let (what, taken) = match name.as_str() {
+                MONITORING => ("monitoring", &mut given.monitoring),
+                OPERATORS => ("operators", &mut given.operators),
+                _ => ("clients", &mut given.clients),
             };
             if taken.replace(socket).is_some() {
                 return Err(Error::misconfigured(format!(
                     "the supervisor gives two sockets for {what}, and {name:?} is the second: \
                      the service takes one. ListenStream=443 takes IPv4 and IPv6; the socket of \
-                     /metrics has FileDescriptorName={MONITORING}"
+                     /metrics has FileDescriptorName={MONITORING}, that of the admin API \
+                     FileDescriptorName={OPERATORS}"
                 )));
             }
         }
@@ -145,6 +143,19 @@ impl GivenSockets {
         Ok(given.unwrap_or_else(|| settings.listen.address()))
     }
 
+    /// Returns the address at which operators connect, if they have one of their own.
+    ///
+    /// # Errors
+    /// `Misconfigured` when the setting says another one than the given socket has.
+    pub(super) fn operators_address(&self, settings: &Settings) -> Result<Option<SocketAddr>> {
+        let given = agreed(
+            self.operators.as_ref(),
+            "admin_listen",
+            settings.admin_listen,
+        )?;
+        Ok(given.or_else(|| settings.admin_listen.map(Listen::address)))
+    }
+
     /// Returns the listening sockets, those that aren't given bound as the settings say.
     ///
     /// # Errors
@@ -155,6 +166,7 @@ impl GivenSockets {
         tls: Option<Arc<Tls>>,
     ) -> Result<Listener> {
         let address = self.address(settings)?;
+        let operators_address = self.operators_address(settings)?;
         agreed(
             self.monitoring.as_ref(),
             "metrics_listen",
@@ -173,14 +185,16 @@ impl GivenSockets {
             (None, Some(place)) => Some(bind(place.address()).await?),
             (None, None) => None,
         };
-        let operators = match settings.admin_listen {
-            Some(place) => Some(bind(place.address()).await?),
-            None => None,
+        let operators = match (self.operators, operators_address) {
+            (Some(given), _) => Some((adopt(given)?, Keeper::Supervisor)),
+            (None, Some(address)) => Some((bind(address).await?, Keeper::Process)),
+            (None, None) => None,
         };
-        Ok(Listener::new(tcp, tls)
-            .kept_by(keeper)
-            .monitored_at(monitoring)
-            .administered_at(operators))
+        Ok(Listener {
+            keeper,
+            operators,
+            ..Listener::new(tcp, tls).monitored_at(monitoring)
+        })
     }
 }
 

@@ -27,12 +27,13 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub use self::check::{Findings, check};
 use self::listeners::Keeper;
 pub use self::listeners::{GivenSockets, Listener, bind};
-use self::reload::Reloader;
+use self::reload::{GivenAddresses, Reloader};
 use self::running::Running;
 pub use self::running::run;
 use self::signals::Hangups;
@@ -113,7 +114,7 @@ async fn serve_until_told(
     ));
     let reloader = Reloader {
         arguments,
-        given: given_address(&listener)?,
+        given: given_addresses(&listener)?,
         running: Arc::clone(&running),
     };
     let (stop, stopped) = oneshot::channel();
@@ -151,8 +152,8 @@ async fn beat(supervisor: Option<&Supervisor>) {
 async fn prepare(settings: &Settings, sockets: GivenSockets) -> Result<(Arc<Service>, Listener)> {
     let listen = sockets.address(settings)?;
     check_transport(settings, listen)?;
-    if let Some(operators) = settings.admin_listen {
-        check_transport(settings, operators.address())?;
+    if let Some(operators) = sockets.operators_address(settings)? {
+        check_transport(settings, operators)?;
     }
     let tls = Tls::load(&settings.tls)?;
     let service = Arc::new(open(settings, Open::Serve).await?);
@@ -167,12 +168,20 @@ async fn prepare(settings: &Settings, sockets: GivenSockets) -> Result<(Arc<Serv
     Ok((service, listener))
 }
 
-/// Returns the address of the clients' socket, if a supervisor keeps it.
-fn given_address(listener: &Listener) -> Result<Option<std::net::SocketAddr>> {
-    match listener.keeper {
+/// Returns the addresses of the sockets that a supervisor keeps.
+fn given_addresses(listener: &Listener) -> Result<GivenAddresses> {
+    let address = |tcp: &TcpListener, keeper| match keeper {
         Keeper::Process => Ok(None),
-        Keeper::Supervisor => listener.tcp.local_addr().map(Some).map_err(Error::internal),
-    }
+        Keeper::Supervisor => tcp.local_addr().map(Some).map_err(Error::internal),
+    };
+    let operators = listener.operators.as_ref();
+    Ok(GivenAddresses {
+        clients: address(&listener.tcp, listener.keeper)?,
+        operators: operators
+            .map(|(tcp, keeper)| address(tcp, *keeper))
+            .transpose()?
+            .flatten(),
+    })
 }
 
 /// Prints on stdout, and logs, where the service listens.
@@ -186,7 +195,7 @@ fn announce(settings: &Settings, service: &Service, listener: &Listener) -> Resu
             .to_string()
             .into();
     }
-    if let Some(operators) = &listener.operators {
+    if let Some((operators, _)) = &listener.operators {
         let address = operators.local_addr().map_err(Error::internal)?;
         announcement["admin"] = address.to_string().into();
     }

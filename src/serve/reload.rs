@@ -11,16 +11,24 @@ use super::signals::Hangups;
 use super::supervisor::Supervisor;
 use super::tls::Tls;
 use super::transport::check_transport;
-use crate::config::{Arguments, Change, Settings};
+use crate::config::{Arguments, Change, Listen, Settings};
 use crate::domain::{Error, Result};
 
 /// Reads again what the service was started with.
 pub(super) struct Reloader {
     /// The arguments of the start, which go over the settings again.
     pub(super) arguments: Arguments,
-    /// The address of the socket that a supervisor gave, in place of `listen`.
-    pub(super) given: Option<SocketAddr>,
+    pub(super) given: GivenAddresses,
     pub(super) running: Arc<Running>,
+}
+
+/// The addresses of the sockets that a supervisor gave.
+#[derive(Clone, Copy)]
+pub(super) struct GivenAddresses {
+    /// In place of `listen`.
+    pub(super) clients: Option<SocketAddr>,
+    /// In place of `admin_listen`.
+    pub(super) operators: Option<SocketAddr>,
 }
 
 impl Reloader {
@@ -51,13 +59,14 @@ impl Reloader {
     }
 }
 
-fn reload(
-    running: &Running,
-    arguments: Arguments,
-    given: Option<SocketAddr>,
-) -> Result<Vec<Change>> {
+fn reload(running: &Running, arguments: Arguments, given: GivenAddresses) -> Result<Vec<Change>> {
     let new = Settings::load(arguments)?.complete().settings;
-    check_transport(&new, given.unwrap_or_else(|| new.listen.address()))?;
+    let clients = given.clients.unwrap_or_else(|| new.listen.address());
+    check_transport(&new, clients)?;
+    let operators = new.admin_listen.map(Listen::address);
+    if let Some(operators) = given.operators.or(operators) {
+        check_transport(&new, operators)?;
+    }
     let present = running.settings();
     match &running.tls {
         Some(tls) if tls.is_of(&new.tls) => tls.look(true)?,

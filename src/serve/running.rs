@@ -92,10 +92,11 @@ impl Running {
             if let Some(monitoring) = monitoring {
                 helpers.spawn(Arc::clone(&self).monitor(monitoring));
             }
-            if let Some(operators) = operators {
-                helpers.spawn(Arc::clone(&self).administer(operators));
-            }
-            self.gate.accept_all(&tcp).await;
+            tokio::join!(self.gate.accept_all(&tcp), async {
+                if let Some((operators, _)) = &operators {
+                    self.operators.accept_all(operators).await;
+                }
+            });
         };
         tokio::select! {
             () = serving => {}
@@ -103,8 +104,19 @@ impl Running {
             _ = stop => {}
         }
         let settings = self.settings();
+        let draining = async {
+            tokio::join!(
+                self.gate.drain(&self.server, &settings, tcp, keeper),
+                async {
+                    if let Some((operators, keeper)) = operators {
+                        let gate = &self.operators;
+                        gate.drain(&self.server, &settings, operators, keeper).await;
+                    }
+                }
+            )
+        };
         let hurried = tokio::select! {
-            () = self.gate.drain(&self.server, &settings, tcp, keeper) => false,
+            ((), ()) = draining => false,
             // An error means that there is no sender, and so no hurry.
             Ok(()) = &mut hurry => true,
         };
@@ -139,10 +151,6 @@ impl Running {
     async fn monitor(self: Arc<Self>, listener: TcpListener) {
         let server = Arc::clone(&self.server);
         monitor::serve(listener, server, move || self.measure()).await;
-    }
-
-    async fn administer(self: Arc<Self>, listener: TcpListener) {
-        self.operators.accept_all(&listener).await;
     }
 
     /// Returns the measures of the listener, its certificate and the process.

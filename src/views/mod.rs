@@ -90,20 +90,14 @@ pub use self::instance::{
 };
 pub use self::key::{CaStep, ImportedLeaf, Key, KeyStep, RotatedKey, SigningRequest};
 pub use self::namespace::{Namespace, UnrecordedNamespaces};
-pub use self::oidc_provider::OidcProvider;
-pub use self::operator::{Operator, OperatorToken};
-pub use self::key::Key;
-pub use self::namespace::Namespace;
 pub use self::oidc_provider::{
     ChangedOidcProvider, CheckedToken, NewOidcProvider, OidcProvider, OidcProviderDetails,
 };
-pub use self::operator::Operator;
+pub use self::operator::{Operator, OperatorToken};
 pub use self::policy::{Policy, PolicyAttachment, PolicyDocument, target_name};
-pub use self::refused_subject::RefusedSubject;
+pub use self::refused_subject::{RefusedSubject, SubjectState};
 pub use self::registry_config::{RegistryFile, RegistryFiles};
 pub use self::repository::{ImportedRepositories, ImportedRepository, Repository};
-pub use self::refused_subject::{RefusedSubject, SubjectState};
-pub use self::repository::Repository;
 pub use self::revocation::Revoked;
 pub use self::role::{NewRole, Role, RoleDetails, RoleTest};
 pub use self::service_account::ServiceAccount;

@@ -10,7 +10,9 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use transire::config::Settings;
 use transire::domain::ErrorKind;
+use transire::domain::operator::OperatorRole;
 use transire::domain::seconds::Seconds;
+use transire::serve::Listener;
 
 use crate::harness::{ACCOUNT, App, SERVICE};
 
@@ -407,6 +409,51 @@ async fn what_is_under_way_at_the_end_finishes_and_the_rest_is_closed() {
     );
     is_closed(&mut working).await;
     timeout(Duration::from_secs(5), running.task)
+        .await
+        .expect("it still runs")
+        .unwrap();
+}
+
+/// An operator's request was cut off once no client's was in work.
+#[tokio::test]
+async fn an_operators_request_in_work_finishes_at_the_end() {
+    let app = App::new().await;
+    let token = app.operator_token("alice", OperatorRole::Admin).await;
+    let at_loopback = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let operators = at_loopback().await;
+    let address = operators.local_addr().unwrap();
+    let listener = Listener::from(at_loopback().await).administered_at(Some(operators));
+    let (stop, stopped) = oneshot::channel();
+    let running = tokio::spawn(transire::serve::run(
+        Arc::clone(&app.service),
+        Settings::default(),
+        listener,
+        stopped,
+    ));
+    let (body, mut working) = (
+        r#"{"name": "late"}"#,
+        TcpStream::connect(address).await.unwrap(),
+    );
+    let head = format!(
+        "POST /admin/v1/accounts HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{}",
+        token.expose(),
+        body.len(),
+        &body[..5]
+    );
+    working.write_all(head.as_bytes()).await.unwrap();
+    // Its head has been read once another one, that came later, is answered.
+    let mut later = TcpStream::connect(address).await.unwrap();
+    let described = ask(&mut later, "/admin/openapi.json").await;
+    assert!(described.starts_with("HTTP/1.1 200"), "{described}");
+    stop.send(()).unwrap();
+    is_closed(&mut later).await;
+    assert!(!running.is_finished());
+    working.write_all(&body.as_bytes()[5..]).await.unwrap();
+    let answer = head_and_body(&mut working).await;
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    is_closed(&mut working).await;
+    timeout(Duration::from_secs(5), running)
         .await
         .expect("it still runs")
         .unwrap();

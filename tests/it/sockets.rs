@@ -152,6 +152,26 @@ fn a_socket_is_for_monitoring_by_its_name() {
 }
 
 #[test]
+fn a_socket_is_for_operators_by_its_name_and_waits_for_the_next_process() {
+    let supervisor = Supervisor::new();
+    let (listener, address) = listener();
+    let operators = Given {
+        names: "admin",
+        ..ONE
+    };
+    for _ in 0..2 {
+        let early = ask(address, "/admin/openapi.json");
+        let socket = listener.try_clone().unwrap();
+        let mut service = supervisor.start(socket, &operators, &["--listen", "0"]);
+        let places = places(&mut service);
+        assert_eq!(places["admin"], address.to_string());
+        assert_ne!(places["listening"], address.to_string());
+        assert!(answer(early).starts_with("HTTP/1.1 200"));
+        assert!(end(service).success());
+    }
+}
+
+#[test]
 fn variables_that_were_meant_for_another_process_are_passed_over() {
     let supervisor = Supervisor::new();
     let (socket, address) = listener();

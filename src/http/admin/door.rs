@@ -183,6 +183,10 @@ async fn serve(
         let made = make(found.route, caller, fields, &key, service, context).await?;
         return write(found.route.effect, &made);
     }
+    if let Some(begin) = found.route.download {
+        let call = service.call(&caller, &record.context);
+        return Ok(of_bytes(begin(service, &call, fields).await?));
+    }
     let answer = match headers.get(header::IF_MATCH) {
         Some(wanted) => once::change(found, caller, fields, wanted, service, record).await?,
         None => {
@@ -190,11 +194,5 @@ async fn serve(
             (found.route.run)(service, &call, fields).await?
         }
     };
-    let call = service.call(&caller, &record.context);
-    once::check_unchanged(found, headers, service, &call).await?;
-    if let Some(begin) = found.route.download {
-        return Ok(of_bytes(begin(service, &call, fields).await?));
-    }
-    let answer = (found.route.run)(service, &call, fields).await?;
     write(found.route.effect, &answer)
 }
