@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::listing::Listing;
 use super::method::Method;
 use super::operation::{Effect, Operation, shown};
-use super::text::{AccessKeyIdText, AccountText, Text, some_text};
+use super::text::{AccessKeyIdText, AccountText, Text, id_of, some_text};
 use crate::domain::Result;
 use crate::service::{AccessKeyState, Call, Service};
 use crate::views;
@@ -28,7 +28,7 @@ impl Listing for ListAccessKeys {
     type Item = views::AccessKey;
 
     async fn all(self, service: &Service, call: &Call<'_>) -> Result<Vec<views::AccessKey>> {
-        let account = self.account.map(|account| account.0);
+        let account = id_of(self.account.as_ref(), service, call).await?;
         let keys = service.identity.access_keys(call, account).await?;
         Ok(keys.into_iter().map(views::AccessKey::from).collect())
     }
@@ -38,7 +38,7 @@ impl Listing for ListAccessKeys {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateAccessKey {
-    /// The account's id.
+    /// The account's id or name.
     #[arg(long)]
     pub account: AccountText,
     /// The user's name; without it, the key is the root user's.
@@ -54,7 +54,7 @@ impl Operation for CreateAccessKey {
     type Answer = views::NewAccessKey;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::NewAccessKey> {
-        let (account, user) = (self.account.0, self.user.as_deref());
+        let (account, user) = (self.account.id(service, call).await?, self.user.as_deref());
         let key = service
             .identity
             .create_access_key(call, account, user)

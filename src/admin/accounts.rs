@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::listing::Listing;
 use super::method::Method;
 use super::operation::{Effect, Operation, shown};
-use super::text::{AccountText, Grant, GrantOrDefault, OrDefault, Text};
+use super::text::{AccountIdText, AccountText, Grant, GrantOrDefault, OrDefault, Text};
 use crate::domain::{Error, Result};
 use crate::service::{Call, Service};
 use crate::views;
@@ -38,7 +38,7 @@ pub struct CreateAccount {
     pub name: String,
     /// Its numeric id; without it, a random one.
     #[arg(long)]
-    pub id: Option<AccountText>,
+    pub id: Option<AccountIdText>,
     /// The rights that its users may grant to service accounts. own-rights: those that their
     /// policies allow them without a condition. vendor: any. [default: as the settings say]
     #[arg(long, value_name = "GRANT")]
@@ -91,7 +91,11 @@ impl Operation for ShowAccount {
     type Answer = views::Account;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::Account> {
-        Ok(service.identity.account(call, self.id.0).await?.into())
+        Ok(service
+            .identity
+            .account(call, self.id.id(service, call).await?)
+            .await?
+            .into())
     }
 }
 
@@ -119,7 +123,7 @@ impl Operation for UpdateAccount {
         let Text(OrDefault(grant)) = self.service_account_grant;
         let identity = &service.identity;
         identity
-            .set_service_account_grant(call, self.id.0, grant)
+            .set_service_account_grant(call, self.id.id(service, call).await?, grant)
             .await?;
         Ok(views::ChangedAccount {
             account_id: self.id.to_string(),

@@ -10,7 +10,7 @@ use super::method::Method;
 use super::operation::{Effect, Operation};
 use super::text::{CidrText, InstanceText};
 use crate::domain::allow_list::{AllowEntry, Cidr};
-use crate::domain::instance::AnyInstanceId;
+use crate::domain::reference::InstanceRef;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Noun, Result, name};
 use crate::service::{AllowListPlace, Call, InstanceChoice, Permission, Service};
@@ -20,7 +20,7 @@ use crate::views;
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListAllowEntries {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     #[arg(long)]
     pub instance: InstanceText,
 }
@@ -44,7 +44,7 @@ impl Listing for ListAllowEntries {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddAllowEntry {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     #[arg(long)]
     pub instance: InstanceText,
     /// An address, or a range such as 192.0.2.0/24.
@@ -101,7 +101,7 @@ impl Operation for AddAllowEntry {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveAllowEntry {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     #[arg(long)]
     pub instance: InstanceText,
     /// The entry's address or range.
@@ -133,7 +133,7 @@ impl Operation for RemoveAllowEntry {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnableAllowList {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     #[arg(long)]
     pub instance: InstanceText,
 }
@@ -154,7 +154,7 @@ impl Operation for EnableAllowList {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DisableAllowList {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     #[arg(long)]
     pub instance: InstanceText,
 }
@@ -174,7 +174,7 @@ impl Operation for DisableAllowList {
 async fn set(
     service: &Service,
     call: &Call<'_>,
-    id: AnyInstanceId,
+    id: InstanceRef,
     switch: Switch,
 ) -> Result<views::AllowListState> {
     let registry = &service.registry;

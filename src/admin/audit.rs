@@ -11,10 +11,11 @@ use super::listing::{Listing, Page, Selection};
 use super::method::Method;
 use super::operation::{Effect, Operation};
 use super::text::{
-    AccessKeyText, AddressText, CredentialText, InstanceText, PrincipalText, RequestText, WhenText,
-    some_text,
+    AccessKeyText, AddressText, CredentialText, InstanceText, PrincipalText, RequestText, Text,
+    WhenText, some_text,
 };
 use crate::domain::clock::Timestamp;
+use crate::domain::reference::InstanceRef;
 use crate::domain::{Error, Result};
 use crate::service::{AuditFilter, AuditPosition, AuditTail, Call, Service};
 use crate::views;
@@ -126,7 +127,14 @@ impl ListAudit {
             None => None,
         };
         let of_service = match &self.instance {
-            Some(id) => Some(service.operations.audited_service(call, id).await?),
+            Some(Text(InstanceRef::Id(id))) => {
+                Some(service.operations.audited_service(call, id).await?)
+            }
+            Some(Text(named)) => {
+                let choice = named.clone().into();
+                let instance = service.registry.shown_instance(call, &choice).await?;
+                Some(instance.service.clone())
+            }
             None => None,
         };
         Ok(AuditFilter {

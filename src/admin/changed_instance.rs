@@ -17,7 +17,7 @@ use crate::views;
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateInstance {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     #[arg(long)]
     pub instance: InstanceText,
     /// The URL at which the registry answers.

@@ -11,7 +11,7 @@ use super::text::{CredentialText, InstanceText, PrincipalText, credential_id};
 use super::window::{StoredListing, page_of};
 use crate::domain::Result;
 use crate::domain::credential::CredentialState;
-use crate::domain::instance::AnyInstanceId;
+use crate::domain::reference::InstanceRef;
 use crate::service::{Call, Listed, Page as Part, Service};
 use crate::views;
 
@@ -19,7 +19,7 @@ use crate::views;
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListCredentials {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     #[arg(long)]
     pub instance: InstanceText,
 }
@@ -62,7 +62,7 @@ macro_rules! of_credential {
         #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            /// The instance's tcr- or cri- id.
+            /// The instance's tcr- or cri- id, or its name.
             #[arg(long)]
             pub instance: InstanceText,
             /// The credential's id.
@@ -132,7 +132,7 @@ impl Operation for EnableCredential {
 async fn set_state(
     service: &Service,
     call: &Call<'_>,
-    instance: AnyInstanceId,
+    instance: InstanceRef,
     id: CredentialText,
     state: CredentialState,
 ) -> Result<views::CredentialState> {
@@ -163,7 +163,7 @@ impl Operation for DeleteCredential {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListPasswords {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     #[arg(long)]
     pub instance: InstanceText,
 }
@@ -185,7 +185,7 @@ impl Listing for ListPasswords {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeletePassword {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     #[arg(long)]
     pub instance: InstanceText,
     /// The owner: ACCOUNT:root or ACCOUNT:user/NAME.

@@ -15,7 +15,7 @@ use super::text::{
     AccessKeyIdText, ActionText, AddressText, CredentialText, PrincipalText, ResourceText,
     SecretText, WhenText,
 };
-use crate::domain::instance::AnyInstanceId;
+use crate::domain::reference::InstanceRef;
 use crate::domain::{Error, Result};
 use crate::service::{
     Call, HolderPosition, Permission, Question, RequestQuestion, Service, TokenInQuestion,
@@ -27,7 +27,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// An instance, or a repository of it, as `INSTANCE/team/app`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceName {
-    instance: AnyInstanceId,
+    instance: InstanceRef,
     path: String,
 }
 

@@ -17,7 +17,7 @@ use crate::views;
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListGroups {
-    /// The account's id.
+    /// The account's id or name.
     #[arg(long)]
     pub account: AccountText,
 }
@@ -28,7 +28,10 @@ impl Listing for ListGroups {
     type Item = views::Group;
 
     async fn all(self, service: &Service, call: &Call<'_>) -> Result<Vec<views::Group>> {
-        let groups = service.identity.groups(call, self.account.0).await?;
+        let groups = service
+            .identity
+            .groups(call, self.account.id(service, call).await?)
+            .await?;
         Ok(groups.into_iter().map(views::Group::from).collect())
     }
 }
@@ -52,7 +55,7 @@ macro_rules! of_member {
         #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            /// The account's id.
+            /// The account's id or name.
             #[arg(long)]
             pub account: AccountText,
             /// Its name.
@@ -82,7 +85,7 @@ impl Operation for CreateGroup {
     type Answer = views::NewGroup;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::NewGroup> {
-        let (account, name) = (self.account.0, &self.name);
+        let (account, name) = (self.account.id(service, call).await?, &self.name);
         let group = service.identity.create_group(call, account, name).await?;
         Ok(views::NewGroup { name: group.name })
     }
@@ -106,7 +109,7 @@ impl Operation for ShowGroup {
     type Answer = views::Group;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::Group> {
-        let (account, name) = (self.account.0, &self.name);
+        let (account, name) = (self.account.id(service, call).await?, &self.name);
         Ok(service.identity.group(call, account, name).await?.into())
     }
 }
@@ -121,7 +124,7 @@ impl Operation for DeleteGroup {
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::State> {
         let identity = &service.identity;
         identity
-            .delete_group(call, self.account.0, &self.name)
+            .delete_group(call, self.account.id(service, call).await?, &self.name)
             .await?;
         Ok(views::State::deleted(self.name))
     }
@@ -163,7 +166,13 @@ async fn set_member(
 ) -> Result<views::Member> {
     let identity = &service.identity;
     identity
-        .set_member(call, account.0, &name, &user, membership)
+        .set_member(
+            call,
+            account.id(service, call).await?,
+            &name,
+            &user,
+            membership,
+        )
         .await?;
     Ok(views::Member {
         name,

@@ -51,8 +51,9 @@ macro_rules! imports {
 
         impl $name {
             async fn place(&self, service: &Service, call: &Call<'_>) -> Result<Arc<Instance>> {
-                let (account, instance) = (self.account.0, &self.instance.0);
-                service.identity.import_place(call, account, instance).await
+                let account = self.account.id(service, call).await?;
+                let choice = self.instance.0.clone().into();
+                service.identity.import_place(call, account, &choice).await
             }
 
             fn choices(&self) -> Choices {

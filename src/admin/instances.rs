@@ -15,9 +15,11 @@ use super::text::{
     TimeText,
 };
 use crate::domain::Result;
+use crate::domain::ids::AccountId;
 use crate::domain::instance::{
-    Algorithm, AnyInstanceId, DefaultMark, Instance, KidFormat, RegistryKind, Specification,
+    Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification,
 };
+use crate::domain::reference::InstanceRef;
 use crate::service::{Call, Contents, NewInstance, Service};
 use crate::views;
 
@@ -47,7 +49,7 @@ fn view(service: &Service, instance: Instance) -> views::Instance {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShowInstance {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     #[arg(long)]
     pub instance: InstanceText,
 }
@@ -155,10 +157,12 @@ fn on() -> OnOff {
     OnOff::On
 }
 
-impl From<CreateInstance> for NewInstance {
-    fn from(create: CreateInstance) -> Self {
-        Self {
-            account: create.account.0,
+impl CreateInstance {
+    /// Returns what is to be made for an account.
+    fn of(self, account: AccountId) -> NewInstance {
+        let create = self;
+        NewInstance {
+            account,
             name: create.name,
             region: create.region,
             service: create.service,
@@ -189,7 +193,11 @@ impl Operation for CreateInstance {
     type Answer = views::NewInstance;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::NewInstance> {
-        let instance = service.registry.create_instance(call, self.into()).await?;
+        let account = self.account.id(service, call).await?;
+        let instance = service
+            .registry
+            .create_instance(call, self.of(account))
+            .await?;
         Ok(views::NewInstance {
             tcr_id: instance.id.to_string(),
             cri_id: instance.cri_id.to_string(),
@@ -207,7 +215,7 @@ impl Operation for CreateInstance {
         call: &Call<'_>,
         made: Option<&str>,
     ) -> Result<Value> {
-        let id: AnyInstanceId = made.unwrap_or_default().parse()?;
+        let id: InstanceRef = made.unwrap_or_default().parse()?;
         let instance = Text(id);
         shown(ShowInstance { instance }, service, call).await
     }
@@ -217,7 +225,7 @@ impl Operation for CreateInstance {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteInstance {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     #[arg(long)]
     pub instance: InstanceText,
     /// Delete its namespaces, repositories, long-term credentials and service accounts, too.

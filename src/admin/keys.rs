@@ -195,7 +195,7 @@ macro_rules! steps_of_instance {
         #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            /// The instance's tcr- or cri- id.
+            /// The instance's tcr- or cri- id, or its name.
             pub instance: InstanceText,
         }
 

@@ -100,9 +100,10 @@ pub use self::service_accounts::{
 pub use self::state::{AppliedState, ApplyState, ExportState, ExportedState};
 pub use self::status::ShowStatus;
 pub use self::text::{
-    AccessKeyIdText, AccessKeyText, AccountText, ActionText, AddressText, AlgorithmText, CidrText,
-    CredentialText, Grant, GrantOrDefault, InstanceText, KidText, KindText, OidcAlgorithmText,
-    OnOff, OpenClosed, OrDefault, PresetText, PrincipalText, RequestText, ResourceText, SecretText,
-    SpecificationText, Text, TimeText, UnrecordedText, WhenText, credential_id,
+    AccessKeyIdText, AccessKeyText, AccountIdText, AccountText, ActionText, AddressText,
+    AlgorithmText, CidrText, CredentialText, Grant, GrantOrDefault, InstanceText, KidText,
+    KindText, OidcAlgorithmText, OnOff, OpenClosed, OrDefault, PresetText, PrincipalText,
+    RequestText, ResourceText, SecretText, SpecificationText, Text, TimeText, UnrecordedText,
+    WhenText, credential_id,
 };
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

@@ -18,7 +18,7 @@ use crate::views;
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListOidcProviders {
-    /// The account's id.
+    /// The account's id or name.
     #[arg(long)]
     pub account: AccountText,
 }
@@ -30,7 +30,9 @@ impl Listing for ListOidcProviders {
 
     async fn all(self, service: &Service, call: &Call<'_>) -> Result<Vec<views::OidcProvider>> {
         let identity = &service.identity;
-        let providers = identity.oidc_providers(call, self.account.0).await?;
+        let providers = identity
+            .oidc_providers(call, self.account.id(service, call).await?)
+            .await?;
         let shown = providers.into_iter().map(views::OidcProvider::from);
         Ok(shown.collect())
     }
@@ -40,7 +42,7 @@ impl Listing for ListOidcProviders {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateOidcProvider {
-    /// The account's id.
+    /// The account's id or name.
     #[arg(long)]
     pub account: AccountText,
     /// Its name.
@@ -85,7 +87,7 @@ impl Operation for CreateOidcProvider {
             algorithms = preset.algorithms().to_vec();
         }
         let new = NewOidcProvider {
-            account: self.account.0,
+            account: self.account.id(service, call).await?,
             name: self.name,
             issuer,
             audiences: self.audience,
@@ -129,7 +131,7 @@ impl Operation for ShowOidcProvider {
     type Answer = views::OidcProviderDetails;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::OidcProviderDetails> {
-        let (account, name) = (self.account.0, &self.name);
+        let (account, name) = (self.account.id(service, call).await?, &self.name);
         let identity = &service.identity;
         Ok(identity.oidc_provider(call, account, name).await?.into())
     }
@@ -145,7 +147,7 @@ impl Operation for DeleteOidcProvider {
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::State> {
         let identity = &service.identity;
         identity
-            .delete_oidc_provider(call, self.account.0, &self.name)
+            .delete_oidc_provider(call, self.account.id(service, call).await?, &self.name)
             .await?;
         Ok(views::State::deleted(self.name))
     }
@@ -155,7 +157,7 @@ impl Operation for DeleteOidcProvider {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateOidcProvider {
-    /// The account's id.
+    /// The account's id or name.
     #[arg(long)]
     pub account: AccountText,
     /// Its name.
@@ -192,7 +194,7 @@ impl Operation for UpdateOidcProvider {
         if change.jwks.is_none() && change.audiences.is_none() && change.algorithms.is_none() {
             return Err(Error::missing_parameter("jwks, audience or algorithm"));
         }
-        let (account, name) = (self.account.0, &self.name);
+        let (account, name) = (self.account.id(service, call).await?, &self.name);
         let identity = &service.identity;
         let changed = identity
             .update_oidc_provider(call, account, name, change)
@@ -205,7 +207,7 @@ impl Operation for UpdateOidcProvider {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckToken {
-    /// The account's id.
+    /// The account's id or name.
     #[arg(long)]
     pub account: AccountText,
     /// The provider's name.
@@ -224,7 +226,11 @@ impl Operation for CheckToken {
     type Answer = views::CheckedToken;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::CheckedToken> {
-        let (account, name, token) = (self.account.0, &self.name, &self.token.0);
+        let (account, name, token) = (
+            self.account.id(service, call).await?,
+            &self.name,
+            &self.token.0,
+        );
         let identity = &service.identity;
         let checked = identity.check_web_identity(call, account, name, token);
         Ok(checked.await?.into())

@@ -75,7 +75,7 @@ macro_rules! of_named {
         )]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            /// The account's id.
+            /// The account's id or name.
             #[arg(long)]
             pub account: $crate::admin::AccountText,
             /// Its name.

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::listing::Listing;
 use super::method::Method;
 use super::operation::{Effect, Operation, shown};
-use super::text::{AccountText, Text, TimeText, some_text};
+use super::text::{AccountText, Text, TimeText, id_of, some_text};
 use crate::domain::Result;
 use crate::domain::operator::{OperatorRole, OperatorState};
 use crate::domain::seconds::Seconds;
@@ -77,7 +77,7 @@ impl Operation for CreateOperator {
     type Answer = views::OperatorToken;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::OperatorToken> {
-        let account = self.account.map(|account| account.0);
+        let account = id_of(self.account.as_ref(), service, call).await?;
         let role = OperatorRole::new(self.role.name(), account)?;
         let identity = &service.identity;
         let (operator, token) = identity.create_operator(call, &self.name, role).await?;

@@ -18,7 +18,7 @@ use crate::views;
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListPolicies {
-    /// The account's id.
+    /// The account's id or name.
     #[arg(long)]
     pub account: AccountText,
 }
@@ -29,7 +29,7 @@ impl Listing for ListPolicies {
     type Item = views::Policy;
 
     async fn all(self, service: &Service, call: &Call<'_>) -> Result<Vec<views::Policy>> {
-        let (identity, account) = (&service.identity, self.account.0);
+        let (identity, account) = (&service.identity, self.account.id(service, call).await?);
         let attachments = identity.attachments(call, account).await?;
         let own = identity.policies(call, account).await?;
         Ok(views::Policy::list(own, &attachments))
@@ -42,7 +42,7 @@ macro_rules! of_document {
         #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            /// The account's id.
+            /// The account's id or name.
             #[arg(long)]
             pub account: AccountText,
             /// Its name.
@@ -62,7 +62,7 @@ macro_rules! of_document {
             ) -> Result<views::ChangedDocument> {
                 let warnings = service
                     .identity
-                    .save_policy(call, self.account.0, &self.name, &self.document, save)
+                    .save_policy(call, self.account.id(service, call).await?, &self.name, &self.document, save)
                     .await?;
                 let name = self.name;
                 Ok(views::ChangedDocument { name, warnings })
@@ -130,7 +130,7 @@ impl Operation for ShowPolicy {
     type Answer = views::PolicyDocument;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::PolicyDocument> {
-        let (account, name) = (self.account.0, self.name);
+        let (account, name) = (self.account.id(service, call).await?, self.name);
         let identity = &service.identity;
         let document = identity.policy_document(call, account, &name).await?;
         Ok(views::PolicyDocument { name, document })
@@ -147,7 +147,7 @@ impl Operation for DeletePolicy {
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::State> {
         let identity = &service.identity;
         identity
-            .delete_policy(call, self.account.0, &self.name)
+            .delete_policy(call, self.account.id(service, call).await?, &self.name)
             .await?;
         Ok(views::State::deleted(self.name))
     }
@@ -160,7 +160,7 @@ macro_rules! of_attachment {
         #[command(group = ArgGroup::new("target").required(true).args(["user", "group", "role"]))]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            /// The account's id.
+            /// The account's id or name.
             #[arg(long)]
             pub account: AccountText,
             /// Its name.
@@ -187,7 +187,7 @@ macro_rules! of_attachment {
                 let target = target(self.user, self.group, self.role)?;
                 service
                     .identity
-                    .set_attached(call, self.account.0, &self.name, &target, attached)
+                    .set_attached(call, self.account.id(service, call).await?, &self.name, &target, attached)
                     .await?;
                 Ok(views::PolicyAttachment {
                     name: self.name,

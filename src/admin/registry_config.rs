@@ -30,7 +30,7 @@ pub enum TrustedKey {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShowRegistryConfig {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     pub instance: InstanceText,
     /// The kind of registry, which has to be the instance's own: distribution, zot or pulp.
     pub kind: KindText,

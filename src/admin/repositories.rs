@@ -21,7 +21,7 @@ use crate::views;
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListRepositories {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     #[arg(long)]
     pub instance: InstanceText,
     /// List only this namespace's repositories.
@@ -70,7 +70,7 @@ impl StoredListing for ListRepositories {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateRepository {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     #[arg(long)]
     pub instance: InstanceText,
     /// The namespace's name.
@@ -123,7 +123,7 @@ macro_rules! of_repository {
         #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            /// The instance's tcr- or cri- id.
+            /// The instance's tcr- or cri- id, or its name.
             #[arg(long)]
             pub instance: InstanceText,
             /// The namespace's name.
@@ -189,7 +189,7 @@ impl Operation for DeleteRepository {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportRepositories {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     #[arg(long)]
     pub instance: InstanceText,
 }

@@ -46,7 +46,7 @@ impl Operation for Revoke {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListRefusedSubjects {
-    /// The account's id.
+    /// The account's id or name.
     #[arg(long)]
     pub account: AccountText,
 }
@@ -58,7 +58,9 @@ impl Listing for ListRefusedSubjects {
 
     async fn all(self, service: &Service, call: &Call<'_>) -> Result<Vec<views::RefusedSubject>> {
         let identity = &service.identity;
-        let refused = identity.refused_subjects(call, self.account.0).await?;
+        let refused = identity
+            .refused_subjects(call, self.account.id(service, call).await?)
+            .await?;
         let shown = refused.into_iter().map(views::RefusedSubject::from);
         Ok(shown.collect())
     }
@@ -117,7 +119,12 @@ impl Operation for RefuseSubject {
     async fn run(mut self, service: &Service, call: &Call<'_>) -> Result<views::SubjectState> {
         let (identity, issuer) = (&service.identity, self.issuer()?);
         let refused = identity
-            .create_refused_subject(call, self.account.0, issuer, &self.subject)
+            .create_refused_subject(
+                call,
+                self.account.id(service, call).await?,
+                issuer,
+                &self.subject,
+            )
             .await?;
         Ok(views::SubjectState::of(refused, "refused"))
     }
@@ -133,7 +140,12 @@ impl Operation for AcceptSubject {
     async fn run(mut self, service: &Service, call: &Call<'_>) -> Result<views::SubjectState> {
         let (identity, issuer) = (&service.identity, self.issuer()?);
         let accepted = identity
-            .delete_refused_subject(call, self.account.0, issuer, &self.subject)
+            .delete_refused_subject(
+                call,
+                self.account.id(service, call).await?,
+                issuer,
+                &self.subject,
+            )
             .await?;
         Ok(views::SubjectState::of(accepted, "accepted"))
     }

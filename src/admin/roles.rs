@@ -18,7 +18,7 @@ use crate::views;
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListRoles {
-    /// The account's id.
+    /// The account's id or name.
     #[arg(long)]
     pub account: AccountText,
 }
@@ -29,7 +29,10 @@ impl Listing for ListRoles {
     type Item = views::Role;
 
     async fn all(self, service: &Service, call: &Call<'_>) -> Result<Vec<views::Role>> {
-        let roles = service.identity.roles(call, self.account.0).await?;
+        let roles = service
+            .identity
+            .roles(call, self.account.id(service, call).await?)
+            .await?;
         Ok(roles.into_iter().map(views::Role::from).collect())
     }
 }
@@ -38,7 +41,7 @@ impl Listing for ListRoles {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateRole {
-    /// The account's id.
+    /// The account's id or name.
     #[arg(long)]
     pub account: AccountText,
     /// Its name.
@@ -66,7 +69,7 @@ impl Operation for CreateRole {
     type Answer = views::NewRole;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::NewRole> {
-        let (account, name) = (self.account.0, &self.name);
+        let (account, name) = (self.account.id(service, call).await?, &self.name);
         let (policy, life) = (&self.trust_policy, self.max_session.at_most_u32());
         let made = service
             .identity
@@ -104,7 +107,7 @@ impl Operation for ShowRole {
     type Answer = views::RoleDetails;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::RoleDetails> {
-        let (account, name) = (self.account.0, &self.name);
+        let (account, name) = (self.account.id(service, call).await?, &self.name);
         Ok(service.identity.role(call, account, name).await?.into())
     }
 }
@@ -117,7 +120,7 @@ impl Operation for DeleteRole {
     type Answer = views::DeletedPrincipal;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::DeletedPrincipal> {
-        let (account, name) = (self.account.0, &self.name);
+        let (account, name) = (self.account.id(service, call).await?, &self.name);
         let made = service.identity.delete_role(call, account, name).await?;
         Ok(views::DeletedPrincipal::of(self.name, made))
     }
@@ -127,7 +130,7 @@ impl Operation for DeleteRole {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateRole {
-    /// The account's id.
+    /// The account's id or name.
     #[arg(long)]
     pub account: AccountText,
     /// Its name.
@@ -158,7 +161,12 @@ impl Operation for UpdateRole {
         };
         let warnings = service
             .identity
-            .update_role(call, self.account.0, &self.name, change)
+            .update_role(
+                call,
+                self.account.id(service, call).await?,
+                &self.name,
+                change,
+            )
             .await
             .map_err(of_document)?;
         let name = self.name;
@@ -180,7 +188,7 @@ fn of_document(error: Error) -> Error {
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TestRole {
-    /// The account's id.
+    /// The account's id or name.
     #[arg(long)]
     pub account: AccountText,
     /// Its name.
@@ -201,7 +209,12 @@ impl Operation for TestRole {
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::RoleTest> {
         let tested = service
             .identity
-            .test_role(call, self.account.0, &self.name, &self.token.0)
+            .test_role(
+                call,
+                self.account.id(service, call).await?,
+                &self.name,
+                &self.token.0,
+            )
             .await
             .map_err(of_token)?;
         Ok(tested.into())

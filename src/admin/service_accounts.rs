@@ -10,7 +10,7 @@ use super::operation::{Effect, Operation};
 use super::text::{InstanceText, PrincipalText, some_text};
 use super::window::{StoredListing, page_of};
 use crate::domain::Result;
-use crate::domain::instance::AnyInstanceId;
+use crate::domain::reference::InstanceRef;
 use crate::domain::service_account::ServiceAccountState;
 use crate::service::{Call, ChangedServiceAccount, Listed, Page as Part, Service};
 use crate::views;
@@ -19,7 +19,7 @@ use crate::views;
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListServiceAccounts {
-    /// The instance's tcr- or cri- id.
+    /// The instance's tcr- or cri- id, or its name.
     #[arg(long)]
     pub instance: InstanceText,
 }
@@ -89,7 +89,7 @@ macro_rules! of_service_account {
         #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            /// The instance's tcr- or cri- id.
+            /// The instance's tcr- or cri- id, or its name.
             #[arg(long)]
             pub instance: InstanceText,
             /// Its name, with `tcr$` or without.
@@ -157,7 +157,7 @@ impl Operation for EnableServiceAccount {
 async fn set_state(
     service: &Service,
     call: &Call<'_>,
-    instance: AnyInstanceId,
+    instance: InstanceRef,
     name: String,
     state: ServiceAccountState,
 ) -> Result<views::State> {

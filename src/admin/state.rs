@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::method::Method;
 use super::operation::{Effect, Operation};
 use super::problem::Failure;
-use super::text::AccountText;
+use super::text::{AccountText, id_of};
 use crate::domain::Result;
 use crate::service::{Call, Service};
 use crate::state::{self, Options, State, Step};
@@ -108,7 +108,7 @@ impl Operation for ExportState {
     type Answer = ExportedState;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<ExportedState> {
-        let account = self.account.map(|account| account.0);
+        let account = id_of(self.account.as_ref(), service, call).await?;
         let text = state::export(service, call, account).await?;
         Ok(ExportedState { text })
     }

@@ -20,12 +20,13 @@ use crate::domain::credential::CredentialId;
 use crate::domain::identity::OidcAlgorithm;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::{
-    Algorithm, AnyInstanceId, KidFormat, RegistryKind, Specification, UnrecordedNamespaces,
+    Algorithm, KidFormat, RegistryKind, Specification, UnrecordedNamespaces,
 };
+use crate::domain::reference::{AccountRef, InstanceRef};
 use crate::domain::seconds::Seconds;
 use crate::domain::secret::Secret;
 use crate::domain::switch::Switch;
-use crate::service::{OidcPreset, Permission, ServiceAccountGrant};
+use crate::service::{Call, OidcPreset, Permission, Service, ServiceAccountGrant};
 
 /// A value as text, by its own form: `FromStr` reads it, and `Display` writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,15 +101,17 @@ described! {
     /// The id of an access key.
     AccessKeyIdText = AccessKeyId: "AKIDEXAMPLE0123456789abcdefghij01234",
         pattern "^AKID[0-9A-Za-z]{32}$";
-    /// The id of an account.
-    AccountText = AccountId: "100000000001", pattern "^[1-9][0-9]{0,17}$";
+    /// The id of a new account.
+    AccountIdText = AccountId: "100000000001", pattern "^[1-9][0-9]{0,17}$";
+    /// An account, by its id or its name.
+    AccountText = AccountRef: "100000000001", pattern "^[0-9a-z-]{1,50}$";
     /// The rights that a user may give a service account.
     Grant = ServiceAccountGrant: "own-rights", values ["own-rights", "vendor"];
     /// The same, or that of the settings.
     GrantOrDefault = OrDefault<ServiceAccountGrant>: "default",
         values ["own-rights", "vendor", "default"];
-    /// An id of an instance, of either cloud.
-    InstanceText = AnyInstanceId: "tcr-01234567", pattern "^(tcr|cri)-[0-9a-z]+$";
+    /// An instance, by its id of either cloud or by its name.
+    InstanceText = InstanceRef: "tcr-01234567", pattern "^[0-9a-z-]{1,50}$";
     /// The software of a registry.
     KindText = RegistryKind: "distribution", values ["distribution", "zot", "pulp"];
     /// The algorithm that signs tokens.
@@ -180,6 +183,31 @@ impl PartialSchema for SecretText {
 impl ToSchema for SecretText {
     fn name() -> Cow<'static, str> {
         "SecretText".into()
+    }
+}
+
+impl AccountText {
+    /// Returns the account's id.
+    ///
+    /// # Errors
+    /// Those of [`crate::service::Identity::account_id`].
+    pub(super) async fn id(&self, service: &Service, call: &Call<'_>) -> Result<AccountId, Error> {
+        service.identity.account_id(call, &self.0).await
+    }
+}
+
+/// Returns the id of an account that may be left out.
+///
+/// # Errors
+/// As [`AccountText::id`].
+pub(super) async fn id_of(
+    account: Option<&AccountText>,
+    service: &Service,
+    call: &Call<'_>,
+) -> Result<Option<AccountId>, Error> {
+    match account {
+        Some(account) => account.id(service, call).await.map(Some),
+        None => Ok(None),
     }
 }
 

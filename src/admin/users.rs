@@ -19,7 +19,7 @@ use crate::views;
 #[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListUsers {
-    /// The account's id.
+    /// The account's id or name.
     #[arg(long)]
     pub account: AccountText,
 }
@@ -30,7 +30,10 @@ impl Listing for ListUsers {
     type Item = views::User;
 
     async fn all(self, service: &Service, call: &Call<'_>) -> Result<Vec<views::User>> {
-        let users = service.identity.users(call, self.account.0).await?;
+        let users = service
+            .identity
+            .users(call, self.account.id(service, call).await?)
+            .await?;
         Ok(users.into_iter().map(views::User::from).collect())
     }
 }
@@ -65,7 +68,7 @@ impl Operation for CreateUser {
     type Answer = views::NewUser;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::NewUser> {
-        let (account, name) = (self.account.0, &self.name);
+        let (account, name) = (self.account.id(service, call).await?, &self.name);
         Ok(service
             .identity
             .create_user(call, account, name)
@@ -92,7 +95,7 @@ impl Operation for ShowUser {
     type Answer = views::User;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::User> {
-        let (account, name) = (self.account.0, &self.name);
+        let (account, name) = (self.account.id(service, call).await?, &self.name);
         Ok(service.identity.user(call, account, name).await?.into())
     }
 }
@@ -108,7 +111,7 @@ impl Operation for DisableUser {
         set_state(
             service,
             call,
-            self.account.0,
+            self.account.id(service, call).await?,
             self.name,
             UserState::Disabled,
         )
@@ -124,7 +127,14 @@ impl Operation for EnableUser {
     type Answer = views::State;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::State> {
-        set_state(service, call, self.account.0, self.name, UserState::Active).await
+        set_state(
+            service,
+            call,
+            self.account.id(service, call).await?,
+            self.name,
+            UserState::Active,
+        )
+        .await
     }
 }
 
@@ -150,7 +160,7 @@ impl Operation for DeleteUser {
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::DeletedPrincipal> {
         let identity = &service.identity;
         let made = identity
-            .delete_user(call, self.account.0, &self.name)
+            .delete_user(call, self.account.id(service, call).await?, &self.name)
             .await?;
         Ok(views::DeletedPrincipal::of(self.name, made))
     }

@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 use super::output::warn;
 use super::session::Session;
 use super::{Ended, arguments};
-use crate::admin::{ImportDockerAuth, ImportHtpasswd, Imported, Operation, Text};
-use crate::domain::ids::AccountId;
-use crate::domain::instance::AnyInstanceId;
+use crate::admin::{
+    AccountText, ImportDockerAuth, ImportHtpasswd, Imported, InstanceText, Operation,
+};
 use crate::domain::{Error, Result};
 use crate::import::rights;
 use crate::views::ImportLine;
@@ -44,12 +44,12 @@ pub(super) struct Import {
     /// The file; - reads standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The id of the account that gets the users.
+    /// The account that gets the users: its id or its name.
     #[arg(long)]
-    account: AccountId,
-    /// The instance's tcr- or cri- id: the old names log in there alone.
+    account: AccountText,
+    /// The instance's tcr- or cri- id, or its name: the old names log in there alone.
     #[arg(long)]
-    instance: AnyInstanceId,
+    instance: InstanceText,
     /// Change nothing, and print what would be made and what isn't carried.
     #[arg(long)]
     dry_run: bool,
@@ -90,8 +90,8 @@ pub(super) async fn run(session: &Session, command: Command) -> Result<Ended> {
     match command {
         Command::Htpasswd(Htpasswd { import, pull, push }) => {
             let asked = ImportHtpasswd {
-                account: Text(import.account),
-                instance: Text(import.instance),
+                account: import.account,
+                instance: import.instance,
                 text: arguments::read_file("FILE", &import.file)?,
                 dry_run: import.dry_run,
                 skip_refused: import.skip_refused,
@@ -105,8 +105,8 @@ pub(super) async fn run(session: &Session, command: Command) -> Result<Ended> {
         }
         Command::DockerAuth(import) => {
             let asked = ImportDockerAuth {
-                account: Text(import.account),
-                instance: Text(import.instance),
+                account: import.account,
+                instance: import.instance,
                 text: arguments::read_file("FILE", &import.file)?,
                 dry_run: import.dry_run,
                 skip_refused: import.skip_refused,

@@ -4,10 +4,9 @@ use clap::Args;
 
 use super::arguments;
 use super::session::Session;
-use crate::admin::{AcceptSubject, RefuseSubject, Revoke, Text};
+use crate::admin::{AcceptSubject, AccountText, RefuseSubject, Revoke, Text};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::CredentialId;
-use crate::domain::ids::AccountId;
 use crate::domain::{Error, Result};
 
 #[derive(Args)]
@@ -37,9 +36,9 @@ struct Subject {
     /// --take-back.
     #[arg(long, conflicts_with = "principal", requires = "account")]
     subject: Option<String>,
-    /// The id of the account that refuses them.
+    /// The account that refuses them: its id or its name.
     #[arg(long, requires = "subject")]
-    account: Option<AccountId>,
+    account: Option<AccountText>,
     /// The provider of the tokens.
     #[arg(
         long,
@@ -73,7 +72,7 @@ async fn refuse(session: &Session, of: Subject) -> Result<()> {
     let (Some(subject), Some(account)) = (of.subject, of.account) else {
         return Err(Error::missing_parameter("--subject and --account"));
     };
-    let (account, oidc_provider, issuer) = (Text(account), of.oidc_provider, of.issuer);
+    let (account, oidc_provider, issuer) = (account, of.oidc_provider, of.issuer);
     if of.take_back {
         let accept = AcceptSubject {
             account,

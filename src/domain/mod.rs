@@ -34,6 +34,7 @@ pub mod password;
 pub mod principal;
 pub mod printable;
 pub mod published;
+pub mod reference;
 pub mod refusal;
 pub mod repository;
 pub mod role_name;

@@ -18,6 +18,8 @@ statements! { "account";
     HAS_ID = "SELECT id FROM account WHERE id = $1";
     FIND = "SELECT id, name, generation, created_at, service_account_grant FROM account WHERE id = \
             $1";
+    FIND_BY_NAME = "SELECT id, name, generation, created_at, service_account_grant FROM account \
+                    WHERE name = $1";
     LIST = "SELECT id, name, generation, created_at, service_account_grant FROM account ORDER BY \
             created_at, id";
     SET_GRANT = "UPDATE account SET service_account_grant = $2 WHERE id = $1";
@@ -123,6 +125,20 @@ pub fn set_service_account_grant(id: AccountId, grant: Option<ServiceAccountGran
 pub async fn find(store: &Store, id: AccountId) -> Result<Option<Account>> {
     store
         .find(FIND, vec![id.number().into()])
+        .await?
+        .as_ref()
+        .map(account)
+        .transpose()
+}
+
+/// Finds an account by its name.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
+pub async fn find_by_name(store: &Store, name: &str) -> Result<Option<Account>> {
+    store
+        .find(FIND_BY_NAME, vec![name.into()])
         .await?
         .as_ref()
         .map(account)

@@ -10,10 +10,10 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::session::{List, Session};
 use crate::admin::{
-    ActivateInstanceKey, CancelInstanceKey, ListKeys, RotateInstanceKey, RotateSealingKey,
-    RotateSigningKey, ShowKey, Text,
+    ActivateInstanceKey, CancelInstanceKey, InstanceText, ListKeys, RotateInstanceKey,
+    RotateSealingKey, RotateSigningKey, ShowKey, Text,
 };
-use crate::domain::instance::{Algorithm, AnyInstanceId};
+use crate::domain::instance::Algorithm;
 use crate::domain::{Error, Result};
 
 #[derive(Subcommand)]
@@ -70,10 +70,10 @@ pub(super) struct Rotate {
     /// The algorithm of the signing key.
     #[arg(long, default_value = "ES256")]
     algorithm: Algorithm,
-    /// Rotate the signing key of this zot instance (its tcr- or cri- id), instead of the shared
+    /// Rotate the signing key of this zot instance (its tcr- or cri- id, or its name), instead of the shared
     /// key.
     #[arg(long, conflicts_with = "algorithm")]
-    instance: Option<AnyInstanceId>,
+    instance: Option<InstanceText>,
     /// Use the next CA or key. The registries must have been restarted with it.
     #[arg(long)]
     activate: bool,
@@ -146,7 +146,6 @@ async fn run_rotate(session: &Session, rotate: Rotate) -> Result<()> {
         ));
     }
     if let Some(instance) = rotate.instance {
-        let instance = Text(instance);
         return if rotate.activate {
             session.print(ActivateInstanceKey { instance }).await
         } else if rotate.cancel {

@@ -5,6 +5,7 @@ use crate::domain::clock::{Random, random_text};
 use crate::domain::ids::AccountId;
 use crate::domain::operator::OperatorPermission;
 use crate::domain::principal::Principal;
+use crate::domain::reference::AccountRef;
 use crate::domain::role_name::RoleName;
 use crate::domain::service_account::ServiceAccountGrant;
 use crate::domain::{Error, Noun, Result, name};
@@ -17,6 +18,26 @@ use crate::store::access_key::{AccessKey, AccessKeyState};
 use crate::store::account::Account;
 
 impl Identity {
+    /// Returns the id of an account that is given by its id or its name. An id is not looked for.
+    ///
+    /// # Errors
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` for a name that no account has
+    /// which the caller may see; those of the store.
+    pub async fn account_id(&self, call: &Call<'_>, account: &AccountRef) -> Result<AccountId> {
+        let name = match account {
+            AccountRef::Id(id) => return Ok(*id),
+            AccountRef::Name(name) => name,
+        };
+        call.caller
+            .require_in_own_account(OperatorPermission::AccountRead)?;
+        let own = call.caller.own_account();
+        store::account::find_by_name(&self.base.store, name)
+            .await?
+            .map(|account| account.id)
+            .filter(|id| own.is_none_or(|own| own == *id))
+            .ok_or_else(|| Error::not_found(Noun::Account, name))
+    }
+
     /// Makes an account. Without an id, one of twelve digits is picked; without
     /// `service_account_grant`, the setting holds.
     ///

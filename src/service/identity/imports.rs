@@ -11,7 +11,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::credential::{FixedPassword, PasswordHash};
 use crate::domain::identity::{Policy, Target, User};
 use crate::domain::ids::AccountId;
-use crate::domain::instance::{AnyInstanceId, Instance};
+use crate::domain::instance::Instance;
 use crate::domain::operator::OperatorPermission;
 use crate::domain::principal::Principal;
 use crate::domain::{Error, ErrorKind, Noun, Result, name, old_password};
@@ -19,6 +19,7 @@ use crate::policy::{Document, Limits};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
 use crate::service::ledger::actions::AuditAction;
+use crate::service::rights::instances::InstanceChoice;
 use crate::store;
 use crate::store::policy::PolicyKind;
 
@@ -71,14 +72,11 @@ impl Identity {
         &self,
         call: &Call<'_>,
         account: AccountId,
-        instance: &AnyInstanceId,
+        instance: &InstanceChoice,
     ) -> Result<Arc<Instance>> {
         call.caller
             .require(OperatorPermission::UserImport, Some(account))?;
-        let instance = self
-            .rights
-            .own_instance(call, &instance.clone().into())
-            .await?;
+        let instance = self.rights.own_instance(call, instance).await?;
         if instance.account == account {
             Ok(instance)
         } else {

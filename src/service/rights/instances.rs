@@ -8,10 +8,12 @@ use crate::domain::as_text::serde_as_text;
 use crate::domain::ids::{CriId, InstanceId};
 use crate::domain::instance::{AnyInstanceId, Instance};
 use crate::domain::operator::OperatorPermission;
+use crate::domain::reference::InstanceRef;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{Permission, Resource};
 use crate::service::call::Call;
 use crate::service::rights::Rights;
+use crate::store;
 
 /// Which instance a call means.
 #[derive(Clone, Debug)]
@@ -20,8 +22,19 @@ pub enum InstanceChoice {
     Tcr(InstanceId),
     /// The one with this Alibaba id.
     Cri(CriId),
+    /// The only one with this name that the caller may see.
+    Named(String),
     /// The account's default.
     Default,
+}
+
+impl From<InstanceRef> for InstanceChoice {
+    fn from(reference: InstanceRef) -> Self {
+        match reference {
+            InstanceRef::Id(id) => id.into(),
+            InstanceRef::Name(name) => Self::Named(name),
+        }
+    }
 }
 
 impl From<AnyInstanceId> for InstanceChoice {
@@ -38,6 +51,7 @@ impl fmt::Display for InstanceChoice {
         match self {
             Self::Tcr(id) => id.fmt(f),
             Self::Cri(id) => id.fmt(f),
+            Self::Named(name) => f.write_str(name),
             Self::Default => f.write_str("default"),
         }
     }
@@ -102,6 +116,7 @@ impl Rights {
                     .instance_by_cri_id(&self.base.store, id)
                     .await?
             }
+            InstanceChoice::Named(name) => Some(self.named_instance(call, name).await?),
             InstanceChoice::Default => {
                 let account = call.caller.signer()?.principal.account();
                 let found = self
@@ -126,9 +141,29 @@ impl Rights {
                 match choice {
                     InstanceChoice::Tcr(id) => error.decided_by(lacking(id)),
                     InstanceChoice::Cri(id) => error.decided_by(lacking(id)),
-                    InstanceChoice::Default => error,
+                    InstanceChoice::Named(_) | InstanceChoice::Default => error,
                 }
             })
+    }
+
+    /// Returns the only instance of this name that the caller may see.
+    async fn named_instance(&self, call: &Call<'_>, name: &str) -> Result<Arc<Instance>> {
+        let account = call.caller.account();
+        let found = store::instance::list_by_name(&self.base.store, name, account).await?;
+        match found.as_slice() {
+            [] => Err(Error::instance_not_found()),
+            [one] => Ok(Arc::new(one.clone())),
+            several => {
+                let ids: Vec<_> = several.iter().map(|one| one.id.to_string()).collect();
+                Err(Error::invalid_parameter(
+                    "instance",
+                    format!(
+                        "several instances are called {name}: name one of {}",
+                        ids.join(", ")
+                    ),
+                ))
+            }
+        }
     }
 }
 

@@ -85,7 +85,7 @@ impl Attempt<'_> {
             of.set_user_state(call, account, "ann", UserState::Disabled)
                 .await,
             done(of.delete_user(call, account, "ann").await),
-            done(of.import_place(call, account, &place).await),
+            done(of.import_place(call, account, &place.clone().into()).await),
             done(of.create_access_key(call, account, None).await),
             of.set_access_key_state(call, key, AccessKeyState::Disabled)
                 .await,
