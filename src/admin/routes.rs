@@ -64,6 +64,9 @@ macro_rules! routes {
 }
 
 routes! {
+    "Operators": list [ListOperators]
+        do [CreateOperator ShowOperator DisableOperator EnableOperator DeleteOperator
+            RotateOperator];
     "Accounts": list [ListAccounts] do [CreateAccount ShowAccount UpdateAccount];
     "Users": list [ListUsers] do [CreateUser ShowUser DisableUser EnableUser DeleteUser];
     "Groups": list [ListGroups] do [CreateGroup ShowGroup DeleteGroup AddMember RemoveMember];

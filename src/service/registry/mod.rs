@@ -17,6 +17,7 @@ pub(super) mod images;
 pub(super) mod instances;
 pub(super) mod inventory;
 mod issuers;
+mod namespace_lists;
 pub(super) mod namespaces;
 pub(super) mod repositories;
 pub(super) mod tags;
