@@ -1,6 +1,7 @@
 //! The one argument that every use case has: who calls, by which request, and when.
 
 use crate::domain::clock::Timestamp;
+use crate::domain::ids::AccountId;
 use crate::policy;
 use crate::service::access::caller::Caller;
 use crate::service::ledger::actions::AuditAction;
@@ -29,5 +30,14 @@ impl<'a> Call<'a> {
     /// Begins an audit event about what the caller does.
     pub(super) fn event(&self, action: AuditAction) -> Event<'a> {
         Event::new(action, self.now, self.request).by(self.caller.actor())
+    }
+
+    /// As [`Self::event`], about what is done to a thing of `account`: an operator's own is none.
+    pub(super) fn event_in(
+        &self,
+        account: impl Into<Option<AccountId>>,
+        action: AuditAction,
+    ) -> Event<'a> {
+        self.event(action).of(account.into())
     }
 }

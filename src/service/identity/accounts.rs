@@ -76,7 +76,7 @@ impl Identity {
         };
         let made = id.to_string();
         let event = call
-            .event(AuditAction::AccountCreate)
+            .event_in(id, AuditAction::AccountCreate)
             .made(&made)
             .detail(serde_json::json!({ "account": made, "name": name }));
         self.ledger
@@ -103,7 +103,7 @@ impl Identity {
             "account": id.to_string(),
             "service_account_grant": grant.map(ServiceAccountGrant::name),
         });
-        let event = call.event(AuditAction::AccountModify).detail(detail);
+        let event = call.event_in(id, AuditAction::AccountModify).detail(detail);
         self.ledger
             .change(store::account::set_service_account_grant(id, grant), event)
             .await
@@ -194,6 +194,7 @@ impl Identity {
         let event = call
             .event(AuditAction::AccessKeyCreate)
             .made(&made.id)
+            .event_in(principal.account(), AuditAction::AccessKeyCreate)
             .detail(serde_json::json!({ "access_key_id": made.id }));
         self.ledger
             .record(
@@ -256,11 +257,11 @@ impl Identity {
             AccessKeyState::Deleted => OperatorPermission::AccessKeyDelete,
         };
         call.caller.require_in_own_account(permission)?;
-        if let Some(own) = call.caller.own_account() {
-            store::access_key::find(&self.base.store, id)
-                .await?
-                .filter(|key| key.principal.account() == own)
-                .ok_or_else(|| Error::not_found(Noun::AccessKey, id))?;
+        let found = store::access_key::find(&self.base.store, id).await?;
+        let account = found.map(|key| key.principal.account());
+        let own = call.caller.own_account();
+        if own.is_some() && account != own {
+            return Err(Error::not_found(Noun::AccessKey, id));
         }
         let action = match state {
             AccessKeyState::Active => AuditAction::AccessKeyEnable,
@@ -268,7 +269,7 @@ impl Identity {
             AccessKeyState::Deleted => AuditAction::AccessKeyDelete,
         };
         let event = call
-            .event(action)
+            .event_in(account, action)
             .detail(serde_json::json!({ "access_key_id": id }));
         self.ledger
             .change(store::access_key::set_state(id, state), event)

@@ -43,7 +43,7 @@ impl Identity {
             created_at: call.now,
         };
         let event = call
-            .event(AuditAction::GroupCreate)
+            .event_in(account, AuditAction::GroupCreate)
             .detail(json!({ "account": account.to_string(), "group": name }));
         self.ledger
             .change(store::group::insert(&group), event)
@@ -103,7 +103,7 @@ impl Identity {
         call.caller
             .require(OperatorPermission::GroupDelete, Some(account))?;
         let event = call
-            .event(AuditAction::GroupDelete)
+            .event_in(account, AuditAction::GroupDelete)
             .detail(json!({ "account": account.to_string(), "group": name }));
         self.ledger
             .change(store::cascade::delete_group(account, name), event)
@@ -136,7 +136,7 @@ impl Identity {
             ),
         };
         let event = call
-            .event(action)
+            .event_in(account, action)
             .detail(json!({ "account": account.to_string(), "group": group, "user": user }));
         self.ledger.change(part, event).await
     }

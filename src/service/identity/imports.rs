@@ -163,11 +163,13 @@ impl Identity {
         };
         for policy in imported.policies {
             let target = Target::User(user.name.clone());
-            let event = call.event(AuditAction::PolicyAttach).detail(json!({
-                "account": account.to_string(),
-                "policy": policy,
-                "target": format!("{target:?}"),
-            }));
+            let event = call
+                .event_in(account, AuditAction::PolicyAttach)
+                .detail(json!({
+                    "account": account.to_string(),
+                    "policy": policy,
+                    "target": format!("{target:?}"),
+                }));
             let attach = store::policy::attach(account, policy, PolicyKind::Own, &target);
             write = event.onto(write.then(attach), &*self.base.random);
         }
@@ -245,7 +247,7 @@ impl Identity {
             changed_at: call.now,
         };
         let event = call
-            .event(AuditAction::PolicyCreate)
+            .event_in(account, AuditAction::PolicyCreate)
             .detail(json!({ "account": account.to_string(), "policy": name }));
         match self
             .ledger

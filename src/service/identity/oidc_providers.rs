@@ -76,7 +76,9 @@ impl Identity {
             "oidc_provider": provider.name,
             "issuer": provider.issuer,
         });
-        let event = call.event(AuditAction::OidcProviderCreate).detail(detail);
+        let event = call
+            .event_in(provider.account, AuditAction::OidcProviderCreate)
+            .detail(detail);
         self.ledger
             .change(store::oidc_provider::insert(&provider), event)
             .await?;
@@ -124,13 +126,15 @@ impl Identity {
             (None, Some(kept)) => check_keys(kept, algorithms, "algorithm")?,
             (None, None) => {}
         }
-        let event = call.event(AuditAction::OidcProviderUpdate).detail(json!({
-            "account": account.to_string(),
-            "oidc_provider": name,
-            "keys": change.jwks.is_some(),
-            "audiences": change.audiences,
-            "algorithms": change.algorithms.as_ref().map(|all| names(all)),
-        }));
+        let event = call
+            .event_in(account, AuditAction::OidcProviderUpdate)
+            .detail(json!({
+                "account": account.to_string(),
+                "oidc_provider": name,
+                "keys": change.jwks.is_some(),
+                "audiences": change.audiences,
+                "algorithms": change.algorithms.as_ref().map(|all| names(all)),
+            }));
         let update = store::oidc_provider::update(&provider, &change);
         self.ledger.change(update, event).await?;
         provider.jwks = change.jwks.or(provider.jwks);
@@ -167,7 +171,9 @@ impl Identity {
         call.caller
             .require(OperatorPermission::OidcProviderDelete, Some(account))?;
         let detail = json!({ "account": account.to_string(), "oidc_provider": name });
-        let event = call.event(AuditAction::OidcProviderDelete).detail(detail);
+        let event = call
+            .event_in(account, AuditAction::OidcProviderDelete)
+            .detail(detail);
         self.ledger
             .change(store::oidc_provider::delete(account, name), event)
             .await

@@ -59,7 +59,7 @@ impl Identity {
             Save::Update => (AuditAction::PolicyUpdate, store::policy::update(&policy)),
         };
         let event = call
-            .event(action)
+            .event_in(account, action)
             .detail(json!({ "account": account.to_string(), "policy": name }));
         self.ledger.change(part, event).await?;
         Ok(checked.warnings)
@@ -125,7 +125,7 @@ impl Identity {
         call.caller
             .require(OperatorPermission::PolicyDelete, Some(account))?;
         let event = call
-            .event(AuditAction::PolicyDelete)
+            .event_in(account, AuditAction::PolicyDelete)
             .detail(json!({ "account": account.to_string(), "policy": name }));
         self.ledger
             .change(store::policy::delete(account, name), event)
@@ -162,7 +162,7 @@ impl Identity {
                 store::policy::detach(account, name, kind, target),
             ),
         };
-        let event = call.event(action).detail(json!({
+        let event = call.event_in(account, action).detail(json!({
             "account": account.to_string(),
             "policy": name,
             "target": format!("{target:?}"),

@@ -40,7 +40,7 @@ impl Identity {
     ) -> Result<RefusedSubject> {
         let refused = self.subject(call, account, issuer, subject).await?;
         let event = call
-            .event(AuditAction::RefusedSubjectCreate)
+            .event_in(account, AuditAction::RefusedSubjectCreate)
             .detail(detail(&refused));
         let most = self.base.adjustable().quotas.refused_subjects;
         let insert = store::refused_subject::insert(&refused, most);
@@ -61,7 +61,7 @@ impl Identity {
     ) -> Result<RefusedSubject> {
         let refused = self.subject(call, account, issuer, subject).await?;
         let event = call
-            .event(AuditAction::RefusedSubjectDelete)
+            .event_in(account, AuditAction::RefusedSubjectDelete)
             .detail(detail(&refused));
         let delete = store::refused_subject::delete(account, &refused.issuer, subject);
         self.ledger.change(delete, event).await?;

@@ -90,7 +90,9 @@ impl Identity {
         };
         let revoked = principal.without_session();
         let detail = json!({ "revoked": revoked.to_string(), "disabled": service_accounts });
-        let event = call.event(AuditAction::PrincipalRevoke).detail(detail);
+        let event = call
+            .event_in(principal.account(), AuditAction::PrincipalRevoke)
+            .detail(detail);
         let disable =
             store::service_account::disable_made_by(id, &made, call.caller.level(), call.now);
         self.ledger.change(part.and(disable), event).await?;
@@ -128,7 +130,7 @@ impl Identity {
             None => revocation::insert(id, call.now),
         };
         let event = call
-            .event(AuditAction::CredentialRevoke)
+            .event_in(principal.account(), AuditAction::CredentialRevoke)
             .credential(id)
             .detail(json!({ "revoked": principal.to_string() }));
         self.ledger.change(part, event).await

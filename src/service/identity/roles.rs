@@ -83,7 +83,7 @@ impl Identity {
         let others = self.ambiguities(&role, &checked.policy).await?;
         checked.warnings.extend(others);
         let event = call
-            .event(AuditAction::RoleCreate)
+            .event_in(account, AuditAction::RoleCreate)
             .detail(json!({ "account": account.to_string(), "role": name }));
         self.ledger
             .change(store::role::insert(&role), event)
@@ -129,12 +129,14 @@ impl Identity {
         change
             .max_session_seconds
             .map_or(Ok(()), check_max_session)?;
-        let event = call.event(AuditAction::RoleUpdate).detail(json!({
-            "account": account.to_string(),
-            "role": name,
-            "trust_policy": change.trust_policy.is_some(),
-            "max_session": change.max_session_seconds,
-        }));
+        let event = call
+            .event_in(account, AuditAction::RoleUpdate)
+            .detail(json!({
+                "account": account.to_string(),
+                "role": name,
+                "trust_policy": change.trust_policy.is_some(),
+                "max_session": change.max_session_seconds,
+            }));
         let (text, seconds) = (change.trust_policy, change.max_session_seconds);
         let update = store::role::update(account, role.id, text, seconds);
         self.ledger.change(update, event).await?;
@@ -243,7 +245,9 @@ impl Identity {
             "role_id": role.id.to_string(),
             "service_accounts": names,
         });
-        let event = call.event(AuditAction::RoleDelete).detail(detail);
+        let event = call
+            .event_in(account, AuditAction::RoleDelete)
+            .detail(detail);
         let as_listed = store::service_account::expect_made_by(role.id.number(), made.len());
         self.ledger
             .change(

@@ -51,7 +51,7 @@ impl Identity {
             created_at: call.now,
         };
         let event = call
-            .event(AuditAction::UserCreate)
+            .event_in(account, AuditAction::UserCreate)
             .detail(json!({ "account": account.to_string(), "user": name }));
         Ok((user, event))
     }
@@ -97,7 +97,7 @@ impl Identity {
             UserState::Disabled => AuditAction::UserDisable,
         };
         let event = call
-            .event(action)
+            .event_in(account, action)
             .detail(json!({ "account": account.to_string(), "user": name }));
         self.ledger
             .change(store::user::set_state(user.id, state), event)
@@ -126,7 +126,9 @@ impl Identity {
             "user_id": user.id.to_string(),
             "service_accounts": names,
         });
-        let event = call.event(AuditAction::UserDelete).detail(detail);
+        let event = call
+            .event_in(account, AuditAction::UserDelete)
+            .detail(detail);
         let as_listed = store::service_account::expect_made_by(user.id.number(), made.len());
         self.ledger
             .change(

@@ -125,6 +125,12 @@ impl<'a> Event<'a> {
         self
     }
 
+    /// Names the account of the thing that is changed, if it has one.
+    pub(in crate::service) fn of(mut self, account: Option<AccountId>) -> Self {
+        self.account = account.map(AccountId::number).or(self.account);
+        self
+    }
+
     pub(in crate::service) fn credential(mut self, id: &'a CredentialId) -> Self {
         self.credential_id = Some(id.as_str());
         self

@@ -12,6 +12,7 @@ use transire::domain::{Error, ErrorKind, Noun, Result};
 use transire::service::{
     AuditFilter, Caller, InstanceChoice, Lifetime, Page, RequestContext, Service,
 };
+use transire::store::access_key::AccessKeyState;
 
 use crate::harness::audit::lines;
 use crate::harness::operator::account;
@@ -267,6 +268,49 @@ async fn an_account_admin_needs_an_account_that_is_there_and_names_are_unique() 
         make("local", OperatorRole::Admin).await,
         ErrorKind::InvalidParameter { .. }
     ));
+}
+
+/// Its account-admin didn't see it.
+#[tokio::test]
+async fn an_account_admin_sees_what_others_changed_in_its_account() {
+    let app = App::new().await;
+    let (_, token) = create(&app, "alice", OperatorRole::AccountAdmin(account())).await;
+    let caller = log_in(&app.service, &token).await.unwrap();
+    let (identity, operator) = (&app.service.identity, &app.operator());
+    identity
+        .create_user(operator, account(), "ann")
+        .await
+        .unwrap();
+    identity
+        .create_group(operator, account(), "crew")
+        .await
+        .unwrap();
+    let key = identity
+        .create_access_key(operator, account(), Some("ann"))
+        .await
+        .unwrap();
+    identity
+        .set_access_key_state(operator, &key.id, AccessKeyState::Disabled)
+        .await
+        .unwrap();
+    let request = request();
+    let call = app.service.call(&caller, &request);
+    let everything = AuditFilter::between(NOW.minus(DAY), NOW.plus(DAY));
+    let seen = app
+        .service
+        .operations
+        .audit_lines(&call, &everything, None)
+        .await
+        .unwrap();
+    for action in [
+        "user.create",
+        "group.create",
+        "access-key.create",
+        "access-key.disable",
+    ] {
+        let is_there = seen.rows.iter().any(|row| row.action == action);
+        assert!(is_there, "{action}");
+    }
 }
 
 fn denied(error: &Error) -> OperatorPermission {
