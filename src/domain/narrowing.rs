@@ -61,6 +61,14 @@ impl Narrowing {
         Action::implied_by(&actions.flat_map(|scope| &scope.actions).copied().collect())
     }
 
+    /// Tells whether it allows all that another one asks for.
+    pub fn covers(&self, asked: &Self) -> bool {
+        asked
+            .0
+            .iter()
+            .all(|scope| Action::implied_by(&scope.actions).is_subset(&self.actions_on(scope)))
+    }
+
     /// Returns what is left of it within another one; `None` when that is nothing.
     pub fn within(&self, outer: &Self) -> Option<Self> {
         let left = |scope: &Scope| {

@@ -355,7 +355,7 @@ async fn admit(
         record.claim_access_key(unverified.access_key_id());
     }
     let caller = caller?;
-    record.principal = caller.principal().cloned();
+    record.note_principal(&caller);
     service.access.throttle(&caller, counted)?;
     Ok((caller, operation?))
 }

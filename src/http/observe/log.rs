@@ -50,6 +50,7 @@ pub(crate) fn failed(
         action,
         principal,
         account,
+        access_key: record.access_key.as_deref(),
         claim: record.claim.as_deref(),
     };
     let is_recorded = service

@@ -38,6 +38,8 @@ pub(crate) struct Record {
     pub(crate) unknown_action: String,
     /// The signing principal.
     pub(crate) principal: Option<Principal>,
+    /// The access key that signed, or that the credential which logged in was issued to.
+    pub(crate) access_key: Option<String>,
     /// A caller that is no principal: the bearer of an OpenID Connect token, a service account.
     bearer: OnceLock<(String, Option<AccountId>)>,
     /// The identity that was claimed in vain.
@@ -58,6 +60,7 @@ impl Record {
             operation: None,
             unknown_action: String::new(),
             principal: None,
+            access_key: None,
             bearer: OnceLock::new(),
             claim: None,
             is_settled: AtomicBool::new(false),
@@ -98,7 +101,7 @@ impl Record {
             self.claim = Some(Box::new(service.access.claim(registry, log_in, scopes)));
         }
         let caller = proved?;
-        self.principal = caller.principal().cloned();
+        self.note_principal(&caller);
         if self.principal.is_none() {
             self.note_caller(&caller);
         }
@@ -113,6 +116,12 @@ impl Record {
     /// Notes the access key of a call that proved nothing.
     pub(crate) fn claim_access_key(&mut self, id: &str) {
         self.claim = Some(Box::new(Claim::of_access_key(id)));
+    }
+
+    /// Notes the principal that a caller acts for, and its access key.
+    pub(crate) fn note_principal(&mut self, caller: &Caller) {
+        self.principal = caller.principal().cloned();
+        self.access_key = caller.access_key().map(str::to_owned);
     }
 
     /// Notes a caller that is no principal.

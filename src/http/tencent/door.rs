@@ -406,7 +406,7 @@ async fn admit(
         record.claim_access_key(unverified.access_key_id());
     }
     let caller = caller?;
-    record.principal = caller.principal().cloned();
+    record.note_principal(&caller);
     call.check_scope()?;
     service.access.throttle(&caller, counted)?;
     let operation = operation?;

@@ -48,4 +48,15 @@ impl Caller {
     pub fn own_account(&self) -> Option<AccountId> {
         self.administrator().and_then(Administrator::account)
     }
+
+    /// Tells whether the caller is of `account`, and so may know what it owns; what it may do is
+    /// for policies to say.
+    pub(in crate::service) fn is_of(&self, account: AccountId) -> bool {
+        match self.principal() {
+            Some(principal) => principal.account() == account,
+            None => self.administrator().is_some_and(|administrator| {
+                administrator.account().is_none_or(|own| own == account)
+            }),
+        }
+    }
 }

@@ -166,15 +166,20 @@ impl Caller {
         Actor {
             name: self.audit_name(),
             account: self.account(),
-            access_key: match &self.proof {
-                Proof::Signed(key) => Some(&key.id),
-                Proof::InSession(open) => Some(&open.session.access_key_id),
-                _ => self
-                    .grant()
-                    .and_then(|grant| Dependency::access_key_among(&grant.dependencies)),
-            },
+            access_key: self.access_key(),
             signature: self.signature,
             unchanged: self.unchanged.as_ref(),
+        }
+    }
+
+    /// Returns the access key that signed the call, or that the log-in's credential was issued to.
+    pub fn access_key(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::Signed(key) => Some(&key.id),
+            Proof::InSession(open) => Some(&open.session.access_key_id),
+            _ => self
+                .grant()
+                .and_then(|grant| Dependency::access_key_among(&grant.dependencies)),
         }
     }
 
@@ -423,17 +428,6 @@ impl Caller {
         match &self.proof {
             Proof::Administrator(administrator) => Some(administrator),
             _ => None,
-        }
-    }
-
-    /// Tells whether the caller is of `account`, and so may know what it owns; what it may do is
-    /// for policies to say.
-    pub(in crate::service) fn is_of(&self, account: AccountId) -> bool {
-        match self.principal() {
-            Some(principal) => principal.account() == account,
-            None => self.administrator().is_some_and(|administrator| {
-                administrator.account().is_none_or(|own| own == account)
-            }),
         }
     }
 

@@ -54,6 +54,9 @@ struct Detail<'a> {
     expires_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
+    /// The scopes that were asked for, where less was granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<String>,
     /// The credential that was exchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     exchanged: Option<&'a str>,
@@ -96,7 +99,7 @@ impl Exchange {
             expires_at: origin.expires_at.min(usual),
             ..origin
         };
-        self.seal_log_in(call, instance, grant)
+        self.seal_log_in(call, instance, asked, grant)
     }
 
     /// Returns the grant of an OpenID Connect token: a session of its role, which ends with the
@@ -148,6 +151,7 @@ impl Exchange {
         &self,
         call: &Call<'_>,
         instance: &Instance,
+        asked: &AskedLogIn,
         grant: Grant,
     ) -> Result<IssuedLogIn> {
         check_length(&grant)?;
@@ -157,7 +161,9 @@ impl Exchange {
             &grant,
             &*self.base.random,
         )?;
-        let event = call.event(AuditAction::CredentialExchange);
+        let is_reduced = is_reduced(asked, &grant);
+        let outcome = if is_reduced { "reduced" } else { "ok" };
+        let event = call.event(AuditAction::CredentialExchange).outcome(outcome);
         permit.record(
             &event
                 .credential(&grant.id)
@@ -165,6 +171,11 @@ impl Exchange {
                 .detail(Detail {
                     expires_at: grant.expires_at,
                     scope: grant.narrowing.as_ref().map(ToString::to_string),
+                    asked: asked
+                        .narrowing
+                        .as_ref()
+                        .filter(|_| is_reduced)
+                        .map(ToString::to_string),
                     exchanged: call.caller.grant().map(|exchanged| exchanged.id.as_str()),
                     token: LoggedInByToken::of(call.caller),
                 }),
@@ -176,6 +187,20 @@ impl Exchange {
             narrowing: grant.narrowing,
         })
     }
+}
+
+/// Tells whether a log-in has less than was asked for: fewer actions, or a shorter life.
+fn is_reduced(asked: &AskedLogIn, grant: &Grant) -> bool {
+    let is_shorter = asked
+        .ttl
+        .is_some_and(|ttl| grant.expires_at < grant.issued_at.plus(ttl));
+    let granted = grant.narrowing.as_ref();
+    let has_fewer = asked
+        .narrowing
+        .as_ref()
+        .zip(granted)
+        .is_some_and(|(asked, granted)| !granted.covers(asked));
+    is_shorter || has_fewer
 }
 
 /// Fails when scopes, or claims, make the secrets of a log-in longer than registry clients take.

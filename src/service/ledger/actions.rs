@@ -143,8 +143,8 @@ actions! {
         "A log-in was issued in exchange for an OpenID Connect token or a credential, or the \
          exchange refused.",
         by "`POST /oauth/token`, `GET /oauth2/federation/robot/token`",
-        detail "`expires_at`, `scope`; `exchanged`, or `oidc_provider` and `subject`; refused: \
-                `cause`";
+        detail "`expires_at`, `scope`; `exchanged`, or `oidc_provider` and `subject`; `asked` \
+                where less was granted (`reduced`); refused: `cause`";
     CredentialIssueLongTerm = "credential.issue-long-term":
         "A long-term credential was issued.",
         by "`CreateInstanceToken` with the type `longterm`",

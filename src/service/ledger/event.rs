@@ -125,6 +125,12 @@ impl<'a> Event<'a> {
         self
     }
 
+    /// Names the access key of the caller.
+    pub(in crate::service) fn access_key(mut self, id: Option<&'a str>) -> Self {
+        self.access_key = id;
+        self
+    }
+
     /// Names the account of the thing that is changed, if it has one.
     pub(in crate::service) fn of(mut self, account: Option<AccountId>) -> Self {
         self.account = account.map(AccountId::number).or(self.account);

@@ -47,6 +47,8 @@ pub struct Refusal<'a> {
     pub principal: Option<String>,
     /// The account of the authenticated caller.
     pub account: Option<AccountId>,
+    /// The access key of the authenticated caller.
+    pub access_key: Option<&'a str>,
     /// The claims of a caller that isn't authenticated.
     pub claim: Option<&'a Claim>,
 }
@@ -354,6 +356,7 @@ impl Ledger {
     ) -> Event<'a> {
         let mut event = Event::new(action, now, context)
             .proved(refusal.principal.clone(), refusal.account)
+            .access_key(refusal.access_key)
             .outcome(outcome(error.kind()));
         let denied = error.denied_request();
         let mut detail = Detail {

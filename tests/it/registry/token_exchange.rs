@@ -7,7 +7,7 @@ use http::{Request, StatusCode, header};
 use serde_json::{Value, json};
 use transire::domain::any_principal::AnyPrincipal;
 use transire::domain::secret::Secret;
-use transire::service::NewOidcProvider;
+use transire::service::{AuditRow, NewOidcProvider};
 
 use crate::harness::audit::found;
 use crate::harness::exchange::{
@@ -651,6 +651,32 @@ async fn the_audit_names_the_log_in_and_whom_it_was_issued_to() {
     assert!(detail["expires_at"].is_i64(), "{detail}");
     assert!(line.credential_id.is_some());
     assert_eq!(line.service.as_deref(), Some(SERVICE));
+}
+
+#[tokio::test]
+async fn the_audit_says_that_less_was_granted_than_asked() {
+    let app = App::new().await;
+    let narrow = [("scope", "repository:team/app:pull,push")];
+    let first = log_in(
+        &app.exchange_credential(&app.temporary().await, &narrow)
+            .await,
+    );
+    let more = [("scope", "repository:team/app:pull,delete")];
+    log_in(&app.exchange_credential(&first, &more).await);
+    let lines = found(&app, |lines| {
+        let of_exchange = |line: &AuditRow| line.action == "credential.exchange";
+        let lines: Vec<_> = lines.into_iter().filter(of_exchange).collect();
+        (lines.len() == 2).then_some(lines)
+    })
+    .await;
+    let said = lines.iter().map(|line| {
+        let detail = detail(&line.detail);
+        (line.outcome.clone(), detail["asked"].clone())
+    });
+    let said: Vec<_> = said.collect();
+    assert!(said.contains(&("ok".to_owned(), Value::Null)), "{said:?}");
+    let reduced = ("reduced".to_owned(), Value::from(more[0].1));
+    assert!(said.contains(&reduced), "{said:?}");
 }
 
 #[tokio::test]

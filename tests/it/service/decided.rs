@@ -90,6 +90,19 @@ fn row(kind: &ErrorKind) -> Row {
     }
 }
 
+/// Its line named the principal alone, though the key had proved the call.
+#[tokio::test]
+async fn a_refused_call_of_a_proved_caller_names_its_access_key() {
+    let app = App::new().await;
+    let body = json!({ "RegistryId": app.foreign_instance.id.as_str() });
+    app.tencent("CreateInstanceToken", &body).send().await;
+    let line = found(&app, |lines| {
+        lines.into_iter().find(|line| line.outcome == "refused")
+    })
+    .await;
+    assert_eq!(line.access_key, Some(app.key.id.clone()));
+}
+
 /// A request that was refused, and what its line is to say.
 struct Case {
     api: Api,
@@ -698,6 +711,7 @@ async fn a_refusal_of_any_kind_is_recorded_of_a_proved_caller_with_its_reason_an
             action: Some(AuditAction::RegistryLogIn),
             principal: proved.then(|| format!("{ACCOUNT}:root")),
             account: proved.then(account),
+            access_key: None,
             claim: (!proved).then_some(&claim),
         };
         assert!(app.service.ledger.record_refusal(&refusal, error, &context));
