@@ -40,8 +40,8 @@ settings! {
         @reloads token_requests_per_second: u32 = 100, 1..;
         /// The burst of `token_requests_per_second`.
         @reloads token_requests_burst: u32 = 1000, 1..;
-        /// Requests a second of one operator at the admin API, for long; more are answered with 429.
-        /// Each replica counts for itself.
+        /// Requests a second of one operator at the admin API, for long; more are answered with
+        /// 429. Each replica counts for itself.
         @reloads operator_requests_per_second: u32 = 50, 1..;
         /// The burst of `operator_requests_per_second`: all that a large plan of a tool asks for.
         @reloads operator_requests_burst: u32 = 3000, 1..;

@@ -192,9 +192,8 @@ impl Identity {
             created_at: call.now,
         };
         let event = call
-            .event(AuditAction::AccessKeyCreate)
-            .made(&made.id)
             .event_in(principal.account(), AuditAction::AccessKeyCreate)
+            .made(&made.id)
             .detail(serde_json::json!({ "access_key_id": made.id }));
         self.ledger
             .record(

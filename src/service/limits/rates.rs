@@ -406,7 +406,6 @@ impl CallerLimits {
     /// Counts a request of a caller.
     ///
     /// # Errors
-    ///
     /// [`ErrorKind::Throttled`] when it is one too many.
     pub(in crate::service) fn count(&self, caller: impl Hash, now: Timestamp) -> Result<()> {
         if self.rates.take(self.hasher.hash_one(caller), now) {
