@@ -1,7 +1,5 @@
 //! Questions about rights: who may do what, and why.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use base64::Engine;
@@ -15,48 +13,11 @@ use super::text::{
     AccessKeyIdText, ActionText, AddressText, CredentialText, PrincipalText, ResourceText,
     SecretText, WhenText,
 };
-use crate::domain::reference::InstanceRef;
 use crate::domain::{Error, Result};
-use crate::service::{
-    Call, HolderPosition, Permission, Question, RequestQuestion, Service, TokenInQuestion,
-};
+use crate::service::{Call, HolderPosition, Question, RequestQuestion, Service, TokenInQuestion};
 use crate::views;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// An instance, or a repository of it, as `INSTANCE/team/app`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceName {
-    instance: InstanceRef,
-    path: String,
-}
-
-impl FromStr for ResourceName {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let (instance, path) = text.split_once('/').unwrap_or((text, ""));
-        Ok(Self {
-            instance: instance.parse()?,
-            path: path.to_owned(),
-        })
-    }
-}
-
-impl fmt::Display for ResourceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.path.as_str() {
-            "" => self.instance.fmt(f),
-            path => write!(f, "{}/{path}", self.instance),
-        }
-    }
-}
-
-impl ResourceName {
-    fn question(self, permission: Permission) -> Question {
-        Question::new(permission, self.instance.into(), &self.path)
-    }
-}
 
 /// Say whether a principal may do something, and which statement decides.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

@@ -31,6 +31,7 @@ mod policies;
 mod problem;
 mod registry_config;
 mod repositories;
+mod resource;
 mod revocations;
 mod roles;
 mod route;
@@ -58,7 +59,7 @@ pub use self::credentials::{
     DeleteCredential, DeletePassword, DisableCredential, EnableCredential, ListCredentials,
     ListPasswords, ShowCredential,
 };
-pub use self::explanations::{Explain, ExplainRequest, ListRightHolders, ListRights, ResourceName};
+pub use self::explanations::{Explain, ExplainRequest, ListRightHolders, ListRights};
 pub use self::groups::{AddMember, CreateGroup, DeleteGroup, ListGroups, RemoveMember, ShowGroup};
 pub use self::import_plan::Imported;
 pub use self::imports::{ImportDockerAuth, ImportHtpasswd};
@@ -90,6 +91,7 @@ pub use self::registry_config::{ShowRegistryConfig, TrustedKey, USUAL_LISTEN, re
 pub use self::repositories::{
     CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
 };
+pub use self::resource::ResourceName;
 pub use self::revocations::{AcceptSubject, ListRefusedSubjects, RefuseSubject, Revoke};
 pub use self::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 pub use self::route::{Description, Given, Route};

@@ -64,16 +64,11 @@ macro_rules! routes {
 }
 
 routes! {
-    "Operators": list [ListOperators]
-        do [CreateOperator ShowOperator DisableOperator EnableOperator DeleteOperator
-            RotateOperator];
     "Accounts": list [ListAccounts] do [CreateAccount ShowAccount UpdateAccount];
-    "Users": list [ListUsers] do [CreateUser ShowUser DisableUser EnableUser DeleteUser];
-    "Groups": list [ListGroups] do [CreateGroup ShowGroup DeleteGroup AddMember RemoveMember];
-    "Instances": list [ListInstances]
-        do [CreateInstance ShowInstance UpdateInstance DeleteInstance];
     "Access keys": list [ListAccessKeys]
         do [CreateAccessKey ShowAccessKey DisableAccessKey EnableAccessKey DeleteAccessKey];
+    "Users": list [ListUsers] do [CreateUser ShowUser DisableUser EnableUser DeleteUser];
+    "Groups": list [ListGroups] do [CreateGroup ShowGroup DeleteGroup AddMember RemoveMember];
     "Roles": list [ListRoles] do [CreateRole ShowRole UpdateRole TestRole DeleteRole];
     "Policies": list [ListPolicies]
         do [CreatePolicy ShowPolicy UpdatePolicy DeletePolicy AttachPolicy DetachPolicy];
@@ -81,6 +76,8 @@ routes! {
     "OpenID Connect providers": list [ListOidcProviders ListRefusedSubjects]
         do [CreateOidcProvider ShowOidcProvider UpdateOidcProvider CheckToken DeleteOidcProvider];
     "Revocations": list [] do [Revoke RefuseSubject AcceptSubject];
+    "Instances": list [ListInstances]
+        do [CreateInstance ShowInstance UpdateInstance DeleteInstance];
     "Operators": list [ListOperators]
         do [
             CreateOperator ShowOperator DisableOperator EnableOperator DeleteOperator

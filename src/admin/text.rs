@@ -11,7 +11,7 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::audit_words::{AuditedKey, ClientAddress, RequestId, When};
-use super::explanations::ResourceName;
+use super::resource::ResourceName;
 use crate::domain::Error;
 use crate::domain::access_key::AccessKeyId;
 use crate::domain::allow_list::Cidr;

@@ -237,6 +237,7 @@ async fn session(head: &Head<'_>, shared: &Shared<'_>, record: &mut Record) -> R
     let access = &shared.service.access;
     let open = access.console_session(&secret, record.settle()).await?;
     record.note_caller(&open.caller);
+    access.throttle_operator(&open.caller)?;
     Ok(open)
 }
 
