@@ -251,6 +251,8 @@ pub struct LongTermCredential {
     pub created_at: Timestamp,
     /// When it stops.
     pub expires_at: Timestamp,
+    /// The hour in which it was last used, as of when it was read; never written with it.
+    pub last_used_at: Option<Timestamp>,
 }
 
 /// The stored form of a password that a person chose: argon2id, as its own text form, or the
@@ -295,6 +297,8 @@ pub struct FixedPassword {
     pub old_name: Option<String>,
     /// When it stops; `None` for one that a person chose here.
     pub expires_at: Option<Timestamp>,
+    /// The hour in which it was last used, as of when it was read; never written with it.
+    pub last_used_at: Option<Timestamp>,
 }
 
 impl FixedPassword {

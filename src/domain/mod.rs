@@ -23,6 +23,7 @@ pub mod ids;
 pub mod image;
 pub mod instance;
 pub mod jwt;
+pub mod last_use;
 pub mod name;
 pub mod namespace;
 pub mod narrowing;

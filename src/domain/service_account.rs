@@ -207,6 +207,8 @@ pub struct ServiceAccount {
     pub modified_at: Timestamp,
     /// When it stops.
     pub expires_at: Timestamp,
+    /// The hour in which it was last used, as of when it was read; never written with it.
+    pub last_used_at: Option<Timestamp>,
 }
 
 impl ServiceAccount {

@@ -23,6 +23,8 @@ use crate::telemetry;
 
 /// How long the audit's last lines may wait for the database after a second signal.
 const AUDIT_DEADLINE_IN_A_HURRY: Duration = Duration::from_secs(1);
+/// How long the last uses may wait for the database at a stop.
+const LAST_USES_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The service with its HTTP, and the settings in force.
 pub(super) struct Running {
@@ -127,9 +129,21 @@ impl Running {
         if hurried {
             ledger.close_within(AUDIT_DEADLINE_IN_A_HURRY).await;
         } else {
+            self.write_last_uses().await;
             ledger.close().await;
         }
         helpers.shutdown().await;
+    }
+
+    /// Writes the last uses that wait, if the database takes them in time.
+    async fn write_last_uses(&self) {
+        let writing = self.service.write_last_uses();
+        match tokio::time::timeout(LAST_USES_DEADLINE, writing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => {
+                tracing::warn!("the last uses of the last seconds are lost");
+            }
+        }
     }
 
     /// Starts the tasks beside the requests; they end when this is dropped.

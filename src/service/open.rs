@@ -32,6 +32,7 @@ use crate::service::memory::Memory;
 use crate::service::memory::cache::NounCache;
 use crate::service::memory::first_seen::Sightings;
 use crate::service::memory::keyring::{KnownKeys, load_keyring};
+use crate::service::memory::last_uses::LastUses;
 use crate::service::memory::master_keys::MasterKeys;
 use crate::service::memory::revocations::Revocations;
 use crate::service::memory::staleness::Staleness;
@@ -178,6 +179,7 @@ async fn open_memory(base: Arc<Base>, master: MasterKeys, settings: &Settings) -
             read_at: AtomicU64::new(0),
             first_seen,
         },
+        last_uses: LastUses::new(),
         refreshing: tokio::sync::Mutex::default(),
         base,
     })

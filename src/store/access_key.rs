@@ -8,27 +8,33 @@ use crate::domain::principal::Principal;
 use crate::domain::wrapped::Wrapped;
 use crate::domain::{Error, Noun, Result};
 
+use super::last_use::used_at;
 use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows, WrappedPart};
 use super::row::{Row, statements};
 use super::{Store, account, principal};
 
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, principal, sealed_secret, state, generation, created_at, ",
+            used_at!("access-key", "access_key.id"),
+            " FROM access_key WHERE ",
+            $rest
+        )
+    };
+}
+
 statements! { "access_key";
     INSERT = "INSERT INTO access_key (id, account_id, principal, sealed_secret, state, generation, \
               created_at) \
               VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    FIND = "SELECT id, principal, sealed_secret, state, generation, created_at FROM access_key \
-            WHERE id = $1";
+    FIND = select!("id = $1");
     IDS_AFTER = "SELECT id FROM access_key WHERE id > $1 AND state <> 'deleted' ORDER BY id LIMIT \
                  $2";
-    LIST = "SELECT id, principal, sealed_secret, state, generation, created_at FROM access_key \
-            WHERE state <> 'deleted' ORDER BY created_at, id";
-    LIST_OF_ACCOUNT = "SELECT id, principal, sealed_secret, state, generation, created_at FROM \
-                       access_key \
-                       WHERE account_id = $1 AND state <> 'deleted' ORDER BY created_at, id";
-    LIST_OF_PRINCIPAL = "SELECT id, principal, sealed_secret, state, generation, created_at FROM \
-                         access_key \
-                         WHERE principal = $1 AND state <> 'deleted' ORDER BY created_at, id";
+    LIST = select!("state <> 'deleted' ORDER BY created_at, id");
+    LIST_OF_ACCOUNT = select!("account_id = $1 AND state <> 'deleted' ORDER BY created_at, id");
+    LIST_OF_PRINCIPAL = select!("principal = $1 AND state <> 'deleted' ORDER BY created_at, id");
     ENABLE = "UPDATE access_key SET state = 'active' WHERE id = $1 AND state <> 'deleted'";
     DISABLE = "UPDATE access_key SET state = 'disabled', generation = generation + 1 WHERE id = $1 \
                AND state <> 'deleted'";
@@ -90,6 +96,8 @@ pub struct AccessKey {
     pub generation: i64,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The hour in which it was last used, as of when it was read; never written with the key.
+    pub last_used_at: Option<Timestamp>,
 }
 
 /// Adds an access key; `NotFound` without its account or its user, `AlreadyExists` when its id was
@@ -213,5 +221,6 @@ fn access_key(row: &Row) -> Result<AccessKey> {
         state: row.parsed("state")?,
         generation: row.integer("generation")?,
         created_at: row.time("created_at")?,
+        last_used_at: row.optional_time("used_at")?,
     })
 }

@@ -6,6 +6,7 @@ use crate::domain::ids::InstanceId;
 use crate::domain::principal::{Level, Principal};
 use crate::domain::{Error, Noun, Result};
 
+use super::last_use::used_at;
 use super::nouns::Entity;
 use super::page::{Listed, Page, listed_rows, select_page};
 use super::part::{Guarded, Part, Rows};
@@ -20,21 +21,28 @@ macro_rules! columns {
     };
 }
 
+/// The columns, and the last use.
+macro_rules! read {
+    () => {
+        concat!(columns!(), ", ", used_at!("credential", "credential.id"))
+    };
+}
+
 statements! { "credential";
     INSERT = concat!(
         "INSERT INTO credential (",
         columns!(),
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
     );
-    FIND = concat!("SELECT ", columns!(), " FROM credential WHERE id = $1");
+    FIND = concat!("SELECT ", read!(), " FROM credential WHERE id = $1");
     IDS_AFTER = "SELECT id FROM credential WHERE id > $1 ORDER BY id LIMIT $2";
     LIST = concat!(
         "SELECT ",
-        columns!(),
+        read!(),
         " FROM credential WHERE instance_id = $1 ORDER BY created_at DESC, id DESC"
     );
     PAGE = select_page!(
-        columns!(),
+        read!(),
         "credential WHERE instance_id = $3",
         "created_at DESC, id DESC"
     );
@@ -48,7 +56,7 @@ statements! { "credential";
                CASE WHEN CAST($2 AS TEXT) = 'user' AND disabled_by IS NOT NULL THEN disabled_by \
                ELSE $2 END WHERE id = $1";
     SET_DESCRIPTION = "UPDATE credential SET description = $2 WHERE id = $1";
-    LIST_OF_PRINCIPAL = concat!("SELECT ", columns!(), " FROM credential WHERE principal = $1 \
+    LIST_OF_PRINCIPAL = concat!("SELECT ", read!(), " FROM credential WHERE principal = $1 \
                                                         ORDER BY created_at DESC, id DESC");
     DELETE = "DELETE FROM credential WHERE id = $1";
     DELETE_OF_PRINCIPAL = "DELETE FROM credential WHERE principal = $1";
@@ -303,5 +311,6 @@ fn credential(row: &Row) -> Result<LongTermCredential> {
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,
         disabled_by: row.optional_parsed("disabled_by")?,
+        last_used_at: row.optional_time("used_at")?,
     })
 }

@@ -6,9 +6,11 @@
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{FixedPassword, PasswordHash};
 use crate::domain::ids::InstanceId;
+use crate::domain::last_use::UsedKind;
 use crate::domain::principal::Principal;
 use crate::domain::{Error, Noun, Result};
 
+use super::last_use::{self, used_at};
 use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
@@ -18,8 +20,12 @@ use super::{Store, instance, principal};
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT principal, instance_id, hash, generation, changed_at, old_name, expires_at \
-             FROM fixed_password WHERE instance_id = $1 AND hash IS NOT NULL ",
+            "SELECT principal, instance_id, hash, generation, changed_at, old_name, expires_at, ",
+            used_at!(
+                "fixed-password",
+                "fixed_password.instance_id || '/' || fixed_password.principal"
+            ),
+            " FROM fixed_password WHERE instance_id = $1 AND hash IS NOT NULL ",
             $rest
         )
     };
@@ -75,6 +81,8 @@ pub fn set(
     let mut guarded = vec![instance::hold(instance)];
     guarded.extend(principal::hold(principal));
     guarded.push(Guarded::unguarded(SET, parameters));
+    // The next use is the new password's.
+    guarded.push(forget_use(instance, principal));
     Part::of(guarded).changes(Entity::FixedPassword, &thing_id(instance, principal))
 }
 
@@ -112,6 +120,7 @@ pub fn import(password: &FixedPassword) -> Part {
         Rows::Exactly(1),
         move || Error::already_exists(Noun::FixedPassword, message.as_str()),
     ));
+    guarded.push(forget_use(instance, principal));
     Part::of(guarded).changes(Entity::FixedPassword, &thing_id(instance, principal))
 }
 
@@ -145,7 +154,12 @@ pub fn delete(instance: &InstanceId, principal: &Principal, at: Timestamp) -> Pa
     let delete = Guarded::new(DELETE, parameters, Rows::Exactly(1), move || {
         Error::not_found(Noun::FixedPassword, &which)
     });
-    Part::of([delete]).changes(Entity::FixedPassword, &thing_id(instance, principal))
+    Part::of([delete, forget_use(instance, principal)])
+        .changes(Entity::FixedPassword, &thing_id(instance, principal))
+}
+
+fn forget_use(instance: &InstanceId, principal: &Principal) -> Guarded {
+    last_use::forget(UsedKind::FixedPassword, &thing_id(instance, principal))
 }
 
 /// Deletes all passwords of a principal that is itself being deleted, whose own change covers them.
@@ -249,8 +263,7 @@ fn fixed_password(row: &Row) -> Result<FixedPassword> {
         generation: row.integer("generation")?,
         changed_at: row.time("changed_at")?,
         old_name: row.optional_text("old_name")?,
-        expires_at: row
-            .optional_integer("expires_at")?
-            .map(Timestamp::from_unix_millis),
+        expires_at: row.optional_time("expires_at")?,
+        last_used_at: row.optional_time("used_at")?,
     })
 }

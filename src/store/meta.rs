@@ -34,6 +34,27 @@ pub const MASTER_KEY_ROTATION: &str = "master_key_rotation";
 /// When the data was last backed up: unix milliseconds, in decimal.
 const LAST_BACKUP: &str = "last_backup";
 
+/// Since when last uses are recorded: unix milliseconds, in decimal.
+const USES_RECORDED_SINCE: &str = "uses_recorded_since";
+
+/// Returns since when last uses are recorded.
+///
+/// # Errors
+///
+/// As [`find_text`].
+pub async fn uses_recorded_since(store: &Store) -> Result<Option<Timestamp>> {
+    let text = find_text(store, USES_RECORDED_SINCE).await?;
+    // A text that can't be read is as good as none: then no use is taken for the last.
+    Ok(text.and_then(|text| text.parse().ok().map(Timestamp::from_unix_millis)))
+}
+
+/// Notes that last uses are recorded from now on, unless they were before.
+pub fn note_uses_recorded(now: Timestamp) -> Part {
+    let since = now.unix_millis().to_string();
+    let parameters = vec![USES_RECORDED_SINCE.into(), since.as_bytes().into()];
+    Part::of([Guarded::unguarded(PUT_IF_ABSENT, parameters)])
+}
+
 /// Returns when the data was last backed up.
 ///
 /// # Errors

@@ -75,6 +75,7 @@ migrations! {
     "0017_operator"
     "0018_audit_terms"
     "0020_console_session"
+    "0019_last_use"
 }
 
 /// Keeps which steps were taken; both databases read it.

@@ -23,6 +23,7 @@ pub mod group;
 pub mod instance;
 pub mod instance_key;
 pub mod key;
+pub mod last_use;
 pub mod meta;
 pub mod namespace;
 pub mod oidc_provider;

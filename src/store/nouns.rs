@@ -346,6 +346,10 @@ nouns! {
             thing_id: String, instance_id: String, tag_key: String, tag_value: String,
         }
     }
+    last_use {
+        // Lists read it, and no cache does.
+        table last_use (kind, thing_id) { kind: String, thing_id: String, used_at: i64 }
+    }
     session_policy {
         // Found by its digest, so that what a cache holds never changes.
         table session_policy (account_id, digest) {

@@ -171,6 +171,12 @@ impl Row {
         self.integer(column).map(Timestamp::from_unix_millis)
     }
 
+    /// Returns a time, or nothing.
+    pub(crate) fn optional_time(&self, column: &str) -> Result<Option<Timestamp>> {
+        let millis = self.optional_integer(column)?;
+        Ok(millis.map(Timestamp::from_unix_millis))
+    }
+
     /// Returns what a number says that is 0 or 1.
     pub(crate) fn switch(&self, column: &str) -> Result<Switch> {
         match self.integer(column)? {

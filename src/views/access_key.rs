@@ -1,5 +1,6 @@
 //! The view of access keys.
 
+use crate::domain::clock::Timestamp;
 use crate::service::AccessKey as Stored;
 
 view! {
@@ -15,6 +16,8 @@ view! {
         state: String,
         /// The time at which it was made, as in RFC 3339.
         created_at: String,
+        /// The hour in which it was last used, as in RFC 3339; `null` before the first use.
+        last_used_at: Option<String>,
     }
 }
 
@@ -25,6 +28,7 @@ impl From<Stored> for AccessKey {
             principal: key.principal.to_string(),
             state: key.state.name().to_owned(),
             created_at: key.created_at.rfc3339(),
+            last_used_at: key.last_used_at.map(Timestamp::rfc3339),
             access_key_id: key.id,
         }
     }

@@ -1,5 +1,6 @@
 //! The view of long-term credentials.
 
+use crate::domain::clock::Timestamp;
 use crate::domain::credential::{CredentialId, LongTermCredential};
 
 view! {
@@ -19,6 +20,8 @@ view! {
         created_at: String,
         /// The time at which it ends, as in RFC 3339.
         expires_at: String,
+        /// The hour in which it was last used, as in RFC 3339; `null` before the first use.
+        last_used_at: Option<String>,
     }
 }
 
@@ -32,6 +35,7 @@ impl From<LongTermCredential> for Credential {
             description: credential.description,
             created_at: credential.created_at.rfc3339(),
             expires_at: credential.expires_at.rfc3339(),
+            last_used_at: credential.last_used_at.map(Timestamp::rfc3339),
         }
     }
 }

@@ -17,6 +17,8 @@ view! {
         changed_at: String,
         /// The time at which it stops, as in RFC 3339.
         expires_at: Option<String>,
+        /// The hour in which it was last used, as in RFC 3339; `null` before the first use.
+        last_used_at: Option<String>,
     }
 }
 
@@ -29,6 +31,7 @@ impl From<Stored> for FixedPassword {
             hash: if is_old { "bcrypt" } else { "argon2id" }.to_owned(),
             changed_at: password.changed_at.rfc3339(),
             expires_at: password.expires_at.map(Timestamp::rfc3339),
+            last_used_at: password.last_used_at.map(Timestamp::rfc3339),
         }
     }
 }

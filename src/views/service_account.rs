@@ -1,5 +1,6 @@
 //! The view of service accounts.
 
+use crate::domain::clock::Timestamp;
 use crate::domain::principal::Principal;
 use crate::domain::service_account::ServiceAccount as Stored;
 
@@ -20,6 +21,8 @@ view! {
         created_at: String,
         /// The time at which it ends, as in RFC 3339.
         expires_at: String,
+        /// The hour in which it was last used, as in RFC 3339; `null` before the first use.
+        last_used_at: Option<String>,
     }
 }
 
@@ -33,6 +36,7 @@ impl From<Stored> for ServiceAccount {
             made_by: account.maker.as_ref().map(Principal::to_string),
             created_at: account.created_at.rfc3339(),
             expires_at: account.expires_at.rfc3339(),
+            last_used_at: account.last_used_at.map(Timestamp::rfc3339),
         }
     }
 }

@@ -84,6 +84,7 @@ mod service {
     mod key_schedule;
     mod keyless;
     mod keys;
+    mod last_uses;
     mod master_key;
     mod namespaces;
     mod oidc;

@@ -47,6 +47,7 @@ impl Access {
         {
             Ok(identity) => {
                 self.limits.give_back(&attempt);
+                self.note_use(&identity);
                 return Ok(identity.into());
             }
             Err(failed) => failed,

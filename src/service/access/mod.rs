@@ -13,6 +13,7 @@ mod claimed;
 mod console_sessions;
 mod failures;
 mod hashing_pool;
+mod last_use;
 pub(super) mod once;
 mod operators;
 pub(super) mod passwords;

@@ -85,6 +85,7 @@ impl Access {
             let replay = self.verify(request, &key)?;
             (Proof::Signed(key), replay)
         };
+        self.note_use(&proof);
         let mut caller = Caller::from(proof);
         let account = caller
             .principal()

@@ -7,6 +7,7 @@ use crate::service::Service;
 
 mod follow_changes;
 mod housekeeping;
+mod last_uses;
 mod trim;
 
 /// How often this process reads the change feed when no change is announced.
@@ -21,7 +22,8 @@ impl Service {
         tokio::join!(
             self.follow_changes(),
             self.run_housekeeping(),
-            self.ledger.keep_recording_counted()
+            self.ledger.keep_recording_counted(),
+            self.keep_writing_last_uses()
         );
     }
 }

@@ -195,6 +195,7 @@ impl Credentials {
             generation: 0,
             created_at: now,
             expires_at: now.plus(LONG_TERM_TTL),
+            last_used_at: None,
         };
         let event = call
             .event(AuditAction::CredentialIssueLongTerm)

@@ -190,6 +190,7 @@ impl Identity {
             state: AccessKeyState::Active,
             generation: 0,
             created_at: call.now,
+            last_used_at: None,
         };
         let event = call
             .event_in(principal.account(), AuditAction::AccessKeyCreate)

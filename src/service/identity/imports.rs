@@ -181,6 +181,7 @@ impl Identity {
             changed_at: call.now,
             old_name: Some(imported.old_name.to_owned()),
             expires_at: imported.expires_at,
+            last_used_at: None,
         };
         let event = call
             .event(AuditAction::FixedPasswordImport)

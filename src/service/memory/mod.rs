@@ -5,6 +5,7 @@ pub(super) mod cache;
 pub(super) mod first_seen;
 pub(super) mod keyring;
 pub(super) mod known_ids;
+pub(super) mod last_uses;
 pub(super) mod master_keys;
 pub(super) mod namespace_rules;
 pub(super) mod operators;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use self::cache::NounCache;
 use self::keyring::KnownKeys;
+use self::last_uses::LastUses;
 use self::revocations::Revocations;
 use self::staleness::Staleness;
 use crate::domain::allow_list::AllowList;
@@ -36,6 +38,7 @@ pub struct Memory {
     pub(super) revocations: Revocations,
     pub(super) staleness: Staleness,
     pub(super) keys: KnownKeys,
+    pub(super) last_uses: LastUses,
     /// Held while revocations and keys are read again.
     pub(super) refreshing: tokio::sync::Mutex<()>,
 }

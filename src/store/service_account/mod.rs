@@ -15,6 +15,7 @@ use crate::domain::service_account::{
 use crate::domain::{Error, Noun};
 
 pub use self::read::{count_ending, find, find_by_id, ids_after, list, list_made_by};
+use super::last_use::used_at;
 use super::nouns::Entity;
 use super::page::select_page;
 use super::part::{Guarded, Part, Rows};
@@ -29,13 +30,24 @@ macro_rules! columns {
     };
 }
 
+/// The columns, and the last use.
+macro_rules! read {
+    () => {
+        concat!(
+            columns!(),
+            ", ",
+            used_at!("service-account", "service_account.id")
+        )
+    };
+}
+
 /// A query of one account: a row for each namespace that it has permissions in, or one without.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT account.*, permission.namespace AS namespace, permission.actions AS actions \
              FROM (SELECT ",
-            columns!(),
+            read!(),
             " FROM service_account WHERE ",
             $rest,
             ") AS account LEFT JOIN service_account_permission AS permission ON \
@@ -48,7 +60,7 @@ macro_rules! select {
 macro_rules! select_accounts {
     ($from:literal) => {
         select_page!(
-            columns!(),
+            read!(),
             $from,
             "created_at, id",
             ", permission.namespace AS namespace, permission.actions AS actions",
@@ -92,7 +104,7 @@ statements! {
                       revision = revision + 1 WHERE id = $1";
         MADE_BY = concat!(
             "SELECT ",
-            columns!(),
+            read!(),
             ", NULL AS namespace FROM service_account WHERE maker_ids LIKE $1 \
              ORDER BY instance_id, name"
         );

@@ -144,5 +144,6 @@ fn account(row: &Row, id: ServiceAccountId) -> Result<ServiceAccount> {
         maker_ids: row.parsed_list("maker_ids")?,
         revision: row.integer("revision")?,
         disabled_by: row.optional_parsed("disabled_by")?,
+        last_used_at: row.optional_time("used_at")?,
     })
 }

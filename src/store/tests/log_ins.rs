@@ -67,6 +67,7 @@ pub(super) fn service_account(of: &Instance, name: &str) -> ServiceAccount {
         maker: None,
         maker_ids: BTreeSet::new(),
         revision: 0,
+        last_used_at: None,
     }
 }
 
@@ -606,6 +607,7 @@ async fn a_fixed_password_is_replaced_and_its_generation_goes_on(place: &Place) 
             changed_at,
             old_name: None,
             expires_at: None,
+            last_used_at: None,
         };
         assert_eq!(
             fixed_passwords::find(&store, &home.id, &root)
@@ -681,6 +683,7 @@ fn imported(home: &Instance, old_name: &str, text: &str) -> FixedPassword {
         changed_at: NOW,
         old_name: Some(old_name.to_owned()),
         expires_at: Some(later(9)),
+        last_used_at: None,
     }
 }
 

@@ -13,6 +13,7 @@ mod instance_keys;
 mod instance_names;
 mod instances;
 mod keys;
+mod last_uses;
 mod log_ins;
 mod oidc_providers;
 mod operators;
@@ -380,6 +381,7 @@ fn access_key(id: &str, account: &Account) -> AccessKey {
         state: AccessKeyState::Active,
         generation: 1,
         created_at: NOW,
+        last_used_at: None,
     }
 }
 
@@ -426,5 +428,6 @@ fn credential(instance: &Instance) -> LongTermCredential {
         created_at: NOW,
         expires_at: NOW.plus(Duration::from_secs(3600)),
         disabled_by: None,
+        last_used_at: None,
     }
 }

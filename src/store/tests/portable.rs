@@ -282,6 +282,7 @@ const SAMPLE: &[&str] = &[
      '10.0.0.0/8', '10.0.0.0/8', '', 0)",
     "INSERT INTO resource_tag (thing_id, instance_id, tag_key, tag_value) VALUES ('tcr-b', \
      'tcr-b', 'k', 'v')",
+    "INSERT INTO last_use (kind, thing_id, used_at) VALUES ('access-key', 'k', 3600000)",
     "INSERT INTO session_policy (account_id, digest, charged_to, created_at, ends_at, document) \
      VALUES (1, 'd', '1:root', 1, 2, '{}')",
     "INSERT INTO signed_change (digest, request_id, made, ends_at) VALUES ('d', 'r', 'm', 2)",

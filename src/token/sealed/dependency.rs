@@ -90,6 +90,16 @@ impl Dependency {
             })
     }
 
+    /// Returns the long-term credential among dependencies.
+    pub fn long_term_among(dependencies: &[(Self, i64)]) -> Option<&CredentialId> {
+        dependencies
+            .iter()
+            .find_map(|(dependency, _)| match dependency {
+                Self::LongTerm(id) => Some(id),
+                _ => None,
+            })
+    }
+
     /// Returns the dependency that everything of a principal's has.
     pub fn of(principal: &Principal) -> Self {
         match principal {

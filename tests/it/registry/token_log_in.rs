@@ -387,6 +387,7 @@ async fn an_instance_from_before_takes_no_tokens_until_it_is_said() {
              ALTER TABLE role DROP COLUMN revoked_at;
              DROP TABLE console_session;
              DROP TABLE operator;
+             DROP TABLE last_use;
              DROP INDEX audit_page_wide;
              DROP INDEX audit_page_by_time;
              ALTER TABLE audit_page DROP COLUMN terms;

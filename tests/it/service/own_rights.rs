@@ -1084,6 +1084,7 @@ async fn a_store_of_an_earlier_release_has_the_new_rule_and_its_service_accounts
              ALTER TABLE role DROP COLUMN revoked_at;
              DROP TABLE console_session;
              DROP TABLE operator;
+             DROP TABLE last_use;
              DROP INDEX fixed_password_old_name;
              ALTER TABLE fixed_password DROP COLUMN old_name;
              ALTER TABLE fixed_password DROP COLUMN expires_at;

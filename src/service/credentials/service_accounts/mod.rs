@@ -111,6 +111,7 @@ impl Credentials {
             created_at: now,
             modified_at: now,
             expires_at,
+            last_used_at: None,
         };
         let detail =
             json!({ "service_account": account.username(), "expires_at": account.expires_at });

@@ -1,0 +1,46 @@
+//! The uses of what proves callers.
+
+use crate::domain::last_use::UsedKind;
+use crate::service::access::Access;
+use crate::service::access::caller::Proof;
+use crate::store::fixed_password;
+use crate::token::Dependency;
+
+impl Access {
+    /// Notes the use of whatever proved a caller, if its last use is recorded.
+    ///
+    /// A refresh token, and a narrower log-in, are uses of the long-term credential that they came
+    /// from. What an access key obtained isn't a use of the key: it ends by itself.
+    pub(super) fn note_use(&self, proof: &Proof) {
+        let (uses, now) = (&self.memory.last_uses, self.base.now());
+        match proof {
+            Proof::Signed(key) => {
+                uses.note(UsedKind::AccessKey, &key.id, now, || key.id.clone());
+            }
+            Proof::LoggedIn { grant, .. } => {
+                if let Some(id) = Dependency::long_term_among(&grant.dependencies) {
+                    uses.note(UsedKind::Credential, id, now, || id.to_string());
+                }
+            }
+            Proof::WithPassword {
+                instance,
+                principal,
+            } => {
+                let key = (&instance.id, principal);
+                uses.note(UsedKind::FixedPassword, key, now, || {
+                    fixed_password::thing_id(&instance.id, principal)
+                });
+            }
+            Proof::ServiceAccount { account, .. } => {
+                uses.note(UsedKind::ServiceAccount, &account.id, now, || {
+                    account.id.to_string()
+                });
+            }
+            Proof::InSession(_)
+            | Proof::WithToken { .. }
+            | Proof::Bearer(_)
+            | Proof::Anonymous { .. }
+            | Proof::Administrator(_) => {}
+        }
+    }
+}
