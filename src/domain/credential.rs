@@ -11,6 +11,7 @@ use super::as_text::serde_as_text;
 use super::clock::{Random, Timestamp, random_bytes, random_text};
 use super::ids::InstanceId;
 use super::principal::{Level, Principal};
+use super::rotation::{Older, Presented};
 use super::secret::Secret;
 use super::{Error, Noun, Result};
 
@@ -240,6 +241,8 @@ pub struct LongTermCredential {
     pub description: String,
     /// SHA-256 of the secret.
     pub secret_hash: [u8; 32],
+    /// SHA-256 of the secret before the last rotation.
+    pub older: Option<Older<[u8; 32]>>,
     /// Whether it may be used.
     pub state: CredentialState,
     /// At which level it was disabled; `None` while it is enabled, or when an earlier release
@@ -253,6 +256,27 @@ pub struct LongTermCredential {
     pub expires_at: Timestamp,
     /// The hour in which it was last used, as of when it was read; never written with it.
     pub last_used_at: Option<Timestamp>,
+}
+
+impl LongTermCredential {
+    /// Returns the generation that refresh tokens got with a secret name. That of the older secret
+    /// is the one before: each rotation makes one, and disabling two.
+    pub fn generation_of(&self, presented: Presented) -> i64 {
+        match presented {
+            Presented::Current => self.generation,
+            Presented::Older(_) => self.generation - 1,
+        }
+    }
+
+    /// Tells whether a refresh token of this generation may be taken.
+    pub fn takes_generation(&self, generation: i64, now: Timestamp) -> bool {
+        let older = self.older.as_ref();
+        let older = older.map(|older| Presented::Older(older.ends_at));
+        [Some(Presented::Current), older]
+            .into_iter()
+            .flatten()
+            .any(|secret| !secret.is_over(now) && self.generation_of(secret) == generation)
+    }
 }
 
 /// The stored form of a password that a person chose: argon2id, as its own text form, or the

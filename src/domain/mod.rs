@@ -39,6 +39,7 @@ pub mod reference;
 pub mod refusal;
 pub mod repository;
 pub mod role_name;
+pub mod rotation;
 pub mod scope;
 pub mod seconds;
 pub mod secret;

@@ -11,6 +11,7 @@ use super::credential::{BASE62, PasswordHash, SecretKind, checksum};
 use super::ids::InstanceId;
 use super::ids::text_id;
 use super::principal::{Level, Principal};
+use super::rotation::{Older, Presented};
 use super::secret::Secret;
 use super::{Error, Noun, Result};
 
@@ -187,6 +188,8 @@ pub struct ServiceAccount {
     pub permissions: AccountPermissions,
     /// The stored form of its password.
     pub secret: AccountSecret,
+    /// The password before the last rotation.
+    pub older: Option<Older<AccountSecret>>,
     /// Whether it may log in.
     pub state: ServiceAccountState,
     /// At which level it was disabled; `None` while it is enabled, or when an earlier release
@@ -223,6 +226,30 @@ impl ServiceAccount {
     /// Tells whether it may log in.
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.state == ServiceAccountState::Active && now < self.expires_at
+    }
+
+    /// Returns the hashes of its passwords that this service made, each with which it is.
+    pub fn made_hashes(&self) -> impl Iterator<Item = (&[u8; 32], Presented)> {
+        self.secrets()
+            .filter_map(|(secret, presented)| match secret {
+                AccountSecret::Made(hash) => Some((hash, presented)),
+                AccountSecret::Chosen(_) => None,
+            })
+    }
+
+    /// Returns the hash of its chosen password, with which it is. There is one at most: a rotation
+    /// makes a password, and to choose one ends the one before.
+    pub fn chosen_hash(&self) -> Option<(&PasswordHash, Presented)> {
+        self.secrets().find_map(|(secret, presented)| match secret {
+            AccountSecret::Chosen(hash) => Some((hash, presented)),
+            AccountSecret::Made(_) => None,
+        })
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = (&AccountSecret, Presented)> {
+        let older = self.older.as_ref();
+        std::iter::once((&self.secret, Presented::Current))
+            .chain(older.map(|older| (&older.secret, Presented::Older(older.ends_at))))
     }
 
     /// Tells whether it may do this to the repository `path`, whose namespace is what stands before

@@ -4,6 +4,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
 use crate::domain::ids::InstanceId;
 use crate::domain::principal::{Level, Principal};
+use crate::domain::rotation::Older;
 use crate::domain::{Error, Noun, Result};
 
 use super::last_use::used_at;
@@ -21,10 +22,14 @@ macro_rules! columns {
     };
 }
 
-/// The columns, and the last use.
+/// The columns, those of the older secret, and the last use.
 macro_rules! read {
     () => {
-        concat!(columns!(), ", ", used_at!("credential", "credential.id"))
+        concat!(
+            columns!(),
+            ", older_secret_hash, older_secret_ends_at, ",
+            used_at!("credential", "credential.id")
+        )
     };
 }
 
@@ -50,12 +55,16 @@ statements! { "credential";
     MAY_BE_ENABLED = "SELECT id FROM credential WHERE id = $1 AND (disabled_by IS NULL OR \
                       disabled_by = 'user')";
     ENABLE = "UPDATE credential SET state = 'active', disabled_by = NULL WHERE id = $1";
-    // Once root or the operator disabled it, a user who does so too changes nothing of that.
-    DISABLE = "UPDATE credential SET state = 'disabled', generation = generation + 1, disabled_by \
+    // Once root or the operator disabled it, a user who does so too changes nothing of that. Both
+    // secrets have another generation afterwards.
+    DISABLE = "UPDATE credential SET state = 'disabled', generation = generation + 2, disabled_by \
                = \
                CASE WHEN CAST($2 AS TEXT) = 'user' AND disabled_by IS NOT NULL THEN disabled_by \
                ELSE $2 END WHERE id = $1";
     SET_DESCRIPTION = "UPDATE credential SET description = $2 WHERE id = $1";
+    ROTATE = "UPDATE credential SET older_secret_hash = CASE WHEN CAST($3 AS BIGINT) IS NULL THEN \
+              NULL ELSE secret_hash END, older_secret_ends_at = $3, secret_hash = $2, generation = \
+              generation + 1 WHERE id = $1";
     LIST_OF_PRINCIPAL = concat!("SELECT ", read!(), " FROM credential WHERE principal = $1 \
                                                         ORDER BY created_at DESC, id DESC");
     DELETE = "DELETE FROM credential WHERE id = $1";
@@ -103,7 +112,7 @@ pub fn insert(credential: &LongTermCredential, most: u32) -> Part {
 
 /// Sets whether a credential may be used, as somebody of that level wants.
 ///
-/// Disabling raises the generation, so that its refresh tokens stop for ever.
+/// Disabling raises the generation, so that the refresh tokens of both secrets stop for ever.
 ///
 /// # Errors
 /// `NotFound` when there is no such credential, `PreconditionFailed` when a user enables what root
@@ -147,6 +156,18 @@ pub fn set_description(id: &CredentialId, description: &str) -> Part {
         missing(id),
     );
     Part::of([update]).changes(Entity::Credential, id)
+}
+
+/// Gives a credential another secret. The one before is taken until `older_ends_at`, or no more; an
+/// even older one is refused. `NotFound` when there is no such credential.
+pub fn rotate(id: &CredentialId, secret_hash: &[u8; 32], older_ends_at: Option<Timestamp>) -> Part {
+    let parameters = vec![
+        id.as_str().into(),
+        secret_hash.as_slice().into(),
+        older_ends_at.into(),
+    ];
+    let rotate = Guarded::new(ROTATE, parameters, Rows::Exactly(1), missing(id));
+    Part::of([rotate]).changes(Entity::Credential, id)
 }
 
 /// Deletes a credential for ever; `NotFound` when there is no such credential.
@@ -306,6 +327,13 @@ fn credential(row: &Row) -> Result<LongTermCredential> {
         },
         description: row.text("description")?,
         secret_hash: row.fixed_bytes("secret_hash")?,
+        older: match row.optional_time("older_secret_ends_at")? {
+            Some(ends_at) => Some(Older {
+                secret: row.fixed_bytes("older_secret_hash")?,
+                ends_at,
+            }),
+            None => None,
+        },
         state: row.parsed("state")?,
         generation: row.integer("generation")?,
         created_at: row.time("created_at")?,

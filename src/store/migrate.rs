@@ -76,6 +76,7 @@ migrations! {
     "0018_audit_terms"
     "0020_console_session"
     "0019_last_use"
+    "0019_rotation"
 }
 
 /// Keeps which steps were taken; both databases read it.

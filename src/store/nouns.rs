@@ -187,6 +187,7 @@ nouns! {
             id: String, instance_id: String, principal: String, username: String,
             description: String, secret_hash: Vec<u8>, state: String, generation: i64,
             created_at: i64, expires_at: i64, disabled_by: Option<String>,
+            older_secret_hash: Option<Vec<u8>>, older_secret_ends_at: Option<i64>,
         }
     }
     key {
@@ -321,6 +322,8 @@ nouns! {
             made_hash: Option<Vec<u8>>, chosen_hash: Option<String>, state: String, generation: i64,
             created_at: i64, modified_at: i64, expires_at: i64, maker: Option<String>,
             maker_ids: String, revision: i64, disabled_by: Option<String>,
+            older_made_hash: Option<Vec<u8>>, older_chosen_hash: Option<String>,
+            older_secret_ends_at: Option<i64>,
         }
         table service_account_permission (service_account_id, namespace) as ServiceAccount {
             service_account_id: String, namespace: String, actions: String,

@@ -20,6 +20,8 @@ view! {
         created_at: String,
         /// The time at which it ends, as in RFC 3339.
         expires_at: String,
+        /// Until when the secret before the last rotation is taken, too, as in RFC 3339.
+        older_secret_ends_at: Option<String>,
         /// The hour in which it was last used, as in RFC 3339; `null` before the first use.
         last_used_at: Option<String>,
     }
@@ -35,6 +37,10 @@ impl From<LongTermCredential> for Credential {
             description: credential.description,
             created_at: credential.created_at.rfc3339(),
             expires_at: credential.expires_at.rfc3339(),
+            older_secret_ends_at: credential
+                .older
+                .map(|older| older.ends_at)
+                .map(Timestamp::rfc3339),
             last_used_at: credential.last_used_at.map(Timestamp::rfc3339),
         }
     }

@@ -21,6 +21,8 @@ view! {
         created_at: String,
         /// The time at which it ends, as in RFC 3339.
         expires_at: String,
+        /// Until when the password before the last rotation is taken, too, as in RFC 3339.
+        older_secret_ends_at: Option<String>,
         /// The hour in which it was last used, as in RFC 3339; `null` before the first use.
         last_used_at: Option<String>,
     }
@@ -36,6 +38,10 @@ impl From<Stored> for ServiceAccount {
             made_by: account.maker.as_ref().map(Principal::to_string),
             created_at: account.created_at.rfc3339(),
             expires_at: account.expires_at.rfc3339(),
+            older_secret_ends_at: account
+                .older
+                .map(|older| older.ends_at)
+                .map(Timestamp::rfc3339),
             last_used_at: account.last_used_at.map(Timestamp::rfc3339),
         }
     }

@@ -95,6 +95,7 @@ mod service {
     mod right_holders;
     mod rights;
     mod roles;
+    mod rotation;
     mod session_policies;
     mod sts;
     mod unsigned_calls;

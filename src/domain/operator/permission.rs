@@ -75,8 +75,10 @@ operator_permissions! {
     CaRotate = "ca.rotate" Change Service;
     CommandStateRead = "command-state.read" Read Service;
     CommandStateUpdate = "command-state.update" Change Service;
+    CredentialCreate = "credential.create" Change Account;
     CredentialDelete = "credential.delete" Change Account;
     CredentialRead = "credential.read" Read Account;
+    CredentialRotate = "credential.rotate" Change Account;
     CredentialUpdate = "credential.update" Change Account;
     FixedPasswordDelete = "fixed-password.delete" Change Account;
     FixedPasswordRead = "fixed-password.read" Read Account;
@@ -124,8 +126,10 @@ operator_permissions! {
     RoleDelete = "role.delete" Change Account;
     RoleRead = "role.read" Read Account;
     RoleUpdate = "role.update" Change Account;
+    ServiceAccountCreate = "service-account.create" Change Account;
     ServiceAccountDelete = "service-account.delete" Change Account;
     ServiceAccountRead = "service-account.read" Read Account;
+    ServiceAccountRotate = "service-account.rotate" Change Account;
     ServiceAccountUpdate = "service-account.update" Change Account;
     StatusRead = "status.read" Read Service;
     SubjectRead = "subject.read" Read Account;

@@ -14,6 +14,7 @@ use crate::domain::instance::Instance;
 use crate::domain::jwt;
 use crate::domain::password::may_be_chosen;
 use crate::domain::refusal::RefusalCause;
+use crate::domain::rotation::Presented;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::{Error, ErrorKind, Result};
@@ -106,9 +107,8 @@ impl Access {
         }
     }
 
-    /// Tells whether a log-in that was refused is so whatever changed unheard: its time is over, or
-    /// it has the id of a credential and not its secret, which never changes. The holder of such a
-    /// one does well to get another.
+    /// Tells whether a log-in that was refused is so whatever changed unheard: its time is over. The
+    /// holder of such a one does well to get another.
     pub(in crate::service) async fn is_definitively_invalid(&self, log_in: &LogIn) -> bool {
         let now = self.base.now();
         let is_over = |kind, secret: &Secret| {
@@ -124,9 +124,8 @@ impl Access {
             LogIn::Password { secret, .. } => match credential::long_term_id(secret.expose()) {
                 Some(id) => match self.memory.cache.credential(&self.base.store, &id).await {
                     Ok(Some(stored)) => {
-                        let hash = digest(&SHA256, secret.expose().as_bytes());
-                        let same: bool = hash.as_ref().ct_eq(&stored.secret_hash).into();
-                        !same || stored.expires_at <= now
+                        // A secret that is wrong here may be the one of a rotation elsewhere.
+                        stored.expires_at <= now
                     }
                     Ok(None) | Err(_) => false,
                 },
@@ -213,16 +212,21 @@ impl Access {
         };
         // An unknown id costs the same hash and comparison as a known one.
         let hash = digest(&SHA256, secret.expose().as_bytes());
-        let expected = stored.as_ref().map_or([0; 32], |stored| stored.secret_hash);
-        let same: bool = hash.as_ref().ct_eq(&expected).into();
-        let stored = match stored {
-            None => return Err(Error::bad_credentials(RefusalCause::UnknownCredential)),
-            Some(_) if !same => {
-                return Err(Error::bad_credentials(RefusalCause::WrongSecret));
-            }
-            Some(stored) => stored,
+        let is = |expected: Option<&[u8; 32]>| -> bool {
+            hash.as_ref().ct_eq(expected.unwrap_or(&[0; 32])).into()
         };
-        self.long_term_grant(&stored, now).await
+        let older = stored.as_ref().and_then(|stored| stored.older.as_ref());
+        let is_current = is(stored.as_ref().map(|stored| &stored.secret_hash));
+        let is_older = is(older.map(|older| &older.secret));
+        let Some(stored) = &stored else {
+            return Err(Error::bad_credentials(RefusalCause::UnknownCredential));
+        };
+        let presented = match older {
+            _ if is_current => Presented::Current,
+            Some(older) if is_older => Presented::Older(older.ends_at),
+            _ => return Err(Error::bad_credentials(RefusalCause::WrongSecret)),
+        };
+        self.long_term_grant(stored, presented, now).await
     }
 
     /// Finds a long-term credential that memory lacks. One that is surely there is looked up
@@ -282,7 +286,16 @@ impl Access {
     }
 
     /// Returns what a stored credential would say if it were sealed.
-    async fn long_term_grant(&self, stored: &LongTermCredential, now: Timestamp) -> Result<Grant> {
+    async fn long_term_grant(
+        &self,
+        stored: &LongTermCredential,
+        presented: Presented,
+        now: Timestamp,
+    ) -> Result<Grant> {
+        let expires_at = match presented {
+            Presented::Current => stored.expires_at,
+            Presented::Older(ends_at) => stored.expires_at.min(ends_at),
+        };
         let dependency = self
             .states()
             .principal_dependency(&stored.principal)
@@ -293,14 +306,17 @@ impl Access {
             principal: stored.principal.clone(),
             dependencies: vec![
                 dependency,
-                (Dependency::LongTerm(stored.id.clone()), stored.generation),
+                (
+                    Dependency::LongTerm(stored.id.clone()),
+                    stored.generation_of(presented),
+                ),
             ],
             instance: stored.instance.clone(),
             username: stored.username,
             session_policy: None,
             narrowing: None,
             issued_at: stored.created_at,
-            expires_at: stored.expires_at,
+            expires_at,
             claims: Claims::default(),
         };
         match stored.state {
@@ -310,6 +326,10 @@ impl Access {
             CredentialState::Active if stored.expires_at <= now => {
                 Err(Error::bad_credentials(RefusalCause::Expired)
                     .decided_by(ended(stored.expires_at)))
+            }
+            CredentialState::Active if presented.is_over(now) => {
+                Err(Error::bad_credentials(RefusalCause::Expired)
+                    .decided_by(older_ended(expires_at)))
             }
             CredentialState::Active => Ok(grant),
         }
@@ -368,6 +388,14 @@ impl Access {
 /// Says when a credential's or a session's time ended.
 pub(super) fn ended(at: Timestamp) -> String {
     format!("it expired at {}", at.rfc3339())
+}
+
+/// Says when a secret from before a rotation ended.
+pub(super) fn older_ended(at: Timestamp) -> String {
+    format!(
+        "it was rotated, and the older secret ended at {}",
+        at.rfc3339()
+    )
 }
 
 /// Returns the instance that the client named, if the credential is for it.

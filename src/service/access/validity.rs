@@ -80,9 +80,25 @@ impl States<'_> {
         }
         match known {
             Ok(known) if known == generation => Ok(Ok(())),
+            Ok(_) if self.is_of_older_secret(dependency, generation, now).await? => Ok(Ok(())),
             Ok(_) => Ok(Err(self.was_revoked(dependency).await?)),
             Err(cause) => Ok(Err(cause)),
         }
+    }
+
+    /// Tells whether a generation is that of a long-term credential's older secret, whose time isn't
+    /// over.
+    async fn is_of_older_secret(
+        self,
+        dependency: &Dependency,
+        generation: i64,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let Dependency::LongTerm(id) = dependency else {
+            return Ok(false);
+        };
+        let stored = self.memory.cache.credential(&self.base.store, id).await?;
+        Ok(stored.is_some_and(|stored| stored.takes_generation(generation, now)))
     }
 
     /// Returns the generation of a dependency that is valid.

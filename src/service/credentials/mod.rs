@@ -1,12 +1,12 @@
 //! Issues credentials, and lists, changes and deletes them.
 
 pub(super) mod fixed_passwords;
+mod rotation;
 pub(super) mod service_accounts;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 
 use crate::domain::clock::Timestamp;
@@ -14,6 +14,7 @@ use crate::domain::credential::{
     self, CredentialId, CredentialState, LongTermCredential, SecretKind, Username,
 };
 use crate::domain::instance::Instance;
+use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Noun, Result, name};
 use crate::policy::{Context, Outcome, Permission, Request, Resource};
@@ -22,10 +23,12 @@ use crate::service::base::Base;
 use crate::service::call::Call;
 use crate::service::ledger::Ledger;
 use crate::service::ledger::actions::AuditAction;
+use crate::service::ledger::event::Event;
 use crate::service::ledger::queue::Share;
 use crate::service::memory::Memory;
 use crate::service::rights::instances::InstanceChoice;
 use crate::service::rights::{Rights, forbidden};
+use crate::sign::sha256;
 use crate::store;
 use crate::store::page::{Listed, Page};
 use crate::token::{Grant, Session};
@@ -178,47 +181,66 @@ impl Credentials {
             .await?;
         name::check_description("Desc", description)?;
         let principal = signer.principal.clone();
-        let now = call.now;
-        let id = CredentialId::random(&*self.base.random);
-        let secret = credential::long_term_secret(&id, &*self.base.random);
-        let mut secret_hash = [0; 32];
-        secret_hash.copy_from_slice(digest(&SHA256, secret.expose().as_bytes()).as_ref());
-        let stored = LongTermCredential {
-            id: id.clone(),
-            instance: instance.id.clone(),
-            principal: principal.clone(),
-            username: Username::NumericId,
-            description: description.to_owned(),
-            secret_hash,
-            state: CredentialState::Active,
-            disabled_by: None,
-            generation: 0,
-            created_at: now,
-            expires_at: now.plus(LONG_TERM_TTL),
-            last_used_at: None,
-        };
+        let (stored, secret) = self.new_credential(call, &instance, principal, description);
         let event = call
             .event(AuditAction::CredentialIssueLongTerm)
-            .credential(&id)
-            .made(id.as_str())
+            .credential(&stored.id)
+            .made(stored.id.as_str())
             .instance(&instance)
             .detail(IssuedBy {
                 access_key_id: signer.access_key_id,
                 expires_at: stored.expires_at,
             });
+        self.add_credential(&stored, event).await?;
+        Ok(Issued {
+            username: stored.username.of(&stored.principal),
+            secret,
+            id: stored.id,
+            expires_at: stored.expires_at,
+        })
+    }
+
+    /// Makes a long-term credential that isn't stored yet, and its secret.
+    fn new_credential(
+        &self,
+        call: &Call<'_>,
+        instance: &Instance,
+        principal: Principal,
+        description: &str,
+    ) -> (LongTermCredential, Secret) {
+        let id = CredentialId::random(&*self.base.random);
+        let secret = credential::long_term_secret(&id, &*self.base.random);
+        let stored = LongTermCredential {
+            id,
+            instance: instance.id.clone(),
+            principal,
+            username: Username::NumericId,
+            description: description.to_owned(),
+            secret_hash: sha256(secret.expose().as_bytes()),
+            older: None,
+            state: CredentialState::Active,
+            disabled_by: None,
+            generation: 0,
+            created_at: call.now,
+            expires_at: call.now.plus(LONG_TERM_TTL),
+            last_used_at: None,
+        };
+        (stored, secret)
+    }
+
+    /// Stores a new long-term credential.
+    ///
+    /// # Errors
+    /// `QuotaExceeded`, and those of the store.
+    async fn add_credential(&self, stored: &LongTermCredential, event: Event<'_>) -> Result<()> {
+        let most = self.base.adjustable().quotas.long_term_credentials;
+        let insert = store::credential::insert(stored, most);
         // No cache can have an entry of a credential that didn't exist, so nothing is invalidated.
-        let insert =
-            store::credential::insert(&stored, self.base.adjustable().quotas.long_term_credentials);
         self.ledger
             .commit(event.onto(self.base.write().then(insert), &*self.base.random))
             .await?;
-        self.memory.cache.add_credential_id(&id);
-        Ok(Issued {
-            username: stored.username.of(&principal),
-            secret,
-            id,
-            expires_at: stored.expires_at,
-        })
+        self.memory.cache.add_credential_id(&stored.id);
+        Ok(())
     }
 
     /// Lists the long-term credentials of an instance, the newest first, without their secrets.
@@ -267,10 +289,11 @@ impl Credentials {
         choice: &InstanceChoice,
         id: &CredentialId,
     ) -> Result<LongTermCredential> {
-        let (_, stored) = self
-            .permitted_credential(call, choice, Permission::ListLongTerm, id)
+        self.permitted_credential(call, choice, Permission::ListLongTerm, id)
             .await?;
-        Ok(Arc::unwrap_or_clone(stored))
+        // Not the one of the cache, which doesn't follow the last use.
+        let stored = store::credential::find(&self.base.store, id).await?;
+        stored.ok_or_else(|| Error::not_found(Noun::Credential, id))
     }
 
     /// Replaces the description of a long-term credential.

@@ -8,6 +8,7 @@ use crate::domain::operator::{
     Operator, OperatorId, OperatorPermission, OperatorRole, OperatorState, check_operator_name,
     operator_token,
 };
+use crate::domain::rotation::older_end;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Noun, Result};
 use crate::service::call::Call;
@@ -19,8 +20,6 @@ use crate::store;
 
 /// The most operators: all of them are in every replica's memory.
 const MAX_OPERATORS: u32 = 1000;
-/// For how long the token before a rotation may be taken.
-const MAX_GRACE: Duration = Duration::from_hours(30 * 24);
 
 impl Identity {
     /// Makes an operator. Returns it with its token, which is shown once.
@@ -130,15 +129,9 @@ impl Identity {
     ) -> Result<(Operator, Secret)> {
         call.caller
             .require(OperatorPermission::OperatorRotate, None)?;
-        if grace > MAX_GRACE {
-            return Err(Error::invalid_parameter(
-                "grace",
-                "both tokens are taken for 30d at most",
-            ));
-        }
+        let older_ends_at = older_end(grace, call.now)?;
         let operator = self.named_operator(name).await?;
         let token = operator_token(&operator.id, &*self.base.random);
-        let older_ends_at = (!grace.is_zero()).then(|| call.now.plus(grace));
         let event = call.event(AuditAction::OperatorRotate).detail(json!({
             "operator": operator.name,
             "operator_id": operator.id.as_str(),

@@ -147,8 +147,8 @@ actions! {
                 where less was granted (`reduced`); refused: `cause`";
     CredentialIssueLongTerm = "credential.issue-long-term":
         "A long-term credential was issued.",
-        by "`CreateInstanceToken` with the type `longterm`",
-        detail "`access_key_id`, `expires_at`";
+        by "`CreateInstanceToken` with the type `longterm`, `credential create`",
+        detail "`access_key_id` or `issued_to`, `expires_at`";
     CredentialIssueTemporary = "credential.issue-temporary":
         "A temporary credential was issued.",
         by "`CreateInstanceToken`, `GetAuthorizationToken`, `GET /tokens`",
@@ -161,6 +161,10 @@ actions! {
         "One credential or session was stopped.",
         by "`revoke --credential`",
         detail "`revoked`";
+    CredentialRotate = "credential.rotate":
+        "A long-term credential got another secret.",
+        by "`credential rotate`",
+        detail "`older_secret_ends_at`";
     FixedPasswordDelete = "fixed-password.delete":
         "A principal's fixed password was deleted.",
         by "`credential delete-password`",
@@ -374,11 +378,11 @@ actions! {
         detail "`key`; by schedule `because`, `replaces`";
     ServiceAccountCreate = "service-account.create":
         "A service account was made.",
-        by "`CreateServiceAccount`",
+        by "`CreateServiceAccount`, `service-account create`",
         detail "`service_account`, `expires_at`";
     ServiceAccountDelete = "service-account.delete":
         "A service account was deleted.",
-        by "`DeleteServiceAccount`",
+        by "`DeleteServiceAccount`, `service-account delete`",
         detail "`service_account`";
     ServiceAccountDisable = "service-account.disable":
         "A service account was disabled.",
@@ -392,6 +396,10 @@ actions! {
         "A service account's description, permissions or end was changed.",
         by "`ModifyServiceAccount`",
         detail "`service_account`";
+    ServiceAccountRotate = "service-account.rotate":
+        "A service account got another password, which was made.",
+        by "`service-account rotate`",
+        detail "`service_account`, `older_secret_ends_at`";
     ServiceAccountSetPassword = "service-account.set-password":
         "A service account's password was replaced.",
         by "`ModifyServiceAccountPassword`",

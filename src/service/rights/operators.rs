@@ -40,7 +40,8 @@ pub(super) fn require_explanation(
 }
 
 /// Returns the permission that an operator needs instead. None suffices for a registry's contents,
-/// for a credential or for a session: a token of an operator never becomes one of those.
+/// for a temporary credential or for a session: a token of an operator never becomes one of those.
+/// What is made for others, and stays, has use cases of its own.
 fn permission_of(permission: Asks) -> Option<Operator> {
     Some(match permission {
         Asks::Pull
@@ -49,7 +50,6 @@ fn permission_of(permission: Asks) -> Option<Operator> {
         | Asks::ListCatalog
         | Asks::IssueTemporary
         | Asks::IssueLongTerm
-        | Asks::CreateServiceAccount
         | Asks::SetServiceAccountPassword
         | Asks::SetFixedPassword
         | Asks::AssumeRole
@@ -57,6 +57,7 @@ fn permission_of(permission: Asks) -> Option<Operator> {
         Asks::ListLongTerm => Operator::CredentialRead,
         Asks::ModifyLongTerm => Operator::CredentialUpdate,
         Asks::DeleteLongTerm => Operator::CredentialDelete,
+        Asks::CreateServiceAccount => Operator::ServiceAccountCreate,
         Asks::ListServiceAccounts => Operator::ServiceAccountRead,
         Asks::ModifyServiceAccount => Operator::ServiceAccountUpdate,
         Asks::DeleteServiceAccount => Operator::ServiceAccountDelete,

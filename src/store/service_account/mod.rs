@@ -30,12 +30,12 @@ macro_rules! columns {
     };
 }
 
-/// The columns, and the last use.
+/// The columns, those of the older password, and the last use.
 macro_rules! read {
     () => {
         concat!(
             columns!(),
-            ", ",
+            ", older_made_hash, older_chosen_hash, older_secret_ends_at, ",
             used_at!("service-account", "service_account.id")
         )
     };
@@ -100,8 +100,12 @@ statements! {
         IS_AS_READ = "UPDATE service_account SET revision = revision WHERE id = $1 AND revision = \
                       $2";
         SET_SECRET = "UPDATE service_account SET made_hash = $2, chosen_hash = $3, modified_at = \
-                      $4, generation = generation + 1, \
-                      revision = revision + 1 WHERE id = $1";
+                      $4, generation = generation + 1, older_made_hash = NULL, older_chosen_hash = \
+                      NULL, older_secret_ends_at = NULL, revision = revision + 1 WHERE id = $1";
+        ROTATE = "UPDATE service_account SET older_made_hash = made_hash, older_chosen_hash = \
+                  chosen_hash, older_secret_ends_at = $4, made_hash = $2, chosen_hash = NULL, \
+                  modified_at = $3, generation = generation + 1, revision = revision + 1 WHERE id \
+                  = $1";
         MADE_BY = concat!(
             "SELECT ",
             read!(),
@@ -285,6 +289,27 @@ pub fn set_secret(account: &ServiceAccount, secret: &AccountSecret, at: Timestam
     let parameters = vec![account.id.as_str().into(), made, chosen, at.into()];
     let update = Guarded::new(SET_SECRET, parameters, Rows::Exactly(1), missing(account));
     Part::of([update]).changes(Entity::ServiceAccount, &thing_id(account))
+}
+
+/// Gives a service account a made password. The one before is taken until `older_ends_at`, or no
+/// more; an even older one is refused. `NotFound` when it is gone.
+pub fn rotate(
+    account: &ServiceAccount,
+    made_hash: [u8; 32],
+    older_ends_at: Option<Timestamp>,
+    at: Timestamp,
+) -> Part {
+    let Some(ends_at) = older_ends_at else {
+        return set_secret(account, &AccountSecret::Made(made_hash), at);
+    };
+    let parameters = vec![
+        account.id.as_str().into(),
+        made_hash.as_slice().into(),
+        at.into(),
+        ends_at.into(),
+    ];
+    let rotate = Guarded::new(ROTATE, parameters, Rows::Exactly(1), missing(account));
+    Part::of([rotate]).changes(Entity::ServiceAccount, &thing_id(account))
 }
 
 /// Deletes a service account for ever; `InstanceNotFound`, `NotFound` when it is gone. Its name is

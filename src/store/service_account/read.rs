@@ -7,6 +7,7 @@ use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::PasswordHash;
 use crate::domain::ids::InstanceId;
+use crate::domain::rotation::Older;
 use crate::domain::service_account::{AccountSecret, ServiceAccount, ServiceAccountId};
 use crate::store::Store;
 use crate::store::page::{Listed, Page, listed};
@@ -124,6 +125,13 @@ fn accounts(rows: &[Row]) -> Result<Vec<ServiceAccount>> {
     Ok(accounts)
 }
 
+fn secret(row: &Row, chosen: &str, made: &str) -> Result<AccountSecret> {
+    Ok(match row.optional_text(chosen)? {
+        Some(hash) => AccountSecret::Chosen(PasswordHash::new(hash)),
+        None => AccountSecret::Made(row.fixed_bytes(made)?),
+    })
+}
+
 fn account(row: &Row, id: ServiceAccountId) -> Result<ServiceAccount> {
     Ok(ServiceAccount {
         id,
@@ -131,9 +139,13 @@ fn account(row: &Row, id: ServiceAccountId) -> Result<ServiceAccount> {
         name: row.text("name")?,
         description: row.text("description")?,
         permissions: BTreeMap::new(),
-        secret: match row.optional_text("chosen_hash")? {
-            Some(hash) => AccountSecret::Chosen(PasswordHash::new(hash)),
-            None => AccountSecret::Made(row.fixed_bytes("made_hash")?),
+        secret: secret(row, "chosen_hash", "made_hash")?,
+        older: match row.optional_time("older_secret_ends_at")? {
+            Some(ends_at) => Some(Older {
+                secret: secret(row, "older_chosen_hash", "older_made_hash")?,
+                ends_at,
+            }),
+            None => None,
         },
         state: row.parsed("state")?,
         generation: row.integer("generation")?,

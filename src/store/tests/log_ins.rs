@@ -58,6 +58,7 @@ pub(super) fn service_account(of: &Instance, name: &str) -> ServiceAccount {
             ("kept", &AccountAction::ALL),
         ]),
         secret: AccountSecret::Made(random_bytes(&SystemRandom)),
+        older: None,
         state: ServiceAccountState::Active,
         generation: 1,
         created_at: NOW,

@@ -423,6 +423,7 @@ fn credential(instance: &Instance) -> LongTermCredential {
         username: Username::NumericId,
         description: "a builder's — 中文".to_owned(),
         secret_hash: random_bytes(&SystemRandom),
+        older: None,
         state: CredentialState::Active,
         generation: 0,
         created_at: NOW,

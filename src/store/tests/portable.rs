@@ -222,8 +222,8 @@ const SAMPLE: &[&str] = &[
      ('tcr-B', 'cri-B', 1, 'B', 'r', 's2', 'ES256', 'libtrust', 1, 'https://example.com', 1, 1, 2)",
     "INSERT INTO credential (id, instance_id, principal, username, description, secret_hash, \
      state, generation, created_at, \
-     expires_at) SELECT id, id, '1:root', 'numeric_id', 'x''y\n', $1, 'active', 0, 1, 2 FROM \
-     instance",
+     expires_at, older_secret_hash, older_secret_ends_at) SELECT id, id, '1:root', 'numeric_id', \
+     'x''y\n', $1, 'active', 0, 1, 2, $1, 3 FROM instance",
     "INSERT INTO sealing_key (id, wrapped, created_at) VALUES ('k', $1, 1)",
     "INSERT INTO signing_key (id, algorithm, wrapped_private, leaf_der, leaf_expires_at, \
      created_at) VALUES ('k', 'ES256', $1, $1, 1, 1)",
@@ -271,8 +271,9 @@ const SAMPLE: &[&str] = &[
      VALUES ('crr-b', 'tcr-b', 'crn-b', 'app', 'private', 's', '', 1, 1, 1)",
     "INSERT INTO service_account (id, instance_id, name, description, made_hash, chosen_hash, \
      state, generation, created_at, modified_at, \
-     expires_at) VALUES ('sa-a', 'tcr-b', 'a', '', $1, NULL, 'active', 1, 1, 1, 1), ('sa-b', \
-     'tcr-b', 'b', '', NULL, 'h', 'active', 1, 1, 1, 1)",
+     expires_at, older_made_hash, older_chosen_hash, older_secret_ends_at) VALUES ('sa-a', \
+     'tcr-b', 'a', '', $1, NULL, 'active', 1, 1, 1, 1, NULL, 'h', 2), ('sa-b', 'tcr-b', 'b', '', \
+     NULL, 'h', 'active', 1, 1, 1, 1, $1, NULL, 2)",
     "INSERT INTO service_account_permission (service_account_id, namespace, actions) VALUES \
      ('sa-a', 'team', 'pull')",
     "INSERT INTO fixed_password (instance_id, principal, hash, generation, changed_at, old_name, \

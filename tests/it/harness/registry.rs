@@ -24,6 +24,11 @@ pub(crate) async fn granted(app: &App, username: &str, secret: &Secret, scope: &
 impl App {
     /// Asks for a token as docker does.
     pub(crate) async fn registry(&self, credential: Option<(&str, &str)>, query: &str) -> Answer {
+        self.send(Self::token_request(credential, query)).await
+    }
+
+    /// Makes a request for a token as docker does.
+    pub(crate) fn token_request(credential: Option<(&str, &str)>, query: &str) -> Request<Body> {
         use base64::Engine;
         let mut request = Request::get(format!("/token?{query}")).header(header::HOST, HOST);
         if let Some((username, secret)) = credential {
@@ -31,7 +36,7 @@ impl App {
                 base64::engine::general_purpose::STANDARD.encode(format!("{username}:{secret}"));
             request = request.header(header::AUTHORIZATION, format!("Basic {encoded}"));
         }
-        self.send(request.body(Body::empty()).unwrap()).await
+        request.body(Body::empty()).unwrap()
     }
 
     /// Asks for a token as docker does, from another address.
@@ -41,14 +46,7 @@ impl App {
         credential: Option<(&str, &str)>,
         query: &str,
     ) -> Answer {
-        use base64::Engine;
-        let mut request = Request::get(format!("/token?{query}")).header(header::HOST, HOST);
-        if let Some((username, secret)) = credential {
-            let encoded =
-                base64::engine::general_purpose::STANDARD.encode(format!("{username}:{secret}"));
-            request = request.header(header::AUTHORIZATION, format!("Basic {encoded}"));
-        }
-        let mut request = request.body(Body::empty()).unwrap();
+        let mut request = Self::token_request(credential, query);
         request
             .extensions_mut()
             .insert(Peer(format!("{peer}:1").parse().unwrap()));

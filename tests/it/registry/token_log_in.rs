@@ -388,6 +388,11 @@ async fn an_instance_from_before_takes_no_tokens_until_it_is_said() {
              DROP TABLE console_session;
              DROP TABLE operator;
              DROP TABLE last_use;
+             ALTER TABLE credential DROP COLUMN older_secret_hash;
+             ALTER TABLE credential DROP COLUMN older_secret_ends_at;
+             ALTER TABLE service_account DROP COLUMN older_made_hash;
+             ALTER TABLE service_account DROP COLUMN older_chosen_hash;
+             ALTER TABLE service_account DROP COLUMN older_secret_ends_at;
              DROP INDEX audit_page_wide;
              DROP INDEX audit_page_by_time;
              ALTER TABLE audit_page DROP COLUMN terms;

@@ -116,6 +116,7 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("credential.disable", "set_credential_state"),
     ("credential.enable", "set_credential_state"),
     ("credential.exchange", "seal_log_in"),
+    ("credential.issue-long-term", "create_credential"),
     ("credential.modify", "set_credential_description"),
     ("group.add", "set_member"),
     ("group.remove", "set_member"),

@@ -1,6 +1,7 @@
 //! The table of operators' permissions, walked: every use case that changes something asks for one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::json;
 use transire::domain::any_principal::AnyPrincipal;
@@ -19,7 +20,7 @@ use transire::domain::{ErrorKind, Result};
 use transire::service::{
     AccessKeyState, Attached, Call, Caller, ChangedServiceAccount, Contents, Images,
     InstanceChoice, KeyKind, Membership, NewNamespace, NewOidcProvider, NewRepository,
-    RepositoryChoice, RequestContext, RoleChange, Save, Service, TokenIssuer,
+    NewServiceAccount, RepositoryChoice, RequestContext, RoleChange, Save, Service, TokenIssuer,
 };
 
 use crate::harness::App;
@@ -61,10 +62,7 @@ impl Attempt<'_> {
             done(of.create_operator(call, "bob", role).await),
             of.set_operator_state(call, "alice", OperatorState::Disabled)
                 .await,
-            done(
-                of.rotate_operator(call, "alice", std::time::Duration::ZERO)
-                    .await,
-            ),
+            done(of.rotate_operator(call, "alice", Duration::ZERO).await),
             of.delete_operator(call, "alice").await,
             self.service
                 .operations
@@ -219,12 +217,29 @@ impl Attempt<'_> {
             state: Some(ServiceAccountState::Disabled),
             ..ChangedServiceAccount::default()
         };
+        let robot = NewServiceAccount {
+            name: "robot".to_owned(),
+            description: String::new(),
+            permissions: BTreeMap::new(),
+            validity: None,
+            state: ServiceAccountState::Active,
+        };
         self.outcomes.extend([
             of.set_credential_state(call, choice, &id, CredentialState::Disabled)
                 .await,
             of.set_credential_description(call, choice, &id, "new")
                 .await,
             of.delete_credential(call, choice, &id).await,
+            done(of.create_credential(call, choice, None, "").await),
+            done(
+                of.rotate_credential(call, choice, &id, Duration::ZERO)
+                    .await,
+            ),
+            done(of.create_service_account(call, choice, robot).await),
+            done(
+                of.rotate_service_account(call, choice, "robot", Duration::ZERO)
+                    .await,
+            ),
             of.modify_service_account(call, choice, "robot", disabled)
                 .await,
             of.delete_service_account(call, choice, "robot").await,

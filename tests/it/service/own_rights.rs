@@ -1085,6 +1085,11 @@ async fn a_store_of_an_earlier_release_has_the_new_rule_and_its_service_accounts
              DROP TABLE console_session;
              DROP TABLE operator;
              DROP TABLE last_use;
+             ALTER TABLE credential DROP COLUMN older_secret_hash;
+             ALTER TABLE credential DROP COLUMN older_secret_ends_at;
+             ALTER TABLE service_account DROP COLUMN older_made_hash;
+             ALTER TABLE service_account DROP COLUMN older_chosen_hash;
+             ALTER TABLE service_account DROP COLUMN older_secret_ends_at;
              DROP INDEX fixed_password_old_name;
              ALTER TABLE fixed_password DROP COLUMN old_name;
              ALTER TABLE fixed_password DROP COLUMN expires_at;

@@ -9,10 +9,12 @@ use crate::domain::clock::Timestamp;
 use crate::domain::instance::Instance;
 use crate::domain::password::may_be_chosen;
 use crate::domain::refusal::RefusalCause;
+use crate::domain::rotation::Presented;
 use crate::domain::secret::Secret;
-use crate::domain::service_account::{AccountSecret, ServiceAccount, is_made};
+use crate::domain::service_account::{ServiceAccount, is_made};
 use crate::domain::{Error, Result};
 use crate::service::access::Access;
+use crate::service::access::log_in::older_ended;
 use crate::service::access::passwords::{Failed, Stored};
 use crate::service::access::validity::fault_of_service_account;
 use crate::service::limits::attempt::Attempt;
@@ -40,13 +42,8 @@ impl Access {
             }
             _ => None,
         };
-        let hash = digest(&SHA256, given.expose().as_bytes());
-        let expected = match found.as_ref().map(|account| &account.secret) {
-            Some(AccountSecret::Made(hash)) => *hash,
-            Some(AccountSecret::Chosen(_)) | None => [0; 32],
-        };
-        let right: bool = hash.as_ref().ct_eq(&expected).into();
-        if let (false, Some(account)) = (right, &found) {
+        let right = compare_made(found.as_deref(), given);
+        if let (None, Some(account)) = (right, &found) {
             // To find that there is no such name, the store was asked. A refusal asks it always, so
             // that its time doesn't tell.
             let _permit = self.limits.lookup_permit(attempt).await?;
@@ -91,9 +88,11 @@ impl Access {
     ) -> Result<Arc<ServiceAccount>, Failed> {
         let known = instance
             .and_then(|instance| self.memory.cache.known_service_account(&instance.id, name));
-        if let Some(known) = known.filter(|known| known.is_active(self.base.now()))
-            && chosen_of(&known)
-                .is_some_and(|stored| self.passwords.is_remembered(given, stored, self.base.now()))
+        let now = self.base.now();
+        if let Some(known) = known.filter(|known| known.is_active(now))
+            && chosen_of(&known).is_some_and(|(stored, presented)| {
+                !presented.is_over(now) && self.passwords.is_remembered(given, stored, now)
+            })
         {
             return Ok(known);
         }
@@ -110,15 +109,14 @@ impl Access {
                 }
                 None => None,
             };
+            let chosen = found.as_deref().and_then(chosen_of);
+            let stored = chosen.map(|(stored, _)| stored);
             let right = self
-                .compare(
-                    given,
-                    found.as_deref().and_then(chosen_of),
-                    instance,
-                    guess.as_ref(),
-                )
-                .await?;
-            if let (false, Some(account)) = (right, &found) {
+                .compare(given, stored, instance, guess.as_ref())
+                .await?
+                .then(|| chosen.map(|(_, presented)| presented))
+                .flatten();
+            if let (None, Some(account)) = (right, &found) {
                 // As above: a refusal always asks the store.
                 self.confirm(account).await?;
             }
@@ -137,32 +135,48 @@ impl Access {
     }
 }
 
-/// Returns a service account if the password is `right` and it may log in.
+/// Returns a service account if the password is the `right` one of its own, whose time isn't over,
+/// and it may log in.
 fn judged(
     instance: Option<&Instance>,
     found: Option<Arc<ServiceAccount>>,
-    right: bool,
+    right: Option<Presented>,
     now: Timestamp,
 ) -> Result<Arc<ServiceAccount>, Failed> {
-    let cause = match found {
+    let cause = match (found, right) {
         _ if instance.is_none() => RefusalCause::UnknownService,
-        None => RefusalCause::UnknownUsername,
-        Some(_) if !right => RefusalCause::WrongSecret,
-        Some(account) => match fault_of_service_account(&account, now) {
+        (None, _) => RefusalCause::UnknownUsername,
+        (Some(_), None) => RefusalCause::WrongSecret,
+        (Some(account), Some(presented)) => match fault_of_service_account(&account, now) {
             Some(cause) => cause,
-            None => return Ok(account),
+            None => match presented {
+                Presented::Older(ends_at) if presented.is_over(now) => {
+                    return Err(Error::bad_credentials(RefusalCause::Expired)
+                        .decided_by(older_ended(ends_at))
+                        .into());
+                }
+                Presented::Current | Presented::Older(_) => return Ok(account),
+            },
         },
     };
     Err(Error::bad_credentials(cause).into())
 }
 
-/// Returns the password that was chosen for a service account.
-fn chosen_of(account: &ServiceAccount) -> Option<Stored<'_>> {
-    match &account.secret {
-        AccountSecret::Chosen(hash) => Some(Stored {
-            hash,
-            generation: account.generation,
-        }),
-        AccountSecret::Made(_) => None,
-    }
+/// Returns which made password of a service account this is. Two are compared, however many there
+/// are.
+fn compare_made(account: Option<&ServiceAccount>, given: &Secret) -> Option<Presented> {
+    let hash = digest(&SHA256, given.expose().as_bytes());
+    let mut made = account.into_iter().flat_map(ServiceAccount::made_hashes);
+    let compared = [made.next(), made.next()].map(|made| {
+        let (expected, presented) = made.unwrap_or((&[0; 32], Presented::Current));
+        bool::from(hash.as_ref().ct_eq(expected)).then_some(presented)
+    });
+    compared.into_iter().flatten().next()
+}
+
+/// Returns the password that was chosen for a service account, and which of its own it is.
+fn chosen_of(account: &ServiceAccount) -> Option<(Stored<'_>, Presented)> {
+    let (hash, presented) = account.chosen_hash()?;
+    let generation = account.generation;
+    Some((Stored { hash, generation }, presented))
 }

@@ -10,7 +10,6 @@ mod validity;
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::json;
 
 use self::grants::as_decided;
@@ -29,6 +28,7 @@ use crate::service::call::Call;
 use crate::service::credentials::{Credentials, InstanceChoice};
 use crate::service::ledger::actions::AuditAction;
 use crate::service::ledger::event::Event;
+use crate::sign::sha256;
 use crate::store;
 
 pub use self::validity::Validity;
@@ -101,6 +101,7 @@ impl Credentials {
             description: new.description,
             permissions: new.permissions,
             secret: made(&password),
+            older: None,
             state: new.state,
             disabled_by: (new.state == ServiceAccountState::Disabled)
                 .then_some(call.caller.level()),
@@ -329,9 +330,7 @@ impl Credentials {
 
 /// Hashes a made password, which is too long to be guessed.
 fn made(password: &Secret) -> AccountSecret {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, password.expose().as_bytes()).as_ref());
-    AccountSecret::Made(hash)
+    AccountSecret::Made(sha256(password.expose().as_bytes()))
 }
 
 fn check_permissions(permissions: &AccountPermissions) -> Result<()> {
