@@ -34,6 +34,7 @@ mod repositories;
 mod resource;
 mod revocations;
 mod roles;
+mod reports;
 mod route;
 pub mod routes;
 mod service_accounts;
@@ -94,6 +95,7 @@ pub use self::repositories::{
 pub use self::resource::ResourceName;
 pub use self::revocations::{AcceptSubject, ListRefusedSubjects, RefuseSubject, Revoke};
 pub use self::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
+pub use self::reports::{ListExpiring, ListUnused};
 pub use self::route::{Description, Given, Route};
 pub use self::service_accounts::{
     DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker,

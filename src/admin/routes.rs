@@ -43,6 +43,7 @@ use super::repositories::{
 };
 use super::revocations::{AcceptSubject, ListRefusedSubjects, RefuseSubject, Revoke};
 use super::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
+use super::reports::{ListExpiring, ListUnused};
 use super::route::Route;
 use super::service_accounts::{
     DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker,
@@ -105,4 +106,5 @@ routes! {
             ActivateInstanceKey CancelInstanceKey RotateCa ActivateCa CancelCa
             RetireCa ImportCa ImportLeaf
         ];
+    "Reports": list [ListUnused ListExpiring] do [];
 }

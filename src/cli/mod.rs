@@ -41,6 +41,7 @@ mod process;
 mod received;
 mod registry_config;
 mod remote;
+mod report;
 mod repository;
 mod revoke;
 mod role;
@@ -155,6 +156,9 @@ enum Command {
     /// Records of an instance's repositories.
     #[command(subcommand)]
     Repository(repository::Command),
+    /// Reports: which keys, credentials and passwords aren't used, and which end soon.
+    #[command(subcommand)]
+    Report(report::Command),
     /// The addresses that may log in to an instance.
     #[command(subcommand)]
     AllowList(allow_list::Command),
@@ -410,6 +414,8 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::Repository(command) => repository::run(session, command).await,
         Command::AllowList(command) => allow_list::run(session, command).await,
         Command::Credential(command) => credential::run(session, command).await,
+        Command::Report(command) => report::run(session, command).await,
+        Command::Import(command) => return import::run(session.data()?, command).await,
         Command::ServiceAccount(command) => service_account::run(session, command).await,
         Command::Import(command) => return import::run(session, command).await,
         Command::Keys(command) => keys::run(session, command).await,

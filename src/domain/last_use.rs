@@ -1,9 +1,11 @@
 //! Last uses: the hour in which something that proves a caller last did so.
 
+use std::time::Duration;
+
 use super::clock::Timestamp;
 
-/// The milliseconds of an hour.
-const HOUR: i64 = 60 * 60 * 1000;
+/// How exactly a use is known.
+pub const HOUR: Duration = Duration::from_hours(1);
 
 /// A kind of thing whose last use is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,8 +53,8 @@ pub struct LastUse {
 
 /// Returns the beginning of an hour.
 pub fn hour_of(at: Timestamp) -> Timestamp {
-    let millis = at.unix_millis();
-    Timestamp::from_unix_millis(millis - millis.rem_euclid(HOUR))
+    let (millis, hour) = (at.unix_millis(), 60 * 60 * 1000);
+    Timestamp::from_unix_millis(millis - millis.rem_euclid(hour))
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ pub mod printable;
 pub mod published;
 pub mod reference;
 pub mod refusal;
+pub mod reported;
 pub mod repository;
 pub mod role_name;
 pub mod rotation;

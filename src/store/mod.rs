@@ -33,6 +33,7 @@ pub mod page;
 pub mod policy;
 pub mod quota;
 pub mod refused_subject;
+pub mod report;
 pub mod repository;
 pub mod revocation;
 pub mod role;

@@ -353,6 +353,7 @@ nouns! {
         // Lists read it, and no cache does.
         table last_use (kind, thing_id) { kind: String, thing_id: String, used_at: i64 }
     }
+    report {}
     session_policy {
         // Found by its digest, so that what a cache holds never changes.
         table session_policy (account_id, digest) {

@@ -92,6 +92,7 @@ mod service {
     mod operators;
     mod own_rights;
     mod refusals;
+    mod reports;
     mod right_holders;
     mod rights;
     mod roles;

@@ -1,12 +1,14 @@
 //! The keys, as commands list them.
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::Algorithm;
 use crate::domain::operator::OperatorPermission;
+use crate::domain::reported::{Reported, ReportedKind};
 use crate::service::call::Call;
 use crate::service::keys::Keys;
 use crate::service::memory::keyring::{in_use, newest_first};
@@ -168,5 +170,43 @@ impl Keys {
         keys.extend(sealing_keys(key::list_sealing(store).await?, call.now));
         keys.extend(self.authorities().await?);
         Ok(keys)
+    }
+
+    /// Lists the certificates in use that end within a time: CAs, and leaf certificates whose CA is
+    /// kept elsewhere. The others are renewed without anybody's doing.
+    ///
+    /// # Errors
+    /// As [`Self::keys`].
+    pub async fn expiring_certificates(
+        &self,
+        call: &Call<'_>,
+        within: Duration,
+    ) -> Result<Vec<Reported>> {
+        let until = call.now.plus(within);
+        let keys = self.keys(call).await?;
+        let is_ca = |key: &KeyInfo| key.kind == KeyKind::Ca && key.state == KeyState::InUse;
+        let ca = keys.iter().find(|key| is_ca(key));
+        let renews = ca.is_some_and(|ca| ca.private == PrivatePart::Here);
+        let wanted = keys
+            .into_iter()
+            .filter(|key| key.kind == KeyKind::Ca || !renews);
+        let ending = wanted.filter_map(|key| {
+            let expires_at = key.certificate_expires_at.filter(|end| *end <= until)?;
+            let kind = match key.kind {
+                KeyKind::Ca => ReportedKind::Ca,
+                KeyKind::Signing(_) | KeyKind::Sealing => ReportedKind::LeafCertificate,
+            };
+            (key.state != KeyState::Old).then_some(Reported {
+                kind,
+                id: key.id,
+                name: None,
+                account: None,
+                instance: key.instance,
+                created_at: key.created_at,
+                last_used_at: None,
+                expires_at: Some(expires_at),
+            })
+        });
+        Ok(ending.collect())
     }
 }

@@ -25,6 +25,7 @@ mod published;
 pub(super) mod readiness;
 pub(super) mod replicas;
 pub(super) mod report;
+mod secrets;
 pub(super) mod status;
 
 /// Reports for operators and probes, and the state of commands.

@@ -220,11 +220,7 @@ async fn the_audit_tells_of_a_rotation_and_has_no_secret() {
     let line = told.iter().find(|line| line.action == "credential.rotate");
     let line = line.unwrap();
     assert_eq!(line.credential_id.as_deref(), Some(rotated.id.as_str()));
-    assert!(
-        line.detail.contains("1736481857000"),
-        "{}",
-        line.detail
-    );
+    assert!(line.detail.contains("1736481857000"), "{}", line.detail);
     let files = rotated.app.files();
     for secret in [&rotated.first, &second] {
         let found = files
