@@ -35,6 +35,8 @@ mod resource;
 mod revocations;
 mod roles;
 mod reports;
+mod repositories;
+mod rotation;
 mod route;
 pub mod routes;
 mod service_accounts;
@@ -89,6 +91,7 @@ pub use self::policies::{
 };
 pub use self::problem::{Failure, PROBLEM_TYPE, Problem};
 pub use self::registry_config::{ShowRegistryConfig, TrustedKey, USUAL_LISTEN, realm};
+pub use self::reports::{ListExpiring, ListUnused};
 pub use self::repositories::{
     CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
 };
@@ -96,10 +99,13 @@ pub use self::resource::ResourceName;
 pub use self::revocations::{AcceptSubject, ListRefusedSubjects, RefuseSubject, Revoke};
 pub use self::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 pub use self::reports::{ListExpiring, ListUnused};
+pub use self::rotation::{
+    CreateCredential, CreateServiceAccount, RotateCredential, RotateServiceAccount,
+};
 pub use self::route::{Description, Given, Route};
 pub use self::service_accounts::{
-    DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker,
-    ShowServiceAccount,
+    DeleteServiceAccount, DisableServiceAccount, EnableServiceAccount, ListServiceAccounts,
+    ListServiceAccountsOfMaker, ShowServiceAccount,
 };
 pub use self::state::{AppliedState, ApplyState, ExportState, ExportedState};
 pub use self::status::ShowStatus;
@@ -109,5 +115,8 @@ pub use self::text::{
     KindText, OidcAlgorithmText, OnOff, OpenClosed, OrDefault, PresetText, PrincipalText,
     RequestText, ResourceText, SecretText, SpecificationText, Text, TimeText, UnrecordedText,
     WhenText, credential_id,
+    AccountText, AlgorithmText, CidrText, CredentialText, Grant, GrantOrDefault, InstanceText,
+    KidText, KindText, OnOff, OpenClosed, OrDefault, PermissionText, PrincipalText,
+    SpecificationText, Text, TimeText, UnrecordedText, credential_id,
 };
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

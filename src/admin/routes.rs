@@ -38,16 +38,20 @@ use super::policies::{
     AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
 };
 use super::registry_config::ShowRegistryConfig;
+use super::reports::{ListExpiring, ListUnused};
 use super::repositories::{
     CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
 };
 use super::revocations::{AcceptSubject, ListRefusedSubjects, RefuseSubject, Revoke};
 use super::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
 use super::reports::{ListExpiring, ListUnused};
+use super::rotation::{
+    CreateCredential, CreateServiceAccount, RotateCredential, RotateServiceAccount,
+};
 use super::route::Route;
 use super::service_accounts::{
-    DisableServiceAccount, EnableServiceAccount, ListServiceAccounts, ListServiceAccountsOfMaker,
-    ShowServiceAccount,
+    DeleteServiceAccount, DisableServiceAccount, EnableServiceAccount, ListServiceAccounts,
+    ListServiceAccountsOfMaker, ShowServiceAccount,
 };
 use super::state::{ApplyState, ExportState};
 use super::status::ShowStatus;
@@ -91,10 +95,16 @@ routes! {
     "Allow lists": list [ListAllowEntries]
         do [AddAllowEntry RemoveAllowEntry EnableAllowList DisableAllowList];
     "Credentials": list [ListCredentials]
-        do [ShowCredential DisableCredential EnableCredential DeleteCredential];
+        do [
+            CreateCredential ShowCredential DisableCredential EnableCredential DeleteCredential
+            RotateCredential
+        ];
     "Fixed passwords": list [ListPasswords] do [DeletePassword];
     "Service accounts": list [ListServiceAccounts ListServiceAccountsOfMaker]
-        do [ShowServiceAccount DisableServiceAccount EnableServiceAccount];
+        do [
+            CreateServiceAccount ShowServiceAccount DisableServiceAccount EnableServiceAccount
+            DeleteServiceAccount RotateServiceAccount
+        ];
     "Registry configurations": list [] do [ShowRegistryConfig];
     "Service": list [] do [ShowStatus] file [MakeBackup];
     "Imports": list [] do [ImportHtpasswd ImportDockerAuth];

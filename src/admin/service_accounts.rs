@@ -112,6 +112,27 @@ of_service_account! {
     EnableServiceAccount
 }
 
+of_service_account! {
+    /// Delete a service account for ever. Its name is free again.
+    DeleteServiceAccount
+}
+
+impl Operation for DeleteServiceAccount {
+    const METHOD: Method = Method::Delete;
+    const PATH: &'static str = "/instances/{instance}/service-accounts/{name}";
+    const EFFECT: Effect = Effect::Changes;
+
+    type Answer = views::State;
+
+    async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::State> {
+        let (credentials, choice) = (&service.credentials, self.instance.0.into());
+        credentials
+            .delete_service_account(call, &choice, &self.name)
+            .await?;
+        Ok(views::State::deleted(self.name))
+    }
+}
+
 impl Operation for ShowServiceAccount {
     const METHOD: Method = Method::Get;
     const PATH: &'static str = "/instances/{instance}/service-accounts/{name}";

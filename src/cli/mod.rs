@@ -47,6 +47,8 @@ mod revoke;
 mod role;
 mod service_account;
 mod session;
+mod snippets;
+mod status;
 mod traces;
 mod user;
 

@@ -85,6 +85,50 @@ impl FromStr for AccountAction {
 /// The permissions of a service account, by the names of namespaces.
 pub type AccountPermissions = BTreeMap<String, BTreeSet<AccountAction>>;
 
+/// The actions that a service account may take in one namespace, as people write them:
+/// `team:pull,push`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespacePermission {
+    /// The namespace.
+    pub namespace: String,
+    /// The actions in it.
+    pub actions: BTreeSet<AccountAction>,
+}
+
+impl fmt::Display for NamespacePermission {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let actions: Vec<_> = self.actions.iter().map(|action| action.name()).collect();
+        write!(formatter, "{}:{}", self.namespace, actions.join(","))
+    }
+}
+
+impl FromStr for NamespacePermission {
+    type Err = Error;
+
+    /// Reads a namespace and actions.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for anything else.
+    fn from_str(text: &str) -> Result<Self> {
+        let unreadable = || {
+            let actions = AccountAction::ALL.map(AccountAction::name).join(", ");
+            Error::invalid_parameter(
+                "permission",
+                format!("it is written like team:pull,push; the actions are {actions}"),
+            )
+        };
+        let (namespace, actions) = text.split_once(':').ok_or_else(unreadable)?;
+        let actions: Option<_> = actions.split(',').map(|one| one.parse().ok()).collect();
+        if namespace.is_empty() {
+            return Err(unreadable());
+        }
+        Ok(Self {
+            namespace: namespace.to_owned(),
+            actions: actions.ok_or_else(unreadable)?,
+        })
+    }
+}
+
 /// Whether a service account may log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceAccountState {

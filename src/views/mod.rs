@@ -59,6 +59,7 @@ mod group;
 mod import_line;
 mod instance;
 mod key;
+mod log_in_secret;
 mod namespace;
 mod oidc_provider;
 mod operator;
@@ -90,6 +91,8 @@ pub use self::instance::{
     ChangedInstance, DeletedInstance, Instance, NewInstance, allow_list_state,
 };
 pub use self::key::{CaStep, ImportedLeaf, Key, KeyStep, RotatedKey, SigningRequest};
+pub use self::key::Key;
+pub use self::log_in_secret::{CredentialSecret, ServiceAccountPassword};
 pub use self::namespace::{Namespace, UnrecordedNamespaces};
 pub use self::oidc_provider::{
     ChangedOidcProvider, CheckedToken, NewOidcProvider, OidcProvider, OidcProviderDetails,
