@@ -669,6 +669,17 @@ COMMANDS_IN_BOTH_WAYS = [
     ["registry-config", "--instance", "INSTANCE", "--kind", "distribution", "--out", "-", "--key-only"],
     ["registry-config", "--instance", "INSTANCE", "--kind", "zot", "--out", "-"],
     ["registry-config", "--instance", "tcr-00000000", "--kind", "zot", "--out", "-"],
+    ["credential", "create", "--instance", "tcr-00000000"],
+    ["credential", "create", "--instance", "INSTANCE", "--user", "nobody"],
+    ["credential", "rotate", "--instance", "INSTANCE", "--id", "CREDENTIAL", "--grace", "31d"],
+    ["credential", "rotate", "--instance", "INSTANCE", "--id", "0123456789abcdefghij"],
+    ["service-account", "create", "--instance", "INSTANCE", "--name", "Not Allowed", "--permission", "team:pull"],
+    ["service-account", "create", "--instance", "INSTANCE", "--name", "new", "--permission", "team:fly"],
+    ["service-account", "rotate", "--instance", "INSTANCE", "--name", "nobody"],
+    ["service-account", "delete", "--instance", "INSTANCE", "--name", "nobody"],
+    ["report", "unused"],
+    ["report", "unused", "--for", "1h", "--account", "100000000001", "--sort", "id"],
+    ["report", "expiring", "--within", "9999d", "--filter", "kind=credential"],
 ]
 
 
