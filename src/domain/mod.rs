@@ -10,6 +10,7 @@
 //! Start with [`error`], then [`credential`].
 
 pub mod access_key;
+pub mod activity;
 pub mod allow_list;
 pub mod any_principal;
 pub(crate) mod as_text;

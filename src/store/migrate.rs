@@ -77,6 +77,7 @@ migrations! {
     "0020_console_session"
     "0019_last_use"
     "0019_rotation"
+    "0021_activity"
 }
 
 /// Keeps which steps were taken; both databases read it.

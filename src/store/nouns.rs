@@ -376,6 +376,11 @@ nouns! {
             authenticated_at: i64, ends_at: i64,
         }
     }
+    activity {
+        table activity (width, begins_at, name) {
+            width: i64, begins_at: i64, name: String, amount: i64,
+        }
+    }
     signed_change {
         table signed_change (digest) {
             digest: String, request_id: String, made: Option<String>, ends_at: i64,

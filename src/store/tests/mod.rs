@@ -2,6 +2,7 @@
 
 mod access_keys;
 mod accounts;
+mod activity;
 mod audit;
 mod cascades;
 mod connections;

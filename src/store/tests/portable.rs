@@ -286,6 +286,7 @@ const SAMPLE: &[&str] = &[
     "INSERT INTO last_use (kind, thing_id, used_at) VALUES ('access-key', 'k', 3600000)",
     "INSERT INTO session_policy (account_id, digest, charged_to, created_at, ends_at, document) \
      VALUES (1, 'd', '1:root', 1, 2, '{}')",
+    "INSERT INTO activity (width, begins_at, name, amount) VALUES (60000, 1, 'exchanged', 2)",
     "INSERT INTO signed_change (digest, request_id, made, ends_at) VALUES ('d', 'r', 'm', 2)",
 ];
 
