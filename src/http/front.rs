@@ -16,6 +16,7 @@ use super::door::{BodyRule, Incoming, Shared};
 use super::doors::{self, AnyDoor};
 use super::exchange::Exchange;
 use super::mock::Mock;
+use super::observe::activity::Activity;
 use super::observe::log::{self, Outage};
 use super::observe::metrics::{self, Answered, Metrics, Outcome, ServerMetrics};
 use super::observe::reloads::Reloads;
@@ -26,7 +27,7 @@ use super::request::body::{
 };
 use super::request::overload::Load;
 use super::request::panic::unless_panic;
-use super::request::{Head, Record, address};
+use super::request::{Head, IssuedLongTerm, Record, address};
 use super::{Arrival, Settings, Surface};
 use crate::domain::{Error, Result};
 use crate::service::Service;
@@ -61,6 +62,7 @@ pub struct Server {
     /// the others out.
     unknown: Budget,
     metrics: Metrics,
+    activity: Activity,
     reloads: Reloads,
     /// The calls of a mock, if this is one.
     mock: Option<Mock>,
@@ -77,6 +79,7 @@ impl Server {
         let load = Load::new(settings.max_in_work, settings.max_wait);
         Self {
             reloads: Reloads::begin(service.base.now()),
+            activity: Activity::begin(service.base.now()),
             service,
             settings: ArcSwap::from_pointee(settings),
             admitted: Budget::new(half),
@@ -116,6 +119,23 @@ impl Server {
     /// long, and of an outage's failures only the first is logged.
     pub async fn keep_pace(&self) {
         tokio::join!(self.load.keep_pace(), self.outage.keep_logging());
+    }
+
+    /// Writes down what was counted in each minute once it is over, for ever.
+    pub async fn keep_activity(&self) {
+        self.activity.keep(&self.metrics, &self.service).await;
+    }
+
+    /// Writes down what was counted in the last minute, if it is over.
+    pub async fn write_activity(&self) {
+        self.activity
+            .write_minute(&self.metrics, &self.service)
+            .await;
+    }
+
+    /// Writes down what was counted and isn't written yet, because the process ends.
+    pub async fn end_activity(&self) {
+        self.activity.end(&self.metrics, &self.service).await;
     }
 
     /// Serves one request.
@@ -248,6 +268,9 @@ impl Server {
             error: answer.as_ref().err().map(|error| error.kind().name()),
             took,
             request_id: &record.context.request_id,
+            is_lasting: answer
+                .as_ref()
+                .is_ok_and(|answer| answer.extensions().get::<IssuedLongTerm>().is_some()),
         };
         self.metrics
             .count(door.index(), &answered, || self.service.base.now());

@@ -130,6 +130,7 @@ impl Running {
             ledger.close_within(AUDIT_DEADLINE_IN_A_HURRY).await;
         } else {
             self.write_last_uses().await;
+            self.server.end_activity().await;
             ledger.close().await;
         }
         helpers.shutdown().await;
@@ -155,6 +156,8 @@ impl Running {
         }
         let server = Arc::clone(&self.server);
         helpers.spawn(async move { server.keep_pace().await });
+        let server = Arc::clone(&self.server);
+        helpers.spawn(async move { server.keep_activity().await });
         for gate in [&self.gate, &self.operators] {
             let slots = Arc::clone(&gate.slots);
             helpers.spawn(async move { slots.keep_time().await });

@@ -73,6 +73,7 @@ pub use self::limits::replay::Purpose;
 pub use self::limits::waits::Wait;
 pub use self::memory::master_keys::{MasterKeySource, MasterKeys};
 pub use self::operations::Operations;
+pub use self::operations::activity::{Activity, Latency};
 pub use self::operations::audit_log::{AuditBatch, AuditFilter, AuditNews, AuditReads, AuditTail};
 pub use self::operations::backup::BackupBytes;
 pub use self::operations::doctor::{Check, CheckState};

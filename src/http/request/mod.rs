@@ -14,4 +14,4 @@ mod record;
 pub(crate) mod respond;
 
 pub(crate) use self::head::Head;
-pub(crate) use self::record::{OperationRow, Record};
+pub(crate) use self::record::{IssuedLongTerm, OperationRow, Record};

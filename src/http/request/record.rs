@@ -27,6 +27,10 @@ pub(crate) struct OperationRow {
     pub(crate) purpose: Purpose,
 }
 
+/// Marks the answer that holds a long-term credential, for what counts answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IssuedLongTerm;
+
 /// The facts about a request that its answer, the log, the audit and the metrics need.
 #[derive(Debug)]
 pub(crate) struct Record {

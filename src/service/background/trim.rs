@@ -13,8 +13,8 @@ const CHANGES_KEPT: u32 = 100_000;
 
 impl Service {
     /// Deletes the changes that every replica has long followed, the writes that nobody retries any
-    /// more, the policies of sessions that have ended, sessions of the console that have, and the audit
-    /// events that are older than the settings keep.
+    /// more, and the policies and sessions of the console that have ended. Deletes old counts of
+    /// activity, and the audit events that are older than the settings keep.
     ///
     /// # Errors
     /// Those of the store.
@@ -34,6 +34,7 @@ impl Service {
             .then(revoked)
             .then(ended)
             .then(store::console_session::trim(self.base.now()))
+            .then(self.operations.trim_activity())
             .then(store::signed_change::trim(self.base.now_elsewhere()));
         let audit_days = self.base.adjustable().audit_days;
         if audit_days > 0 {

@@ -15,6 +15,7 @@ use crate::service::operations::report::StoreReport;
 use crate::service::rights::Rights;
 use crate::shared;
 
+pub(super) mod activity;
 pub(super) mod audit_log;
 pub(super) mod backup;
 pub(super) mod command_state;

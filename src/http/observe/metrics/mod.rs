@@ -4,6 +4,7 @@
 
 mod page;
 mod requests;
+mod totals;
 
 use std::time::Duration;
 

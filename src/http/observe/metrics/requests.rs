@@ -10,15 +10,11 @@ use std::time::{Duration, Instant};
 use axum::response::Response;
 
 use super::page::{Exemplar, Family, Kind, Page};
+use crate::domain::activity::DURATIONS as BUCKETS;
 use crate::domain::clock::Timestamp;
 use crate::domain::{Blame, Result};
 use crate::http::request::OperationRow;
 
-/// The upper ends of the buckets of durations, in microseconds.
-const BUCKETS: [u64; 14] = [
-    500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-    5_000_000, 10_000_000,
-];
 /// How long a bucket keeps its exemplar, in milliseconds.
 const EXEMPLAR_KEPT: u64 = 1000;
 /// The most kinds of errors that are counted at a door; there are fewer.
@@ -79,14 +75,16 @@ pub(crate) struct Answered<'a> {
     pub(crate) error: Option<&'static str>,
     pub(crate) took: Duration,
     pub(crate) request_id: &'a str,
+    /// Whether it issued a long-term credential.
+    pub(crate) is_lasting: bool,
 }
 
 #[derive(Default)]
-struct Counts([AtomicU64; Outcome::NAMES.len()]);
+pub(super) struct Counts(pub(super) [AtomicU64; Outcome::NAMES.len()]);
 
 /// Counts by kind of error. Kinds take the places in the order in which they come, so there is no
 /// second list of them, and a place is found after a few comparisons.
-struct KindCounts([(OnceLock<&'static str>, AtomicU64); MAX_KINDS]);
+pub(super) struct KindCounts([(OnceLock<&'static str>, AtomicU64); MAX_KINDS]);
 
 impl KindCounts {
     fn new() -> Self {
@@ -104,7 +102,7 @@ impl KindCounts {
     }
 
     /// Returns the kinds that came, by name.
-    fn kinds(&self) -> Vec<(&'static str, u64)> {
+    pub(super) fn kinds(&self) -> Vec<(&'static str, u64)> {
         let mut kinds: Vec<_> = self
             .0
             .iter()
@@ -143,10 +141,18 @@ impl Bucket {
 }
 
 #[derive(Default)]
-struct Durations {
+pub(super) struct Durations {
     /// The last is for all that took longer.
     buckets: [Bucket; BUCKETS.len() + 1],
     micros: AtomicU64,
+}
+
+impl Durations {
+    /// Returns the count of each bucket.
+    pub(super) fn counts(&self) -> impl Iterator<Item = u64> {
+        let buckets = self.buckets.iter();
+        buckets.map(|bucket| bucket.count.load(Ordering::Relaxed))
+    }
 }
 
 /// A door's labels.
@@ -161,13 +167,15 @@ pub(crate) struct DoorLabels {
 }
 
 /// The counters of one door.
-struct DoorCounts {
-    labels: DoorLabels,
+pub(super) struct DoorCounts {
+    pub(super) labels: DoorLabels,
     /// By the operation's index.
-    named: Box<[Counts]>,
-    unnamed: Counts,
-    errors: KindCounts,
-    durations: Durations,
+    pub(super) named: Box<[Counts]>,
+    pub(super) unnamed: Counts,
+    /// Those that issued a long-term credential.
+    pub(super) lasting: AtomicU64,
+    pub(super) errors: KindCounts,
+    pub(super) durations: Durations,
 }
 
 impl DoorCounts {
@@ -181,6 +189,7 @@ impl DoorCounts {
             labels,
             named,
             unnamed: Counts::default(),
+            lasting: AtomicU64::new(0),
             errors: KindCounts::new(),
             durations: Durations::default(),
         }
@@ -204,7 +213,7 @@ impl DoorCounts {
 
 /// The counters of requests.
 pub(crate) struct Metrics {
-    doors: Box<[DoorCounts]>,
+    pub(super) doors: Box<[DoorCounts]>,
     start: Instant,
 }
 
@@ -230,6 +239,9 @@ impl Metrics {
             .operation
             .map_or(&door.unnamed, |operation| &door.named[operation.index]);
         counts.0[request.outcome as usize].fetch_add(1, Ordering::Relaxed);
+        if request.is_lasting {
+            door.lasting.fetch_add(1, Ordering::Relaxed);
+        }
         if let Some(kind) = request.error {
             door.errors.add(kind);
         }
@@ -326,6 +338,7 @@ mod tests {
             error: None,
             took: Duration::from_micros(micros),
             request_id: "id-1",
+            is_lasting: false,
         }
     }
 

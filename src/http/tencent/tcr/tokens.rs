@@ -12,6 +12,7 @@ use crate::domain::{Error, Result};
 use crate::service::{InstanceChoice, Issued, Lifetime};
 
 use super::place::{instance, registry_id};
+use crate::http::request::IssuedLongTerm;
 use crate::http::tencent::pager::Pager;
 use crate::http::tencent::times::beijing;
 use crate::http::tencent::{Authenticated, Nothing};
@@ -65,7 +66,11 @@ pub(crate) async fn create_instance_token(
                 .await?
         }
     };
-    reply.with(&InstanceToken::of(&issued, token_type))
+    let mut answer = reply.with(&InstanceToken::of(&issued, token_type))?;
+    if token_type == TokenType::LongTerm {
+        answer.extensions_mut().insert(IssuedLongTerm);
+    }
+    Ok(answer)
 }
 
 /// The output of `CreateInstanceToken`. Divergence: the vendor's token is a JWT, ours is sealed or
