@@ -9,6 +9,7 @@
 
 mod access_keys;
 mod accounts;
+mod activity;
 mod allow_lists;
 mod audit;
 mod audit_words;
@@ -51,6 +52,7 @@ pub use self::access_keys::{
     ShowAccessKey,
 };
 pub use self::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
+pub use self::activity::ShowActivity;
 pub use self::allow_lists::{
     AddAllowEntry, DisableAllowList, EnableAllowList, ListAllowEntries, RemoveAllowEntry,
 };
@@ -118,5 +120,9 @@ pub use self::text::{
     AccountText, AlgorithmText, CidrText, CredentialText, Grant, GrantOrDefault, InstanceText,
     KidText, KindText, OnOff, OpenClosed, OrDefault, PermissionText, PrincipalText,
     SpecificationText, Text, TimeText, UnrecordedText, credential_id,
+    AccessKeyIdText, AccessKeyText, AccountText, ActionText, AddressText, AlgorithmText, CidrText,
+    CredentialText, Grant, GrantOrDefault, InstanceText, KidText, KindText, OnOff, OpenClosed,
+    OrDefault, PrincipalText, RequestText, ResourceText, SecretText, SpanText, SpecificationText,
+    Text, TimeText, UnrecordedText, WhenText, credential_id,
 };
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

@@ -5,6 +5,7 @@ use super::access_keys::{
     ShowAccessKey,
 };
 use super::accounts::{CreateAccount, ListAccounts, ShowAccount, UpdateAccount};
+use super::activity::ShowActivity;
 use super::allow_lists::{
     AddAllowEntry, DisableAllowList, EnableAllowList, ListAllowEntries, RemoveAllowEntry,
 };
@@ -107,6 +108,7 @@ routes! {
         ];
     "Registry configurations": list [] do [ShowRegistryConfig];
     "Service": list [] do [ShowStatus] file [MakeBackup];
+    "Service": list [] do [ShowStatus ShowActivity];
     "Imports": list [] do [ImportHtpasswd ImportDockerAuth];
     "Declarations": list [] do [ApplyState ExportState];
     "Audit": list [ListAudit] do [FollowAudit];

@@ -14,6 +14,7 @@ use super::audit_words::{AuditedKey, ClientAddress, RequestId, When};
 use super::resource::ResourceName;
 use crate::domain::Error;
 use crate::domain::access_key::AccessKeyId;
+use crate::domain::activity::Span;
 use crate::domain::allow_list::Cidr;
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::CredentialId;
@@ -149,6 +150,8 @@ described! {
     ActionText = Permission: "pull";
     /// An instance, or a repository of it.
     ResourceText = ResourceName: "tcr-01234567/team/app";
+    /// How far back.
+    SpanText = Span: "1d", values ["1h", "1d", "7d", "30d"];
     /// A platform whose jobs hold OpenID Connect tokens.
     PresetText = OidcPreset: "github",
         values ["github", "gitlab", "kubernetes", "forgejo", "buildkite"];

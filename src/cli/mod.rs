@@ -9,6 +9,7 @@
 
 mod access_key;
 mod account;
+mod activity;
 mod allow_list;
 mod arguments;
 mod audit;
@@ -63,7 +64,7 @@ use self::failure::{Ended, Failure, Teller, log_in_its_form};
 use self::global::Global;
 use self::output::Output;
 use self::session::Session;
-use crate::admin::ShowStatus;
+use crate::admin::{ShowActivity, ShowStatus};
 use crate::config::{Listen, Log, Settings};
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, Result};
@@ -108,6 +109,8 @@ enum Command {
     Health(health::Health),
     /// Show the version, the schema, the database, the issuer, the replicas that run, and warnings.
     Status,
+    /// Show what was issued, exchanged and refused in the last time, and how long it took.
+    Activity(ShowActivity),
     /// Examine the service and its surroundings: each check, whether it is ok, and the next step.
     /// The exit status is 1 where a check finds a fault.
     Doctor,
@@ -423,6 +426,7 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::Keys(command) => keys::run(session, command).await,
         Command::Audit(command) => audit::run(session, command).await,
         Command::Status => session.show(ShowStatus {}).await,
+        Command::Activity(asked) => activity::run(session, asked).await,
         Command::Apply(command) => return declare::apply(session, &command).await,
         Command::Export(command) => declare::export(session, &command).await,
         Command::RegistryConfig(command) => registry_config::run(session, command).await,

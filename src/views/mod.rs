@@ -49,6 +49,7 @@ pub(crate) use view;
 
 mod access_key;
 mod account;
+mod activity;
 mod allow_list;
 mod audit;
 mod check;
@@ -77,6 +78,7 @@ mod user;
 
 pub use self::access_key::{AccessKey, ChangedAccessKey, NewAccessKey};
 pub use self::account::{Account, ChangedAccount, NewAccount, grant_name};
+pub use self::activity::{Activity, ActivityStep, IssuedSeries, LatencySeries, RefusedSeries};
 pub use self::allow_list::{AllowEntry, AllowListState, ChangedAllowEntry};
 pub use self::audit::AuditEvent;
 pub use self::check::Check;

@@ -469,6 +469,8 @@ def test_a_registrys_files_are_answered_for_its_machine(operators: Operators, tm
 
 
 COMMANDS_IN_BOTH_WAYS = [
+    ["activity"],
+    ["activity", "--span", "30d"],
     ["operator", "list"],
     ["operator", "list", "--filter", "role=auditor"],
     ["operator", "show", "--name", "bob"],

@@ -40,6 +40,7 @@ mod tls;
 mod version;
 
 mod admin {
+    mod activity;
     mod changes;
     mod requests;
 }

@@ -94,6 +94,11 @@ impl Output {
         }
     }
 
+    /// Tells whether programs read it.
+    pub(super) fn is_json(&self) -> bool {
+        self.format.is_json()
+    }
+
     /// Returns lines as one field: a list for programs, one below the other for people.
     pub(super) fn lines(&self, lines: impl Iterator<Item = String>) -> Value {
         if self.format.is_json() {

@@ -80,6 +80,11 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
+    /// Writes down what it did, because it ends.
+    pub(crate) async fn end_activity(&self) {
+        self.server.end_activity().await;
+    }
+
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         answer(&self.server, request).await
@@ -320,6 +325,16 @@ impl App {
             .unwrap()
             .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
             .collect()
+    }
+
+    /// Writes down what was done in the last minute, if it is over.
+    pub(crate) async fn write_activity(&self) {
+        self.server.write_activity().await;
+    }
+
+    /// Writes down what was done, because the process ends.
+    pub(crate) async fn end_activity(&self) {
+        self.server.end_activity().await;
     }
 
     /// Sends a request as it is.

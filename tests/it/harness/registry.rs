@@ -21,6 +21,16 @@ pub(crate) async fn granted(app: &App, username: &str, secret: &Secret, scope: &
     answer.json()["scope"].as_str().unwrap().to_owned()
 }
 
+/// Makes the request for a token as docker does.
+pub(crate) fn as_docker_asks(credential: Option<(&str, &str)>, query: &str) -> Request<Body> {
+    let mut request = Request::get(format!("/token?{query}")).header(header::HOST, HOST);
+    if let Some((username, secret)) = credential {
+        let encoded = STANDARD.encode(format!("{username}:{secret}"));
+        request = request.header(header::AUTHORIZATION, format!("Basic {encoded}"));
+    }
+    request.body(Body::empty()).unwrap()
+}
+
 impl App {
     /// Asks for a token as docker does.
     pub(crate) async fn registry(&self, credential: Option<(&str, &str)>, query: &str) -> Answer {
@@ -37,6 +47,7 @@ impl App {
             request = request.header(header::AUTHORIZATION, format!("Basic {encoded}"));
         }
         request.body(Body::empty()).unwrap()
+        self.send(as_docker_asks(credential, query)).await
     }
 
     /// Asks for a token as docker does, from another address.
@@ -47,6 +58,7 @@ impl App {
         query: &str,
     ) -> Answer {
         let mut request = Self::token_request(credential, query);
+        let mut request = as_docker_asks(credential, query);
         request
             .extensions_mut()
             .insert(Peer(format!("{peer}:1").parse().unwrap()));
