@@ -30,13 +30,20 @@ macro_rules! words {
 
 words! {
     actions: "Actions", "操作";
+    activity: "Activity", "活动";
+    age: "Age in days", "已有天数";
     all: "all", "全部";
     answer: "Answer", "结果";
     back: "Back", "返回";
     copied: "copied", "已复制";
     copy: "Copy", "复制";
+    exchanged: "Exchanged for registry tokens", "换取的仓库令牌";
     filter: "Filter", "筛选";
+    in_all: "in all", "合计";
+    issued: "Issued credentials", "签发的凭据";
+    keys: "Keys and certificates", "密钥与证书";
     language: "中文", "English";
+    latency: "Latency in milliseconds", "延迟（毫秒）";
     log_in: "Log in", "登录";
     log_in_hint: "`transire operator create` makes an operator and shows its token.",
         "用 `transire operator create` 创建操作员，它会显示令牌。";
@@ -45,11 +52,21 @@ words! {
     next: "Next page", "下一页";
     no: "no", "否";
     nothing: "Nothing is here.", "这里什么也没有。";
+    numbers: "The same as numbers", "以数字显示";
     once: "It is shown this once: copy it now.", "只显示这一次：请立即复制。";
+    others: "Others", "其他";
     overview: "Overview", "概览";
+    refused: "Refused or failed, by reason", "按原因统计的拒绝与失败";
     replayed: "This was made before, by the same form.", "同一表单之前已经创建过。";
     request: "request", "请求";
+    service: "Service", "服务";
     skip: "Skip to the content", "跳到正文";
+    span: "Span of time", "时间范围";
+    span_day: "1 day", "1 天";
+    span_hour: "1 hour", "1 小时";
+    span_month: "30 days", "30 天";
+    span_week: "7 days", "7 天";
+    time: "Time (UTC)", "时间（UTC）";
     token: "Operator's token", "操作员令牌";
     token_again: "Your token, once more: this shows a secret.", "请再次输入您的令牌：此操作会显示机密。";
     trouble: "That didn't work", "操作未成功";

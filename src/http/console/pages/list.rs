@@ -35,9 +35,9 @@ struct Column {
 }
 
 /// A value of an item, and the way to its page.
-struct Cell {
-    text: String,
-    path: Option<String>,
+pub(super) struct Cell {
+    pub(super) text: String,
+    pub(super) path: Option<String>,
 }
 
 /// A field by which the list is narrowed.

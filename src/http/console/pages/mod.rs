@@ -1,5 +1,6 @@
 //! The pages, one file a kind.
 
+mod charts;
 pub(super) mod form;
 pub(super) mod item;
 pub(super) mod list;

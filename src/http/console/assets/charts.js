@@ -1,0 +1,56 @@
+"use strict";
+// Draws each chart from the numbers in its data. The table below it has the same ones.
+(() => {
+  const charts = [...document.querySelectorAll("[data-chart]")];
+  // A canvas knows no variables of the style sheet: the browser says what they are now.
+  const probe = document.createElement("span");
+  probe.hidden = true;
+  document.body.append(probe);
+  const colour = (name) => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+  };
+
+  const draw = (place) => {
+    const chart = JSON.parse(place.dataset.chart);
+    const [ink, line] = [colour("quiet"), colour("line")];
+    const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
+    const series = chart.series.map((one) => ({
+      label: one.label,
+      stroke: colour(`series-${one.colour}`),
+      width: 2,
+      dash: one.dashed ? [6, 4] : undefined,
+      spanGaps: true,
+      points: { show: chart.times.length < 2 || undefined },
+    }));
+    const options = {
+      width: place.clientWidth,
+      height: 240,
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+      cursor: { drag: { x: false, y: false } },
+      scales: { y: { range: (_, least, most) => [0, Math.max(most ?? 0, 1) * 1.05] } },
+      axes: [axis, { ...axis, size: 60 }],
+      series: [{ label: chart.time, value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, ...series],
+    };
+    const data = [chart.times, ...chart.series.map((one) => one.values)];
+    return new uPlot(options, data, place);
+  };
+
+  const drawn = new Map();
+  const drawAll = () => {
+    for (const place of charts) {
+      drawn.get(place)?.destroy();
+      place.hidden = false;
+      drawn.set(place, draw(place));
+    }
+  };
+  drawAll();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  const resized = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const plot = drawn.get(target);
+      if (plot && plot.width !== target.clientWidth) plot.setSize({ width: target.clientWidth, height: 240 });
+    }
+  });
+  for (const place of charts) resized.observe(place);
+})();
