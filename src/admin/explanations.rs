@@ -36,6 +36,8 @@ pub struct Explain {
     pub resource: ResourceText,
     /// The client's address; without it, no allow list matches.
     pub address: Option<AddressText>,
+    /// The time: one such as 2025-01-02T03:04:05Z, a day or an age; without it, now.
+    pub at: Option<WhenText>,
     /// The document of the session policy.
     pub session_policy: Option<String>,
     /// The access key that signs the call, or that asked for the credential.
@@ -57,6 +59,7 @@ impl Operation for Explain {
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::Explained> {
         let question = Question {
             address: self.address.map(|address| address.0.0),
+            at: self.at.map(|at| at.at(call.now)),
             session_policy: self.session_policy,
             owner: self.owner.map(|owner| owner.0),
             access_key: self.access_key.map(|id| id.to_string()),

@@ -31,6 +31,20 @@ view! {
         result: String,
         /// Why.
         reason: String,
+        /// The statement that decided it, or came closest; null where no policy did.
+        statement: Option<PlacedStatement>,
+    }
+}
+
+view! {
+    /// A statement of a policy.
+    pub struct PlacedStatement {
+        /// The account that has the policy.
+        account: String,
+        /// The policy's name.
+        policy: String,
+        /// The statement's place in it, from 0.
+        index: usize,
     }
 }
 
@@ -278,6 +292,11 @@ impl From<Checked> for Step {
             step: step.about.to_owned(),
             result: result.to_owned(),
             reason: step.reason,
+            statement: step.statement.map(|statement| PlacedStatement {
+                account: statement.account.to_string(),
+                policy: statement.policy,
+                index: statement.index,
+            }),
         }
     }
 }

@@ -84,7 +84,8 @@ pub use self::audit::AuditEvent;
 pub use self::check::Check;
 pub use self::credential::{Credential, CredentialState};
 pub use self::explained::{
-    Decision, Explained, ExplainedRequest, HeldRight, HeldRights, RightHolder, RightHolders, Step,
+    Decision, Explained, ExplainedRequest, HeldRight, HeldRights, PlacedStatement, RightHolder,
+    RightHolders, Step,
 };
 pub use self::fixed_password::{DeletedPassword, FixedPassword};
 pub use self::group::{Group, Member, NewGroup};

@@ -295,8 +295,8 @@ def test_a_decision_about_a_token_is_explained(
     explained = transire.cli(*question)
     assert explained["decision"] == "allowed", explained
     assert explained["steps"][:2] == [
-        {"step": "provider", "result": "passes", "reason": "ci: the token is of system:serviceaccount:ci:builder"},
-        {"step": "role", "result": "passes", "reason": "builder: its trust policy accepts the token"},
+        {"step": "provider", "result": "passes", "reason": "ci: the token is of system:serviceaccount:ci:builder", "statement": None},
+        {"step": "role", "result": "passes", "reason": "builder: its trust policy accepts the token", "statement": None},
     ]
 
     file.write_text(transire.remember("OIDC token", issuer.token("system:serviceaccount:ci:other")))

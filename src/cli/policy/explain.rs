@@ -72,6 +72,13 @@ pub(in crate::cli) struct Explain {
     /// The client's address; without it, no allow list matches.
     #[arg(long, visible_alias = "ip")]
     address: Option<ClientAddress>,
+    /// The time that is asked about, as `audit list` takes it; without it, now.
+    #[arg(
+        long,
+        value_name = "TIME",
+        conflicts_with_all = ["request_id", "who", "what"]
+    )]
+    at: Option<When>,
     /// How far the audit is looked through for the request: a time, a day or an age, as `audit
     /// list` takes it. [default: 24h]
     #[arg(long, value_name = "TIME", requires = "request_id")]
@@ -128,6 +135,7 @@ async fn decide(session: &Session, explain: Explain) -> Result<Ended> {
         action: Text(explain.action.ok_or_else(missing)?),
         resource: Text(explain.resource.ok_or_else(missing)?),
         address: explain.address.map(Text),
+        at: explain.at.map(Text),
         session_policy: more.session_policy.as_deref().map(read).transpose()?,
         access_key: more.access_key.map(Text),
         credential: more.credential.map(Text),

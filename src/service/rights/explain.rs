@@ -122,6 +122,7 @@ impl Rights {
         };
         let call = &Call {
             request: &from,
+            now: question.at.unwrap_or(call.now),
             ..*call
         };
         let mut steps = Steps::default();
@@ -251,13 +252,13 @@ impl Rights {
         }
         let weighed = self.sides(subject, request).await?;
         let (own, session) = (weighed.own, weighed.session);
-        match (own.0, weighed.decided_by) {
-            (Outcome::Allowed, _) => steps.grant("policies", own.1),
-            (_, Side::Identity) => {
-                steps.fail("policies", own.1);
-                return Ok(());
-            }
-            (_, Side::Session) => steps.fail("policies", own.1),
+        match own.0 {
+            Outcome::Allowed => steps.grant("policies", own.1),
+            _ => steps.fail("policies", own.1),
+        }
+        steps.decided_by(weighed.statement);
+        if own.0 != Outcome::Allowed && weighed.decided_by == Side::Identity {
+            return Ok(());
         }
         match session {
             Some((Outcome::Allowed, reason)) => steps.pass("session-policy", reason),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::any_principal::AnyPrincipal;
+use crate::domain::clock::Timestamp;
 use crate::domain::credential::CredentialId;
 use crate::domain::instance::Instance;
 use crate::policy::{Permission, Resource};
@@ -22,6 +23,9 @@ pub struct Question {
     pub path: String,
     /// The address that the client comes from.
     pub address: Option<IpAddr>,
+    /// The time; without it, now.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
     /// The document of the session policy that narrows the principal.
     pub session_policy: Option<String>,
     /// The owner of the credential or the service account that the permission is about.
@@ -40,6 +44,7 @@ impl Question {
             instance,
             path: path.to_owned(),
             address: None,
+            at: None,
             session_policy: None,
             owner: None,
             access_key: None,

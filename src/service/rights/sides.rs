@@ -2,12 +2,15 @@
 
 use crate::domain::Result;
 use crate::policy::{self, Decision, Missed, NamedDocument, Outcome, Request, Side};
+use crate::service::rights::steps::PlacedStatement;
 use crate::service::rights::{Rights, Subject};
 
 /// The decision of policies, side by side: each with its reason, in the words of the log.
 pub(in crate::service) struct Sides {
     /// By a caller's own.
     pub(in crate::service) own: (Outcome, String),
+    /// The statement that decided so among a caller's own.
+    pub(in crate::service) statement: Option<PlacedStatement>,
     /// By those of its session, if it has one.
     pub(in crate::service) session: Option<(Outcome, String)>,
     /// The side that decided.
@@ -18,6 +21,7 @@ impl Sides {
     fn own(own: (Outcome, String)) -> Self {
         Self {
             own,
+            statement: None,
             session: None,
             decided_by: Side::Identity,
         }
@@ -63,6 +67,7 @@ impl Rights {
                 let explained = policy::explain_session(identity, session, request);
                 Sides {
                     own: say(&explained.identity),
+                    statement: placed(&explained.identity, identity),
                     session: explained.session.as_ref().map(say),
                     decided_by: explained.decided_by,
                 }
@@ -71,6 +76,7 @@ impl Rights {
                 let session = policy::explain(session.unwrap_or_default(), request);
                 Sides {
                     own: root(),
+                    statement: None,
                     session: Some(say(&session)),
                     decided_by: Side::Session,
                 }
@@ -93,6 +99,21 @@ impl Rights {
         )
         .await
     }
+}
+
+/// Returns the statement that decided, or else the one that came closest.
+fn placed(
+    explanation: &policy::Explanation<'_>,
+    documents: &[NamedDocument<'_>],
+) -> Option<PlacedStatement> {
+    let decided = explanation.decision.statement;
+    let statement = decided.or(explanation.closest.map(|(closest, _)| closest))?;
+    let owner = documents.iter().find(|one| one.name == statement.document);
+    Some(PlacedStatement {
+        account: owner?.owner,
+        policy: statement.document.to_owned(),
+        index: statement.index,
+    })
 }
 
 fn reason(explanation: &policy::Explanation<'_>) -> String {

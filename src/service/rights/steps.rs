@@ -1,5 +1,7 @@
 //! The steps of an explanation.
 
+use crate::domain::ids::AccountId;
+
 /// A decision, with the steps that led to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explained {
@@ -20,6 +22,19 @@ pub struct Step {
     pub passes: bool,
     /// Why.
     pub reason: String,
+    /// The statement of a policy that decided it.
+    pub statement: Option<PlacedStatement>,
+}
+
+/// A statement of a policy that an account has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedStatement {
+    /// The account.
+    pub account: AccountId,
+    /// The policy's name.
+    pub policy: String,
+    /// The statement's place in the policy, from 0.
+    pub index: usize,
 }
 
 impl Explained {
@@ -58,7 +73,15 @@ impl Steps {
             about,
             passes,
             reason,
+            statement: None,
         });
+    }
+
+    /// Names the statement that decided the last step.
+    pub(in crate::service) fn decided_by(&mut self, statement: Option<PlacedStatement>) {
+        if let Some(last) = self.steps.last_mut() {
+            last.statement = statement;
+        }
     }
 
     /// Tells whether the last step lets the principal do it.
