@@ -89,7 +89,8 @@ pub use self::operators::{
     OperatorRoleName, RotateOperator, ShowOperator,
 };
 pub use self::policies::{
-    AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
+    AttachPolicy, CheckPolicy, CreatePolicy, DeletePolicy, DetachPolicy, DocumentUse, ListPolicies,
+    ShowPolicy, UpdatePolicy,
 };
 pub use self::problem::{Failure, PROBLEM_TYPE, Problem};
 pub use self::registry_config::{ShowRegistryConfig, TrustedKey, USUAL_LISTEN, realm};

@@ -1,6 +1,6 @@
 //! Operations on policies.
 
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use super::operation::{Effect, Operation, of_named, shown};
 use super::text::{AccountText, some_text};
 use crate::domain::identity::Target;
 use crate::domain::{Error, Result};
-use crate::service::{Attached, Call, Save, Service};
+use crate::service::{Attached, Call, DocumentKind, Save, Service};
 use crate::views;
 
 /// List an account's policies, and the objects to which they are attached.
@@ -150,6 +150,53 @@ impl Operation for DeletePolicy {
             .delete_policy(call, self.account.id(service, call).await?, &self.name)
             .await?;
         Ok(views::State::deleted(self.name))
+    }
+}
+
+/// The use of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DocumentUse {
+    /// Attached to users, groups and roles.
+    Policy,
+    /// Given when a session is opened.
+    Session,
+    /// A role's trust policy.
+    Trust,
+}
+
+impl From<DocumentUse> for DocumentKind {
+    fn from(given: DocumentUse) -> Self {
+        match given {
+            DocumentUse::Policy => Self::Identity,
+            DocumentUse::Session => Self::Session,
+            DocumentUse::Trust => Self::Trust,
+        }
+    }
+}
+
+/// Check a document as it is checked when it is saved. Nothing is saved.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckPolicy {
+    /// The document.
+    pub document: String,
+    /// Its use; without it, it is a policy.
+    pub kind: Option<DocumentUse>,
+}
+
+impl Operation for CheckPolicy {
+    const METHOD: Method = Method::Post;
+    const PATH: &'static str = "/check-policy";
+    const EFFECT: Effect = Effect::Reads;
+
+    type Answer = views::CheckedPolicy;
+
+    async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::CheckedPolicy> {
+        let kind = self.kind.unwrap_or(DocumentUse::Policy).into();
+        let identity = &service.identity;
+        let found = identity.check_document(call, &self.document, kind)?;
+        Ok(found.into())
     }
 }
 

@@ -36,7 +36,8 @@ use super::operators::{
     ShowOperator,
 };
 use super::policies::{
-    AttachPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy, UpdatePolicy,
+    AttachPolicy, CheckPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy,
+    UpdatePolicy,
 };
 use super::registry_config::ShowRegistryConfig;
 use super::reports::{ListExpiring, ListUnused};
@@ -77,7 +78,10 @@ routes! {
     "Groups": list [ListGroups] do [CreateGroup ShowGroup DeleteGroup AddMember RemoveMember];
     "Roles": list [ListRoles] do [CreateRole ShowRole UpdateRole TestRole DeleteRole];
     "Policies": list [ListPolicies]
-        do [CreatePolicy ShowPolicy UpdatePolicy DeletePolicy AttachPolicy DetachPolicy];
+        do [
+            CreatePolicy ShowPolicy UpdatePolicy DeletePolicy AttachPolicy DetachPolicy
+            CheckPolicy
+        ];
     "Explanations": list [] do [Explain ExplainRequest ListRightHolders ListRights];
     "OpenID Connect providers": list [ListOidcProviders ListRefusedSubjects]
         do [CreateOidcProvider ShowOidcProvider UpdateOidcProvider CheckToken DeleteOidcProvider];

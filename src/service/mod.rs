@@ -49,7 +49,9 @@ pub use self::exchange::Exchange;
 pub use self::exchange::log_ins::{AskedLogIn, IssuedLogIn};
 pub use self::exchange::{AskedToken, Exchanged, Offline};
 pub use self::identity::Identity;
-pub use self::identity::documents::{CheckedDocument, DocumentKind};
+pub use self::identity::documents::{
+    CheckedDocument, DocumentFindings, DocumentKind, PlacedFinding,
+};
 pub use self::identity::explained_tokens::TokenInQuestion;
 pub use self::identity::groups::Membership;
 pub use self::identity::imports::{ExistingUsers, ImportState, ImportedUser};
@@ -101,7 +103,7 @@ pub use self::rights::held::{HeldRight, HeldRights};
 pub use self::rights::holders::{HeldWhen, HolderPosition, RightHolder, RightHolders};
 pub use self::rights::instances::InstanceChoice;
 pub use self::rights::question::Question;
-pub use self::rights::steps::{Explained, Step};
+pub use self::rights::steps::{Explained, PlacedStatement, Step};
 pub use self::settings::{AuditSettings, LimitSettings, PasswordSettings, Settings};
 pub use self::sts::CallerIdentity;
 pub use self::sts::Sts;
@@ -111,7 +113,7 @@ pub use self::sts::rules::{Durations, NameRule, SessionRules};
 pub use self::sts::session::NewSession;
 pub use crate::domain::access_key::NewAccessKey;
 pub use crate::domain::service_account::ServiceAccountGrant;
-pub use crate::policy::{Effect, Language, Outcome, Permission, is_action};
+pub use crate::policy::{Effect, Language, Outcome, Permission, is_action, position, span_of};
 pub use crate::remote::Settings as Outgoing;
 pub use crate::shared::Settings as SharedSettings;
 pub use crate::store::access_key::{AccessKey, AccessKeyState};

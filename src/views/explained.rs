@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::service::{
     Effect, Explained as Decided, ExplainedPart, ExplainedRequest as Request, HeldRight as Held,
-    Permission, RightHolder as Holder, Step as Checked,
+    Permission, PlacedStatement as Placed, RightHolder as Holder, Step as Checked,
 };
 use crate::views::AuditEvent;
 
@@ -292,11 +292,17 @@ impl From<Checked> for Step {
             step: step.about.to_owned(),
             result: result.to_owned(),
             reason: step.reason,
-            statement: step.statement.map(|statement| PlacedStatement {
-                account: statement.account.to_string(),
-                policy: statement.policy,
-                index: statement.index,
-            }),
+            statement: step.statement.map(PlacedStatement::from),
+        }
+    }
+}
+
+impl From<Placed> for PlacedStatement {
+    fn from(statement: Placed) -> Self {
+        Self {
+            account: statement.account.to_string(),
+            policy: statement.policy,
+            index: statement.index,
         }
     }
 }

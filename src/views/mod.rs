@@ -103,6 +103,10 @@ pub use self::oidc_provider::{
 pub use self::operator::{Operator, OperatorToken};
 pub use self::policy::{Policy, PolicyAttachment, PolicyDocument, target_name};
 pub use self::refused_subject::{RefusedSubject, SubjectState};
+pub use self::policy::{
+    CheckedPolicy, Policy, PolicyAttachment, PolicyDocument, PolicyFinding, target_name,
+};
+pub use self::refused_subject::RefusedSubject;
 pub use self::registry_config::{RegistryFile, RegistryFiles};
 pub use self::reported::Reported;
 pub use self::repository::{ImportedRepositories, ImportedRepository, Repository};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::identity::{Policy as Stored, Target};
-use crate::service::{Attachment, PolicyKind};
+use crate::service::{Attachment, DocumentFindings, PlacedFinding, PolicyKind};
 
 view! {
     /// A policy, without its document.
@@ -55,6 +55,60 @@ view! {
         name: String,
         /// The document, as it was written.
         document: String,
+    }
+}
+
+view! {
+    /// A document that was checked and not saved.
+    pub struct CheckedPolicy {
+        /// Whether it would be saved.
+        valid: bool,
+        /// Its language; none where it can't be read.
+        language: Option<String>,
+        /// The first fault, for which it would be refused; empty where there is none.
+        faults: Vec<PolicyFinding>,
+        /// Parts that won't do what they seem to.
+        warnings: Vec<PolicyFinding>,
+    }
+}
+
+view! {
+    /// A finding about a part of a document.
+    pub struct PolicyFinding {
+        /// The part, such as `statement[1].effect`; empty for the document as a whole.
+        place: String,
+        /// The line on which the part begins, from 1.
+        line: usize,
+        /// The character of that line at which it begins, from 1.
+        column: usize,
+        /// The finding.
+        reason: String,
+    }
+}
+
+impl From<DocumentFindings> for CheckedPolicy {
+    fn from(found: DocumentFindings) -> Self {
+        Self {
+            valid: found.fault.is_none(),
+            language: found.language.map(|language| language.name().to_owned()),
+            faults: found.fault.into_iter().map(PolicyFinding::from).collect(),
+            warnings: found
+                .warnings
+                .into_iter()
+                .map(PolicyFinding::from)
+                .collect(),
+        }
+    }
+}
+
+impl From<PlacedFinding> for PolicyFinding {
+    fn from(finding: PlacedFinding) -> Self {
+        Self {
+            place: finding.place,
+            line: finding.line,
+            column: finding.column,
+            reason: finding.reason,
+        }
     }
 }
 

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::admin::DocumentUse;
 use crate::cli::output::Output;
 use crate::cli::{Ended, arguments};
 use crate::domain::Result;
-use crate::service::{CheckedDocument, DocumentKind, Language};
+use crate::service::{CheckedDocument, Language};
 use crate::views::view;
 
 #[derive(Args)]
@@ -21,7 +22,7 @@ pub(in crate::cli) struct Check {
     language: Option<Wanted>,
     /// The use of the documents.
     #[arg(long, value_enum, default_value = "policy")]
-    kind: Kind,
+    kind: DocumentUse,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,31 +33,11 @@ enum Wanted {
     Ram,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
-    /// Attached to users, groups and roles.
-    Policy,
-    /// Given when a session is opened.
-    Session,
-    /// A role's trust policy.
-    Trust,
-}
-
 impl From<Wanted> for Language {
     fn from(wanted: Wanted) -> Self {
         match wanted {
             Wanted::Cam => Self::Cam,
             Wanted::Ram => Self::Ram,
-        }
-    }
-}
-
-impl From<Kind> for DocumentKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Policy => Self::Identity,
-            Kind::Session => Self::Session,
-            Kind::Trust => Self::Trust,
         }
     }
 }
