@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::{HeaderValue, Method, header};
 
 use super::envelope::Envelope;
-use super::pages::{Visit, form, item, list, log_in, overview};
+use super::pages::{Visit, explain, form, item, list, log_in, overview};
 use super::words::Language;
 use super::{assets, cookie, protection, tree};
 use crate::domain::secret::Secret;
@@ -139,6 +139,11 @@ impl Console {
         match found {
             Place::Overview => overview::show(&visit).await,
             Place::Form(route, _) => form::show(&visit, route),
+            Place::Explain(_) => explain::show(&visit).await,
+            Place::Page(found) if found.route.name() == "ExplainRequest" => {
+                let request_id = found.fields.first().map_or("", |(_, value)| value);
+                explain::show_request(&visit, request_id).await
+            }
             Place::Page(found) if tree::is_list(found.route) => list::show(&visit, &found).await,
             Place::Page(found) => item::show(&visit, &found).await,
         }
@@ -172,10 +177,8 @@ impl Console {
             access.close_console(&open, &record.context).await?;
             return with_cookie(cookie::gone(&record.context)?);
         }
-        let Place::Form(route, row) = found(head.path())? else {
-            return Err(Error::unsupported("Nothing is sent to this page."));
-        };
-        record.operation = Some(row);
+        let found = found(head.path())?;
+        record.operation = found.operation();
         let visit = Visit {
             service: shared.service,
             record,
@@ -187,7 +190,12 @@ impl Console {
                 .map_or(head.path(), |both| both.as_str()),
             query: pairs(parts.uri.query().unwrap_or_default().as_bytes()),
         };
-        form::act(&visit, route, &form).await
+        match found {
+            Place::Form(route, _) => form::act(&visit, route, &form).await,
+            Place::Overview | Place::Explain(_) | Place::Page(_) => {
+                Err(Error::unsupported("Nothing is sent to this page."))
+            }
+        }
     }
 }
 
@@ -195,6 +203,7 @@ impl Console {
 enum Place {
     Overview,
     Form(&'static crate::admin::Route, &'static OperationRow),
+    Explain(&'static OperationRow),
     Page(Found),
 }
 
@@ -202,14 +211,22 @@ impl Place {
     fn operation(&self) -> Option<&'static OperationRow> {
         match self {
             Self::Overview => None,
-            Self::Form(_, row) => Some(row),
+            Self::Form(_, row) | Self::Explain(row) => Some(row),
             Self::Page(found) => Some(found.row),
         }
     }
 }
 
+fn gone() -> Error {
+    Error::not_found(Noun::Setting, "at this path; the overview is at /console")
+}
+
 fn found(path: &str) -> Result<Place> {
-    let gone = || Error::not_found(Noun::Setting, "at this path; the overview is at /console");
+    let row = |name| operations::named(name).map(|(_, row)| row).ok_or_else(gone);
+    match path {
+        tree::EXPLAIN => return Ok(Place::Explain(row("Explain")?)),
+        _ => {}
+    }
     if let Some(name) = path.strip_prefix(FORMS) {
         let (route, row) = operations::named(name).ok_or_else(gone)?;
         return Ok(Place::Form(route, row));

@@ -27,16 +27,18 @@ pub(super) struct Link {
     pub(super) is_here: bool,
 }
 
-/// Returns the ways to the main pages: the overview, and each list that needs no other page.
+/// The page of explanations.
+pub(super) const EXPLAIN: &str = "/console/explain";
+
+/// Returns the ways to the main pages: the overview, each list that needs no other page, and the
+/// explanations.
 pub(super) fn ways(language: Language, here: &str) -> Vec<Link> {
     let overview = Link {
         text: language.words().overview.to_owned(),
         path: BASE.to_owned(),
         is_here: here == BASE,
     };
-    let lists = ROUTES
-        .iter()
-        .filter(|route| is_list(route) && !route.path.contains('{'));
+    let lists = ROUTES.iter().filter(|route| is_main(route));
     let links = lists.map(|route| {
         let path = format!("{BASE}{}", route.path);
         Link {
@@ -45,7 +47,32 @@ pub(super) fn ways(language: Language, here: &str) -> Vec<Link> {
             path,
         }
     });
-    std::iter::once(overview).chain(links).collect()
+    let explain = Link {
+        text: language.words().explain.to_owned(),
+        path: EXPLAIN.to_owned(),
+        is_here: here.starts_with(EXPLAIN),
+    };
+    let ends = [explain];
+    std::iter::once(overview).chain(links).chain(ends).collect()
+}
+
+/// Tells whether a list is a main page: it needs nothing to be shown, and is no part of another.
+fn is_main(route: &Route) -> bool {
+    let is_part = || {
+        let above = |other: &&Route| is_list(other) && is_words_below(route.path, other.path);
+        ROUTES.iter().any(|other| above(&other))
+    };
+    is_list(route) && !route.path.contains('{') && !needs_field(route) && !is_part()
+}
+
+/// Tells whether an operation can't be done without a field that is not in its path.
+fn needs_field(route: &Route) -> bool {
+    let takes = serde_json::json!((route.describe)().takes);
+    let required = takes.get("required").and_then(serde_json::Value::as_array);
+    required.into_iter().flatten().any(|name| {
+        let name = name.as_str().unwrap_or_default();
+        !fields_of(route.path).any(|field| field == name)
+    })
 }
 
 /// Tells whether a route lists a noun.
@@ -57,24 +84,24 @@ pub(super) fn is_list(route: &Route) -> bool {
 pub(super) fn lists_below(pattern: &str) -> impl Iterator<Item = &'static Route> {
     ROUTES
         .iter()
-        .filter(move |route| is_list(route) && is_step_below(route.path, pattern))
+        .filter(move |route| is_list(route) && is_words_below(route.path, pattern))
 }
 
-/// Returns the operations that change the thing at a path, or do something with it.
+/// Returns the operations that change the thing at a path, make an item of the list there, or do
+/// something with it.
 pub(super) fn actions_on(pattern: &str) -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(move |route| {
-        let is_of_list = lists_below(pattern).any(|list| list.path == route.path);
-        route.method != Method::Get
-            && !is_of_list
-            && (is_alike(route.path, pattern) || is_step_below(route.path, pattern))
+        let is_below = is_alike(route.path, pattern) || is_words_below(route.path, pattern);
+        let of =
+            |list: &Route| is_alike(route.path, list.path) || is_words_below(route.path, list.path);
+        route.method != Method::Get && is_below && !lists_below(pattern).any(of)
     })
 }
 
-/// Returns the operations that make an item of the list at a path, or act on it as a whole.
-pub(super) fn actions_on_list(pattern: &str) -> impl Iterator<Item = &'static Route> {
-    ROUTES
-        .iter()
-        .filter(move |route| route.method != Method::Get && is_alike(route.path, pattern))
+/// Returns the operation that shows the thing at a path.
+pub(super) fn page_of(pattern: &str) -> Option<&'static Route> {
+    let mut all = ROUTES.iter();
+    all.find(|route| route.method == Method::Get && is_alike(route.path, pattern))
 }
 
 /// Returns the page of an item of the list at a path.
@@ -89,9 +116,7 @@ pub(super) fn item_of(pattern: &str) -> Option<&'static Route> {
 
 /// Returns the page at a pattern, filled by the first of the values; nothing where there is none.
 pub(super) fn page_at(language: Language, pattern: &str, values: &[&str]) -> Option<Link> {
-    let route = ROUTES
-        .iter()
-        .find(|route| route.method == Method::Get && is_alike(route.path, pattern))?;
+    let route = page_of(pattern)?;
     let count = fields_of(pattern).count();
     let name = match route.path.rsplit('/').next() {
         Some(part) if is_field(part) => (*values.get(count.checked_sub(1)?)?).to_owned(),
@@ -116,11 +141,19 @@ fn is_alike(one: &str, other: &str) -> bool {
     }
 }
 
-/// Tells whether a pattern is another one and a word after it.
-fn is_step_below(pattern: &str, above: &str) -> bool {
-    pattern
-        .rsplit_once('/')
-        .is_some_and(|(parent, word)| !is_field(word) && is_alike(parent, above))
+/// Tells whether a pattern is another one and words after it.
+fn is_words_below(pattern: &str, above: &str) -> bool {
+    let mut pattern = pattern;
+    while let Some((parent, word)) = pattern.rsplit_once('/') {
+        if is_field(word) {
+            return false;
+        }
+        if is_alike(parent, above) {
+            return true;
+        }
+        pattern = parent;
+    }
+    false
 }
 
 fn is_field(part: &str) -> bool {
@@ -174,8 +207,27 @@ mod tests {
         assert!(lists.contains(&"ListUsers"), "{lists:?}");
         let actions: Vec<_> = actions_on(item.path).map(Route::name).collect();
         assert_eq!(actions, ["DisableUser", "EnableUser", "DeleteUser"]);
-        let made: Vec<_> = actions_on_list("/accounts/{account}/users").collect();
+        let deep: Vec<_> = actions_on("/instances/{instance}")
+            .map(Route::name)
+            .collect();
+        assert!(deep.contains(&"EnableAllowList"), "{deep:?}");
+        assert!(!deep.contains(&"AddAllowEntry"), "{deep:?}");
+        let made: Vec<_> = actions_on("/accounts/{account}/users").collect();
         assert_eq!(made[0].name(), "CreateUser");
+    }
+
+    #[test]
+    fn a_list_in_another_one_and_a_list_that_needs_a_field_are_no_main_pages() {
+        let main = |name: &str| {
+            ROUTES
+                .iter()
+                .any(|route| route.name() == name && is_main(route))
+        };
+        assert!(main("ListKeys") && main("ListAudit") && main("ListAccessKeys"));
+        assert!(!main("ListSigningRequests"), "it is a part of the keys");
+        assert!(!main("ListServiceAccountsOfMaker"), "it needs a maker");
+        let below: Vec<_> = lists_below("/keys").map(Route::name).collect();
+        assert_eq!(below, ["ListSigningRequests"]);
     }
 
     #[test]

@@ -29,6 +29,42 @@ macro_rules! words {
 }
 
 words! {
+    access: "Access", "访问权限";
+    allowed: "allowed", "允许";
+    ask: "Explain", "解释";
+    ask_request: "Or a request, by the id that its client was told", "或按请求 ID 解释一个请求";
+    at: "At which time", "何时";
+    attach: "Attach", "附加";
+    attached_to: "Attached to", "附加到";
+    audit_of: "Its events in the audit", "它的审计记录";
+    by_request: "Request id", "请求 ID";
+    check_column: "column", "列";
+    check_line: "Line", "行";
+    check_valid: "The document can be saved.", "文档可以保存。";
+    clients: "Lines to paste", "可粘贴的配置";
+    decided: "decides", "决定";
+    denied: "denied", "拒绝";
+    detach: "Detach", "解除";
+    events: "Events", "事件";
+    explain: "Explain", "权限解释";
+    explain_hint: "Whether a principal may do something, step by step, as the service decides it.",
+        "逐步说明某个主体能否执行某个操作，与服务的判定一致。";
+    from: "From which address", "来自哪个地址";
+    granted_then: "granted then", "当时允许";
+    live: "Follow it live", "实时跟踪";
+    live_hint: "New events are added at the top, every two seconds.", "新事件每两秒添加到顶部。";
+    newer: "Newer", "更新的";
+    notes: "Remarks", "说明";
+    passes: "passes", "通过";
+    recorded: "As it was recorded", "当时的记录";
+    refused_then: "refused then", "当时拒绝";
+    since: "How far back the audit is searched", "审计回溯范围";
+    stops: "stops", "阻止";
+    unattached: "It is attached to nothing.", "未附加到任何对象。";
+    what: "What (action)", "做什么（操作）";
+    where_: "Where (instance, or instance/repository)", "在哪里（实例或实例/仓库）";
+    whole: "All of them", "查看全部";
+    who: "Who (principal)", "谁（主体）";
     actions: "Actions", "操作";
     activity: "Activity", "活动";
     age: "Age in days", "已有天数";

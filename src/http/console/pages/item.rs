@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::Visit;
-use super::list::{above, link_to};
+use super::list::{above, link_to, lists};
 use super::shown::{self, Field};
 use crate::domain::Result;
 use crate::http::console::frame::{Frame, page};
@@ -37,11 +37,6 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> 
     );
     let mut frame = Frame::of(visit.open, language, title, visit.here);
     frame.above = above(visit, route, &values);
-    let lists = tree::lists_below(route.path).map(|list| Link {
-        text: language.label(list.path.rsplit('/').next().unwrap_or_default()),
-        path: tree::filled(list.path, values.iter().copied()),
-        is_here: false,
-    });
     let actions = tree::actions_on(route.path).map(|action| link_to(visit, action, &values));
     page(
         StatusCode::OK,
@@ -49,7 +44,7 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> 
             frame,
             fields: shown::fields(language, &answer),
             actions: actions.collect(),
-            lists: lists.collect(),
+            lists: lists(visit, route, &values),
         },
     )
 }

@@ -6,11 +6,11 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::{Visit, shown};
-use crate::admin::{Description, Route};
+use crate::admin::{Description, Effect, Route};
 use crate::domain::Result;
 use crate::http::console::frame::{Frame, page};
 use crate::http::console::tree::{self, Link};
-use crate::http::operators::operations::Found;
+use crate::http::operators::operations::{Found, named};
 
 /// The items of a page.
 const ITEMS: &str = "50";
@@ -22,6 +22,7 @@ struct ListPage {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
     filters: Vec<Filter>,
+    lists: Vec<Link>,
     actions: Vec<Link>,
     next: Option<String>,
 }
@@ -56,6 +57,10 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> 
     let (route, language) = (found.route, visit.language);
     let mut pairs = found.fields.clone();
     pairs.extend(asked(&visit.query));
+    let is_audit = route.name() == "ListAudit";
+    if is_audit && !pairs.iter().any(|(name, _)| name == "reverse") {
+        pairs.push(("reverse".to_owned(), "true".to_owned()));
+    }
     if !pairs.iter().any(|(name, _)| name == "limit") {
         pairs.push(("limit".to_owned(), ITEMS.to_owned()));
     }
@@ -72,7 +77,8 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> 
             path: item
                 .zip(name)
                 .filter(|_| *column == described.name_column)
-                .map(|(item, name)| tree::filled(item.path, values.iter().copied().chain([name]))),
+                .map(|(item, name)| tree::filled(item.path, values.iter().copied().chain([name])))
+                .or_else(|| explanation_of(one).filter(|_| is_audit && *column == "outcome")),
         };
         described.item_columns.iter().map(cell).collect()
     });
@@ -87,7 +93,9 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> 
             columns: columns(visit, &described),
             rows: rows.collect(),
             filters: filters(visit, found, sorting),
-            actions: tree::actions_on_list(route.path)
+            lists: lists(visit, route, &values),
+            actions: tree::actions_on(route.path)
+                .filter(|action| action.effect != Effect::Reads)
                 .map(|action| link_to(visit, action, &values))
                 .collect(),
             next: next.map(|next| with(visit, "after", next)),
@@ -96,8 +104,33 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> 
 }
 
 /// Returns the part of a query that has values: a form sends its empty fields, too.
-fn asked(query: &[(String, String)]) -> impl Iterator<Item = (String, String)> {
+pub(super) fn asked(query: &[(String, String)]) -> impl Iterator<Item = (String, String)> {
     query.iter().filter(|(_, value)| !value.is_empty()).cloned()
+}
+
+/// Returns the ways to the lists in what a path shows.
+pub(super) fn lists(visit: &Visit<'_>, route: &Route, values: &[&str]) -> Vec<Link> {
+    let below = tree::lists_below(route.path).map(|list| Link {
+        text: visit
+            .language
+            .label(list.path.rsplit('/').next().unwrap_or_default()),
+        path: tree::filled(list.path, values.iter().copied()),
+        is_here: false,
+    });
+    below.collect()
+}
+
+/// Returns the way to the explanation of an event of the audit, if the request got less than it
+/// asked for.
+pub(super) fn explanation_of(event: &Value) -> Option<String> {
+    let field = |name: &str| event.get(name).and_then(Value::as_str);
+    let (outcome, request_id) = (field("outcome")?, field("request_id")?);
+    let (route, _) = named("ExplainRequest")?;
+    let is_explained = matches!(outcome, "denied" | "refused" | "reduced");
+    is_explained.then(|| {
+        let since = field("at").map(|at| ("since".to_owned(), at.to_owned()));
+        with_query(&tree::filled(route.path, [request_id]), since.into_iter())
+    })
 }
 
 /// Returns the way to an operation's form.
@@ -127,10 +160,16 @@ pub(super) fn above(visit: &Visit<'_>, route: &Route, values: &[&str]) -> Vec<Li
 fn with(visit: &Visit<'_>, name: &str, value: &str) -> String {
     let path = visit.here.split('?').next().unwrap_or_default();
     let kept = asked(&visit.query).filter(|(given, _)| given != name && given != "after");
-    let pairs = kept.chain([(name.to_owned(), value.to_owned())]);
+    with_query(path, kept.chain([(name.to_owned(), value.to_owned())]))
+}
+
+/// Returns a path with a query.
+pub(super) fn with_query(path: &str, pairs: impl Iterator<Item = (String, String)>) -> String {
     let query =
         pairs.map(|(name, value)| format!("{}={}", tree::encoded(&name), tree::encoded(&value)));
-    format!("{path}?{}", query.collect::<Vec<_>>().join("&"))
+    let query: Vec<_> = query.collect();
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{path}{mark}{}", query.join("&"))
 }
 
 fn columns(visit: &Visit<'_>, described: &Description) -> Vec<Column> {

@@ -1,6 +1,7 @@
 //! The pages, one file a kind.
 
 mod charts;
+pub(super) mod explain;
 pub(super) mod form;
 pub(super) mod item;
 pub(super) mod list;
@@ -33,6 +34,12 @@ pub(super) struct Visit<'a> {
 }
 
 impl Visit<'_> {
+    /// Returns a field of the query; an empty text where there is none.
+    pub(super) fn value(&self, name: &str) -> &str {
+        let found = self.query.iter().find(|(given, _)| given == name);
+        found.map_or("", |(_, value)| value)
+    }
+
     /// Reads by an operation.
     ///
     /// # Errors
