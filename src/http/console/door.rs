@@ -1,10 +1,10 @@
 //! Recognises requests for the console, proves their sessions, and answers with pages.
 
 use axum::response::Response;
-use http::{HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 
 use super::envelope::Envelope;
-use super::pages::{Visit, explain, form, item, list, log_in, overview};
+use super::pages::{Visit, check, explain, form, item, list, log_in, overview, tail};
 use super::words::Language;
 use super::{assets, cookie, protection, tree};
 use crate::domain::secret::Secret;
@@ -21,6 +21,8 @@ const LOG_IN: &str = "/console/log-in";
 const LOG_OUT: &str = "/console/log-out";
 /// The path to which the choice of the language goes.
 const LANGUAGE: &str = "/console/language";
+/// The path to which a document goes while somebody writes it.
+const CHECK: &str = "/console/check-policy";
 /// The beginning of the paths of forms.
 const FORMS: &str = "/console/do/";
 
@@ -138,8 +140,10 @@ impl Console {
         };
         match found {
             Place::Overview => overview::show(&visit).await,
-            Place::Form(route, _) => form::show(&visit, route),
+            Place::Form(route, _) => form::show(&visit, route).await,
             Place::Explain(_) => explain::show(&visit).await,
+            Place::Tail(_) => tail::show(&visit).await,
+            Place::Check(_) => Err(gone()),
             Place::Page(found) if found.route.name() == "ExplainRequest" => {
                 let request_id = found.fields.first().map_or("", |(_, value)| value);
                 explain::show_request(&visit, request_id).await
@@ -192,6 +196,8 @@ impl Console {
         };
         match found {
             Place::Form(route, _) => form::act(&visit, route, &form).await,
+            Place::Tail(_) => tail::act(&visit, &form, is_fragment(&parts.headers)).await,
+            Place::Check(_) => check::act(&visit, &form).await,
             Place::Overview | Place::Explain(_) | Place::Page(_) => {
                 Err(Error::unsupported("Nothing is sent to this page."))
             }
@@ -204,6 +210,8 @@ enum Place {
     Overview,
     Form(&'static crate::admin::Route, &'static OperationRow),
     Explain(&'static OperationRow),
+    Tail(&'static OperationRow),
+    Check(&'static OperationRow),
     Page(Found),
 }
 
@@ -211,7 +219,9 @@ impl Place {
     fn operation(&self) -> Option<&'static OperationRow> {
         match self {
             Self::Overview => None,
-            Self::Form(_, row) | Self::Explain(row) => Some(row),
+            Self::Form(_, row) | Self::Explain(row) | Self::Tail(row) | Self::Check(row) => {
+                Some(row)
+            }
             Self::Page(found) => Some(found.row),
         }
     }
@@ -221,10 +231,17 @@ fn gone() -> Error {
     Error::not_found(Noun::Setting, "at this path; the overview is at /console")
 }
 
+/// Tells whether a page that is open asks for a part of it.
+fn is_fragment(headers: &HeaderMap) -> bool {
+    headers.contains_key("hx-request")
+}
+
 fn found(path: &str) -> Result<Place> {
     let row = |name| operations::named(name).map(|(_, row)| row).ok_or_else(gone);
     match path {
         tree::EXPLAIN => return Ok(Place::Explain(row("Explain")?)),
+        tree::TAIL => return Ok(Place::Tail(row("FollowAudit")?)),
+        CHECK => return Ok(Place::Check(row("CheckPolicy")?)),
         _ => {}
     }
     if let Some(name) = path.strip_prefix(FORMS) {

@@ -17,6 +17,8 @@ use crate::http::request::respond::{TEXT, response};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Envelope {
     language: Language,
+    /// Whether a page that is open asks for a part of it.
+    is_fragment: bool,
 }
 
 impl Envelope {
@@ -24,6 +26,7 @@ impl Envelope {
     pub(super) fn of(head: &Head<'_>) -> Self {
         Self {
             language: Language::of(&head.parts.headers),
+            is_fragment: head.parts.headers.contains_key("hx-request"),
         }
     }
 }
@@ -41,7 +44,13 @@ impl door::Envelope for Envelope {
     fn refuse(&self, error: &Error, request_id: &str) -> Response {
         let language = self.language;
         if *error.kind() == ErrorKind::BadCredentials {
-            return log_in::page_for(language, Some(error.message()), request_id);
+            let mut page = log_in::page_for(language, Some(error.message()), request_id);
+            if self.is_fragment {
+                // The log-in is no part of that page: the page as a whole is loaded again.
+                let headers = page.headers_mut();
+                headers.insert("hx-refresh", HeaderValue::from_static("true"));
+            }
+            return page;
         }
         let (status, retry_after) = answer(error.kind());
         let title = language.words().trouble.to_owned();

@@ -27,6 +27,8 @@ pub(super) struct Link {
     pub(super) is_here: bool,
 }
 
+/// The live tail of the audit.
+pub(super) const TAIL: &str = "/console/audit/live";
 /// The page of explanations.
 pub(super) const EXPLAIN: &str = "/console/explain";
 

@@ -56,6 +56,8 @@ pub(super) struct Input {
     is_required: bool,
     /// Whether the way to the form gave it.
     is_given: bool,
+    /// The use of the document, as it is checked while somebody writes it.
+    checked_as: Option<&'static str>,
 }
 
 /// The form of a field.
@@ -107,6 +109,7 @@ pub(super) fn inputs_of(route: &Route) -> Vec<Input> {
             kind: kind(name, schema),
             is_required: required.iter().any(|one| one == name),
             is_given: false,
+            checked_as: checked_as(name),
             name: name.clone(),
         })
         .collect();
@@ -164,6 +167,16 @@ fn kind(name: &str, schema: &Value) -> InputKind {
     }
 }
 
+/// Returns the use of the document in a field, for its check; nothing where it is no policy.
+fn checked_as(name: &str) -> Option<&'static str> {
+    match name {
+        "document" => Some("policy"),
+        "session_policy" => Some("session"),
+        "trust_policy" => Some("trust"),
+        _ => None,
+    }
+}
+
 /// Tells whether an operation's answer holds a secret.
 fn makes_secret(route: &Route) -> bool {
     let described = (route.describe)();
@@ -178,13 +191,37 @@ fn makes_secret(route: &Route) -> bool {
         .is_some_and(|fields| fields.keys().any(|name| is_secret(name)))
 }
 
-/// Shows the form of an operation, with what the query gives.
+/// Shows the form of an operation, with what the query gives, and with the documents as they are
+/// now.
 ///
 /// # Errors
 /// `Internal` for a page that can't be written.
-pub(in crate::http::console) fn show(visit: &Visit<'_>, route: &Route) -> Result<Response> {
+pub(in crate::http::console) async fn show(visit: &Visit<'_>, route: &Route) -> Result<Response> {
     let once = visit.service.base.request_id();
-    write(visit, route, &visit.query, None, once, StatusCode::OK)
+    let mut values = visit.query.clone();
+    values.extend(documents(visit, route).await);
+    write(visit, route, &values, None, once, StatusCode::OK)
+}
+
+/// Returns the documents of the thing that an operation changes: they are edited, not written anew.
+async fn documents(visit: &Visit<'_>, route: &Route) -> Vec<(String, String)> {
+    if route.method != Method::Patch {
+        return Vec::new();
+    }
+    let Some(page) = tree::page_of(route.path) else {
+        return Vec::new();
+    };
+    let pairs =
+        tree::fields_of(route.path).map(|name| (name.to_owned(), visit.value(name).to_owned()));
+    // The operation itself says what is wrong with the query.
+    let Ok(shown) = visit.read(page, pairs.collect()).await else {
+        return Vec::new();
+    };
+    let texts = inputs_of(route).into_iter().filter(Input::is_text);
+    texts
+        .filter_map(|input| Some((shown.get(&input.name)?.as_str()?.to_owned(), input.name)))
+        .map(|(text, name)| (name, text))
+        .collect()
 }
 
 fn write(
@@ -233,11 +270,9 @@ fn write(
 
 /// Returns the ways to the pages that the operation is about.
 fn above(visit: &Visit<'_>, route: &Route) -> Vec<Link> {
-    let value = |name: &str| {
-        let found = visit.query.iter().find(|(given, _)| given == name);
-        found.map_or("", |(_, value)| value.as_str())
-    };
-    let values: Vec<&str> = tree::fields_of(route.path).map(value).collect();
+    let values: Vec<&str> = tree::fields_of(route.path)
+        .map(|name| visit.value(name))
+        .collect();
     let mut links = super::list::above(visit, route, &values);
     links.extend(tree::page_at(visit.language, route.path, &values));
     links

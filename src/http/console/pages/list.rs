@@ -108,7 +108,7 @@ pub(super) fn asked(query: &[(String, String)]) -> impl Iterator<Item = (String,
     query.iter().filter(|(_, value)| !value.is_empty()).cloned()
 }
 
-/// Returns the ways to the lists in what a path shows.
+/// Returns the ways to the lists in what a path shows, and to the audit's live tail.
 pub(super) fn lists(visit: &Visit<'_>, route: &Route, values: &[&str]) -> Vec<Link> {
     let below = tree::lists_below(route.path).map(|list| Link {
         text: visit
@@ -117,7 +117,12 @@ pub(super) fn lists(visit: &Visit<'_>, route: &Route, values: &[&str]) -> Vec<Li
         path: tree::filled(list.path, values.iter().copied()),
         is_here: false,
     });
-    below.collect()
+    let live = (route.name() == "ListAudit").then(|| Link {
+        text: visit.language.words().live.to_owned(),
+        path: with_query(tree::TAIL, asked(&visit.query)),
+        is_here: false,
+    });
+    below.chain(live).collect()
 }
 
 /// Returns the way to the explanation of an event of the audit, if the request got less than it

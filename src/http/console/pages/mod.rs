@@ -1,6 +1,7 @@
 //! The pages, one file a kind.
 
 mod charts;
+pub(super) mod check;
 pub(super) mod explain;
 pub(super) mod form;
 pub(super) mod item;
@@ -8,6 +9,7 @@ pub(super) mod list;
 pub(super) mod log_in;
 pub(super) mod overview;
 mod shown;
+pub(super) mod tail;
 
 use crate::admin::{Given, Route};
 use crate::domain::Result;
