@@ -2,11 +2,15 @@
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
+import tencent
 from browser import Browser
-from service import fetch
+from credential import Credential, exchange
+from processes import wait_until
+from service import AccessKey, Account, Instance, fetch
 
 ACCOUNT = "100000000001"
 
@@ -145,3 +149,162 @@ def test_another_site_s_form_and_another_host_are_refused(alice: Browser) -> Non
     assert alice.transire.items("user", "list", "--account", ACCOUNT) == []
     assert send(alice, path, *fields, *token)[0] == 200
     assert [one["name"] for one in alice.transire.items("user", "list", "--account", ACCOUNT)] == ["ci"]
+
+
+READER = """{
+  "version": "2.0",
+  "statement": [
+    {"effect": "allow", "action": "tcr:CreateInstanceToken", "resource": "*"},
+    {
+      "effect": "deny",
+      "action": "tcr:PushRepository",
+      "resource": "*"
+    },
+    {"effect": "allow", "action": "tcr:*", "resource": "*"}
+  ]
+}
+"""
+
+
+@pytest.fixture
+def denied(alice: Browser, tmp_path: Path) -> Instance:
+    """An instance at which a request was reduced: the user's policy denies pushes."""
+    account = Account(ACCOUNT, alice.transire.new_access_key(ACCOUNT))
+    instance = alice.transire.new_instance(account, "demo", "--registry-url", "https://registry.example.com")
+    alice.transire.cli("user", "create", "--account", ACCOUNT, "--name", "ci")
+    (tmp_path / "reader.json").write_text(READER)
+    alice.transire.cli("policy", "create", "--account", ACCOUNT, "--name", "reader", "--document", tmp_path / "reader.json")
+    alice.transire.cli("policy", "attach", "--account", ACCOUNT, "--name", "reader", "--user", "ci")
+    key = alice.transire.cli("access-key", "create", "--account", ACCOUNT, "--user", "ci")
+    user = AccessKey(key["access_key_id"], alice.transire.remember("access key secret", key["access_key_secret"]))
+    credential = tencent.issue(alice.transire, user, instance.tcr_id)
+    push(alice, instance, credential)
+    return instance
+
+
+def push(alice: Browser, instance: Instance, credential: Credential) -> None:
+    answer = exchange(alice.transire.realm, instance, credential, "repository:team/app:pull,push")
+    assert answer.status == 200
+    wait_until("the audit to have it", lambda: alice.transire.items("audit", "list", "--outcome", "reduced"), within=15)
+
+
+def test_a_denial_in_the_audit_leads_to_the_statement_that_decided_it(alice: Browser, denied: Instance) -> None:
+    page = alice.open("/console/audit")
+    page.get_by_role("link", name="reduced").first.click()
+    decision = page.locator("section.decision", has=page.get_by_role("heading", name="denied"))
+    deciding = decision.locator("li.deciding")
+    assert '"deny"' in deciding.locator("mark").inner_text()
+    assert "reader statement[1]" in deciding.inner_text()
+    assert '"tcr:*"' in deciding.inner_text() and '"tcr:*"' not in deciding.locator("mark").inner_text()
+    assert (alice.faults(), alice.complaints) == ([], [])
+
+
+def test_a_question_is_explained_step_by_step_without_javascript(alice: Browser, denied: Instance) -> None:
+    page = alice.new_page(java_script_enabled=False)
+    alice.log_in(alice.token("bob", "auditor"), page)
+    page.goto(f"{alice.base}/console/explain")
+    page.get_by_label("Who").fill(f"{ACCOUNT}:user/ci")
+    page.get_by_label("What").fill("push")
+    page.get_by_label("Where").fill(f"{denied.tcr_id}/team/app")
+    page.get_by_role("button", name="Explain").first.click()
+    assert "denied" in page.get_by_role("heading", level=2).first.inner_text()
+    assert page.locator("ol.steps > li").count() >= 3
+    assert '"deny"' in page.locator("mark").inner_text()
+    page.get_by_label("Who").fill(f"{ACCOUNT}:user/nobody")
+    page.get_by_role("button", name="Explain").first.click()
+    assert "nobody" in page.get_by_role("alert").inner_text()
+    assert page.get_by_label("What").input_value() == "push"
+
+
+def test_the_audit_begins_with_the_newest_event(alice: Browser) -> None:
+    alice.transire.cli("user", "create", "--account", ACCOUNT, "--name", "ci")
+    wait_until("the audit to have it", lambda: alice.transire.items("audit", "list", "--action", "user.create"), within=15)
+    times = alice.open("/console/audit").locator("tbody tr td:first-child").all_inner_texts()
+    assert len(times) > 1 and times == sorted(times, reverse=True)
+
+
+def test_the_live_tail_shows_a_new_event_at_the_top(alice: Browser) -> None:
+    alice.open("/console/audit").get_by_role("link", name="Follow it live").click()
+    alice.transire.cli("user", "create", "--account", ACCOUNT, "--name", "live")
+    line = alice.page.locator("#lines > li", has_text="user.create")
+    line.first.wait_for(timeout=20_000)
+    # A line is added once, and polling goes on from the place that was reached.
+    alice.transire.cli("group", "create", "--account", ACCOUNT, "--name", "later")
+    alice.page.locator("#lines > li", has_text="group.create").first.wait_for(timeout=20_000)
+    assert line.count() == 1
+    assert "group.create" in alice.page.locator("#lines > li").first.inner_text()
+    assert (alice.faults(), alice.complaints) == ([], [])
+
+
+def test_the_audit_can_be_followed_without_javascript(alice: Browser) -> None:
+    page = alice.new_page(java_script_enabled=False)
+    alice.log_in(alice.token("bob", "auditor"), page)
+    page.goto(f"{alice.base}/console/audit/live")
+    alice.transire.cli("user", "create", "--account", ACCOUNT, "--name", "live")
+
+    def shown() -> bool:
+        page.get_by_role("button", name="Newer").click()
+        return page.locator("#lines > li", has_text="user.create").count() == 1
+
+    wait_until("the new event to be shown", shown, within=20)
+
+
+def test_a_fault_in_a_policy_is_shown_while_it_is_typed(alice: Browser) -> None:
+    page = alice.open(f"/console/do/CreatePolicy?account={ACCOUNT}")
+    document, findings = page.get_by_label("Document"), page.locator("#check-document")
+    document.fill(READER.replace('"deny"', '"perhaps"'))
+    findings.get_by_text("Line 6, column 17").wait_for()
+    assert findings.locator("mark").inner_text() == '"perhaps"'
+    assert alice.faults() == []
+    document.fill(READER)
+    findings.get_by_text("can be saved").wait_for()
+    document.fill(READER.replace("}\n", "", 1).rstrip("}\n"))
+    findings.get_by_text("not well-formed JSON").wait_for()
+    assert alice.transire.items("policy", "list", "--account", ACCOUNT) == []
+    assert alice.complaints == []
+
+
+def test_a_policy_is_edited_as_it_is_and_attached_and_detached_on_its_page(alice: Browser, denied: Instance) -> None:
+    page = alice.open(f"/console/accounts/{ACCOUNT}/policies/reader")
+    page.get_by_role("link", name="user/ci").wait_for()
+    page.get_by_role("button", name="Detach: user/ci").click()
+    page = alice.open(f"/console/accounts/{ACCOUNT}/policies/reader")
+    assert page.get_by_text("It is attached to nothing.").is_visible()
+    page.get_by_label("User").select_option("ci")
+    page.get_by_role("button", name="Attach: User").click()
+    assert [one["attached_to"] for one in alice.transire.items("policy", "list", "--account", ACCOUNT)] == [["user/ci"]]
+    page = alice.open(f"/console/accounts/{ACCOUNT}/policies/reader")
+    assert alice.faults() == []
+    page.get_by_role("link", name="Update policy").click()
+    assert page.get_by_label("Document").input_value() == READER
+    assert alice.complaints == []
+
+
+def test_an_instance_s_page_has_lines_to_paste(alice: Browser, denied: Instance) -> None:
+    page = alice.open(f"/console/instances/{denied.tcr_id}")
+    text = page.get_by_role("main").inner_text()
+    for part in ["auth:", "docker login -u 100000000001 --password-stdin registry.example.com", "id_tokens:", "imagePullSecrets"]:
+        assert part in text, part
+    alice.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy: docker login").click()
+    page.get_by_role("button", name="copied").wait_for()
+    assert denied.tcr_id in page.evaluate("navigator.clipboard.readText()")
+    assert (alice.faults(), alice.complaints) == ([], [])
+
+
+def test_a_user_s_page_has_its_keys_its_policies_and_its_groups(alice: Browser, denied: Instance) -> None:
+    alice.transire.cli("group", "create", "--account", ACCOUNT, "--name", "builders")
+    alice.transire.cli("group", "add", "--account", ACCOUNT, "--name", "builders", "--user", "ci")
+    page = alice.open(f"/console/accounts/{ACCOUNT}/users/ci")
+    for section, part in [("Access keys", "AKID"), ("Policies", "reader"), ("Groups", "builders")]:
+        assert part in page.get_by_role("region", name=section).first.inner_text(), section
+    assert alice.faults() == []
+    page.get_by_role("link", name="Create access key").click()
+    assert page.get_by_label("User", exact=True).input_value() == "ci"
+
+
+def test_the_main_navigation_has_no_part_of_another_list(alice: Browser) -> None:
+    assert "/console/keys" in ways(alice) and "/console/explain" in ways(alice)
+    assert not {"/console/keys/signing-requests", "/console/service-accounts"} & set(ways(alice))
+    alice.open("/console/keys").get_by_role("link", name="Signing requests").click()
+    assert alice.page.get_by_role("heading", level=1).inner_text() == "Signing requests"
