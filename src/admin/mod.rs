@@ -31,12 +31,11 @@ mod operators;
 mod policies;
 mod problem;
 mod registry_config;
+mod reports;
 mod repositories;
 mod resource;
 mod revocations;
 mod roles;
-mod reports;
-mod repositories;
 mod rotation;
 mod route;
 pub mod routes;
@@ -101,7 +100,6 @@ pub use self::repositories::{
 pub use self::resource::ResourceName;
 pub use self::revocations::{AcceptSubject, ListRefusedSubjects, RefuseSubject, Revoke};
 pub use self::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
-pub use self::reports::{ListExpiring, ListUnused};
 pub use self::rotation::{
     CreateCredential, CreateServiceAccount, RotateCredential, RotateServiceAccount,
 };
@@ -115,15 +113,8 @@ pub use self::status::ShowStatus;
 pub use self::text::{
     AccessKeyIdText, AccessKeyText, AccountIdText, AccountText, ActionText, AddressText,
     AlgorithmText, CidrText, CredentialText, Grant, GrantOrDefault, InstanceText, KidText,
-    KindText, OidcAlgorithmText, OnOff, OpenClosed, OrDefault, PresetText, PrincipalText,
-    RequestText, ResourceText, SecretText, SpecificationText, Text, TimeText, UnrecordedText,
-    WhenText, credential_id,
-    AccountText, AlgorithmText, CidrText, CredentialText, Grant, GrantOrDefault, InstanceText,
-    KidText, KindText, OnOff, OpenClosed, OrDefault, PermissionText, PrincipalText,
-    SpecificationText, Text, TimeText, UnrecordedText, credential_id,
-    AccessKeyIdText, AccessKeyText, AccountText, ActionText, AddressText, AlgorithmText, CidrText,
-    CredentialText, Grant, GrantOrDefault, InstanceText, KidText, KindText, OnOff, OpenClosed,
-    OrDefault, PrincipalText, RequestText, ResourceText, SecretText, SpanText, SpecificationText,
-    Text, TimeText, UnrecordedText, WhenText, credential_id,
+    KindText, OidcAlgorithmText, OnOff, OpenClosed, OrDefault, PermissionText, PresetText,
+    PrincipalText, RequestText, ResourceText, SecretText, SpanText, SpecificationText, Text,
+    TimeText, UnrecordedText, WhenText, credential_id,
 };
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::listing::Listing;
-use super::text::{AccountText, Text, TimeText};
+use super::text::{AccountText, Text, TimeText, id_of};
 use crate::domain::Result;
 use crate::domain::seconds::Seconds;
 use crate::service::{Call, Service};
@@ -40,7 +40,7 @@ impl Listing for ListUnused {
     type Item = views::Reported;
 
     async fn all(self, service: &Service, call: &Call<'_>) -> Result<Vec<views::Reported>> {
-        let account = self.account.map(|account| account.0);
+        let account = id_of(self.account.as_ref(), service, call).await?;
         let unused_for = self.unused_for.duration();
         let found = service
             .operations
@@ -74,7 +74,7 @@ impl Listing for ListExpiring {
     type Item = views::Reported;
 
     async fn all(self, service: &Service, call: &Call<'_>) -> Result<Vec<views::Reported>> {
-        let account = self.account.map(|account| account.0);
+        let account = id_of(self.account.as_ref(), service, call).await?;
         let within = self.within.duration();
         let mut found = service
             .operations

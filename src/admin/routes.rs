@@ -46,7 +46,6 @@ use super::repositories::{
 };
 use super::revocations::{AcceptSubject, ListRefusedSubjects, RefuseSubject, Revoke};
 use super::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
-use super::reports::{ListExpiring, ListUnused};
 use super::rotation::{
     CreateCredential, CreateServiceAccount, RotateCredential, RotateServiceAccount,
 };
@@ -72,22 +71,22 @@ macro_rules! routes {
 
 routes! {
     "Accounts": list [ListAccounts] do [CreateAccount ShowAccount UpdateAccount];
-    "Access keys": list [ListAccessKeys]
-        do [CreateAccessKey ShowAccessKey DisableAccessKey EnableAccessKey DeleteAccessKey];
     "Users": list [ListUsers] do [CreateUser ShowUser DisableUser EnableUser DeleteUser];
     "Groups": list [ListGroups] do [CreateGroup ShowGroup DeleteGroup AddMember RemoveMember];
+    "Instances": list [ListInstances]
+        do [CreateInstance ShowInstance UpdateInstance DeleteInstance];
+    "Access keys": list [ListAccessKeys]
+        do [CreateAccessKey ShowAccessKey DisableAccessKey EnableAccessKey DeleteAccessKey];
     "Roles": list [ListRoles] do [CreateRole ShowRole UpdateRole TestRole DeleteRole];
     "Policies": list [ListPolicies]
         do [
-            CreatePolicy ShowPolicy UpdatePolicy DeletePolicy AttachPolicy DetachPolicy
-            CheckPolicy
+            CreatePolicy ShowPolicy UpdatePolicy DeletePolicy AttachPolicy
+            DetachPolicy CheckPolicy
         ];
     "Explanations": list [] do [Explain ExplainRequest ListRightHolders ListRights];
     "OpenID Connect providers": list [ListOidcProviders ListRefusedSubjects]
         do [CreateOidcProvider ShowOidcProvider UpdateOidcProvider CheckToken DeleteOidcProvider];
     "Revocations": list [] do [Revoke RefuseSubject AcceptSubject];
-    "Instances": list [ListInstances]
-        do [CreateInstance ShowInstance UpdateInstance DeleteInstance];
     "Operators": list [ListOperators]
         do [
             CreateOperator ShowOperator DisableOperator EnableOperator DeleteOperator
@@ -101,18 +100,17 @@ routes! {
         do [AddAllowEntry RemoveAllowEntry EnableAllowList DisableAllowList];
     "Credentials": list [ListCredentials]
         do [
-            CreateCredential ShowCredential DisableCredential EnableCredential DeleteCredential
-            RotateCredential
+            ShowCredential DisableCredential EnableCredential DeleteCredential
+            CreateCredential RotateCredential
         ];
     "Fixed passwords": list [ListPasswords] do [DeletePassword];
     "Service accounts": list [ListServiceAccounts ListServiceAccountsOfMaker]
         do [
-            CreateServiceAccount ShowServiceAccount DisableServiceAccount EnableServiceAccount
-            DeleteServiceAccount RotateServiceAccount
+            ShowServiceAccount DisableServiceAccount EnableServiceAccount
+            CreateServiceAccount DeleteServiceAccount RotateServiceAccount
         ];
     "Registry configurations": list [] do [ShowRegistryConfig];
-    "Service": list [] do [ShowStatus] file [MakeBackup];
-    "Service": list [] do [ShowStatus ShowActivity];
+    "Service": list [] do [ShowStatus ShowActivity] file [MakeBackup];
     "Imports": list [] do [ImportHtpasswd ImportDockerAuth];
     "Declarations": list [] do [ApplyState ExportState];
     "Audit": list [ListAudit] do [FollowAudit];

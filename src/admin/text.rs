@@ -130,10 +130,6 @@ described! {
     AccessKeyText = AuditedKey: "AKID00000000000000000000000EXAMPLE00";
     /// The id of a request.
     RequestText = RequestId: "0123456789abcdef0123456789abcdef", pattern "^[0-9A-Za-z-]{1,64}$";
-    /// The id of a long-term credential.
-    CredentialText = CredentialId: "0123456789abcdefghij", pattern "^[0-9a-v]{20}$";
-    /// A principal, in any of the forms in which one is printed.
-    PrincipalText = AnyPrincipal: "100000000001:user/alice";
     /// A namespace, and what a service account may do in it.
     PermissionText = NamespacePermission: "team:pull,push";
     /// A time in whole seconds.

@@ -36,8 +36,8 @@ pub(super) enum Command {
 pub(super) async fn run(session: &Session, command: Command) -> Result<()> {
     match command {
         Command::List(list) => session.list(list).await,
-        Command::Create(new) => print(session, session.ask(new).await?),
-        Command::Rotate(one) => print(session, session.ask(one).await?),
+        Command::Create(new) => print(session, &session.ask(new).await?),
+        Command::Rotate(one) => print(session, &session.ask(one).await?),
         Command::Show(one) => session.print(one).await,
         Command::Disable(one) => session.print(one).await,
         Command::Enable(one) => session.print(one).await,
@@ -47,8 +47,8 @@ pub(super) async fn run(session: &Session, command: Command) -> Result<()> {
     }
 }
 
-fn print(session: &Session, made: views::CredentialSecret) -> Result<()> {
-    session.output().view(&made)?;
+fn print(session: &Session, made: &views::CredentialSecret) -> Result<()> {
+    session.output().view(made)?;
     let snippets = Snippets {
         registry: &made.registry,
         username: &made.username,

@@ -49,7 +49,6 @@ mod role;
 mod service_account;
 mod session;
 mod snippets;
-mod status;
 mod traces;
 mod user;
 
@@ -420,7 +419,6 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::AllowList(command) => allow_list::run(session, command).await,
         Command::Credential(command) => credential::run(session, command).await,
         Command::Report(command) => report::run(session, command).await,
-        Command::Import(command) => return import::run(session.data()?, command).await,
         Command::ServiceAccount(command) => service_account::run(session, command).await,
         Command::Import(command) => return import::run(session, command).await,
         Command::Keys(command) => keys::run(session, command).await,

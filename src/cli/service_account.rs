@@ -47,8 +47,8 @@ pub(super) struct Which {
 pub(super) async fn run(session: &Session, command: Command) -> Result<()> {
     match command {
         Command::List(list) => print_list(session, list).await,
-        Command::Create(new) => print(session, session.ask(new).await?),
-        Command::Rotate(one) => print(session, session.ask(one).await?),
+        Command::Create(new) => print(session, &session.ask(new).await?),
+        Command::Rotate(one) => print(session, &session.ask(one).await?),
         Command::Delete(one) => session.print(one).await,
         Command::Show(one) => session.print(one).await,
         Command::Disable(one) => session.print(one).await,
@@ -72,8 +72,8 @@ async fn print_list(session: &Session, list: List<Which>) -> Result<()> {
     }
 }
 
-fn print(session: &Session, made: views::ServiceAccountPassword) -> Result<()> {
-    session.output().view(&made)?;
+fn print(session: &Session, made: &views::ServiceAccountPassword) -> Result<()> {
+    session.output().view(made)?;
     let snippets = Snippets {
         registry: &made.registry,
         username: &made.name,

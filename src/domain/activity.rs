@@ -77,8 +77,8 @@ impl FromStr for Measure {
             (Some("exchanged"), None, None) => Self::Exchanged,
             (Some("refused"), Some(reason), None) => Self::Refused(reason.to_owned()),
             (Some("issued"), Some(door), Some(name)) => {
-                let kinds = IssuedKind::ALL.into_iter();
-                let kind = kinds.clone().find(|kind| kind.name() == name);
+                let mut kinds = IssuedKind::ALL.into_iter();
+                let kind = kinds.find(|kind| kind.name() == name);
                 Self::Issued {
                     door: door.to_owned(),
                     kind: kind.ok_or_else(unknown)?,

@@ -74,9 +74,8 @@ migrations! {
     "0016_old_name"
     "0017_operator"
     "0018_audit_terms"
-    "0020_console_session"
-    "0019_last_use"
     "0019_rotation"
+    "0020_console_session"
     "0021_activity"
 }
 

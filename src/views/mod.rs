@@ -94,19 +94,16 @@ pub use self::instance::{
     ChangedInstance, DeletedInstance, Instance, NewInstance, allow_list_state,
 };
 pub use self::key::{CaStep, ImportedLeaf, Key, KeyStep, RotatedKey, SigningRequest};
-pub use self::key::Key;
 pub use self::log_in_secret::{CredentialSecret, ServiceAccountPassword};
 pub use self::namespace::{Namespace, UnrecordedNamespaces};
 pub use self::oidc_provider::{
     ChangedOidcProvider, CheckedToken, NewOidcProvider, OidcProvider, OidcProviderDetails,
 };
 pub use self::operator::{Operator, OperatorToken};
-pub use self::policy::{Policy, PolicyAttachment, PolicyDocument, target_name};
-pub use self::refused_subject::{RefusedSubject, SubjectState};
 pub use self::policy::{
     CheckedPolicy, Policy, PolicyAttachment, PolicyDocument, PolicyFinding, target_name,
 };
-pub use self::refused_subject::RefusedSubject;
+pub use self::refused_subject::{RefusedSubject, SubjectState};
 pub use self::registry_config::{RegistryFile, RegistryFiles};
 pub use self::reported::Reported;
 pub use self::repository::{ImportedRepositories, ImportedRepository, Repository};

@@ -5,9 +5,6 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use crate::domain::clock::Timestamp;
 use crate::domain::console_session::{ConsoleSession, console_secret, is_console_secret};
 use crate::domain::operator::Administrator;
@@ -17,8 +14,8 @@ use crate::domain::{Error, Result};
 use crate::service::access::Access;
 use crate::service::access::caller::{Caller, Proof};
 use crate::service::access::operators::{hash_of, judge};
-use crate::service::call::Call;
 use crate::service::ledger::actions::AuditAction;
+use crate::service::ledger::event::Event;
 use crate::service::limits::attempt::Attempt;
 use crate::service::request::RequestContext;
 use crate::sign::sha256;
@@ -179,13 +176,8 @@ impl Access {
         action: AuditAction,
         part: store::Part,
     ) -> Result<()> {
-        let now = self.base.now();
-        let call = Call {
-            caller,
-            request,
-            now,
-        };
-        self.ledger.change(part, call.event(action)).await
+        let event = Event::new(action, self.base.now(), request).by(caller.actor());
+        self.ledger.change(part, event).await
     }
 }
 
@@ -212,5 +204,5 @@ fn opened(
 /// Derives the word of a session's forms from its secret, which nobody can compute back.
 fn form_token(cookie: &Secret) -> String {
     let named = format!("console-form\0{}", cookie.expose());
-    URL_SAFE_NO_PAD.encode(sha256(named.as_bytes()))
+    hex::encode(sha256(named.as_bytes()))
 }

@@ -34,19 +34,6 @@ pub(crate) fn as_docker_asks(credential: Option<(&str, &str)>, query: &str) -> R
 impl App {
     /// Asks for a token as docker does.
     pub(crate) async fn registry(&self, credential: Option<(&str, &str)>, query: &str) -> Answer {
-        self.send(Self::token_request(credential, query)).await
-    }
-
-    /// Makes a request for a token as docker does.
-    pub(crate) fn token_request(credential: Option<(&str, &str)>, query: &str) -> Request<Body> {
-        use base64::Engine;
-        let mut request = Request::get(format!("/token?{query}")).header(header::HOST, HOST);
-        if let Some((username, secret)) = credential {
-            let encoded =
-                base64::engine::general_purpose::STANDARD.encode(format!("{username}:{secret}"));
-            request = request.header(header::AUTHORIZATION, format!("Basic {encoded}"));
-        }
-        request.body(Body::empty()).unwrap()
         self.send(as_docker_asks(credential, query)).await
     }
 
@@ -57,7 +44,6 @@ impl App {
         credential: Option<(&str, &str)>,
         query: &str,
     ) -> Answer {
-        let mut request = Self::token_request(credential, query);
         let mut request = as_docker_asks(credential, query);
         request
             .extensions_mut()

@@ -11,6 +11,7 @@ use transire::service::{ChangedServiceAccount, Page};
 
 use crate::harness::audit::lines;
 use crate::harness::postgres::Database;
+use crate::harness::registry::as_docker_asks;
 use crate::harness::{ACCOUNT, App, SERVICE};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -193,7 +194,7 @@ async fn another_replica_takes_both_secrets_once_it_heard_of_the_rotation() {
     let replica = rotated.app.replica().await;
     let asks = async |secret: &str| {
         let query = format!("service={SERVICE}");
-        let request = App::token_request(Some((ACCOUNT, secret)), &query);
+        let request = as_docker_asks(Some((ACCOUNT, secret)), &query);
         replica.send(request).await.status.as_u16()
     };
     assert_eq!(asks(&rotated.first).await, 200);

@@ -81,7 +81,7 @@ fn of_answer(language: Language, answer: Value) -> Result<Charts> {
         lines.sort_by_key(|(_, counts)| Reverse(counts.iter().sum::<u64>()));
         let total = lines.iter().flat_map(|(_, counts)| counts).sum();
         let lines = bounded(lines, words.others);
-        chart(language, &activity.times, title, Some(total), lines)
+        chart(language, &activity.times, title, Some(total), &lines)
     };
     let issued = activity.issued.iter().map(|one| {
         let label = format!(
@@ -110,13 +110,8 @@ fn of_answer(language: Language, answer: Value) -> Result<Charts> {
                 line("p95", &one.p95_ms, false),
             ]
         });
-    let latency = chart(
-        language,
-        &activity.times,
-        words.latency,
-        None,
-        latency.collect(),
-    );
+    let latency: Vec<Line> = latency.collect();
+    let latency = chart(language, &activity.times, words.latency, None, &latency);
     let charts = vec![
         counted(words.issued, issued.collect())?,
         counted(words.exchanged, vec![exchanged])?,
@@ -155,7 +150,7 @@ fn chart(
     times: &[String],
     title: &'static str,
     total: Option<u64>,
-    lines: Vec<Line>,
+    lines: &[Line],
 ) -> Result<Chart> {
     let seconds: Vec<i64> = times
         .iter()
@@ -164,7 +159,7 @@ fn chart(
     let data = Data {
         time: language.words().time,
         times: &seconds,
-        series: &lines,
+        series: lines,
     };
     let rows = times.iter().enumerate().map(|(place, time)| {
         let numbers = lines.iter().map(|line| {
