@@ -37,7 +37,7 @@ class Browser:
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         page.on("request", self._on_request)
-        page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        page.on("requestfailed", self._on_failure)
         page.on("response", self._on_response)
         return page
 
@@ -48,6 +48,11 @@ class Browser:
     def _on_request(self, request: Request) -> None:
         if not request.url.startswith(self.base):
             self.complaints.append(f"foreign: {request.url}")
+
+    def _on_failure(self, request: Request) -> None:
+        # The test left the page before it had all files.
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"failed: {request.url}: {request.failure}")
 
     def _on_response(self, response: Response) -> None:
         if response.status >= 500:

@@ -255,9 +255,10 @@ def liar() -> Iterator[Liar]:
 
 
 @pytest.fixture
-def console(new_transire: Callable[..., Transire]) -> Iterator[Browser]:
-    """A browser at the console of a service, whose first page nobody has opened."""
-    transire = new_transire(settings={"TRANSIRE_ADMIN_LISTEN": "0"})
+def console(request: pytest.FixtureRequest, new_transire: Callable[..., Transire]) -> Iterator[Browser]:
+    """A browser at the console of a service, whose first page nobody has opened; the clock can be moved where the test asks for one."""
+    clock = request.getfixturevalue("clock") if "clock" in request.fixturenames else None
+    transire = new_transire(clock=clock, settings={"TRANSIRE_ADMIN_LISTEN": "0"})
     transire.start()
     browser = Browser(f"http://{transire.admin}", transire)
     yield browser

@@ -3,14 +3,18 @@
 import re
 import subprocess
 from pathlib import Path
+from dataclasses import replace
 
 import pytest
+from playwright.sync_api import Locator, Page
 
 import tencent
 from browser import Browser
 from credential import Credential, exchange
 from processes import wait_until
 from service import AccessKey, Account, Instance, fetch
+from credential import exchange
+from service import Clock, fetch
 
 ACCOUNT = "100000000001"
 
@@ -308,3 +312,38 @@ def test_the_main_navigation_has_no_part_of_another_list(alice: Browser) -> None
     assert not {"/console/keys/signing-requests", "/console/service-accounts"} & set(ways(alice))
     alice.open("/console/keys").get_by_role("link", name="Signing requests").click()
     assert alice.page.get_by_role("heading", level=1).inner_text() == "Signing requests"
+def chart(page: Page, title: str) -> Locator:
+    return page.get_by_role("figure").filter(has_text=title)
+def column(chart: Locator, number: int) -> list[str]:
+    """The numbers of a chart's table."""
+    chart.locator("summary").click()
+    return chart.locator(f"details tbody td:nth-child({number})").all_inner_texts()
+def test_the_overview_shows_what_was_issued_exchanged_and_refused(console: Browser, clock: Clock) -> None:
+    transire = console.transire
+    instance = transire.new_instance(transire.new_account("acme"), "demo")
+    credential = tencent.issue(transire, instance.account.key, instance.tcr_id)
+    wrong = replace(credential, secret="wrong")
+    answers = [exchange(transire.realm, instance, one).status for one in [credential, credential, credential, wrong]]
+    assert answers == [200, 200, 200, 401]
+    console.log_in(console.token("alice", "auditor"))
+    clock.move("+90s")
+    page = console.open("/console?span=1h")
+    while "total 3" not in chart(page, "Exchanged").inner_text():
+        page.reload()
+    exchanged = chart(page, "Exchanged")
+    assert exchanged.locator("canvas").count() == 1
+    assert sum(int(number) for number in column(exchanged, 2)) == 3
+    assert "total 1" in chart(page, "Issued").inner_text()
+    assert "Bad credentials" in chart(page, "Refused").inner_text()
+    assert any(number != "" for number in column(chart(page, "Latency"), 2))
+    assert console.faults() == []
+    page.emulate_media(color_scheme="dark")
+    assert console.faults() == []
+    assert console.complaints == []
+def test_the_overview_s_numbers_and_spans_can_be_read_without_javascript(console: Browser) -> None:
+    page = console.new_page(java_script_enabled=False)
+    console.log_in(console.token("alice", "auditor"), page)
+    page.get_by_role("link", name="7 days").click()
+    assert page.get_by_role("link", name="7 days").get_attribute("aria-current") == "true"
+    assert len(column(chart(page, "Exchanged"), 1)) == 7 * 24
+    assert page.get_by_role("region", name="Keys and certificates").get_by_role("row").count() > 3
