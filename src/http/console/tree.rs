@@ -120,6 +120,10 @@ pub(super) fn item_of(pattern: &str) -> Option<&'static Route> {
 pub(super) fn page_at(language: Language, pattern: &str, values: &[&str]) -> Option<Link> {
     let route = page_of(pattern)?;
     let count = fields_of(pattern).count();
+    // A form may be reached before it is known which thing it is about.
+    if values.iter().take(count).any(|value| value.is_empty()) {
+        return None;
+    }
     let name = match route.path.rsplit('/').next() {
         Some(part) if is_field(part) => (*values.get(count.checked_sub(1)?)?).to_owned(),
         part => language.label(part.unwrap_or_default()),
@@ -176,6 +180,14 @@ pub(super) fn filled<'a>(pattern: &str, values: impl IntoIterator<Item = &'a str
     format!("{BASE}{}", path.join("/"))
 }
 
+/// Returns the name of the list at a pattern: its words after the last field.
+pub(super) fn list_name(pattern: &str) -> String {
+    match pattern.rsplit_once("}/") {
+        Some((_, words)) => words.replace('/', "-"),
+        None => pattern.rsplit('/').next().unwrap_or_default().to_owned(),
+    }
+}
+
 /// Returns the names of the fields of a pattern, in their order.
 pub(super) fn fields_of(pattern: &str) -> impl Iterator<Item = &str> {
     let parts = pattern.split('/');
@@ -216,6 +228,16 @@ mod tests {
         assert!(!deep.contains(&"AddAllowEntry"), "{deep:?}");
         let made: Vec<_> = actions_on("/accounts/{account}/users").collect();
         assert_eq!(made[0].name(), "CreateUser");
+    }
+
+    #[test]
+    fn a_page_of_a_thing_that_has_no_name_yet_is_nowhere() {
+        let pattern = "/accounts/{account}/policies/{name}";
+        let page =
+            |values: &[&str]| page_at(Language::English, pattern, values).map(|link| link.path);
+        assert_eq!(page(&["1", ""]), None);
+        let found = "/console/accounts/1/policies/reader".to_owned();
+        assert_eq!(page(&["1", "reader"]), Some(found));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::Visit;
 use super::list::{above, link_to, lists};
+use super::sections::{self, Section};
 use super::shown::{self, Field};
 use crate::domain::Result;
 use crate::http::console::frame::{Frame, page};
@@ -17,6 +18,7 @@ use crate::http::operators::operations::Found;
 struct ItemPage {
     frame: Frame,
     fields: Vec<Field>,
+    sections: Vec<Section>,
     actions: Vec<Link>,
     lists: Vec<Link>,
 }
@@ -38,13 +40,17 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> 
     let mut frame = Frame::of(visit.open, language, title, visit.here);
     frame.above = above(visit, route, &values);
     let actions = tree::actions_on(route.path).map(|action| link_to(visit, action, &values));
+    let name = route.name();
+    let mut lists = lists(visit, route, &values);
+    lists.extend(sections::links(visit, name, &values, &answer));
     page(
         StatusCode::OK,
         &ItemPage {
             frame,
             fields: shown::fields(language, &answer),
             actions: actions.collect(),
-            lists: lists(visit, route, &values),
+            sections: sections::of(visit, name, &values, &answer).await,
+            lists,
         },
     )
 }

@@ -57,8 +57,7 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> 
     let (route, language) = (found.route, visit.language);
     let mut pairs = found.fields.clone();
     pairs.extend(asked(&visit.query));
-    let is_audit = route.name() == "ListAudit";
-    if is_audit && !pairs.iter().any(|(name, _)| name == "reverse") {
+    if route.name() == "ListAudit" && !pairs.iter().any(|(name, _)| name == "reverse") {
         pairs.push(("reverse".to_owned(), "true".to_owned()));
     }
     if !pairs.iter().any(|(name, _)| name == "limit") {
@@ -68,21 +67,7 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> 
     let described = (route.describe)();
     let sorting = described.columns.unwrap_or_default();
     let values: Vec<&str> = found.fields.iter().map(|(_, value)| &**value).collect();
-    let item = tree::item_of(route.path);
-    let items = answer.get("items").and_then(Value::as_array);
-    let rows = items.into_iter().flatten().map(|one| {
-        let name = one.get(described.name_column).and_then(Value::as_str);
-        let cell = |column: &&str| Cell {
-            text: shown::text(language, one.get(*column).unwrap_or(&Value::Null)),
-            path: item
-                .zip(name)
-                .filter(|_| *column == described.name_column)
-                .map(|(item, name)| tree::filled(item.path, values.iter().copied().chain([name])))
-                .or_else(|| explanation_of(one).filter(|_| is_audit && *column == "outcome")),
-        };
-        described.item_columns.iter().map(cell).collect()
-    });
-    let title = language.label(route.path.rsplit('/').next().unwrap_or_default());
+    let title = language.label(&tree::list_name(route.path));
     let mut frame = Frame::of(visit.open, language, title, visit.here);
     frame.above = above(visit, route, &values);
     let next = answer.get("next").and_then(Value::as_str);
@@ -91,7 +76,7 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> 
         &ListPage {
             frame,
             columns: columns(visit, &described),
-            rows: rows.collect(),
+            rows: rows_of(visit, route, &values, &answer),
             filters: filters(visit, found, sorting),
             lists: lists(visit, route, &values),
             actions: tree::actions_on(route.path)
@@ -103,6 +88,37 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> 
     )
 }
 
+/// Returns the items of a list's answer, each value with the way to its page.
+pub(super) fn rows_of(
+    visit: &Visit<'_>,
+    route: &Route,
+    values: &[&str],
+    answer: &Value,
+) -> Vec<Vec<Cell>> {
+    let described = (route.describe)();
+    let (item, is_audit) = (tree::item_of(route.path), route.name() == "ListAudit");
+    let items = answer.get("items").and_then(Value::as_array);
+    let rows = items.into_iter().flatten().map(|one| {
+        let name = one.get(described.name_column).and_then(Value::as_str);
+        let cell = |column: &&str| Cell {
+            text: shown::text(visit.language, one.get(*column).unwrap_or(&Value::Null)),
+            path: item
+                .zip(name)
+                .filter(|_| *column == described.name_column)
+                .map(|(item, name)| tree::filled(item.path, values.iter().copied().chain([name])))
+                .or_else(|| explanation_of(one).filter(|_| is_audit && *column == "outcome")),
+        };
+        described.item_columns.iter().map(cell).collect()
+    });
+    rows.collect()
+}
+
+/// Returns the labels of a list's columns.
+pub(super) fn columns_of(visit: &Visit<'_>, described: &Description) -> Vec<String> {
+    let names = described.item_columns.iter();
+    names.map(|name| visit.language.label(name)).collect()
+}
+
 /// Returns the part of a query that has values: a form sends its empty fields, too.
 pub(super) fn asked(query: &[(String, String)]) -> impl Iterator<Item = (String, String)> {
     query.iter().filter(|(_, value)| !value.is_empty()).cloned()
@@ -111,9 +127,7 @@ pub(super) fn asked(query: &[(String, String)]) -> impl Iterator<Item = (String,
 /// Returns the ways to the lists in what a path shows, and to the audit's live tail.
 pub(super) fn lists(visit: &Visit<'_>, route: &Route, values: &[&str]) -> Vec<Link> {
     let below = tree::lists_below(route.path).map(|list| Link {
-        text: visit
-            .language
-            .label(list.path.rsplit('/').next().unwrap_or_default()),
+        text: visit.language.label(&tree::list_name(list.path)),
         path: tree::filled(list.path, values.iter().copied()),
         is_here: false,
     });

@@ -8,6 +8,7 @@ pub(super) mod item;
 pub(super) mod list;
 pub(super) mod log_in;
 pub(super) mod overview;
+mod sections;
 mod shown;
 pub(super) mod tail;
 

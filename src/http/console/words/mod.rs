@@ -29,7 +29,6 @@ macro_rules! words {
 }
 
 words! {
-    access: "Access", "访问权限";
     allowed: "allowed", "允许";
     ask: "Explain", "解释";
     ask_request: "Or a request, by the id that its client was told", "或按请求 ID 解释一个请求";
