@@ -5,7 +5,9 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::Visit;
+use super::attachments::{self, Attachments};
 use super::list::{above, link_to, lists};
+use super::pastes::{self, Paste};
 use super::sections::{self, Section};
 use super::shown::{self, Field};
 use crate::domain::Result;
@@ -18,7 +20,9 @@ use crate::http::operators::operations::Found;
 struct ItemPage {
     frame: Frame,
     fields: Vec<Field>,
+    attachments: Option<Attachments>,
     sections: Vec<Section>,
+    pastes: Vec<Paste>,
     actions: Vec<Link>,
     lists: Vec<Link>,
 }
@@ -49,7 +53,9 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, found: &Found) -> 
             frame,
             fields: shown::fields(language, &answer),
             actions: actions.collect(),
+            attachments: attachments::of(visit, name, &values).await?,
             sections: sections::of(visit, name, &values, &answer).await,
+            pastes: pastes::of(visit, name, &answer).await,
             lists,
         },
     )

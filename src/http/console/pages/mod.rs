@@ -1,5 +1,6 @@
 //! The pages, one file a kind.
 
+mod attachments;
 mod charts;
 pub(super) mod check;
 pub(super) mod explain;
@@ -8,6 +9,7 @@ pub(super) mod item;
 pub(super) mod list;
 pub(super) mod log_in;
 pub(super) mod overview;
+mod pastes;
 mod sections;
 mod shown;
 pub(super) mod tail;
