@@ -56,7 +56,7 @@ impl CheckedDocument {
     }
 }
 
-/// What was found in a document that is not saved.
+/// The findings in a document that is not saved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DocumentFindings {
     /// Its language; none where it can't be read.

@@ -403,6 +403,7 @@ fn a_question_is_read_from_json_and_written_to_it() {
         "instance": "tcr-abcd1234",
         "path": "team/app",
         "address": "192.0.2.7",
+        "at": null,
         "session_policy": null,
         "owner": "100000000001:user/ci",
         "access_key": null,

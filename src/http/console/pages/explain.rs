@@ -65,7 +65,7 @@ struct Excerpt {
     after: String,
 }
 
-/// What a page answers with, before it is written.
+/// The answer of a page, before it is written.
 #[derive(Default)]
 struct Answer {
     message: Option<String>,

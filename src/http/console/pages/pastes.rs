@@ -35,13 +35,11 @@ pub(super) async fn of(visit: &Visit<'_>, page: &str, answer: &Value) -> Vec<Pas
         Some((_, rest)) => rest.trim_end_matches('/'),
         None => field("service"),
     };
+    let password = format!("transire get-login-password --instance {id}");
     let mut pastes = registry_files(visit, id, kind).await;
     pastes.push(Paste::new(
         "docker login",
-        format!(
-            "transire get-login-password --instance {id} |\n  docker login -u {account} \
-             --password-stdin {registry}\n"
-        ),
+        format!("{password} |\n  docker login -u {account} --password-stdin {registry}\n"),
     ));
     pastes.push(Paste::new("GitHub Actions", github(registry)));
     pastes.push(Paste::new("GitLab CI", gitlab(registry)));

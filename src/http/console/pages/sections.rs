@@ -10,7 +10,7 @@ use crate::http::operators::operations::named;
 /// The items of a section; the list itself has the others.
 const ITEMS: &str = "20";
 
-/// What belongs to a thing, out of another list.
+/// The part of another list that belongs to a thing.
 pub(super) struct Section {
     pub(super) title: String,
     pub(super) columns: Vec<String>,
