@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::listing::Listing;
 use super::method::Method;
 use super::operation::{Effect, Operation, shown};
-use super::text::{AlgorithmText, InstanceText, Text};
+use super::text::{AlgorithmText, InstanceText, Text, some_text};
 use crate::domain::instance::Algorithm;
 use crate::domain::{Error, Noun, Result};
 use crate::service::{Call, KeyKind, KeyState, Service};
@@ -39,7 +39,7 @@ impl Listing for ListKeys {
 #[serde(deny_unknown_fields)]
 pub struct ShowKey {
     /// Its id, as lists show it.
-    #[arg(long)]
+    #[arg(long, value_parser = some_text)]
     pub id: String,
 }
 
@@ -190,7 +190,10 @@ impl Operation for RetireCa {
 }
 
 macro_rules! steps_of_instance {
-    ($($(#[$doc:meta])* $name:ident: $path:literal $step:ident $state:literal $next:literal;)+) => {$(
+    (
+        $($(#[$doc:meta])*
+        $name:ident: $path:literal $step:ident $state:literal $next:literal;)+
+    ) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]

@@ -60,9 +60,10 @@ macro_rules! of_document {
                 call: &Call<'_>,
                 save: Save,
             ) -> Result<views::ChangedDocument> {
+                let account = self.account.id(service, call).await?;
                 let warnings = service
                     .identity
-                    .save_policy(call, self.account.id(service, call).await?, &self.name, &self.document, save)
+                    .save_policy(call, account, &self.name, &self.document, save)
                     .await?;
                 let name = self.name;
                 Ok(views::ChangedDocument { name, warnings })
@@ -231,10 +232,11 @@ macro_rules! of_attachment {
                 call: &Call<'_>,
                 attached: Attached,
             ) -> Result<views::PolicyAttachment> {
+                let account = self.account.id(service, call).await?;
                 let target = target(self.user, self.group, self.role)?;
                 service
                     .identity
-                    .set_attached(call, self.account.id(service, call).await?, &self.name, &target, attached)
+                    .set_attached(call, account, &self.name, &target, attached)
                     .await?;
                 Ok(views::PolicyAttachment {
                     name: self.name,

@@ -12,9 +12,9 @@ use super::service_accounts::ShowServiceAccount;
 use super::text::{
     CredentialText, InstanceText, PermissionText, Text, TimeText, credential_id, some_text,
 };
-use crate::domain::Result;
 use crate::domain::seconds::Seconds;
 use crate::domain::service_account::{AccountPermissions, ServiceAccountState};
+use crate::domain::{Result, name};
 use crate::service::{Call, NewServiceAccount, Service, Validity};
 use crate::views;
 
@@ -162,12 +162,15 @@ impl Operation for CreateServiceAccount {
         call: &Call<'_>,
     ) -> Result<views::ServiceAccountPassword> {
         let permissions = self.permissions();
+        name::check_service_account("name", &self.name)?;
+        let description = self.description.unwrap_or_default();
+        name::check_description("description", &description)?;
         let choice = self.instance.0.into();
         let instance = service.registry.shown_instance(call, &choice).await?;
         let ends = self.expires_in.map(|time| call.now.plus(time.duration()));
         let new = NewServiceAccount {
             name: self.name,
-            description: self.description.unwrap_or_default(),
+            description,
             permissions,
             validity: ends.map(Validity::Until),
             state: ServiceAccountState::Active,

@@ -59,7 +59,9 @@ use super::status::ShowStatus;
 use super::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};
 
 macro_rules! routes {
-    ($($noun:literal: list [$($list:ident)*] do [$($operation:ident)*] $(file [$file:ident])?;)+) => {
+    ($(
+        $noun:literal: list [$($list:ident)*] do [$($operation:ident)*] $(file [$file:ident])?;
+    )+) => {
         /// All operations.
         pub const ROUTES: &[Route] = &[$(
             $(Route::listing::<$list>($noun, concat!("admin:", stringify!($list))),)*

@@ -51,8 +51,8 @@ mod tests {
              --password-stdin\n"
         ));
         assert!(text.contains(
-            "  \"registry.example.com\":\n    auth:\n      username: \"tcr$robot\"\n      password: \
-             \"trsaEXAMPLE\"\n"
+            "  \"registry.example.com\":\n    auth:\n      username: \"tcr$robot\"\n      \
+             password: \"trsaEXAMPLE\"\n"
         ));
     }
 }

@@ -46,7 +46,8 @@ settings! {
         /// `0.0.0.0:9480`, or a port on loopback. This listener authenticates nobody.
         metrics_listen: Option<Listen> = None;
         /// The address of the [admin API](admin-api.md) and the [console](console.md), such as
-        /// `127.0.0.1:8481`, or a port on loopback. Beyond loopback it needs `tls`, or a proxy in front that speaks TLS.
+        /// `127.0.0.1:8481`, or a port on loopback. Beyond loopback it needs `tls`, or a proxy in
+        /// front that speaks TLS.
         admin_listen: Option<Listen> = None;
         /// Serves the admin API and the console at `listen`, too.
         @reloads admin_public: bool = false;

@@ -15,8 +15,8 @@ use super::rotation::{Older, Presented};
 use super::secret::Secret;
 use super::{Error, Noun, Result};
 
-/// Finds every registry secret, session token, operator's token and session of the console that this
-/// service makes, for secret scanners.
+/// Finds every registry secret, session token, operator's token and session of the console that
+/// this service makes, for secret scanners.
 pub const SECRET_PATTERN: &str = r"\btrs[tlrsoc]_[A-Za-z0-9_-]{48,}";
 
 /// A credential's own id: 20 of `0-9a-v`, the shape of Tencent's `TokenId`.

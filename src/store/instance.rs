@@ -79,10 +79,6 @@ statements! { "instance";
     SERVICE_OWNER = "SELECT deleted_at FROM instance WHERE service = $1";
     LIST_OF_ACCOUNT = select!("AND account_id = $1 ORDER BY created_at, id");
     LIST = select!("ORDER BY created_at, id");
-    LIST_BY_NAME = select!(
-        "AND name = $1 AND (CAST($2 AS BIGINT) IS NULL OR account_id = $2) ORDER BY created_at, id \
-         LIMIT 5"
-    );
     PAGE = select_page!(
         columns!(),
         "instance WHERE deleted_at IS NULL AND account_id = $3 AND (CAST($4 AS TEXT) IS NULL OR \
@@ -381,21 +377,6 @@ pub async fn list(store: &Store, account: Option<AccountId>) -> Result<Vec<Insta
         }
         None => store.query(LIST, Vec::new()).await?,
     };
-    rows.iter().map(instance).collect()
-}
-
-/// Lists the first instances of this name: of an account, or of all.
-///
-/// # Errors
-///
-/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn list_by_name(
-    store: &Store,
-    name: &str,
-    account: Option<AccountId>,
-) -> Result<Vec<Instance>> {
-    let parameters = vec![name.into(), account.map(AccountId::number).into()];
-    let rows = store.query(LIST_BY_NAME, parameters).await?;
     rows.iter().map(instance).collect()
 }
 

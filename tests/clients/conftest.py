@@ -255,6 +255,14 @@ def liar() -> Iterator[Liar]:
 
 
 @pytest.fixture
+def operators(new_transire: Callable[..., Transire], tmp_path: Path) -> Operators:
+    """A service with the admin API, and operators of it."""
+    transire = new_transire(settings={"TRANSIRE_ADMIN_LISTEN": "0"})
+    transire.start()
+    return Operators(transire, tmp_path)
+
+
+@pytest.fixture
 def console(request: pytest.FixtureRequest, new_transire: Callable[..., Transire]) -> Iterator[Browser]:
     """A browser at the console of a service, whose first page nobody has opened; the clock can be moved where the test asks for one."""
     clock = request.getfixturevalue("clock") if "clock" in request.fixturenames else None
@@ -263,5 +271,3 @@ def console(request: pytest.FixtureRequest, new_transire: Callable[..., Transire
     browser = Browser(f"http://{transire.admin}", transire)
     yield browser
     browser.stop()
-def operators(new_transire: Callable[..., Transire], tmp_path: Path) -> Operators:
-    return Operators(transire, tmp_path)

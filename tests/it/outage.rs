@@ -376,12 +376,11 @@ async fn what_a_refusal_could_not_change_stays_refused() {
         StatusCode::OK
     );
     replica.lose(&far, Line::Cut).await;
-    // The id of a known credential with another secret: whoever has that should look for the right
-    // one.
+    // The id of a known credential with another secret: another replica may have given it this one.
     let wrong = long_term_secret(&id, &SystemRandom);
     assert_eq!(
         replica.exchange(wrong.expose()).await,
-        StatusCode::UNAUTHORIZED
+        StatusCode::SERVICE_UNAVAILABLE
     );
     replica.app.wait(Duration::from_hours(2));
     assert_eq!(

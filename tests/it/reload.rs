@@ -222,6 +222,7 @@ fn other(path: &str, takes: &str, default: &str) -> String {
     };
     match path {
         "trusted_proxies" => "['192.0.2.0/24']".to_owned(),
+        "admin_hosts" => "['console.example.com']".to_owned(),
         "cors.origins" => "['https://ui.example.com']".to_owned(),
         "signatures.allow" => "['TC3-HMAC-SHA256']".to_owned(),
         "signatures.window_seconds" => "60".to_owned(),

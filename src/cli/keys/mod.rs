@@ -70,8 +70,8 @@ pub(super) struct Rotate {
     /// The algorithm of the signing key.
     #[arg(long, default_value = "ES256")]
     algorithm: Algorithm,
-    /// Rotate the signing key of this zot instance (its tcr- or cri- id, or its name), instead of the shared
-    /// key.
+    /// Rotate the signing key of this zot instance (its tcr- or cri- id, or its name), instead of
+    /// the shared key.
     #[arg(long, conflicts_with = "algorithm")]
     instance: Option<InstanceText>,
     /// Use the next CA or key. The registries must have been restarted with it.

@@ -1,5 +1,5 @@
-//! The parts that the doors of operators share: the operations, what is made once, and the status of
-//! each error.
+//! The parts that the doors of operators share: the operations, what is made once, and the status
+//! of each error.
 
 pub(crate) mod error;
 pub(crate) mod once;

@@ -10,7 +10,8 @@ impl Access {
     /// Notes the use of whatever proved a caller, if its last use is recorded.
     ///
     /// A refresh token, and a narrower log-in, are uses of the long-term credential that they came
-    /// from. What an access key obtained isn't a use of the key: it ends by itself.
+    /// from. A credential that an access key obtained
+    /// is no use of the key: it ends by itself.
     pub(super) fn note_use(&self, proof: &Proof) {
         let (uses, now) = (&self.memory.last_uses, self.base.now());
         match proof {

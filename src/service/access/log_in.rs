@@ -23,6 +23,7 @@ use crate::service::access::caller::{Caller, Proof};
 use crate::service::access::passwords::Failed;
 use crate::service::access::presented::{Accepted, LogIn};
 use crate::service::access::reach::check_reach;
+use crate::service::access::validity::older_ended;
 use crate::service::limits::attempt::Attempt;
 use crate::service::memory::staleness::downgraded;
 use crate::service::request::RequestContext;
@@ -107,8 +108,8 @@ impl Access {
         }
     }
 
-    /// Tells whether a log-in that was refused is so whatever changed unheard: its time is over. The
-    /// holder of such a one does well to get another.
+    /// Tells whether a log-in that was refused is so whatever changed unheard: its time is over.
+    /// The holder of such a one does well to get another.
     pub(in crate::service) async fn is_definitively_invalid(&self, log_in: &LogIn) -> bool {
         let now = self.base.now();
         let is_over = |kind, secret: &Secret| {
@@ -388,14 +389,6 @@ impl Access {
 /// Says when a credential's or a session's time ended.
 pub(super) fn ended(at: Timestamp) -> String {
     format!("it expired at {}", at.rfc3339())
-}
-
-/// Says when a secret from before a rotation ended.
-pub(super) fn older_ended(at: Timestamp) -> String {
-    format!(
-        "it was rotated, and the older secret ended at {}",
-        at.rfc3339()
-    )
 }
 
 /// Returns the instance that the client named, if the credential is for it.

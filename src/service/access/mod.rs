@@ -1,7 +1,8 @@
 //! Authentication: the one place where trust is made.
 //!
-//! A [`Caller`] comes from a verified signature, a registry log-in, an operator's token, a session of
-//! the console, or the operator at the command line, and from nowhere else: its fields are private to this folder.
+//! A [`Caller`] comes from a verified signature, a registry log-in, an operator's token, a session
+//! of the console, or the operator at the command line, and from nowhere else: its fields are
+//! private to this folder.
 //!
 //! Signed calls are here, log-ins in [`log_in`], and what both rest on in [`standing`] and
 //! [`session_policy`].

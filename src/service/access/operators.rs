@@ -114,8 +114,8 @@ impl Access {
     }
 }
 
-/// Returns the operator that a token of this hash proves, or why it proves none. An unknown one costs
-/// the same comparisons as a known one.
+/// Returns the operator that a token of this hash proves, or why it proves none. An unknown one
+/// costs the same comparisons as a known one.
 pub(super) fn judge(
     operators: &Operators,
     id: &OperatorId,

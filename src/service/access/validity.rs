@@ -86,8 +86,8 @@ impl States<'_> {
         }
     }
 
-    /// Tells whether a generation is that of a long-term credential's older secret, whose time isn't
-    /// over.
+    /// Tells whether a generation is that of a long-term credential's older secret, whose time
+    /// isn't over.
     async fn is_of_older_secret(
         self,
         dependency: &Dependency,
@@ -252,4 +252,12 @@ pub(in crate::service) fn fault_of_service_account(
     } else {
         (!account.is_active(now)).then_some(RefusalCause::Expired)
     }
+}
+
+/// Says when a secret from before a rotation ended.
+pub(super) fn older_ended(at: Timestamp) -> String {
+    format!(
+        "it was rotated, and the older secret ended at {}",
+        at.rfc3339()
+    )
 }

@@ -21,8 +21,8 @@ impl Identity {
     /// Returns the id of an account that is given by its id or its name. An id is not looked for.
     ///
     /// # Errors
-    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` for a name that no account has
-    /// which the caller may see; those of the store.
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` for a name of no account that
+    /// the caller may see; those of the store.
     pub async fn account_id(&self, call: &Call<'_>, account: &AccountRef) -> Result<AccountId> {
         let name = match account {
             AccountRef::Id(id) => return Ok(*id),

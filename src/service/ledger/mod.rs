@@ -1,5 +1,6 @@
 //! A change and its record: writes, audit events, and how refusals are recorded.
 
+mod action_table;
 pub(super) mod actions;
 pub(super) mod actor;
 pub(super) mod anonymous;

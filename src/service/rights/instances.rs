@@ -149,7 +149,8 @@ impl Rights {
     /// Returns the only instance of this name that the caller may see.
     async fn named_instance(&self, call: &Call<'_>, name: &str) -> Result<Arc<Instance>> {
         let account = call.caller.account();
-        let found = store::instance::list_by_name(&self.base.store, name, account).await?;
+        let mut found = store::instance::list(&self.base.store, account).await?;
+        found.retain(|one| one.name == name);
         match found.as_slice() {
             [] => Err(Error::instance_not_found()),
             [one] => Ok(Arc::new(one.clone())),

@@ -41,7 +41,7 @@ pub(super) fn require_explanation(
 
 /// Returns the permission that an operator needs instead. None suffices for a registry's contents,
 /// for a temporary credential or for a session: a token of an operator never becomes one of those.
-/// What is made for others, and stays, has use cases of its own.
+/// Things that are made for others, and stay, have use cases of their own.
 fn permission_of(permission: Asks) -> Option<Operator> {
     Some(match permission {
         Asks::Pull

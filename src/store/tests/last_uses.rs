@@ -32,7 +32,7 @@ fn used(kind: UsedKind, id: &str, hours: u64) -> LastUse {
     }
 }
 
-/// What is used here: a user's key and credential, a service account, and the user's password.
+/// The things that are used: a user's key, credential and password, and a service account.
 struct Things {
     store: Store,
     home: Instance,

@@ -19,15 +19,13 @@ fn kinds(reported: &[Reported]) -> Vec<&'static str> {
     reported.iter().map(|one| one.kind.name()).collect()
 }
 
-impl App {
-    /// Returns the kinds that weren't used for so many days.
-    async fn unused(&self, days: u32) -> Vec<&'static str> {
-        self.service.write_last_uses().await.unwrap();
-        let (call, account) = (self.operator(), Some(account()));
-        let of = &self.service.operations;
-        let found = of.unused_secrets(&call, account, days * DAY).await;
-        kinds(&found.unwrap())
-    }
+/// Returns the kinds that weren't used for so many days.
+async fn unused(app: &App, days: u32) -> Vec<&'static str> {
+    app.service.write_last_uses().await.unwrap();
+    let (call, account) = (app.operator(), Some(account()));
+    let of = &app.service.operations;
+    let found = of.unused_secrets(&call, account, days * DAY).await;
+    kinds(&found.unwrap())
 }
 
 async fn what_is_unused_is_listed_longest_unused_first(app: App) {
@@ -36,10 +34,10 @@ async fn what_is_unused_is_listed_longest_unused_first(app: App) {
     app.later(DAY).await;
     let robot = app.create_robot(&json!({ "Duration": 3650 })).await;
     assert_eq!(app.reset_login_password(PASSWORD).await.status, 200);
-    assert_eq!(app.unused(10).await, [""; 0]);
+    assert_eq!(unused(&app, 10).await, [""; 0]);
     app.later(9 * DAY).await;
     // Made a day before the others, and the key signed when they were made.
-    assert_eq!(app.unused(10).await, ["credential"]);
+    assert_eq!(unused(&app, 10).await, ["credential"]);
     app.later(2 * DAY).await;
     let all = [
         "credential",
@@ -47,13 +45,13 @@ async fn what_is_unused_is_listed_longest_unused_first(app: App) {
         "fixed-password",
         "service-account",
     ];
-    assert_eq!(app.unused(10).await, all);
+    assert_eq!(unused(&app, 10).await, all);
     assert!(app.logs_in(ACCOUNT, &credential).await);
-    assert_eq!(app.unused(10).await, all[1..]);
+    assert_eq!(unused(&app, 10).await, all[1..]);
     assert!(app.logs_in("acme", PASSWORD).await && app.robot_logs_in(&robot).await);
-    assert_eq!(app.unused(10).await, ["access-key"]);
+    assert_eq!(unused(&app, 10).await, ["access-key"]);
     app.temporary().await;
-    assert_eq!(app.unused(10).await, [""; 0]);
+    assert_eq!(unused(&app, 10).await, [""; 0]);
 }
 
 #[tokio::test]
@@ -76,9 +74,9 @@ async fn nothing_is_called_unused_for_a_time_in_which_no_uses_were_recorded() {
     // After an upgrade every key would have been called unused, though each was in use.
     let app = App::new().await;
     app.later(100 * DAY).await;
-    assert_eq!(app.unused(90).await, [""; 0]);
+    assert_eq!(unused(&app, 90).await, [""; 0]);
     app.later(91 * DAY).await;
-    assert_eq!(app.unused(90).await, ["access-key"]);
+    assert_eq!(unused(&app, 90).await, ["access-key"]);
 }
 
 #[tokio::test]

@@ -273,7 +273,7 @@ fn above(visit: &Visit<'_>, route: &Route) -> Vec<Link> {
     let values: Vec<&str> = tree::fields_of(route.path)
         .map(|name| visit.value(name))
         .collect();
-    let mut links = super::list::above(visit, route, &values);
+    let mut links = super::ways::above(visit, route, &values);
     links.extend(tree::page_at(visit.language, route.path, &values));
     links
 }

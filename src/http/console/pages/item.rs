@@ -6,10 +6,11 @@ use http::StatusCode;
 
 use super::Visit;
 use super::attachments::{self, Attachments};
-use super::list::{above, link_to, lists};
+use super::list::lists;
 use super::pastes::{self, Paste};
 use super::sections::{self, Section};
 use super::shown::{self, Field};
+use super::ways::{above, link_to};
 use crate::domain::Result;
 use crate::http::console::frame::{Frame, page};
 use crate::http::console::tree::{self, Link};

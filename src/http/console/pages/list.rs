@@ -5,6 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::Value;
 
+use super::ways::{above, link_to};
 use super::{Visit, shown};
 use crate::admin::{Description, Effect, Route};
 use crate::domain::Result;
@@ -150,29 +151,6 @@ pub(super) fn explanation_of(event: &Value) -> Option<String> {
         let since = field("at").map(|at| ("since".to_owned(), at.to_owned()));
         with_query(&tree::filled(route.path, [request_id]), since.into_iter())
     })
-}
-
-/// Returns the way to an operation's form.
-pub(super) fn link_to(visit: &Visit<'_>, action: &Route, values: &[&str]) -> Link {
-    Link {
-        text: visit.language.label(action.name()),
-        path: tree::form(action, values.iter().copied()),
-        is_here: false,
-    }
-}
-
-/// Returns the ways to the pages above: each part of the path that has a page.
-pub(super) fn above(visit: &Visit<'_>, route: &Route, values: &[&str]) -> Vec<Link> {
-    let mut links = Vec::new();
-    let mut pattern = route.path;
-    while let Some((parent, _)) = pattern.rsplit_once('/') {
-        if let Some(link) = tree::page_at(visit.language, parent, values) {
-            links.push(link);
-        }
-        pattern = parent;
-    }
-    links.reverse();
-    links
 }
 
 /// Returns the page's path with a field of the query changed.

@@ -13,6 +13,7 @@ mod pastes;
 mod sections;
 mod shown;
 pub(super) mod tail;
+mod ways;
 
 use crate::admin::{Given, Route};
 use crate::domain::Result;

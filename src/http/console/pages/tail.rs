@@ -6,8 +6,9 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::Visit;
-use super::list::{above, asked, explanation_of};
+use super::list::{asked, explanation_of};
 use super::shown::text;
+use super::ways::above;
 use crate::admin::{Given, Route};
 use crate::domain::{Error, Result};
 use crate::http::console::frame::{Frame, page};

@@ -14,9 +14,9 @@ use crate::domain::secret::Secret;
 use crate::domain::service_account::{ServiceAccount, is_made};
 use crate::domain::{Error, Result};
 use crate::service::access::Access;
-use crate::service::access::log_in::older_ended;
 use crate::service::access::passwords::{Failed, Stored};
 use crate::service::access::validity::fault_of_service_account;
+use crate::service::access::validity::older_ended;
 use crate::service::limits::attempt::Attempt;
 use crate::store;
 

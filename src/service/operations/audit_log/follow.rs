@@ -152,7 +152,7 @@ impl Seen {
     /// Notes ids that were read, and forgets those of more than a minute ago.
     fn note(&mut self, read: Unread, now: Timestamp) {
         let mut edge = first_id(now.minus(OVERLAP));
-        // What wasn't read yet stays before the reader, however long the reading takes.
+        // The reader stays before all that it hasn't read, however long the reading takes.
         if let (true, Some(last)) = (read.has_more, read.ids.last()) {
             edge = edge.min(last.clone());
         }
