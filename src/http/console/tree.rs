@@ -44,7 +44,7 @@ pub(super) fn ways(language: Language, here: &str) -> Vec<Link> {
     let links = lists.map(|route| {
         let path = format!("{BASE}{}", route.path);
         Link {
-            text: language.label(route.path.trim_start_matches('/')),
+            text: language.label(route.path.rsplit('/').next().unwrap_or_default()),
             is_here: here == path || here.starts_with(&format!("{path}/")),
             path,
         }

@@ -191,7 +191,12 @@ fn spaced(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
     use super::*;
+    use crate::admin::routes::ROUTES;
 
     #[test]
     fn a_name_of_the_api_is_words_for_people() {
@@ -204,6 +209,26 @@ mod tests {
             assert_eq!(Language::English.label(name), english);
             assert_eq!(Language::Chinese.label(name), chinese);
         }
+    }
+
+    #[test]
+    fn every_name_of_the_api_has_a_chinese_label() {
+        let mut names = BTreeSet::new();
+        for route in ROUTES {
+            let described = (route.describe)();
+            names.insert(route.name().to_owned());
+            names.extend(route.path.rsplit('/').next().map(str::to_owned));
+            names.extend(described.item_columns.iter().map(|name| (*name).to_owned()));
+            let takes = serde_json::json!(described.takes);
+            let fields = takes.get("properties").and_then(Value::as_object);
+            names.extend(fields.into_iter().flatten().map(|(name, _)| name.clone()));
+        }
+        names.retain(|name| !name.starts_with('{'));
+        let missing: Vec<_> = names
+            .iter()
+            .filter(|name| chinese::label(&spaced(name)).is_none())
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     #[test]
