@@ -286,6 +286,8 @@ POLICY = json.dumps({
 
 # The issuer is https://issuer.example.com, of which there is no provider.
 STRANGE_JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lzc3Vlci5leGFtcGxlLmNvbSIsInN1YiI6IkVYQU1QTEUiLCJhdWQiOiJFWEFNUExFIiwiaWF0IjowLCJleHAiOjQxMDI0NDQ4MDB9.RVhBTVBMRQ"
+
+
 def test_an_operator_is_made_and_rotated_from_elsewhere(operators: Operators) -> None:
     admin, operator = operators.token("alice", "admin"), "/admin/v1/operators/bob"
     new = {"name": "bob", "role": "account-admin"}

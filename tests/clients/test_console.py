@@ -312,12 +312,18 @@ def test_the_main_navigation_has_no_part_of_another_list(alice: Browser) -> None
     assert not {"/console/keys/signing-requests", "/console/service-accounts"} & set(ways(alice))
     alice.open("/console/keys").get_by_role("link", name="Signing requests").click()
     assert alice.page.get_by_role("heading", level=1).inner_text() == "Signing requests"
+
+
 def chart(page: Page, title: str) -> Locator:
     return page.get_by_role("figure").filter(has_text=title)
+
+
 def column(chart: Locator, number: int) -> list[str]:
     """The numbers of a chart's table."""
     chart.locator("summary").click()
     return chart.locator(f"details tbody td:nth-child({number})").all_inner_texts()
+
+
 def test_the_overview_shows_what_was_issued_exchanged_and_refused(console: Browser, clock: Clock) -> None:
     transire = console.transire
     instance = transire.new_instance(transire.new_account("acme"), "demo")
@@ -328,8 +334,12 @@ def test_the_overview_shows_what_was_issued_exchanged_and_refused(console: Brows
     console.log_in(console.token("alice", "auditor"))
     clock.move("+90s")
     page = console.open("/console?span=1h")
-    while "total 3" not in chart(page, "Exchanged").inner_text():
+
+    def has_come() -> bool:
         page.reload()
+        return "total 3" in chart(page, "Exchanged").inner_text()
+
+    wait_until("the minute to be written", has_come, within=150)
     exchanged = chart(page, "Exchanged")
     assert exchanged.locator("canvas").count() == 1
     assert sum(int(number) for number in column(exchanged, 2)) == 3
@@ -340,6 +350,8 @@ def test_the_overview_shows_what_was_issued_exchanged_and_refused(console: Brows
     page.emulate_media(color_scheme="dark")
     assert console.faults() == []
     assert console.complaints == []
+
+
 def test_the_overview_s_numbers_and_spans_can_be_read_without_javascript(console: Browser) -> None:
     page = console.new_page(java_script_enabled=False)
     console.log_in(console.token("alice", "auditor"), page)

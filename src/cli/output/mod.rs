@@ -215,7 +215,7 @@ impl Output {
     /// As [`Output::show`].
     pub(super) fn show_view<V: View>(&self, view: &V) -> Result<()> {
         let values = view.values().into_iter().map(|value| match value {
-            Value::Array(items) => self.lines(items.iter().map(cell)),
+            Value::Array(items) if !self.format.is_json() => self.lines(items.iter().map(cell)),
             value => value,
         });
         self.show(V::COLUMNS.iter().copied().zip(values).collect())
