@@ -41,4 +41,5 @@ class Operators:
     def run(self, token_file: Path, *command: str | Path, form: str = "json") -> subprocess.CompletedProcess[str]:
         """Runs a command at the service."""
         at = [self.transire.binary, "--server", self.at, "--token-file", token_file]
-        return subprocess.run([*at, *command, "--output", form], capture_output=True, text=True, check=False)
+        command = [*at, *command, "--output", form]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.transire.data_dir.parent)
