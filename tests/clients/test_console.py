@@ -337,13 +337,13 @@ def test_the_overview_shows_what_was_issued_exchanged_and_refused(console: Brows
 
     def has_come() -> bool:
         page.reload()
-        return "total 3" in chart(page, "Exchanged").inner_text()
+        return "3 in all" in chart(page, "Exchanged").inner_text()
 
     wait_until("the minute to be written", has_come, within=150)
     exchanged = chart(page, "Exchanged")
     assert exchanged.locator("canvas").count() == 1
     assert sum(int(number) for number in column(exchanged, 2)) == 3
-    assert "total 1" in chart(page, "Issued").inner_text()
+    assert "1 in all" in chart(page, "Issued").inner_text()
     assert "Bad credentials" in chart(page, "Refused").inner_text()
     assert any(number != "" for number in column(chart(page, "Latency"), 2))
     assert console.faults() == []

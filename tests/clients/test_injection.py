@@ -97,9 +97,9 @@ def post(path: str, body: bytes) -> bytes:
 
 
 def data(transire: Transire) -> dict[str, list[tuple[object, ...]]]:
-    """All that is stored, but for the audit and what notes that it was written."""
+    """All that is stored, but for the audit, what notes that it was written, and counts."""
     with closing(sqlite3.connect(transire.data_dir / "transire.db")) as connection:
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'") if "audit" not in name and name != "operation"]
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'") if "audit" not in name and name not in ("operation", "activity")]
         return {table: sorted(connection.execute(f"SELECT * FROM {table}"), key=repr) for table in tables}
 
 

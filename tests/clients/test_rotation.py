@@ -5,6 +5,7 @@ Commands keep the true time. Only the service sees the moved clock.
 
 import os
 import subprocess
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +16,17 @@ from registry import Registry, assert_logs_in, assert_refused
 from service import Clock, Instance, Transire
 
 each_tool = pytest.mark.parametrize("tool", ["docker", "skopeo"])
+
+
+@pytest.fixture
+def transire(request: pytest.FixtureRequest, new_transire: Callable[..., Transire]) -> Transire:
+    """A running transire that slows nobody: what was disabled is asked for until the service has heard of it."""
+    clock = request.getfixturevalue("clock") if "clock" in request.fixturenames else None
+    settings = {"TRANSIRE_LIMITS__REFUSALS_BURST": "100000", "TRANSIRE_LIMITS__FAILED_LOG_INS": "100000"}
+    transire = new_transire(clock=clock, settings=settings)
+    transire.start()
+    return transire
+
 
 
 def status(transire: Transire, instance: Instance, credential: Credential) -> int:

@@ -65,14 +65,18 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Search> {
         if route.method.name() == method.as_str() {
             return Ok(Search::Found(Found { route, row, fields }));
         }
-        others.push(route.method.name());
+        others.push((fields.len(), route.method.name()));
     }
-    Ok(if others.is_empty() {
+    // A fixed word is another path than a field that may have its text.
+    let fewest = others.iter().map(|(fields, _)| *fields).min();
+    others.retain(|(fields, _)| Some(*fields) == fewest);
+    let mut methods: Vec<_> = others.into_iter().map(|(_, method)| method).collect();
+    methods.sort_unstable();
+    methods.dedup();
+    Ok(if methods.is_empty() {
         Search::Nothing
     } else {
-        others.sort_unstable();
-        others.dedup();
-        Search::OtherMethods(others)
+        Search::OtherMethods(methods)
     })
 }
 
