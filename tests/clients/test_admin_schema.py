@@ -12,8 +12,9 @@ _UNCHECKED = "positive_data_acceptance"
 
 
 def test_no_answer_is_outside_of_the_description_and_none_is_the_services_fault(new_transire: Callable[..., Transire]) -> None:
-    bursts = {f"TRANSIRE_LIMITS__{name}_BURST": "1000000" for name in ("OPERATOR_REQUESTS", "REFUSALS")}
-    transire = new_transire(settings={"TRANSIRE_ADMIN_LISTEN": "0"} | bursts)
+    # Wrong tokens are sent on purpose, more than an address may.
+    bursts = ("OPERATOR_REQUESTS_BURST", "REFUSALS_BURST", "FAILED_LOG_INS")
+    transire = new_transire(settings={"TRANSIRE_ADMIN_LISTEN": "0"} | {f"TRANSIRE_LIMITS__{name}": "1000000" for name in bursts})
     transire.start()
     token = transire.cli("operator", "create", "--name", "alice", "--role", "admin")["token"]
     transire.remember("operator token", token)
