@@ -46,6 +46,8 @@ pub struct Route {
     pub path: &'static str,
     /// The effect.
     pub effect: Effect,
+    /// Whether it lists a noun.
+    pub is_list: bool,
     /// Whether its request may be as long as a file.
     pub takes_document: bool,
     /// Does it.
@@ -90,6 +92,7 @@ impl Route {
             method: O::METHOD,
             path: O::PATH,
             effect: O::EFFECT,
+            is_list: false,
             takes_document: O::TAKES_DOCUMENT,
             run: run::<O>,
             download: None,
@@ -106,6 +109,7 @@ impl Route {
             method: Method::Get,
             path: MakeBackup::PATH,
             effect: Effect::Reads,
+            is_list: false,
             takes_document: false,
             run: never_shown,
             download: Some(begin_backup),
@@ -122,6 +126,7 @@ impl Route {
             method: Method::Get,
             path: L::PATH,
             effect: Effect::Reads,
+            is_list: true,
             takes_document: false,
             run: list::<L>,
             download: None,

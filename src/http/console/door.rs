@@ -148,7 +148,7 @@ impl Console {
                 let request_id = found.fields.first().map_or("", |(_, value)| value);
                 explain::show_request(&visit, request_id).await
             }
-            Place::Page(found) if tree::is_list(found.route) => list::show(&visit, &found).await,
+            Place::Page(found) if found.route.is_list => list::show(&visit, &found).await,
             Place::Page(found) => item::show(&visit, &found).await,
         }
     }

@@ -61,10 +61,10 @@ pub(super) fn ways(language: Language, here: &str) -> Vec<Link> {
 /// Tells whether a list is a main page: it needs nothing to be shown, and is no part of another.
 fn is_main(route: &Route) -> bool {
     let is_part = || {
-        let above = |other: &&Route| is_list(other) && is_words_below(route.path, other.path);
+        let above = |other: &&Route| other.is_list && is_words_below(route.path, other.path);
         ROUTES.iter().any(|other| above(&other))
     };
-    is_list(route) && !route.path.contains('{') && !needs_field(route) && !is_part()
+    route.is_list && !route.path.contains('{') && !needs_field(route) && !is_part()
 }
 
 /// Tells whether an operation can't be done without a field that is not in its path.
@@ -77,16 +77,11 @@ fn needs_field(route: &Route) -> bool {
     })
 }
 
-/// Tells whether a route lists a noun.
-pub(super) fn is_list(route: &Route) -> bool {
-    route.method == Method::Get && (route.describe)().columns.is_some()
-}
-
 /// Returns the lists of what is in the thing at a path, and its name in the path.
 pub(super) fn lists_below(pattern: &str) -> impl Iterator<Item = &'static Route> {
     ROUTES
         .iter()
-        .filter(move |route| is_list(route) && is_words_below(route.path, pattern))
+        .filter(move |route| route.is_list && is_words_below(route.path, pattern))
 }
 
 /// Returns the operations that change the thing at a path, make an item of the list there, or do
@@ -111,7 +106,7 @@ pub(super) fn item_of(pattern: &str) -> Option<&'static Route> {
     ROUTES.iter().find(|route| {
         let parent = route.path.rsplit_once("/{").map(|(parent, _)| parent);
         route.method == Method::Get
-            && !is_list(route)
+            && !route.is_list
             && parent.is_some_and(|parent| is_alike(parent, pattern))
     })
 }
