@@ -19,6 +19,14 @@ pub trait View: Serialize {
     fn values(&self) -> Vec<Value>;
 }
 
+/// The names of fields that hold a secret, which is shown once.
+const SECRETS: [&str; 4] = ["access_key_secret", "password", "secret", "token"];
+
+/// Tells whether a field holds a secret.
+pub fn is_secret(name: &str) -> bool {
+    SECRETS.contains(&name)
+}
+
 /// Declares a view; the names of its fields are its columns. Commands take an item by the column
 /// that `by` names, or by the first one.
 macro_rules! view {

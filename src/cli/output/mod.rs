@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::arguments;
 use crate::domain::printable::{escape, escape_lines};
 use crate::domain::{Error, Result};
-use crate::views::View;
+use crate::views::{View, is_secret};
 
 /// The form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -71,9 +71,6 @@ impl Options {
         self.output
     }
 }
-
-/// The names of fields that hold a secret.
-const SECRETS: [&str; 4] = ["access_key_secret", "password", "secret", "token"];
 
 /// One object, as named fields in their order.
 pub(super) type Fields = Vec<(&'static str, Value)>;
@@ -297,7 +294,7 @@ impl Output {
             return document(&Value::Object(object(fields)));
         }
         // A secret that isn't printed now is lost.
-        let has_secret = fields.iter().any(|(name, _)| SECRETS.contains(name));
+        let has_secret = fields.iter().any(|(name, _)| is_secret(name));
         if self.format == Format::Name
             && !has_secret
             && let Some((_, name)) = fields.first()

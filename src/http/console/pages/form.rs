@@ -6,8 +6,8 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::Visit;
-use super::shown::{self, Field, is_secret};
-use crate::admin::{Description, Effect, Given, Method, Route};
+use super::shown::{self, Field};
+use crate::admin::{Description, Effect, Given, Method, Route, is_secret};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::console::frame::{Frame, page};

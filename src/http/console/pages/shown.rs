@@ -2,15 +2,8 @@
 
 use serde_json::Value;
 
+use crate::admin::is_secret;
 use crate::http::console::words::Language;
-
-/// The names of fields that hold a secret.
-const SECRETS: [&str; 4] = ["access_key_secret", "password", "secret", "token"];
-
-/// Tells whether a field holds a secret.
-pub(super) fn is_secret(name: &str) -> bool {
-    SECRETS.contains(&name)
-}
 
 /// A field of an answer.
 pub(super) struct Field {
