@@ -118,4 +118,3 @@ pub use self::text::{
     TimeText, UnrecordedText, WhenText, credential_id,
 };
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};
-pub use crate::views::is_secret;

@@ -54,11 +54,9 @@ rooms! {
     service, Free: rooms [domain policy remote shared sign store token version] crates [
         arc_swap aws_lc_rs hex quick_cache serde serde_json subtle tokio tracing zeroize
     ];
-    http, Free: rooms [admin domain service sign version] crates [
+    http, Free: rooms [admin domain service sign version views] crates [
         arc_swap askama axum base64 bytes form_urlencoded http http_body_util hyper
         percent_encoding serde serde_json tokio tracing utoipa
-        arc_swap axum base64 bytes form_urlencoded http http_body_util hyper percent_encoding
-        serde serde_json tokio tracing utoipa
     ];
     views, Pure: rooms [domain service] crates [serde serde_json utoipa];
     admin, Free: rooms [domain import registry_config service state version views] crates [

@@ -7,13 +7,14 @@ use serde_json::{Map, Value, json};
 
 use super::Visit;
 use super::shown::{self, Field};
-use crate::admin::{Description, Effect, Given, Method, Route, is_secret};
+use crate::admin::{Description, Effect, Given, Method, Route};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::console::frame::{Frame, page};
 use crate::http::console::tree::{self, Link};
 use crate::http::operators::error::answer as status_of;
 use crate::http::operators::once;
+use crate::views::is_secret;
 
 /// The field with the session's word.
 pub(in crate::http::console) const FORM_TOKEN: &str = "form_token";

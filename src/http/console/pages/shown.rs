@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::admin::is_secret;
 use crate::http::console::words::Language;
+use crate::views::is_secret;
 
 /// A field of an answer.
 pub(super) struct Field {
