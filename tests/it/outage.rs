@@ -35,9 +35,12 @@ enum Line {
     Cut,
     /// As a machine that vanished: whatever was connected never hears of anything again.
     Silent,
-    /// It becomes [`Line::Cut`] once a commit was answered.
-    CutAfterCommit,
+    /// It becomes [`Line::Cut`] once the commit of [`DISABLED`] was answered.
+    CutAfterDisabled,
 }
+
+/// The audit action in the write that disables an access key; background tasks commit too.
+const DISABLED: &[u8] = b"access-key.disable";
 
 /// The message that commits.
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
@@ -103,13 +106,14 @@ async fn relay(mut client: TcpStream, address: &str, line: &watch::Sender<Line>)
     }
     let mut server = TcpStream::connect(address).await.unwrap();
     let (mut from_client, mut from_server) = (vec![0; 65536], vec![0; 65536]);
+    let mut disabled = false;
     loop {
         tokio::select! {
             biased;
             Ok(()) = changes.changed() => {
                 let now = *changes.borrow_and_update();
                 match now {
-                    Line::Open | Line::CutAfterCommit => {}
+                    Line::Open | Line::CutAfterDisabled => {}
                     Line::Cut => return,
                     Line::Silent => return std::future::pending().await,
                 }
@@ -118,8 +122,9 @@ async fn relay(mut client: TcpStream, address: &str, line: &watch::Sender<Line>)
                 let Ok(length @ 1..) = read else { return };
                 let said = &from_client[..length];
                 server.write_all(said).await.unwrap();
-                let commits = said.windows(COMMIT.len()).any(|part| part == COMMIT);
-                if commits && *line.borrow() == Line::CutAfterCommit {
+                let says = |what: &[u8]| said.windows(what.len()).any(|part| part == what);
+                disabled |= says(DISABLED);
+                if disabled && says(COMMIT) && *line.borrow() == Line::CutAfterDisabled {
                     let length = server.read(&mut from_server).await.unwrap();
                     client.write_all(&from_server[..length]).await.unwrap();
                     line.send_replace(Line::Cut);
@@ -654,7 +659,7 @@ async fn a_change_that_was_acknowledged_is_obeyed_though_the_feed_can_not_be_rea
     let replica = Replica::new(&far, |_| {}).await;
     let temporary = replica.issued("temp").await;
     assert_eq!(replica.exchange(&temporary).await, StatusCode::OK);
-    far.set(Line::CutAfterCommit);
+    far.set(Line::CutAfterDisabled);
     let id = &replica.app.key.id;
     replica
         .app
