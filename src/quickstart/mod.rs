@@ -68,7 +68,9 @@ pub async fn run(
         Ok(prepared) => prepared?,
         Err(told) => return Ok(Err(told)),
     };
-    let endpoint = endpoint(listener.local_addr().map_err(Error::internal)?);
+    let address = listener.local_addr().map_err(Error::internal)?;
+    let settings = &with_console(settings, address);
+    let endpoint = endpoint(address);
     let (stop, stopped) = oneshot::channel();
     let running = tokio::spawn(serve::run(
         Arc::clone(&service),
@@ -80,6 +82,11 @@ pub async fn run(
         "The service answers at http://{endpoint}: both cloud APIs, and the registries' token \
          exchange."
     ));
+    if settings.admin_public {
+        say(&format!(
+            "The console answers at http://{endpoint}/console, for an operator's token."
+        ));
+    }
     let shown = signals
         .unless_told(show(
             &service, settings, options, &instance, &key, &endpoint,
@@ -103,6 +110,14 @@ pub async fn run(
         _ = signals.next() => {}
     }
     told
+}
+
+/// Returns the settings with the console at `listen`, unless another machine could reach it there or
+/// it has an address of its own.
+fn with_console(settings: &Settings, listen: SocketAddr) -> Settings {
+    let mut settings = settings.clone();
+    settings.admin_public |= listen.ip().is_loopback() && settings.admin_listen.is_none();
+    settings
 }
 
 /// Opens the data and the socket, and makes the account, the instance and the key.
@@ -166,6 +181,7 @@ async fn show(
         key,
         endpoint,
         registry.as_ref().map(|running| running.host.as_str()),
+        &settings.data_dir,
     );
     Ok(registry)
 }

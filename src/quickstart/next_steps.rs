@@ -1,5 +1,7 @@
 //! The steps that a reader of the quickstart can try next.
 
+use std::path::Path;
+
 use super::{REGION, say};
 use crate::domain::instance::Instance;
 use crate::service::NewAccessKey;
@@ -13,6 +15,7 @@ pub(super) fn next_steps(
     key: &NewAccessKey,
     endpoint: &str,
     registry: Option<&str>,
+    data_dir: &Path,
 ) {
     let registry = registry.unwrap_or("REGISTRY");
     // The quickstart isn't installed, so its name alone isn't found.
@@ -25,6 +28,10 @@ Try it yourself. The access key, shown this once:
 
 export TENCENTCLOUD_SECRET_ID={id} TENCENTCLOUD_SECRET_KEY={secret} TENCENTCLOUD_REGION={REGION}
 export ALIBABA_CLOUD_ACCESS_KEY_ID={id} ALIBABA_CLOUD_ACCESS_KEY_SECRET={secret}
+
+Look at it in a browser, at http://{endpoint}/console, with an operator's token:
+
+{program} --data-dir {data_dir} operator create --name me --role admin
 
 {sdks}
 Log in with the Token that Tencent Cloud's SDK printed:
@@ -42,6 +49,7 @@ Or without anything to install: this program gets a credential, and docker logs 
 docker login -u {username} --password-stdin {registry}
 ",
         tcr = instance.id,
+        data_dir = data_dir.display(),
         sdks = sdk_steps(instance, endpoint),
     ));
 }

@@ -328,6 +328,13 @@ def test_what_the_quickstart_prints_works_as_it_is_printed(new_transire: Callabl
         transire.remember("authorization token", found[0])
         assert "Login Succeeded" in shell(log_in, stdin=token)
         transire.remember("credential", json.loads(shell(command_line))["Token"])
+        operator = re.search(r"^\S+ --data-dir .* operator create .*$", commands, re.MULTILINE)
+        console = re.search(r"http://localhost:\d+(?=/console)", commands)
+        assert operator and console
+        admin = transire.remember("operator token", json.loads(shell(f"{operator[0]} -o json"))["token"])
+        answer = fetch(f"{console[0]}/admin/v1/instances", headers={"Authorization": f"Bearer {admin}"})
+        assert [one["name"] for one in json.loads(answer.body)["items"]] == ["quickstart"]
+        assert b"operator_token" in fetch(f"{console[0]}/console").body
         assert commands.rstrip().endswith(by_itself.rstrip()), "the quickstart ends with the line that gets a credential"
         assert "Login Succeeded" in shell(by_itself)
     finally:
