@@ -11,8 +11,8 @@ pub(super) const MAX_BATCH_EVENTS: usize = 4000;
 /// The most bytes of one batch.
 const MAX_BATCH_BYTES: usize = 1 << 20;
 /// The most events of one page. A search reads pages whole, and the filter of a page has a bounded
-/// size.
-const MAX_PAGE_EVENTS: usize = 400;
+/// size: with five terms of each event, it has 12 bits for each term of 240 events.
+const MAX_PAGE_EVENTS: usize = 240;
 /// The most bytes of one page.
 const MAX_PAGE_BYTES: usize = 256 << 10;
 
