@@ -13,18 +13,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use serde_json::{Value, json};
-use transire::domain::clock::{Clock, SystemClock, SystemRandom, Timestamp};
-use transire::store::audit::{TermKind, Terms, new_id};
-use transire::store::audit_page::{self, AuditPage};
-use transire::store::{Location, Open, Operation, Store, Write};
+use serde_json::Value;
+use transire::domain::clock::{Clock, SystemClock};
 
-/// How many events a page has, as at full load.
-const EVENTS_OF_PAGE: u64 = 400;
-/// How many pages one write stores.
-const PAGES_OF_WRITE: u64 = 20;
-/// The scope of each token.
-const SCOPE: &str = "repository:team/app:pull";
+use crate::fill::{EVENTS_OF_PAGE, address, fill};
+
+mod fill;
+
 /// How often each search is timed; the median counts.
 const ROUNDS: usize = 5;
 
@@ -60,7 +55,7 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
-    let bytes = runtime.block_on(fill(&data, &options, begin));
+    let bytes = runtime.block_on(fill(&data, options.lines, options.page, begin));
     println!(
         "{} events in pages of {}: {} MB with filters of {:.1} %, filled in {:.0} s\n",
         options.lines,
@@ -141,91 +136,4 @@ fn measured(options: &Options, data: &Path, search: &[&str]) -> (usize, Duration
     }
     times.sort();
     (count, times[ROUNDS / 2])
-}
-
-/// The bytes that were stored.
-#[derive(Default)]
-struct Bytes {
-    lines: usize,
-    terms: usize,
-}
-
-async fn fill(data: &Path, options: &Options, begin: Timestamp) -> Bytes {
-    let location = Location::Directory(data.to_owned());
-    let store = Store::open(&location, Open::Command, &SystemClock, &SystemRandom)
-        .await
-        .unwrap();
-    let mut bytes = Bytes::default();
-    let pages = options.lines.div_ceil(options.page);
-    for first in (0..pages).step_by(PAGES_OF_WRITE as usize) {
-        let mut write = Write::new(Operation::new(&SystemRandom, begin));
-        for number in first..(first + PAGES_OF_WRITE).min(pages) {
-            let page = page(options, number, begin);
-            bytes.lines += page.lines.len();
-            bytes.terms += page.terms.len();
-            write = write.then(audit_page::insert(&page));
-        }
-        store.apply(write).await.unwrap();
-    }
-    bytes
-}
-
-/// Makes a page as the queue's writer does: each event has its own request and credential, and one
-/// of a thousand users, keys and of sixty thousand addresses.
-fn page(options: &Options, number: u64, begin: Timestamp) -> AuditPage {
-    let (mut lines, mut terms) = (String::new(), Terms::default());
-    let from = number * options.page;
-    let to = (from + options.page).min(options.lines);
-    let at = |line: u64| begin.plus(Duration::from_millis(line * 36_000_000 / options.lines));
-    for line in from..to {
-        let texts = [
-            (TermKind::Request, "request_id", format!("request-{line}")),
-            (
-                TermKind::Credential,
-                "credential_id",
-                format!("credential-{line}"),
-            ),
-            (
-                TermKind::Principal,
-                "principal",
-                format!("100000000001:user#{}", line * 7 % 1000),
-            ),
-            (
-                TermKind::AccessKey,
-                "access_key",
-                format!("AKIDEXAMPLE{}", line * 7 % 1000),
-            ),
-            (TermKind::Address, "address", address(line)),
-            (
-                TermKind::Service,
-                "service",
-                "registry.example.com".to_owned(),
-            ),
-        ];
-        let outcome = ["ok", "denied"][usize::from(line % 100_000 == 99_999)];
-        let mut event = json!({
-            "at": at(line).unix_millis(), "action": "token.exchange", "outcome": outcome,
-            "account": 100_000_000_001_i64,
-            "detail": { "asked": [SCOPE], "granted": [SCOPE] },
-        });
-        for (kind, name, text) in texts {
-            terms.add(kind, &text);
-            event[name] = text.into();
-        }
-        lines += &event.to_string();
-        lines.push('\n');
-    }
-    let denied = ["", "\noutcome=denied\n"][usize::from(lines.contains("\"denied\""))];
-    AuditPage {
-        id: new_id(&SystemRandom, at(to)),
-        first_at: at(from),
-        last_at: at(to.saturating_sub(1)),
-        lines,
-        contents: format!("\naction=token.exchange\n{denied}\noutcome=ok\n\nprincipal+\n"),
-        terms: terms.filter(),
-    }
-}
-
-fn address(line: u64) -> String {
-    format!("10.1.{}.{}", line / 251 % 251, line % 251)
 }
