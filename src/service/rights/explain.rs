@@ -261,6 +261,11 @@ impl Rights {
             return Ok(());
         }
         match session {
+            _ if has_unknown_policy(subject) => steps.fail(
+                "session-policy",
+                "a session of GetFederationToken has a policy of its own, which no record has: \
+                 ask again with --session-policy",
+            ),
             Some((Outcome::Allowed, reason)) => steps.pass("session-policy", reason),
             Some((_, reason)) => steps.fail("session-policy", reason),
             None => {}
@@ -308,6 +313,18 @@ impl Rights {
         }
         Ok(())
     }
+}
+
+/// Tells whether a session always has a policy of its own, and the question doesn't give it.
+fn has_unknown_policy(subject: Subject<'_>) -> bool {
+    matches!(
+        subject,
+        Subject::Principal(Identified {
+            principal: Principal::FederatedSession(..),
+            session_policy: None,
+            ..
+        })
+    )
 }
 
 fn gives_to_service_accounts(permission: Permission) -> bool {

@@ -12,10 +12,11 @@ use transire::service::{AuditRow, ExplainedRequest, RequestQuestion};
 
 use crate::harness::audit::found;
 use crate::harness::documents::{allow, cam};
+use crate::harness::exchange::log_in;
 use crate::harness::identity::app_of_user;
 use crate::harness::operator::account;
-use crate::harness::tencent::succeeded;
-use crate::harness::{App, SERVICE};
+use crate::harness::tencent::{credential, succeeded};
+use crate::harness::{App, SERVICE, Session};
 
 async fn puller() -> App {
     app_of_user(&[cam(&json!([allow(
@@ -96,6 +97,55 @@ async fn a_reduced_token_is_asked_for_again() {
         parts(&explain_request(&app, &request_id).await.unwrap()),
         expected
     );
+}
+
+#[tokio::test]
+async fn a_narrowed_log_in_was_refused_what_its_principal_may() {
+    let app = App::new().await;
+    let pull = [("scope", "repository:team/app:pull")];
+    let temporary = app.temporary().await;
+    let (username, secret) = log_in(&app.exchange_credential(&temporary, &pull).await);
+    let query = format!("service={SERVICE}&scope=repository:team/app:pull,push");
+    let answer = app
+        .registry(Some((&username, secret.expose())), &query)
+        .await;
+    assert_eq!(answer.status, 200);
+    let explained = explain_last(&app, "token.exchange").await;
+    let expected = [
+        "pull team/app true true policies",
+        "push team/app false true policies",
+    ];
+    assert_eq!(parts(&explained), expected);
+    let noted = explained.notes.join("; ");
+    assert!(noted.contains("its narrowing"), "{noted}");
+}
+
+#[tokio::test]
+async fn a_session_was_refused_by_its_own_policy() {
+    let app = App::new().await;
+    let policy = cam(&json!([allow(
+        ["tcr:CreateInstanceToken", "tcr:PullRepository"],
+        "*"
+    )]));
+    let asked = json!({ "Name": "narrow", "Policy": policy.to_string() });
+    let answer = app.tencent_sts("GetFederationToken", &asked).send().await;
+    let session = Session::of_tencent(&answer);
+    let (username, secret) = credential(&app.tencent_credential(&session.key()).await);
+    let query = format!("service={SERVICE}&scope=repository:team/app:pull,push");
+    let answer = app
+        .registry(Some((&username, secret.expose())), &query)
+        .await;
+    assert_eq!(answer.status, 200);
+    let explained = explain_last(&app, "token.exchange").await;
+    let expected = [
+        "pull team/app true false session-policy",
+        "push team/app false false session-policy",
+    ];
+    assert_eq!(parts(&explained), expected);
+    let reason = &explained.parts[0].now.deciding().unwrap().reason;
+    assert!(reason.contains("--session-policy"), "{reason}");
+    let noted = explained.notes.join("; ");
+    assert!(noted.contains("its session's policy"), "{noted}");
 }
 
 #[tokio::test]

@@ -11,6 +11,15 @@
     return getComputedStyle(probe).color;
   };
 
+  // The hour, as all other times are written, with the day at the first one and at midnight.
+  const times = (_plot, splits, _axis, _space, step) =>
+    splits.map((seconds, place) => {
+      const [date, time] = new Date(seconds * 1000).toISOString().split("T");
+      const [day, hour] = [date.slice(5), time.slice(0, 5)];
+      if (step >= 86400) return day;
+      return place === 0 || hour === "00:00" ? `${hour}\n${day}` : hour;
+    });
+
   const draw = (place) => {
     const chart = JSON.parse(place.dataset.chart);
     const [ink, line] = [colour("quiet"), colour("line")];
@@ -29,7 +38,7 @@
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       cursor: { drag: { x: false, y: false } },
       scales: { y: { range: (_, least, most) => [0, Math.max(most ?? 0, 1) * 1.05] } },
-      axes: [axis, { ...axis, size: 60 }],
+      axes: [{ ...axis, values: times }, { ...axis, size: 60 }],
       series: [{ label: chart.time, value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, ...series],
     };
     const data = [chart.times, ...chart.series.map((one) => one.values)];
