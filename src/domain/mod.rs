@@ -46,6 +46,7 @@ pub mod scope;
 pub mod seconds;
 pub mod secret;
 pub mod service_account;
+pub mod sso;
 pub mod switch;
 pub mod tag;
 pub mod url;

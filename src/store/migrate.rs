@@ -77,6 +77,7 @@ migrations! {
     "0019_rotation"
     "0020_console_session"
     "0021_activity"
+    "0022_sso_session"
 }
 
 /// Keeps which steps were taken; both databases read it.

@@ -41,6 +41,7 @@ pub mod role;
 pub mod service_account;
 pub mod session_policy;
 pub mod signed_change;
+pub mod sso_session;
 pub mod tag;
 pub mod user;
 pub mod wrapped;

@@ -376,6 +376,12 @@ nouns! {
             authenticated_at: i64, ends_at: i64,
         }
     }
+    sso_session {
+        table sso_session (hash) {
+            hash: Vec<u8>, issuer: String, subject: String, name: String, claims: String,
+            created_at: i64, authenticated_at: Option<i64>, ends_at: i64,
+        }
+    }
     activity {
         table activity (width, begins_at, name) {
             width: i64, begins_at: i64, name: String, amount: i64,

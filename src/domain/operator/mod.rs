@@ -190,6 +190,15 @@ pub struct Operator {
     pub created_at: Timestamp,
 }
 
+/// A person who came by single sign-on, as the issuer names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SsoIdentity {
+    /// The issuer.
+    pub issuer: String,
+    /// The subject, which the issuer never gives to another person.
+    pub subject: String,
+}
+
 /// The operator who acts, after proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Administrator {

@@ -34,6 +34,7 @@ impl Service {
             .then(revoked)
             .then(ended)
             .then(store::console_session::trim(self.base.now()))
+            .then(store::sso_session::trim(self.base.now()))
             .then(self.operations.trim_activity())
             .then(store::signed_change::trim(self.base.now_elsewhere()));
         let audit_days = self.base.adjustable().audit_days;

@@ -27,6 +27,7 @@ mod servers;
 mod session_policies;
 mod settings;
 mod signed_changes;
+mod sso_sessions;
 mod upgrades;
 mod users;
 mod wrapped;

@@ -236,6 +236,8 @@ const SAMPLE: &[&str] = &[
      NULL, 1), ('op-b', 'b', 'account-admin', 1, 'disabled', $1, $1, 2, 1)",
     "INSERT INTO console_session (hash, operator_id, token_hash, created_at, authenticated_at, \
      ends_at) VALUES ($1, 'op-a', $1, 1, 2, 3)",
+    "INSERT INTO sso_session (hash, issuer, subject, name, claims, created_at, authenticated_at, \
+     ends_at) VALUES ($1, 'i', 's', 'n', '{}', 1, NULL, 3)",
     "INSERT INTO audit (id, happened_at, request_id, action, principal, account_id, credential_id, \
      address, service, detail, outcome, access_key) VALUES ('1', 1, 'r', 'a', NULL, NULL, NULL, \
      NULL, NULL, '{}', 'ok', NULL), ('2', 1, 'r', 'a', 'p', -5, 'c', 'd', 's', '{}', 'ok', 'k')",

@@ -385,6 +385,7 @@ async fn an_instance_from_before_takes_no_tokens_until_it_is_said() {
             "ALTER TABLE instance DROP COLUMN token_log_in;
              DROP TABLE refused_subject;
              ALTER TABLE role DROP COLUMN revoked_at;
+             DROP TABLE sso_session;
              DROP TABLE activity;
              DROP TABLE console_session;
              DROP TABLE operator;

@@ -1082,6 +1082,7 @@ async fn a_store_of_an_earlier_release_has_the_new_rule_and_its_service_accounts
              ALTER TABLE instance DROP COLUMN token_log_in;
              DROP TABLE refused_subject;
              ALTER TABLE role DROP COLUMN revoked_at;
+             DROP TABLE sso_session;
              DROP TABLE activity;
              DROP TABLE console_session;
              DROP TABLE operator;
