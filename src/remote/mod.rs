@@ -10,6 +10,7 @@
 //! Start with [`Client`].
 
 mod address;
+pub mod code;
 mod connections;
 mod failure;
 pub mod oidc;

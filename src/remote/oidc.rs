@@ -21,9 +21,15 @@ pub struct FetchedKeys {
     pub max_age: Option<Duration>,
 }
 
-/// An issuer's description, as far as it is read.
+/// An issuer's description as it came, and from where.
+pub(super) struct Described {
+    pub(super) place: Url,
+    pub(super) body: Bytes,
+}
+
+/// An issuer's description, as far as it is read for its keys.
 #[derive(Deserialize)]
-struct Description {
+pub(super) struct Description {
     issuer: String,
     jwks_uri: String,
 }
@@ -35,24 +41,7 @@ struct Description {
 /// Every [`Failure`] of the two requests; [`Failure::Unexpected`] when a document isn't the
 /// issuer's own.
 pub async fn fetch_keys(client: &Client, issuer: &str) -> Result<FetchedKeys, Failure> {
-    let place = client.check_url(&format!(
-        "{}/.well-known/openid-configuration",
-        issuer.trim_end_matches('/')
-    ))?;
-    let description = document(client, &place).await?;
-    let unexpected = |what: String| Failure::Unexpected {
-        url: place.to_string(),
-        what,
-    };
-    let description: Description = serde_json::from_slice(description.body())
-        .map_err(|error| unexpected(format!("with no description of an issuer: {error}")))?;
-    // To the letter (Discovery, 4.3): else one tenant could describe another.
-    if description.issuer != issuer {
-        return Err(unexpected(format!(
-            "as another issuer: {:?}",
-            description.issuer
-        )));
-    }
+    let (_, description) = described(client, issuer).await?;
     let place = client.check_url(&description.jwks_uri)?;
     let answer = document(client, &place).await?;
     let max_age = max_age(answer.headers());
@@ -61,6 +50,34 @@ pub async fn fetch_keys(client: &Client, issuer: &str) -> Result<FetchedKeys, Fa
         what: "with what is no text".to_owned(),
     })?;
     Ok(FetchedKeys { jwks, max_age })
+}
+
+/// Reads an issuer's description, and checks that it is the issuer's own; returns it as it came,
+/// too.
+pub(super) async fn described(
+    client: &Client,
+    issuer: &str,
+) -> Result<(Described, Description), Failure> {
+    let place = client.check_url(&format!(
+        "{}/.well-known/openid-configuration",
+        issuer.trim_end_matches('/')
+    ))?;
+    let answer = document(client, &place).await?;
+    let unexpected = |what: String| Failure::Unexpected {
+        url: place.to_string(),
+        what,
+    };
+    let description: Description = serde_json::from_slice(answer.body())
+        .map_err(|error| unexpected(format!("with no description of an issuer: {error}")))?;
+    // To the letter (Discovery, 4.3): else one tenant could describe another.
+    if description.issuer != issuer {
+        return Err(unexpected(format!(
+            "as another issuer: {:?}",
+            description.issuer
+        )));
+    }
+    let body = answer.into_body();
+    Ok((Described { place, body }, description))
 }
 
 async fn document(client: &Client, url: &Url) -> Result<Response<Bytes>, Failure> {

@@ -29,7 +29,7 @@ pub use jwt::{Access, Claims, SigningKey, SigningKeyPair, Token};
 pub use keyring::Keyring;
 pub use master::MasterKey;
 pub use sealed::{
-    Dependency, Grant, MAX_CLAIMS, MAX_EXCHANGES, MAX_PROVIDER_NAME, MAX_REGISTRY_SECRET,
+    Dependency, Flow, Grant, MAX_CLAIMS, MAX_EXCHANGES, MAX_PROVIDER_NAME, MAX_REGISTRY_SECRET,
     MAX_SESSION_DEPENDENCIES, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS, OidcSubject,
     PolicyDigest, Sealer, SealingKey, Session, SessionPolicy, SubjectDigest, longest_secret_of,
     longest_secret_of_session,

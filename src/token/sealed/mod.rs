@@ -16,6 +16,7 @@
 //! passes for another kind. The payload is in [`payload`].
 
 mod dependency;
+mod flow;
 mod payload;
 mod session_policy;
 
@@ -26,6 +27,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 pub use self::dependency::{Dependency, OidcSubject, SubjectDigest};
+pub use self::flow::Flow;
 use self::payload::{
     MAX_WITHOUT_POLICY, grant_length, length_of_grant, read_grant, read_session, write_grant,
     write_session,

@@ -44,7 +44,7 @@ rooms! {
         tokio_postgres tokio_rustls tracing url
     ];
     remote, Free: rooms [] crates [
-        bytes http http_body_util hyper hyper_util rustls rustls_native_certs serde
+        base64 bytes http http_body_util hyper hyper_util rustls rustls_native_certs serde
         serde_json thiserror tokio tokio_rustls tracing url
     ];
     telemetry, Free: rooms [domain remote] crates [
