@@ -7,6 +7,7 @@ use super::declare::{Declared, Entry};
 use super::settings::Settings;
 use super::sources::Fault;
 use crate::domain::name;
+use crate::domain::sso::RoleRules;
 use crate::domain::url::HttpUrl;
 use crate::{http, sign};
 
@@ -18,6 +19,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
     addresses(settings)?;
     methods(settings)?;
     files(settings)?;
+    sso(settings)?;
     log_level(settings)?;
     bounds(settings)
 }
@@ -93,6 +95,37 @@ fn files(settings: &Settings) -> Result<(), Fault> {
         set,
         format!("is set together with {missing}, or neither is"),
     ))
+}
+
+/// Checks single sign-on: the issuer, and the rules of roles.
+fn sso(settings: &Settings) -> Result<(), Fault> {
+    let sso = &settings.sso;
+    let (set, missing) = match (&sso.issuer, &sso.client_id) {
+        (None, Some(_)) => ("sso.client_id", "sso.issuer"),
+        (Some(_), None) => ("sso.issuer", "sso.client_id"),
+        (Some(_), Some(_)) | (None, None) => ("", ""),
+    };
+    if !set.is_empty() {
+        let together = format!("is set together with {missing}, or neither is");
+        return Err(Fault::new(set, together));
+    }
+    if let Some(issuer) = &sso.issuer {
+        // An issuer is compared to the letter, and some end with a slash.
+        let base = issuer.strip_suffix('/').unwrap_or(issuer);
+        HttpUrl::parse_base(base).map_err(|fault| {
+            let example = "https://issuer.example.com/realms/acme";
+            Fault::said("sso.issuer", fault.explain("sso.issuer", example))
+        })?;
+    }
+    let is_scope =
+        |scope: &&String| !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic());
+    if let Some(bad) = sso.scopes.iter().find(|scope| !is_scope(scope)) {
+        let allowed = format!("is of scopes without spaces, and {bad:?} is none");
+        return Err(Fault::new("sso.scopes", allowed));
+    }
+    RoleRules::parse(&sso.roles)
+        .map(drop)
+        .map_err(|error| Fault::said("sso.roles", format!("sso.roles: {}", error.message())))
 }
 
 /// Checks the levels of the log.

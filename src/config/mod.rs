@@ -45,7 +45,7 @@ pub use self::listen::Listen;
 pub use self::new_file::NewFile;
 pub use self::settings::{
     Cors, Keys, Log, Outgoing, Postgres, ServiceAccounts, Settings, Shared, Shutdown, Signatures,
-    Telemetry, Tls,
+    Sso, Telemetry, Tls,
 };
 use self::sources::{CONFIG, PREFIX, Sources};
 pub use self::values::{Isolation, LogFormat, MasterKeyText, SharedUrl};
@@ -82,6 +82,14 @@ impl Loaded {
     pub fn complete(mut self) -> Self {
         if let Some(warning) = &self.warning {
             tracing::warn!("{warning}");
+        }
+        if let Some(path) = &self.settings.sso.client_secret_file
+            && secret_files::is_public(path)
+        {
+            tracing::warn!(
+                "sso.client_secret_file {} can be read by every user of this machine: chmod 640 it",
+                path.display()
+            );
         }
         let database = self.settings.database.take();
         self.settings.database = database.map(DatabaseUrl::with_known_password);

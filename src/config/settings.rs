@@ -86,6 +86,8 @@ settings! {
         tls: Tls = Tls::default();
         /// The web pages that may ask for tokens.
         cors: Cors = Cors::default();
+        /// Single sign-on for the [console](console.md#single-sign-on), by OpenID Connect.
+        sso: Sso = Sso::default();
         /// How the service ends.
         shutdown: Shutdown = Shutdown::default();
         /// Traces for OpenTelemetry: [observability.md](observability.md#traces).
@@ -196,6 +198,32 @@ settings! {
         /// browsers send them: `["https://ui.example.com"]`, with the port unless it is the
         /// scheme's own. `*` is refused, because a page's request carries its visitor's credential.
         @reloads origins: Vec<String> = Vec::new();
+    }
+}
+
+settings! {
+    /// Single sign-on for the [console](console.md#single-sign-on), by OpenID Connect.
+    Sso {
+        /// The issuer, to the letter as its tokens name it. It is set together with
+        /// `sso.client_id`. `outgoing` says which addresses the service may ask.
+        @reloads issuer: Option<String> = None;
+        /// The name of this service at the issuer. The issuer leads back to
+        /// `https://HOST/console/log-in/sso`, where HOST is the console's own.
+        @reloads client_id: Option<String> = None;
+        /// The file with the client's secret, read at each log-in. A public client has none, and is
+        /// proved by PKCE alone.
+        @reloads client_secret_file: Option<PathBuf> = None;
+        /// The scopes that are asked for, besides `openid`.
+        @reloads scopes: Vec<String> = vec!["openid".to_owned(), "profile".to_owned()];
+        /// The rules by which claims give a role, each `CLAIM=VALUE -> ROLE`, such as
+        /// `groups=platform -> admin` or `groups=team-a -> account-admin:100000000001`. The first
+        /// that matches wins; without a match nobody gets in. They hold for sessions that are
+        /// there, too.
+        @reloads roles: Vec<String> = Vec::new();
+        /// The name on the button: Log in with NAME.
+        @reloads name: String = "single sign-on".to_owned();
+        /// How long a session lasts at most.
+        @reloads session_seconds: Seconds = Seconds::new(28800), 60..=28800;
     }
 }
 

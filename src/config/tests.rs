@@ -44,6 +44,28 @@ fn the_environment_goes_over_the_file() {
 }
 
 #[test]
+fn single_sign_on_has_an_issuer_a_client_and_rules_that_can_be_read() {
+    let on = "[sso]\nissuer = 'https://issuer.example.com/'\nclient_id = 'transire'\n";
+    let settings = parse(on, &[("TRANSIRE_SSO__ROLES", "['sub=alice -> admin']")]).unwrap();
+    assert_eq!(settings.sso.roles, ["sub=alice -> admin"]);
+    for (bad, why) in [
+        ("[sso]\nclient_id = 'transire'", "together with sso.issuer"),
+        ("[sso]\nissuer = 'https://x'", "together with sso.client_id"),
+        ("[sso]\nissuer = 'x'\nclient_id = 'y'", "sso.issuer"),
+        (&format!("{on}scopes = ['a b']"), "\"a b\""),
+        (&format!("{on}roles = ['admin']"), "CLAIM=VALUE -> ROLE"),
+        (
+            &format!("{on}session_seconds = 28801"),
+            "sso.session_seconds",
+        ),
+    ] {
+        let error = parse(bad, &[]).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Misconfigured);
+        assert!(error.message().contains(why), "{bad}: {error}");
+    }
+}
+
+#[test]
 fn web_pages_are_named_one_by_one() {
     assert!(parse("", &[]).unwrap().cors.origins.is_empty());
     let settings = parse(

@@ -15,6 +15,7 @@ use crate::config::{DatabaseUrl, Isolation, Settings};
 use crate::domain::Result;
 use crate::domain::clock::{SystemClock, SystemRandom};
 use crate::domain::secret::Secret;
+use crate::domain::sso::RoleRules;
 use crate::secret_files;
 use crate::service::{self, MasterKeySource, MasterKeys, Service};
 use crate::sign;
@@ -256,6 +257,16 @@ pub fn service_settings(settings: &Settings) -> service::Settings {
             timeout: settings.outgoing.seconds.duration(),
         },
         keys: service::KeySchedule::of_days(settings.keys.signing_days, settings.keys.sealing_days),
+        sso: service::Sso {
+            issuer: settings.sso.issuer.clone(),
+            client_id: settings.sso.client_id.clone(),
+            client_secret_file: settings.sso.client_secret_file.clone(),
+            scopes: settings.sso.scopes.clone(),
+            // Checked when the settings were read.
+            roles: RoleRules::parse(&settings.sso.roles).unwrap_or_default(),
+            name: settings.sso.name.clone(),
+            session: settings.sso.session_seconds.duration(),
+        },
     }
 }
 

@@ -3,9 +3,12 @@
 //! [`Base`](super::base::Base) holds them, and every request reads those of its moment. Rates are
 //! kept by the [`limits`](super::limits) themselves.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::service_account::ServiceAccountGrant;
+use crate::domain::sso::RoleRules;
 use crate::service::quotas::Quotas;
 use crate::sign;
 
@@ -24,6 +27,57 @@ pub(in crate::service) struct Adjustable {
     pub(in crate::service) signatures: Signatures,
     /// The age at which signing and sealing keys are replaced.
     pub(in crate::service) keys: KeySchedule,
+    /// Single sign-on for the console.
+    pub(in crate::service) sso: Arc<Sso>,
+}
+
+/// Single sign-on for the console; it is on with an issuer and a client's id.
+#[derive(Clone, Debug)]
+pub struct Sso {
+    /// The issuer, to the letter.
+    pub issuer: Option<String>,
+    /// The name of this service at the issuer.
+    pub client_id: Option<String>,
+    /// The file with its secret there; a public client has none.
+    pub client_secret_file: Option<PathBuf>,
+    /// The scopes that are asked for.
+    pub scopes: Vec<String>,
+    /// The rules by which claims give a role.
+    pub roles: RoleRules,
+    /// The name on the button.
+    pub name: String,
+    /// The longest life of a session.
+    pub session: Duration,
+}
+
+impl Default for Sso {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            client_id: None,
+            client_secret_file: None,
+            scopes: vec!["openid".to_owned(), "profile".to_owned()],
+            roles: RoleRules::default(),
+            name: "single sign-on".to_owned(),
+            session: Self::MAX_SESSION,
+        }
+    }
+}
+
+impl Sso {
+    /// The longest life that a session may have.
+    pub const MAX_SESSION: Duration = Duration::from_hours(8);
+
+    /// Returns the scopes as one text, with the one that makes it OpenID Connect.
+    pub(in crate::service) fn scope(&self) -> String {
+        let openid = "openid".to_owned();
+        let more = self.scopes.iter().filter(|scope| **scope != openid);
+        let all: Vec<&str> = std::iter::once(&openid)
+            .chain(more)
+            .map(String::as_str)
+            .collect();
+        all.join(" ")
+    }
 }
 
 /// The signatures that are accepted.

@@ -40,7 +40,7 @@ pub use self::access::caller::Caller;
 pub use self::access::once::content_hash;
 pub use self::access::presented::{Accepted, LogIn};
 pub use self::access::{Access, NewConsole, OpenConsole};
-pub use self::adjustable::{KeySchedule, Signatures};
+pub use self::adjustable::{KeySchedule, Signatures, Sso};
 pub use self::call::Call;
 pub use self::credentials::Credentials;
 pub use self::credentials::service_accounts::{ChangedServiceAccount, NewServiceAccount, Validity};

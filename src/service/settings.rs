@@ -1,11 +1,12 @@
 //! Settings of the service, as `config` reads them: a plain record.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::service_account::ServiceAccountGrant;
 use crate::remote::Settings as Outgoing;
-use crate::service::adjustable::{Adjustable, KeySchedule, Signatures};
+use crate::service::adjustable::{Adjustable, KeySchedule, Signatures, Sso};
 use crate::service::ledger::queue::AuditMode;
 use crate::service::quotas::Quotas;
 use crate::shared::Settings as SharedSettings;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub outgoing: Outgoing,
     /// The age at which signing and sealing keys are replaced.
     pub keys: KeySchedule,
+    /// Single sign-on for the console.
+    pub sso: Sso,
 }
 
 impl Settings {
@@ -51,6 +54,7 @@ impl Settings {
             audit_days: self.audit.days,
             signatures: self.signatures.clone(),
             keys: self.keys,
+            sso: Arc::new(self.sso.clone()),
         }
     }
 }

@@ -217,6 +217,7 @@ fn other(path: &str, takes: &str, default: &str) -> String {
         "telemetry.traces_endpoint" => "http://127.0.0.1:4318/v1/traces",
         "tls.certificate_file" => "tls.crt",
         "tls.key_file" => "tls.key",
+        "sso.issuer" => "https://issuer.example.com",
         "master_key" => MASTER_KEY,
         _ => "elsewhere",
     };
@@ -226,6 +227,10 @@ fn other(path: &str, takes: &str, default: &str) -> String {
         "cors.origins" => "['https://ui.example.com']".to_owned(),
         "signatures.allow" => "['TC3-HMAC-SHA256']".to_owned(),
         "signatures.window_seconds" => "60".to_owned(),
+        "sso.scopes" => "['email']".to_owned(),
+        "sso.roles" => "['groups=platform -> admin']".to_owned(),
+        // The default is the most.
+        "sso.session_seconds" => "3600".to_owned(),
         "limits.actions" => "{ 'tcr:CreateInstanceToken' = 7 }".to_owned(),
         // The file of the test sets these two.
         "log.format" => "'text'".to_owned(),
@@ -322,6 +327,11 @@ fn each_setting_that_is_marked_reaches_what_is_in_force() {
                 "quotas.namespaces" | "quotas.repositories" => ["basic", "standard", "premium"]
                     .map(|size| format!("{whole}.{size} = {value}\n"))
                     .concat(),
+                // These two are set together.
+                _ if path == "sso.issuer" => format!("{path} = {value}\nsso.client_id = 'x'"),
+                _ if path == "sso.client_id" => {
+                    format!("{path} = {value}\nsso.issuer = 'https://issuer.example.com'")
+                }
                 _ => format!("{path} = {value}"),
             };
             in_force(&text) == usual

@@ -58,6 +58,7 @@ impl Options {
                 },
                 outgoing: service::Outgoing::default(),
                 keys: service::KeySchedule::NEVER,
+                sso: service::Sso::default(),
             },
             http: transire::http::Settings::default(),
             master: None,
