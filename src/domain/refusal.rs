@@ -88,6 +88,22 @@ causes! {
     UnknownOperator = "unknown-operator",
     /// The operator is disabled.
     OperatorDisabled = "operator-disabled",
+    /// The log-in at the issuer began in another browser, too long ago, or under other settings.
+    SsoFlow = "sso-flow",
+    /// The answer is to another log-in than the one that the browser began.
+    SsoState = "sso-state",
+    /// The answer is of another issuer.
+    SsoOtherIssuer = "sso-other-issuer",
+    /// The issuer refused the log-in, or the code that it had given.
+    SsoRefused = "sso-refused",
+    /// The issuer's token is for another log-in, or for another client.
+    SsoNonce = "sso-nonce",
+    /// The issuer doesn't say that the person proved itself just now.
+    SsoNotFresh = "sso-not-fresh",
+    /// No rule gives a role for the claims.
+    SsoNoRole = "sso-no-role",
+    /// The session is of a single sign-on that is off by now.
+    SsoOff = "sso-off",
     /// The access key that asked for the credential is disabled.
     AccessKeyDisabled = "access-key-disabled",
     /// The access key that asked for the credential was disabled since, and enabled again.

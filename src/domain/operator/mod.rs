@@ -217,15 +217,28 @@ pub enum Administrator {
         /// Its role.
         role: OperatorRole,
     },
+    /// A person who came to the console by single sign-on.
+    SignedOn {
+        /// The person, as the issuer names it.
+        identity: SsoIdentity,
+        /// The person's name, as pages show it.
+        name: String,
+        /// The role that the claims give.
+        role: OperatorRole,
+    },
 }
 
 impl Administrator {
-    /// Returns its name in the audit: `operator/NAME`, `operator/local/USER`, or `operator`.
+    /// Returns its name in the audit: `operator/NAME`, `operator/local/USER`,
+    /// `operator/sso/SUBJECT@ISSUER`, or `operator`.
     pub fn audit_name(&self) -> String {
         match self {
             Self::Local { user: None } => "operator".to_owned(),
             Self::Local { user: Some(user) } => format!("operator/{LOCAL}/{user}"),
             Self::Named { name, .. } => format!("operator/{name}"),
+            Self::SignedOn { identity, .. } => {
+                format!("operator/sso/{}@{}", identity.subject, identity.issuer)
+            }
         }
     }
 
@@ -233,7 +246,7 @@ impl Administrator {
     pub fn account(&self) -> Option<AccountId> {
         match self {
             Self::Local { .. } => None,
-            Self::Named { role, .. } => role.account(),
+            Self::Named { role, .. } | Self::SignedOn { role, .. } => role.account(),
         }
     }
 
@@ -242,7 +255,7 @@ impl Administrator {
     pub fn may(&self, permission: OperatorPermission, account: Option<AccountId>) -> bool {
         match self {
             Self::Local { .. } => true,
-            Self::Named { role, .. } => role.may(permission, account),
+            Self::Named { role, .. } | Self::SignedOn { role, .. } => role.may(permission, account),
         }
     }
 
@@ -267,7 +280,7 @@ impl Administrator {
     pub fn level(&self) -> Level {
         match self {
             Self::Local { .. } => Level::Operator,
-            Self::Named { role, .. } => match role {
+            Self::Named { role, .. } | Self::SignedOn { role, .. } => match role {
                 OperatorRole::Admin => Level::Operator,
                 OperatorRole::AccountAdmin(_) => Level::Root,
                 OperatorRole::Auditor => Level::User,

@@ -188,7 +188,9 @@ fn opened(
     now: Timestamp,
 ) -> OpenConsole {
     let (operator, role) = match &administrator {
-        Administrator::Named { name, role, .. } => (name.clone(), role.name()),
+        Administrator::Named { name, role, .. } | Administrator::SignedOn { name, role, .. } => {
+            (name.clone(), role.name())
+        }
         Administrator::Local { .. } => (administrator.audit_name(), "admin"),
     };
     OpenConsole {

@@ -65,6 +65,9 @@ impl Access {
             Some(Administrator::Named { id, .. }) => {
                 self.limits.operators.count(id, self.base.now())
             }
+            Some(Administrator::SignedOn { identity, .. }) => {
+                self.limits.operators.count(identity, self.base.now())
+            }
             Some(Administrator::Local { .. }) | None => Ok(()),
         }
     }

@@ -257,23 +257,31 @@ fn provider_of(token: &UnverifiedToken<'_>, providers: &Providers) -> Result<Arc
     Ok(Arc::clone(provider))
 }
 
+/// Returns the cause of a token that isn't believed; none where nobody can tell at the moment.
+pub(super) fn cause_of(fault: WebIdentityFault) -> Option<RefusalCause> {
+    Some(match fault {
+        WebIdentityFault::KeysUnavailable => return None,
+        WebIdentityFault::NoSuchProvider => RefusalCause::NoSuchProvider,
+        WebIdentityFault::Malformed => RefusalCause::WebIdentityMalformed,
+        WebIdentityFault::Expired => RefusalCause::WebIdentityExpired,
+        WebIdentityFault::NotYetValid => RefusalCause::WebIdentityNotYetValid,
+        WebIdentityFault::AudienceNotMatched => RefusalCause::WebIdentityAudience,
+        WebIdentityFault::BadSignature => RefusalCause::WebIdentitySignature,
+    })
+}
+
 /// Returns the refusal of a token that isn't believed: a client learns no reason.
 fn unproved(error: Error) -> Error {
     let cause = match error.kind() {
-        ErrorKind::WebIdentity { fault } => match fault {
-            WebIdentityFault::KeysUnavailable => {
+        ErrorKind::WebIdentity { fault } => match cause_of(*fault) {
+            Some(cause) => cause,
+            None => {
                 return Error::new(
                     ErrorKind::Overloaded,
                     "The log-in can't be checked at the moment; try again in a minute.",
                 )
                 .caused_by(RefusalCause::KeysUnavailable);
             }
-            WebIdentityFault::NoSuchProvider => RefusalCause::NoSuchProvider,
-            WebIdentityFault::Malformed => RefusalCause::WebIdentityMalformed,
-            WebIdentityFault::Expired => RefusalCause::WebIdentityExpired,
-            WebIdentityFault::NotYetValid => RefusalCause::WebIdentityNotYetValid,
-            WebIdentityFault::AudienceNotMatched => RefusalCause::WebIdentityAudience,
-            WebIdentityFault::BadSignature => RefusalCause::WebIdentitySignature,
         },
         _ => return error,
     };

@@ -11,8 +11,8 @@ use crate::service::call::Call;
 pub(super) fn may(administrator: &Administrator, request: &Request<'_>) -> bool {
     match (administrator, permission_of(request.permission)) {
         (Administrator::Local { .. }, _) => true,
-        (Administrator::Named { .. }, None) => false,
-        (Administrator::Named { .. }, Some(permission)) => {
+        (Administrator::Named { .. } | Administrator::SignedOn { .. }, None) => false,
+        (Administrator::Named { .. } | Administrator::SignedOn { .. }, Some(permission)) => {
             administrator.may(permission, Some(request.resource.account()))
         }
     }

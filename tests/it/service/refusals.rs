@@ -362,8 +362,8 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
     }
     let seen: BTreeSet<Cause> = refused.iter().map(|(cause, _)| *cause).collect();
     // Two are shown by the tests of allow lists and of stored session policies, those of tokens by
-    // `registry::token_log_in`, those of operators by `service::operators`, and nobody can delete
-    // an account.
+    // `registry::token_log_in`, those of operators by `service::operators`, those of single sign-on
+    // by `admin::sso`, and nobody can delete an account.
     let unseen: Vec<&Cause> = Cause::ALL
         .iter()
         .filter(|cause| !seen.contains(cause))
@@ -375,6 +375,14 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
             &Cause::AccountDeleted,
             &Cause::UnknownOperator,
             &Cause::OperatorDisabled,
+            &Cause::SsoFlow,
+            &Cause::SsoState,
+            &Cause::SsoOtherIssuer,
+            &Cause::SsoRefused,
+            &Cause::SsoNonce,
+            &Cause::SsoNotFresh,
+            &Cause::SsoNoRole,
+            &Cause::SsoOff,
             &Cause::TokenLogInOff,
             &Cause::RoleOfOtherAccount,
             &Cause::NoSuchProvider,
