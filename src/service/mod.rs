@@ -39,7 +39,7 @@ use self::memory::Memory;
 pub use self::access::caller::Caller;
 pub use self::access::once::content_hash;
 pub use self::access::presented::{Accepted, LogIn};
-pub use self::access::{Access, NewConsole, OpenConsole};
+pub use self::access::{Access, BegunSso, FinishedSso, NewConsole, OpenConsole, SsoAnswer};
 pub use self::adjustable::{KeySchedule, Signatures, Sso};
 pub use self::call::Call;
 pub use self::credentials::Credentials;

@@ -1,7 +1,8 @@
 //! Sessions of the console: a log-in by an operator's token, and the cookie that stands for it.
 //!
 //! A session has no rights of its own: each request finds its operator anew, as it is by then. It
-//! ends with the token by which the operator logged in.
+//! ends with the token by which the operator logged in. Sessions of single sign-on are in
+//! [`sso`](super::sso).
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::domain::console_session::{ConsoleSession, console_secret, is_console_
 use crate::domain::operator::Administrator;
 use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::service::access::Access;
 use crate::service::access::caller::{Caller, Proof};
 use crate::service::access::operators::{hash_of, judge};
@@ -26,7 +27,7 @@ const LIFE: Duration = Duration::from_hours(8);
 /// For how long after a proof of the token secrets can be made.
 const FRESH: Duration = Duration::from_mins(10);
 /// The most sessions of one operator; another one ends the oldest.
-const MAX_SESSIONS: u32 = 20;
+pub(super) const MAX_SESSIONS: u32 = 20;
 /// The name under which an address's failures with cookies are counted.
 const FAILURE_KEY: &str = "console/";
 
@@ -40,12 +41,28 @@ pub struct OpenConsole {
     pub role: &'static str,
     /// The word that the session's own pages send with each change; other pages can't know it.
     pub form_token: String,
-    /// Whether the token was proved a short while ago.
+    /// Whether the operator proved itself a short while ago.
     pub is_fresh: bool,
+    /// Whether it came by single sign-on, and so has no token.
+    pub is_sso: bool,
     hash: [u8; 32],
 }
 
+/// The session behind a cookie.
+pub(super) struct Proved {
+    /// SHA-256 of its secret.
+    pub(super) hash: [u8; 32],
+    /// The last time at which the operator proved itself, where that is known.
+    pub(super) at: Option<Timestamp>,
+    /// Whether it began by single sign-on.
+    pub(super) is_sso: bool,
+}
+
 impl OpenConsole {
+    pub(super) fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+
     /// Returns the operator as the caller of one more operation.
     ///
     /// # Errors
@@ -116,9 +133,7 @@ impl Access {
                 self.limits.give_back(&attempt);
                 return Ok(open);
             }
-            Ok(Err(cause)) => self
-                .memory
-                .downgrade_if_stale(Error::bad_operator_token(cause)),
+            Ok(Err(cause)) => self.memory.downgrade_if_stale(ended(cause)),
             Err(error) => error,
         };
         Err(self.charge_wrong_secret(FAILURE_KEY, cookie, &mut attempt, error))
@@ -132,11 +147,19 @@ impl Access {
         let _permit = self.limits.lookup_permit(attempt).await?;
         let (hash, now) = (hash_of(cookie), self.base.now());
         let found = store::console_session::find(&self.base.store, &hash).await?;
-        let Some(session) = found.filter(|session| now < session.ends_at) else {
-            return Ok(Err(RefusalCause::Expired));
+        let Some(session) = found else {
+            return self.prove_sso(cookie, &hash, now).await;
         };
+        if now >= session.ends_at {
+            return Ok(Err(RefusalCause::Expired));
+        }
         let operators = self.memory.cache.operators(&self.base.store).await?;
         let proved = judge(&operators, &session.operator, &session.token_hash, now);
+        let session = Proved {
+            hash,
+            at: Some(session.authenticated_at),
+            is_sso: false,
+        };
         Ok(proved.map(|administrator| opened(administrator, &session, cookie, now)))
     }
 
@@ -164,7 +187,10 @@ impl Access {
     /// # Errors
     /// Those of the store.
     pub async fn close_console(&self, open: &OpenConsole, context: &RequestContext) -> Result<()> {
-        let ended = store::console_session::delete(&open.hash);
+        let ended = match open.is_sso {
+            true => store::sso_session::delete(&open.hash),
+            false => store::console_session::delete(&open.hash),
+        };
         self.record_log(&open.caller, context, AuditAction::ConsoleLogOut, ended)
             .await
     }
@@ -181,9 +207,21 @@ impl Access {
     }
 }
 
-fn opened(
+/// Refuses a session that is over.
+fn ended(cause: RefusalCause) -> Error {
+    match cause {
+        RefusalCause::SsoOff | RefusalCause::SsoNoRole => Error::new(
+            ErrorKind::BadCredentials,
+            "Single sign-on gives this session no role any more: log in again, or ask an admin.",
+        )
+        .caused_by(cause),
+        _ => Error::bad_operator_token(cause),
+    }
+}
+
+pub(super) fn opened(
     administrator: Administrator,
-    session: &ConsoleSession,
+    session: &Proved,
     cookie: &Secret,
     now: Timestamp,
 ) -> OpenConsole {
@@ -198,7 +236,8 @@ fn opened(
         operator,
         role,
         form_token: form_token(cookie),
-        is_fresh: now < session.authenticated_at.plus(FRESH),
+        is_fresh: session.at.is_some_and(|at| now < at.plus(FRESH)),
+        is_sso: session.is_sso,
         hash: session.hash,
     }
 }

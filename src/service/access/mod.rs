@@ -27,9 +27,11 @@ pub(super) mod web_identity;
 
 pub(super) mod log_in;
 mod session_policy;
+mod sso;
 pub(super) mod token_log_in;
 
 pub use self::console_sessions::{NewConsole, OpenConsole};
+pub use self::sso::{BegunSso, FinishedSso, SsoAnswer};
 use std::sync::Arc;
 
 use self::passwords::Passwords;

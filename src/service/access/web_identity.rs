@@ -20,6 +20,7 @@ use crate::domain::{Error, Result};
 use crate::remote;
 use crate::remote::oidc::{FetchedKeys, fetch_keys};
 use crate::service::access::Access;
+use crate::service::access::sso::SsoIssuer;
 use crate::service::limits::attempt::Attempt;
 use crate::service::memory::single_flight::{Recent, RecentMap, SingleFlight, Turn};
 use crate::token::{JwkSet, UnverifiedToken, WebIdentity};
@@ -140,13 +141,20 @@ impl Access {
 
 /// The issuers that were asked for keys, by provider: two accounts don't share what they hear of
 /// one issuer.
-pub(in crate::service) struct Issuers(RecentMap<(AccountId, String), Issuer>);
+pub(in crate::service) struct Issuers {
+    of_providers: RecentMap<(AccountId, String), Issuer>,
+    /// That of single sign-on for the console.
+    pub(super) sso: Arc<SsoIssuer>,
+}
 
 impl Default for Issuers {
     fn default() -> Self {
-        // Never one that was asked lately gives way: many providers would else have us ask all
-        // the time.
-        Self(RecentMap::new(CAPACITY, Issuer::rested))
+        Self {
+            // Never one that was asked lately gives way: many providers would else have us ask all
+            // the time.
+            of_providers: RecentMap::new(CAPACITY, Issuer::rested),
+            sso: Arc::default(),
+        }
     }
 }
 
@@ -162,7 +170,7 @@ impl Issuers {
                 || (of.created_at, &of.issuer, &of.jwks)
                     == (provider.created_at, &provider.issuer, &provider.jwks)
         };
-        self.0
+        self.of_providers
             .get_or_make(&key, now, is_same, || Issuer::new(Arc::clone(provider)))?
             .ok_or_else(|| Error::web_identity(WebIdentityFault::KeysUnavailable))
     }

@@ -81,7 +81,7 @@ actions! {
     ConsoleLogIn = "console.log-in":
         "An operator logged in to the console.",
         by "the console",
-        detail "";
+        detail "of single sign-on: `name`, `role`";
     ConsoleLogOut = "console.log-out":
         "An operator logged out of the console.",
         by "the console",

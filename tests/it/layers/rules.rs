@@ -144,7 +144,7 @@ parts! {
     service [limits]: [base request sharded];
     service [memory]: [base sharded];
     service [ledger]: [base limits memory request];
-    service [access]: [base ledger limits memory request];
+    service [access]: [adjustable base ledger limits memory request];
     service [call]: [access ledger request];
     service [rights]: [access base call ledger memory request];
     // The use cases: none uses another.

@@ -113,6 +113,7 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("allow-list.disable", "set_allow_list"),
     ("allow-list.enable", "set_allow_list"),
     ("authority.create", "make_ca"),
+    ("console.log-in", "begin_session"),
     ("console.log-in", "open_console"),
     ("console.log-out", "close_console"),
     ("credential.disable", "set_credential_state"),
