@@ -4,12 +4,14 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
-use crate::service::{NewConsole, RequestContext};
+use crate::service::{BegunSso, NewConsole, RequestContext};
 
 /// The name over TLS: a browser takes the prefix from the host itself alone, never from a sibling.
 const OVER_TLS: &str = "__Host-transire";
 /// The name over plain HTTP, which is served to this machine alone.
 const PLAIN: &str = "transire-console";
+/// The names of the cookie of a log-in under way at an issuer, over TLS and plain.
+const FLOW: [&str; 2] = ["__Host-transire-flow", "transire-console-flow"];
 /// The name of the language's cookie, which is no secret.
 pub(super) const LANGUAGE: &str = "transire-language";
 
@@ -24,6 +26,15 @@ fn name(context: &RequestContext) -> &'static str {
 /// Returns the secret of the session's cookie.
 pub(super) fn session(headers: &HeaderMap, context: &RequestContext) -> Option<Secret> {
     value(headers, name(context)).map(Secret::new)
+}
+
+fn flow_name(context: &RequestContext) -> &'static str {
+    FLOW[usize::from(!context.secure_transport)]
+}
+
+/// Returns the secret of the log-in that the browser began at an issuer.
+pub(super) fn flow(headers: &HeaderMap, context: &RequestContext) -> Option<Secret> {
+    value(headers, flow_name(context)).map(Secret::new)
 }
 
 /// Returns the value of a cookie.
@@ -42,7 +53,9 @@ pub(super) fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// # Errors
 /// `Internal` for a cookie that can't be written.
 pub(super) fn of_session(new: &NewConsole, context: &RequestContext) -> Result<HeaderValue> {
-    write(new.secret.expose(), new.life.as_secs(), context)
+    let seconds = new.life.as_secs();
+    let name = name(context);
+    write((name, new.secret.expose()), seconds, "Strict", context)
 }
 
 /// Takes the session's cookie away.
@@ -50,18 +63,45 @@ pub(super) fn of_session(new: &NewConsole, context: &RequestContext) -> Result<H
 /// # Errors
 /// As [`of_session`].
 pub(super) fn gone(context: &RequestContext) -> Result<HeaderValue> {
-    write("", 0, context)
+    write((name(context), ""), 0, "Strict", context)
 }
 
-fn write(value: &str, seconds: u64, context: &RequestContext) -> Result<HeaderValue> {
+/// Sets the cookie of a log-in under way. The issuer leads back to it, so a page of another site
+/// has it sent (`SameSite=Lax`); it is worth nothing without the issuer's answer.
+///
+/// # Errors
+/// As [`of_session`].
+pub(super) fn of_flow(begun: &BegunSso, context: &RequestContext) -> Result<HeaderValue> {
+    let seconds = begun.life.as_secs();
+    write(
+        (flow_name(context), begun.cookie.expose()),
+        seconds,
+        "Lax",
+        context,
+    )
+}
+
+/// Takes the cookie of a log-in under way, which has come to its end.
+///
+/// # Errors
+/// As [`of_session`].
+pub(super) fn no_flow(context: &RequestContext) -> Result<HeaderValue> {
+    write((flow_name(context), ""), 0, "Lax", context)
+}
+
+fn write(
+    (name, value): (&str, &str),
+    seconds: u64,
+    same_site: &str,
+    context: &RequestContext,
+) -> Result<HeaderValue> {
     let secure = if context.secure_transport {
         "; Secure"
     } else {
         ""
     };
-    let name = name(context);
     let mut header = HeaderValue::from_str(&format!(
-        "{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
+        "{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}"
     ))
     .map_err(Error::internal)?;
     header.set_sensitive(true);

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use super::envelope::Envelope;
 use super::pages::{Visit, check, explain, form, item, list, log_in, overview, tail};
 use super::words::Language;
-use super::{assets, cookie, protection, tree};
+use super::{assets, cookie, protection, sso, tree};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::http::Settings;
@@ -30,7 +30,7 @@ const FORMS: &str = "/console/do/";
 const UNKNOWN: &str = "console:request";
 
 /// The door of the console.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Console {
     envelope: Envelope,
 }
@@ -62,7 +62,7 @@ impl Door for Console {
     }
 
     fn body_rule(&self, head: &Head<'_>, settings: &Settings) -> BodyRule {
-        let is_strangers = matches!(head.path(), LOG_IN | LANGUAGE);
+        let is_strangers = matches!(head.path(), LOG_IN | LANGUAGE | sso::PATH);
         match (&head.parts.method, is_strangers) {
             (&Method::GET, _) => BodyRule::Unread,
             (_, true) => BodyRule::Unsigned,
@@ -74,6 +74,7 @@ impl Door for Console {
 
     /// A stranger is refused before its body is read.
     async fn prove(&self, head: &Head<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<()> {
+        self.envelope.sso(shared.service);
         session(head, shared, record).await.map(drop)
     }
 
@@ -84,6 +85,8 @@ impl Door for Console {
         record: &mut Record,
     ) -> Result<Response> {
         let parts = request.head.parts;
+        // An error that leads to the log-in offers it, too.
+        self.envelope.sso(shared.service);
         protection::check_transport(&record.context)?;
         protection::check_host(&request.head, shared.settings)?;
         match parts.method {
@@ -119,11 +122,18 @@ impl Console {
     ) -> Result<Response> {
         let (parts, head) = (request.head.parts, &request.head);
         let language = Language::of(&parts.headers);
-        if cookie::session(&parts.headers, &record.context).is_none() || head.path() == LOG_IN {
-            return Ok(log_in::page_for(language, None, &record.context.request_id));
+        let (path, query) = (head.path(), parts.uri.query().unwrap_or_default());
+        let query = pairs(query.as_bytes());
+        if path == sso::PATH && sso::is_answer(&query) {
+            return sso::finish(head, shared, record, &query).await;
+        }
+        let is_stranger = cookie::session(&parts.headers, &record.context).is_none();
+        if is_stranger || matches!(path, LOG_IN | sso::PATH) {
+            let request_id = &record.context.request_id;
+            let offered = self.envelope.sso(shared.service);
+            return Ok(log_in::page_for(language, offered, None, request_id));
         }
         let open = session(head, shared, record).await?;
-        let (path, query) = (head.path(), parts.uri.query().unwrap_or_default());
         let here = parts
             .uri
             .path_and_query()
@@ -136,7 +146,7 @@ impl Console {
             open: &open,
             language,
             here,
-            query: pairs(query.as_bytes()),
+            query,
         };
         match found {
             Place::Overview => overview::show(&visit).await,
@@ -170,6 +180,10 @@ impl Console {
             LOG_IN => {
                 let token = Secret::new(value(form::TOKEN).unwrap_or_default().trim());
                 return log_in(&token, shared.service, record).await;
+            }
+            sso::PATH => {
+                let (word, back) = (value(form::FORM_TOKEN), value(sso::BACK));
+                return begin_sso(head, shared, record, word, back).await;
             }
             LANGUAGE => return choose_language(value("language").unwrap_or_default()),
             _ => {}
@@ -290,6 +304,33 @@ async fn log_in(token: &Secret, service: &Service, record: &mut Record) -> Resul
     }
 }
 
+/// Begins a log-in at the issuer: a stranger's, or, with the word of its forms, that of a session
+/// that proves itself again.
+async fn begin_sso(
+    head: &Head<'_>,
+    shared: &Shared<'_>,
+    record: &mut Record,
+    word: Option<&str>,
+    back: Option<&str>,
+) -> Result<Response> {
+    let open = match word {
+        Some(word) => {
+            let open = session(head, shared, record).await?;
+            protection::check_form(Some(word), &open.form_token)?;
+            Some(open)
+        }
+        None => None,
+    };
+    sso::begin(
+        head,
+        shared,
+        record,
+        back.unwrap_or_default(),
+        open.as_ref(),
+    )
+    .await
+}
+
 /// Leads to the overview, and sets a cookie.
 fn with_cookie(cookie: HeaderValue) -> Result<Response> {
     let mut answer = protection::see(tree::BASE)?;
@@ -301,7 +342,8 @@ fn with_cookie(cookie: HeaderValue) -> Result<Response> {
 fn choose_language(code: &str) -> Result<Response> {
     let chosen = Language::named(code).code();
     let name = cookie::LANGUAGE;
-    let cookie = format!("{name}={chosen}; Path=/console; Max-Age=31536000; SameSite=Strict");
+    // It is no secret, and what leads back from an issuer speaks the language, too.
+    let cookie = format!("{name}={chosen}; Path=/console; Max-Age=31536000; SameSite=Lax");
     with_cookie(HeaderValue::from_str(&cookie).map_err(Error::internal)?)
 }
 

@@ -1,5 +1,7 @@
 //! Errors as pages.
 
+use std::sync::OnceLock;
+
 use askama::Template;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
@@ -12,11 +14,14 @@ use crate::http::door;
 use crate::http::operators::error::answer;
 use crate::http::request::Head;
 use crate::http::request::respond::{TEXT, response};
+use crate::service::Service;
 
 /// Pages, in the language of the request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Envelope {
     language: Language,
+    /// The name of single sign-on, once it was looked up; none where it is off.
+    sso: OnceLock<Option<String>>,
     /// Whether a page that is open asks for a part of it.
     is_fragment: bool,
 }
@@ -26,8 +31,18 @@ impl Envelope {
     pub(super) fn of(head: &Head<'_>) -> Self {
         Self {
             language: Language::of(&head.parts.headers),
+            sso: OnceLock::new(),
             is_fragment: head.parts.headers.contains_key("hx-request"),
         }
+    }
+}
+
+impl Envelope {
+    /// Returns the name of single sign-on, which the page of the log-in offers.
+    pub(super) fn sso(&self, service: &Service) -> Option<&str> {
+        self.sso
+            .get_or_init(|| service.access.sso_name())
+            .as_deref()
     }
 }
 
@@ -44,7 +59,10 @@ impl door::Envelope for Envelope {
     fn refuse(&self, error: &Error, request_id: &str) -> Response {
         let language = self.language;
         if *error.kind() == ErrorKind::BadCredentials {
-            let mut page = log_in::page_for(language, Some(error.message()), request_id);
+            let mut page = {
+                let sso = self.sso.get().and_then(Option::as_deref);
+                log_in::page_for(language, sso, Some(error.message()), request_id)
+            };
             if self.is_fragment {
                 // The log-in is no part of that page: the page as a whole is loaded again.
                 let headers = page.headers_mut();

@@ -11,6 +11,7 @@ mod envelope;
 mod frame;
 mod pages;
 mod protection;
+mod sso;
 mod tree;
 mod words;
 

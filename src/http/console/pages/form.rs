@@ -33,6 +33,8 @@ struct FormPage {
     message: Option<String>,
     once: String,
     asks_token: bool,
+    /// Whether the operator logs in at the issuer first.
+    asks_log_in: bool,
     is_danger: bool,
 }
 
@@ -254,6 +256,7 @@ fn write(
         visit.here,
     );
     frame.above = above(visit, route);
+    let asks_proof = makes_secret(route) && !visit.open.is_fresh;
     page(
         status,
         &FormPage {
@@ -263,7 +266,8 @@ fn write(
             inputs,
             message,
             once,
-            asks_token: makes_secret(route) && !visit.open.is_fresh,
+            asks_token: asks_proof && !visit.open.is_sso,
+            asks_log_in: asks_proof && visit.open.is_sso,
             is_danger: route.method == Method::Delete,
         },
     )
@@ -314,6 +318,12 @@ async fn done(
 ) -> Result<Value> {
     let (access, context) = (&visit.service.access, &visit.record.context);
     if makes_secret(route) && !visit.open.is_fresh {
+        if visit.open.is_sso {
+            return Err(Error::unsupported(
+                "You proved yourself more than ten minutes ago: log in again, then send the form \
+                 once more.",
+            ));
+        }
         let token = Secret::new(field(form, TOKEN).unwrap_or_default().trim());
         access.renew_console(visit.open, &token, context).await?;
     }

@@ -13,14 +13,17 @@ use crate::http::request::respond::{TEXT, response};
 #[template(path = "log_in.html")]
 struct LogIn<'a> {
     frame: Frame,
+    sso: Option<&'a str>,
     message: Option<&'a str>,
     request_id: &'a str,
 }
 
-/// Returns the page of the log-in, with what was wrong with the one before. A stranger gets the
+/// Returns the page of the log-in, with what was wrong with the one before, and the
+/// button of single sign-on by its name. A stranger gets the
 /// same status and headers at every path.
 pub(in crate::http::console) fn page_for(
     language: Language,
+    sso: Option<&str>,
     message: Option<&str>,
     request_id: &str,
 ) -> Response {
@@ -29,6 +32,7 @@ pub(in crate::http::console) fn page_for(
         StatusCode::OK,
         &LogIn {
             frame: Frame::of_stranger(language, title),
+            sso,
             message,
             request_id,
         },

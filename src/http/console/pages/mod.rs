@@ -8,6 +8,7 @@ pub(super) mod form;
 pub(super) mod item;
 pub(super) mod list;
 pub(super) mod log_in;
+pub(super) mod onward;
 pub(super) mod overview;
 mod pastes;
 mod sections;

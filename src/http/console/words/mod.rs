@@ -82,7 +82,15 @@ words! {
     log_in: "Log in", "登录";
     log_in_hint: "`transire operator create` makes an operator and shows its token.",
         "用 `transire operator create` 创建操作员，它会显示令牌。";
+    go_on: "Continue", "继续";
+    log_again: "This shows a secret, and you proved yourself more than ten minutes ago. Log in \
+        again first.",
+        "此操作会显示机密，而您上次验证身份已超过十分钟。请先重新登录。";
+    log_again_button: "Log in again", "重新登录";
+    log_in_with: "Log in with", "使用";
+    log_in_with_end: "", "登录";
     log_out: "Log out", "退出";
+    moment: "One moment", "请稍候";
     main: "Main pages", "主要页面";
     next: "Next page", "下一页";
     no: "no", "否";
