@@ -43,6 +43,7 @@ mod admin {
     mod activity;
     mod changes;
     mod requests;
+    mod sso;
 }
 
 mod alibaba {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{Response, StatusCode, header};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -68,6 +68,8 @@ impl Reply {
 struct State {
     replies: Mutex<HashMap<String, Reply>>,
     asked: Mutex<HashMap<String, u32>>,
+    /// The last form of each path, with its Authorization.
+    forms: Mutex<HashMap<String, (String, String)>>,
     connections: AtomicU32,
     was_asked: Notify,
     open: watch::Sender<bool>,
@@ -130,6 +132,7 @@ impl Issuer {
         let state = Arc::new(State {
             replies: Mutex::default(),
             asked: Mutex::default(),
+            forms: Mutex::default(),
             connections: AtomicU32::new(0),
             was_asked: Notify::new(),
             open: watch::Sender::new(true),
@@ -192,6 +195,12 @@ impl Issuer {
             .get(path)
             .copied()
             .unwrap_or(0)
+    }
+
+    /// Returns the last form that was sent to a path, and its Authorization.
+    pub(crate) fn form(&self, path: &str) -> (String, String) {
+        let forms = self.state.forms.lock().unwrap();
+        forms.get(path).cloned().unwrap_or_default()
     }
 
     /// Returns how often somebody connected.
@@ -257,6 +266,15 @@ async fn serve(state: Arc<State>, stream: impl AsyncRead + AsyncWrite + Unpin + 
             state.was_asked.notify_one();
             state.open.subscribe().wait_for(|open| *open).await.unwrap();
             let whole = request.uri().to_string();
+            if request.method() == http::Method::POST {
+                let authorization = request.headers().get(header::AUTHORIZATION);
+                let authorization = authorization.map_or("", |value| value.to_str().unwrap());
+                let authorization = authorization.to_owned();
+                let form = request.into_body().collect().await.unwrap().to_bytes();
+                let form = String::from_utf8(form.to_vec()).unwrap();
+                let mut forms = state.forms.lock().unwrap();
+                forms.insert(path.clone(), (form, authorization));
+            }
             let replies = state.replies.lock().unwrap();
             let reply = replies
                 .get(&whole)

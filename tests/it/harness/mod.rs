@@ -21,6 +21,7 @@ pub(crate) mod postgres;
 pub(crate) mod registry;
 mod requests;
 pub(crate) mod sources;
+pub(crate) mod sso;
 pub(crate) mod tencent;
 
 use std::path::PathBuf;
