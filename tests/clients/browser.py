@@ -26,6 +26,8 @@ class Browser:
     def __init__(self, base: str, transire: Transire) -> None:
         self.base, self.transire = base, transire
         self.complaints: list[str] = []
+        # Where pages may go besides: the issuer of single sign-on.
+        self.others: list[str] = []
         self._playwright = sync_playwright().start()
         self._chromium = self._playwright.chromium.launch(executable_path=os.environ["TRANSIRE_TEST_CHROMIUM"], args=_OPTIONS)
         self.page = self.new_page()
@@ -46,7 +48,7 @@ class Browser:
             self.complaints.append(f"{message.type}: {message.text}")
 
     def _on_request(self, request: Request) -> None:
-        if not request.url.startswith(self.base):
+        if not request.url.startswith((self.base, *self.others)):
             self.complaints.append(f"foreign: {request.url}")
 
     def _on_failure(self, request: Request) -> None:
