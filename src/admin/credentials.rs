@@ -85,7 +85,7 @@ of_credential! {
     EnableCredential
 }
 of_credential! {
-    /// Stop a credential for ever.
+    /// Delete a credential. Its secrets are refused for ever.
     DeleteCredential
 }
 

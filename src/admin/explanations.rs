@@ -95,7 +95,7 @@ impl Operation for Explain {
 pub struct ExplainRequest {
     /// The request's id.
     pub request_id: String,
-    /// How far the audit is looked through: a time, a day or an age. Without it, a day.
+    /// How far back the audit is searched: a time, a day or an age. Without it, a day.
     pub since: Option<WhenText>,
 }
 

@@ -192,7 +192,7 @@ pub struct RotateOperator {
     /// Its name.
     #[arg(long, value_parser = some_text)]
     pub name: String,
-    /// For how long the token before is taken, too: at most 30d, and 0 for not at all.
+    /// How long the previous token stays valid: at most 30d; with 0 it ends at once.
     #[arg(long, value_name = "TIME", default_value = "1d")]
     #[serde(default = "usual_grace")]
     pub grace: TimeText,

@@ -18,7 +18,7 @@ use crate::domain::{Result, name};
 use crate::service::{Call, NewServiceAccount, Service, Validity};
 use crate::views;
 
-/// For how long the secret before is taken, unless the operator says otherwise.
+/// How long the previous secret stays valid, unless the operator says otherwise.
 const USUAL_GRACE: Seconds = Seconds::new(7 * 24 * 60 * 60);
 
 fn usual_grace() -> TimeText {
@@ -82,7 +82,7 @@ pub struct RotateCredential {
     /// The credential's id.
     #[arg(long, value_parser = credential_id)]
     pub id: CredentialText,
-    /// For how long the secret before is taken, too: at most 30d, and 0 for not at all.
+    /// How long the previous secret stays valid: at most 30d; with 0 it ends at once.
     #[arg(long, value_name = "TIME", default_value = "7d")]
     #[serde(default = "usual_grace")]
     pub grace: TimeText,
@@ -205,7 +205,7 @@ pub struct RotateServiceAccount {
     /// Its name, with `tcr$` or without.
     #[arg(long, value_parser = some_text)]
     pub name: String,
-    /// For how long the password before is taken, too: at most 30d, and 0 for not at all.
+    /// How long the previous password stays valid: at most 30d; with 0 it ends at once.
     #[arg(long, value_name = "TIME", default_value = "7d")]
     #[serde(default = "usual_grace")]
     pub grace: TimeText,

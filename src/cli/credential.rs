@@ -25,7 +25,7 @@ pub(super) enum Command {
     Disable(DisableCredential),
     /// Let a disabled credential log in again.
     Enable(EnableCredential),
-    /// Stop a credential for ever.
+    /// Delete a credential. Its secrets are refused for ever.
     Delete(DeleteCredential),
     /// List an instance's fixed passwords, and which of them have their old hash still.
     ListPasswords(List<ListPasswords>),

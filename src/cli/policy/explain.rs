@@ -79,7 +79,7 @@ pub(in crate::cli) struct Explain {
         conflicts_with_all = ["request_id", "who", "what"]
     )]
     at: Option<When>,
-    /// How far the audit is looked through for the request: a time, a day or an age, as `audit
+    /// How far back the audit is searched for the request: a time, a day or an age, as `audit
     /// list` takes it. [default: 24h]
     #[arg(long, value_name = "TIME", requires = "request_id")]
     since: Option<When>,
