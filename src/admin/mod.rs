@@ -29,6 +29,7 @@ mod oidc_providers;
 mod operation;
 mod operators;
 mod policies;
+mod preview;
 mod problem;
 mod registry_config;
 mod reports;
@@ -91,6 +92,7 @@ pub use self::policies::{
     AttachPolicy, CheckPolicy, CreatePolicy, DeletePolicy, DetachPolicy, DocumentUse, ListPolicies,
     ShowPolicy, UpdatePolicy,
 };
+pub use self::preview::{CONSEQUENCES, PreviewOperation};
 pub use self::problem::{Failure, PROBLEM_TYPE, Problem};
 pub use self::registry_config::{ShowRegistryConfig, TrustedKey, USUAL_LISTEN, realm};
 pub use self::reports::{ListExpiring, ListUnused};

@@ -221,7 +221,7 @@ fn limit(text: &str) -> Result<usize> {
 }
 
 /// Reads an operation from the fields of a request.
-fn read<O: DeserializeOwned + ToSchema>(given: Given) -> Result<O> {
+pub(super) fn read<O: DeserializeOwned + ToSchema>(given: Given) -> Result<O> {
     let mut fields = given.body;
     let types = Types::of(&O::schema());
     for (name, value) in given.pairs {

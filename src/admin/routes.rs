@@ -39,6 +39,7 @@ use super::policies::{
     AttachPolicy, CheckPolicy, CreatePolicy, DeletePolicy, DetachPolicy, ListPolicies, ShowPolicy,
     UpdatePolicy,
 };
+use super::preview::PreviewOperation;
 use super::registry_config::ShowRegistryConfig;
 use super::reports::{ListExpiring, ListUnused};
 use super::repositories::{
@@ -112,7 +113,7 @@ routes! {
             CreateServiceAccount DeleteServiceAccount RotateServiceAccount
         ];
     "Registry configurations": list [] do [ShowRegistryConfig];
-    "Service": list [] do [ShowStatus ShowActivity] file [MakeBackup];
+    "Service": list [] do [ShowStatus ShowActivity PreviewOperation] file [MakeBackup];
     "Imports": list [] do [ImportHtpasswd ImportDockerAuth];
     "Declarations": list [] do [ApplyState ExportState];
     "Audit": list [ListAudit] do [FollowAudit];

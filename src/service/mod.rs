@@ -64,8 +64,8 @@ pub use self::identity::roles::{RoleChange, RoleTest};
 pub use self::keys::Keys;
 pub use self::keys::{
     CaStep, ExportedCa, ImportedLeaf, KeyInfo, KeyKind, KeyState, MasterKeyInfo, MasterKeyState,
-    MasterKeyStep, NextStep, PrivatePart, Retired, SigningRequest, Warning, WarningKind, is_set_up,
-    opens, set_up,
+    MasterKeyStep, NextStep, PrivatePart, Replacement, Retired, SigningRequest, Warning,
+    WarningKind, is_set_up, opens, set_up,
 };
 pub use self::ledger::actions::AuditAction;
 pub use self::ledger::queue::AuditMode;

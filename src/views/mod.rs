@@ -73,6 +73,7 @@ mod namespace;
 mod oidc_provider;
 mod operator;
 mod policy;
+mod preview;
 mod refused_subject;
 mod registry_config;
 mod reported;
@@ -111,6 +112,7 @@ pub use self::operator::{Operator, OperatorToken};
 pub use self::policy::{
     CheckedPolicy, Policy, PolicyAttachment, PolicyDocument, PolicyFinding, target_name,
 };
+pub use self::preview::{Consequence, Preview, filled};
 pub use self::refused_subject::{RefusedSubject, SubjectState};
 pub use self::registry_config::{RegistryFile, RegistryFiles};
 pub use self::reported::Reported;

@@ -13,7 +13,7 @@ pub(in crate::service) mod warnings;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::ca::InUse;
+use self::ca::{BUNDLED_AFTER_USE, InUse};
 use self::warnings::Warnings;
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::instance::Algorithm;
@@ -89,7 +89,28 @@ pub struct Keys {
     pub(super) warnings: Arc<Warnings>,
 }
 
+/// The times that follow if a key, or a CA, is replaced now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// The time from which a new key is used.
+    pub used_from: Timestamp,
+    /// The time until which the old signing key is published.
+    pub old_until: Timestamp,
+    /// The time from which the old CA can be retired.
+    pub ca_retired_from: Timestamp,
+}
+
 impl Keys {
+    /// Returns the times that follow if a key, or a CA, is replaced at a moment.
+    pub fn foresee(&self, now: Timestamp) -> Replacement {
+        let used_from = now.plus(KNOWN_BEFORE_USE);
+        Replacement {
+            used_from,
+            old_until: used_from.plus(PUBLISHED_AFTER_USE),
+            ca_retired_from: now.plus(BUNDLED_AFTER_USE),
+        }
+    }
+
     /// Makes a signing key of this algorithm if there is none yet.
     ///
     /// # Errors

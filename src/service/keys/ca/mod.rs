@@ -22,7 +22,8 @@ use crate::token::{Authority, certificates};
 /// How long a CA stays in the bundle after another took its place: the longest life of a token, and
 /// as much again for the leeway of registries, for clocks that differ, and for replicas that are
 /// late.
-const BUNDLED_AFTER_USE: Duration = Duration::from_secs(2 * Instance::MAX_TOKEN_TTL as u64);
+pub(super) const BUNDLED_AFTER_USE: Duration =
+    Duration::from_secs(2 * Instance::MAX_TOKEN_TTL as u64);
 
 /// A CA after a step of its rotation.
 #[derive(Clone, Debug)]

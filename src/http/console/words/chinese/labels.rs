@@ -1,7 +1,7 @@
 //! Chinese labels of the API's names.
 
 /// Returns the label of a name that is written as words; nothing where there is none.
-pub(super) fn label(plain: &str) -> Option<String> {
+pub(in crate::http::console::words) fn label(plain: &str) -> Option<String> {
     if let Some(label) = find(LABELS, plain) {
         return Some(label.to_owned());
     }
@@ -145,6 +145,7 @@ const LABELS: &[(&str, &str)] = &[
     ("fault", "错误"),
     ("faults", "错误"),
     ("field", "字段"),
+    ("fields", "字段"),
     ("file", "文件"),
     ("filter", "筛选"),
     ("fingerprint", "指纹"),
@@ -246,6 +247,8 @@ const LABELS: &[(&str, &str)] = &[
     ("policies", "策略"),
     ("policy", "策略"),
     ("preset", "预设平台"),
+    ("preview", "预览"),
+    ("preview operation", "预览操作"),
     ("principal", "主体"),
     ("private key", "私钥"),
     ("provider", "身份提供商"),
