@@ -106,7 +106,7 @@ pub(super) fn inputs_of(route: &Route) -> Vec<Input> {
         .flatten()
         .map(|(name, schema)| Input {
             label: String::new(),
-            help: text_of(schema, "description"),
+            help: help_of(schema),
             value: text_of(schema, "default"),
             choices: choices(schema, &described),
             kind: kind(name, schema),
@@ -124,6 +124,14 @@ pub(super) fn inputs_of(route: &Route) -> Vec<Input> {
 fn text_of(schema: &Value, name: &str) -> String {
     let value = schema.get(name).and_then(Value::as_str);
     value.unwrap_or_default().to_owned()
+}
+
+/// Returns the description of a field: its own, or that of the alternative that is not null.
+fn help_of(schema: &Value) -> String {
+    let alternatives = schema.get("oneOf").and_then(Value::as_array);
+    let mut all = std::iter::once(schema).chain(alternatives.into_iter().flatten());
+    let described = all.find(|one| one.get("description").is_some());
+    described.map_or_else(String::new, |one| text_of(one, "description"))
 }
 
 /// Returns the values that a field may have, where they are few.
@@ -239,6 +247,7 @@ fn write(
     let mut inputs = inputs_of(route);
     for input in &mut inputs {
         input.label = language.label(&input.name);
+        input.help = language.sentence(&input.help);
         let given = |pairs: &[(String, String)]| {
             let found = pairs.iter().find(|(name, _)| *name == input.name);
             found.map(|(_, value)| value.clone())
@@ -248,7 +257,7 @@ fn write(
             input.value = value;
         }
     }
-    let help = text_of(&json!((route.describe)().takes), "description");
+    let help = language.sentence(&help_of(&json!((route.describe)().takes)));
     let mut frame = Frame::of(
         visit.open,
         language,

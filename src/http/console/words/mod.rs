@@ -162,6 +162,15 @@ impl Language {
         }
     }
 
+    /// Returns a sentence of the API, by its English. One that isn't translated stays as it is.
+    pub(super) fn sentence(self, english: &str) -> String {
+        let english = one_line(english);
+        match chinese::sentence(&english) {
+            Some(chinese) if self == Self::Chinese => chinese.to_owned(),
+            _ => english,
+        }
+    }
+
     /// Returns the label of a field, a noun or an operation, by its name in the API.
     pub(super) fn label(self, name: &str) -> String {
         let plain = spaced(name);
@@ -176,6 +185,11 @@ impl Language {
             None => plain,
         }
     }
+}
+
+/// Writes a text of the API as one line: its source breaks lines where it likes.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Writes a name of the API as words: `CreateUser`, `access-keys` and `user_id` become `create
@@ -204,6 +218,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::admin::CONSEQUENCES;
     use crate::admin::routes::ROUTES;
 
     #[test]
@@ -237,6 +252,44 @@ mod tests {
             .filter(|name| chinese::label(&spaced(name)).is_none())
             .collect();
         assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    /// Gathers the descriptions in a schema, also those of the alternatives of a field.
+    fn describe(schema: &Value, found: &mut BTreeSet<String>) {
+        match schema {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match value.as_str().filter(|_| name == "description") {
+                        Some(text) => drop(found.insert(one_line(text))),
+                        None => describe(value, found),
+                    }
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| describe(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_sentence_of_the_api_is_in_chinese_once_and_no_other_is() {
+        let mut wanted = BTreeSet::new();
+        for route in ROUTES {
+            describe(&serde_json::json!((route.describe)().takes), &mut wanted);
+        }
+        wanted.extend(CONSEQUENCES.iter().map(|text| (*text).to_owned()));
+        let mut given: Vec<_> = chinese::ALL.into_iter().flatten().collect();
+        given.sort_unstable();
+        let english: Vec<_> = given.iter().map(|(english, _)| *english).collect();
+        let wanted: Vec<_> = wanted.iter().map(String::as_str).collect();
+        assert_eq!(english, wanted);
+        for (english, chinese) in given {
+            assert!(chinese.chars().any(|sign| !sign.is_ascii()), "{english}");
+            let places = |text: &str| -> BTreeSet<String> {
+                let parts = text.split('{').skip(1);
+                parts.map(|part| part.chars().take(2).collect()).collect()
+            };
+            assert_eq!(places(english), places(chinese), "{english}");
+        }
     }
 
     #[test]
