@@ -16,6 +16,7 @@ mod audit_words;
 mod backup;
 mod changed_instance;
 mod credentials;
+mod difference;
 mod explanations;
 mod groups;
 mod import_plan;

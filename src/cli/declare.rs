@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::output::{Fields, warn};
 use super::session::Session;
@@ -12,7 +12,6 @@ use super::{Ended, arguments};
 use crate::admin::{AppliedState, ApplyState, ExportState};
 use crate::domain::printable::escape;
 use crate::domain::{Error, Result};
-use crate::state::{Action, Change, Step};
 
 #[derive(Args)]
 pub(super) struct Apply {
@@ -64,12 +63,12 @@ pub(super) async fn apply(session: &Session, command: &Apply) -> Result<Ended> {
         warn(note);
     }
     if command.dry_run || shown.steps.is_empty() {
-        let text = || steps(&shown.steps);
+        let text = || steps(&shown);
         output.report(text, fields(&shown))?;
         let changes = command.exit_code && !shown.steps.is_empty();
         return Ok(if changes { Ended::Denied } else { Ended::Done });
     }
-    output.for_people(&steps(&shown.steps))?;
+    output.for_people(&steps(&shown))?;
     (asked.dry_run, asked.fingerprint) = (false, Some(shown.fingerprint));
     let made = session.ask(asked).await?;
     for warning in &made.warnings {
@@ -114,134 +113,50 @@ fn fields(report: &AppliedState) -> Fields {
     ]
 }
 
-/// Returns the steps as lines.
-fn steps(steps: &[Step]) -> String {
-    if steps.is_empty() {
+/// Returns the steps as text for a terminal.
+fn steps(applied: &AppliedState) -> String {
+    if applied.steps.is_empty() {
         return "nothing to change".to_owned();
     }
-    let mut lines = Vec::new();
-    for step in steps {
-        lines.push(headline(step));
-        for change in &step.changes {
-            field(change, &mut lines);
-        }
-    }
     let mut text = String::new();
-    for line in lines {
+    for line in applied.difference() {
         // A text never fails to take more.
         let _ = writeln!(text, "{}", escape(&line));
     }
     text
 }
 
-fn headline(step: &Step) -> String {
-    let Step {
-        action,
-        noun,
-        account,
-        name,
-        target,
-        ..
-    } = step;
-    let sign = match action {
-        Action::Create | Action::Attach => '+',
-        Action::Update => '~',
-        Action::Detach | Action::Delete => '-',
-    };
-    let target = target.as_deref().unwrap_or_default();
-    let target = match action {
-        Action::Attach => format!(" to {target}"),
-        Action::Detach => format!(" from {target}"),
-        Action::Create | Action::Update | Action::Delete => String::new(),
-    };
-    format!("{sign} {account} {noun} {name}{target}")
-}
-
-fn field(change: &Change, lines: &mut Vec<String>) {
-    let Change { field, old, new } = change;
-    let (before, after) = (shown(old), shown(new));
-    if before.contains('\n') || after.contains('\n') {
-        lines.push(format!("    {field}:"));
-        return compare(&before, &after, lines);
-    }
-    lines.push(match (old, new) {
-        (Value::Null, _) => format!("    {field}: {after}"),
-        (_, Value::Null) => format!("    {field}: {before} -> none"),
-        _ => format!("    {field}: {before} -> {after}"),
-    });
-}
-
-/// Shows the lines that differ, between the first and the last that do.
-fn compare(old: &str, new: &str, lines: &mut Vec<String>) {
-    let (mut old, mut new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-    while old.last().is_some() && old.last() == new.last() {
-        old.pop();
-        new.pop();
-    }
-    let same = old.iter().zip(&new).take_while(|(one, other)| one == other);
-    let same = same.count();
-    lines.extend(old.iter().skip(same).map(|line| format!("      - {line}")));
-    lines.extend(new.iter().skip(same).map(|line| format!("      + {line}")));
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) if !text.is_empty() => text.clone(),
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::{Action, Step};
 
-    fn step(action: Action, target: Option<&str>, changes: Vec<Change>) -> Step {
-        Step {
-            action,
-            noun: "policy".to_owned(),
-            account: "100000000001".to_owned(),
-            name: "pull".to_owned(),
-            target: target.map(str::to_owned),
-            changes,
+    fn applied(steps: Vec<Step>) -> AppliedState {
+        AppliedState {
+            steps,
+            made: 0,
+            kept: Vec::new(),
+            warnings: Vec::new(),
+            fingerprint: String::new(),
+            failure: None,
         }
-    }
-
-    fn change(old: Value, new: Value) -> Change {
-        Change {
-            field: "document".to_owned(),
-            old,
-            new,
-        }
-    }
-
-    #[test]
-    fn each_step_has_a_line_and_each_changed_field() {
-        let made = step(Action::Create, None, vec![change(Value::Null, "{}".into())]);
-        let attached = step(Action::Attach, Some("user alice"), Vec::new());
-        let documents = change("{\n1,\n2\n}".into(), "{\n1,\n3,\n4\n}".into());
-        let changed = step(Action::Update, None, vec![documents]);
-        let gone = step(Action::Delete, None, vec![change(2.into(), Value::Null)]);
-        let text = steps(&[made, attached, changed, gone]);
-        let expected = "+ 100000000001 policy pull\n    document: {}\n\
-                        + 100000000001 policy pull to user alice\n\
-                        ~ 100000000001 policy pull\n    document:\n      - 2\n      + 3,\n\
-                        \x20     + 4\n\
-                        - 100000000001 policy pull\n    document: 2 -> none\n";
-        assert_eq!(text, expected);
     }
 
     #[test]
     fn a_name_does_not_act_on_a_terminal() {
         let named = Step {
+            action: Action::Create,
+            noun: "policy".to_owned(),
+            account: "100000000001".to_owned(),
             name: "\u{1b}[2J".to_owned(),
-            ..step(Action::Create, None, Vec::new())
+            target: None,
+            changes: Vec::new(),
         };
-        assert!(!steps(&[named]).contains('\u{1b}'));
+        assert!(!steps(&applied(vec![named])).contains('\u{1b}'));
     }
 
     #[test]
     fn no_step_is_said_to_be_none() {
-        assert_eq!(steps(&[]), "nothing to change");
+        assert_eq!(steps(&applied(Vec::new())), "nothing to change");
     }
 }
