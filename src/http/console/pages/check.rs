@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::Visit;
+use super::{Visit, field};
 use crate::domain::{Error, Result};
 use crate::http::console::frame::page;
 use crate::http::console::words::Words;
@@ -40,9 +40,8 @@ pub(in crate::http::console) async fn act(
     visit: &Visit<'_>,
     form: &[(String, String)],
 ) -> Result<Response> {
-    let field = visit.value("field");
-    let written = form.iter().find(|(name, _)| name == field);
-    let document = written.map_or("", |(_, text)| text).replace("\r\n", "\n");
+    let written = field(form, visit.value("field"));
+    let document = written.unwrap_or_default().replace("\r\n", "\n");
     let (route, _) = named("CheckPolicy").ok_or_else(|| Error::internal("no CheckPolicy"))?;
     let pairs = [
         ("document", document.as_str()),

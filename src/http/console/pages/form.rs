@@ -5,13 +5,15 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::Visit;
+use super::consequences;
 use super::shown::{self, Field};
+use super::{Visit, field};
 use crate::admin::{Description, Effect, Given, Method, Route};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::console::frame::{Frame, page};
 use crate::http::console::tree::{self, Link};
+use crate::http::console::words::Language;
 use crate::http::operators::error::answer as status_of;
 use crate::http::operators::once;
 use crate::views::is_secret;
@@ -30,6 +32,7 @@ struct FormPage {
     path: String,
     help: String,
     inputs: Vec<Input>,
+    consequences: Vec<String>,
     message: Option<String>,
     once: String,
     asks_token: bool,
@@ -126,6 +129,11 @@ fn text_of(schema: &Value, name: &str) -> String {
     value.unwrap_or_default().to_owned()
 }
 
+/// Returns the description of an operation.
+fn help(language: Language, route: &Route) -> String {
+    language.sentence(&help_of(&json!((route.describe)().takes)))
+}
+
 /// Returns the description of a field: its own, or that of the alternative that is not null.
 fn help_of(schema: &Value) -> String {
     let alternatives = schema.get("oneOf").and_then(Value::as_array);
@@ -211,7 +219,7 @@ pub(in crate::http::console) async fn show(visit: &Visit<'_>, route: &Route) -> 
     let once = visit.service.base.request_id();
     let mut values = visit.query.clone();
     values.extend(documents(visit, route).await);
-    write(visit, route, &values, None, once, StatusCode::OK)
+    write(visit, route, &values, None, once, StatusCode::OK).await
 }
 
 /// Returns the documents of the thing that an operation changes: they are edited, not written anew.
@@ -235,7 +243,7 @@ async fn documents(visit: &Visit<'_>, route: &Route) -> Vec<(String, String)> {
         .collect()
 }
 
-fn write(
+async fn write(
     visit: &Visit<'_>,
     route: &Route,
     values: &[(String, String)],
@@ -248,16 +256,15 @@ fn write(
     for input in &mut inputs {
         input.label = language.label(&input.name);
         input.help = language.sentence(&input.help);
-        let given = |pairs: &[(String, String)]| {
-            let found = pairs.iter().find(|(name, _)| *name == input.name);
-            found.map(|(_, value)| value.clone())
-        };
-        input.is_given = given(&visit.query).is_some_and(|value| !value.is_empty());
-        if let Some(value) = given(values) {
-            input.value = value;
+        let given = field(&visit.query, &input.name);
+        input.is_given = given.is_some_and(|value| !value.is_empty());
+        // A secret is never sent back.
+        if let Some(value) = field(values, &input.name).filter(|_| !is_secret(&input.name)) {
+            value.clone_into(&mut input.value);
         }
     }
-    let help = language.sentence(&help_of(&json!((route.describe)().takes)));
+    let consequences = consequences::of(visit, route, body_of(&inputs)).await;
+    let help = help(language, route);
     let mut frame = Frame::of(
         visit.open,
         language,
@@ -273,6 +280,7 @@ fn write(
             path: visit.here.to_owned(),
             help,
             inputs,
+            consequences,
             message,
             once,
             asks_token: asks_proof && !visit.open.is_sso,
@@ -315,6 +323,7 @@ pub(in crate::http::console) async fn act(
                 once,
                 status,
             )
+            .await
         }
     }
 }
@@ -348,11 +357,6 @@ async fn done(
     (route.run)(visit.service, &call, given).await
 }
 
-fn field<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    let found = form.iter().find(|(given, _)| given == name);
-    found.map(|(_, value)| value.as_str())
-}
-
 /// Returns the fields of a form as a request's body has them. An empty one is left out.
 fn body(route: &Route, form: &[(String, String)]) -> Result<Map<String, Value>> {
     let mut body = Map::new();
@@ -360,25 +364,41 @@ fn body(route: &Route, form: &[(String, String)]) -> Result<Map<String, Value>> 
         let Some(text) = field(form, &input.name).filter(|text| !text.trim().is_empty()) else {
             continue;
         };
-        let value = match input.kind {
-            InputKind::Flag => Value::Bool(true),
-            InputKind::Number => match text.trim().parse::<i64>() {
-                Ok(number) => number.into(),
-                Err(_) => {
-                    return Err(Error::invalid_parameter(input.name, "it is a whole number"));
-                }
-            },
-            InputKind::List => {
-                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-                lines.collect()
-            }
-            // A browser sends each line's end as two signs.
-            InputKind::Text => text.replace("\r\n", "\n").into(),
-            InputKind::Line => text.trim().into(),
-        };
+        let value = read(&input, text)?;
         body.insert(input.name, value);
     }
     Ok(body)
+}
+
+/// Reads the text of a field as its value.
+fn read(input: &Input, text: &str) -> Result<Value> {
+    Ok(match input.kind {
+        InputKind::Flag => Value::Bool(true),
+        InputKind::Number => match text.trim().parse::<i64>() {
+            Ok(number) => number.into(),
+            Err(_) => {
+                let name = input.name.clone();
+                return Err(Error::invalid_parameter(name, "it is a whole number"));
+            }
+        },
+        InputKind::List => {
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            lines.collect()
+        }
+        // A browser sends each line's end as two signs.
+        InputKind::Text => text.replace("\r\n", "\n").into(),
+        InputKind::Line => text.trim().into(),
+    })
+}
+
+/// Returns the fields of a request as a form shows them now. One that can't be read is left out.
+fn body_of(inputs: &[Input]) -> Map<String, Value> {
+    let given = inputs.iter().filter(|input| !input.value.trim().is_empty());
+    let value = |input: &Input| {
+        let value = read(input, &input.value).ok()?;
+        Some((input.name.clone(), value))
+    };
+    given.filter_map(value).collect()
 }
 
 fn written(visit: &Visit<'_>, route: &Route, answer: &Value) -> Result<Response> {

@@ -171,8 +171,7 @@ pub(super) fn with_query(path: &str, pairs: impl Iterator<Item = (String, String
 
 fn columns(visit: &Visit<'_>, described: &Description) -> Vec<Column> {
     let sorting = described.columns.unwrap_or_default();
-    let sorted = visit.query.iter().find(|(name, _)| name == "sort");
-    let sorted = sorted.map_or("", |(_, value)| value);
+    let sorted = visit.value("sort");
     let column = |name: &&str| {
         let (order, other) = if sorted == *name {
             ("ascending", format!("-{name}"))
@@ -203,10 +202,9 @@ fn filters(visit: &Visit<'_>, found: &Found, columns: &[&str]) -> Vec<Filter> {
         if filters.iter().any(|filter| filter.name == name) {
             continue;
         }
-        let given = visit.query.iter().find(|(given, _)| *given == name);
         filters.push(Filter {
             label: visit.language.label(&name),
-            value: given.map(|(_, value)| value.clone()).unwrap_or_default(),
+            value: visit.value(&name).to_owned(),
             choices,
             name,
         });

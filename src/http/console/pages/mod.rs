@@ -3,6 +3,7 @@
 mod attachments;
 mod charts;
 pub(super) mod check;
+mod consequences;
 pub(super) mod explain;
 pub(super) mod form;
 pub(super) mod item;
@@ -40,11 +41,16 @@ pub(super) struct Visit<'a> {
     pub(super) query: Vec<(String, String)>,
 }
 
+/// Returns the value of a field, out of the names and values of a form or a query.
+pub(super) fn field<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let found = pairs.iter().find(|(given, _)| given == name);
+    found.map(|(_, value)| value.as_str())
+}
+
 impl Visit<'_> {
     /// Returns a field of the query; an empty text where there is none.
     pub(super) fn value(&self, name: &str) -> &str {
-        let found = self.query.iter().find(|(given, _)| given == name);
-        found.map_or("", |(_, value)| value)
+        field(&self.query, name).unwrap_or_default()
     }
 
     /// Reads by an operation.

@@ -5,10 +5,10 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::Visit;
 use super::list::{asked, explanation_of};
 use super::shown::text;
 use super::ways::above;
+use super::{Visit, field};
 use crate::admin::{Given, Route};
 use crate::domain::{Error, Result};
 use crate::http::console::frame::{Frame, page};
@@ -71,9 +71,8 @@ pub(in crate::http::console) async fn act(
     is_fragment: bool,
 ) -> Result<Response> {
     let filter: Vec<_> = filter(form).collect();
-    let after = form.iter().find(|(name, _)| name == AFTER);
-    let after = after.map(|(_, value)| value.clone());
-    let (lines, after) = news(visit, &filter, after.filter(|after| !after.is_empty())).await?;
+    let after = field(form, AFTER).filter(|after| !after.is_empty());
+    let (lines, after) = news(visit, &filter, after.map(str::to_owned)).await?;
     if !is_fragment {
         return written(visit, filter, lines, after);
     }

@@ -70,6 +70,7 @@ words! {
     all: "all", "全部";
     answer: "Answer", "结果";
     back: "Back", "返回";
+    consequences: "These are the consequences", "后果如下";
     copied: "copied", "已复制";
     copy: "Copy", "复制";
     exchanged: "Exchanged for registry tokens", "换取的仓库令牌";
