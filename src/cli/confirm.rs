@@ -1,22 +1,43 @@
 //! The question before a command does what can't be undone.
 //!
-//! It is asked from the arguments as they are given, by one table for all commands, before anything
-//! is opened. Without a terminal nothing is asked, so scripts go on as they are.
+//! It is asked from the arguments as they are given, by one table for all commands. Where the
+//! service can tell the consequences, they stand before it. Without a terminal nothing is asked, so
+//! scripts go on as they are.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::ArgMatches;
+use serde_json::{Map, Value};
 
 use super::failure::Failure;
+use super::session::Session;
+use crate::admin::PreviewOperation;
 use crate::domain::Error;
 use crate::domain::printable::escape;
 
 /// The arguments that say which object is meant, the most telling first.
 const NAMES: [&str; 5] = ["name", "id", "cidr", "principal", "instance"];
 
+/// The arguments that are fields of the operations whose consequences are told.
+const FIELDS: [&str; 9] = [
+    "account",
+    "name",
+    "instance",
+    "id",
+    "namespace",
+    "principal",
+    "credential",
+    "with_contents",
+    "force",
+];
+
 /// The question that a command asks first, if it asks one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Question(Option<String>);
+#[derive(Clone, Debug, Default)]
+pub(super) struct Question {
+    text: Option<String>,
+    /// The operation of the command, whose consequences are told before the question.
+    operation: Option<PreviewOperation>,
+}
 
 impl Question {
     /// Finds the question of the command that the arguments name.
@@ -26,22 +47,104 @@ impl Question {
             path.push(name);
             leaf = below;
         }
-        Self(question(&path, leaf))
+        let text = question(&path, leaf);
+        let operation = text.as_ref().and_then(|_| operation(&path, leaf));
+        Self { text, operation }
+    }
+
+    /// Leaves the question out where the operator has said yes.
+    pub(super) fn unless(self, is_yes: bool) -> Self {
+        if is_yes { Self::default() } else { self }
+    }
+
+    /// Asks before anything is opened, unless there are consequences to tell first.
+    ///
+    /// # Errors
+    /// `Declined` for each answer but yes, and where the terminal goes away.
+    pub(super) async fn ask_early(self) -> Result<(), Failure> {
+        if self.operation.is_some() {
+            return Ok(());
+        }
+        self.ask().await
+    }
+
+    /// Tells the consequences, and asks. Where they can't be told, such as for an object that isn't
+    /// there, the question stands alone.
+    ///
+    /// # Errors
+    /// As [`Self::ask_early`].
+    pub(super) async fn ask_late(self, session: &Session) -> Result<(), Failure> {
+        let Some(operation) = self.operation.clone() else {
+            return Ok(());
+        };
+        if is_terminal() {
+            let told = session.ask(operation).await;
+            for one in told.into_iter().flat_map(|preview| preview.consequences) {
+                eprintln!("- {}", escape(&one.text));
+            }
+        }
+        self.ask().await
+    }
+
+    /// Asks on a thread that may wait for an answer.
+    async fn ask(self) -> Result<(), Failure> {
+        let asked = tokio::task::spawn_blocking(move || self.confirm());
+        asked.await.map_err(Error::internal)?
     }
 
     /// Asks, where there is a question, and a terminal to ask at.
     ///
     /// # Errors
     /// `Declined` for each answer but yes, and where the terminal goes away.
-    pub(super) fn confirm(&self) -> Result<(), Failure> {
-        let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-        match &self.0 {
-            Some(question) if is_terminal => {
+    fn confirm(&self) -> Result<(), Failure> {
+        match &self.text {
+            Some(question) if is_terminal() => {
                 ask(question, &mut io::stdin().lock(), &mut io::stderr().lock())
             }
             _ => Ok(()),
         }
     }
+}
+
+fn is_terminal() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// Returns the operation of a command: its words are the operation's, its options the fields.
+fn operation(path: &[&str], leaf: &ArgMatches) -> Option<PreviewOperation> {
+    let operation = match path {
+        ["revoke"] => "Revoke".to_owned(),
+        ["keys", "rotate"] => return None,
+        [noun, verb] => {
+            let words = verb.split('-').chain(noun.split('-'));
+            words.map(capitalized).collect()
+        }
+        _ => return None,
+    };
+    let mut fields = Map::new();
+    for id in leaf.ids() {
+        let id = id.as_str();
+        let value = match leaf.try_get_one::<bool>(id) {
+            Ok(flag) => flag.copied().map(Value::Bool),
+            Err(_) => raw(leaf, id).map(Value::String),
+        };
+        fields.extend(value.map(|value| (id.to_owned(), value)));
+    }
+    // The options of every command, and groups, are no fields of it.
+    fields.retain(|name, _| FIELDS.contains(&name.as_str()));
+    Some(PreviewOperation { operation, fields })
+}
+
+fn capitalized(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
+}
+
+fn raw(leaf: &ArgMatches, name: &str) -> Option<String> {
+    let mut values = leaf.try_get_raw(name).ok().flatten()?;
+    let value = values.next()?;
+    Some(value.to_string_lossy().into_owned())
 }
 
 fn ask(
@@ -62,12 +165,7 @@ fn ask(
 }
 
 fn question(path: &[&str], leaf: &ArgMatches) -> Option<String> {
-    let given = |name: &str| {
-        let mut values = leaf.try_get_raw(name).ok().flatten()?;
-        values
-            .next()
-            .map(|value| value.to_string_lossy().into_owned())
-    };
+    let given = |name: &str| raw(leaf, name);
     let has = |flag: &str| matches!(leaf.try_get_one::<bool>(flag), Ok(Some(true)));
     let text = match path {
         ["revoke"] => match (given("principal")?, given("credential")) {
@@ -109,6 +207,7 @@ fn question(path: &[&str], leaf: &ArgMatches) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use serde_json::json;
 
     use super::*;
     use crate::cli::Cli;
@@ -116,7 +215,40 @@ mod tests {
     fn asked(words: &str) -> Option<String> {
         let words = words.split(' ');
         let matches = Cli::command().try_get_matches_from(words).unwrap();
-        Question::of(&matches).0
+        Question::of(&matches).text
+    }
+
+    #[test]
+    fn the_consequences_of_a_command_are_those_of_its_operation() {
+        for (words, operation, fields) in [
+            (
+                "transire user delete --account 100000000001 --name alice -o json",
+                "DeleteUser",
+                json!({ "account": "100000000001", "name": "alice" }),
+            ),
+            (
+                "transire service-account delete --instance tcr-01234567 --name ci",
+                "DeleteServiceAccount",
+                json!({ "instance": "tcr-01234567", "name": "ci" }),
+            ),
+            (
+                "transire instance delete --instance tcr-01234567 --with-contents",
+                "DeleteInstance",
+                json!({ "instance": "tcr-01234567", "with_contents": true }),
+            ),
+            (
+                "transire revoke --principal 100000000001:root",
+                "Revoke",
+                json!({ "principal": "100000000001:root" }),
+            ),
+        ] {
+            let matches = Cli::command().get_matches_from(words.split(' '));
+            let asked = Question::of(&matches).operation.unwrap();
+            assert_eq!(
+                (asked.operation.as_str(), json!(asked.fields)),
+                (operation, fields)
+            );
+        }
     }
 
     #[test]

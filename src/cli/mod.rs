@@ -281,11 +281,12 @@ impl Cli {
             question,
         } = self;
         here::refuse_server(global.server.as_deref(), &command)?;
-        if !global.yes {
-            let asked = tokio::task::spawn_blocking(move || question.confirm());
-            let answer = signals.unless_told(asked).await.map_err(Failure::Stopped)?;
-            answer.map_err(Error::internal)??;
-        }
+        let question = question.unless(global.yes);
+        let asked = question.clone().ask_early();
+        signals
+            .unless_told(asked)
+            .await
+            .map_err(Failure::Stopped)??;
         let is_service = matches!(command, Command::Serve { .. });
         let default_level = if is_service { "info" } else { "warn" };
         let command = match run_without_data(command, &global, default_level, &mut signals).await? {
@@ -324,7 +325,9 @@ impl Cli {
                 .await?
                 .map_err(Failure::Stopped),
             command => signals
-                .unless_told(Box::pin(run_to_its_end(settings, &global, command)))
+                .unless_told(Box::pin(run_to_its_end(
+                    settings, &global, command, question,
+                )))
                 .await
                 .map_err(Failure::Stopped)?,
         }
@@ -369,6 +372,7 @@ async fn run_to_its_end(
     settings: &Settings,
     global: &Global,
     command: Command,
+    question: Question,
 ) -> Result<(), Failure> {
     let output = Output::new(&global.output);
     match command {
@@ -394,7 +398,10 @@ async fn run_to_its_end(
             }))
         }
     };
-    let outcome = run_in(&session, command).await;
+    let outcome = match question.ask_late(&session).await {
+        Ok(()) => run_in(&session, command).await.map_err(Failure::from),
+        Err(declined) => Err(declined),
+    };
     if let Session::Local(context) = &session {
         context.service.ledger.close().await;
     }
