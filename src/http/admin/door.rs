@@ -3,16 +3,16 @@
 use axum::response::Response;
 use http::{StatusCode, header};
 
-use super::download::of_bytes;
 use super::envelope::{Envelope, method_not_allowed, of_text, write};
 use super::{given, once, openapi};
-use crate::admin::{Effect, MAX_DOCUMENT_BYTES};
+use crate::admin::Effect;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Noun, Result};
 use crate::http::Settings;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
+use crate::http::operators::download::of_bytes;
 use crate::http::operators::once::make;
-use crate::http::operators::operations::{BASE, Found, OPERATIONS, Search, find};
+use crate::http::operators::operations::{BASE, Found, OPERATIONS, Search, find, max_body_bytes};
 use crate::http::request::host::check_authority;
 use crate::http::request::respond::add_request_id;
 use crate::http::request::{Head, OperationRow, Record};
@@ -65,15 +65,9 @@ impl Door for Admin {
         let found = find(&head.parts.method, below(head));
         let takes_document =
             matches!(found, Ok(Search::Found(found)) if found.route.takes_document);
-        let limit = if takes_document {
-            // All bodies of proved callers have half of the budget together.
-            MAX_DOCUMENT_BYTES
-                .min(settings.body_budget_bytes / 2)
-                .max(settings.max_body_bytes)
-        } else {
-            settings.max_body_bytes
-        };
-        BodyRule::Proved { limit }
+        BodyRule::Proved {
+            limit: max_body_bytes(takes_document, settings),
+        }
     }
 
     async fn prove(&self, head: &Head<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<()> {

@@ -1,7 +1,6 @@
 //! The admin API: the operations of `admin`, as JSON over HTTP, for operators with a token.
 
 mod door;
-mod download;
 mod envelope;
 mod given;
 mod once;

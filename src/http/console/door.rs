@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderValue, Method, header};
 
 use super::envelope::Envelope;
-use super::pages::{Visit, check, explain, form, item, list, log_in, overview, tail};
+use super::pages::{Visit, check, explain, field, form, item, list, log_in, overview, state, tail};
 use super::words::Language;
 use super::{assets, cookie, protection, sso, tree};
 use crate::domain::secret::Secret;
@@ -67,7 +67,7 @@ impl Door for Console {
             (&Method::GET, _) => BodyRule::Unread,
             (_, true) => BodyRule::Unsigned,
             (_, false) => BodyRule::Proved {
-                limit: settings.max_body_bytes,
+                limit: operations::max_body_bytes(takes_document(head.path()), settings),
             },
         }
     }
@@ -154,6 +154,8 @@ impl Console {
             Place::Explain(_) => explain::show(&visit).await,
             Place::Tail(_) => tail::show(&visit).await,
             Place::Check(_) => Err(gone()),
+            Place::State(_) => state::show(&visit),
+            Place::Page(found) if found.route.download.is_some() => state::show(&visit),
             Place::Page(found) if found.route.name() == "ExplainRequest" => {
                 let request_id = found.fields.first().map_or("", |(_, value)| value);
                 explain::show_request(&visit, request_id).await
@@ -172,10 +174,7 @@ impl Console {
     ) -> Result<Response> {
         let (parts, head) = (request.head.parts, &request.head);
         let form = pairs(request.body);
-        let value = |name: &str| {
-            let found = form.iter().find(|(given, _)| given == name);
-            found.map(|(_, value)| value.as_str())
-        };
+        let value = |name: &str| field(&form, name);
         match head.path() {
             LOG_IN => {
                 let token = Secret::new(value(form::TOKEN).unwrap_or_default().trim());
@@ -212,6 +211,10 @@ impl Console {
             Place::Form(route, _) => form::act(&visit, route, &form).await,
             Place::Tail(_) => tail::act(&visit, &form, is_fragment(&parts.headers)).await,
             Place::Check(_) => check::act(&visit, &form).await,
+            Place::State(_) => state::act(&visit, &form).await,
+            Place::Page(found) if found.route.download.is_some() => {
+                state::download(&visit, &found, &form).await
+            }
             Place::Overview | Place::Explain(_) | Place::Page(_) => {
                 Err(Error::unsupported("Nothing is sent to this page."))
             }
@@ -226,6 +229,7 @@ enum Place {
     Explain(&'static OperationRow),
     Tail(&'static OperationRow),
     Check(&'static OperationRow),
+    State(&'static OperationRow),
     Page(Found),
 }
 
@@ -233,9 +237,11 @@ impl Place {
     fn operation(&self) -> Option<&'static OperationRow> {
         match self {
             Self::Overview => None,
-            Self::Form(_, row) | Self::Explain(row) | Self::Tail(row) | Self::Check(row) => {
-                Some(row)
-            }
+            Self::Form(_, row)
+            | Self::Explain(row)
+            | Self::Tail(row)
+            | Self::Check(row)
+            | Self::State(row) => Some(row),
             Self::Page(found) => Some(found.row),
         }
     }
@@ -250,10 +256,20 @@ fn is_fragment(headers: &HeaderMap) -> bool {
     headers.contains_key("hx-request")
 }
 
+/// Tells whether a form may bring the text of a file.
+fn takes_document(path: &str) -> bool {
+    match found(path) {
+        Ok(Place::State(_)) => true,
+        Ok(Place::Form(route, _)) => route.takes_document,
+        _ => false,
+    }
+}
+
 fn found(path: &str) -> Result<Place> {
     let row = |name| operations::named(name).map(|(_, row)| row).ok_or_else(gone);
     match path {
         tree::EXPLAIN => return Ok(Place::Explain(row("Explain")?)),
+        tree::STATE => return Ok(Place::State(row("ApplyState")?)),
         tree::TAIL => return Ok(Place::Tail(row("FollowAudit")?)),
         CHECK => return Ok(Place::Check(row("CheckPolicy")?)),
         _ => {}

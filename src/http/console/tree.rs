@@ -32,8 +32,14 @@ pub(super) const TAIL: &str = "/console/audit/live";
 /// The page of explanations.
 pub(super) const EXPLAIN: &str = "/console/explain";
 
-/// Returns the ways to the main pages: the overview, each list that needs no other page, and the
-/// explanations.
+/// The page of the state as a file, and of the backup.
+pub(super) const STATE: &str = "/console/state";
+/// The beginning of the steps of the CA, which has no page: they are on that of the keys.
+const CA: &str = "/ca/";
+const KEYS: &str = "/keys";
+
+/// Returns the ways to the main pages: the overview, each list that needs no other page, the
+/// explanations, and the state.
 pub(super) fn ways(language: Language, here: &str) -> Vec<Link> {
     let overview = Link {
         text: language.words().overview.to_owned(),
@@ -54,7 +60,12 @@ pub(super) fn ways(language: Language, here: &str) -> Vec<Link> {
         path: EXPLAIN.to_owned(),
         is_here: here.starts_with(EXPLAIN),
     };
-    let ends = [explain];
+    let state = Link {
+        text: language.words().state.to_owned(),
+        path: STATE.to_owned(),
+        is_here: here.starts_with(STATE),
+    };
+    let ends = [explain, state];
     std::iter::once(overview).chain(links).chain(ends).collect()
 }
 
@@ -91,6 +102,7 @@ pub(super) fn actions_on(pattern: &str) -> impl Iterator<Item = &'static Route> 
         let is_below = is_alike(route.path, pattern) || is_words_below(route.path, pattern);
         let of =
             |list: &Route| is_alike(route.path, list.path) || is_words_below(route.path, list.path);
+        let is_below = is_below || pattern == KEYS && route.path.starts_with(CA);
         route.method != Method::Get && is_below && !lists_below(pattern).any(of)
     })
 }
@@ -221,6 +233,8 @@ mod tests {
             .collect();
         assert!(deep.contains(&"EnableAllowList"), "{deep:?}");
         assert!(!deep.contains(&"AddAllowEntry"), "{deep:?}");
+        let keys: Vec<_> = actions_on("/keys").map(Route::name).collect();
+        assert!(keys.contains(&"ActivateCa"), "{keys:?}");
         let made: Vec<_> = actions_on("/accounts/{account}/users").collect();
         assert_eq!(made[0].name(), "CreateUser");
     }

@@ -4,8 +4,9 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 
 use crate::admin::routes::ROUTES;
-use crate::admin::{Effect, Route};
+use crate::admin::{Effect, MAX_DOCUMENT_BYTES, Route};
 use crate::domain::{Error, Result};
+use crate::http::Settings;
 use crate::http::request::OperationRow;
 use crate::service::Purpose;
 
@@ -104,6 +105,17 @@ fn matched(pattern: &str, path: &str) -> Result<Option<Vec<(String, String)>>> {
         }
     }
     Ok(parts.next().is_none().then_some(fields))
+}
+
+/// Returns the most bytes of a request, which may bring the text of a file.
+pub(crate) fn max_body_bytes(takes_document: bool, settings: &Settings) -> usize {
+    if !takes_document {
+        return settings.max_body_bytes;
+    }
+    // All bodies of proved callers have half of the budget together.
+    MAX_DOCUMENT_BYTES
+        .min(settings.body_budget_bytes / 2)
+        .max(settings.max_body_bytes)
 }
 
 /// Returns the operation of a name, such as `CreateUser`.

@@ -55,7 +55,7 @@ pub(super) struct Input {
     /// Its name in the API.
     pub(super) name: String,
     label: String,
-    help: String,
+    pub(super) help: String,
     value: String,
     pub(super) choices: Vec<String>,
     kind: InputKind,
@@ -130,7 +130,7 @@ fn text_of(schema: &Value, name: &str) -> String {
 }
 
 /// Returns the description of an operation.
-fn help(language: Language, route: &Route) -> String {
+pub(super) fn help(language: Language, route: &Route) -> String {
     language.sentence(&help_of(&json!((route.describe)().takes)))
 }
 
@@ -328,22 +328,34 @@ pub(in crate::http::console) async fn act(
     }
 }
 
+/// Has the operator prove itself again, unless it did so a short while ago.
+///
+/// # Errors
+/// `Unsupported` for a session of single sign-on, which begins anew; those of the token.
+pub(super) async fn prove_again(visit: &Visit<'_>, form: &[(String, String)]) -> Result<()> {
+    if visit.open.is_fresh {
+        return Ok(());
+    }
+    if visit.open.is_sso {
+        return Err(Error::unsupported(
+            "You proved yourself more than ten minutes ago: log in again, then send the form once \
+             more.",
+        ));
+    }
+    let token = Secret::new(field(form, TOKEN).unwrap_or_default().trim());
+    let (access, context) = (&visit.service.access, &visit.record.context);
+    access.renew_console(visit.open, &token, context).await
+}
+
 async fn done(
     visit: &Visit<'_>,
     route: &'static Route,
     form: &[(String, String)],
     once: &str,
 ) -> Result<Value> {
-    let (access, context) = (&visit.service.access, &visit.record.context);
-    if makes_secret(route) && !visit.open.is_fresh {
-        if visit.open.is_sso {
-            return Err(Error::unsupported(
-                "You proved yourself more than ten minutes ago: log in again, then send the form \
-                 once more.",
-            ));
-        }
-        let token = Secret::new(field(form, TOKEN).unwrap_or_default().trim());
-        access.renew_console(visit.open, &token, context).await?;
+    let context = &visit.record.context;
+    if makes_secret(route) {
+        prove_again(visit, form).await?;
     }
     let given = Given {
         body: body(route, form)?,

@@ -14,6 +14,7 @@ pub(super) mod overview;
 mod pastes;
 mod sections;
 mod shown;
+pub(super) mod state;
 pub(super) mod tail;
 mod ways;
 

@@ -70,10 +70,17 @@ words! {
     all: "all", "全部";
     answer: "Answer", "结果";
     back: "Back", "返回";
+    apply: "Apply a file", "应用文件";
+    apply_hint: "First you see the steps; nothing is changed before you confirm them.",
+        "先显示步骤；确认之前不会做任何修改。";
+    apply_text: "The file's text (TOML)", "文件的文本（TOML）";
+    backup: "Backup", "备份";
+    backup_download: "Download a backup", "下载备份";
     consequences: "These are the consequences", "后果如下";
     copied: "copied", "已复制";
     copy: "Copy", "复制";
     exchanged: "Exchanged for registry tokens", "换取的仓库令牌";
+    export: "Export", "导出";
     filter: "Filter", "筛选";
     in_all: "in all", "合计";
     issued: "Issued credentials", "签发的凭据";
@@ -110,9 +117,17 @@ words! {
     span_hour: "1 hour", "1 小时";
     span_month: "30 days", "30 天";
     span_week: "7 days", "7 天";
+    state: "State and backup", "状态与备份";
+    steps_made: "Steps that were made", "已执行的步骤";
+    steps_make: "Make these steps", "执行这些步骤";
+    steps_none: "Nothing is to be changed.", "没有需要修改的内容。";
+    steps_planned: "Steps that the file asks for", "文件要求的步骤";
+    steps_show: "Show the steps", "显示步骤";
     time: "Time (UTC)", "时间（UTC）";
     token: "Operator's token", "操作员令牌";
     token_again: "Your token, once more: this shows a secret.", "请再次输入您的令牌：此操作会显示机密。";
+    token_for_backup: "Your token, once more: a backup holds all data.",
+        "请再次输入您的令牌：备份包含所有数据。";
     trouble: "That didn't work", "操作未成功";
     warnings: "Warnings", "警告";
     well: "Nothing needs attention.", "一切正常。";

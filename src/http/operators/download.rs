@@ -14,7 +14,7 @@ use crate::http::request::respond::response;
 use crate::service::BackupBytes;
 
 /// Answers with bytes, of which only a few are in memory at a time.
-pub(super) fn of_bytes(bytes: BackupBytes) -> Response {
+pub(crate) fn of_bytes(bytes: BackupBytes) -> Response {
     let content_type = HeaderValue::from_static("application/octet-stream");
     let mut answer = response(StatusCode::OK, content_type, Body::new(Made(bytes)));
     let headers = answer.headers_mut();
