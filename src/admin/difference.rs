@@ -10,6 +10,11 @@ impl AppliedState {
     pub fn difference(&self) -> Vec<String> {
         difference(&self.steps)
     }
+
+    /// Returns the line of the first step that was not made.
+    pub fn next_step(&self) -> Option<String> {
+        self.steps.get(self.made).map(headline)
+    }
 }
 
 fn difference(steps: &[Step]) -> Vec<String> {

@@ -106,6 +106,22 @@ impl Question {
     }
 }
 
+/// Asks a question that follows from what the command has shown; yes where nobody can be asked.
+///
+/// # Errors
+/// `Misconfigured` where the terminal goes away.
+pub(super) async fn agrees(text: String) -> Result<bool, Error> {
+    let question = Question {
+        text: Some(text),
+        operation: None,
+    };
+    match question.ask().await {
+        Ok(()) => Ok(true),
+        Err(Failure::Usage(error) | Failure::Failed(error)) => Err(error),
+        Err(_) => Ok(false),
+    }
+}
+
 fn is_terminal() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }

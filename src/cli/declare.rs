@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::output::{Fields, warn};
 use super::session::Session;
-use super::{Ended, arguments};
+use super::{Ended, arguments, confirm};
 use crate::admin::{AppliedState, ApplyState, ExportState};
 use crate::domain::printable::escape;
 use crate::domain::{Error, Result};
@@ -48,8 +48,9 @@ pub(super) struct Export {
     file: Option<PathBuf>,
 }
 
-/// Makes the service so as a file says.
-pub(super) async fn apply(session: &Session, command: &Apply) -> Result<Ended> {
+/// Makes the service so as a file says. At a terminal it asks before, unless the operator has said
+/// yes.
+pub(super) async fn apply(session: &Session, command: &Apply, is_yes: bool) -> Result<Ended> {
     let mut asked = ApplyState {
         text: arguments::read_file("file", &command.file)?,
         file: command.file.display().to_string(),
@@ -69,6 +70,10 @@ pub(super) async fn apply(session: &Session, command: &Apply) -> Result<Ended> {
         return Ok(if changes { Ended::Denied } else { Ended::Done });
     }
     output.for_people(&steps(&shown))?;
+    let question = format!("Make these {} steps?", shown.steps.len());
+    if !is_yes && !confirm::agrees(question).await? {
+        return Ok(Ended::Declined);
+    }
     (asked.dry_run, asked.fingerprint) = (false, Some(shown.fingerprint));
     let made = session.ask(asked).await?;
     for warning in &made.warnings {
@@ -78,8 +83,9 @@ pub(super) async fn apply(session: &Session, command: &Apply) -> Result<Ended> {
     if let Some(failure) = made.failure.clone() {
         let error = failure.into_error();
         let why = format!(
-            "{done} of {all} steps were made, and the next one failed; run the command again to go \
-             on. {}",
+            "{done} of {all} steps were made, and this one failed; run the command again to go on: \
+             {}. {}",
+            made.next_step().unwrap_or_default(),
             error.message()
         );
         return Err(Error::new(error.kind().clone(), why));

@@ -19,6 +19,8 @@ pub(super) enum Ended {
     Done,
     /// The answer is no.
     Denied,
+    /// The operator was asked, and said no.
+    Declined,
 }
 
 impl Ended {
@@ -31,6 +33,7 @@ impl Ended {
         match self {
             Self::Done => Ok(()),
             Self::Denied => Err(Failure::Denied),
+            Self::Declined => Err(Failure::Declined),
         }
     }
 }

@@ -399,7 +399,9 @@ async fn run_to_its_end(
         }
     };
     let outcome = match question.ask_late(&session).await {
-        Ok(()) => run_in(&session, command).await.map_err(Failure::from),
+        Ok(()) => run_in(&session, command, global.yes)
+            .await
+            .map_err(Failure::from),
         Err(declined) => Err(declined),
     };
     if let Session::Local(context) = &session {
@@ -409,7 +411,7 @@ async fn run_to_its_end(
 }
 
 /// Runs a command on the data, or at a service.
-async fn run_in(session: &Session, command: Command) -> Result<Ended> {
+async fn run_in(session: &Session, command: Command, is_yes: bool) -> Result<Ended> {
     let done = match command {
         Command::Operator(command) => operator::run(session, command).await,
         Command::Account(command) => account::run(session, command).await,
@@ -432,7 +434,7 @@ async fn run_in(session: &Session, command: Command) -> Result<Ended> {
         Command::Audit(command) => audit::run(session, command).await,
         Command::Status => session.show(ShowStatus {}).await,
         Command::Activity(asked) => activity::run(session, asked).await,
-        Command::Apply(command) => return declare::apply(session, &command).await,
+        Command::Apply(command) => return declare::apply(session, &command, is_yes).await,
         Command::Export(command) => declare::export(session, &command).await,
         Command::RegistryConfig(command) => registry_config::run(session, command).await,
         Command::Serve { .. }

@@ -9,6 +9,7 @@ import termios
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -108,6 +109,21 @@ def test_a_script_is_asked_nothing(transire: Transire, account: Account) -> None
     transire.cli("user", "create", "--account", account.id, "--name", "alice")
     done = transire.run("user", "delete", "--account", account.id, "--name", "alice")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("answer", "code", "names"), [("y\n", 0, ["ci"]), ("n\n", 1, [])])
+def test_the_steps_of_an_apply_are_shown_and_asked_for(
+    transire: Transire, account: Account, tmp_path: Path, answer: str, code: int, names: list[str]
+) -> None:
+    state = tmp_path / "state.toml"
+    state.write_text(f'[[accounts]]\nid = "{account.id}"\nname = "acme"\n[[accounts.users]]\nname = "ci"\n')
+    with terminal(transire, "apply", "--file", str(state)) as opened:
+        opened.answer(answer)
+        assert opened.exit_code() == code, opened.shown
+        question = opened.shown.index("[y/N]")
+        assert f"+ {account.id} user ci" in opened.shown[:question]
+    assert [user["name"] for user in transire.items("user", "list", "--account", account.id)] == names
+    assert shown(transire, "apply", "--file", str(state), "--yes").count("[y/N]") == 0
 
 
 def test_a_signal_ends_a_question(transire: Transire, instance: Instance) -> None:
