@@ -228,6 +228,7 @@ const LABELS: &[(&str, &str)] = &[
     ("old name", "旧名称"),
     ("older secret ends at", "旧机密到期时间"),
     ("older token ends at", "旧令牌到期时间"),
+    ("operation", "操作"),
     ("operator", "操作员"),
     ("operator id", "操作员 ID"),
     ("operators", "操作员"),
