@@ -282,11 +282,8 @@ impl Cli {
         } = self;
         here::refuse_server(global.server.as_deref(), &command)?;
         let question = question.unless(global.yes);
-        let asked = question.clone().ask_early();
-        signals
-            .unless_told(asked)
-            .await
-            .map_err(Failure::Stopped)??;
+        let asked = signals.unless_told(question.clone().ask_early()).await;
+        asked.map_err(Failure::Stopped)??;
         let is_service = matches!(command, Command::Serve { .. });
         let default_level = if is_service { "info" } else { "warn" };
         let command = match run_without_data(command, &global, default_level, &mut signals).await? {

@@ -112,8 +112,8 @@ pub async fn run(
     told
 }
 
-/// Returns the settings with the console at `listen`, unless another machine could reach it there or
-/// it has an address of its own.
+/// Returns the settings with the console at `listen`, unless another machine could reach it there,
+/// or it has an address of its own.
 fn with_console(settings: &Settings, listen: SocketAddr) -> Settings {
     let mut settings = settings.clone();
     settings.admin_public |= listen.ip().is_loopback() && settings.admin_listen.is_none();

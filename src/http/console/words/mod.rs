@@ -195,12 +195,30 @@ impl Language {
         {
             return label;
         }
-        let mut letters = plain.chars();
-        match letters.next() {
-            Some(first) => first.to_uppercase().chain(letters).collect(),
-            None => plain,
+        english(&plain)
+    }
+}
+
+/// The words that are written in capitals.
+const CAPITALS: [&str; 8] = ["api", "ca", "cri", "id", "ids", "tcr", "ttl", "url"];
+
+/// Returns words as a label.
+fn english(plain: &str) -> String {
+    let mut label = String::with_capacity(plain.len());
+    for word in plain.split(' ') {
+        if !label.is_empty() {
+            label.push(' ');
+        }
+        let mut letters = word.chars();
+        match (letters.next(), CAPITALS.contains(&word)) {
+            (_, true) => label.extend(word.chars().flat_map(char::to_uppercase)),
+            (Some(first), false) if label.is_empty() => {
+                label.extend(first.to_uppercase().chain(letters));
+            }
+            _ => label.push_str(word),
         }
     }
+    label
 }
 
 /// Writes a text of the API as one line: its source breaks lines where it likes.
@@ -242,7 +260,8 @@ mod tests {
         let cases = [
             ("CreateUser", "Create user", "创建用户"),
             ("access-keys", "Access keys", "访问密钥"),
-            ("user_id", "User id", "用户 ID"),
+            ("user_id", "User ID", "用户 ID"),
+            ("tcr_id", "TCR ID", "腾讯云实例 ID"),
         ];
         for (name, english, chinese) in cases {
             assert_eq!(Language::English.label(name), english);
