@@ -29,6 +29,7 @@ pub mod name;
 pub mod namespace;
 pub mod narrowing;
 pub mod nearest;
+pub mod notice;
 mod noun;
 pub mod old_password;
 pub mod operator;

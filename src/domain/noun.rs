@@ -43,6 +43,8 @@ pub enum Noun {
     Member,
     /// A namespace.
     Namespace,
+    /// A notice about a secret.
+    Notice,
     /// An OpenID Connect provider.
     OidcProvider,
     /// An operator.
@@ -97,6 +99,7 @@ impl Noun {
         Self::MasterKey,
         Self::Member,
         Self::Namespace,
+        Self::Notice,
         Self::OidcProvider,
         Self::OutputFile,
         Self::Policy,
@@ -135,6 +138,7 @@ impl Noun {
             Self::MasterKey => "master key",
             Self::Member => "member",
             Self::Namespace => "namespace",
+            Self::Notice => "notice",
             Self::OidcProvider => "OIDC provider",
             Self::Operator => "operator",
             Self::OutputFile => "output file",
