@@ -144,6 +144,14 @@ pub fn replace(name: &'static str, old: &[u8], new: &[u8]) -> Part {
     )])
 }
 
+/// As [`replace`], of a name that is made at run time.
+pub(super) fn replace_named(name: &str, old: &[u8], new: &[u8]) -> Part {
+    let parameters = vec![name.into(), old.into(), new.into()];
+    Part::of([Guarded::new(REPLACE, parameters, Rows::Exactly(1), || {
+        Error::precondition_failed(Noun::Setting, "The value was changed meanwhile; try again.")
+    })])
+}
+
 /// Refuses with `PreconditionFailed` unless the value is this, and keeps others from changing it
 /// meanwhile.
 pub fn hold(name: &'static str, value: &[u8]) -> Part {

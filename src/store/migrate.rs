@@ -78,6 +78,7 @@ migrations! {
     "0020_console_session"
     "0021_activity"
     "0022_sso_session"
+    "0023_notice"
 }
 
 /// Keeps which steps were taken; both databases read it.

@@ -387,6 +387,16 @@ nouns! {
             width: i64, begins_at: i64, name: String, amount: i64,
         }
     }
+    notice {
+        // Background tasks and operators read it, and no cache does.
+        table notice (id) {
+            id: String, kind: String, subject_kind: String, subject_id: String,
+            name: Option<String>, account_id: Option<i64>, instance_id: Option<String>,
+            ends_at: Option<i64>, older_secret: i64, refusals: Option<i64>, created_at: i64,
+            state: String, attempts: i64, due_at: i64, failure: Option<String>,
+        }
+    }
+    ending {}
     signed_change {
         table signed_change (digest) {
             digest: String, request_id: String, made: Option<String>, ends_at: i64,

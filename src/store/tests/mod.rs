@@ -16,6 +16,7 @@ mod instances;
 mod keys;
 mod last_uses;
 mod log_ins;
+mod notices;
 mod oidc_providers;
 mod operators;
 mod policies;

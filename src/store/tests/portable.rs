@@ -289,6 +289,10 @@ const SAMPLE: &[&str] = &[
     "INSERT INTO session_policy (account_id, digest, charged_to, created_at, ends_at, document) \
      VALUES (1, 'd', '1:root', 1, 2, '{}')",
     "INSERT INTO activity (width, begins_at, name, amount) VALUES (60000, 1, 'exchanged', 2)",
+    "INSERT INTO notice (id, kind, subject_kind, subject_id, name, account_id, instance_id, \
+     ends_at, older_secret, refusals, created_at, state, attempts, due_at, failure) VALUES \
+     ('msg-a', 'expiring', 'credential', 'c', '1:root', 1, 'tcr-b', 2, 1, NULL, 1, 'dead', 3, 2, \
+     'f'), ('msg-b', 'test', 'service', 's', NULL, NULL, NULL, NULL, 0, 7, 1, 'kept', 0, 1, NULL)",
     "INSERT INTO signed_change (digest, request_id, made, ends_at) VALUES ('d', 'r', 'm', 2)",
 ];
 

@@ -386,6 +386,12 @@ async fn an_instance_from_before_takes_no_tokens_until_it_is_said() {
              DROP TABLE refused_subject;
              ALTER TABLE role DROP COLUMN revoked_at;
              DROP TABLE sso_session;
+             DROP TABLE notice;
+             DROP INDEX credential_by_end;
+             DROP INDEX credential_by_older_end;
+             DROP INDEX service_account_by_end;
+             DROP INDEX service_account_by_older_end;
+             DROP INDEX fixed_password_by_end;
              DROP TABLE activity;
              DROP TABLE console_session;
              DROP TABLE operator;

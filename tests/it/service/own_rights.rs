@@ -1083,6 +1083,12 @@ async fn a_store_of_an_earlier_release_has_the_new_rule_and_its_service_accounts
              DROP TABLE refused_subject;
              ALTER TABLE role DROP COLUMN revoked_at;
              DROP TABLE sso_session;
+             DROP TABLE notice;
+             DROP INDEX credential_by_end;
+             DROP INDEX credential_by_older_end;
+             DROP INDEX service_account_by_end;
+             DROP INDEX service_account_by_older_end;
+             DROP INDEX fixed_password_by_end;
              DROP TABLE activity;
              DROP TABLE console_session;
              DROP TABLE operator;
