@@ -104,6 +104,7 @@ pub fn outgoing_within(ca_file: Option<PathBuf>, timeout: Duration) -> remote::C
         allow_private_addresses: true,
         ca_file,
         timeout,
+        ..remote::Settings::default()
     })
 }
 

@@ -27,10 +27,12 @@ pub enum Failure {
         source: io::Error,
     },
     /// The name has only addresses that aren't public.
-    #[error("{host} has no public address, and outgoing.allow_private_addresses is off")]
+    #[error("{host} has no public address, and {setting} is off")]
     NotPublic {
         /// The name.
         host: String,
+        /// The setting that would let it be.
+        setting: &'static str,
     },
     /// Nobody answers at the address.
     #[error("{address} can't be connected to")]

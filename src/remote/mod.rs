@@ -18,6 +18,7 @@ mod pieces;
 pub mod registry;
 mod tls;
 mod trace;
+pub mod webhook;
 mod wire;
 
 use std::io;
@@ -44,9 +45,38 @@ use self::wire::{Sender, detach, exchange, handshake, request};
 
 /// The most addresses of a name that are tried.
 const ADDRESSES: usize = 4;
+
+/// The table of settings that says what a client may ask: the operator is told its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SaidBy {
+    /// `outgoing`.
+    #[default]
+    Outgoing,
+    /// `notices`, for the webhook.
+    Notices,
+}
+
+impl SaidBy {
+    fn http_is_off(self) -> &'static str {
+        match self {
+            Self::Outgoing => "it is not https, and outgoing.allow_http is off",
+            Self::Notices => "it is not https, and notices.webhook_allow_http is off",
+        }
+    }
+
+    fn private_is_off(self) -> &'static str {
+        match self {
+            Self::Outgoing => "outgoing.allow_private_addresses",
+            Self::Notices => "notices.webhook_allow_private_addresses",
+        }
+    }
+}
+
 /// The addresses that the service may ask, and for how long.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The settings that these are.
+    pub said_by: SaidBy,
     /// Whether plain HTTP is spoken where a URL says so.
     pub allow_http: bool,
     /// Whether addresses are connected to that aren't public: loopback, private networks,
@@ -61,6 +91,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            said_by: SaidBy::Outgoing,
             allow_http: false,
             allow_private_addresses: false,
             ca_file: None,
@@ -104,6 +135,7 @@ impl Client {
         match literal {
             Some(literal) if !self.may_reach(literal) => Err(Failure::NotPublic {
                 host: literal.to_string(),
+                setting: self.settings.said_by.private_is_off(),
             }),
             _ => Ok(url),
         }
@@ -123,7 +155,7 @@ impl Client {
         match url.scheme() {
             "https" => {}
             "http" if self.settings.allow_http => {}
-            "http" => return Err(refuse("it is not https, and outgoing.allow_http is off")),
+            "http" => return Err(refuse(self.settings.said_by.http_is_off())),
             _ => return Err(refuse("it is not https")),
         }
         if !url.username().is_empty() || url.password().is_some() {
@@ -260,7 +292,8 @@ impl Client {
             .into_iter()
             .filter(|address| self.may_reach(address.ip()))
             .take(ADDRESSES);
-        let mut failure = Failure::NotPublic { host };
+        let setting = self.settings.said_by.private_is_off();
+        let mut failure = Failure::NotPublic { host, setting };
         for address in allowed {
             // One silent address must not use up the others' time.
             failure = match timeout(self.settings.timeout / 2, TcpStream::connect(address)).await {

@@ -115,3 +115,27 @@ where
         }
     }
 }
+
+/// Sends a request over a fresh connection, and returns the head of its answer. Whatever comes
+/// behind the head is dropped with the connection.
+pub(super) async fn status<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Bytes>, Failure>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (mut sender, connection) = handshake(stream).await?;
+    let answer = sender.send_request(request);
+    tokio::pin!(answer);
+    let answered = tokio::select! {
+        biased;
+        answered = &mut answer => answered,
+        // The head may have come before whatever broke the connection.
+        closed = connection => match (answer.await, closed) {
+            (Err(_), Err(broken)) => Err(broken),
+            (answered, _) => answered,
+        },
+    };
+    Ok(answered.map_err(Failure::Http)?.map(|_| Bytes::new()))
+}

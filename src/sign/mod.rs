@@ -19,6 +19,7 @@ pub mod tc3;
 pub mod tencent_v1;
 #[cfg(test)]
 mod testing;
+pub mod webhook;
 
 use std::borrow::Cow;
 use std::fmt;

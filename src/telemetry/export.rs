@@ -46,6 +46,7 @@ impl Exporter {
             allow_private_addresses: true,
             ca_file: settings.ca_file.clone(),
             timeout: TIMEOUT,
+            ..remote::Settings::default()
         });
         let url = client.read_url(&settings.endpoint).map_err(|failure| {
             Error::misconfigured(format!("telemetry.traces_endpoint: {failure}"))

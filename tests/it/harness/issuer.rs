@@ -254,6 +254,7 @@ pub(crate) fn outgoing_to_loopback() -> Outgoing {
         allow_private_addresses: true,
         ca_file: None::<PathBuf>,
         timeout: Duration::from_secs(5),
+        ..Outgoing::default()
     }
 }
 
