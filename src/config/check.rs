@@ -7,9 +7,14 @@ use super::declare::{Declared, Entry};
 use super::settings::Settings;
 use super::sources::Fault;
 use crate::domain::name;
+use crate::domain::seconds::Seconds;
 use crate::domain::sso::RoleRules;
 use crate::domain::url::HttpUrl;
+use crate::service::NoticeKind;
 use crate::{http, sign};
+
+/// The most times ahead of an end at which there is a notice.
+const MAX_NOTICES_AHEAD: usize = 10;
 
 /// Checks all that a setting's kind doesn't say.
 ///
@@ -21,6 +26,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
     files(settings)?;
     sso(settings)?;
     log_level(settings)?;
+    notices(settings)?;
     bounds(settings)
 }
 
@@ -126,6 +132,42 @@ fn sso(settings: &Settings) -> Result<(), Fault> {
     RoleRules::parse(&sso.roles)
         .map(drop)
         .map_err(|error| Fault::said("sso.roles", format!("sso.roles: {}", error.message())))
+}
+
+/// Checks the times and the webhook of notices.
+fn notices(settings: &Settings) -> Result<(), Fault> {
+    let notices = &settings.notices;
+    if notices.ahead.len() > MAX_NOTICES_AHEAD {
+        let allowed = format!("has {MAX_NOTICES_AHEAD} times at most");
+        return Err(Fault::new("notices.ahead", allowed));
+    }
+    for text in &notices.ahead {
+        if !text.parse::<Seconds>().is_ok_and(|time| time.get() > 0) {
+            let allowed = format!("is of times, each {}, and {text:?} is none", Seconds::FORM);
+            return Err(Fault::new("notices.ahead", allowed));
+        }
+    }
+    let unknown = notices
+        .webhook_kinds
+        .iter()
+        .flatten()
+        .find(|kind| matches!(kind.parse::<NoticeKind>(), Err(_) | Ok(NoticeKind::Test)));
+    if let Some(unknown) = unknown {
+        let allowed = format!(
+            "is of expiring, expired, rotated, revoked and refused-too-often, and {unknown:?} is \
+             none of them"
+        );
+        return Err(Fault::new("notices.webhook_kinds", allowed));
+    }
+    let (set, missing) = match (&notices.webhook_url, &notices.webhook_secret_file) {
+        (Some(_), None) => ("notices.webhook_url", "notices.webhook_secret_file"),
+        (None, Some(_)) => ("notices.webhook_secret_file", "notices.webhook_url"),
+        (Some(_), Some(_)) | (None, None) => return Ok(()),
+    };
+    Err(Fault::new(
+        set,
+        format!("is set together with {missing}, or neither is"),
+    ))
 }
 
 /// Checks the levels of the log.

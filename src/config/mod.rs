@@ -44,8 +44,8 @@ pub use self::limits::Limits;
 pub use self::listen::Listen;
 pub use self::new_file::NewFile;
 pub use self::settings::{
-    Cors, Keys, Log, Outgoing, Postgres, ServiceAccounts, Settings, Shared, Shutdown, Signatures,
-    Sso, Telemetry, Tls,
+    Cors, Keys, Log, Notices, Outgoing, Postgres, ServiceAccounts, Settings, Shared, Shutdown,
+    Signatures, Sso, Telemetry, Tls,
 };
 use self::sources::{CONFIG, PREFIX, Sources};
 pub use self::values::{Isolation, LogFormat, MasterKeyText, SharedUrl};

@@ -94,6 +94,9 @@ settings! {
         telemetry: Telemetry = Telemetry::default();
         /// Requests of this service to others: OpenID Connect issuers and registries.
         outgoing: Outgoing = Outgoing::default();
+        /// Notices of secrets that end, were replaced, were stopped or are refused often:
+        /// [rotation.md](rotation.md#notices).
+        notices: Notices = Notices::default();
         /// Service accounts.
         service_accounts: ServiceAccounts = ServiceAccounts::default();
         /// Rates, sizes, times and queues.
@@ -261,11 +264,38 @@ settings! {
         /// `--jwks`.
         allow_private_addresses: bool = false;
         /// CA certificates that are trusted besides the system's (which `SSL_CERT_FILE` replaces),
-        /// PEM, read at first use. Registries are verified by them, too.
+        /// PEM, read at first use. Registries and the webhook are verified by them, too.
         ca_file: Option<PathBuf> = None;
-        /// How long a request to an issuer or to a registry may take. Registries may
-        /// always be at private addresses and without TLS: the operator alone says where they are.
+        /// How long a request to an issuer, to a registry or to the webhook may take. Registries
+        /// may always be at private addresses and without TLS: the operator alone says where they
+        /// are.
         seconds: Seconds = Seconds::new(5), 1..=60;
+    }
+}
+
+settings! {
+    /// Notices of secrets that end, were replaced, were stopped or are refused often:
+    /// [rotation.md](rotation.md#notices).
+    Notices {
+        /// How long before a secret's end there is a notice, each time; ten times at most.
+        @reloads ahead: Vec<String> = ["30d", "7d", "1d"].map(str::to_owned).into();
+        /// How many refused log-ins of one credential or service account, within an hour and at
+        /// one replica, make a notice; 0 makes none.
+        @reloads refusals_per_hour: u32 = 100;
+        /// The URL that is told of notices. It needs `notices.webhook_secret_file`.
+        webhook_url: Option<String> = None;
+        /// The file of the secret that signs what the webhook is told: `whsec_` and the Base64 of
+        /// 24 to 64 random bytes; two lines while one secret replaces the other. Not every user of
+        /// the machine may read it. It is read again before each time that something is sent.
+        webhook_secret_file: Option<PathBuf> = None;
+        /// The kinds that the webhook is told, of `expiring`, `expired`, `rotated`, `revoked` and
+        /// `refused-too-often`.
+        webhook_kinds: Option<Vec<String>> = None => "all";
+        /// Lets the webhook be reached without TLS: for trials.
+        webhook_allow_http: bool = false;
+        /// Lets the webhook be at an address that isn't public: loopback, private networks,
+        /// link-local and so on.
+        webhook_allow_private_addresses: bool = false;
     }
 }
 

@@ -3,6 +3,7 @@
 mod given_keys;
 mod key_file;
 mod os_user;
+mod webhook;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub use self::os_user::os_user;
 use crate::config::{DatabaseUrl, Isolation, Settings};
 use crate::domain::Result;
 use crate::domain::clock::{SystemClock, SystemRandom};
+use crate::domain::seconds::Seconds;
 use crate::domain::secret::Secret;
 use crate::domain::sso::RoleRules;
 use crate::secret_files;
@@ -55,12 +57,12 @@ pub async fn set_up(settings: &Settings) -> Result<SetUp> {
     open_or_set_up(settings, Open::SetUp).await
 }
 
-/// Checks the place of the data and the master key as [`open`] does for [`Open::Serve`]; makes
-/// nothing, and connects to no server. The data may not be there yet.
+/// Checks the place of the data, the master key and the webhook as [`open`] does for
+/// [`Open::Serve`]; makes nothing, and connects to no server. The data may not be there yet.
 ///
 /// # Errors
 /// Each is `Misconfigured`, with what to do.
-pub fn check(settings: &Settings) -> [Result<()>; 3] {
+pub fn check(settings: &Settings) -> [Result<()>; 4] {
     let location = location(settings);
     let folder = match &location {
         Location::Directory(folder) => check_data_folder(folder, Open::Serve),
@@ -77,7 +79,7 @@ pub fn check(settings: &Settings) -> [Result<()>; 3] {
             .and_then(|()| key_file.read().map(drop)),
         None => Ok(()),
     };
-    [location.check(), folder, keys]
+    [location.check(), folder, keys, webhook::check(settings)]
 }
 
 /// Returns the file that holds the master keys unless the settings do.
@@ -110,6 +112,9 @@ async fn open_or_set_up(settings: &Settings, how: Open) -> Result<SetUp> {
     }
     if settings.master_key.is_none() {
         KeyFile::new(&path, keeper).check_permissions()?;
+    }
+    if how == Open::Serve {
+        webhook::check(settings)?;
     }
     // Keys that have to be given are read first, so that nothing is made in the database without
     // them.
@@ -250,7 +255,10 @@ pub fn service_settings(settings: &Settings) -> service::Settings {
             threads: limits.password_threads,
             queue: limits.password_queue,
         },
+        notices: notice_settings(settings),
+        webhook: webhook::settings(settings),
         outgoing: service::Outgoing {
+            said_by: service::SaidBy::Outgoing,
             allow_http: settings.outgoing.allow_http,
             allow_private_addresses: settings.outgoing.allow_private_addresses,
             ca_file: settings.outgoing.ca_file.clone(),
@@ -267,6 +275,19 @@ pub fn service_settings(settings: &Settings) -> service::Settings {
             name: settings.sso.name.clone(),
             session: settings.sso.session_seconds.duration(),
         },
+    }
+}
+
+fn notice_settings(settings: &Settings) -> service::NoticeSettings {
+    // Checked when the settings were read.
+    let ahead = settings.notices.ahead.iter();
+    let ahead = ahead.filter_map(|text| text.parse::<Seconds>().ok());
+    let mut ahead: Vec<_> = ahead.map(Seconds::duration).collect();
+    ahead.sort_unstable();
+    ahead.dedup();
+    service::NoticeSettings {
+        ahead,
+        refusals_per_hour: settings.notices.refusals_per_hour,
     }
 }
 

@@ -25,6 +25,8 @@ pub(in crate::service) struct Adjustable {
     pub(in crate::service) audit_days: u32,
     /// The accepted signatures.
     pub(in crate::service) signatures: Signatures,
+    /// The times of notices.
+    pub(in crate::service) notices: NoticeSettings,
     /// The age at which signing and sealing keys are replaced.
     pub(in crate::service) keys: KeySchedule,
     /// Single sign-on for the console.
@@ -78,6 +80,15 @@ impl Sso {
             .collect();
         all.join(" ")
     }
+}
+
+/// The times of notices.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NoticeSettings {
+    /// How long before a secret's end there is a notice, each time.
+    pub ahead: Vec<Duration>,
+    /// How many refusals in an hour make a notice; 0 makes none.
+    pub refusals_per_hour: u32,
 }
 
 /// The signatures that are accepted.

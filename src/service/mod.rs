@@ -18,6 +18,7 @@ mod keys;
 mod ledger;
 mod limits;
 mod memory;
+mod notices;
 mod open;
 mod operations;
 mod quotas;
@@ -35,12 +36,13 @@ use self::base::Base;
 use self::ledger::Ledger;
 use self::limits::Limits;
 use self::memory::Memory;
+use self::notices::Notices;
 
 pub use self::access::caller::Caller;
 pub use self::access::once::content_hash;
 pub use self::access::presented::{Accepted, LogIn};
 pub use self::access::{Access, BegunSso, FinishedSso, NewConsole, OpenConsole, SsoAnswer};
-pub use self::adjustable::{KeySchedule, Signatures, Sso};
+pub use self::adjustable::{KeySchedule, NoticeSettings, Signatures, Sso};
 pub use self::call::Call;
 pub use self::credentials::Credentials;
 pub use self::credentials::service_accounts::{ChangedServiceAccount, NewServiceAccount, Validity};
@@ -68,12 +70,14 @@ pub use self::keys::{
     WarningKind, is_set_up, opens, set_up,
 };
 pub use self::ledger::actions::AuditAction;
+pub use self::ledger::notices::NoticeFigures;
 pub use self::ledger::queue::AuditMode;
 pub use self::ledger::refusals::{Claim, Refusal};
 pub use self::limits::rates::subscriber;
 pub use self::limits::replay::Purpose;
 pub use self::limits::waits::Wait;
 pub use self::memory::master_keys::{MasterKeySource, MasterKeys};
+pub use self::notices::settings::{WebhookSecretSource, WebhookSettings};
 pub use self::operations::Operations;
 pub use self::operations::activity::{Activity, Latency};
 pub use self::operations::audit_log::{AuditBatch, AuditFilter, AuditNews, AuditReads, AuditTail};
@@ -112,9 +116,10 @@ pub use self::sts::federation::FederationToken;
 pub use self::sts::rules::{Durations, NameRule, SessionRules};
 pub use self::sts::session::NewSession;
 pub use crate::domain::access_key::NewAccessKey;
+pub use crate::domain::notice::NoticeKind;
 pub use crate::domain::service_account::ServiceAccountGrant;
 pub use crate::policy::{Effect, Language, Outcome, Permission, is_action, position, span_of};
-pub use crate::remote::Settings as Outgoing;
+pub use crate::remote::{SaidBy, Settings as Outgoing};
 pub use crate::shared::Settings as SharedSettings;
 pub use crate::store::access_key::{AccessKey, AccessKeyState};
 pub use crate::store::account::Account;
@@ -154,6 +159,8 @@ pub struct Service {
     pub keys: Arc<Keys>,
     /// Instances, and what their registries hold.
     pub registry: Registry,
+    /// Notices, and the webhook.
+    pub notices: Arc<Notices>,
     /// Reports for operators and probes.
     pub operations: Operations,
 }

@@ -20,6 +20,7 @@ use crate::service::exchange::Exchange;
 use crate::service::identity::Identity;
 use crate::service::keys::warnings::Warnings;
 use crate::service::keys::{Keys, is_set_up, set_up};
+use crate::service::ledger::notices::NoticeCounts;
 use crate::service::ledger::queue::Audit;
 use crate::service::ledger::refusals::Refusals;
 use crate::service::ledger::{Ledger, anonymous};
@@ -34,8 +35,11 @@ use crate::service::memory::first_seen::Sightings;
 use crate::service::memory::keyring::{KnownKeys, load_keyring};
 use crate::service::memory::last_uses::LastUses;
 use crate::service::memory::master_keys::MasterKeys;
+use crate::service::memory::refused_secrets::RefusedSecrets;
 use crate::service::memory::revocations::Revocations;
 use crate::service::memory::staleness::Staleness;
+use crate::service::notices::settings::WebhookSettings;
+use crate::service::notices::{Notices, Webhook};
 use crate::service::operations::Operations;
 use crate::service::registry::catalog::Imports;
 use crate::service::registry::images::client::registries;
@@ -180,6 +184,7 @@ async fn open_memory(base: Arc<Base>, master: MasterKeys, settings: &Settings) -
             first_seen,
         },
         last_uses: LastUses::new(),
+        refused_secrets: RefusedSecrets::default(),
         refreshing: tokio::sync::Mutex::default(),
         base,
     })
@@ -257,6 +262,7 @@ fn ledger(base: Arc<Base>, memory: Arc<Memory>, settings: &AuditSettings) -> Led
         ),
         refusals: Refusals::new(),
         anonymous: anonymous::counted(),
+        notices: NoticeCounts::default(),
         recording: tokio::sync::Mutex::default(),
         overtaken: tokio::sync::Mutex::default(),
         base,
@@ -285,6 +291,7 @@ fn assemble(shared: &Shared, settings: &Settings) -> Service {
         identity: identity(shared, Arc::clone(&access)),
         registry: registry(shared, Arc::clone(&keys), settings),
         operations: operations(shared, warnings, settings.shared.clone()),
+        notices: Arc::new(notices(shared, settings.webhook.clone())),
         access,
         keys,
         database_patience: settings.database_patience,
@@ -394,6 +401,16 @@ fn registry(shared: &Shared, keys: Arc<Keys>, settings: &Settings) -> Registry {
         rights,
         keys,
         upstream,
+    }
+}
+
+fn notices(shared: &Shared, webhook: Option<WebhookSettings>) -> Notices {
+    let (base, memory, ledger) = (shared.base(), shared.memory(), shared.ledger());
+    Notices {
+        base,
+        memory,
+        ledger,
+        webhook: webhook.map(Webhook::new),
     }
 }
 

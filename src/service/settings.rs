@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::domain::service_account::ServiceAccountGrant;
 use crate::remote::Settings as Outgoing;
-use crate::service::adjustable::{Adjustable, KeySchedule, Signatures, Sso};
+use crate::service::adjustable::{Adjustable, KeySchedule, NoticeSettings, Signatures, Sso};
 use crate::service::ledger::queue::AuditMode;
+use crate::service::notices::settings::WebhookSettings;
 use crate::service::quotas::Quotas;
 use crate::shared::Settings as SharedSettings;
 
@@ -38,6 +39,10 @@ pub struct Settings {
     pub passwords: PasswordSettings,
     /// The addresses that the service may ask for an OpenID Connect issuer's keys.
     pub outgoing: Outgoing,
+    /// The times of notices.
+    pub notices: NoticeSettings,
+    /// The webhook that is told of notices.
+    pub webhook: Option<WebhookSettings>,
     /// The age at which signing and sealing keys are replaced.
     pub keys: KeySchedule,
     /// Single sign-on for the console.
@@ -53,6 +58,7 @@ impl Settings {
             service_account_grant: self.service_account_grant,
             audit_days: self.audit.days,
             signatures: self.signatures.clone(),
+            notices: self.notices.clone(),
             keys: self.keys,
             sso: Arc::new(self.sso.clone()),
         }

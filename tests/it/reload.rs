@@ -218,6 +218,8 @@ fn other(path: &str, takes: &str, default: &str) -> String {
         "tls.certificate_file" => "tls.crt",
         "tls.key_file" => "tls.key",
         "sso.issuer" => "https://issuer.example.com",
+        "notices.webhook_url" => "https://hooks.example.com/transire",
+        "notices.webhook_secret_file" => "webhook.secret",
         "master_key" => MASTER_KEY,
         _ => "elsewhere",
     };
@@ -231,6 +233,8 @@ fn other(path: &str, takes: &str, default: &str) -> String {
         "sso.roles" => "['groups=platform -> admin']".to_owned(),
         // The default is the most.
         "sso.session_seconds" => "3600".to_owned(),
+        "notices.ahead" => "['14d']".to_owned(),
+        "notices.webhook_kinds" => "['expiring']".to_owned(),
         "limits.actions" => "{ 'tcr:CreateInstanceToken' = 7 }".to_owned(),
         // The file of the test sets these two.
         "log.format" => "'text'".to_owned(),

@@ -101,6 +101,9 @@ operator_permissions! {
     NamespaceDelete = "namespace.delete" Change Account;
     NamespaceRead = "namespace.read" Read Account;
     NamespaceUpdate = "namespace.update" Change Account;
+    NoticeCreate = "notice.create" Change Service;
+    NoticeRead = "notice.read" Read Account;
+    NoticeUpdate = "notice.update" Change Service;
     OidcProviderCreate = "oidc-provider.create" Change Account;
     OidcProviderDelete = "oidc-provider.delete" Change Account;
     OidcProviderRead = "oidc-provider.read" Read Account;

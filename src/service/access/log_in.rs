@@ -54,7 +54,9 @@ impl Access {
             }
             Err(failed) => failed,
         };
-        let error = self.downgrade_log_in_if_stale(failed.into(), log_in).await;
+        let failed = failed.into();
+        self.note_refusal(service, log_in, &failed);
+        let error = self.downgrade_log_in_if_stale(failed, log_in).await;
         Err(self.charge_failure(log_in, &mut attempt, error))
     }
 

@@ -20,6 +20,7 @@ mod operators;
 pub(super) mod passwords;
 pub(super) mod presented;
 pub(super) mod reach;
+mod refused_secrets;
 pub(super) mod signed_calls;
 pub(super) mod validity;
 pub(super) mod verified_tokens;

@@ -8,6 +8,7 @@ use crate::service::Service;
 mod follow_changes;
 mod housekeeping;
 mod last_uses;
+mod notices;
 mod trim;
 
 /// How often this process reads the change feed when no change is announced.
@@ -23,7 +24,9 @@ impl Service {
             self.follow_changes(),
             self.run_housekeeping(),
             self.ledger.keep_recording_counted(),
-            self.keep_writing_last_uses()
+            self.keep_writing_last_uses(),
+            self.keep_making_notices(),
+            self.keep_sending_notices()
         );
     }
 }

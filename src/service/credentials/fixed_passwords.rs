@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::FixedPassword;
+use crate::domain::notice::Subject;
 use crate::domain::operator::OperatorPermission;
 use crate::domain::password::check_fixed;
 use crate::domain::secret::Secret;
@@ -101,11 +102,10 @@ impl Credentials {
             .event(AuditAction::FixedPasswordDelete)
             .instance(&instance)
             .detail(detail);
+        let revoked = self.revoked(Subject::fixed_password(&instance.id, &named), call);
+        let delete = store::fixed_password::delete(&instance.id, &named, call.now);
         self.ledger
-            .change(
-                store::fixed_password::delete(&instance.id, &named, call.now),
-                event,
-            )
+            .change_and_tell(delete, event, Some(revoked))
             .await
     }
 }

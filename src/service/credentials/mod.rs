@@ -14,6 +14,7 @@ use crate::domain::credential::{
     self, CredentialId, CredentialState, LongTermCredential, SecretKind, Username,
 };
 use crate::domain::instance::Instance;
+use crate::domain::notice::{Notice, NoticeKind, Subject};
 use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Noun, Result, name};
@@ -357,12 +358,11 @@ impl Credentials {
             CredentialState::Disabled => AuditAction::CredentialDisable,
         };
         let event = call.event(action).credential(id).instance(&instance);
-        self.ledger
-            .change(
-                store::credential::set_state(id, state, call.caller.level()),
-                event,
-            )
-            .await
+        let is_stopped =
+            state == CredentialState::Disabled && stored.state == CredentialState::Active;
+        let revoked = is_stopped.then(|| self.revoked(Subject::credential(&stored), call));
+        let set = store::credential::set_state(id, state, call.caller.level());
+        self.ledger.change_and_tell(set, event, revoked).await
     }
 
     /// Deletes a long-term credential.
@@ -376,16 +376,22 @@ impl Credentials {
         choice: &InstanceChoice,
         id: &CredentialId,
     ) -> Result<()> {
-        let (instance, _) = self
+        let (instance, stored) = self
             .permitted_credential(call, choice, Permission::DeleteLongTerm, id)
             .await?;
         let event = call
             .event(AuditAction::CredentialDelete)
             .credential(id)
             .instance(&instance);
+        let revoked = self.revoked(Subject::credential(&stored), call);
         self.ledger
-            .change(store::credential::delete(id), event)
+            .change_and_tell(store::credential::delete(id), event, Some(revoked))
             .await
+    }
+
+    /// Makes the notice of a secret that is stopped.
+    fn revoked(&self, subject: Subject, call: &Call<'_>) -> Notice {
+        self.ledger.notice(NoticeKind::Revoked, subject, call.now)
     }
 
     /// Returns the instance's long-term credential of this id, and the instance, if the caller may

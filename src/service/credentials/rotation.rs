@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{self, CredentialId, LongTermCredential};
+use crate::domain::notice::{Notice, NoticeKind, Subject};
 use crate::domain::operator::OperatorPermission;
 use crate::domain::principal::Principal;
 use crate::domain::rotation::{Older, older_end};
@@ -92,7 +93,15 @@ impl Credentials {
             .instance(&instance)
             .detail(json!({ "older_secret_ends_at": older_ends_at.unwrap_or(call.now) }));
         let rotate = store::credential::rotate(id, &hash, older_ends_at);
-        self.ledger.change(rotate, event).await?;
+        let rotated = Notice {
+            ends_at: Some(older_ends_at.unwrap_or(call.now)),
+            ..self
+                .ledger
+                .notice(NoticeKind::Rotated, Subject::credential(&before), call.now)
+        };
+        self.ledger
+            .change_and_tell(rotate, event, Some(rotated))
+            .await?;
         let older = older(before.secret_hash, older_ends_at);
         let after = LongTermCredential {
             secret_hash: hash,
@@ -135,7 +144,14 @@ impl Credentials {
                 "older_secret_ends_at": older_ends_at.unwrap_or(call.now),
             }));
         let rotate = store::service_account::rotate(&before, hash, older_ends_at, call.now);
-        self.ledger.change(rotate, event).await?;
+        let subject = Subject::service_account(&before, instance.account);
+        let rotated = Notice {
+            ends_at: Some(older_ends_at.unwrap_or(call.now)),
+            ..self.ledger.notice(NoticeKind::Rotated, subject, call.now)
+        };
+        self.ledger
+            .change_and_tell(rotate, event, Some(rotated))
+            .await?;
         let older = older(before.secret.clone(), older_ends_at);
         Ok((ServiceAccount { older, ..before }, password))
     }

@@ -3,6 +3,7 @@
 use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Random, random_text};
 use crate::domain::ids::AccountId;
+use crate::domain::notice::{NoticeKind, Subject};
 use crate::domain::operator::OperatorPermission;
 use crate::domain::principal::Principal;
 use crate::domain::reference::AccountRef;
@@ -258,7 +259,7 @@ impl Identity {
         };
         call.caller.require_in_own_account(permission)?;
         let found = store::access_key::find(&self.base.store, id).await?;
-        let account = found.map(|key| key.principal.account());
+        let account = found.as_ref().map(|key| key.principal.account());
         let own = call.caller.own_account();
         if own.is_some() && account != own {
             return Err(Error::not_found(Noun::AccessKey, id));
@@ -271,8 +272,14 @@ impl Identity {
         let event = call
             .event_in(account, action)
             .detail(serde_json::json!({ "access_key_id": id }));
+        let stopped = found
+            .filter(|key| state != AccessKeyState::Active && key.state == AccessKeyState::Active)
+            .map(|key| {
+                let subject = Subject::access_key(id, &key.principal);
+                self.ledger.notice(NoticeKind::Revoked, subject, call.now)
+            });
         self.ledger
-            .change(store::access_key::set_state(id, state), event)
+            .change_and_tell(store::access_key::set_state(id, state), event, stopped)
             .await
     }
 }

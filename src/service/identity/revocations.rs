@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::domain::any_principal::{AnyPrincipal, Written};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{CredentialId, CredentialState};
+use crate::domain::notice::{NoticeKind, Subject, SubjectKind};
 use crate::domain::operator::OperatorPermission;
 use crate::domain::principal::Principal;
 use crate::domain::{Error, ErrorKind, Noun, Result};
@@ -95,7 +96,11 @@ impl Identity {
             .detail(detail);
         let disable =
             store::service_account::disable_made_by(id, &made, call.caller.level(), call.now);
-        self.ledger.change(part.and(disable), event).await?;
+        let subject = Subject::principal(revoked.to_string(), principal.account());
+        let told = self.ledger.notice(NoticeKind::Revoked, subject, call.now);
+        self.ledger
+            .change_and_tell(part.and(disable), event, Some(told))
+            .await?;
         Ok(Revoked {
             principal: revoked,
             service_accounts,
@@ -120,20 +125,30 @@ impl Identity {
         call.caller
             .require(OperatorPermission::PrincipalRevoke, principal.account())?;
         let of = self.rights.revocable(principal).await?;
-        let part: Part = match self.memory.cache.credential(&self.base.store, id).await? {
+        let found = self.memory.cache.credential(&self.base.store, id).await?;
+        let (part, subject): (Part, _) = match found {
             Some(stored) if stored.principal.account() != of.account() => {
                 return Err(Error::not_found(Noun::Credential, id));
             }
-            Some(_) => {
-                store::credential::set_state(id, CredentialState::Disabled, call.caller.level())
-            }
-            None => revocation::insert(id, call.now),
+            Some(stored) => (
+                store::credential::set_state(id, CredentialState::Disabled, call.caller.level()),
+                Subject::credential(&stored),
+            ),
+            None => (
+                revocation::insert(id, call.now),
+                Subject {
+                    name: Some(principal.to_string()),
+                    kind: SubjectKind::Credential,
+                    ..Subject::principal(id.to_string(), principal.account())
+                },
+            ),
         };
+        let told = self.ledger.notice(NoticeKind::Revoked, subject, call.now);
         let event = call
             .event_in(principal.account(), AuditAction::CredentialRevoke)
             .credential(id)
             .detail(json!({ "revoked": principal.to_string() }));
-        self.ledger.change(part, event).await
+        self.ledger.change_and_tell(part, event, Some(told)).await
     }
 }
 

@@ -5,7 +5,9 @@ use serde_json::json;
 use crate::domain::clock::{Random, random_text};
 use crate::domain::identity::{User, UserState};
 use crate::domain::ids::{AccountId, UserId};
+use crate::domain::notice::{Notice, NoticeKind, Subject};
 use crate::domain::operator::OperatorPermission;
+use crate::domain::principal::Principal;
 use crate::domain::{Result, name};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
@@ -99,8 +101,10 @@ impl Identity {
         let event = call
             .event_in(account, action)
             .detail(json!({ "account": account.to_string(), "user": name }));
+        let is_stopped = state == UserState::Disabled && user.state == UserState::Active;
+        let stopped = is_stopped.then(|| self.stopped_user(call, account, &user));
         self.ledger
-            .change(store::user::set_state(user.id, state), event)
+            .change_and_tell(store::user::set_state(user.id, state), event, stopped)
             .await
     }
 
@@ -130,13 +134,19 @@ impl Identity {
             .event_in(account, AuditAction::UserDelete)
             .detail(detail);
         let as_listed = store::service_account::expect_made_by(user.id.number(), made.len());
+        let delete = store::cascade::delete_user(account, user.id).and(as_listed);
+        let stopped = self.stopped_user(call, account, &user);
         self.ledger
-            .change(
-                store::cascade::delete_user(account, user.id).and(as_listed),
-                event,
-            )
+            .change_and_tell(delete, event, Some(stopped))
             .await?;
         Ok(names)
+    }
+
+    /// Makes the notice that everything of a user is stopped.
+    fn stopped_user(&self, call: &Call<'_>, account: AccountId, user: &User) -> Notice {
+        let principal = Principal::User(account, user.id).to_string();
+        let subject = Subject::principal(principal, Some(account));
+        self.ledger.notice(NoticeKind::Revoked, subject, call.now)
     }
 }
 

@@ -232,6 +232,14 @@ actions! {
         "A namespace was changed; fields that stayed as they were are null.",
         by "`ModifyNamespace`, `UpdateNamespace`",
         detail "`namespace`, `visibility`, `auto_create_repository`, `default_visibility`";
+    NoticeRetry = "notice.retry":
+        "A notice that the webhook didn't take is sent again.",
+        by "`notice retry`",
+        detail "`notice`";
+    NoticeTest = "notice.test":
+        "A notice was made that tries the webhook.",
+        by "`notice test`",
+        detail "`notice`";
     OidcProviderCreate = "oidc-provider.create":
         "An OpenID Connect provider was made.",
         by "`oidc-provider create`",

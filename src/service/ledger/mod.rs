@@ -7,6 +7,7 @@ pub(super) mod anonymous;
 mod batch;
 pub(super) mod counted;
 pub(super) mod event;
+pub(super) mod notices;
 mod printed_actions;
 pub(super) mod queue;
 pub(super) mod refusals;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use self::counted::Counted;
 use self::event::Event;
+use self::notices::NoticeCounts;
 use self::queue::Audit;
 use self::refusals::Refusals;
 use crate::domain::{Error, ErrorKind, Result};
@@ -35,6 +37,7 @@ pub struct Ledger {
     pub(super) queue: Audit,
     pub(super) refusals: Refusals,
     pub(super) anonymous: Counted<anonymous::Source>,
+    pub(super) notices: NoticeCounts,
     /// Held while counts are taken and not recorded yet.
     pub(super) recording: tokio::sync::Mutex<()>,
     /// Held by a call whose change was overtaken by another.

@@ -9,6 +9,7 @@ pub(super) mod last_uses;
 pub(super) mod master_keys;
 pub(super) mod namespace_rules;
 pub(super) mod operators;
+pub(super) mod refused_secrets;
 pub(super) mod refused_subjects;
 pub(super) mod revocations;
 pub(super) mod single_flight;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use self::cache::NounCache;
 use self::keyring::KnownKeys;
 use self::last_uses::LastUses;
+use self::refused_secrets::RefusedSecrets;
 use self::revocations::Revocations;
 use self::staleness::Staleness;
 use crate::domain::allow_list::AllowList;
@@ -39,6 +41,7 @@ pub struct Memory {
     pub(super) staleness: Staleness,
     pub(super) keys: KnownKeys,
     pub(super) last_uses: LastUses,
+    pub(super) refused_secrets: RefusedSecrets,
     /// Held while revocations and keys are read again.
     pub(super) refreshing: tokio::sync::Mutex<()>,
 }

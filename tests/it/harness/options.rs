@@ -57,6 +57,13 @@ impl Options {
                     queue: 100,
                 },
                 outgoing: service::Outgoing::default(),
+                notices: service::NoticeSettings {
+                    ahead: [30, 7, 1]
+                        .map(|days| Duration::from_hours(24) * days)
+                        .into(),
+                    refusals_per_hour: 100,
+                },
+                webhook: None,
                 keys: service::KeySchedule::NEVER,
                 sso: service::Sso::default(),
             },

@@ -148,7 +148,7 @@ parts! {
     service [call]: [access ledger request];
     service [rights]: [access base call ledger memory request];
     // The use cases: none uses another.
-    service [credentials exchange sts identity keys]: [
+    service [credentials exchange sts identity keys notices]: [
         access adjustable base call ledger limits memory quotas request rights
     ];
     // An instance with a registry of its own kind gets a key; operators read the warnings about
@@ -157,11 +157,11 @@ parts! {
         access adjustable base call keys ledger limits memory quotas request rights
     ];
     // These serve all parts; the face is the struct `Service` itself.
-    service [settings]: [adjustable ledger quotas];
-    service [background]: [face keys ledger memory operations registry sts];
+    service [settings]: [adjustable ledger notices quotas];
+    service [background]: [face keys ledger memory notices operations registry sts];
     service [open]: [
-        access base credentials exchange face identity keys ledger limits memory operations
-        quotas registry rights settings sts
+        access base credentials exchange face identity keys ledger limits memory notices
+        operations quotas registry rights settings sts
     ];
 }
 

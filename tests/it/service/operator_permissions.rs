@@ -12,6 +12,7 @@ use transire::domain::instance::{
     Algorithm, AnyInstanceId, InstanceChange, OldRefreshTokens, RegistryKind, UnrecordedNamespaces,
 };
 use transire::domain::namespace::NamespaceChange;
+use transire::domain::notice::NoticeId;
 use transire::domain::operator::{OperatorPermission, OperatorRole, OperatorState, Reach};
 use transire::domain::repository::RepositoryChange;
 use transire::domain::service_account::ServiceAccountState;
@@ -55,7 +56,7 @@ impl Attempt<'_> {
 
     async fn accounts_and_operators(&mut self) {
         let (of, call, account) = (&self.service.identity, &self.call, self.account);
-        let role = OperatorRole::Admin;
+        let (role, notice) = (OperatorRole::Admin, NoticeId::of_digest(&[0; 32]));
         self.outcomes.extend([
             done(of.create_account(call, None, "new", None).await),
             of.set_service_account_grant(call, account, None).await,
@@ -64,6 +65,8 @@ impl Attempt<'_> {
                 .await,
             done(of.rotate_operator(call, "alice", Duration::ZERO).await),
             of.delete_operator(call, "alice").await,
+            done(self.service.notices.test(call).await),
+            done(self.service.notices.retry(call, &notice).await),
             self.service
                 .operations
                 .set_command_state(call, "test", "{}")

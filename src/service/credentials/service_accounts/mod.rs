@@ -15,6 +15,7 @@ use serde_json::json;
 use self::grants::as_decided;
 use crate::domain::instance::Instance;
 use crate::domain::name::{check_description, check_service_account};
+use crate::domain::notice::{Notice, NoticeKind, Subject};
 use crate::domain::password::check_of_account;
 use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
@@ -194,9 +195,12 @@ impl Credentials {
         };
         let event = self.account_event(action, call, &account, &instance);
         let update = store::service_account::update(&account, &change, call.caller.level(), now);
-        self.ledger
-            .change(as_decided(call.caller, &account).and(update), event)
-            .await
+        let is_stopped = change.state == Some(ServiceAccountState::Disabled)
+            && account.state == ServiceAccountState::Active;
+        let subject = Subject::service_account(&account, instance.account);
+        let revoked = is_stopped.then(|| self.revoked(subject, call));
+        let part = as_decided(call.caller, &account).and(update);
+        self.ledger.change_and_tell(part, event, revoked).await
     }
 
     /// Replaces a service account's password by a chosen one, or by a made one; the old one stops.
@@ -231,8 +235,14 @@ impl Credentials {
             &instance,
         );
         let set = store::service_account::set_secret(&account, &secret, call.now);
+        let subject = Subject::service_account(&account, instance.account);
+        let rotated = Notice {
+            ends_at: Some(call.now),
+            ..self.ledger.notice(NoticeKind::Rotated, subject, call.now)
+        };
+        let part = as_decided(call.caller, &account).and(set);
         self.ledger
-            .change(as_decided(call.caller, &account).and(set), event)
+            .change_and_tell(part, event, Some(rotated))
             .await?;
         Ok(password)
     }
@@ -272,8 +282,14 @@ impl Credentials {
             .await?;
         let event =
             self.account_event(AuditAction::ServiceAccountDelete, call, &account, &instance);
+        let subject = Subject::service_account(&account, instance.account);
+        let revoked = self.revoked(subject, call);
         self.ledger
-            .change(store::service_account::delete(&account), event)
+            .change_and_tell(
+                store::service_account::delete(&account),
+                event,
+                Some(revoked),
+            )
             .await
     }
 
