@@ -89,6 +89,7 @@ mod service {
     mod last_uses;
     mod master_key;
     mod namespaces;
+    mod notices;
     mod oidc;
     mod operator_permissions;
     mod operators;

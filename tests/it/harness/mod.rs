@@ -18,6 +18,7 @@ pub(crate) mod master_keys;
 pub(crate) mod operator;
 mod options;
 pub(crate) mod postgres;
+pub(crate) mod receiver;
 pub(crate) mod registry;
 mod requests;
 pub(crate) mod sources;
