@@ -163,6 +163,14 @@ impl Readiness {
             .collect();
         // Warnings of one kind follow each other.
         warnings.dedup();
+        let about_notices = service.operations.notice_warnings().into_iter();
+        warnings.extend(about_notices.map(|(text, public)| {
+            if audience == Audience::Monitor {
+                text
+            } else {
+                public.to_owned()
+            }
+        }));
         warnings.extend(service.limits.degraded().into_iter().map(ToOwned::to_owned));
         Self {
             ready: missing.is_empty(),

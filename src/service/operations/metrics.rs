@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
 use crate::service::keys::WarningKind;
+use crate::service::ledger::notices::NoticeFigures;
 use crate::service::operations::Operations;
 use crate::token::SigningKey;
 
@@ -24,6 +25,8 @@ pub struct ServiceMetrics {
     pub leaves_expire_at: Vec<(&'static str, String, Timestamp)>,
     /// Active credentials that end soon, by kind; empty before they were counted.
     pub credentials_ending: Vec<(&'static str, u64)>,
+    /// Notices.
+    pub notices: NoticeFigures,
     /// When the store was last backed up, as far as it was read.
     pub last_backup_at: Option<Timestamp>,
     /// Warnings for the operator.
@@ -49,6 +52,7 @@ impl Operations {
             ca_expires_at: keyring.authority_expires_at(),
             leaves_expire_at: keyring.signing_keys().iter().map(leaf).collect(),
             credentials_ending: report.credentials_ending(),
+            notices: self.ledger.notices.figures(),
             last_backup_at: report.last_backup_at,
             warnings: current.iter().map(|warning| warning.kind).collect(),
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
+use crate::domain::seconds::Seconds;
 use crate::service::operations::Operations;
 use crate::store::{credential, meta, service_account};
 
@@ -27,6 +28,8 @@ pub(in crate::service) struct StoreReport {
 struct Ending {
     long_term: u64,
     service_accounts: u64,
+    /// How many of both end within the shortest time ahead at which there is a notice.
+    soonest: Option<(Duration, u64)>,
     counted_at: Timestamp,
 }
 
@@ -58,10 +61,50 @@ impl Operations {
             report.ending = Some(Ending {
                 long_term: credential::count_ending(store, now, until).await?,
                 service_accounts: service_account::count_ending(store, now, until).await?,
+                soonest: self.count_soonest(now).await?,
                 counted_at: now,
             });
         }
         self.report.store(Arc::new(report));
         Ok(())
+    }
+
+    async fn count_soonest(&self, now: Timestamp) -> Result<Option<(Duration, u64)>> {
+        let ahead = self.base.adjustable().notices.ahead.iter().min().copied();
+        let Some(ahead) = ahead else {
+            return Ok(None);
+        };
+        let (store, until) = (&self.base.store, now.plus(ahead));
+        let credentials = credential::count_ending(store, now, until).await?;
+        let accounts = service_account::count_ending(store, now, until).await?;
+        Ok(Some((ahead, credentials + accounts)))
+    }
+
+    /// Returns what the operator should look at about notices: the whole text, and one that anybody
+    /// may read.
+    pub fn notice_warnings(&self) -> Vec<(String, &'static str)> {
+        let mut warnings = Vec::new();
+        let soonest = self.report.load().ending.and_then(|ending| ending.soonest);
+        if let Some((ahead, count @ 1..)) = soonest {
+            let within = Seconds::new(ahead.as_secs());
+            warnings.push((
+                format!(
+                    "{count} credentials and service accounts end within {within}: `transire \
+                     report expiring` names them"
+                ),
+                "credentials end soon: see the log or the metrics listener",
+            ));
+        }
+        let dead = self.ledger.notices.figures().dead;
+        if dead > 0 {
+            warnings.push((
+                format!(
+                    "the webhook didn't take {dead} notices: `transire notice list --filter \
+                     state=dead`"
+                ),
+                "the webhook doesn't take notices: see the log or the metrics listener",
+            ));
+        }
+        warnings
     }
 }

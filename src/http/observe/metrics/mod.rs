@@ -18,7 +18,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 use crate::http::observe::reloads::Reloads;
 use crate::http::request::respond::{TEXT, response};
-use crate::service::{Service, ServiceMetrics, WarningKind};
+use crate::service::{NoticeFigures, Service, ServiceMetrics, WarningKind};
 use crate::version;
 
 /// How long the page waits for the database's answer.
@@ -61,6 +61,14 @@ families! {
         "When a certificate ends: that of HTTPS (tls), of the CA (ca) or of a signing key (leaf).";
     CREDENTIALS_ENDING: Gauge "transire_credentials_ending",
         "Active credentials that end within seven days, counted once an hour.";
+    NOTICES: Counter "transire_notices",
+        "Notices that this replica made: a secret ends, or was replaced, stopped or refused often.";
+    WEBHOOK_SENT: Counter "transire_webhook_messages",
+        "Attempts to tell the webhook of a notice, by their outcome.";
+    WEBHOOK_WAITING: Gauge "transire_webhook_messages_waiting",
+        "Notices of all replicas that wait for the webhook.";
+    WEBHOOK_DEAD: Gauge "transire_webhook_messages_dead",
+        "Notices of all replicas that the webhook didn't take, and that aren't sent any more.";
     LAST_BACKUP: Gauge "transire_last_backup_timestamp_seconds",
         "When `transire backup` last succeeded.";
     ALARM: Gauge "transire_alarm",
@@ -202,9 +210,25 @@ fn write_service(page: &mut Page, service: &ServiceMetrics, server: &ServerMetri
             count,
         );
     }
+    write_notices(page, &service.notices);
     let last_backup = service.last_backup_at.map(Timestamp::unix_seconds);
     page.optional(&LAST_BACKUP, last_backup);
     write_warnings(page, &service.warnings);
+}
+
+/// Writes how many notices were made, and how the webhook took them.
+fn write_notices(page: &mut Page, notices: &NoticeFigures) {
+    page.begin(&NOTICES);
+    for (kind, count) in &notices.made {
+        page.sample(&NOTICES, format_args!("{{kind=\"{kind}\"}}"), count);
+    }
+    page.begin(&WEBHOOK_SENT);
+    for (outcome, count) in [("delivered", notices.delivered), ("failed", notices.failed)] {
+        let labels = format_args!("{{outcome=\"{outcome}\"}}");
+        page.sample(&WEBHOOK_SENT, labels, count);
+    }
+    page.one(&WEBHOOK_WAITING, notices.waiting);
+    page.one(&WEBHOOK_DEAD, notices.dead);
 }
 
 /// Writes when the CA, the leaf certificates and the certificate of HTTPS end.
