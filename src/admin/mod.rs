@@ -26,6 +26,7 @@ mod keys;
 mod listing;
 mod method;
 mod namespaces;
+mod notices;
 mod oidc_providers;
 mod operation;
 mod operators;
@@ -80,6 +81,7 @@ pub use self::method::Method;
 pub use self::namespaces::{
     CreateNamespace, DeleteNamespace, ListNamespaces, SetUnrecordedNamespaces, ShowNamespace,
 };
+pub use self::notices::{ListNotices, RetryNotice, ShowNotice, TestWebhook};
 pub use self::oidc_providers::{
     CheckToken, CreateOidcProvider, DeleteOidcProvider, ListOidcProviders, ShowOidcProvider,
     UpdateOidcProvider,
@@ -116,8 +118,8 @@ pub use self::status::ShowStatus;
 pub use self::text::{
     AccessKeyIdText, AccessKeyText, AccountIdText, AccountText, ActionText, AddressText,
     AlgorithmText, CidrText, CredentialText, Grant, GrantOrDefault, InstanceText, KidText,
-    KindText, OidcAlgorithmText, OnOff, OpenClosed, OrDefault, PermissionText, PresetText,
-    PrincipalText, RequestText, ResourceText, SecretText, SpanText, SpecificationText, Text,
-    TimeText, UnrecordedText, WhenText, credential_id,
+    KindText, NoticeText, OidcAlgorithmText, OnOff, OpenClosed, OrDefault, PermissionText,
+    PresetText, PrincipalText, RequestText, ResourceText, SecretText, SpanText, SpecificationText,
+    Text, TimeText, UnrecordedText, WhenText, credential_id,
 };
 pub use self::users::{CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, ShowUser};

@@ -27,6 +27,7 @@ use super::keys::{
 use super::namespaces::{
     CreateNamespace, DeleteNamespace, ListNamespaces, SetUnrecordedNamespaces, ShowNamespace,
 };
+use super::notices::{ListNotices, RetryNotice, ShowNotice, TestWebhook};
 use super::oidc_providers::{
     CheckToken, CreateOidcProvider, DeleteOidcProvider, ListOidcProviders, ShowOidcProvider,
     UpdateOidcProvider,
@@ -124,4 +125,5 @@ routes! {
             RetireCa ImportCa ImportLeaf
         ];
     "Reports": list [ListUnused ListExpiring] do [];
+    "Notices": list [ListNotices] do [ShowNotice RetryNotice TestWebhook];
 }

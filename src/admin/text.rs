@@ -23,6 +23,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::instance::{
     Algorithm, KidFormat, RegistryKind, Specification, UnrecordedNamespaces,
 };
+use crate::domain::notice::NoticeId;
 use crate::domain::reference::{AccountRef, InstanceRef};
 use crate::domain::seconds::Seconds;
 use crate::domain::secret::Secret;
@@ -138,6 +139,8 @@ described! {
     PrincipalText = AnyPrincipal: "100000000001:user/alice";
     /// The id of a credential, or of a session.
     CredentialText = CredentialId: "0123456789abcdefghij", pattern "^[0-9a-v]{20}$";
+    /// The id of a notice.
+    NoticeText = NoticeId: "msg-0123456789abcdefghij", pattern "^msg-[0-9a-z]{20}$";
     /// The address of a client.
     AddressText = ClientAddress: "192.0.2.1";
     /// A moment: a time as in RFC 3339, a day, or how far back.

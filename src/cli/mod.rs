@@ -34,6 +34,7 @@ mod keys;
 mod log;
 mod manual;
 mod namespace;
+mod notice;
 mod oidc_provider;
 mod operator;
 mod output;
@@ -163,6 +164,9 @@ enum Command {
     /// Reports: which keys, credentials and passwords aren't used, and which end soon.
     #[command(subcommand)]
     Report(report::Command),
+    /// Notices of secrets that end, were replaced, were stopped or are refused often.
+    #[command(subcommand)]
+    Notice(notice::Command),
     /// The addresses that may log in to an instance.
     #[command(subcommand)]
     AllowList(allow_list::Command),
@@ -425,6 +429,7 @@ async fn run_in(session: &Session, command: Command, is_yes: bool) -> Result<End
         Command::AllowList(command) => allow_list::run(session, command).await,
         Command::Credential(command) => credential::run(session, command).await,
         Command::Report(command) => report::run(session, command).await,
+        Command::Notice(command) => notice::run(session, command).await,
         Command::ServiceAccount(command) => service_account::run(session, command).await,
         Command::Import(command) => return import::run(session, command).await,
         Command::Keys(command) => keys::run(session, command).await,

@@ -70,6 +70,7 @@ mod instance;
 mod key;
 mod log_in_secret;
 mod namespace;
+mod notice;
 mod oidc_provider;
 mod operator;
 mod policy;
@@ -105,6 +106,7 @@ pub use self::instance::{
 pub use self::key::{CaStep, ImportedLeaf, Key, KeyStep, RotatedKey, SigningRequest};
 pub use self::log_in_secret::{CredentialSecret, ServiceAccountPassword};
 pub use self::namespace::{Namespace, UnrecordedNamespaces};
+pub use self::notice::Notice;
 pub use self::oidc_provider::{
     ChangedOidcProvider, CheckedToken, NewOidcProvider, OidcProvider, OidcProviderDetails,
 };

@@ -684,6 +684,12 @@ COMMANDS_IN_BOTH_WAYS = [
     ["report", "unused"],
     ["report", "unused", "--for", "1h", "--account", "100000000001", "--sort", "id"],
     ["report", "expiring", "--within", "9999d", "--filter", "kind=credential"],
+    ["notice", "list"],
+    ["notice", "list", "--account", "100000000001", "--filter", "state=dead"],
+    ["notice", "show", "--id", "msg-0123456789abcdefghij"],
+    ["notice", "retry", "--id", "msg-0123456789abcdefghij"],
+    ["notice", "retry", "--id", "1"],
+    ["notice", "test"],
 ]
 
 
