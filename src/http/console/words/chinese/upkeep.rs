@@ -5,6 +5,15 @@ sentences! {
         "列出签署令牌和密封凭据的密钥、CA 以及主密钥。";
     "Show a key, a CA or a master key." => "查看密钥、CA 或主密钥。";
     "Its id, as lists show it." => "列表中显示的 ID。";
+    "Its id." => "其 ID。";
+    "List only those about this account." => "只列出与该账号有关的通知。";
+    "List the notices of the last 30 days, the newest first." =>
+        "列出最近 30 天的通知，最新的在前。";
+    "Make a notice that tries the webhook. The running service sends it." =>
+        "创建一条通知以测试 Webhook，由运行中的服务发送。";
+    "Send a dead notice to the webhook again, as often as a new one." =>
+        "将失效的通知重新发送到 Webhook，次数与新通知相同。";
+    "Show a notice, and how far it has come." => "查看通知及其进展。";
     "List the requests (PKCS #10) of the signing keys, for a CA that is kept elsewhere." =>
         "列出签名密钥的证书请求（PKCS #10），供保存在别处的 CA 使用。";
     "Make a signing key. It signs half a minute later, when every replica knows it." =>
