@@ -47,6 +47,7 @@ mod report;
 mod repository;
 mod revoke;
 mod role;
+mod run;
 mod service_account;
 mod session;
 mod snippets;
@@ -63,13 +64,11 @@ use self::confirm::Question;
 use self::failure::{Ended, Failure, Teller, log_in_its_form};
 use self::global::Global;
 use self::output::Output;
-use self::session::Session;
-use crate::admin::{ShowActivity, ShowStatus};
-use crate::config::{Listen, Log, Settings};
+use crate::admin::ShowActivity;
+use crate::config::{Listen, Settings};
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, Result};
 use crate::mock::Mock;
-use crate::open::{Open, open, os_user};
 use crate::quickstart::Quickstart;
 use crate::serve::{GivenSockets, Signals};
 use crate::service::{Call, Caller, RequestContext, Service};
@@ -290,7 +289,8 @@ impl Cli {
         asked.map_err(Failure::Stopped)??;
         let is_service = matches!(command, Command::Serve { .. });
         let default_level = if is_service { "info" } else { "warn" };
-        let command = match run_without_data(command, &global, default_level, &mut signals).await? {
+        let command = match run::without_data(command, &global, default_level, &mut signals).await?
+        {
             Some(command) => command,
             None => return Ok(()),
         };
@@ -326,129 +326,11 @@ impl Cli {
                 .await?
                 .map_err(Failure::Stopped),
             command => signals
-                .unless_told(Box::pin(run_to_its_end(
+                .unless_told(Box::pin(run::to_its_end(
                     settings, &global, command, question,
                 )))
                 .await
                 .map_err(Failure::Stopped)?,
         }
     }
-}
-
-/// Runs a command that has neither data nor settings; returns one that has.
-async fn run_without_data(
-    command: Command,
-    global: &Global,
-    log_level: &str,
-    signals: &mut Signals,
-) -> Result<Option<Command>, Failure> {
-    let output = Output::new(&global.output);
-    let begin_log = || log::start(&Log::default(), log_level, None);
-    match command {
-        Command::Manual(command) => manual::run(&command, &output)?,
-        Command::Config(config::Command::Example) => config::example(&output)?,
-        Command::Policy(policy::Command::Check(check)) => {
-            policy::check(&check, &output)?.answer()?;
-        }
-        Command::Keys(keys::Command::GenerateMaster { file }) => {
-            keys::generate_master(&file, &output)?;
-        }
-        Command::Client(command) => {
-            begin_log();
-            let done = signals.unless_told(Box::pin(client::run(command, &output)));
-            done.await.map_err(Failure::Stopped)??;
-        }
-        Command::Init(options) if options.is_for_production(global) => {
-            begin_log();
-            let done = signals.unless_told(Box::pin(init::run(options, global, &output)));
-            done.await.map_err(Failure::Stopped)??;
-        }
-        command => return Ok(Some(command)),
-    }
-    Ok(None)
-}
-
-/// Runs a command that ends by itself.
-async fn run_to_its_end(
-    settings: &Settings,
-    global: &Global,
-    command: Command,
-    question: Question,
-) -> Result<(), Failure> {
-    let output = Output::new(&global.output);
-    match command {
-        Command::Init(_) => return Ok(data::init(settings, &output).await?),
-        Command::Data(command) => {
-            let remote = global.remote()?;
-            return data::run(settings, command, remote.as_ref(), &output).await;
-        }
-        Command::Health(asked) => return Ok(health::run(settings, &asked, &output).await?),
-        Command::Doctor => return doctor::run(settings, &output).await,
-        _ => {}
-    }
-    let session = match global.remote()? {
-        Some(remote) => Session::Remote(Box::new(remote), output),
-        None => {
-            let service = open(settings, Open::Command).await?;
-            let request = RequestContext::operator(service.base.request_id());
-            Session::Local(Box::new(Context {
-                service,
-                operator: Caller::local_operator(Some(os_user())),
-                request,
-                output,
-            }))
-        }
-    };
-    let outcome = match question.ask_late(&session).await {
-        Ok(()) => run_in(&session, command, global.yes)
-            .await
-            .map_err(Failure::from),
-        Err(declined) => Err(declined),
-    };
-    if let Session::Local(context) = &session {
-        context.service.ledger.close().await;
-    }
-    outcome?.answer()
-}
-
-/// Runs a command on the data, or at a service.
-async fn run_in(session: &Session, command: Command, is_yes: bool) -> Result<Ended> {
-    let done = match command {
-        Command::Operator(command) => operator::run(session, command).await,
-        Command::Account(command) => account::run(session, command).await,
-        Command::AccessKey(command) => access_key::run(session, command).await,
-        Command::User(command) => user::run(session, command).await,
-        Command::Group(command) => group::run(session, command).await,
-        Command::Role(command) => return role::run(session, command).await,
-        Command::Policy(command) => return policy::run(session, command).await,
-        Command::OidcProvider(command) => oidc_provider::run(session, command).await,
-        Command::Revoke(command) => revoke::run(session, command).await,
-        Command::Instance(command) => instance::run(session, command).await,
-        Command::Namespace(command) => namespace::run(session, command).await,
-        Command::Repository(command) => repository::run(session, command).await,
-        Command::AllowList(command) => allow_list::run(session, command).await,
-        Command::Credential(command) => credential::run(session, command).await,
-        Command::Report(command) => report::run(session, command).await,
-        Command::Notice(command) => notice::run(session, command).await,
-        Command::ServiceAccount(command) => service_account::run(session, command).await,
-        Command::Import(command) => return import::run(session, command).await,
-        Command::Keys(command) => keys::run(session, command).await,
-        Command::Audit(command) => audit::run(session, command).await,
-        Command::Status => session.show(ShowStatus {}).await,
-        Command::Activity(asked) => activity::run(session, asked).await,
-        Command::Apply(command) => return declare::apply(session, &command, is_yes).await,
-        Command::Export(command) => declare::export(session, &command).await,
-        Command::RegistryConfig(command) => registry_config::run(session, command).await,
-        Command::Serve { .. }
-        | Command::Health(_)
-        | Command::Doctor
-        | Command::Init(_)
-        | Command::Quickstart(_)
-        | Command::Mock(_)
-        | Command::Data(_)
-        | Command::Client(_)
-        | Command::Config(_)
-        | Command::Manual(_) => Ok(()),
-    };
-    done.map(|()| Ended::Done)
 }
