@@ -24,13 +24,15 @@
     const chart = JSON.parse(place.dataset.chart);
     const [ink, line] = [colour("quiet"), colour("line")];
     const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
+    // A line has two ends: a number alone is drawn as a point.
+    const isAlone = (values) => values.filter((value) => value !== null).length < 2;
     const series = chart.series.map((one) => ({
       label: one.label,
       stroke: colour(`series-${one.colour}`),
       width: 2,
       dash: one.dashed ? [6, 4] : undefined,
       spanGaps: true,
-      points: { show: chart.times.length < 2 || undefined },
+      points: { show: isAlone(one.values) || undefined },
     }));
     const options = {
       width: place.clientWidth,
