@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use transire::domain::identity::UserState;
 use transire::domain::namespace::Visibility;
+use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
 use transire::domain::{ErrorKind, Result};
 use transire::service::{AuditRow, ExplainedRequest, RequestQuestion};
@@ -50,6 +51,14 @@ async fn explain_last(app: &App, action: &str) -> ExplainedRequest {
     explain_request(app, &event.request_id).await.unwrap()
 }
 
+/// Asks for a token to push, which the log-in may not, and explains the request.
+async fn explain_push(app: &App, (username, secret): (&str, &Secret)) -> ExplainedRequest {
+    let query = format!("service={SERVICE}&scope=repository:team/app:pull,push");
+    let log_in = Some((username, secret.expose()));
+    assert_eq!(app.registry(log_in, &query).await.status, 200);
+    explain_last(app, "token.exchange").await
+}
+
 /// Writes the parts, each with what was and what would be decided.
 fn parts(explained: &ExplainedRequest) -> Vec<String> {
     let part = |part: &transire::service::ExplainedPart| {
@@ -70,10 +79,7 @@ fn parts(explained: &ExplainedRequest) -> Vec<String> {
 async fn a_reduced_token_is_asked_for_again() {
     let app = puller().await;
     let (username, secret) = app.temporary().await;
-    let query = format!("service={SERVICE}&scope=repository:team/app:pull,push");
-    let credential = Some((username.as_str(), secret.expose()));
-    assert_eq!(app.registry(credential, &query).await.status, 200);
-    let explained = explain_last(&app, "token.exchange").await;
+    let explained = explain_push(&app, (&username, &secret)).await;
     let expected = [
         "pull team/app true true policies",
         "push team/app false false policies",
@@ -105,12 +111,7 @@ async fn a_narrowed_log_in_was_refused_what_its_principal_may() {
     let pull = [("scope", "repository:team/app:pull")];
     let temporary = app.temporary().await;
     let (username, secret) = log_in(&app.exchange_credential(&temporary, &pull).await);
-    let query = format!("service={SERVICE}&scope=repository:team/app:pull,push");
-    let answer = app
-        .registry(Some((&username, secret.expose())), &query)
-        .await;
-    assert_eq!(answer.status, 200);
-    let explained = explain_last(&app, "token.exchange").await;
+    let explained = explain_push(&app, (&username, &secret)).await;
     let expected = [
         "pull team/app true true policies",
         "push team/app false true policies",
@@ -131,12 +132,7 @@ async fn a_session_was_refused_by_its_own_policy() {
     let answer = app.tencent_sts("GetFederationToken", &asked).send().await;
     let session = Session::of_tencent(&answer);
     let (username, secret) = credential(&app.tencent_credential(&session.key()).await);
-    let query = format!("service={SERVICE}&scope=repository:team/app:pull,push");
-    let answer = app
-        .registry(Some((&username, secret.expose())), &query)
-        .await;
-    assert_eq!(answer.status, 200);
-    let explained = explain_last(&app, "token.exchange").await;
+    let explained = explain_push(&app, (&username, &secret)).await;
     let expected = [
         "pull team/app true false session-policy",
         "push team/app false false session-policy",

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Visit;
-use crate::admin::{Given, Method, Route};
+use crate::admin::{Method, Route};
 use crate::domain::{Error, Result};
 use crate::http::operators::operations::named;
 use crate::views::{Preview, filled};
@@ -31,13 +31,6 @@ async fn preview(visit: &Visit<'_>, route: &Route, fields: Map<String, Value>) -
         ("operation".to_owned(), route.name().into()),
         ("fields".to_owned(), json!(fields)),
     ]);
-    let given = Given {
-        body,
-        ..Given::default()
-    };
-    let call = visit
-        .service
-        .call(&visit.open.caller, &visit.record.context);
-    let answer = (preview.run)(visit.service, &call, given).await?;
+    let answer = visit.send(preview, body).await?;
     serde_json::from_value(answer).map_err(Error::internal)
 }

@@ -22,7 +22,7 @@ use crate::admin::{Given, Route};
 use crate::domain::Result;
 use crate::http::request::Record;
 use crate::service::{OpenConsole, Service};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::words::Language;
 
@@ -59,11 +59,27 @@ impl Visit<'_> {
     /// # Errors
     /// Those of the operation.
     pub(super) async fn read(&self, route: &Route, pairs: Vec<(String, String)>) -> Result<Value> {
-        let call = self.service.call(&self.open.caller, &self.record.context);
         let given = Given {
             pairs,
             ..Given::default()
         };
+        self.run(route, given).await
+    }
+
+    /// Does an operation with the fields of a body.
+    ///
+    /// # Errors
+    /// Those of the operation.
+    pub(super) async fn send(&self, route: &Route, body: Map<String, Value>) -> Result<Value> {
+        let given = Given {
+            body,
+            ..Given::default()
+        };
+        self.run(route, given).await
+    }
+
+    async fn run(&self, route: &Route, given: Given) -> Result<Value> {
+        let call = self.service.call(&self.open.caller, &self.record.context);
         (route.run)(self.service, &call, given).await
     }
 }

@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::{Visit, field, form};
 use crate::admin::{AppliedState, Given};
@@ -114,14 +114,7 @@ async fn apply(visit: &Visit<'_>, form: &[(String, String)]) -> Result<Outcome> 
     ]);
     let flags = FLAGS.iter();
     body.extend(flags.map(|name| ((*name).to_owned(), field(form, name).is_some().into())));
-    let given = Given {
-        body,
-        ..Given::default()
-    };
-    let call = visit
-        .service
-        .call(&visit.open.caller, &visit.record.context);
-    let answer: Value = (route.run)(visit.service, &call, given).await?;
+    let answer = visit.send(route, body).await?;
     let applied: AppliedState = serde_json::from_value(answer).map_err(Error::internal)?;
     Ok(Outcome {
         lines: applied.difference(),

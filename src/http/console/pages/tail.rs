@@ -9,7 +9,7 @@ use super::list::{asked, explanation_of};
 use super::shown::text;
 use super::ways::above;
 use super::{Visit, field};
-use crate::admin::{Given, Route};
+use crate::admin::Route;
 use crate::domain::{Error, Result};
 use crate::http::console::frame::{Frame, page};
 use crate::http::operators::operations::named;
@@ -131,9 +131,6 @@ async fn follow(
     filter: &[(String, String)],
     after: Option<&str>,
 ) -> Result<Value> {
-    let call = visit
-        .service
-        .call(&visit.open.caller, &visit.record.context);
     let mut fields: Map<String, Value> = filter
         .iter()
         .map(|(name, value)| (name.clone(), value.as_str().into()))
@@ -143,11 +140,7 @@ async fn follow(
         ("filter".to_owned(), Value::Object(fields)),
         (AFTER.to_owned(), json!(after)),
     ]);
-    let given = Given {
-        body,
-        ..Given::default()
-    };
-    (route.run)(visit.service, &call, given).await
+    visit.send(route, body).await
 }
 
 fn line(visit: &Visit<'_>, event: &Value) -> Line {
