@@ -34,9 +34,14 @@ def test_a_stranger_is_refused_and_so_is_an_auditor_who_changes(operators: Opera
     assert (line["principal"], line["action"], line["outcome"]) == ("operator/bob", "admin:CreateAccount", "denied")
 
 
-def test_another_method_is_a_problem_that_names_those_of_the_path(operators: Operators) -> None:
-    status, headers, problem = operators.ask("PUT", "/admin/v1/accounts", operators.token("alice", "admin"), {})
-    assert (status, headers["content-type"], headers["allow"]) == (405, "application/problem+json", "GET, POST")
+# A fixed word of a path isn't taken for the id of a thing.
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"), [("PUT", "accounts", "GET, POST"), ("GET", "notices/test", "POST"), ("GET", "keys/signing", "POST")]
+)
+def test_another_method_is_a_problem_that_names_those_of_the_path(operators: Operators, method: str, path: str, allowed: str) -> None:
+    body = {} if method == "PUT" else None
+    status, headers, problem = operators.ask(method, f"/admin/v1/{path}", operators.token("alice", "admin"), body)
+    assert (status, headers["content-type"], headers["allow"]) == (405, "application/problem+json", allowed)
     assert (problem["kind"], problem["request_id"]) == ("method-not-allowed", headers["x-request-id"])
 
 

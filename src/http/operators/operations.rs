@@ -58,20 +58,20 @@ pub(crate) enum Search {
 /// # Errors
 /// `MalformedRequest` for a path that can't be decoded.
 pub(crate) fn find(method: &Method, path: &str) -> Result<Search> {
-    let mut others = Vec::new();
+    let mut matches = Vec::new();
     for (route, row) in ROUTES.iter().zip(OPERATIONS) {
-        let Some(fields) = matched(route.path, path)? else {
-            continue;
-        };
-        if route.method.name() == method.as_str() {
-            return Ok(Search::Found(Found { route, row, fields }));
+        if let Some(fields) = matched(route.path, path)? {
+            matches.push(Found { route, row, fields });
         }
-        others.push((fields.len(), route.method.name()));
     }
     // A fixed word is another path than a field that may have its text.
-    let fewest = others.iter().map(|(fields, _)| *fields).min();
-    others.retain(|(fields, _)| Some(*fields) == fewest);
-    let mut methods: Vec<_> = others.into_iter().map(|(_, method)| method).collect();
+    let fewest = matches.iter().map(|found| found.fields.len()).min();
+    matches.retain(|found| Some(found.fields.len()) == fewest);
+    let is_asked = |found: &Found| found.route.method.name() == method.as_str();
+    if let Some(place) = matches.iter().position(is_asked) {
+        return Ok(Search::Found(matches.swap_remove(place)));
+    }
+    let mut methods: Vec<_> = matches.iter().map(|one| one.route.method.name()).collect();
     methods.sort_unstable();
     methods.dedup();
     Ok(if methods.is_empty() {
@@ -81,8 +81,7 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Search> {
     })
 }
 
-/// Returns the fields of a path that is one of the pattern's. A fixed word goes before a field:
-/// the table has its pattern first.
+/// Returns the fields of a path that is one of the pattern's.
 fn matched(pattern: &str, path: &str) -> Result<Option<Vec<(String, String)>>> {
     let (mut parts, mut fields) = (path.split('/'), Vec::new());
     for wanted in pattern.split('/') {
