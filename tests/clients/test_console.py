@@ -240,6 +240,14 @@ def test_the_live_tail_shows_a_new_event_at_the_top(alice: Browser) -> None:
     assert (alice.faults(), alice.complaints) == ([], [])
 
 
+def test_the_live_tail_begins_with_the_newest_events_and_no_more(alice: Browser) -> None:
+    for number in range(55):
+        alice.transire.cli("group", "create", "--account", ACCOUNT, "--name", f"group-{number}")
+    lines = alice.open("/console/audit/live").locator("#lines > li")
+    assert lines.count() == 50
+    assert "group.create" in lines.first.inner_text() or "console.log-in" in lines.first.inner_text()
+
+
 def test_the_audit_can_be_followed_without_javascript(alice: Browser) -> None:
     page = alice.new_page(java_script_enabled=False)
     alice.log_in(alice.token("bob", "auditor"), page)

@@ -18,8 +18,10 @@ use crate::http::operators::operations::named;
 const AFTER: &str = "after";
 /// The age of the events with which the page begins.
 const BEGIN: &str = "10m";
-/// The most lines with which the page begins.
+/// The most lines with which the page begins, and that are added at once.
 const LINES: usize = 50;
+/// The most batches of events that one look reads: the next look goes on.
+const MAX_BATCHES: usize = 20;
 
 #[derive(Template)]
 #[template(path = "tail.html")]
@@ -101,41 +103,58 @@ fn filter(given: &[(String, String)]) -> impl Iterator<Item = (String, String)> 
     asked(given).filter(|(name, _)| FIELDS.contains(&name.as_str()))
 }
 
-/// Returns the events since a place, the newest first, and the place that was reached.
+/// Returns the newest events since a place, the newest first, and the place that was reached.
 async fn news(
     visit: &Visit<'_>,
     filter: &[(String, String)],
     mut after: Option<String>,
 ) -> Result<(Vec<Line>, String)> {
     let (route, _) = named("FollowAudit").ok_or_else(|| Error::internal("no FollowAudit"))?;
+    let since = match after {
+        Some(_) => BEGIN.to_owned(),
+        None => beginning(visit, filter).await?,
+    };
     let mut lines = Vec::new();
-    loop {
-        let answer = follow(visit, route, filter, after.as_deref()).await?;
+    for _ in 0..MAX_BATCHES {
+        let answer = follow(visit, route, filter, (&since, after.as_deref())).await?;
         let items = answer.get("items").and_then(Value::as_array);
         lines.extend(items.into_iter().flatten().map(|event| line(visit, event)));
-        let reached = answer.get(AFTER).and_then(Value::as_str);
-        let reached = reached.unwrap_or_default().to_owned();
-        let has_more = answer.get("has_more").and_then(Value::as_bool);
-        if has_more != Some(true) {
-            lines.reverse();
-            lines.truncate(LINES);
-            return Ok((lines, reached));
+        lines.drain(..lines.len().saturating_sub(LINES));
+        after = answer.get(AFTER).and_then(Value::as_str).map(str::to_owned);
+        if answer.get("has_more").and_then(Value::as_bool) != Some(true) {
+            break;
         }
-        after = Some(reached);
     }
+    lines.reverse();
+    Ok((lines, after.unwrap_or_default()))
+}
+
+/// Returns the time from which on there are as many events as the page begins with. A busy service
+/// has hundreds of thousands in ten minutes.
+async fn beginning(visit: &Visit<'_>, filter: &[(String, String)]) -> Result<String> {
+    let (route, _) = named("ListAudit").ok_or_else(|| Error::internal("no ListAudit"))?;
+    let mut pairs = filter.to_vec();
+    let limit = LINES.to_string();
+    for (name, value) in [("since", BEGIN), ("reverse", "true"), ("limit", &limit)] {
+        pairs.push((name.to_owned(), value.to_owned()));
+    }
+    let answer = visit.read(route, pairs).await?;
+    let newest = answer.get("items").and_then(Value::as_array);
+    let first = newest.and_then(|newest| newest.get(LINES - 1)?.get("at")?.as_str());
+    Ok(first.unwrap_or(BEGIN).to_owned())
 }
 
 async fn follow(
     visit: &Visit<'_>,
     route: &Route,
     filter: &[(String, String)],
-    after: Option<&str>,
+    (since, after): (&str, Option<&str>),
 ) -> Result<Value> {
     let mut fields: Map<String, Value> = filter
         .iter()
         .map(|(name, value)| (name.clone(), value.as_str().into()))
         .collect();
-    fields.insert("since".to_owned(), BEGIN.into());
+    fields.insert("since".to_owned(), since.into());
     let body = Map::from_iter([
         ("filter".to_owned(), Value::Object(fields)),
         (AFTER.to_owned(), json!(after)),
