@@ -8,6 +8,7 @@ mod clock;
 mod credentials;
 pub(crate) mod dice;
 pub(crate) mod documents;
+pub(crate) mod downgrade;
 pub(crate) mod exchange;
 pub(crate) mod identity;
 pub(crate) mod issuer;

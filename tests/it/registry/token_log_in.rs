@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use transire::domain::identity::OidcProviderChange;
 use transire::domain::{ErrorKind, Noun};
 use transire::service::{NewOidcProvider, RoleChange, TokenIssuer};
 
 use crate::harness::audit::found;
+use crate::harness::downgrade::downgrade;
 use crate::harness::issuer::{Issuer, TestKey, jwks};
 use crate::harness::keyless::{AUDIENCE, GITHUB, GITHUB_NUMBERED, KUBERNETES, Keyless};
 use crate::harness::operator::account;
@@ -379,41 +379,7 @@ async fn a_hundred_roles_are_asked_about_one_token_and_no_more() {
 async fn an_instance_from_before_takes_no_tokens_until_it_is_said() {
     let mut keyless = Keyless::new().await;
     keyless.app.service.ledger.close().await;
-    let database = Connection::open(keyless.app.database()).unwrap();
-    database
-        .execute_batch(
-            "ALTER TABLE instance DROP COLUMN token_log_in;
-             DROP TABLE refused_subject;
-             ALTER TABLE role DROP COLUMN revoked_at;
-             DROP TABLE sso_session;
-             DROP TABLE notice;
-             DROP INDEX credential_by_end;
-             DROP INDEX credential_by_older_end;
-             DROP INDEX service_account_by_end;
-             DROP INDEX service_account_by_older_end;
-             DROP INDEX fixed_password_by_end;
-             DROP TABLE activity;
-             DROP TABLE console_session;
-             DROP TABLE operator;
-             DROP TABLE last_use;
-             ALTER TABLE credential DROP COLUMN older_secret_hash;
-             ALTER TABLE credential DROP COLUMN older_secret_ends_at;
-             ALTER TABLE service_account DROP COLUMN older_made_hash;
-             ALTER TABLE service_account DROP COLUMN older_chosen_hash;
-             ALTER TABLE service_account DROP COLUMN older_secret_ends_at;
-             DROP INDEX audit_page_wide;
-             DROP INDEX audit_page_by_time;
-             ALTER TABLE audit_page DROP COLUMN terms;
-             ALTER TABLE audit DROP COLUMN access_key;
-             CREATE INDEX audit_page_by_time ON audit_page (first_at, id, last_at, bytes, contents);
-             CREATE INDEX audit_page_wide ON audit_page (last_at, first_at, id, bytes, contents);
-             DROP INDEX fixed_password_old_name;
-             ALTER TABLE fixed_password DROP COLUMN old_name;
-             ALTER TABLE fixed_password DROP COLUMN expires_at;
-             DELETE FROM schema_version WHERE number >= 13;",
-        )
-        .unwrap();
-    drop(database);
+    downgrade(&keyless.app, 13, "");
     let upgraded = keyless.app.upgraded().await;
     keyless.app.go_on_with(upgraded);
     let token = keyless.token(GITHUB);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use transire::domain::identity::{Target, UserState};
 use transire::domain::{ErrorKind, Noun};
@@ -11,6 +10,7 @@ use transire::service::{
 };
 
 use crate::harness::documents::{allow, cam, deny, everything, ram, ram_allow};
+use crate::harness::downgrade::downgrade;
 use crate::harness::identity::app_of_user;
 use crate::harness::operator::account;
 use crate::harness::tencent::{refused, succeeded, with};
@@ -1063,48 +1063,21 @@ async fn a_store_of_an_earlier_release_has_the_new_rule_and_its_service_accounts
     );
     // As the release before left it.
     app.service.ledger.close().await;
-    let database = Connection::open(app.database()).unwrap();
-    database
-        .execute_batch(
-            "ALTER TABLE account DROP COLUMN service_account_grant;
-             ALTER TABLE service_account DROP COLUMN maker;
-             ALTER TABLE service_account DROP COLUMN maker_ids;
-             ALTER TABLE service_account DROP COLUMN revision;
-             ALTER TABLE service_account DROP COLUMN disabled_by;
-             ALTER TABLE credential DROP COLUMN disabled_by;
-             DROP INDEX audit_page_wide;
-             DROP INDEX audit_page_by_time;
-             ALTER TABLE audit_page DROP COLUMN bytes;
-             ALTER TABLE audit_page DROP COLUMN contents;
-             ALTER TABLE audit_page DROP COLUMN terms;
-             ALTER TABLE audit DROP COLUMN access_key;
-             CREATE INDEX audit_page_by_time ON audit_page (first_at, id, last_at);
-             ALTER TABLE instance DROP COLUMN token_log_in;
-             DROP TABLE refused_subject;
-             ALTER TABLE role DROP COLUMN revoked_at;
-             DROP TABLE sso_session;
-             DROP TABLE notice;
-             DROP INDEX credential_by_end;
-             DROP INDEX credential_by_older_end;
-             DROP INDEX service_account_by_end;
-             DROP INDEX service_account_by_older_end;
-             DROP INDEX fixed_password_by_end;
-             DROP TABLE activity;
-             DROP TABLE console_session;
-             DROP TABLE operator;
-             DROP TABLE last_use;
-             ALTER TABLE credential DROP COLUMN older_secret_hash;
-             ALTER TABLE credential DROP COLUMN older_secret_ends_at;
-             ALTER TABLE service_account DROP COLUMN older_made_hash;
-             ALTER TABLE service_account DROP COLUMN older_chosen_hash;
-             ALTER TABLE service_account DROP COLUMN older_secret_ends_at;
-             DROP INDEX fixed_password_old_name;
-             ALTER TABLE fixed_password DROP COLUMN old_name;
-             ALTER TABLE fixed_password DROP COLUMN expires_at;
-             DELETE FROM schema_version WHERE number >= 11;",
-        )
-        .unwrap();
-    drop(database);
+    downgrade(
+        &app,
+        11,
+        "ALTER TABLE account DROP COLUMN service_account_grant;
+         ALTER TABLE service_account DROP COLUMN maker;
+         ALTER TABLE service_account DROP COLUMN maker_ids;
+         ALTER TABLE service_account DROP COLUMN revision;
+         ALTER TABLE service_account DROP COLUMN disabled_by;
+         ALTER TABLE credential DROP COLUMN disabled_by;
+         DROP INDEX audit_page_wide;
+         DROP INDEX audit_page_by_time;
+         ALTER TABLE audit_page DROP COLUMN bytes;
+         ALTER TABLE audit_page DROP COLUMN contents;
+         CREATE INDEX audit_page_by_time ON audit_page (first_at, id, last_at);",
+    );
     let upgraded = app.upgraded().await;
     app.go_on_with(upgraded);
     assert!(app.robot_logs_in(&password).await);
