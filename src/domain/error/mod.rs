@@ -95,14 +95,20 @@ impl Error {
 
     /// Returns the chain of causes as one line for the log.
     pub fn cause(&self) -> Option<String> {
-        let mut cause: &dyn StdError = self.source.as_deref()?;
-        let mut line = cause.to_string();
-        while let Some(next) = cause.source() {
-            line = format!("{line}: {next}");
-            cause = next;
-        }
-        Some(line)
+        let source: &dyn StdError = self.source.as_deref()?;
+        Some(with_causes(source))
     }
+}
+
+/// Returns an error and the chain of its causes as one line.
+pub fn with_causes(error: &dyn StdError) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        line = format!("{line}: {next}");
+        cause = next.source();
+    }
+    line
 }
 
 /// Constructors by kind, so that a message is the same wherever it is made.

@@ -1,5 +1,6 @@
 //! The uses of what proves callers.
 
+use crate::domain::clock::Timestamp;
 use crate::domain::last_use::UsedKind;
 use crate::service::access::Access;
 use crate::service::access::caller::Proof;
@@ -10,10 +11,9 @@ impl Access {
     /// Notes the use of whatever proved a caller, if its last use is recorded.
     ///
     /// A refresh token, and a narrower log-in, are uses of the long-term credential that they came
-    /// from. A credential that an access key obtained
-    /// is no use of the key: it ends by itself.
-    pub(super) fn note_use(&self, proof: &Proof) {
-        let (uses, now) = (&self.memory.last_uses, self.base.now());
+    /// from. A credential that an access key obtained is no use of the key: it ends by itself.
+    pub(super) fn note_use(&self, proof: &Proof, now: Timestamp) {
+        let uses = &self.memory.last_uses;
         match proof {
             Proof::Signed(key) => {
                 uses.note(UsedKind::AccessKey, &key.id, now, || key.id.clone());

@@ -49,7 +49,7 @@ impl Access {
         {
             Ok(identity) => {
                 self.limits.give_back(&attempt);
-                self.note_use(&identity);
+                self.note_use(&identity, self.base.now());
                 return Ok(identity.into());
             }
             Err(failed) => failed,

@@ -85,7 +85,7 @@ impl Access {
             let replay = self.verify(request, &key)?;
             (Proof::Signed(key), replay)
         };
-        self.note_use(&proof);
+        self.note_use(&proof, now);
         let mut caller = Caller::from(proof);
         let account = caller
             .principal()

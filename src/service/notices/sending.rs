@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::domain::clock::{Timestamp, random_bytes};
+use crate::domain::error::with_causes;
 use crate::domain::notice::{Notice, NoticeState, pause_after};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::remote::webhook;
@@ -187,18 +188,6 @@ impl Notices {
         let settle = notice::settle(&told.id, claimed_until, state, due_at, failure);
         self.base.store.apply(self.base.write().then(settle)).await
     }
-}
-
-/// Writes a failure and what it came from.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(one) = cause {
-        text.push_str(": ");
-        text.push_str(&one.to_string());
-        cause = one.source();
-    }
-    text
 }
 
 /// Reads the keys that sign.

@@ -12,7 +12,7 @@ use crate::store::{credential, meta, service_account};
 
 /// How long before its end a credential is counted.
 const SOON: Duration = Duration::from_hours(7 * 24);
-/// How often credentials are counted: no index leads to those that end, so all are looked at.
+/// How often credentials are counted: ten thousand of an instance may end soon.
 const COUNTED_EVERY: Duration = Duration::from_hours(1);
 
 /// The facts, as they were read last.
