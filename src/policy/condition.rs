@@ -171,6 +171,13 @@ struct Clause {
 }
 
 impl Condition {
+    /// Tells whether a clause asks for the present time.
+    pub(super) fn asks_for_time(&self) -> bool {
+        self.clauses
+            .iter()
+            .any(|clause| clause.key == Key::CurrentTime)
+    }
+
     /// Reads a condition that decides something here. A refusal names the place, relative to the
     /// condition.
     pub(super) fn parse(

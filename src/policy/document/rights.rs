@@ -36,6 +36,13 @@ impl StatementRights<'_> {
 }
 
 impl Document {
+    /// Tells whether a decision by the document may be another one at another time.
+    pub fn asks_for_time(&self) -> bool {
+        self.statements
+            .iter()
+            .any(|statement| statement.condition.asks_for_time())
+    }
+
     /// Returns what each statement gives or takes.
     pub fn rights(&self) -> impl Iterator<Item = StatementRights<'_>> {
         self.statements

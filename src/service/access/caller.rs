@@ -8,7 +8,6 @@ use crate::domain::clock::Timestamp;
 use crate::domain::credential::CredentialId;
 use crate::domain::ids::{AccountId, InstanceId};
 use crate::domain::instance::Instance;
-use crate::domain::narrowing::Narrowing;
 use crate::domain::operator::Administrator;
 use crate::domain::principal::{Level, Principal};
 use crate::domain::secret::Secret;
@@ -147,6 +146,11 @@ impl From<Proof> for Caller {
 }
 
 impl Caller {
+    /// Returns what proved the caller.
+    pub(super) fn proof(&self) -> &Proof {
+        &self.proof
+    }
+
     /// Returns how many calls all replicas counted in this second, when this one is one too many.
     pub(in crate::service) fn overrun(&self) -> Option<u32> {
         self.overrun
@@ -350,71 +354,6 @@ impl Caller {
                 claims: self.claims(),
             }),
             (_, None) => Subject::Nobody,
-        }
-    }
-
-    /// Returns the instance that a registry client logged in to.
-    pub(in crate::service) fn registry_instance(&self) -> Result<&Arc<Instance>> {
-        match &self.proof {
-            Proof::LoggedIn { instance, .. }
-            | Proof::WithPassword { instance, .. }
-            | Proof::WithToken { instance, .. }
-            | Proof::ServiceAccount { instance, .. }
-            | Proof::Anonymous { instance } => Ok(instance),
-            _ => Err(Error::unsupported("Only a registry client can do this.")),
-        }
-    }
-
-    /// Returns what the credential that logged in says.
-    pub(in crate::service) fn grant(&self) -> Option<&Grant> {
-        match &self.proof {
-            Proof::LoggedIn { grant, .. } => Some(grant),
-            _ => None,
-        }
-    }
-
-    /// Returns what the credential that logged in is narrowed to.
-    pub(in crate::service) fn narrowing(&self) -> Option<&Narrowing> {
-        self.grant().and_then(|grant| grant.narrowing.as_ref())
-    }
-
-    /// Returns the OpenID Connect token that logged in at a registry.
-    pub(in crate::service) fn token_log_in(&self) -> Option<&TokenLogIn> {
-        match &self.proof {
-            Proof::WithToken { log_in, .. } => Some(log_in),
-            _ => None,
-        }
-    }
-
-    /// Returns what logged in at a registry; nothing when nobody did.
-    pub(in crate::service) fn credential(&self) -> Option<LoggedInBy<'_>> {
-        match &self.proof {
-            Proof::LoggedIn { grant, .. } => Some(LoggedInBy::Credential(&grant.id)),
-            Proof::WithPassword {
-                instance,
-                principal,
-            } => Some(LoggedInBy::FixedPassword(&instance.id, principal)),
-            Proof::ServiceAccount { account, .. } => Some(LoggedInBy::ServiceAccount(&account.id)),
-            Proof::WithToken {
-                principal, log_in, ..
-            } => Some(LoggedInBy::Token(
-                principal,
-                &log_in.provider,
-                &log_in.identity.subject,
-            )),
-            Proof::Signed(_)
-            | Proof::InSession(_)
-            | Proof::Bearer(_)
-            | Proof::Anonymous { .. }
-            | Proof::Administrator(_) => None,
-        }
-    }
-
-    /// Returns the refresh token that logged in.
-    pub(in crate::service) fn refresh_token(&self) -> Option<&Secret> {
-        match &self.proof {
-            Proof::LoggedIn { refresh_token, .. } => refresh_token.as_ref(),
-            _ => None,
         }
     }
 

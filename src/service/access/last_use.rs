@@ -3,7 +3,7 @@
 use crate::domain::clock::Timestamp;
 use crate::domain::last_use::UsedKind;
 use crate::service::access::Access;
-use crate::service::access::caller::Proof;
+use crate::service::access::caller::{Caller, Proof};
 use crate::store::fixed_password;
 use crate::token::Dependency;
 
@@ -12,9 +12,9 @@ impl Access {
     ///
     /// A refresh token, and a narrower log-in, are uses of the long-term credential that they came
     /// from. A credential that an access key obtained is no use of the key: it ends by itself.
-    pub(super) fn note_use(&self, proof: &Proof, now: Timestamp) {
+    pub(in crate::service) fn note_use(&self, caller: &Caller, now: Timestamp) {
         let uses = &self.memory.last_uses;
-        match proof {
+        match caller.proof() {
             Proof::Signed(key) => {
                 uses.note(UsedKind::AccessKey, &key.id, now, || key.id.clone());
             }

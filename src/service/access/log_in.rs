@@ -25,6 +25,7 @@ use crate::service::access::presented::{Accepted, LogIn};
 use crate::service::access::reach::check_reach;
 use crate::service::access::validity::older_ended;
 use crate::service::limits::attempt::Attempt;
+use crate::service::memory::reads;
 use crate::service::memory::staleness::downgraded;
 use crate::service::request::RequestContext;
 use crate::token::{Dependency, Grant};
@@ -47,10 +48,11 @@ impl Access {
             .prove_log_in(service, log_in, &mut attempt, context)
             .await
         {
-            Ok(identity) => {
+            Ok(proof) => {
                 self.limits.give_back(&attempt);
-                self.note_use(&identity, self.base.now());
-                return Ok(identity.into());
+                let caller = Caller::from(proof);
+                self.note_use(&caller, self.base.now());
+                return Ok(caller);
             }
             Err(failed) => failed,
         };
@@ -299,6 +301,7 @@ impl Access {
             Presented::Current => stored.expires_at,
             Presented::Older(ends_at) => stored.expires_at.min(ends_at),
         };
+        reads::note_until(expires_at);
         let dependency = self
             .states()
             .principal_dependency(&stored.principal)

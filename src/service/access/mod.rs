@@ -21,6 +21,7 @@ pub(super) mod passwords;
 pub(super) mod presented;
 pub(super) mod reach;
 mod refused_secrets;
+mod registry_caller;
 pub(super) mod signed_calls;
 pub(super) mod validity;
 pub(super) mod verified_tokens;

@@ -18,9 +18,12 @@ use crate::service::limits::attempt::Attempt;
 use crate::service::limits::replay::Purpose;
 use crate::service::limits::replicas::VerifiedCall;
 use crate::service::memory::cache::AccessKey;
+use crate::service::memory::marks::Mark;
+use crate::service::memory::reads;
 use crate::service::memory::staleness::Priority;
 use crate::service::request::RequestContext;
 use crate::sign::{self, SigningSecret};
+use crate::store::Entity;
 use crate::store::access_key::AccessKeyState;
 use crate::token::{Keyring, Session};
 
@@ -85,8 +88,8 @@ impl Access {
             let replay = self.verify(request, &key)?;
             (Proof::Signed(key), replay)
         };
-        self.note_use(&proof, now);
         let mut caller = Caller::from(proof);
+        self.note_use(&caller, now);
         let account = caller
             .principal()
             .map(Principal::account)
@@ -305,6 +308,8 @@ impl Access {
         context: &RequestContext,
         open: impl Fn(&Keyring) -> Option<T>,
     ) -> Result<Option<T>> {
+        // Another keyring may open it no more.
+        reads::note(&[Mark::any(Entity::SealingKey)]);
         let opened = open(&self.memory.keys.keyring.load());
         if opened.is_some()
             || !self

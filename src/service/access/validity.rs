@@ -10,8 +10,8 @@ use crate::domain::refusal::RefusalCause;
 use crate::domain::service_account::{ServiceAccount, ServiceAccountState};
 use crate::service::access::Access;
 use crate::service::base::Base;
-use crate::service::memory::Memory;
 use crate::service::memory::staleness::Priority;
+use crate::service::memory::{Memory, reads};
 use crate::store::access_key::AccessKeyState;
 use crate::token::{Dependency, OidcSubject};
 
@@ -54,12 +54,12 @@ impl States<'_> {
                 return Ok(Some(cause));
             }
         }
+        reads::note_until(expires_at);
         Ok(if now >= expires_at {
             Some(RefusalCause::Expired)
         } else {
             self.memory
-                .revocations
-                .contains(id)
+                .is_revoked(id)
                 .then_some(RefusalCause::CredentialRevoked)
         })
     }
@@ -98,6 +98,9 @@ impl States<'_> {
             return Ok(false);
         };
         let stored = self.memory.cache.credential(&self.base.store, id).await?;
+        if let Some(older) = stored.as_ref().and_then(|stored| stored.older.as_ref()) {
+            reads::note_until(older.ends_at);
+        }
         Ok(stored.is_some_and(|stored| stored.takes_generation(generation, now)))
     }
 
@@ -131,7 +134,10 @@ impl States<'_> {
                         Err(RefusalCause::CredentialDisabled)
                     }
                     Some(stored) if stored.expires_at <= now => Err(RefusalCause::Expired),
-                    Some(stored) => Ok(stored.generation),
+                    Some(stored) => {
+                        reads::note_until(stored.expires_at);
+                        Ok(stored.generation)
+                    }
                 }
             }
             Dependency::RefreshTokens(id) => {
@@ -141,12 +147,12 @@ impl States<'_> {
                     .ok_or(RefusalCause::UnknownService)
             }
             // These two have none, and are sealed with 0.
-            Dependency::Temporary(id) if self.memory.revocations.contains(id) => {
+            Dependency::Temporary(id) if self.memory.is_revoked(id) => {
                 Err(RefusalCause::CredentialRevoked)
             }
             Dependency::Temporary(_) => Ok(0),
             Dependency::OidcSubject(of) => self.generation_of_subject(of).await?,
-            Dependency::Session(id) if self.memory.revocations.contains(id) => {
+            Dependency::Session(id) if self.memory.is_revoked(id) => {
                 Err(RefusalCause::SessionRevoked)
             }
             Dependency::Session(_) => Ok(0),

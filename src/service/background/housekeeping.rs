@@ -35,6 +35,7 @@ impl Service {
     /// Forgets what this process counted or read long ago.
     fn forget(&self, now: Timestamp) {
         self.limits.forget(now);
+        self.memory.cache.sweep();
         self.ledger.refusals.forget(now);
         self.registry.upstream.listings.forget(now);
         self.registry.upstream.imports.forget(now);

@@ -10,6 +10,7 @@ use crate::store::{self, Store};
 pub(in crate::service) struct AttachedPolicies {
     owner: AccountId,
     documents: Vec<(String, Document)>,
+    asks_for_time: bool,
 }
 
 impl AttachedPolicies {
@@ -35,10 +36,22 @@ impl AttachedPolicies {
             };
             Ok((name, document))
         };
+        let documents: Vec<_> = attached.into_iter().map(compile).collect::<Result<_>>()?;
         Ok(Self {
             owner,
-            documents: attached.into_iter().map(compile).collect::<Result<_>>()?,
+            asks_for_time: documents.iter().any(|(_, one)| one.asks_for_time()),
+            documents,
         })
+    }
+
+    /// Tells whether a decision by them may be another one at another time.
+    pub(in crate::service) fn ask_for_time(&self) -> bool {
+        self.asks_for_time
+    }
+
+    /// Returns the account whose policies they are.
+    pub(in crate::service) fn owner(&self) -> AccountId {
+        self.owner
     }
 
     pub(in crate::service) fn named(&self) -> Vec<NamedDocument<'_>> {

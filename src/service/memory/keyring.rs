@@ -16,7 +16,7 @@ use crate::service::memory::first_seen::Sightings;
 use crate::service::memory::master_keys::MasterKeys;
 use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
 use crate::store::key::{self, AuthorityState, SealingKeyRow, SigningKeyRow};
-use crate::store::{Store, meta};
+use crate::store::{Entity, Store, meta};
 use crate::token::{Keyring, Sealer, SealingKey, SigningKey};
 
 /// The name under which the master key wraps each kind of secret.
@@ -57,7 +57,12 @@ impl Memory {
         )
         .await
         {
-            Ok(keyring) => self.keys.keyring.store(Arc::new(keyring)),
+            Ok(keyring) => {
+                self.keys.keyring.store(Arc::new(keyring));
+                // After the feed told of it, decisions were made by the keyring before this one.
+                self.cache.marks.note_any(Entity::SealingKey);
+                self.cache.marks.note_any(Entity::SigningKey);
+            }
             // The rest is read once the master key is found, which is looked for all the time.
             Err(error)
                 if matches!(error.kind(), ErrorKind::Misconfigured)

@@ -6,9 +6,11 @@ pub(super) mod first_seen;
 pub(super) mod keyring;
 pub(super) mod known_ids;
 pub(super) mod last_uses;
+pub(super) mod marks;
 pub(super) mod master_keys;
 pub(super) mod namespace_rules;
 pub(super) mod operators;
+pub(super) mod reads;
 pub(super) mod refused_secrets;
 pub(super) mod refused_subjects;
 pub(super) mod revocations;
@@ -23,14 +25,17 @@ use std::time::Duration;
 use self::cache::NounCache;
 use self::keyring::KnownKeys;
 use self::last_uses::LastUses;
+use self::marks::Mark;
 use self::refused_secrets::RefusedSecrets;
 use self::revocations::Revocations;
 use self::staleness::Staleness;
 use crate::domain::allow_list::AllowList;
+use crate::domain::credential::CredentialId;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::Instance;
 use crate::domain::{Error, Result};
 use crate::service::base::Base;
+use crate::store::Entity;
 use crate::token::SubjectDigest;
 
 /// The state that this process has without asking the database.
@@ -73,11 +78,7 @@ impl Memory {
         // One at a time: a slow read from before a change would else replace a newer one.
         let _refreshing = self.refreshing.lock().await;
         let read = match read {
-            Ok(()) => {
-                self.revocations
-                    .catch_up(&self.base.store.past_the_crowd(), self.cache.revocations())
-                    .await
-            }
+            Ok(()) => self.follow_revocations().await,
             failed => failed,
         };
         match &read {
@@ -96,6 +97,22 @@ impl Memory {
             }
         }
         Ok(())
+    }
+
+    async fn follow_revocations(&self) -> Result<()> {
+        let store = self.base.store.past_the_crowd();
+        let count = self.cache.revocations();
+        if self.revocations.catch_up(&store, count).await? {
+            // After the feed told of it, decisions were made by the list before this one.
+            self.cache.marks.note_any(Entity::Revocation);
+        }
+        Ok(())
+    }
+
+    /// Tells whether a credential or a session was revoked by itself.
+    pub(in crate::service) fn is_revoked(&self, id: &CredentialId) -> bool {
+        reads::note(&[Mark::any(Entity::Revocation)]);
+        self.revocations.contains(id)
     }
 
     /// Reads the ids that exist where they aren't known, so that no request waits for it.

@@ -50,14 +50,17 @@ impl Revocations {
 
     /// Reads the list again, unless it was read at this count of changes. The caller sees to it
     /// that nobody else does so at the same time.
-    pub(in crate::service) async fn catch_up(&self, store: &Store, count: u64) -> Result<()> {
-        if self.read_at.load(Ordering::Acquire) != count {
-            self.begin_read();
-            self.take_read(read(store).await?);
-            // Noted only once it is done: the feed tells of a change once, and reading may fail.
-            self.read_at.store(count, Ordering::Release);
+    ///
+    /// Returns whether it was read.
+    pub(in crate::service) async fn catch_up(&self, store: &Store, count: u64) -> Result<bool> {
+        if self.read_at.load(Ordering::Acquire) == count {
+            return Ok(false);
         }
-        Ok(())
+        self.begin_read();
+        self.take_read(read(store).await?);
+        // Noted only once it is done: the feed tells of a change once, and reading may fail.
+        self.read_at.store(count, Ordering::Release);
+        Ok(true)
     }
 
     fn begin_read(&self) {

@@ -257,7 +257,7 @@ impl Operations {
     }
 
     async fn stored_credential(&self, id: &CredentialId) -> Result<Known> {
-        if self.memory.revocations.contains(id) {
+        if self.memory.is_revoked(id) {
             return Ok(Known::Revoked(id.clone()));
         }
         let stored = self.memory.cache.credential(&self.base.store, id).await?;

@@ -213,7 +213,7 @@ impl Rights {
         principal: &Principal,
         (instance, call): (&Instance, &Call<'_>),
     ) -> Result<()> {
-        if self.memory.revocations.contains(id) {
+        if self.memory.is_revoked(id) {
             steps.fail("credential", why_refused(RefusalCause::CredentialRevoked));
             return Ok(());
         }

@@ -26,14 +26,15 @@ use crate::domain::service_account::{AccountAction, ServiceAccount};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{
-    self, Circumstances, Context, Language, NamedDocument, Outcome, Permission, Request, Resource,
+    self, Circumstances, Context, Document, Language, NamedDocument, Outcome, Permission, Request,
+    Resource,
 };
 use crate::service::access::caller::{Caller, Identified, Subject};
 use crate::service::base::Base;
 use crate::service::call::Call;
 use crate::service::ledger::Ledger;
-use crate::service::memory::Memory;
 use crate::service::memory::attached_policies::AttachedPolicies;
+use crate::service::memory::{Memory, reads};
 
 /// Whom the policies of a decision are of.
 pub(in crate::service) enum Holder {
@@ -41,6 +42,15 @@ pub(in crate::service) enum Holder {
     Root,
     /// These allow it.
     Policies(Arc<AttachedPolicies>),
+}
+
+impl Holder {
+    fn asks_for_time(&self) -> bool {
+        match self {
+            Self::Root => false,
+            Self::Policies(rights) => rights.ask_for_time(),
+        }
+    }
 }
 
 /// Decides what callers may do, and says why.
@@ -240,6 +250,13 @@ impl Rights {
             }]
         });
         let session = session.as_ref().map(<[_; 1]>::as_slice);
+        if identified
+            .session_policy
+            .is_some_and(Document::asks_for_time)
+            || holder.asks_for_time()
+        {
+            reads::note_unmarked();
+        }
         Ok(match &holder {
             Holder::Root => weigh(None, session, request),
             Holder::Policies(rights) => weigh(Some(&rights.named()), session, request),

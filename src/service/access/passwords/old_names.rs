@@ -61,7 +61,7 @@ impl Access {
         if account.is_none_or(|account| username_of(&account, username).is_some()) {
             return Ok(None);
         }
-        let old_names = cache.old_names(store, &instance.id).await?;
+        let old_names = cache.old_names(store, instance).await?;
         if old_names.count == 0 {
             return Ok(None);
         }

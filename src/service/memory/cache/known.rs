@@ -14,20 +14,20 @@ use crate::store::oidc_provider;
 
 impl NounCache {
     pub(in crate::service) fn known_access_key(&self, id: &str) -> Option<Arc<AccessKey>> {
-        self.caches.access_keys.get(id)
+        self.tables.access_keys.get(&self.marks, id)
     }
 
     pub(in crate::service) fn known_instance_by_service(
         &self,
         service: &str,
     ) -> Option<Arc<Instance>> {
-        self.caches.instances_by_service.get(service)
+        self.tables.instances_by_service.get(&self.marks, service)
     }
 
     pub(in crate::service) fn known_instance(&self, id: &AnyInstanceId) -> Option<Arc<Instance>> {
         match id {
-            AnyInstanceId::Tcr(id) => self.caches.instances.get(id),
-            AnyInstanceId::Cri(id) => self.caches.instances_by_cri_id.get(id),
+            AnyInstanceId::Tcr(id) => self.tables.instances.get(&self.marks, id),
+            AnyInstanceId::Cri(id) => self.tables.instances_by_cri_id.get(&self.marks, id),
         }
     }
 
@@ -35,7 +35,7 @@ impl NounCache {
         &self,
         id: &CredentialId,
     ) -> Option<Arc<LongTermCredential>> {
-        self.caches.credentials.get(id)
+        self.tables.credentials.get(&self.marks, id)
     }
 
     pub(in crate::service) fn known_service_account(
@@ -43,13 +43,13 @@ impl NounCache {
         instance: &InstanceId,
         name: &str,
     ) -> Option<Arc<ServiceAccount>> {
-        self.caches
+        self.tables
             .service_accounts
-            .get(format!("{instance}/{name}").as_str())
+            .get(&self.marks, format!("{instance}/{name}").as_str())
     }
 
     pub(in crate::service) fn known_account(&self, id: AccountId) -> Option<Arc<Account>> {
-        self.caches.accounts.get(&id)
+        self.tables.accounts.get(&self.marks, &id)
     }
 
     pub(in crate::service) fn known_user_by_name(
@@ -57,9 +57,9 @@ impl NounCache {
         account: AccountId,
         name: &str,
     ) -> Option<Arc<User>> {
-        self.caches
+        self.tables
             .users_by_name
-            .get(format!("{account}/{name}").as_str())
+            .get(&self.marks, format!("{account}/{name}").as_str())
     }
 
     pub(in crate::service) fn known_fixed_password(
@@ -67,9 +67,9 @@ impl NounCache {
         instance: &InstanceId,
         principal: &Principal,
     ) -> Option<Arc<FixedPassword>> {
-        self.caches
+        self.tables
             .fixed_passwords
-            .get(format!("{instance}/{principal}").as_str())
+            .get(&self.marks, format!("{instance}/{principal}").as_str())
     }
 
     pub(in crate::service) fn known_fixed_password_by_old_name(
@@ -77,16 +77,16 @@ impl NounCache {
         instance: &InstanceId,
         old_name: &str,
     ) -> Option<Arc<FixedPassword>> {
-        self.caches
+        self.tables
             .fixed_passwords_by_old_name
-            .get(format!("{instance}/{old_name}").as_str())
+            .get(&self.marks, format!("{instance}/{old_name}").as_str())
     }
 
     pub(in crate::service) fn known_oidc_providers(
         &self,
         account: AccountId,
     ) -> Option<Arc<Vec<Arc<OidcProvider>>>> {
-        self.caches.providers_of_accounts.get(&account)
+        self.tables.providers_of_accounts.get(&self.marks, &account)
     }
 
     pub(in crate::service) fn known_oidc_provider(
@@ -94,8 +94,8 @@ impl NounCache {
         account: AccountId,
         name: &str,
     ) -> Option<Arc<OidcProvider>> {
-        self.caches
+        self.tables
             .oidc_providers
-            .get(oidc_provider::thing_id(account, name).as_str())
+            .get(&self.marks, oidc_provider::thing_id(account, name).as_str())
     }
 }

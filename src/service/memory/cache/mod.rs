@@ -1,32 +1,36 @@
 //! The nouns that hot paths know without asking the database: accounts, access keys, instances,
 //! credentials.
 //!
-//! Entries are filled when they are first asked for, and [`tables`] says which entities of the
-//! change feed invalidate them. A fill that a change overtook is used once and not kept: it may
-//! have read what was before the change.
+//! Entries are filled when they are first asked for, and [`tables`] says which changes make them
+//! wrong. A fill that a change overtook is used once: it may have read what was before the change.
 
 mod ids;
 mod known;
 mod nouns;
+mod oidc;
 mod operators;
+mod table;
 mod tables;
 
 use std::hash::Hash;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::Equivalent;
-use quick_cache::sync::Cache;
 
-use self::tables::Caches;
+use self::table::Table;
+use self::tables::Tables;
 use crate::domain::Result;
-use crate::domain::ids::{RoleId, UserId};
+use crate::domain::ids::{AccountId, RoleId, UserId};
 use crate::domain::namespace::Visibility;
 use crate::domain::principal::Principal;
 use crate::service::memory::known_ids::KnownIds;
+use crate::service::memory::marks::Marks;
+use crate::service::memory::reads;
 use crate::sign::SigningSecret;
 use crate::store::access_key::AccessKeyState;
 use crate::store::change::{self, Changes};
+use crate::store::fixed_password::OldNames;
 use crate::store::{Entity, Store};
 
 /// The most changes that one look at the feed reads.
@@ -47,6 +51,12 @@ pub(in crate::service) struct AccessKey {
 /// names in namespaces that are recorded are looked for.
 pub(in crate::service) struct KnownRepository(pub(in crate::service) Option<Visibility>);
 
+/// The old names of an instance, and the account that it is of.
+struct KnownOldNames {
+    account: AccountId,
+    names: OldNames,
+}
+
 /// The principal that policies are attached to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Holder {
@@ -66,12 +76,11 @@ struct KnownIdSets {
 
 /// The caches of all nouns, and the position in the change feed up to which they are true.
 pub(in crate::service) struct NounCache {
-    caches: Caches,
+    tables: Tables,
+    /// When each noun last changed.
+    pub(in crate::service) marks: Marks,
     ids: KnownIdSets,
-    /// How often something was invalidated; a fill is kept only while it is what it was before the
-    /// fill.
-    epoch: Mutex<u64>,
-    /// The position in the change feed up to which entries were invalidated.
+    /// The position in the change feed up to which changes were noted.
     position: AtomicI64,
     /// How often the keys that sign and seal changed, as far as the feed was read.
     key_changes: AtomicU64,
@@ -85,13 +94,13 @@ impl NounCache {
     /// Makes empty caches that follow the feed from `position` on.
     pub(in crate::service) fn new(position: i64) -> Self {
         Self {
-            caches: Caches::new(),
+            tables: Tables::new(),
+            marks: Marks::new(),
             ids: KnownIdSets {
                 access_keys: KnownIds::new(),
                 credentials: KnownIds::new(),
                 service_accounts: KnownIds::new(),
             },
-            epoch: Mutex::new(0),
             position: AtomicI64::new(position),
             key_changes: AtomicU64::new(0),
             revocations: AtomicU64::new(0),
@@ -103,7 +112,7 @@ impl NounCache {
     /// who asks for made-up names would fill the memory.
     async fn entry<K, V, Q>(
         &self,
-        cache: &Cache<K, Arc<V>>,
+        table: &Table<K, V>,
         key: &Q,
         fill: impl AsyncFnOnce() -> Result<Option<V>>,
     ) -> Result<Option<Arc<V>>>
@@ -111,17 +120,16 @@ impl NounCache {
         K: Hash + Eq,
         Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
     {
-        if let Some(known) = cache.get(key) {
+        if let Some(known) = table.get(&self.marks, key) {
             return Ok(Some(known));
         }
-        let before = *self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
+        let read_at = self.marks.count();
         let Some(read) = fill().await?.map(Arc::new) else {
+            // No mark tells when there is one.
+            reads::note_unmarked();
             return Ok(None);
         };
-        let epoch = self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
-        if *epoch == before {
-            cache.insert(key.to_owned(), Arc::clone(&read));
-        }
+        table.insert(&self.marks, key.to_owned(), &read, read_at);
         Ok(Some(read))
     }
 
@@ -136,15 +144,13 @@ impl NounCache {
         self.revocations.load(Ordering::Acquire)
     }
 
-    /// Returns the position in the change feed up to which entries were invalidated.
+    /// Returns the position in the change feed up to which changes were noted.
     pub(in crate::service) fn position(&self) -> i64 {
         self.position.load(Ordering::Acquire)
     }
 
     /// Invalidates what a write of this process changed, without the feed.
     pub(in crate::service) fn invalidate(&self, changes: &[(Entity, String)]) {
-        let mut epoch = self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
-        *epoch += 1;
         for (noun, id) in changes {
             self.invalidate_entry(*noun, id);
         }
@@ -177,8 +183,14 @@ impl NounCache {
         }
     }
 
+    /// Drops the entries that changes have made wrong, so that no secret stays in memory for long
+    /// after its end.
+    pub(in crate::service) fn sweep(&self) {
+        self.tables.sweep(&self.marks);
+    }
+
     fn invalidate_entry(&self, entity: Entity, id: &str) {
-        self.caches.invalidate(entity, id);
+        self.marks.note(entity, id);
         match entity {
             // They may be new.
             Entity::AccessKey => self.ids.access_keys.add(id),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::allow_list::AllowList;
 use crate::domain::credential::{CredentialId, FixedPassword, LongTermCredential};
-use crate::domain::identity::{OidcProvider, Role, User, UserState};
+use crate::domain::identity::{Role, User, UserState};
 use crate::domain::ids::{AccountId, CriId, InstanceId, RoleId, UserId};
 use crate::domain::instance::Instance;
 use crate::domain::principal::Principal;
@@ -13,19 +13,17 @@ use crate::domain::service_account::ServiceAccount;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
 use crate::service::memory::attached_policies::{self, AttachedPolicies};
-use crate::service::memory::cache::{AccessKey, Holder, KnownRepository, NounCache};
+use crate::service::memory::cache::{AccessKey, Holder, KnownOldNames, KnownRepository, NounCache};
 use crate::service::memory::keyring::ACCESS_KEY;
 use crate::service::memory::master_keys::MasterKeys;
 use crate::service::memory::namespace_rules::{self, Namespaces};
-use crate::service::memory::refused_subjects::{self, RefusedSubjects};
-use crate::service::memory::trusting_roles::{self, TrustingRole};
 use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
 use crate::store::fixed_password::OldNames;
 use crate::store::{
-    Store, allow_list, credential, fixed_password, instance, oidc_provider, repository, role,
-    service_account, session_policy, tag, user,
+    Store, allow_list, credential, fixed_password, instance, repository, role, service_account,
+    session_policy, tag, user,
 };
 use crate::token::PolicyDigest;
 
@@ -35,7 +33,7 @@ impl NounCache {
         store: &Store,
         id: AccountId,
     ) -> Result<Option<Arc<Account>>> {
-        self.entry(&self.caches.accounts, &id, async || {
+        self.entry(&self.tables.accounts, &id, async || {
             account::find(store, id).await
         })
         .await
@@ -76,7 +74,7 @@ impl NounCache {
                 signing_secret: SigningSecret::new(secret),
             }))
         };
-        self.entry(&self.caches.access_keys, id, fill).await
+        self.entry(&self.tables.access_keys, id, fill).await
     }
 
     pub(in crate::service) async fn instance(
@@ -84,7 +82,7 @@ impl NounCache {
         store: &Store,
         id: &InstanceId,
     ) -> Result<Option<Arc<Instance>>> {
-        self.entry(&self.caches.instances, id, async || {
+        self.entry(&self.tables.instances, id, async || {
             instance::find(store, id).await
         })
         .await
@@ -95,7 +93,7 @@ impl NounCache {
         store: &Store,
         id: &CriId,
     ) -> Result<Option<Arc<Instance>>> {
-        self.entry(&self.caches.instances_by_cri_id, id, async || {
+        self.entry(&self.tables.instances_by_cri_id, id, async || {
             instance::find_by_cri_id(store, id).await
         })
         .await
@@ -106,7 +104,7 @@ impl NounCache {
         store: &Store,
         service: &str,
     ) -> Result<Option<Arc<Instance>>> {
-        self.entry(&self.caches.instances_by_service, service, async || {
+        self.entry(&self.tables.instances_by_service, service, async || {
             instance::find_by_service(store, service).await
         })
         .await
@@ -126,7 +124,7 @@ impl NounCache {
             let place = marked.or_else(|| (instances.len() == 1).then_some(0));
             Ok(place.map(|place| instances.swap_remove(place)))
         };
-        self.entry(&self.caches.default_instances, &account, fill)
+        self.entry(&self.tables.default_instances, &account, fill)
             .await
     }
 
@@ -137,7 +135,7 @@ impl NounCache {
         id: &InstanceId,
     ) -> Result<Arc<Namespaces>> {
         let found = self
-            .entry(&self.caches.namespaces, id, async || {
+            .entry(&self.tables.namespaces, id, async || {
                 namespace_rules::rules(store, id).await.map(Some)
             })
             .await?;
@@ -161,7 +159,7 @@ impl NounCache {
         };
         let found = self
             .entry(
-                &self.caches.repositories,
+                &self.tables.repositories,
                 format!("{id}/{namespace}/{name}").as_str(),
                 fill,
             )
@@ -175,7 +173,7 @@ impl NounCache {
         store: &Store,
         instance: &InstanceId,
     ) -> Result<Option<Arc<AllowList>>> {
-        self.entry(&self.caches.allow_lists, instance, async || {
+        self.entry(&self.tables.allow_lists, instance, async || {
             allow_list::find(store, instance).await
         })
         .await
@@ -193,7 +191,7 @@ impl NounCache {
                 .map(Some)
         };
         Ok(self
-            .entry(&self.caches.tags, instance, fill)
+            .entry(&self.tables.tags, instance, fill)
             .await?
             .unwrap_or_default())
     }
@@ -203,7 +201,7 @@ impl NounCache {
         store: &Store,
         id: UserId,
     ) -> Result<Option<Arc<User>>> {
-        self.entry(&self.caches.users, &id, async || {
+        self.entry(&self.tables.users, &id, async || {
             user::find(store, id).await
         })
         .await
@@ -216,7 +214,7 @@ impl NounCache {
         name: &str,
     ) -> Result<Option<Arc<User>>> {
         let key = format!("{account}/{name}");
-        self.entry(&self.caches.users_by_name, key.as_str(), async || {
+        self.entry(&self.tables.users_by_name, key.as_str(), async || {
             user::find_by_name(store, account, name).await
         })
         .await
@@ -230,7 +228,7 @@ impl NounCache {
         name: &str,
     ) -> Result<Option<Arc<ServiceAccount>>> {
         let id = format!("{instance}/{name}");
-        self.entry(&self.caches.service_accounts, id.as_str(), async || {
+        self.entry(&self.tables.service_accounts, id.as_str(), async || {
             service_account::find(store, instance, name).await
         })
         .await
@@ -243,7 +241,7 @@ impl NounCache {
         principal: &Principal,
     ) -> Result<Option<Arc<FixedPassword>>> {
         let id = format!("{instance}/{principal}");
-        self.entry(&self.caches.fixed_passwords, id.as_str(), async || {
+        self.entry(&self.tables.fixed_passwords, id.as_str(), async || {
             fixed_password::find(store, instance, principal).await
         })
         .await
@@ -257,7 +255,7 @@ impl NounCache {
         old_name: &str,
     ) -> Result<Option<Arc<FixedPassword>>> {
         let id = format!("{instance}/{old_name}");
-        let cache = &self.caches.fixed_passwords_by_old_name;
+        let cache = &self.tables.fixed_passwords_by_old_name;
         self.entry(cache, id.as_str(), async || {
             fixed_password::find_by_old_name(store, instance, old_name).await
         })
@@ -268,14 +266,17 @@ impl NounCache {
     pub(in crate::service) async fn old_names(
         &self,
         store: &Store,
-        instance: &InstanceId,
+        instance: &Instance,
     ) -> Result<OldNames> {
+        let fill = async || {
+            let names = fixed_password::old_names(store, &instance.id).await?;
+            let account = instance.account;
+            Ok(Some(KnownOldNames { account, names }))
+        };
         let counted = self
-            .entry(&self.caches.old_names, instance, async || {
-                fixed_password::old_names(store, instance).await.map(Some)
-            })
+            .entry(&self.tables.old_names, &instance.id, fill)
             .await?;
-        Ok(counted.map_or_else(OldNames::default, |counted| *counted))
+        Ok(counted.map_or_else(OldNames::default, |counted| counted.names))
     }
 
     pub(in crate::service) async fn role(
@@ -283,7 +284,7 @@ impl NounCache {
         store: &Store,
         id: RoleId,
     ) -> Result<Option<Arc<Role>>> {
-        self.entry(&self.caches.roles, &id, async || {
+        self.entry(&self.tables.roles, &id, async || {
             role::find(store, id).await
         })
         .await
@@ -308,7 +309,7 @@ impl NounCache {
             }
             found => Ok(found),
         };
-        self.entry(&self.caches.session_policies, &(account, digest), fill)
+        self.entry(&self.tables.session_policies, &(account, digest), fill)
             .await
     }
 
@@ -344,7 +345,7 @@ impl NounCache {
         fill: impl AsyncFnOnce() -> Result<AttachedPolicies>,
     ) -> Result<Arc<AttachedPolicies>> {
         let found = self
-            .entry(&self.caches.policies, &holder, async || {
+            .entry(&self.tables.policies, &holder, async || {
                 fill().await.map(Some)
             })
             .await?;
@@ -363,68 +364,7 @@ impl NounCache {
             }
             Ok(found)
         };
-        self.entry(&self.caches.credentials, id, fill).await
-    }
-
-    /// Returns all providers of an account, oldest first.
-    pub(in crate::service) async fn oidc_providers(
-        &self,
-        store: &Store,
-        account: AccountId,
-    ) -> Result<Arc<Vec<Arc<OidcProvider>>>> {
-        let fill = async || {
-            let providers = oidc_provider::list(store, account).await?;
-            Ok(Some(providers.into_iter().map(Arc::new).collect()))
-        };
-        let found = self
-            .entry(&self.caches.providers_of_accounts, &account, fill)
-            .await?;
-        found.ok_or_else(|| Error::internal("providers that were just listed"))
-    }
-
-    /// Returns the roles whose trust policies name a provider, oldest first.
-    pub(in crate::service) async fn trusting_roles(
-        &self,
-        store: &Store,
-        account: AccountId,
-        provider: &str,
-    ) -> Result<Arc<Vec<TrustingRole>>> {
-        let id = oidc_provider::thing_id(account, provider);
-        let fill = async || {
-            trusting_roles::of_provider(store, account, provider)
-                .await
-                .map(Some)
-        };
-        let found = self
-            .entry(&self.caches.trusting_roles, id.as_str(), fill)
-            .await?;
-        found.ok_or_else(|| Error::internal("roles that were just listed"))
-    }
-
-    /// Returns the subjects that an account refuses.
-    pub(in crate::service) async fn refused_subjects(
-        &self,
-        store: &Store,
-        account: AccountId,
-    ) -> Result<Arc<RefusedSubjects>> {
-        let fill = async || refused_subjects::of_account(store, account).await.map(Some);
-        let found = self
-            .entry(&self.caches.refused_subjects, &account, fill)
-            .await?;
-        Ok(found.unwrap_or_default())
-    }
-
-    pub(in crate::service) async fn oidc_provider(
-        &self,
-        store: &Store,
-        account: AccountId,
-        name: &str,
-    ) -> Result<Option<Arc<OidcProvider>>> {
-        let id = oidc_provider::thing_id(account, name);
-        self.entry(&self.caches.oidc_providers, id.as_str(), async || {
-            oidc_provider::find(store, account, name).await
-        })
-        .await
+        self.entry(&self.tables.credentials, id, fill).await
     }
 }
 

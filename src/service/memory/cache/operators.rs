@@ -11,7 +11,7 @@ impl NounCache {
     /// Returns all operators that have a token.
     pub(in crate::service) async fn operators(&self, store: &Store) -> Result<Arc<Operators>> {
         let found = self
-            .entry(&self.caches.operators, &(), async || {
+            .entry(&self.tables.operators, &(), async || {
                 operators::all(store).await.map(Some)
             })
             .await?;
@@ -19,6 +19,6 @@ impl NounCache {
     }
 
     pub(in crate::service) fn known_operators(&self) -> Option<Arc<Operators>> {
-        self.caches.operators.get(&())
+        self.tables.operators.get(&self.marks, &())
     }
 }

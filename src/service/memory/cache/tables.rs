@@ -1,12 +1,9 @@
-//! The caches: each says which entities of the change feed invalidate its entries.
+//! The tables of the cache: each says which changes make its entries wrong.
 
-use std::hash::Hash;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use quick_cache::sync::Cache;
-
-use super::{AccessKey, Holder, KnownRepository};
+use super::table::{Table, each_mark};
+use super::{AccessKey, Holder, KnownOldNames, KnownRepository};
 use crate::domain::allow_list::AllowList;
 use crate::domain::credential::{CredentialId, FixedPassword, LongTermCredential};
 use crate::domain::identity::{OidcProvider, Role, User};
@@ -16,16 +13,17 @@ use crate::domain::principal::Principal;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::tag::Tag;
 use crate::service::memory::attached_policies::AttachedPolicies;
+use crate::service::memory::marks::{Mark, Marks};
 use crate::service::memory::namespace_rules::Namespaces;
 use crate::service::memory::operators::Operators;
 use crate::service::memory::refused_subjects::RefusedSubjects;
 use crate::service::memory::trusting_roles::TrustingRole;
 use crate::store::Entity;
 use crate::store::account::Account;
-use crate::store::fixed_password::{self, OldNames};
+use crate::store::fixed_password;
 use crate::token::PolicyDigest;
 
-/// The most entries of a cache: some hundred bytes each.
+/// The most entries of a table: some hundred bytes each.
 const CAPACITY: usize = 100_000;
 /// The most OpenID Connect providers: each may hold a JWK set.
 const MAX_OIDC_PROVIDERS: usize = 1000;
@@ -36,165 +34,186 @@ const ONE: usize = 1;
 /// The most stored session policies: at most 4096 bytes each, so 20 MB.
 const MAX_SESSION_POLICIES: usize = 5000;
 
-/// Declares the caches: key, value, capacity, and for each entity that invalidates entries, the
-/// rule that finds them.
-macro_rules! caches {
+/// Declares the tables: key, value, capacity, and for each entity whose change makes an entry
+/// wrong, the rule that finds its mark.
+macro_rules! tables {
     ($(
         $(#[doc = $doc:literal])*
-        $cache:ident: $key:ty => $value:ty, $capacity:expr,
+        $table:ident: $key:ty => $value:ty, $capacity:expr,
         [$($entity:ident: $rule:expr),*];
     )+) => {
-        /// One cache a noun and key.
-        pub(super) struct Caches {
-            $($(#[doc = $doc])* pub(super) $cache: Cache<$key, Arc<$value>>,)+
+        /// One table a noun and key.
+        pub(super) struct Tables {
+            $($(#[doc = $doc])* pub(super) $table: Table<$key, $value>,)+
         }
 
-        impl Caches {
+        impl Tables {
             pub(super) fn new() -> Self {
-                Self { $($cache: Cache::new($capacity)),+ }
-            }
-
-            /// Drops the entries that a change of an entity makes wrong; of an entity that only a
-            /// newer version knows, all.
-            pub(super) fn invalidate(&self, entity: Entity, id: &str) {
-                $($(if entity == Entity::$entity {
-                    let rule: fn(&Cache<$key, Arc<$value>>, &str) = $rule;
-                    rule(&self.$cache, id);
-                })*)+
-                if entity == Entity::Unknown {
-                    $(self.$cache.clear();)+
+                Self {
+                    $($table: Table::new($capacity, |_marks, _key, _value| {
+                        each_mark(&[$({
+                            let rule: fn(&Marks, Entity, &$key, &$value) -> Mark = $rule;
+                            rule(_marks, Entity::$entity, _key, _value)
+                        }),*])
+                    }),)+
                 }
             }
+
+            /// Drops the entries that something has made wrong.
+            pub(super) fn sweep(&self, marks: &Marks) {
+                $(self.$table.sweep(marks);)+
+            }
         }
 
-        /// Each cache, and the entities that invalidate its entries.
+        /// Each table, and the entities whose changes make its entries wrong.
         #[cfg(test)]
-        const INVALIDATED_BY: &[(&str, &[Entity])] =
-            &[$((stringify!($cache), &[$(Entity::$entity),*])),+];
+        const CHANGED_BY: &[(&str, &[Entity])] =
+            &[$((stringify!($table), &[$(Entity::$entity),*])),+];
     };
 }
 
-caches! {
-    accounts: AccountId => Account, CAPACITY, [Account: by_id];
+tables! {
+    accounts: AccountId => Account, CAPACITY, [Account: own];
     /// With the principal's generation and state, which change with the account or the user.
-    access_keys: String => AccessKey, CAPACITY, [AccessKey: by_id, Account: all, User: all];
-    // An instance is known by four names, and a change may give an account another default.
-    instances: InstanceId => Instance, CAPACITY, [Instance: all, Account: all];
-    instances_by_cri_id: CriId => Instance, CAPACITY, [Instance: all, Account: all];
-    instances_by_service: String => Instance, CAPACITY, [Instance: all, Account: all];
-    default_instances: AccountId => Instance, CAPACITY, [Instance: all, Account: all];
-    namespaces: InstanceId => Namespaces, CAPACITY, [Instance: by_id, Namespace: by_instance];
+    access_keys: String => AccessKey, CAPACITY, [
+        AccessKey: own,
+        Account: |marks, entity, _, key| marks.of(entity, &key.principal.account().to_string()),
+        User: |marks, entity, _, key| of_user(marks, entity, &key.principal)
+    ];
+    // A change of which instance is an account's default is one of the account.
+    instances: InstanceId => Instance, CAPACITY, [Instance: of_instance, Account: of_owner];
+    instances_by_cri_id: CriId => Instance, CAPACITY, [Instance: of_instance, Account: of_owner];
+    instances_by_service: String => Instance, CAPACITY, [Instance: of_instance, Account: of_owner];
+    default_instances: AccountId => Instance, CAPACITY, [Instance: of_instance, Account: of_owner];
+    namespaces: InstanceId => Namespaces, CAPACITY, [Instance: own, Namespace: below_key];
     /// By `INSTANCE/NAMESPACE/NAME`.
     repositories: String => KnownRepository, CAPACITY, [
-        Instance: below,
-        Namespace: below,
-        Repositories: below
+        Instance: |marks, entity, key, _| marks.of(entity, instance_of(key)),
+        Namespace: of_namespace,
+        Repositories: of_namespace
     ];
-    allow_lists: InstanceId => AllowList, CAPACITY, [AllowList: by_id, Instance: by_id];
+    allow_lists: InstanceId => AllowList, CAPACITY, [AllowList: own, Instance: own];
     /// Of instances alone.
-    tags: InstanceId => Vec<Tag>, CAPACITY, [Instance: by_id];
+    tags: InstanceId => Vec<Tag>, CAPACITY, [Instance: own];
     credentials: CredentialId => LongTermCredential, CAPACITY, [
-        Credential: by_id,
-        User: all,
-        Instance: |cache, id| cache.retain(|_, credential| credential.instance.as_str() != id)
+        Credential: own,
+        User: |marks, entity, _, credential| of_user(marks, entity, &credential.principal),
+        Instance: |marks, entity, _, credential| marks.of(entity, credential.instance.as_str())
     ];
-    users: UserId => User, CAPACITY, [User: by_id];
+    users: UserId => User, CAPACITY, [User: own];
     /// By `ACCOUNT/NAME`.
     users_by_name: String => User, CAPACITY, [
-        User: |cache, id| cache.retain(|_, user| id.parse().ok() != Some(user.id))
+        User: |marks, entity, _, user| marks.of(entity, &user.id.to_string())
     ];
-    roles: RoleId => Role, CAPACITY, [Role: by_id];
-    // A change of policies is rare, and may concern every user of its account.
-    policies: Holder => AttachedPolicies, CAPACITY, [Role: of_role, Policies: all];
+    roles: RoleId => Role, CAPACITY, [Role: own];
+    policies: Holder => AttachedPolicies, CAPACITY, [
+        Role: |marks, entity, holder, _| match holder {
+            Holder::Role(id) => marks.of(entity, &id.to_string()),
+            Holder::User(_) => Mark::NEVER,
+        },
+        Policies: |marks, entity, _, policies| marks.of(entity, &policies.owner().to_string())
+    ];
     /// The texts of those that are stored: a digest has one text, so none is ever out of date.
     session_policies: (AccountId, PolicyDigest) => String, MAX_SESSION_POLICIES, [];
     /// By the id that the feed has.
-    oidc_providers: String => OidcProvider, MAX_OIDC_PROVIDERS, [OidcProvider: by_id];
+    oidc_providers: String => OidcProvider, MAX_OIDC_PROVIDERS, [OidcProvider: own];
     /// All of an account.
     providers_of_accounts: AccountId => Vec<Arc<OidcProvider>>, MAX_OIDC_PROVIDERS, [
-        OidcProvider: by_account
+        OidcProvider: below_key
     ];
     /// All of an account.
     refused_subjects: AccountId => RefusedSubjects, MAX_REFUSING_ACCOUNTS, [
-        RefusedSubjects: by_id
+        RefusedSubjects: own
     ];
     /// By the id of the provider that they trust.
-    trusting_roles: String => Vec<TrustingRole>, MAX_OIDC_PROVIDERS, [Role: all];
+    trusting_roles: String => Vec<TrustingRole>, MAX_OIDC_PROVIDERS, [Role: any];
     /// By the id that the feed has: `INSTANCE/NAME`. A deleted namespace takes the permissions in
     /// it along.
     service_accounts: String => ServiceAccount, CAPACITY, [
-        ServiceAccount: by_id,
-        Instance: below,
-        Namespace: below_instance
+        ServiceAccount: own,
+        Instance: |marks, entity, key, _| marks.of(entity, instance_of(key)),
+        Namespace: |marks, entity, key, _| marks.below(entity, instance_of(key))
     ];
     /// By the id that the feed has: `INSTANCE/PRINCIPAL`.
     fixed_passwords: String => FixedPassword, CAPACITY, [
-        FixedPassword: by_id,
-        Instance: below,
-        User: of_user
+        FixedPassword: own,
+        Instance: of_instance_of_password,
+        User: of_user_of_password
     ];
     /// By `INSTANCE/OLD-NAME`.
     fixed_passwords_by_old_name: String => FixedPassword, CAPACITY, [
-        FixedPassword: |cache, id| cache.retain(|_, password| {
-            fixed_password::thing_id(&password.instance, &password.principal) != id
-        }),
-        Instance: below,
-        User: of_user
+        FixedPassword: |marks, entity, _, password| marks.of(
+            entity,
+            &fixed_password::thing_id(&password.instance, &password.principal),
+        ),
+        Instance: of_instance_of_password,
+        User: of_user_of_password
     ];
     /// All of them.
-    operators: () => Operators, ONE, [Operator: all];
-    old_names: InstanceId => OldNames, CAPACITY, [
-        FixedPassword: by_instance,
-        Instance: by_id,
-        User: all
+    operators: () => Operators, ONE, [Operator: any];
+    old_names: InstanceId => KnownOldNames, CAPACITY, [
+        FixedPassword: below_key,
+        Instance: own,
+        // Only a delete of a user takes old names along, and it changes its account's policies,
+        // too; a new user changes no instance's count.
+        User: |marks, _, _, known| marks.of(Entity::Policies, &known.account.to_string())
     ];
 }
 
-fn all<K: Hash + Eq, V>(cache: &Cache<K, Arc<V>>, _: &str) {
-    cache.clear();
+/// A change of the noun that the key is the id of.
+fn own<K: ToString, V>(marks: &Marks, entity: Entity, key: &K, _: &V) -> Mark {
+    marks.of(entity, &key.to_string())
 }
 
-fn by_id<K: Hash + Eq + FromStr, V>(cache: &Cache<K, Arc<V>>, id: &str) {
-    if let Ok(key) = id.parse::<K>() {
-        cache.remove(&key);
+/// A change of any of them.
+fn any<K, V>(_: &Marks, entity: Entity, _: &K, _: &V) -> Mark {
+    Mark::any(entity)
+}
+
+/// A change of one of those whose ids begin with the key.
+fn below_key<K: ToString, V>(marks: &Marks, entity: Entity, key: &K, _: &V) -> Mark {
+    marks.below(entity, &key.to_string())
+}
+
+fn of_instance<K>(marks: &Marks, entity: Entity, _: &K, instance: &Instance) -> Mark {
+    marks.of(entity, instance.id.as_str())
+}
+
+fn of_owner<K>(marks: &Marks, entity: Entity, _: &K, instance: &Instance) -> Mark {
+    marks.of(entity, &instance.account.to_string())
+}
+
+/// A change of the namespace of a repository.
+fn of_namespace<V>(marks: &Marks, entity: Entity, key: &String, _: &V) -> Mark {
+    let parts = key.match_indices('/').nth(1);
+    marks.of(entity, parts.map_or(key.as_str(), |(end, _)| &key[..end]))
+}
+
+fn of_instance_of_password(
+    marks: &Marks,
+    entity: Entity,
+    _: &String,
+    password: &FixedPassword,
+) -> Mark {
+    marks.of(entity, password.instance.as_str())
+}
+
+fn of_user_of_password(
+    marks: &Marks,
+    entity: Entity,
+    _: &String,
+    password: &FixedPassword,
+) -> Mark {
+    of_user(marks, entity, &password.principal)
+}
+
+fn of_user(marks: &Marks, entity: Entity, principal: &Principal) -> Mark {
+    match principal {
+        Principal::User(_, id) | Principal::FederatedSession(_, Some(id), _) => {
+            marks.of(entity, &id.to_string())
+        }
+        _ => Mark::NEVER,
     }
-}
-
-/// Drops the entry of the instance that an id begins with.
-fn by_instance<V>(cache: &Cache<InstanceId, Arc<V>>, id: &str) {
-    by_id(cache, instance_of(id));
-}
-
-/// Drops the entry of the account that an id begins with.
-fn by_account<V>(cache: &Cache<AccountId, Arc<V>>, id: &str) {
-    by_id(cache, id.split_once('/').map_or(id, |(account, _)| account));
-}
-
-/// Drops the entries below a place, such as the repositories of an instance or a namespace.
-fn below<V>(cache: &Cache<String, Arc<V>>, place: &str) {
-    cache.retain(|key, _| {
-        key.strip_prefix(place)
-            .is_none_or(|rest| !rest.starts_with('/'))
-    });
-}
-
-/// Drops the entries below the instance that an id begins with.
-fn below_instance<V>(cache: &Cache<String, Arc<V>>, id: &str) {
-    below(cache, instance_of(id));
-}
-
-fn of_role(cache: &Cache<Holder, Arc<AttachedPolicies>>, id: &str) {
-    if let Ok(id) = id.parse() {
-        cache.remove(&Holder::Role(id));
-    }
-}
-
-fn of_user(cache: &Cache<String, Arc<FixedPassword>>, id: &str) {
-    let user = id.parse::<UserId>().ok();
-    cache.retain(|_, password| match &password.principal {
-        Principal::User(_, of) => user != Some(*of),
-        _ => true,
-    });
 }
 
 fn instance_of(id: &str) -> &str {
@@ -211,7 +230,7 @@ mod tests {
         // instance alone.
         for entity in Entity::KNOWN {
             for taken in entity.takes_along() {
-                for (cache, by) in INVALIDATED_BY.iter().filter(|(_, by)| by.contains(taken)) {
+                for (cache, by) in CHANGED_BY.iter().filter(|(_, by)| by.contains(taken)) {
                     assert!(
                         by.contains(entity),
                         "{cache} is invalidated by {taken:?}, which a delete of {entity:?} takes \
@@ -224,7 +243,7 @@ mod tests {
 
     #[test]
     fn only_texts_under_their_digest_are_never_invalidated() {
-        let never: Vec<_> = INVALIDATED_BY
+        let never: Vec<_> = CHANGED_BY
             .iter()
             .filter(|(_, by)| by.is_empty())
             .map(|(cache, _)| *cache)
