@@ -13,6 +13,8 @@ use crate::Result;
 pub(crate) enum Expected {
     /// The status 200.
     Ok,
+    /// The status 201.
+    Created,
     /// The status 200, and this text in the body.
     Body(&'static str),
 }
@@ -37,11 +39,15 @@ impl Connection {
     pub(crate) async fn send(&mut self, request: &[u8], expected: Expected) -> Result<&[u8]> {
         let body = self.exchange(request).await?;
         let good = match expected {
-            Expected::Ok => true,
+            Expected::Ok | Expected::Created => true,
             Expected::Body(text) => std::str::from_utf8(&self.buffer[body.clone()])
                 .is_ok_and(|body| body.contains(text)),
         };
-        if good && self.buffer.starts_with(b"HTTP/1.1 200") {
+        let status: &[u8] = match expected {
+            Expected::Created => b"HTTP/1.1 201",
+            Expected::Ok | Expected::Body(_) => b"HTTP/1.1 200",
+        };
+        if good && self.buffer.starts_with(status) {
             return Ok(&self.buffer[body]);
         }
         Err(format!(
@@ -64,6 +70,13 @@ impl Connection {
             )
             .into()),
         }
+    }
+
+    /// Sends a request and returns its answer's status, as text.
+    pub(crate) async fn status(&mut self, request: &[u8]) -> Result<String> {
+        self.exchange(request).await?;
+        let status = self.buffer.get(9..12).ok_or("an answer has no status")?;
+        Ok(String::from_utf8_lossy(status).into_owned())
     }
 
     /// Sends a request, reads the whole answer, and returns the range of its body.
@@ -94,7 +107,7 @@ impl Connection {
     }
 }
 
-fn content_length(head: &[u8]) -> Result<usize> {
+pub(crate) fn content_length(head: &[u8]) -> Result<usize> {
     let head = std::str::from_utf8(head)?;
     let length = head
         .split("\r\n")

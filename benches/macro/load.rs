@@ -147,6 +147,7 @@ pub(crate) async fn measure(server: &Server, supply: Supply, load: Load) -> Resu
         open.push(Connection::open(server.address).await?);
     }
     let before = server.settled_processor_time().await?;
+    let switches_before = server.context_switches()?;
     let (supply, started) = (Arc::new(supply), Instant::now());
     let working = open
         .into_iter()
@@ -157,6 +158,7 @@ pub(crate) async fn measure(server: &Server, supply: Supply, load: Load) -> Resu
     }
     let elapsed = started.elapsed();
     let processor_time = server.settled_processor_time().await? - before;
+    let context_switches = server.context_switches()? - switches_before;
     latencies.sort_unstable();
     let resident_kilobytes = server.resident_kilobytes()?;
     Ok(Sample {
@@ -166,6 +168,7 @@ pub(crate) async fn measure(server: &Server, supply: Supply, load: Load) -> Resu
         latencies,
         elapsed,
         processor_time,
+        context_switches,
         resident_kilobytes,
     })
 }

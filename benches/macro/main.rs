@@ -11,7 +11,9 @@
 //! takes, and at a rate that all of them reach, because the kernel's part in a request depends on
 //! how many come at once. `docs/performance.md` says how to run it and what it showed.
 
+mod busy;
 mod connection;
+mod fire;
 mod job_tokens;
 mod limit;
 mod load;
@@ -20,6 +22,7 @@ mod process;
 mod report;
 mod requests;
 mod store;
+mod turns;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,7 +43,10 @@ use crate::requests::{Credentials, Operation, Pace};
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// A failure of the benchmark, which is printed and not handled.
-type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Any failure.
+type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Measures transire beside servers that do less.
 #[derive(Parser)]
@@ -64,6 +70,16 @@ struct Options {
     /// Measure only this operation, such as `exchange`.
     #[arg(long)]
     only: Option<Operation>,
+    /// Measure others' exchanges while one account is changed all the time instead.
+    #[arg(long)]
+    busy_tenant: bool,
+    /// Measure a fixed number of requests instead, each server in its turn, and print the goals.
+    #[arg(long)]
+    turns: bool,
+    #[command(flatten)]
+    in_turns: turns::Options,
+    #[command(flatten)]
+    recorded: fire::Options,
     /// Another build of transire to measure.
     #[arg(long, default_value = env!("CARGO_BIN_EXE_transire"))]
     program: PathBuf,
@@ -93,18 +109,29 @@ fn main() -> Result<()> {
     let options = Options::parse();
     match options.role {
         Some(role) => limit::serve(role, options.answer_bytes),
-        None if options.overload => tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?
-            .block_on(overload::measure(
-                &options.program,
-                Duration::from_secs_f64(options.seconds),
-                options.connections,
-            )),
         None => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
-            .block_on(compare(&options)),
+            .block_on(measure(&options)),
+    }
+}
+
+async fn measure(options: &Options) -> Result<()> {
+    if let Some(file) = &options.recorded.fire {
+        fire::measure(&options.recorded, file, options.connections).await
+    } else if options.overload {
+        let time = Duration::from_secs_f64(options.seconds);
+        overload::measure(&options.program, time, options.connections).await
+    } else if options.busy_tenant {
+        let time = Duration::from_secs_f64(options.seconds);
+        let much = (options.rounds, options.connections);
+        busy::measure(&options.program, much, (time, options.rate)).await
+    } else if options.turns {
+        let what = (options.program.as_path(), options.only);
+        let much = (options.rounds, options.connections);
+        turns::measure(&options.in_turns, what, much).await
+    } else {
+        compare(options).await
     }
 }
 

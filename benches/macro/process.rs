@@ -11,10 +11,6 @@ use crate::Result;
 use crate::limit::Role;
 use crate::requests::{REGISTRY_HASH, REGISTRY_USER};
 
-/// How many of the kernel's units of processor time a second has, on every architecture that Rust
-/// supports well (`USER_HZ`).
-const TICKS_PER_SECOND: u64 = 100;
-
 /// A running server; dropping it ends it and waits for its end.
 pub(crate) struct Server {
     child: Child,
@@ -25,6 +21,15 @@ pub(crate) struct Server {
 impl Server {
     /// Starts transire on the data, as an operator would.
     pub(crate) fn transire(program: &Path, data: &Path) -> Result<Self> {
+        Self::transire_with(program, data, &[])
+    }
+
+    /// As [`Self::transire`], with more variables of its environment.
+    pub(crate) fn transire_with(
+        program: &Path,
+        data: &Path,
+        variables: &[(&str, &str)],
+    ) -> Result<Self> {
         let mut command = Command::new(program);
         command
             .arg("--data-dir")
@@ -32,6 +37,7 @@ impl Server {
             .args(["serve", "--listen", "127.0.0.1:0"]);
         // A few credentials ask for all tokens, as fast as they can.
         command
+            .envs(variables.iter().copied())
             .env("TRANSIRE_LIMITS__TOKEN_REQUESTS_PER_SECOND", "1000000")
             .env("TRANSIRE_LIMITS__TOKEN_REQUESTS_BURST", "1000000");
         Self::start(command)
@@ -114,24 +120,39 @@ impl Server {
         Ok(Self { child, address })
     }
 
-    /// Returns the processor time used so far, by the program and by the kernel for it.
+    /// Returns the processor time used so far, by the program and by the kernel for it, to the
+    /// nanosecond: of the threads that there are.
     pub(crate) fn processor_time(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name, in parentheses, may hold anything.
-        let (_, rest) = stat
-            .rsplit_once(')')
-            .ok_or("/proc/PID/stat can't be read")?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        let ticks = |place: usize| {
-            fields
-                .get(place)
-                .and_then(|field| field.parse::<u64>().ok())
-                .ok_or("/proc/PID/stat can't be read")
-        };
-        // The 14th and the 15th field of the line, counted from the state, which is the third.
-        Ok(Duration::from_millis(
-            (ticks(11)? + ticks(12)?) * 1000 / TICKS_PER_SECOND,
-        ))
+        let mut nanoseconds = 0;
+        for thread in self.threads()? {
+            let text = fs::read_to_string(thread.join("schedstat"))?;
+            let spent = text.split_ascii_whitespace().next();
+            nanoseconds += spent.ok_or("schedstat can't be read")?.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// Returns how often a thread of the server gave a processor up, or had to.
+    pub(crate) fn context_switches(&self) -> Result<u64> {
+        let mut switches = 0;
+        for thread in self.threads()? {
+            let status = fs::read_to_string(thread.join("status"))?;
+            let counted = status
+                .lines()
+                .filter_map(|line| line.split_once("ctxt_switches:"))
+                .map(|(_, count)| count.trim().parse::<u64>());
+            for count in counted {
+                switches += count?;
+            }
+        }
+        Ok(switches)
+    }
+
+    fn threads(&self) -> Result<Vec<PathBuf>> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id()))?;
+        Ok(tasks
+            .map(|task| task.map(|task| task.path()))
+            .collect::<std::io::Result<_>>()?)
     }
 
     /// Waits until the server has nothing left to do, and returns its processor time.

@@ -39,19 +39,25 @@ pub(crate) struct Sample {
     pub(crate) latencies: Vec<u32>,
     pub(crate) elapsed: Duration,
     pub(crate) processor_time: Duration,
+    pub(crate) context_switches: u64,
     pub(crate) resident_kilobytes: u64,
 }
 
 impl Sample {
-    fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         self.latencies.len() as f64 / self.elapsed.as_secs_f64()
     }
 
-    fn processor_micros(&self) -> f64 {
+    pub(crate) fn processor_micros(&self) -> f64 {
         self.processor_time.as_secs_f64() * 1e6 / self.latencies.len() as f64
     }
 
-    fn percentile(&self, part: f64) -> f64 {
+    /// Returns the context switches of a request.
+    pub(crate) fn switches(&self) -> f64 {
+        self.context_switches as f64 / self.latencies.len() as f64
+    }
+
+    pub(crate) fn percentile(&self, part: f64) -> f64 {
         let place = (self.latencies.len() as f64 * part) as usize;
         self.latencies.get(place).copied().map_or(0.0, f64::from)
     }
@@ -183,13 +189,13 @@ fn row(
     ]
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
 
 /// Writes the median, and behind it the least and the most.
-fn spread(mut figures: Vec<f64>) -> String {
+pub(crate) fn spread(mut figures: Vec<f64>) -> String {
     figures.sort_by(f64::total_cmp);
     let (least, most) = (
         figures.first().copied().unwrap_or_default(),

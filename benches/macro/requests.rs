@@ -52,8 +52,10 @@ pub(crate) enum Operation {
     IssueTencent,
     /// `GetAuthorizationToken`, signed with ACS3 in a POST.
     IssueAlibaba,
-    /// `GET /token` with a temporary credential and one scope.
+    /// `GET /token` with a temporary credential and one scope, another for each request.
     Exchange,
+    /// The same with the same scope again and again.
+    ExchangeAgain,
     /// The same with a temporary credential of a role.
     ExchangeOfRole,
     /// The same with the OpenID Connect token of a job, which has that role and whose key is known.
@@ -61,10 +63,11 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::IssueTencent,
         Self::IssueAlibaba,
         Self::Exchange,
+        Self::ExchangeAgain,
         Self::ExchangeOfRole,
         Self::ExchangeJobToken,
     ];
@@ -75,6 +78,7 @@ impl Operation {
             Self::IssueTencent => "issue (Tencent, TC3)",
             Self::IssueAlibaba => "issue (Alibaba, ACS3)",
             Self::Exchange => "exchange for a token",
+            Self::ExchangeAgain => "the same exchange again",
             Self::ExchangeOfRole => "exchange as a role",
             Self::ExchangeJobToken => "exchange of a job's token",
         }
@@ -85,7 +89,7 @@ impl Operation {
         match self {
             Self::IssueTencent => Role::IssueTencent,
             Self::IssueAlibaba => Role::IssueAlibaba,
-            Self::Exchange | Self::ExchangeOfRole => Role::Exchange,
+            Self::Exchange | Self::ExchangeAgain | Self::ExchangeOfRole => Role::Exchange,
             Self::ExchangeJobToken => Role::ExchangeJobToken,
         }
     }
@@ -95,7 +99,10 @@ impl Operation {
         Expected::Body(match self {
             Self::IssueTencent => r#""Token":"trst_"#,
             Self::IssueAlibaba => r#""AuthorizationToken":"trst_"#,
-            Self::Exchange | Self::ExchangeOfRole | Self::ExchangeJobToken => r#""token":"ey"#,
+            Self::Exchange
+            | Self::ExchangeAgain
+            | Self::ExchangeOfRole
+            | Self::ExchangeJobToken => r#""token":"ey"#,
         })
     }
 
@@ -118,6 +125,15 @@ impl Operation {
             .collect()
     }
 
+    /// Returns the number in the repository's name: only the same request is remembered.
+    fn repository(self, number: usize) -> usize {
+        if self == Self::ExchangeAgain {
+            0
+        } else {
+            number
+        }
+    }
+
     /// Makes a request for the account of that number; no two signed ones are alike.
     pub(crate) fn request(
         self,
@@ -129,14 +145,27 @@ impl Operation {
         match self {
             Self::IssueTencent => create_instance_token(&data.tenants[place]),
             Self::IssueAlibaba => get_authorization_token(&data.tenants[place]),
-            Self::Exchange => Ok(token(&data.tenants[place], &credentials.of_roots[place])),
+            Self::Exchange | Self::ExchangeAgain => {
+                let credential = &credentials.of_roots[place];
+                Ok(token(
+                    &data.tenants[place],
+                    credential,
+                    self.repository(number),
+                ))
+            }
             Self::ExchangeOfRole => {
                 let place = place % credentials.of_roles.len();
-                Ok(token(&data.tenants[place], &credentials.of_roles[place]))
+                let credential = &credentials.of_roles[place];
+                Ok(token(
+                    &data.tenants[place],
+                    credential,
+                    self.repository(number),
+                ))
             }
             Self::ExchangeJobToken => {
                 let place = place % data.job_log_ins.len();
-                Ok(token(&data.tenants[place], &data.job_log_ins[place]))
+                let log_in = &data.job_log_ins[place];
+                Ok(token(&data.tenants[place], log_in, self.repository(number)))
             }
         }
     }
@@ -191,11 +220,12 @@ fn get_authorization_token(tenant: &Tenant) -> Result<Vec<u8>> {
 }
 
 /// Asks for a token as docker does before a push.
-fn token(tenant: &Tenant, credential: &Credential) -> Vec<u8> {
+fn token(tenant: &Tenant, credential: &Credential, repository: usize) -> Vec<u8> {
     let Credential { username, secret } = credential;
     let service = &tenant.instance.service;
     let target = format!(
-        "/token?account={username}&scope=repository%3Ateam%2Fapp%3Apull%2Cpush&service={service}"
+        "/token?account={username}&scope=repository%3Ateam%2Fapp-{repository:08}%3Apull%2Cpush\
+         &service={service}"
     );
     let mut headers = HeaderMap::new();
     let basic = STANDARD.encode(format!("{username}:{secret}"));

@@ -107,6 +107,39 @@ impl Data {
     }
 }
 
+/// A copy of the data, for a second program; it goes away with it.
+pub(crate) struct Copied(PathBuf);
+
+impl Copied {
+    /// Returns where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Data {
+    /// Copies the data, before a program has it open.
+    pub(crate) fn copy(&self) -> Result<Copied> {
+        let copy = Copied(self.directory.with_extension("other"));
+        std::fs::create_dir(&copy.0)?;
+        for file in std::fs::read_dir(&self.directory)? {
+            let file = file?;
+            if file.file_type()?.is_file() {
+                std::fs::copy(file.path(), copy.0.join(file.file_name()))?;
+            }
+        }
+        Ok(copy)
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            eprintln!("{} can't be removed: {error}", self.0.display());
+        }
+    }
+}
+
 impl Drop for Data {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.directory) {
