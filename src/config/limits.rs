@@ -47,6 +47,11 @@ settings! {
         @reloads operator_requests_burst: u32 = 3000, 1..;
         /// Remembered nonces of one access key in five minutes.
         @reloads nonces_per_access_key: usize = 65_536;
+        /// Memory of exchanges, in bytes. A client that asks again within ten seconds, with the
+        /// same credential for the same scopes, gets the same token, while nothing changed that
+        /// decided it. 0 remembers nothing, and signs a token for every request ([decision
+        /// 45](decisions/0045-exchanges-are-remembered.md)).
+        remembered_exchange_bytes: usize = 16 << 20;
         /// Chosen passwords that are hashed at once: each takes a core for some 20 milliseconds,
         /// and 19 MiB. Half of them are for addresses and usernames that logged in before. Signed
         /// calls that set a password have one more ([decision

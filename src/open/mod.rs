@@ -250,6 +250,7 @@ pub fn service_settings(settings: &Settings) -> service::Settings {
             operator_requests_per_second: limits.operator_requests_per_second,
             operator_requests_burst: limits.operator_requests_burst,
             nonces_per_access_key: limits.nonces_per_access_key,
+            remembered_exchange_bytes: limits.remembered_exchange_bytes,
         },
         passwords: service::PasswordSettings {
             threads: limits.password_threads,

@@ -48,6 +48,7 @@ pub use self::credentials::Credentials;
 pub use self::credentials::service_accounts::{ChangedServiceAccount, NewServiceAccount, Validity};
 pub use self::credentials::{Issued, Lifetime};
 pub use self::exchange::Exchange;
+pub use self::exchange::decisions::{Decision, TokenQuestion};
 pub use self::exchange::log_ins::{AskedLogIn, IssuedLogIn};
 pub use self::exchange::{AskedToken, Exchanged, Offline};
 pub use self::identity::Identity;

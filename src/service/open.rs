@@ -286,7 +286,7 @@ fn assemble(shared: &Shared, settings: &Settings) -> Service {
         ledger: shared.ledger(),
         rights: shared.rights(),
         credentials: credentials(shared, passwords),
-        exchange: exchange(shared),
+        exchange: exchange(shared, Arc::clone(&access), &settings.limits),
         sts: sts(shared),
         identity: identity(shared, Arc::clone(&access)),
         registry: registry(shared, Arc::clone(&keys), settings),
@@ -343,15 +343,12 @@ fn credentials(shared: &Shared, passwords: Arc<Passwords>) -> Credentials {
     }
 }
 
-fn exchange(shared: &Shared) -> Exchange {
-    let (base, limits, memory) = (shared.base(), shared.limits(), shared.memory());
-    Exchange {
-        base,
-        limits,
-        memory,
-        ledger: shared.ledger(),
-        rights: shared.rights(),
-    }
+fn exchange(shared: &Shared, access: Arc<Access>, settings: &LimitSettings) -> Exchange {
+    Exchange::new(
+        (shared.base(), shared.limits(), shared.memory()),
+        (shared.ledger(), access, shared.rights()),
+        settings.remembered_exchange_bytes,
+    )
 }
 
 fn sts(shared: &Shared) -> Sts {

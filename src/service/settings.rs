@@ -105,6 +105,8 @@ pub struct LimitSettings {
     pub operator_requests_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
+    /// Bytes of remembered exchanges; 0 remembers none.
+    pub remembered_exchange_bytes: usize,
 }
 
 /// The pool that hashes chosen passwords.

@@ -62,6 +62,7 @@ mod registry {
     mod federation;
     mod log_in_matrix;
     mod namespaces;
+    mod remembered;
     mod scope_forms;
     mod token_exchange;
     mod token_log_in;

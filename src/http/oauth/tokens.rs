@@ -13,7 +13,7 @@ use crate::domain::scope::Scopes;
 use crate::domain::{Error, Result};
 use crate::http::door::{Incoming, Shared};
 use crate::http::request::Record;
-use crate::service::{AskedLogIn, AskedToken, Call, LogIn, Offline, Service};
+use crate::service::{AskedLogIn, AskedToken, Call, Exchanged, LogIn, Offline, Service};
 
 /// Serves `POST /oauth/token`.
 ///
@@ -43,45 +43,36 @@ pub(super) async fn post(
         secret: request.subject_token,
         accepted: request.accepted,
     };
-    let service = shared.service;
-    let caller = record
-        .log_in(service, &request.audience, &log_in, &scopes.asked)
-        .await?;
-    let call = service.call(&caller, &record.context);
-    match request.requested {
-        Requested::Token => {
-            let asked = AskedToken {
-                scopes: &scopes,
-                offline: Offline::No,
-                ttl: request.expires_in,
-            };
-            answer_with_token(service, &call, &asked).await
-        }
-        Requested::LogIn => {
-            let is_whole = scopes == Scopes::default();
-            let narrowing = (!is_whole).then(|| Narrowing::new(scopes)).transpose()?;
-            let asked = AskedLogIn {
-                narrowing,
-                ttl: request.expires_in,
-            };
-            answer_with_log_in(service, &call, &asked).await
-        }
+    let (service, registry) = (shared.service, &request.audience);
+    if let Requested::Token = request.requested {
+        let asked = AskedToken {
+            scopes: &scopes,
+            offline: Offline::No,
+            ttl: request.expires_in,
+        };
+        let exchanged = record.exchange(service, registry, &log_in, &asked).await?;
+        return answer_with_token(&exchanged);
     }
+    let caller = record
+        .log_in(service, registry, &log_in, &scopes.asked)
+        .await?;
+    let is_whole = scopes == Scopes::default();
+    let narrowing = (!is_whole).then(|| Narrowing::new(scopes)).transpose()?;
+    let asked = AskedLogIn {
+        narrowing,
+        ttl: request.expires_in,
+    };
+    let call = service.call(&caller, &record.context);
+    answer_with_log_in(service, &call, &asked).await
 }
 
-async fn answer_with_token(
-    service: &Service,
-    call: &Call<'_>,
-    asked: &AskedToken<'_>,
-) -> Result<Response> {
-    let exchanged = service.exchange.token(call, asked).await?;
-    let granted: Vec<String> = exchanged.granted.iter().map(ToString::to_string).collect();
+fn answer_with_token(exchanged: &Exchanged) -> Result<Response> {
     let issued = Issued {
-        access_token: &exchanged.token,
+        access_token: exchanged.token(),
         issued_token_type: ACCESS_TOKEN,
         token_type: "Bearer",
         expires_in: exchanged.expires_in_seconds.into(),
-        scope: Some(granted.join(" ")),
+        scope: Some(exchanged.granted().join(" ")),
         username: None,
     };
     respond(StatusCode::OK, &issued)

@@ -159,15 +159,10 @@ impl Reply {
     }
 
     fn with(self, exchanged: &Exchanged) -> Result<Response> {
-        let granted = self.has_scope.then(|| {
-            let granted: Vec<String> = exchanged.granted.iter().map(ToString::to_string).collect();
-            granted.join(" ")
-        });
-        // Written once for both names: it is by far the longest part.
-        let written = serde_json::value::to_raw_value(&exchanged.token).map_err(Error::internal)?;
+        let granted = self.has_scope.then(|| exchanged.granted().join(" "));
         let token = Token {
-            token: &written,
-            access_token: &written,
+            token: exchanged.token_as_json(),
+            access_token: exchanged.token_as_json(),
             expires_in: exchanged.expires_in_seconds,
             issued_at: exchanged.issued_at.rfc3339(),
             refresh_token: exchanged.refresh_token.as_ref().map(Secret::expose),
@@ -191,26 +186,18 @@ async fn exchange(
     if is_anonymous {
         check_scopes_of_stranger(&scopes)?;
     }
-    let caller = record
-        .log_in(service, registry, &log_in, &scopes.asked)
-        .await?;
     let offline = if request.offline {
         Offline::Asked
     } else {
         Offline::No
     };
-    let exchanged = service
-        .exchange
-        .token(
-            &service.call(&caller, &record.context),
-            &AskedToken {
-                scopes: &scopes,
-                offline,
-                ttl: None,
-            },
-        )
-        .await?;
-    if reply.is_for_page && is_anonymous && exchanged.granted.is_empty() {
+    let asked = AskedToken {
+        scopes: &scopes,
+        offline,
+        ttl: None,
+    };
+    let exchanged = record.exchange(service, registry, &log_in, &asked).await?;
+    if reply.is_for_page && is_anonymous && exchanged.is_empty() {
         // A browser asks its user for a password when it is refused, and never otherwise. It was
         // counted among tokens for nobody.
         return Err(no_credential());

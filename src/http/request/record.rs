@@ -8,7 +8,9 @@ use crate::domain::Result;
 use crate::domain::ids::AccountId;
 use crate::domain::principal::Principal;
 use crate::domain::scope::Scope;
-use crate::service::{Caller, Claim, LogIn, Purpose, RequestContext, Service};
+use crate::service::{
+    AskedToken, Caller, Claim, Exchanged, LogIn, Purpose, RequestContext, Service,
+};
 
 /// An operation, as its API's table has it.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +112,39 @@ impl Record {
             self.note_caller(&caller);
         }
         Ok(caller)
+    }
+
+    /// Exchanges a log-in for a token. Where the same was decided a moment ago, and nothing changed
+    /// since, it is given again.
+    ///
+    /// # Errors
+    ///
+    /// Those of the log-in and of the exchange.
+    pub(crate) async fn exchange(
+        &mut self,
+        service: &Service,
+        registry: &str,
+        log_in: &LogIn,
+        asked: &AskedToken<'_>,
+    ) -> Result<Exchanged> {
+        let question = service
+            .exchange
+            .question(registry, log_in, asked.scopes, &self.context);
+        if let Some(decision) = service.exchange.recall(&question) {
+            let caller = decision.caller();
+            self.settle();
+            self.note_principal(caller);
+            let call = service.call(caller, &self.context);
+            return service.exchange.token_again(&call, asked, &decision).await;
+        }
+        let exchanging = async {
+            let scopes = &asked.scopes.asked;
+            let caller = self.log_in(service, registry, log_in, scopes).await?;
+            let call = service.call(&caller, &self.context);
+            let exchanged = service.exchange.token(&call, asked).await?;
+            Ok((caller, exchanged))
+        };
+        service.exchange.remembering(question, exchanging).await
     }
 
     /// Returns whether a failure is still to be charged to the address.

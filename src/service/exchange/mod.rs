@@ -4,21 +4,27 @@
 //! Registries verify tokens offline, so a token's rights last as long as it does. The policies are
 //! decided anew for each exchange, and token lifetimes are short.
 
+pub(super) mod decisions;
 pub(super) mod log_ins;
 pub(super) mod reductions;
+pub(super) mod tokens;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
+use self::decisions::{Decision, Decisions, Digest, DigestKey};
+use self::tokens::{GivenToken, SignedToken, SignedTokens};
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::SecretKind;
 use crate::domain::instance::Instance;
 use crate::domain::scope::{Action, ResourceType, Scope, Scopes};
 use crate::domain::secret::Secret;
+use crate::service::access::Access;
 use crate::service::access::caller::Caller;
 use crate::service::base::Base;
 use crate::service::call::Call;
@@ -29,7 +35,7 @@ use crate::service::limits::Limits;
 use crate::service::memory::Memory;
 use crate::service::rights::Rights;
 use crate::service::rights::verdict::everything;
-use crate::token::{Access, Claims, Dependency, Grant};
+use crate::token::{Dependency, Grant};
 
 /// The scopes that are decided before the task yields to others: a request may have thousands.
 const SCOPES_PER_YIELD: usize = 64;
@@ -53,11 +59,16 @@ pub struct AskedToken<'a> {
     pub ttl: Option<Duration>,
 }
 
-/// The detail of an exchange's audit event: scopes.
+/// The detail of an exchange's audit event: scopes, and the token that was given for them.
 #[derive(Serialize)]
 struct AskedAndGranted<'a> {
-    asked: Vec<String>,
-    granted: Vec<String>,
+    asked: &'a [String],
+    granted: &'a [String],
+    /// The token's own id, which a registry's log may show.
+    jti: &'a str,
+    /// Whether an exchange of the last seconds got the same token.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    given_before: bool,
     /// The provider and the subject of the token that logged in.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     token: Option<LoggedInByToken<'a>>,
@@ -79,17 +90,32 @@ impl<'a> LoggedInByToken<'a> {
     }
 }
 
-/// The scopes that a token carries.
-struct Granted {
+/// The scopes that are asked for, and those of them that are held.
+#[derive(Debug)]
+pub(in crate::service) struct Granted {
     scopes: Vec<Scope>,
     /// Whether something that was asked for is missing.
     is_reduced: bool,
+    /// The asked scopes, and those that are held, as texts.
+    asked_texts: Vec<String>,
+    texts: Vec<String>,
+    /// Of all claims of a token for them, but for its times and its own id.
+    claims: Digest,
+}
+
+impl Granted {
+    /// Returns about how many bytes it takes.
+    fn bytes(&self) -> usize {
+        let texts = self.asked_texts.iter().chain(&self.texts);
+        let of_texts = |bytes: usize, text: &String| bytes + size_of::<String>() + text.len();
+        // Each scope has its name once more, and a set of actions.
+        size_of::<Self>() + texts.fold(0, of_texts) * 2 + self.scopes.len() * 256
+    }
 }
 
 /// A token, and what goes with it.
 pub struct Exchanged {
-    /// The token itself.
-    pub token: String,
+    signed: Arc<SignedToken>,
     /// Its life, in seconds.
     pub expires_in_seconds: u32,
     /// When it was made.
@@ -98,7 +124,29 @@ pub struct Exchanged {
     /// logged in.
     pub refresh_token: Option<Secret>,
     /// The scopes of the token: those that were asked for and are held.
-    pub granted: Vec<Scope>,
+    granted: Arc<Granted>,
+}
+
+impl Exchanged {
+    /// Returns the token itself.
+    pub fn token(&self) -> &str {
+        &self.signed.token.text
+    }
+
+    /// Returns the token as a JSON string.
+    pub fn token_as_json(&self) -> &RawValue {
+        &self.signed.json
+    }
+
+    /// Tells whether nothing is granted.
+    pub fn is_empty(&self) -> bool {
+        self.granted.scopes.is_empty()
+    }
+
+    /// Returns the scopes that are granted, each as a text.
+    pub fn granted(&self) -> &[String] {
+        &self.granted.texts
+    }
 }
 
 /// Exchanges credentials for registry tokens.
@@ -107,10 +155,34 @@ pub struct Exchange {
     pub(super) limits: Arc<Limits>,
     pub(super) memory: Arc<Memory>,
     pub(super) ledger: Arc<Ledger>,
+    pub(super) access: Arc<Access>,
     pub(super) rights: Arc<Rights>,
+    digest_key: DigestKey,
+    decisions: Decisions,
+    tokens: SignedTokens,
 }
 
 impl Exchange {
+    /// Makes the part, which remembers exchanges in so many bytes; with none it remembers nothing.
+    pub(super) fn new(
+        (base, limits, memory): (Arc<Base>, Arc<Limits>, Arc<Memory>),
+        (ledger, access, rights): (Arc<Ledger>, Arc<Access>, Arc<Rights>),
+        remembered_bytes: usize,
+    ) -> Self {
+        let half = remembered_bytes as u64 / 2;
+        Self {
+            digest_key: DigestKey::random(&*base.random),
+            base,
+            limits,
+            memory,
+            ledger,
+            access,
+            rights,
+            decisions: Decisions::new(half),
+            tokens: SignedTokens::new(half),
+        }
+    }
+
     /// Exchanges a log-in for a token; rights that are missing are left out, without an error.
     ///
     /// # Errors
@@ -119,48 +191,73 @@ impl Exchange {
     /// would be larger than registries take; `AuditUnavailable` when the audit is required and has
     /// no room; `StoreUnavailable` when a policy that no cache has can't be read.
     pub async fn token(&self, call: &Call<'_>, asked: &AskedToken<'_>) -> Result<Exchanged> {
-        let AskedToken {
-            scopes,
-            offline,
-            ttl,
-        } = *asked;
+        // Before any policy is decided, which is the cost of a request with many scopes.
+        self.count(call)?;
         let instance = call.caller.registry_instance()?;
-        if let Some(credential) = call.caller.credential() {
-            // Before any policy is decided, which is the cost of a request with many scopes.
-            self.limits.tokens.count(credential, call.now)?;
+        let granted = self.granted(call, instance, asked.scopes).await?;
+        self.give(call, asked, Arc::new(granted)).await
+    }
+
+    /// As [`Self::token`], where it was decided a moment ago what is granted.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::token`].
+    pub async fn token_again(
+        &self,
+        call: &Call<'_>,
+        asked: &AskedToken<'_>,
+        decision: &Decision,
+    ) -> Result<Exchanged> {
+        self.count(call)?;
+        self.give(call, asked, Arc::clone(&decision.granted)).await
+    }
+
+    fn count(&self, call: &Call<'_>) -> Result<()> {
+        match call.caller.credential() {
+            Some(credential) => self.limits.tokens.count(credential, call.now),
+            None => Ok(()),
         }
-        let Granted {
-            scopes: granted,
-            is_reduced,
-        } = self.granted(call, instance, scopes).await?;
-        if is_reduced {
-            Box::pin(self.log_reductions(call, scopes, &granted)).await?;
+    }
+
+    async fn give(
+        &self,
+        call: &Call<'_>,
+        asked: &AskedToken<'_>,
+        granted: Arc<Granted>,
+    ) -> Result<Exchanged> {
+        let instance = call.caller.registry_instance()?;
+        if granted.is_reduced {
+            Box::pin(self.log_reductions(call, asked.scopes, &granted.scopes)).await?;
         }
         // Anybody may make an exchange that grants nothing. So it has no event of its own, and
         // takes no place in the audit queue from others.
-        let permit = if call.caller.is_anonymous() && granted.is_empty() {
+        let permit = if call.caller.is_anonymous() && granted.scopes.is_empty() {
             None
         } else {
             Some(self.ledger.queue.reserve(call.caller.audit_share())?)
         };
-        let ttl = token_ttl(call, instance, ttl, self.base.now_elsewhere());
-        let token = self.sign(call, instance, &granted, ttl).await?;
-        let refresh_token = match (offline, call.caller.grant()) {
+        let ttl = token_ttl(call, instance, asked.ttl, self.base.now_elsewhere());
+        let given = self.signed(call, instance, &granted, ttl).await?;
+        let refresh_token = match (asked.offline, call.caller.grant()) {
             (Offline::Asked, Some(held)) if instance.refresh_tokens.is_on() => {
                 Some(self.refresh_token(call.caller, instance, held)?)
             }
             _ => None,
         };
         match permit {
-            Some(permit) => permit.record(&exchange_event(
-                call, instance, scopes, &granted, is_reduced,
-            )),
+            Some(permit) => permit.record(&exchange_event(call, instance, &granted, &given)),
             None => self.ledger.count_ungranted(instance, call.request),
         }
+        let token = &given.token.token;
         Ok(Exchanged {
-            token,
-            expires_in_seconds: ttl,
-            issued_at: self.base.now_elsewhere(),
+            expires_in_seconds: if given.was_given {
+                self.seconds_left(token)
+            } else {
+                ttl
+            },
+            issued_at: token.issued_at,
+            signed: given.token,
             refresh_token,
             granted,
         })
@@ -177,72 +274,26 @@ impl Exchange {
         instance: &Instance,
         scopes: &Scopes,
     ) -> Result<Granted> {
-        let mut granted = Granted {
-            scopes: Vec::with_capacity(scopes.asked.len()),
-            is_reduced: !scopes.left_out.is_empty(),
-        };
+        let mut held_scopes = Vec::with_capacity(scopes.asked.len());
+        let mut is_reduced = !scopes.left_out.is_empty();
         for (place, scope) in scopes.asked.iter().enumerate() {
             if place % SCOPES_PER_YIELD == SCOPES_PER_YIELD - 1 {
                 tokio::task::yield_now().await;
             }
             let held = self.held(call, instance, scope).await?;
-            granted.is_reduced |= !is_whole(scope, &held.actions);
+            is_reduced |= !is_whole(scope, &held.actions);
             if !held.actions.is_empty() {
-                granted.scopes.push(held);
+                held_scopes.push(held);
             }
         }
-        Ok(granted)
-    }
-
-    /// Signs a token that grants these scopes.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidParameter` of `scope` when the token would be larger than registries take;
-    /// `StoreUnavailable` when the instance's signing key is unknown here and can't be read.
-    async fn sign(
-        &self,
-        call: &Call<'_>,
-        instance: &Instance,
-        granted: &[Scope],
-        ttl_seconds: u32,
-    ) -> Result<String> {
-        let access: Vec<Access> = granted
-            .iter()
-            .map(|scope| Access {
-                resource_type: scope.resource_type.name().to_owned(),
-                name: scope.name.clone(),
-                actions: scope.actions.iter().map(|action| action.name()).collect(),
-            })
-            .collect();
-        let subject = call.caller.subject();
-        let claims = Claims {
-            issuer: self.base.issuer_of(instance),
-            subject: instance.kind.subject(&subject),
-            audience: &instance.service,
-            // The registry checks it, by its own clock.
-            now: self.base.now_elsewhere(),
-            ttl: Duration::from_secs(ttl_seconds.into()),
-            access: &access,
-        };
-        if self
-            .memory
-            .keys
-            .keyring
-            .load()
-            .signing_key_of(instance)
-            .is_err()
-        {
-            // Another replica may have created the instance and its key a moment ago.
-            Box::pin(self.memory.catch_up()).await?;
-        }
-        let keyring = self.memory.keys.keyring.load();
-        let token = keyring.signing_key_of(instance)?.sign(
-            instance.kid_format,
-            &claims,
-            &*self.base.random,
-        )?;
-        Ok(token.text)
+        let texts = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Ok(Granted {
+            is_reduced,
+            asked_texts: [texts(&scopes.asked), scopes.left_out.clone()].concat(),
+            texts: texts(&held_scopes),
+            claims: self.digest_of_claims(call, instance, &held_scopes),
+            scopes: held_scopes,
+        })
     }
 
     /// Returns the asked scope, with the actions that the caller holds.
@@ -323,24 +374,23 @@ fn token_ttl(call: &Call<'_>, instance: &Instance, asked: Option<Duration>, now:
 fn exchange_event<'a>(
     call: &Call<'a>,
     instance: &'a Instance,
-    scopes: &Scopes,
-    granted: &[Scope],
-    is_reduced: bool,
+    granted: &Granted,
+    given: &GivenToken,
 ) -> Event<'a> {
-    let words = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let asked = [words(&scopes.asked), scopes.left_out.clone()].concat();
     let mut event = call
         .event(AuditAction::TokenExchange)
         .instance(instance)
         .detail(AskedAndGranted {
-            asked,
-            granted: words(granted),
+            asked: &granted.asked_texts,
+            granted: &granted.texts,
+            jti: &given.token.token.id,
+            given_before: given.was_given,
             token: LoggedInByToken::of(call.caller),
         });
     if let Some(held) = call.caller.grant() {
         event = event.credential(&held.id);
     }
-    if is_reduced {
+    if granted.is_reduced {
         event.outcome("reduced")
     } else {
         event

@@ -248,6 +248,10 @@ struct Cut {
     sha256: String,
 }
 
+fn sha256_of(text: &str) -> String {
+    hex::encode(digest(&SHA256, text.as_bytes()))
+}
+
 /// Returns a detail of at most [`MAX_DETAIL_BYTES`].
 fn bounded(detail: Box<RawValue>) -> Option<Box<RawValue>> {
     let whole = detail.get();
@@ -257,7 +261,7 @@ fn bounded(detail: Box<RawValue>) -> Option<Box<RawValue>> {
     let mut cut = Cut {
         bytes: whole.len(),
         left_out: BTreeMap::new(),
-        sha256: hex::encode(digest(&SHA256, whole.as_bytes())),
+        sha256: sha256_of(whole),
     };
     let mut fields: Vec<(String, Value)> = serde_json::from_str::<Map<_, _>>(whole)
         .unwrap_or_default()
@@ -266,17 +270,24 @@ fn bounded(detail: Box<RawValue>) -> Option<Box<RawValue>> {
     // Short ones first, so that what they don't need is there for the long ones.
     fields.sort_by_cached_key(|(_, value)| json_length(value));
     let (mut left, mut shortened) = (MAX_DETAIL_BYTES - CUT_BYTES, Map::new());
+    let mut cut_fields = Map::new();
     let count = fields.len();
     for (place, (name, value)) in fields.into_iter().enumerate() {
         // The name's quotes, the colon and the comma.
         let around = name.len() + 4;
-        let (value, left_out) = shorten(value, (left / (count - place)).saturating_sub(around));
+        let room = (left / (count - place)).saturating_sub(around);
+        if json_length(&value) > room {
+            cut_fields.insert(name.clone(), value.clone());
+        }
+        let (value, left_out) = shorten(value, room);
         left = left.saturating_sub(json_length(&value) + around);
         if left_out > 0 {
             cut.left_out.insert(name.clone(), left_out);
         }
         shortened.insert(name, value);
     }
+    // Of these alone: a token's own id differs between equal requests.
+    cut.sha256 = sha256_of(&Value::Object(cut_fields).to_string());
     shortened.insert("cut".to_owned(), serde_json::to_value(&cut).ok()?);
     let shortened = to_raw_value(&shortened).ok()?;
     if shortened.get().len() <= MAX_DETAIL_BYTES {

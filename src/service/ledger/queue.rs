@@ -426,7 +426,7 @@ mod tests {
         let (text, cut) = (whole.to_string(), stored(&whole));
         let sha256 = hex::encode(aws_lc_rs::digest::digest(
             &aws_lc_rs::digest::SHA256,
-            text.as_bytes(),
+            json!({ "asked": scopes }).to_string().as_bytes(),
         ));
         assert_eq!(
             cut["cut"],

@@ -232,7 +232,20 @@ impl App {
 
     /// Opens another service over the same store, by the same clock, with doors of its own.
     pub(crate) async fn replica(&self) -> Replica {
-        let service = self.another(self.master_key()).await.unwrap();
+        self.replica_with(|_| {}).await
+    }
+
+    /// As [`Self::replica`], with other settings.
+    pub(crate) async fn replica_with(
+        &self,
+        change: impl FnOnce(&mut service::Settings),
+    ) -> Replica {
+        let mut settings = self.settings.clone();
+        change(&mut settings);
+        let service = self
+            .another_with(self.master_key(), settings)
+            .await
+            .unwrap();
         Replica {
             server: Arc::new(Server::new(
                 Arc::clone(&service),
@@ -269,6 +282,14 @@ impl App {
         &self,
         master: impl Into<service::MasterKeys>,
     ) -> transire::domain::Result<Arc<Service>> {
+        self.another_with(master, self.settings.clone()).await
+    }
+
+    async fn another_with(
+        &self,
+        master: impl Into<service::MasterKeys>,
+        settings: service::Settings,
+    ) -> transire::domain::Result<Arc<Service>> {
         static SEEDS: AtomicU64 = AtomicU64::new(0x1000_0000);
         // Its own chance: two processes make no id twice.
         let random: Arc<dyn Random> = Arc::new(SeededRandom(AtomicU64::new(
@@ -283,7 +304,7 @@ impl App {
         )
         .await?;
         Ok(Arc::new(
-            Service::open(store, master, self.settings.clone(), clock, random).await?,
+            Service::open(store, master, settings, clock, random).await?,
         ))
     }
 

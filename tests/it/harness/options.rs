@@ -51,6 +51,7 @@ impl Options {
                     operator_requests_per_second: 1000,
                     operator_requests_burst: 1000,
                     nonces_per_access_key: 1000,
+                    remembered_exchange_bytes: 1 << 20,
                 },
                 passwords: service::PasswordSettings {
                     threads: 2,
