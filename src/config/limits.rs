@@ -45,8 +45,11 @@ settings! {
         @reloads operator_requests_per_second: u32 = 50, 1..;
         /// The burst of `operator_requests_per_second`: all that a large plan of a tool asks for.
         @reloads operator_requests_burst: u32 = 3000, 1..;
-        /// Remembered nonces of one access key in five minutes.
-        @reloads nonces_per_access_key: usize = 65_536;
+        /// Bytes that remember used nonces and signatures until they are invalid: some 10 for a
+        /// nonce, for 15 minutes, and 14 for a TC3 signature, for 5. When they run short, access
+        /// keys that have more than their share are slowed ([decision
+        /// 43](decisions/0043-the-replay-memory-has-one-bound.md)).
+        @reloads replay_bytes: usize = 128 << 20, 1 << 20..;
         /// Memory of exchanges, in bytes. A client that asks again within ten seconds, with the
         /// same credential for the same scopes, gets the same token, while nothing changed that
         /// decided it. 0 remembers nothing, and signs a token for every request ([decision

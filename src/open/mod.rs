@@ -249,7 +249,7 @@ pub fn service_settings(settings: &Settings) -> service::Settings {
             token_requests_burst: limits.token_requests_burst,
             operator_requests_per_second: limits.operator_requests_per_second,
             operator_requests_burst: limits.operator_requests_burst,
-            nonces_per_access_key: limits.nonces_per_access_key,
+            replay_bytes: limits.replay_bytes,
             remembered_exchange_bytes: limits.remembered_exchange_bytes,
         },
         passwords: service::PasswordSettings {

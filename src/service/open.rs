@@ -218,7 +218,7 @@ fn limits(base: Arc<Base>, settings: &LimitSettings) -> Limits {
             refusals(),
             &*base.random,
         ),
-        replays: Replays::new(settings.nonces_per_access_key),
+        replays: Replays::new(settings.replay_bytes),
         shared: OnceLock::new(),
         base,
     }
@@ -248,7 +248,7 @@ fn adjust_limits(limits: &Limits, settings: &LimitSettings) {
     limits
         .log_ins
         .adjust(settings.failed_log_ins, settings.failed_log_ins_per_minute);
-    limits.replays.adjust(settings.nonces_per_access_key);
+    limits.replays.adjust(settings.replay_bytes);
 }
 
 fn ledger(base: Arc<Base>, memory: Arc<Memory>, settings: &AuditSettings) -> Ledger {

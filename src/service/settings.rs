@@ -103,8 +103,8 @@ pub struct LimitSettings {
     pub operator_requests_per_second: u32,
     /// Requests of one operator at once.
     pub operator_requests_burst: u32,
-    /// Remembered nonces of one access key in five minutes.
-    pub nonces_per_access_key: usize,
+    /// Bytes that remember used nonces and signatures.
+    pub replay_bytes: usize,
     /// Bytes of remembered exchanges; 0 remembers none.
     pub remembered_exchange_bytes: usize,
 }

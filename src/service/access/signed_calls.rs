@@ -94,14 +94,17 @@ impl Access {
             .principal()
             .map(Principal::account)
             .ok_or_else(|| Error::internal("a signed call is nobody's"))?;
-        let (signed_at, ends_at) = (request.signed_at(), self.last_use(request));
+        let (valid_until, ends_at) = (
+            request.signed_at().plus(request.window()),
+            self.last_use(request),
+        );
         let call = VerifiedCall {
             access_key_id: id,
             account,
             action,
             purpose,
             replay: &replay,
-            signed_at,
+            valid_until,
             ends_at,
         };
         caller.overrun = Box::pin(self.limits.note_call(&call)).await?;

@@ -25,7 +25,8 @@ pub(in crate::service) struct VerifiedCall<'a> {
     pub(in crate::service) action: &'static str,
     pub(in crate::service) purpose: Purpose,
     pub(in crate::service) replay: &'a Replay,
-    pub(in crate::service) signed_at: Timestamp,
+    /// The last moment of its signature by this replica's clock.
+    pub(in crate::service) valid_until: Timestamp,
     /// From this time on its signature is valid at no replica.
     pub(in crate::service) ends_at: Timestamp,
 }
@@ -60,7 +61,8 @@ impl Limits {
         // First, because the server may have restarted with an empty memory.
         self.replays.check(
             call.access_key_id,
-            call.signed_at,
+            call.account,
+            call.valid_until,
             call.replay,
             call.purpose,
             now,
@@ -121,7 +123,7 @@ impl Limits {
                 // Another replica saw the signature first, with another request. This replica has
                 // just bound it to the later one, which may be a forgery; kept, that binding would
                 // refuse the true request when its owner repeats it here.
-                self.replays.unbind(call.access_key_id, call.replay);
+                self.replays.unbind(call.access_key_id, call.replay, now);
                 Err(Error::replayed())
             }
             Some(Verdict::TooOften { measured }) => Ok(Some(measured)),

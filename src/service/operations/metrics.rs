@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::domain::clock::Timestamp;
 use crate::service::keys::WarningKind;
 use crate::service::ledger::notices::NoticeFigures;
+use crate::service::limits::replay::ReplayFigures;
 use crate::service::operations::Operations;
 use crate::token::SigningKey;
 
@@ -17,6 +18,8 @@ pub struct ServiceMetrics {
     pub audit_limit: usize,
     /// Audit events that were lost since the start.
     pub audit_dropped: u64,
+    /// The memory of used nonces and signatures.
+    pub replays: ReplayFigures,
     /// How long ago this process last read the change feed.
     pub change_feed_age: Duration,
     /// When the CA ends.
@@ -48,6 +51,7 @@ impl Operations {
             audit_waiting: queue.waiting,
             audit_limit: queue.limit,
             audit_dropped: queue.dropped,
+            replays: self.limits.replays.figures(),
             change_feed_age: self.memory.staleness.age(&*self.base.clock),
             ca_expires_at: keyring.authority_expires_at(),
             leaves_expire_at: keyring.signing_keys().iter().map(leaf).collect(),

@@ -9,7 +9,7 @@ use transire::sign;
 use transire::store::access_key::AccessKeyState;
 
 use crate::harness::alibaba::{Place, code, refused, served};
-use crate::harness::{App, HOST, NOW, headers, to_sign};
+use crate::harness::{App, HOST, NOW, Options, headers, to_sign};
 
 fn after(hours: u64) -> i64 {
     NOW.plus(Duration::from_hours(hours)).unix_millis()
@@ -594,12 +594,18 @@ async fn beyond_the_limit_a_call_hears_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_key_that_used_its_nonces_up_waits_and_forgets_none() {
-    let app = App::with(|options| options.service.limits.nonces_per_access_key = 1).await;
+async fn a_key_that_used_its_memory_up_waits_and_forgets_none() {
+    let app = App::new().await;
     let first = app.get_token();
     served(&app.send(first.request()).await);
-    assert_eq!(code(&app.get_token().send().await), "Throttling.User");
+    let mut settings = Options::usual().service;
+    settings.limits.replay_bytes = 0;
+    app.service.adjust(&settings);
+    let second = app.get_token();
+    assert_eq!(code(&app.send(second.request()).await), "Throttling.User");
     assert_eq!(code(&app.send(first.request()).await), "SignatureNonceUsed");
+    app.service.adjust(&Options::usual().service);
+    served(&app.send(second.request()).await);
 }
 
 #[tokio::test]

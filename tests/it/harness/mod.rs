@@ -388,7 +388,6 @@ impl App {
                 options.service.limits.refusals_burst,
             ) = (1, 2);
             options.service.limits.requests_per_second = 100_000;
-            options.service.limits.nonces_per_access_key = 100_000;
         })
         .await
     }

@@ -50,7 +50,7 @@ impl Options {
                     token_requests_burst: 1000,
                     operator_requests_per_second: 1000,
                     operator_requests_burst: 1000,
-                    nonces_per_access_key: 1000,
+                    replay_bytes: 16 << 20,
                     remembered_exchange_bytes: 1 << 20,
                 },
                 passwords: service::PasswordSettings {

@@ -39,7 +39,6 @@ fn patient(options: &mut Options) {
     limits.refusals_per_second = 1_000_000;
     limits.refusals_burst = 1_000_000;
     limits.failed_log_ins = 1_000_000;
-    limits.nonces_per_access_key = 1_000_000;
 }
 
 /// The documents that the user's policy may have: of all, of less, by the address, by the time.

@@ -57,6 +57,12 @@ families! {
     AUDIT_LIMIT: Gauge "transire_audit_lines_limit", "Audit lines that may wait to be stored.";
     AUDIT_DROPPED: Counter "transire_audit_lines_dropped",
         "Audit lines that found the queue full and are lost.";
+    REPLAY_BYTES: Gauge "transire_replay_memory_bytes",
+        "Memory that remembers used nonces and signatures.";
+    REPLAY_LIMIT: Gauge "transire_replay_memory_limit_bytes",
+        "Memory that may remember used nonces and signatures.";
+    REPLAY_REFUSED: Counter "transire_replay_memory_refused",
+        "Calls that were slowed because their access key had its share of that memory.";
     CERTIFICATES: Gauge "transire_certificate_expiration_timestamp_seconds",
         "When a certificate ends: that of HTTPS (tls), of the CA (ca) or of a signing key (leaf).";
     CREDENTIALS_ENDING: Gauge "transire_credentials_ending",
@@ -201,6 +207,9 @@ fn write_service(page: &mut Page, service: &ServiceMetrics, server: &ServerMetri
     page.one(&AUDIT_WAITING, service.audit_waiting);
     page.one(&AUDIT_LIMIT, service.audit_limit);
     page.one(&AUDIT_DROPPED, service.audit_dropped);
+    page.one(&REPLAY_BYTES, service.replays.bytes);
+    page.one(&REPLAY_LIMIT, service.replays.max_bytes);
+    page.one(&REPLAY_REFUSED, service.replays.refused);
     write_certificates(page, service, server);
     page.begin(&CREDENTIALS_ENDING);
     for (kind, count) in &service.credentials_ending {
