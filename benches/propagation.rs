@@ -4,10 +4,13 @@
 //! that `TRANSIRE_TEST_POSTGRES` names. Again and again a long-term credential is made, logs in at
 //! B, is disabled at A by ModifyInstanceToken, and B is asked until it refuses; what counts is the
 //! time from A's answer to B's first refusal. Once with NOTIFY, once by polling alone.
+//!
+//! B answers 429 to an address that failed ten times with one username, and each round fails once.
+//! So each round comes from an address of its own, as of a client behind a proxy.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,6 +30,10 @@ type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// The host that clients sign.
 const HOST: &str = "transire.example.com";
+/// The longest time that 99 of 100 revocations may take.
+const GOAL: Duration = Duration::from_secs(1);
+/// The address of the first round's client; those of the others follow it.
+const ADDRESSES: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 /// Longer than anything that is promised.
 const GIVEN_UP: Duration = Duration::from_secs(30);
 
@@ -61,23 +68,34 @@ async fn measure(options: &Options) -> Result<()> {
         "TRANSIRE_TEST_POSTGRES names no PostgreSQL server: set it to the URL of one \
          where databases may be made"
     })?;
-    println!("| how changes travel | rounds | p50 ms | p99 ms | max ms |\n|---|--:|--:|--:|--:|");
+    println!(
+        "| how changes travel | rounds | p50 ms | p99 ms | max ms | p99 <= {} ms |\n\
+         |---|--:|--:|--:|--:|---|",
+        GOAL.as_millis()
+    );
+    let (mut count, mut missed) = (0, Vec::new());
     for (how, notify) in [("NOTIFY, and polling", true), ("polling alone", false)] {
         let database = Database::make(&server).await?;
         let delays = one_way(options, &database, notify).await;
         database.remove().await?;
         let mut delays = delays?;
         delays.sort_unstable();
-        let at = |part: f64| {
-            delays[((delays.len() - 1) as f64 * part).round() as usize].as_secs_f64() * 1000.0
+        let at = |part: f64| delays[((delays.len() - 1) as f64 * part).round() as usize];
+        let [p50, p99, max] = [0.5, 0.99, 1.0].map(|part| at(part).as_secs_f64() * 1000.0);
+        count += 1;
+        let outcome = if at(0.99) <= GOAL {
+            "reached"
+        } else {
+            missed.push(how);
+            "missed"
         };
-        println!(
-            "| {how} | {} | {:.1} | {:.1} | {:.1} |",
-            delays.len(),
-            at(0.5),
-            at(0.99),
-            at(1.0)
-        );
+        let rounds = delays.len();
+        println!("| {how} | {rounds} | {p50:.1} | {p99:.1} | {max:.1} | {outcome} |");
+    }
+    println!();
+    match missed.as_slice() {
+        [] => println!("all {count} reached"),
+        missed => println!("missed: {}", missed.join("; ")),
     }
     Ok(())
 }
@@ -91,7 +109,7 @@ async fn one_way(options: &Options, database: &Database, notify: bool) -> Result
     let mut delays = Vec::with_capacity(options.rounds);
     for round in 0..options.rounds {
         let delay = replicas
-            .delay(&owner)
+            .delay(&owner, round)
             .map_err(|error| format!("round {round}: {error}"))?;
         delays.push(delay);
         // Rounds must not keep step with B's looking.
@@ -109,8 +127,9 @@ struct Replicas {
 }
 
 impl Replicas {
-    /// Makes a credential, disables it at A, and returns how long it then logs in at B.
-    fn delay(&self, owner: &Owner) -> Result<Duration> {
+    /// Makes a credential, disables it at A, and returns how long it then logs in at B, from the
+    /// address of the round.
+    fn delay(&self, owner: &Owner, round: usize) -> Result<Duration> {
         let registry_id = owner.instance.id.as_str();
         let made = owner.call(
             &self.first,
@@ -124,9 +143,10 @@ impl Replicas {
                 .ok_or_else(|| made.to_string())
         };
         let (username, secret, id) = (text("Username")?, text("Token")?, text("TokenId")?);
+        let address = Ipv4Addr::from_bits(ADDRESSES.to_bits() + u32::try_from(round)?);
         let log_in = || {
             self.second
-                .log_in(&owner.instance.service, &username, &secret)
+                .log_in(&owner.instance.service, &username, &secret, address)
         };
         if log_in()? != 200 {
             return Err("what A made does not log in at B".into());
@@ -240,7 +260,7 @@ impl Replica {
             .env("TRANSIRE_DATABASE", &database.url)
             .env("TRANSIRE_MASTER_KEY", &database.master_key)
             .env("TRANSIRE_POSTGRES__NOTIFY", notify.to_string())
-            .env("TRANSIRE_LIMITS__REFUSALS_PER_SECOND", "100000")
+            .env("TRANSIRE_TRUSTED_PROXIES", "['127.0.0.1']")
             .env("TRANSIRE_LIMITS__TOKEN_REQUESTS_PER_SECOND", "100000")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -288,7 +308,13 @@ impl Replica {
         Ok((status, body.to_owned()))
     }
 
-    fn log_in(&self, service: &str, username: &str, secret: &str) -> Result<u16> {
+    fn log_in(
+        &self,
+        service: &str,
+        username: &str,
+        secret: &str,
+        address: Ipv4Addr,
+    ) -> Result<u16> {
         let basic =
             base64::engine::general_purpose::STANDARD.encode(format!("{username}:{secret}"));
         let mut headers = HeaderMap::new();
@@ -296,6 +322,10 @@ impl Replica {
         headers.insert(
             header::AUTHORIZATION,
             HeaderValue::from_str(&format!("Basic {basic}"))?,
+        );
+        headers.insert(
+            "x-forwarded-for",
+            HeaderValue::from_str(&address.to_string())?,
         );
         Ok(self
             .ask(
