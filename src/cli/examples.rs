@@ -8,27 +8,30 @@ const EXAMPLES: &str = include_str!("examples.txt");
 /// Puts the examples of a command, and of the commands below it, into their help.
 pub(super) fn add(command: Command) -> Command {
     let name = command.get_name().to_owned();
-    below(command, &name)
+    // Divided once: every start of the program comes by here.
+    let lines: Vec<_> = EXAMPLES.lines().collect();
+    below(command, &name, &lines)
 }
 
-fn below(command: Command, path: &str) -> Command {
-    let mut examples = Vec::new();
-    for line in EXAMPLES.lines() {
-        let words = line.strip_prefix(path);
-        let is_of_path = words.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
-        let next = words.and_then(|rest| rest.split_whitespace().next());
-        let is_of_below = next.is_some_and(|next| {
-            command
-                .get_subcommands()
-                .any(|below| below.get_name() == next)
-        });
-        if is_of_path && !is_of_below {
-            examples.push(format!("  {line}"));
-        }
-    }
+/// Puts those of `lines` that are of `path` into the help of its command and of those below it.
+fn below(command: Command, path: &str, lines: &[&'static str]) -> Command {
+    let of_path = |line: &&str| {
+        let rest = line.strip_prefix(path);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    let lines: Vec<_> = lines.iter().copied().filter(of_path).collect();
+    let is_of_below = |line: &&str| {
+        let next = line[path.len()..].split_whitespace().next();
+        next.is_some_and(|next| command.find_subcommand(next).is_some())
+    };
+    let examples: Vec<_> = lines
+        .iter()
+        .filter(|line| !is_of_below(line))
+        .map(|line| format!("  {line}"))
+        .collect();
     let command = command.mut_subcommands(|subcommand| {
         let path = format!("{path} {}", subcommand.get_name());
-        below(subcommand, &path)
+        below(subcommand, &path, &lines)
     });
     if examples.is_empty() {
         return command;
