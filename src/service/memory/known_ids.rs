@@ -13,8 +13,8 @@ use crate::domain::Result;
 use crate::service::memory::single_flight::{SingleFlight, Turn};
 use crate::service::sharded::AsItIs;
 
-/// How many ids are read at once.
-pub(in crate::service) const PAGE: u32 = 10_000;
+/// How many ids are read at once: some hundred bytes each, thrice, until they are hashed.
+pub(in crate::service) const PAGE: u32 = 2000;
 /// How many ids a set may have beyond twice those that were read, before it is read anew.
 const MAX_GROWTH: usize = 65_536;
 
