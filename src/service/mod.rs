@@ -50,7 +50,7 @@ pub use self::credentials::{Issued, Lifetime};
 pub use self::exchange::Exchange;
 pub use self::exchange::decisions::{Decision, TokenQuestion};
 pub use self::exchange::log_ins::{AskedLogIn, IssuedLogIn};
-pub use self::exchange::{AskedToken, Exchanged, Offline};
+pub use self::exchange::{AskedToken, ExchangeFigures, Exchanged, Offline};
 pub use self::identity::Identity;
 pub use self::identity::documents::{
     CheckedDocument, DocumentFindings, DocumentKind, PlacedFinding,

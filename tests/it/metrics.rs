@@ -73,6 +73,8 @@ async fn the_page_says_what_was_asked_how_long_keys_last_and_what_is_wrong() {
         "transire_audit_lines_dropped_total 0",
         "transire_replay_memory_limit_bytes 16777216",
         "transire_replay_memory_refused_total 0",
+        "transire_exchange_memory_bytes 0",
+        "transire_tokens_given_again_total 0",
         "transire_request_errors_total{door=\"registry\",kind=\"bad-credentials\"} 1",
         "transire_alarm{kind=\"leaf-ends\"} 0",
     ] {

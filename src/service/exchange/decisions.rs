@@ -121,6 +121,10 @@ impl Decisions {
             by_question: Cache::with_weighter(INITIAL_ENTRIES, max_bytes, ByBytes),
         }
     }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.by_question.weight()
+    }
 }
 
 /// Tells whether something is at most [`REMEMBERED`] old, by the clock and by the process's own

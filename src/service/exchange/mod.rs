@@ -11,6 +11,7 @@ pub(super) mod tokens;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -149,6 +150,15 @@ impl Exchanged {
     }
 }
 
+/// The figures of the memory of exchanges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExchangeFigures {
+    /// About how many bytes it takes.
+    pub bytes: u64,
+    /// How many exchanges got a token that was given before, since the start.
+    pub given_again: u64,
+}
+
 /// Exchanges credentials for registry tokens.
 pub struct Exchange {
     pub(super) base: Arc<Base>,
@@ -160,6 +170,7 @@ pub struct Exchange {
     digest_key: DigestKey,
     decisions: Decisions,
     tokens: SignedTokens,
+    given_again: AtomicU64,
 }
 
 impl Exchange {
@@ -180,6 +191,7 @@ impl Exchange {
             rights,
             decisions: Decisions::new(half),
             tokens: SignedTokens::new(half),
+            given_again: AtomicU64::new(0),
         }
     }
 
@@ -220,6 +232,14 @@ impl Exchange {
         }
     }
 
+    /// Returns the figures of the memory of exchanges.
+    pub fn figures(&self) -> ExchangeFigures {
+        ExchangeFigures {
+            bytes: self.decisions.bytes() + self.tokens.bytes(),
+            given_again: self.given_again.load(Ordering::Relaxed),
+        }
+    }
+
     async fn give(
         &self,
         call: &Call<'_>,
@@ -239,6 +259,8 @@ impl Exchange {
         };
         let ttl = token_ttl(call, instance, asked.ttl, self.base.now_elsewhere());
         let given = self.signed(call, instance, &granted, ttl).await?;
+        self.given_again
+            .fetch_add(u64::from(given.was_given), Ordering::Relaxed);
         let refresh_token = match (asked.offline, call.caller.grant()) {
             (Offline::Asked, Some(held)) if instance.refresh_tokens.is_on() => {
                 Some(self.refresh_token(call.caller, instance, held)?)

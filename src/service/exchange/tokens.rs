@@ -63,6 +63,10 @@ impl SignedTokens {
             by_claims: Cache::with_weighter(INITIAL_ENTRIES, max_bytes, ByBytes),
         }
     }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.by_claims.weight()
+    }
 }
 
 impl Exchange {

@@ -63,6 +63,10 @@ families! {
         "Memory that may remember used nonces and signatures.";
     REPLAY_REFUSED: Counter "transire_replay_memory_refused",
         "Calls that were slowed because their access key had its share of that memory.";
+    EXCHANGE_BYTES: Gauge "transire_exchange_memory_bytes",
+        "Memory that remembers the exchanges of the last seconds.";
+    GIVEN_AGAIN: Counter "transire_tokens_given_again",
+        "Exchanges that got a token of the last seconds again.";
     CERTIFICATES: Gauge "transire_certificate_expiration_timestamp_seconds",
         "When a certificate ends: that of HTTPS (tls), of the CA (ca) or of a signing key (leaf).";
     CREDENTIALS_ENDING: Gauge "transire_credentials_ending",
@@ -180,6 +184,9 @@ pub(crate) async fn answer(
     page.one(&RELOADED_AT, reloads.succeeded_at().unix_seconds());
     page.one(&DATABASE_REACHABLE, u8::from(reachable));
     write_service(&mut page, &service.operations.metrics(), server);
+    let exchanges = service.exchange.figures();
+    page.one(&EXCHANGE_BYTES, exchanges.bytes);
+    page.one(&GIVEN_AGAIN, exchanges.given_again);
     page.one(&SPANS_SENT, server.spans.sent);
     page.one(&SPANS_LOST, server.spans.lost);
     write_process(&mut page, &server.process);
