@@ -15,7 +15,7 @@ use super::variables::check_claim_name;
 use super::words::{Effect, KeyType};
 
 /// A key that conditions ask for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     CurrentTime,
     SourceIp,
@@ -156,12 +156,12 @@ impl Key {
 }
 
 /// The condition of a statement: all clauses must hold.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub(super) struct Condition {
     clauses: Vec<Clause>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Clause {
     operator: Operator,
     key: Key,

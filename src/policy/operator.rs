@@ -4,7 +4,7 @@ use super::language::Language;
 use super::words::{KeyType, Order};
 
 /// The comparison that an operator makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Test {
     Text,
     TextIgnoringCase,
@@ -19,7 +19,7 @@ pub(super) enum Test {
 }
 
 /// An operator as a document writes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Operator {
     pub(super) test: Test,
     pub(super) negated: bool,
@@ -29,7 +29,7 @@ pub(super) struct Operator {
 }
 
 /// Of which of the request's values a clause speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Qualifier {
     /// `for_any_value:`
     Any,

@@ -7,10 +7,10 @@
 use super::language::Language;
 
 /// A text with wildcards, compiled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern(Shape);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Shape {
     /// `*`
     Any,
@@ -22,7 +22,7 @@ enum Shape {
 }
 
 /// The texts before the first star, between stars, and after the last. No star: `head` alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Pieces {
     head: Piece,
     middle: Vec<Piece>,
@@ -32,7 +32,7 @@ struct Pieces {
 }
 
 /// The text between two stars.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Piece {
     Text(Box<str>),
     /// `None` is any one character.

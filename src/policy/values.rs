@@ -2,6 +2,7 @@
 //! request's.
 
 use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 use super::context::Context;
@@ -22,12 +23,12 @@ pub(super) enum Actual<'a> {
 }
 
 /// The values of a clause, as its operator compares them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Values {
     Text(Vec<String>),
     Folded(Vec<String>),
     Patterns(Vec<Pattern>),
-    Numbers(Order, Vec<f64>),
+    Numbers(Order, Vec<Number>),
     Times(Order, Vec<i64>),
     Booleans(Vec<bool>),
     Bytes(Vec<Vec<u8>>),
@@ -39,7 +40,7 @@ pub(super) enum Values {
 }
 
 /// Texts with variables, which the request fills in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Templates {
     test: Test,
     language: Language,
@@ -78,7 +79,7 @@ impl Values {
                     .collect(),
             ),
             Test::Number(order) => {
-                Self::Numbers(order, each(&texts, "a decimal number", parse_number)?)
+                Self::Numbers(order, each(&texts, "a decimal number", Number::parse)?)
             }
             Test::Time(order) => Self::Times(
                 order,
@@ -127,7 +128,7 @@ impl Values {
                 own.contains(&text)
             }
             (Self::Patterns(own), Actual::Text(text)) => own.iter().any(|own| own.matches(text)),
-            (Self::Numbers(order, own), Actual::Text(text)) => parse_number(text)
+            (Self::Numbers(order, own), Actual::Text(text)) => Number::parse(text)
                 .is_some_and(|number| own.iter().any(|own| order.holds(&number, own))),
             (Self::Times(order, own), Actual::Time(time)) => {
                 own.iter().any(|own| order.holds(time, own))
@@ -228,14 +229,31 @@ fn text_of(value: &Json, test: Test, language: Language) -> Result<String, Strin
     }
 }
 
-/// Reads a decimal number without exponent: `-12.5`.
-fn parse_number(text: &str) -> Option<f64> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let decimal = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    (decimal(whole) && decimal(fraction))
-        .then(|| text.parse().ok())
-        .flatten()
+/// A number as documents write it: never NaN, and zero is never negative.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub(super) struct Number(f64);
+
+impl Eq for Number {}
+
+impl Hash for Number {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
+}
+
+impl Number {
+    /// Reads a decimal number without exponent: `-12.5`.
+    fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+        let decimal =
+            |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let number: f64 = (decimal(whole) && decimal(fraction))
+            .then(|| text.parse().ok())
+            .flatten()?;
+        // -0 becomes 0, so that equal numbers have equal bits.
+        Some(Self(number + 0.0))
+    }
 }
 
 /// Reads RFC 3339 as unix seconds: documents write whole seconds, and `date_equal` could hold at no
@@ -279,7 +297,7 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
 }
 
 /// A network, or one address: its own bits, and which of them count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Network {
     Version4 { address: u32, mask: u32 },
     // In halves: a u128 would set every network sixteen bytes apart.
@@ -404,14 +422,22 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_are_equal_have_equal_bits() {
+        let bits = |text| Number::parse(text).unwrap().0.to_bits();
+        for (one, other) in [("-0", "0"), ("-0.0", "0"), ("1.50", "1.5")] {
+            assert_eq!(bits(one), bits(other), "{one} {other}");
+        }
+    }
+
+    #[test]
     fn numbers_and_booleans_have_plain_forms() {
         for (text, expected) in [("5", 5.0), ("-1.50", -1.5), ("0", 0.0), ("007", 7.0)] {
-            assert_eq!(parse_number(text), Some(expected), "{text}");
+            assert_eq!(Number::parse(text), Some(Number(expected)), "{text}");
         }
         for bad in [
             "", "-", "1e3", "inf", "NaN", "1.", ".5", "+1", "1 ", "0x10", "--1",
         ] {
-            assert_eq!(parse_number(bad), None, "{bad:?}");
+            assert_eq!(Number::parse(bad), None, "{bad:?}");
         }
         assert_eq!(
             [

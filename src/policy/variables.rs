@@ -10,12 +10,12 @@ use super::pattern::{Pattern, Span, Wildcards};
 use crate::domain::claims::MAX_NAME;
 
 /// A text with variables.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Template {
     parts: Vec<Part>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Part {
     Text(String),
     Variable {
@@ -26,7 +26,7 @@ enum Part {
 }
 
 /// The fact of a request that fills a variable.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Source {
     /// The name of the user who calls.
     User,

@@ -32,7 +32,7 @@ pub(super) enum KeyType {
 }
 
 /// The relation of the request's value to the document's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Order {
     Equal,
     Less,
