@@ -7,7 +7,8 @@
 //! has which documents. To give a right on is another question than to use it:
 //! [`decide_unconditionally`].
 //!
-//! Start with [`decide`], then [`document`]; docs/policies.md teaches the languages.
+//! Start with [`decide`], then [`document`]; docs/policies.md teaches the languages. Where a holder
+//! has many statements, `index` leaves few to ask.
 
 mod actions;
 pub mod builtin;
@@ -15,6 +16,7 @@ mod condition;
 mod context;
 pub mod document;
 mod elements;
+mod index;
 mod json;
 mod language;
 mod operator;
@@ -22,6 +24,7 @@ mod parts;
 mod path;
 pub mod pattern;
 mod resource;
+mod set;
 mod span;
 mod target;
 pub mod trust;
@@ -30,13 +33,13 @@ mod variables;
 pub mod vocabulary;
 mod words;
 
-use crate::domain::ids::AccountId;
 use std::fmt;
 
 pub use context::Context;
 pub use document::{Checked, Document, StatementRights};
 pub use language::Language;
 pub use parts::Limits;
+pub use set::{Documents, NamedDocument, PolicySet};
 pub use span::{position, span_of};
 pub use target::{InstanceRef, Resource};
 pub use trust::{Assumer, TrustPolicy};
@@ -44,21 +47,10 @@ pub use vocabulary::{Permission, is_action};
 
 use document::Statement;
 use elements::Words;
+use index::Index;
 use resource::{Asked, Facts};
 use target::Target;
 pub use words::{Circumstances, Effect};
-
-/// A document under the name by which a decision speaks of it.
-#[derive(Clone, Copy, Debug)]
-pub struct NamedDocument<'a> {
-    /// The policy's name.
-    pub name: &'a str,
-    /// The account that the policy belongs to; for a built-in one, the account of whom it is
-    /// attached to. A CAM resource without an account means this one.
-    pub owner: AccountId,
-    /// The document.
-    pub document: &'a Document,
-}
 
 /// A question to policies.
 #[derive(Clone, Debug)]
@@ -127,7 +119,20 @@ pub struct Decision<'a> {
     pub statement: Option<StatementRef<'a>>,
 }
 
-impl Decision<'_> {
+impl<'a> Decision<'a> {
+    /// Takes the first statement that denies, and the first that allows.
+    fn of(denied: Option<StatementRef<'a>>, allowed: Option<StatementRef<'a>>) -> Self {
+        let outcome = match (denied, allowed) {
+            (Some(_), _) => Outcome::DeniedExplicitly,
+            (None, Some(_)) => Outcome::Allowed,
+            (None, None) => Outcome::DeniedImplicitly,
+        };
+        Self {
+            outcome,
+            statement: denied.or(allowed),
+        }
+    }
+
     /// Tells whether it is allowed.
     pub fn is_allowed(&self) -> bool {
         self.outcome == Outcome::Allowed
@@ -200,7 +205,7 @@ impl<'a> SessionExplanation<'a> {
 }
 
 /// Weighs all documents of a principal together: an explicit deny wins, then an allow, else no.
-pub fn decide<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Decision<'a> {
+pub fn decide<'a>(documents: impl Into<Documents<'a>>, request: &Request<'_>) -> Decision<'a> {
     decide_in(Circumstances::Present, documents, request)
 }
 
@@ -211,7 +216,7 @@ pub fn decide<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Dec
 /// will have. So a statement that has one never allows, and always denies. [`decide`] allows in
 /// every context what this allows.
 pub fn decide_unconditionally<'a>(
-    documents: &[NamedDocument<'a>],
+    documents: impl Into<Documents<'a>>,
     request: &Request<'_>,
 ) -> Decision<'a> {
     decide_in(Circumstances::Every, documents, request)
@@ -220,13 +225,46 @@ pub fn decide_unconditionally<'a>(
 /// Decides as [`decide`] does, in these circumstances.
 pub fn decide_in<'a>(
     circumstances: Circumstances,
-    documents: &[NamedDocument<'a>],
+    documents: impl Into<Documents<'a>>,
     request: &Request<'_>,
 ) -> Decision<'a> {
     let facts = Facts::of(circumstances, &request.context);
+    match documents.into() {
+        Documents::Held(set) if set.is_indexed() => decide_by_index(set, facts, request),
+        documents => decide_one_by_one(documents, facts, request),
+    }
+}
+
+/// Decides by the first statement that denies, or else by the first that allows.
+fn decide_by_index<'a>(
+    set: &'a PolicySet,
+    facts: Facts<'_>,
+    request: &Request<'_>,
+) -> Decision<'a> {
+    let mut targets = Targets::default();
+    let mut first = |effect| {
+        let first_of = |index: &Index| {
+            let target = targets.of(index.language, request);
+            set.first(index, request.permission, (target, facts))
+        };
+        let place = set.indexes(effect).filter_map(first_of).min()?;
+        let (named, index, statement) = set.at(place);
+        Some(refer(&named, index, statement))
+    };
+    let denied = first(Effect::Deny);
+    let allowed = denied.map_or_else(|| first(Effect::Allow), |_| None);
+    Decision::of(denied, allowed)
+}
+
+/// Decides as [`decide_by_index`] does, by asking each statement.
+fn decide_one_by_one<'a>(
+    documents: Documents<'a>,
+    facts: Facts<'_>,
+    request: &Request<'_>,
+) -> Decision<'a> {
     let mut targets = Targets::default();
     let mut allowed = None;
-    for named in documents {
+    for named in documents.iter() {
         let target = targets.of(named.document.language(), request);
         for (index, statement) in named.document.statements().iter().enumerate() {
             // One allow is enough; the deny is still looked for.
@@ -241,34 +279,21 @@ pub fn decide_in<'a>(
             if !statement.is_about(request.permission, &asked) || !statement.may_hold(facts) {
                 continue;
             }
-            let statement_ref = refer(named, index, statement);
+            let statement_ref = refer(&named, index, statement);
             match statement.effect {
-                Effect::Deny => {
-                    return Decision {
-                        outcome: Outcome::DeniedExplicitly,
-                        statement: Some(statement_ref),
-                    };
-                }
+                Effect::Deny => return Decision::of(Some(statement_ref), None),
                 Effect::Allow => allowed = Some(statement_ref),
             }
         }
     }
-    let outcome = if allowed.is_some() {
-        Outcome::Allowed
-    } else {
-        Outcome::DeniedImplicitly
-    };
-    Decision {
-        outcome,
-        statement: allowed,
-    }
+    Decision::of(None, allowed)
 }
 
 /// Decides for a session: what its role (or the user that it acts for) may do and, when it has
 /// session policies, they allow too.
 pub fn decide_session<'a>(
-    identity: &[NamedDocument<'a>],
-    session: Option<&[NamedDocument<'a>]>,
+    identity: impl Into<Documents<'a>>,
+    session: Option<&'a [NamedDocument<'a>]>,
     request: &Request<'_>,
 ) -> Decision<'a> {
     decide_session_in(Circumstances::Present, identity, session, request)
@@ -277,8 +302,8 @@ pub fn decide_session<'a>(
 /// Decides as [`decide_session`] does, in these circumstances.
 pub fn decide_session_in<'a>(
     circumstances: Circumstances,
-    identity: &[NamedDocument<'a>],
-    session: Option<&[NamedDocument<'a>]>,
+    identity: impl Into<Documents<'a>>,
+    session: Option<&'a [NamedDocument<'a>]>,
     request: &Request<'_>,
 ) -> Decision<'a> {
     let first = decide_in(circumstances, identity, request);
@@ -291,7 +316,8 @@ pub fn decide_session_in<'a>(
 }
 
 /// Decides as [`decide`] does and, when nothing decided, looks for what came closest.
-pub fn explain<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Explanation<'a> {
+pub fn explain<'a>(documents: impl Into<Documents<'a>>, request: &Request<'_>) -> Explanation<'a> {
+    let documents = documents.into();
     let decision = decide(documents, request);
     if decision.outcome != Outcome::DeniedImplicitly {
         return Explanation {
@@ -301,7 +327,7 @@ pub fn explain<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Ex
     }
     let mut targets = Targets::default();
     let mut closest: Option<(StatementRef<'a>, Missed<'a>)> = None;
-    for named in documents {
+    for named in documents.iter() {
         let target = targets.of(named.document.language(), request);
         for (index, statement) in named.document.statements().iter().enumerate() {
             if statement.effect == Effect::Deny {
@@ -335,7 +361,7 @@ pub fn explain<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Ex
                 .as_ref()
                 .is_none_or(|(_, known)| rank(known) < rank(&missed))
             {
-                closest = Some((refer(named, index, statement), missed));
+                closest = Some((refer(&named, index, statement), missed));
             }
         }
     }
@@ -344,8 +370,8 @@ pub fn explain<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Ex
 
 /// Explains each side of a decision that [`decide_session`] makes, and says which decided.
 pub fn explain_session<'a>(
-    identity: &[NamedDocument<'a>],
-    session: Option<&[NamedDocument<'a>]>,
+    identity: impl Into<Documents<'a>>,
+    session: Option<&'a [NamedDocument<'a>]>,
     request: &Request<'_>,
 ) -> SessionExplanation<'a> {
     let identity = explain(identity, request);

@@ -50,6 +50,13 @@ impl Path {
         matches!(self, Self::Whole(pattern) if pattern.is_any())
     }
 
+    /// Returns the letters before its first wildcard, and those after its last: see
+    /// [`Pattern::ends`]. A directory's are those of the texts that name it, or something above.
+    pub(super) fn ends(&self) -> (String, String) {
+        let (Self::Whole(pattern) | Self::Directory(pattern)) = self;
+        pattern.ends()
+    }
+
     fn matches(&self, text: &str) -> bool {
         match self {
             Self::Whole(pattern) => pattern.matches(text),

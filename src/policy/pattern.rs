@@ -184,6 +184,17 @@ impl Pattern {
         }
     }
 
+    /// Returns the letters before its first wildcard, and those after its last, if it has one. Each
+    /// text that it matches begins with the former and ends with the latter.
+    pub(super) fn ends(&self) -> (String, String) {
+        let tokens = self.tokens();
+        let is_letter = |token: &&Token| matches!(token, Token::Letter(_));
+        let head = tokens.iter().take_while(is_letter).count();
+        let tail = tokens[head..].iter().rev().take_while(is_letter).count();
+        let text = |tokens: &[Token]| tokens.iter().filter_map(|token| token.letter()).collect();
+        (text(&tokens[..head]), text(&tokens[tokens.len() - tail..]))
+    }
+
     /// Tells whether some text matches both.
     ///
     /// Its time grows with the product of their lengths: it is for whoever writes documents, and
@@ -242,6 +253,13 @@ enum Token {
 }
 
 impl Token {
+    fn letter(self) -> Option<char> {
+        match self {
+            Self::Letter(letter) => Some(letter),
+            Self::Star | Self::Any => None,
+        }
+    }
+
     /// Tells whether one character is both; neither is a star.
     fn fits(self, other: &Self) -> bool {
         self == *other || self == Self::Any || *other == Self::Any
@@ -562,6 +580,24 @@ mod tests {
                 Pattern::new(&pattern, wildcards).matches(&text),
                 obviously(&pattern, &text, wildcards)
             );
+        }
+
+        #[test]
+        fn a_matched_text_has_the_ends_of_its_pattern(
+            pattern in "[ab*?]{0,6}",
+            text in "[ab]{0,6}",
+            wildcards in wildcards(),
+        ) {
+            let compiled = Pattern::new(&pattern, wildcards);
+            let (head, tail) = compiled.ends();
+            let has_ends = text.starts_with(&head) && text.ends_with(&tail);
+            prop_assert!(has_ends || !compiled.matches(&text), "{} {}", head, tail);
+            let overlap = head.starts_with(&text) || text.starts_with(&head);
+            prop_assert!(overlap || !compiled.touches(&text), "{}", head);
+            let is_wildcard = |letter: char| wildcards.stand_in(letter.encode_utf8(&mut [0; 4]));
+            let (first, last) = (pattern.find(is_wildcard), pattern.rfind(is_wildcard));
+            prop_assert_eq!(head, &pattern[..first.unwrap_or(pattern.len())]);
+            prop_assert_eq!(tail, last.map_or("", |last| &pattern[last + 1..]));
         }
 
         #[test]

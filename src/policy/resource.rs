@@ -232,6 +232,16 @@ impl ResourcePattern {
         }
     }
 
+    /// Returns the ends of its paths, whatever values its variables have; nothing when it matches
+    /// nothing here.
+    pub(super) fn ends(&self) -> Option<(String, String)> {
+        match self {
+            Self::Everything => Some(Default::default()),
+            Self::Elsewhere => None,
+            Self::Named(named) => Some(named.path.ends()),
+        }
+    }
+
     /// Returns the names of the claims that it asks for.
     pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
         let template = match self {

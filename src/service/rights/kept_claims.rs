@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::domain::claims::Claims;
 use crate::domain::principal::Principal;
 use crate::domain::{Error, Result};
-use crate::policy::Document;
+use crate::policy::{Document, Documents};
 use crate::service::rights::{Holder, Rights};
 use crate::token::MAX_CLAIMS;
 
@@ -23,8 +23,8 @@ impl Rights {
     ) -> Result<Claims> {
         let holder = self.holder(session).await?;
         let attached = match &holder {
-            Holder::Root => Vec::new(),
-            Holder::Policies(policies) => policies.named(),
+            Holder::Root => Documents::from(&[]),
+            Holder::Policies(policies) => Documents::from(&**policies),
         };
         let documents = attached.iter().map(|named| named.document).chain(policy);
         let names: BTreeSet<&str> = documents.flat_map(Document::claims).collect();

@@ -26,14 +26,13 @@ use crate::domain::service_account::{AccountAction, ServiceAccount};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{
-    self, Circumstances, Context, Document, Language, NamedDocument, Outcome, Permission, Request,
-    Resource,
+    self, Circumstances, Context, Document, Language, NamedDocument, Outcome, Permission,
+    PolicySet, Request, Resource,
 };
 use crate::service::access::caller::{Caller, Identified, Subject};
 use crate::service::base::Base;
 use crate::service::call::Call;
 use crate::service::ledger::Ledger;
-use crate::service::memory::attached_policies::AttachedPolicies;
 use crate::service::memory::{Memory, reads};
 
 /// Whom the policies of a decision are of.
@@ -41,14 +40,14 @@ pub(in crate::service) enum Holder {
     /// Everything is allowed.
     Root,
     /// These allow it.
-    Policies(Arc<AttachedPolicies>),
+    Policies(Arc<PolicySet>),
 }
 
 impl Holder {
     fn asks_for_time(&self) -> bool {
         match self {
             Self::Root => false,
-            Self::Policies(rights) => rights.ask_for_time(),
+            Self::Policies(rights) => rights.asks_for_time(),
         }
     }
 }
@@ -134,7 +133,7 @@ impl Rights {
         subject: Subject<'_>,
         request: &Request<'_>,
     ) -> Result<Outcome> {
-        let weigh = |identity: Option<&[NamedDocument<'_>]>,
+        let weigh = |identity: Option<&PolicySet>,
                      session: Option<&[NamedDocument<'_>]>,
                      request: &Request<'_>| match identity {
             Some(identity) => {
@@ -163,9 +162,8 @@ impl Rights {
         let Holder::Policies(rights) = self.holder(principal).await? else {
             return Ok(None);
         };
-        let documents = rights.named();
         Ok(requests.find_map(|request| {
-            match policy::decide_unconditionally(&documents, &request).outcome {
+            match policy::decide_unconditionally(&*rights, &request).outcome {
                 Outcome::Allowed => None,
                 outcome => Some((request, outcome)),
             }
@@ -180,11 +178,7 @@ impl Rights {
         request: &Request<'_>,
         everything: T,
         nothing: T,
-        weigh: impl FnOnce(
-            Option<&[NamedDocument<'_>]>,
-            Option<&[NamedDocument<'_>]>,
-            &Request<'_>,
-        ) -> T,
+        weigh: impl FnOnce(Option<&PolicySet>, Option<&[NamedDocument<'_>]>, &Request<'_>) -> T,
     ) -> Result<T> {
         match subject {
             Subject::Administrator(administrator) => {
@@ -211,11 +205,7 @@ impl Rights {
         &self,
         identified: Identified<'_>,
         request: &Request<'_>,
-        weigh: impl FnOnce(
-            Option<&[NamedDocument<'_>]>,
-            Option<&[NamedDocument<'_>]>,
-            &Request<'_>,
-        ) -> T,
+        weigh: impl FnOnce(Option<&PolicySet>, Option<&[NamedDocument<'_>]>, &Request<'_>) -> T,
     ) -> Result<T> {
         let principal = identified.principal;
         let holder = self.holder(principal).await?;
@@ -259,7 +249,7 @@ impl Rights {
         }
         Ok(match &holder {
             Holder::Root => weigh(None, session, request),
-            Holder::Policies(rights) => weigh(Some(&rights.named()), session, request),
+            Holder::Policies(rights) => weigh(Some(rights), session, request),
         })
     }
 

@@ -1,7 +1,9 @@
 //! The policies' part of a decision, in words: those of a caller's own, and those of its session.
 
 use crate::domain::Result;
-use crate::policy::{self, Decision, Missed, NamedDocument, Outcome, Request, Side};
+use crate::policy::{
+    self, Decision, Documents, Missed, NamedDocument, Outcome, PolicySet, Request, Side,
+};
 use crate::service::rights::steps::PlacedStatement;
 use crate::service::rights::{Rights, Subject};
 
@@ -60,14 +62,14 @@ impl Rights {
         let say = |explanation: &policy::Explanation<'_>| {
             (explanation.decision.outcome, reason(explanation))
         };
-        let weigh = |identity: Option<&[NamedDocument<'_>]>,
+        let weigh = |identity: Option<&PolicySet>,
                      session: Option<&[NamedDocument<'_>]>,
                      request: &Request<'_>| match identity {
             Some(identity) => {
                 let explained = policy::explain_session(identity, session, request);
                 Sides {
                     own: say(&explained.identity),
-                    statement: placed(&explained.identity, identity),
+                    statement: placed(&explained.identity, identity.into()),
                     session: explained.session.as_ref().map(say),
                     decided_by: explained.decided_by,
                 }
@@ -104,7 +106,7 @@ impl Rights {
 /// Returns the statement that decided, or else the one that came closest.
 fn placed(
     explanation: &policy::Explanation<'_>,
-    documents: &[NamedDocument<'_>],
+    documents: Documents<'_>,
 ) -> Option<PlacedStatement> {
     let decided = explanation.decision.statement;
     let statement = decided.or(explanation.closest.map(|(closest, _)| closest))?;

@@ -12,7 +12,8 @@ use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
-use crate::service::memory::attached_policies::{self, AttachedPolicies};
+use crate::policy::PolicySet;
+use crate::service::memory::attached_policies;
 use crate::service::memory::cache::{AccessKey, Holder, KnownOldNames, KnownRepository, NounCache};
 use crate::service::memory::keyring::ACCESS_KEY;
 use crate::service::memory::master_keys::MasterKeys;
@@ -319,7 +320,7 @@ impl NounCache {
         store: &Store,
         account: AccountId,
         id: UserId,
-    ) -> Result<Arc<AttachedPolicies>> {
+    ) -> Result<Arc<PolicySet>> {
         self.rights(Holder::User(id), async || {
             attached_policies::rights_of_user(store, account, id).await
         })
@@ -332,7 +333,7 @@ impl NounCache {
         store: &Store,
         account: AccountId,
         id: RoleId,
-    ) -> Result<Arc<AttachedPolicies>> {
+    ) -> Result<Arc<PolicySet>> {
         self.rights(Holder::Role(id), async || {
             attached_policies::rights_of_role(store, account, id).await
         })
@@ -342,8 +343,8 @@ impl NounCache {
     async fn rights(
         &self,
         holder: Holder,
-        fill: impl AsyncFnOnce() -> Result<AttachedPolicies>,
-    ) -> Result<Arc<AttachedPolicies>> {
+        fill: impl AsyncFnOnce() -> Result<PolicySet>,
+    ) -> Result<Arc<PolicySet>> {
         let found = self
             .entry(&self.tables.policies, &holder, async || {
                 fill().await.map(Some)

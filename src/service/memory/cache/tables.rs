@@ -12,7 +12,7 @@ use crate::domain::instance::Instance;
 use crate::domain::principal::Principal;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::tag::Tag;
-use crate::service::memory::attached_policies::AttachedPolicies;
+use crate::policy::PolicySet;
 use crate::service::memory::marks::{Mark, Marks};
 use crate::service::memory::namespace_rules::Namespaces;
 use crate::service::memory::operators::Operators;
@@ -106,7 +106,7 @@ tables! {
         User: |marks, entity, _, user| marks.of(entity, &user.id.to_string())
     ];
     roles: RoleId => Role, CAPACITY, [Role: own];
-    policies: Holder => AttachedPolicies, CAPACITY, [
+    policies: Holder => PolicySet, CAPACITY, [
         Role: |marks, entity, holder, _| match holder {
             Holder::Role(id) => marks.of(entity, &id.to_string()),
             Holder::User(_) => Mark::NEVER,
