@@ -20,6 +20,7 @@ use transire::policy::{
 
 mod docker_auth;
 mod examples;
+mod indexed;
 mod random;
 mod reference;
 

@@ -16,7 +16,7 @@ use super::{INSTANCES, OWNER, REGION, owner};
 use crate::harness::dice::Dice;
 
 /// How many requests each set of documents is asked.
-const REQUESTS: usize = 10;
+pub(super) const REQUESTS: usize = 10;
 
 const CAM_ACTIONS: &[&str] = &[
     "*",
@@ -358,7 +358,7 @@ fn one_or_list(dice: &mut Dice, mut texts: Vec<String>) -> Value {
     }
 }
 
-fn statement(dice: &mut Dice, ram: bool, effect: Option<bool>) -> Value {
+pub(super) fn statement(dice: &mut Dice, ram: bool, effect: Option<bool>) -> Value {
     let mut fields = Map::new();
     let deny = effect.unwrap_or_else(|| dice.in_ten(3));
     let pool = if ram { RAM_ACTIONS } else { CAM_ACTIONS };
@@ -407,7 +407,7 @@ fn statement(dice: &mut Dice, ram: bool, effect: Option<bool>) -> Value {
     Value::Object(fields)
 }
 
-fn document(dice: &mut Dice, effect: Option<bool>) -> Value {
+pub(super) fn document(dice: &mut Dice, effect: Option<bool>) -> Value {
     let ram = dice.in_ten(5);
     let statements: Vec<Value> = (0..=dice.throw(3))
         .map(|_| statement(dice, ram, effect))
@@ -430,7 +430,7 @@ fn tags(dice: &mut Dice) -> Vec<(String, String)> {
         .collect()
 }
 
-fn request(dice: &mut Dice) -> Plain {
+pub(super) fn request(dice: &mut Dice) -> Plain {
     let text = |dice: &mut Dice| dice.in_ten(6).then(|| dice.one(TEXTS).to_string());
     Plain {
         permission: dice.one(PERMISSIONS).0,
@@ -476,7 +476,7 @@ fn claims(dice: &mut Dice) -> BTreeMap<String, Value> {
     claims
 }
 
-fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
+pub(super) fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
     fn borrow(tags: &[(String, String)]) -> Vec<(&str, &str)> {
         tags.iter()
             .map(|(key, value)| (key.as_str(), value.as_str()))
@@ -516,7 +516,7 @@ fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
     })
 }
 
-fn compile(document: &Value) -> Document {
+pub(super) fn compile(document: &Value) -> Document {
     let text = document.to_string();
     Document::parse(
         &text,
@@ -544,7 +544,7 @@ fn name(documents: &[Document]) -> Vec<NamedDocument<'_>> {
     clippy::disallowed_methods,
     reason = "how long a test runs is no setting of the service"
 )]
-fn cases() -> usize {
+pub(super) fn cases() -> usize {
     std::env::var("TRANSIRE_TEST_POLICY_CASES").map_or(20_000, |cases| {
         cases
             .parse()
@@ -704,11 +704,9 @@ fn what_is_allowed_in_some_circumstance_is_allowed_in_the_best() {
         for _ in 0..REQUESTS {
             let plain = request(&mut dice);
             let (now, best) = ask(&plain, |request| {
-                let best = decide_in(Circumstances::Best, &name(&compiled), request);
-                (
-                    decide(&name(&compiled), request).is_allowed(),
-                    best.is_allowed(),
-                )
+                let named = name(&compiled);
+                let best = decide_in(Circumstances::Best, &named, request);
+                (decide(&named, request).is_allowed(), best.is_allowed())
             });
             assert!(best || !now, "seed {seed}: {plain:#?}");
             allowed += usize::from(now);
