@@ -92,7 +92,7 @@ fn narrow_statement(dice: &mut Dice, ram: bool, conditions: &[Value]) -> Value {
 /// The conditions of some random statements of a language.
 fn conditions(dice: &mut Dice, ram: bool) -> Vec<Value> {
     let name = if ram { "Condition" } else { "condition" };
-    (0..12)
+    (0..)
         .filter_map(|_| statement(dice, ram, None).get(name).cloned())
         .take(3)
         .collect()
