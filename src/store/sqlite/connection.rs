@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::domain::Error;
@@ -94,6 +95,8 @@ pub(super) fn wait_when_busy(
     patience: impl Fn() -> Duration + Send + 'static,
 ) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    // Or a statement is prepared anew whenever other values are bound to it, for a better plan.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let mut waiting_since = Instant::now();
     connection.busy_handler(Some(move |looks| {
         if looks == 0 {
