@@ -77,6 +77,19 @@ pub struct AuditPage {
     pub terms: Vec<u8>,
 }
 
+/// An event of a write, as a line of a page: a database that commits several writes at once stores
+/// their events as pages.
+pub struct AuditLine {
+    /// The id that its row would have.
+    pub id: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The line, with its line feed.
+    pub text: Vec<u8>,
+    /// Makes the pages of several lines, each with the id of its first.
+    pub pages: fn(&[&AuditLine]) -> Result<Vec<AuditPage>>,
+}
+
 /// Adds a page.
 pub fn insert(page: &AuditPage) -> Part {
     let bytes = i64::try_from(page.lines.len()).unwrap_or(i64::MAX);

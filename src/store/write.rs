@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::domain::clock::Timestamp;
 
 use super::audit::{self, AuditRow};
+use super::audit_page::AuditLine;
 use super::change;
 use super::meta;
 use super::nouns::Entity;
@@ -56,7 +57,7 @@ pub struct Write {
     signed: Option<SignedChange>,
     unchanged: Option<Unchanged>,
     part: Part,
-    audits: Vec<Guarded>,
+    audits: Vec<Audited>,
 }
 
 impl Write {
@@ -95,8 +96,15 @@ impl Write {
     }
 
     /// Records the write, or anything else that happened, in the audit table.
-    pub fn audit(mut self, row: &AuditRow) -> Self {
-        self.audits.push(audit::insert(row));
+    pub fn audit(self, row: &AuditRow) -> Self {
+        self.audit_as(row, None)
+    }
+
+    /// As [`Self::audit`], for an event that may also be a line of a page with those of other
+    /// writes.
+    pub fn audit_as(mut self, row: &AuditRow, line: Option<AuditLine>) -> Self {
+        let row = audit::insert(row);
+        self.audits.push(Audited { row, line });
         self
     }
 
@@ -139,21 +147,20 @@ impl Write {
         let operation = operation::insert(&self.operation);
         let announces = !self.part.changes.is_empty();
         // First: a repetition is told so, and not what its own success put into its way.
-        let mut rest = self
+        let mut before = self
             .signed
             .as_ref()
             .map(|change| signed_change::claim(change).guarded)
             .unwrap_or_default();
-        rest.extend(self.part.guarded);
-        rest.extend(self.audits);
-        rest.extend(
-            self.unchanged
-                .iter()
-                .map(|unchanged| change::hold(unchanged.position)),
-        );
+        before.extend(self.part.guarded);
+        let mut after: Vec<Guarded> = self
+            .unchanged
+            .iter()
+            .map(|unchanged| change::hold(unchanged.position))
+            .collect();
         // Last: the counter's row is locked from here to the commit, so that position order is
         // commit order.
-        rest.extend(
+        after.extend(
             self.part
                 .changes
                 .iter()
@@ -161,7 +168,9 @@ impl Write {
         );
         Steps {
             operation,
-            rest,
+            before,
+            audits: self.audits,
+            after,
             announces,
         }
     }
@@ -171,8 +180,26 @@ impl Write {
 pub(crate) struct Steps {
     /// Comes first. Touching no row means: this write was applied already, and all is well.
     pub(crate) operation: Guarded,
-    /// All else, in order.
-    pub(crate) rest: Vec<Guarded>,
+    /// The change itself.
+    pub(crate) before: Vec<Guarded>,
+    /// The events of the audit.
+    pub(crate) audits: Vec<Audited>,
+    /// What is announced of it.
+    pub(crate) after: Vec<Guarded>,
     /// Whether the change feed grows.
     pub(crate) announces: bool,
+}
+
+/// An event of the audit: the statement that stores it as a row, and the same as a line of a page.
+pub(crate) struct Audited {
+    pub(crate) row: Guarded,
+    pub(crate) line: Option<AuditLine>,
+}
+
+impl Steps {
+    /// Returns all statements after the first, in order.
+    pub(crate) fn rest(&self) -> impl Iterator<Item = &Guarded> {
+        let audits = self.audits.iter().map(|audited| &audited.row);
+        self.before.iter().chain(audits).chain(&self.after)
+    }
 }

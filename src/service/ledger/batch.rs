@@ -4,7 +4,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 use crate::service::ledger::event::{Encoded, MAX_EVENT_BYTES};
 use crate::service::ledger::words::Words;
-use crate::store::audit_page::AuditPage;
+use crate::store::audit_page::{AuditLine, AuditPage};
 
 /// The most events of one batch.
 pub(super) const MAX_BATCH_EVENTS: usize = 4000;
@@ -38,14 +38,7 @@ impl Batch {
     pub(super) fn add(&mut self, event: &Encoded) {
         self.events += 1;
         self.bytes += event.text.len();
-        match self.pages.last_mut().filter(|page| !page.is_full()) {
-            Some(page) => page.add(event),
-            None => {
-                let mut page = Page::beginning_at(event.at);
-                page.add(event);
-                self.pages.push(page);
-            }
-        }
+        add(&mut self.pages, event.at, &event.text);
     }
 
     /// Tells whether another event may find no room.
@@ -63,6 +56,39 @@ impl Batch {
     }
 }
 
+/// Adds an event to the last page, or to a new one; tells whether it is new.
+fn add(pages: &mut Vec<Page>, at: Timestamp, text: &[u8]) -> bool {
+    match pages.last_mut().filter(|page| !page.is_full()) {
+        Some(page) => {
+            page.add(at, text);
+            false
+        }
+        None => {
+            let mut page = Page::beginning_at(at);
+            page.add(at, text);
+            pages.push(page);
+            true
+        }
+    }
+}
+
+/// Returns the events of several writes as rows, each with the id of its first event.
+///
+/// # Errors
+///
+/// `Internal` when a text isn't UTF-8.
+pub(super) fn pages(lines: &[&AuditLine]) -> Result<Vec<AuditPage>> {
+    let (mut pages, mut ids) = (Vec::new(), Vec::new());
+    for line in lines {
+        if add(&mut pages, line.at, &line.text) {
+            ids.push(line.id.clone());
+        }
+    }
+    let rows = pages.into_iter().zip(ids);
+    rows.map(|(page, id)| Ok(AuditPage { id, ..page.row()? }))
+        .collect()
+}
+
 impl Page {
     fn beginning_at(at: Timestamp) -> Self {
         Self {
@@ -74,12 +100,12 @@ impl Page {
         }
     }
 
-    fn add(&mut self, event: &Encoded) {
-        self.words.add(&event.text);
-        self.text.extend_from_slice(&event.text);
+    fn add(&mut self, at: Timestamp, text: &[u8]) {
+        self.words.add(text);
+        self.text.extend_from_slice(text);
         self.events += 1;
-        self.first_at = self.first_at.min(event.at);
-        self.last_at = self.last_at.max(event.at);
+        self.first_at = self.first_at.min(at);
+        self.last_at = self.last_at.max(at);
     }
 
     /// Tells whether another event may find no room.

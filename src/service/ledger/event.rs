@@ -18,8 +18,10 @@ use crate::domain::instance::Instance;
 use crate::domain::{Error, Result};
 use crate::service::ledger::actions::AuditAction;
 use crate::service::ledger::actor::{Actor, Signature};
+use crate::service::ledger::batch::pages;
 use crate::service::request::RequestContext;
 use crate::store::audit::{AuditRow, new_id};
+use crate::store::audit_page::AuditLine;
 use crate::store::{Unchanged, Write};
 
 /// The most bytes of an event as JSON, with its line feed: its detail, service and principal, and
@@ -202,7 +204,14 @@ impl<'a> Event<'a> {
             None => write,
         };
         let id = new_id(random, write.made_at());
-        write.audit(&self.row(id))
+        // What can't be a line is a row.
+        let line = self.encode().ok().map(|Encoded { at, text }| AuditLine {
+            id: id.clone(),
+            at,
+            text,
+            pages,
+        });
+        write.audit_as(&self.row(id), line)
     }
 
     /// Returns the event as a row of this id.

@@ -105,7 +105,7 @@ impl Postgres {
         // Begun before the rest is sent: if beginning failed, the statements would be committed one
         // by one.
         let transaction = self.begin(client).await?;
-        let mut sends: Vec<Sent<'_>> = Vec::with_capacity(steps.rest.len() + 3);
+        let mut sends: Vec<Sent<'_>> = Vec::new();
         if let Some(limits) = self.limits() {
             let transaction = &transaction;
             sends.push(Box::pin(async move {
@@ -113,7 +113,7 @@ impl Postgres {
             }));
         }
         let before = sends.len();
-        for guarded in std::iter::once(&steps.operation).chain(&steps.rest) {
+        for guarded in std::iter::once(&steps.operation).chain(steps.rest()) {
             sends.push(self.send(&transaction, guarded).await?);
         }
         sends.push(Box::pin(async {
@@ -127,7 +127,7 @@ impl Postgres {
         if counts.next().transpose()?.is_none_or(|count| count == 0) {
             return Ok(());
         }
-        for guarded in &steps.rest {
+        for guarded in steps.rest() {
             match counts.next() {
                 Some(Ok(count)) => guarded.check(count).map_err(Stop::Refused)?,
                 Some(Err(error)) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {

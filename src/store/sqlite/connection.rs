@@ -24,7 +24,7 @@ const SERVICE_WAIT: Duration = Duration::from_secs(2);
 const LOCKED_WAIT: Duration = Duration::from_millis(50);
 /// How often to look whether another process has let go of the file. SQLite's own waiting grows to
 /// 100 ms between looks, and then a busy writer's pauses are easily missed.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// The beginning of the names of databases in memory, which no file's path has.
 const IN_MEMORY: &str = "file:/transire-memory-";
 /// More than all statements there are.

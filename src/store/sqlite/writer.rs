@@ -1,26 +1,29 @@
-//! The one writer: writes that wait together share one transaction and one fsync, each in a
-//! savepoint of its own.
+//! The one writer: writes that wait together share one transaction and one fsync, and their audit
+//! events one page.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{Error, Result};
+use crate::store::audit_page::{self, AuditLine};
 use crate::store::part::Guarded;
 use crate::store::write::Steps;
 
 use super::bound;
-use super::connection::{Failure, Patience, open_writer};
+use super::connection::{Failure, LOOK_AGAIN, Patience, open_writer};
 
 /// How many writes share one fsync at most, so that none waits long for the others.
 const GROUP: usize = 256;
-/// Between two groups, for another process to get in.
-const PAUSE: Duration = Duration::from_millis(2);
+/// How long groups follow each other before another process gets a turn.
+const TURN: Duration = Duration::from_millis(100);
+/// The pause for that: another process looks each [`LOOK_AGAIN`] whether the file is free.
+const PAUSE: Duration = LOOK_AGAIN.saturating_add(Duration::from_millis(2));
 
 pub(super) enum Task {
     Write(Job),
@@ -44,7 +47,11 @@ pub(super) struct Writer {
 impl Writer {
     /// Works until nobody can send any more.
     pub(super) fn run(mut self, mut tasks: mpsc::Receiver<Task>) {
+        let (mut begun, mut idle) = (Instant::now(), Instant::now());
         while let Some(task) = tasks.blocking_recv() {
+            if idle.elapsed() >= PAUSE {
+                begun = Instant::now();
+            }
             let mut group = Vec::new();
             let mut next = Some(task);
             while let Some(task) = next {
@@ -65,9 +72,11 @@ impl Writer {
             if !group.is_empty() {
                 self.write(group);
             }
-            if !tasks.is_empty() {
+            if begun.elapsed() >= TURN {
                 thread::sleep(PAUSE);
+                begun = Instant::now();
             }
+            idle = Instant::now();
         }
     }
 
@@ -124,37 +133,94 @@ impl From<rusqlite::Error> for GroupFailed {
     }
 }
 
-/// Applies each write of a group in its own savepoint and commits once. The outcomes are for the
-/// callers only now: even a refusal may rest on what another write of the group did.
+/// What keeps the writes of a group apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Apart {
+    /// Nothing: the first that is refused takes all back.
+    No,
+    /// A savepoint of each.
+    BySavepoints,
+}
+
+/// Applies the writes of a group and commits once. The outcomes are for the callers only now: even
+/// a refusal may rest on what another write of the group did.
+///
+/// Few writes are refused, and a savepoint keeps a copy of each page that a write changes. So a
+/// group has none until one of its writes is refused
+/// (`docs/decisions/0044-what-a-durable-creation-writes.md`).
 fn commit_group(connection: &Connection, group: &[Job]) -> Result<Vec<Result<()>>, GroupFailed> {
+    match apply_group(connection, group, Apart::No)? {
+        Some(outcomes) => Ok(outcomes),
+        None => Ok(apply_group(connection, group, Apart::BySavepoints)?.unwrap_or_default()),
+    }
+}
+
+/// As [`commit_group`]; nothing when all was taken back for one that was refused.
+fn apply_group(
+    connection: &Connection,
+    group: &[Job],
+    apart: Apart,
+) -> Result<Option<Vec<Result<()>>>, GroupFailed> {
     run(connection, "BEGIN IMMEDIATE").map_err(|error| GroupFailed::RolledBack(error.into()))?;
+    let events = if group.len() > 1 {
+        Events::AsPages
+    } else {
+        Events::AsRows
+    };
     let mut outcomes = Vec::with_capacity(group.len());
+    let mut lines = Vec::new();
     for job in group {
-        run(connection, "SAVEPOINT one_write")?;
-        let outcome = attempt(connection, &job.steps);
+        if apart == Apart::BySavepoints {
+            run(connection, "SAVEPOINT one_write")?;
+        }
+        let outcome = attempt(connection, &job.steps, events);
         if connection.is_autocommit() {
             // A full disk takes back the whole transaction, savepoints and all. The statements
             // after it would be committed one by one.
             return Err(GroupFailed::RolledBack(match outcome {
                 Err(Stop::Failed(failure)) => failure,
-                Err(Stop::Refused(_)) | Ok(()) => Failure {
+                Err(Stop::Refused(_)) | Ok(_) => Failure {
                     unavailable: false,
                     locked: false,
                     cause: "the transaction ended by itself".to_owned(),
                 },
             }));
         }
-        if outcome.is_err() {
-            run(connection, "ROLLBACK TO one_write")?;
+        match (apart, &outcome) {
+            (Apart::No, Err(_)) => {
+                run(connection, "ROLLBACK")?;
+                // Alone it is what is refused.
+                return Ok((group.len() == 1).then(|| vec![outcome.map(drop).map_err(Stop::error)]));
+            }
+            (Apart::BySavepoints, Err(_)) => run(connection, "ROLLBACK TO one_write")?,
+            (_, Ok(_)) => {}
         }
-        run(connection, "RELEASE one_write")?;
-        outcomes.push(outcome.map_err(|stop| match stop {
-            Stop::Refused(error) => error,
-            Stop::Failed(failure) => failure.error(),
-        }));
+        if apart == Apart::BySavepoints {
+            run(connection, "RELEASE one_write")?;
+        }
+        outcomes.push(outcome.map(|more| lines.extend(more)).map_err(Stop::error));
     }
+    add_pages(connection, &lines)?;
     run(connection, "COMMIT")?;
-    Ok(outcomes)
+    Ok(Some(outcomes))
+}
+
+/// Adds the events of a group as pages.
+fn add_pages(connection: &Connection, lines: &[&AuditLine]) -> Result<(), GroupFailed> {
+    let Some(first) = lines.first() else {
+        return Ok(());
+    };
+    let pages = (first.pages)(lines).map_err(|error| Failure {
+        unavailable: false,
+        locked: false,
+        cause: error.to_string(),
+    });
+    for page in pages.map_err(GroupFailed::InDoubt)? {
+        for guarded in audit_page::insert(&page).guarded {
+            bound(connection, guarded.statement, &guarded.parameters)?.raw_execute()?;
+        }
+    }
+    Ok(())
 }
 
 fn run(connection: &Connection, text: &str) -> rusqlite::Result<()> {
@@ -169,15 +235,47 @@ enum Stop {
     Failed(Failure),
 }
 
-fn attempt(connection: &Connection, steps: &Steps) -> Result<(), Stop> {
+impl Stop {
+    fn error(self) -> Error {
+        match self {
+            Self::Refused(error) => error,
+            Self::Failed(failure) => failure.error(),
+        }
+    }
+}
+
+/// How the events of a write are stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Events {
+    /// By the write, each as a row.
+    AsRows,
+    /// With those of the whole group, at its end, as far as they are lines.
+    AsPages,
+}
+
+/// Applies one write, and returns the events that it left for the group's pages.
+fn attempt<'s>(
+    connection: &Connection,
+    steps: &'s Steps,
+    events: Events,
+) -> Result<Vec<&'s AuditLine>, Stop> {
     if step(connection, &steps.operation)? == 0 {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    for guarded in &steps.rest {
+    let mut lines = Vec::new();
+    let checked = |guarded: &Guarded| {
         let count = step(connection, guarded)?;
-        guarded.check(count).map_err(Stop::Refused)?;
+        guarded.check(count).map_err(Stop::Refused)
+    };
+    steps.before.iter().try_for_each(checked)?;
+    for audited in &steps.audits {
+        match &audited.line {
+            Some(line) if events == Events::AsPages => lines.push(line),
+            _ => checked(&audited.row)?,
+        }
     }
-    Ok(())
+    steps.after.iter().try_for_each(checked)?;
+    Ok(lines)
 }
 
 /// Runs one statement and returns how many rows it touched, or found when it only reads.

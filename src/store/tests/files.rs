@@ -8,6 +8,8 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::store::account as accounts;
+use crate::store::audit::{self, AuditRow};
+use crate::store::audit_page::{self, AuditLine, AuditPage};
 use crate::store::migrate::Purpose;
 use crate::store::portable::{Batch, Hold, Piece, Table};
 use crate::store::row::Row;
@@ -302,5 +304,85 @@ async fn reading_can_not_write() {
     };
     assert!(store.query(sneaky, Vec::new()).await.is_err());
     assert_eq!(accounts::list(&store).await.unwrap(), []);
+    place.remove().await;
+}
+
+/// An event, as a row and as a line that says the row's id.
+fn event(id: &str) -> (AuditRow, AuditLine) {
+    let row = AuditRow {
+        id: id.to_owned(),
+        at: NOW,
+        request_id: "r".to_owned(),
+        action: "account.create".to_owned(),
+        principal: None,
+        account: None,
+        credential_id: None,
+        address: None,
+        service: None,
+        access_key: None,
+        detail: String::new(),
+        outcome: "ok".to_owned(),
+    };
+    let line = AuditLine {
+        id: id.to_owned(),
+        at: NOW,
+        text: format!("{id}\n").into_bytes(),
+        pages: |lines| {
+            let texts = lines.iter().map(|line| line.text.clone());
+            Ok(vec![AuditPage {
+                id: lines[0].id.clone(),
+                first_at: NOW,
+                last_at: NOW,
+                lines: String::from_utf8(texts.collect::<Vec<_>>().concat()).unwrap(),
+                contents: String::new(),
+                terms: Vec::new(),
+            }])
+        },
+    };
+    (row, line)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_events_of_writes_that_are_committed_together_are_one_page() {
+    let (place, sqlite, store) = open().await;
+    let create = |number: i64, name: Option<String>| {
+        let operation = name.map_or_else(
+            || Operation::new(&SystemRandom, NOW),
+            |name| Operation::named(name, NOW),
+        );
+        let (row, line) = event(&format!("e{number}"));
+        let write = Write::new(operation).then(accounts::insert(&account(number)));
+        write.audit_as(&row, Some(line))
+    };
+    let once = || Some("once".to_owned());
+    store.apply(create(1, once())).await.unwrap();
+    let let_go = hold(&sqlite, |_, wait| wait()).await;
+    let mut writes = JoinSet::new();
+    // One is refused, one was applied before, and one has an event that is no line.
+    let refused = create(2, None).then(accounts::raise_generation(AccountId::new(9).unwrap()));
+    let row_alone = Write::new(Operation::new(&SystemRandom, NOW)).audit(&event("e7").0);
+    for write in [
+        create(3, None),
+        refused,
+        create(1, once()),
+        create(4, None),
+        row_alone,
+    ] {
+        let waiting = sqlite.waiting();
+        let store = store.clone();
+        writes.spawn(async move { store.apply(write).await });
+        while sqlite.waiting() == waiting {
+            tokio::task::yield_now().await;
+        }
+    }
+    let_go().await;
+    let failed = writes.join_all().await.into_iter().filter(Result::is_err);
+    assert_eq!(failed.count(), 1);
+    assert_eq!(audit::list_new(&store, "", 9).await.unwrap(), ["e1", "e7"]);
+    let pages = audit_page::list_new(&store, "", 9).await.unwrap();
+    assert_eq!(pages, ["e3"]);
+    let lines = audit_page::read(&store, &["e3"]).await.unwrap();
+    assert_eq!(lines, [("e3".to_owned(), "e3\ne4\n".to_owned())]);
+    assert_eq!(accounts::list(&store).await.unwrap().len(), 3);
     place.remove().await;
 }
