@@ -11,9 +11,9 @@ use super::last_use::used_at;
 use super::nouns::Entity;
 use super::page::{Listed, Page, listed_rows, select_page};
 use super::part::{Guarded, Part, Rows};
-use super::quota::{self, Counted};
+use super::quota;
 use super::row::{Row, statements};
-use super::{Store, instance, principal};
+use super::{Store, principal};
 
 macro_rules! columns {
     () => {
@@ -101,13 +101,10 @@ pub fn insert(credential: &LongTermCredential, most: u32) -> Part {
             format!("There is a credential {id} already."),
         )
     });
-    let mut guarded = vec![instance::hold(&credential.instance)];
-    guarded.extend(principal::hold(&credential.principal));
-    guarded.extend([
-        insert,
-        quota::within(&credential.instance, Counted::Credentials, most),
-    ]);
-    Part::of(guarded)
+    let inserts = principal::hold(&credential.principal)
+        .into_iter()
+        .chain([insert]);
+    Part::of(quota::add_credential(&credential.instance, most, inserts))
 }
 
 /// Sets whether a credential may be used, as somebody of that level wants.

@@ -79,6 +79,7 @@ migrations! {
     "0021_activity"
     "0022_sso_session"
     "0023_notice"
+    "0024_credential_room"
 }
 
 /// Keeps which steps were taken; both databases read it.

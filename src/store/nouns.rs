@@ -176,7 +176,8 @@ nouns! {
             public_endpoint: i64, allow_list: i64, allow_list_version: i64, origin: String,
             modified_at: Option<i64>, unrecorded_namespaces: String, kind: String,
             issuer: Option<String>, next_issuer: Option<String>, refresh_tokens: i64,
-            refresh_generation: i64, token_log_in: i64,
+            refresh_generation: i64, token_log_in: i64, credential_room: i64,
+            credential_quota: i64,
         }
     }
     quota {}

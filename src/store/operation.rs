@@ -3,8 +3,9 @@
 use std::error::Error as _;
 
 use crate::domain::Error;
-use crate::domain::clock::{Random, Timestamp, random_bytes};
+use crate::domain::clock::{Random, Timestamp};
 
+use super::audit::{first_id, timed_id};
 use super::part::{Guarded, Part, Rows};
 use super::row::statements;
 
@@ -12,7 +13,8 @@ statements! { "operation";
     // Where the first try is still at its commit, PostgreSQL makes the second wait here until that
     // is decided.
     INSERT = "INSERT INTO operation (id, applied_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
-    TRIM = "DELETE FROM operation WHERE applied_at < $1";
+    // Names that earlier releases made, and those that all writers share, come before all others.
+    TRIM = "DELETE FROM operation WHERE id < $2 AND applied_at < $1";
     // The counter has one row, always.
     REFUSE = "SELECT id FROM change_counter WHERE id = 1";
 }
@@ -25,10 +27,11 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// Names a new write, made at `now`.
+    /// Names a new write, made at `now`: as the audit's ids, the name begins with the time, so that
+    /// the names of one moment are together in the index.
     pub fn new(random: &dyn Random, now: Timestamp) -> Self {
         Self {
-            id: format!("{:032x}", u128::from_be_bytes(random_bytes(random))),
+            id: timed_id(random, now, 20),
             at: now,
         }
     }
@@ -68,5 +71,6 @@ pub(super) fn was_dry_run(error: &Error) -> bool {
 
 /// Forgets the writes made before `before`, which nobody will try again.
 pub fn trim(before: Timestamp) -> Part {
-    Part::of([Guarded::unguarded(TRIM, vec![before.into()])])
+    let parameters = vec![before.into(), first_id(before).into()];
+    Part::of([Guarded::unguarded(TRIM, parameters)])
 }

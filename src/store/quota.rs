@@ -23,7 +23,13 @@ macro_rules! within {
 }
 
 statements! { "instance";
-    CREDENTIALS_WITHIN = within!("credential");
+    HOLD_ROOM = "UPDATE instance SET credential_room = CASE WHEN credential_quota = $2 AND \
+                 credential_room > 0 THEN credential_room - 1 ELSE -1 END, credential_quota = $2 \
+                 WHERE id = $1 AND deleted_at IS NULL";
+    FIND_ROOM = "UPDATE instance SET credential_room = (SELECT CASE WHEN COUNT(*) <= $2 THEN ($2 - \
+                 COUNT(*)) / 2 ELSE -1 END FROM credential WHERE instance_id = $1) WHERE id = $1 \
+                 AND credential_room < 0";
+    HAS_ROOM = "SELECT id FROM instance WHERE id = $1 AND credential_room >= 0";
     NAMESPACES_WITHIN = within!("namespace");
     REPOSITORIES_WITHIN = within!("repository");
     SERVICE_ACCOUNTS_WITHIN = within!("service_account");
@@ -43,7 +49,6 @@ statements! { "instance";
 /// The things that are counted in an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counted {
-    Credentials,
     Namespaces,
     Repositories,
     ServiceAccounts,
@@ -54,12 +59,6 @@ pub(super) enum Counted {
 /// is counted.
 pub(super) fn within(instance: &InstanceId, counted: Counted, most: u32) -> Guarded {
     let (statement, noun, things, setting) = match counted {
-        Counted::Credentials => (
-            CREDENTIALS_WITHIN,
-            Noun::Credential,
-            "long-term credentials",
-            "long_term_credentials",
-        ),
         Counted::Namespaces => (
             NAMESPACES_WITHIN,
             Noun::Namespace,
@@ -89,17 +88,58 @@ pub(super) fn within(instance: &InstanceId, counted: Counted, most: u32) -> Guar
         statement,
         vec![instance.as_str().into(), i64::from(most).into()],
         Rows::Exactly(1),
-        move || {
-            Error::quota_exceeded(
-                noun,
-                format!(
-                    "The instance may have {most} {things} and no more; delete some that nobody \
-                     needs."
-                ),
-            )
-            .decided_by(used_up(setting, most))
-        },
+        exceeded(noun, things, setting, most),
     )
+}
+
+/// Makes the error for an instance that has as many as it may.
+fn exceeded(
+    noun: Noun,
+    things: &'static str,
+    setting: &'static str,
+    most: u32,
+) -> impl Fn() -> Error + Send + Sync + 'static {
+    move || {
+        Error::quota_exceeded(
+            noun,
+            format!(
+                "The instance may have {most} {things} and no more; delete some that nobody needs."
+            ),
+        )
+        .decided_by(used_up(setting, most))
+    }
+}
+
+/// Holds the instance, and adds a long-term credential to it by `insert`; refuses with
+/// `InstanceNotFound`, and with `QuotaExceeded` when it then has more than `most`.
+///
+/// Instances may have thousands, so they aren't counted each time. A count finds how many more fit,
+/// and the next half of those are let in without another. Whatever is deleted meanwhile makes more
+/// room than is known.
+pub(super) fn add_credential(
+    instance: &InstanceId,
+    most: u32,
+    insert: impl IntoIterator<Item = Guarded>,
+) -> Vec<Guarded> {
+    let id = || instance.as_str().into();
+    let within = || vec![id(), i64::from(most).into()];
+    let hold = Guarded::new(
+        HOLD_ROOM,
+        within(),
+        Rows::Exactly(1),
+        Error::instance_not_found,
+    );
+    let mut guarded = vec![hold];
+    guarded.extend(insert);
+    guarded.push(Guarded::unguarded(FIND_ROOM, within()));
+    let (things, setting) = ("long-term credentials", "long_term_credentials");
+    guarded.push(Guarded::new(
+        HAS_ROOM,
+        vec![id()],
+        Rows::Exactly(1),
+        exceeded(Noun::Credential, things, setting, most),
+    ));
+    guarded
 }
 
 /// Says which quota is used up, as its setting is named.

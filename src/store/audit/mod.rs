@@ -97,9 +97,14 @@ pub const MAX_IDS: usize = 32;
 /// together in the index of ids, and who follows the audit finds them there. The letter in front
 /// comes after those of the ids that earlier releases made.
 pub fn new_id(random: &dyn Random, now: Timestamp) -> String {
+    timed_id(random, now, 12)
+}
+
+/// As [`new_id`], with so many digits by chance, each of five bits.
+pub(super) fn timed_id(random: &dyn Random, now: Timestamp, digits: usize) -> String {
     const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
     let mut id = first_id(now);
-    id.push_str(&random_text(random, DIGITS, 12));
+    id.push_str(&random_text(random, DIGITS, digits));
     id
 }
 

@@ -7,6 +7,7 @@ on_both_databases! {
     a_credential_is_found_and_listed_from_the_newest
     a_credential_needs_its_instance
     a_credential_has_an_id_of_its_own
+    an_instance_has_as_many_credentials_as_it_may_whatever_came_before
     a_credential_is_disabled_and_enabled
     a_deleted_credential_is_gone
 }
@@ -65,6 +66,38 @@ async fn a_credential_has_an_id_of_its_own(place: &Place) {
             noun: Noun::Credential
         }
     );
+}
+
+async fn an_instance_has_as_many_credentials_as_it_may_whatever_came_before(place: &Place) {
+    let (store, home, [old, new]) = two_credentials(place).await;
+    // How many more there are when the first is refused.
+    let fill = async |most| {
+        for added in 0.. {
+            match apply(&store, credentials::insert(&credential(&home), most)).await {
+                Ok(()) => {}
+                Err(error) => {
+                    let noun = Noun::Credential;
+                    assert_eq!(error.kind(), &ErrorKind::QuotaExceeded { noun });
+                    return added;
+                }
+            }
+        }
+        unreachable!()
+    };
+    assert_eq!(fill(40).await, 38);
+    for gone in [&old, &new] {
+        apply(&store, credentials::delete(&gone.id)).await.unwrap();
+    }
+    assert_eq!(fill(40).await, 2);
+    // The setting is raised while more is known to fit, and lowered again.
+    apply(&store, credentials::insert(&credential(&home), 80))
+        .await
+        .unwrap();
+    assert_eq!(fill(41).await, 0);
+    assert_eq!(fill(20).await, 0);
+    assert_eq!(fill(50).await, 9);
+    let listed = credentials::list(&store, &home.id).await.unwrap();
+    assert_eq!(listed.len(), 50);
 }
 
 async fn a_credential_is_disabled_and_enabled(place: &Place) {

@@ -7,6 +7,9 @@ use crate::harness::App;
 /// The statements that take back the migrations from the thirteenth on.
 const SINCE_13: &str = "
     ALTER TABLE instance DROP COLUMN token_log_in;
+    ALTER TABLE instance DROP COLUMN credential_room;
+    ALTER TABLE instance DROP COLUMN credential_quota;
+    CREATE INDEX operation_by_time ON operation (applied_at);
     DROP TABLE refused_subject;
     ALTER TABLE role DROP COLUMN revoked_at;
     DROP TABLE sso_session;
