@@ -15,7 +15,7 @@ use crate::service::AuditAction;
 use crate::store::audit::{AuditRow, new_id};
 use crate::store::{Location, Open, Operation, Store, Write, meta, portable};
 
-pub use crate::store::portable::{Receiving, TableSum, VerifiedBackup};
+pub use crate::store::portable::{Progress, Receiving, TableSum, VerifiedBackup};
 
 /// The data to move, or the place to move it to: `sqlite:DIRECTORY`, or `postgres://…` without a
 /// password.
@@ -76,17 +76,22 @@ pub enum BackupTarget<'a> {
 /// # Errors
 /// Those of [`portable::backup`] and [`portable::backup_to`]. A failure to write the audit is
 /// logged alone.
-pub async fn backup(settings: &Settings, place: BackupTarget<'_>) -> Result<Vec<TableSum>> {
+pub async fn backup(
+    settings: &Settings,
+    place: BackupTarget<'_>,
+    progress: &Progress,
+) -> Result<Vec<TableSum>> {
     let store = open_source(&location(settings)).await?;
     let sums = match place {
         BackupTarget::File(file) => {
-            portable::backup(&store, file, &SystemClock, &SystemRandom).await?
+            portable::backup(&store, file, progress, &SystemClock, &SystemRandom).await?
         }
         BackupTarget::Stdout => {
             portable::backup_to(
                 &store,
                 std::io::stdout(),
                 "on standard output",
+                progress,
                 &SystemClock,
             )
             .await?

@@ -2,9 +2,12 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
+use tokio::time::interval;
 
 use super::output::{Fields, Output};
 use super::remote::Remote;
@@ -12,8 +15,11 @@ use super::{Failure, arguments, received};
 use crate::config::Settings;
 use crate::domain::{Error, Result as Done};
 use crate::open::{self, SetUp};
-use crate::transfer::{self, BackupTarget, DataPlace, TableSum, Verified};
+use crate::transfer::{self, BackupTarget, DataPlace, Progress, TableSum, Verified};
 use crate::views::view;
+
+/// How often a terminal is told how much was written.
+const LOOK: Duration = Duration::from_millis(500);
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -199,6 +205,24 @@ impl From<TableSum> for Table {
     }
 }
 
+/// Shows how much was written, while the work goes on, where standard error is a terminal.
+async fn showing<T>(progress: &Progress, work: impl Future<Output = T>) -> T {
+    if !std::io::stderr().is_terminal() {
+        return work.await;
+    }
+    let (mut work, mut looks) = (pin!(work), interval(LOOK));
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                // The line is cleared.
+                eprint!("\r\x1b[K");
+                return done;
+            }
+            _ = looks.tick() => eprint!("\r{} MB written", progress.bytes() / 1_000_000),
+        }
+    }
+}
+
 /// Runs the command, and ends with a reminder of the master key.
 pub(super) async fn run(
     settings: &Settings,
@@ -229,7 +253,11 @@ pub(super) async fn run(
         Command::Backup(backup) => (
             match remote {
                 Some(remote) => received::backup(remote, backup.target()).await?,
-                None => transfer::backup(settings, backup.target()).await?,
+                None => {
+                    let progress = Progress::default();
+                    let backup = transfer::backup(settings, backup.target(), &progress);
+                    showing(&progress, backup).await?
+                }
             },
             "The secrets in the backup are sealed by the master key, which is not in it: keep that \
              key too, in another place.",

@@ -15,7 +15,8 @@ use crate::service::call::Call;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::ledger::event::Event;
 use crate::service::operations::Operations;
-use crate::store::{meta, portable};
+use crate::store::meta;
+use crate::store::portable::{self, Progress};
 
 /// The pieces that wait for the reader.
 const PIECES: usize = 4;
@@ -77,7 +78,9 @@ impl Operations {
                 pieces: sender.clone(),
                 runtime: Handle::current(),
             };
-            let made = portable::backup_to(&base.store, reader, "for its reader", &*base.clock);
+            let (name_of_reader, progress) = ("for its reader", Progress::default());
+            let made =
+                portable::backup_to(&base.store, reader, name_of_reader, &progress, &*base.clock);
             let made = made.await;
             let now = base.now();
             let event = Event::new(AuditAction::StoreBackup, now, &request).proved(name, account);

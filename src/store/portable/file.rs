@@ -21,11 +21,9 @@ use crate::store::{Location, Open, Store};
 
 use super::header::Header;
 use super::{
-    Hold, Piece, QUEUE, Reading, Sum, Table, TableSum, decode, fill, hexadecimal, identity, tables,
+    Hold, Piece, Progress, QUEUE, Reading, Rows, Sum, Table, TableSum, fill, hexadecimal, identity,
+    tables,
 };
-
-/// How many rows are handed on at a time.
-const ROWS: usize = 500;
 
 /// Writes everything of a store, as of one moment, into a file that must not be there yet; others
 /// go on meanwhile.
@@ -39,11 +37,13 @@ const ROWS: usize = 500;
 pub async fn backup(
     store: &Store,
     path: &Path,
+    progress: &Progress,
     clock: &dyn Clock,
     random: &dyn Random,
 ) -> Result<Vec<TableSum>> {
     identity(store).await?;
-    backup_of(&tables(), MIGRATIONS.len(), store, path, clock, random).await
+    let to = (path, progress);
+    backup_of(&tables(), MIGRATIONS.len(), store, to, clock, random).await
 }
 
 /// As [`backup`], of a store whose schema has so many steps and these tables.
@@ -51,16 +51,16 @@ pub(in crate::store) async fn backup_of(
     tables: &Arc<[Table]>,
     schema: usize,
     store: &Store,
-    path: &Path,
+    (path, progress): (&Path, &Progress),
     clock: &dyn Clock,
     random: &dyn Random,
 ) -> Result<Vec<TableSum>> {
     let draft = draft(path, random);
     let reading = store.read_tables(tables, Hold::Nothing);
     let header = Header::of(schema, tables, clock);
-    let path = path.to_owned();
+    let (path, progress) = (path.to_owned(), progress.clone());
     let writing = tokio::task::spawn_blocking(move || {
-        let written = write_file(&draft, &path, &header, reading);
+        let written = write_file(&draft, &path, &header, (reading, &progress));
         if written.is_err() {
             // Of a backup that failed nothing is of use.
             std::fs::remove_file(&draft).ok();
@@ -79,15 +79,16 @@ pub async fn backup_to(
     store: &Store,
     out: impl Write + Send + 'static,
     name: &'static str,
+    progress: &Progress,
     clock: &dyn Clock,
 ) -> Result<Vec<TableSum>> {
     identity(store).await?;
-    let tables = tables();
+    let (tables, progress) = (tables(), progress.clone());
     let reading = store.read_tables(&tables, Hold::Nothing);
     let header = Header::of(MIGRATIONS.len(), &tables, clock);
     let writing = tokio::task::spawn_blocking(move || {
         let unwritable = |error| unwritable(name, &error);
-        let (mut out, sums) = write(out, &header, reading, unwritable)?;
+        let (mut out, sums) = write(out, &header, (reading, &progress), unwritable)?;
         out.flush().map_err(unwritable)?;
         Ok(sums)
     });
@@ -142,7 +143,7 @@ fn write_file(
     draft: &Path,
     path: &Path,
     header: &Header,
-    reading: Reading,
+    reading: (Reading, &Progress),
 ) -> Result<Vec<TableSum>> {
     let unwritable = |error| unwritable(path.display(), &error);
     refuse_existing(path)?;
@@ -184,7 +185,7 @@ pub(super) fn make_durable(file: &File, draft: &Path, path: &Path) -> io::Result
 fn write<W: Write>(
     out: W,
     header: &Header,
-    mut reading: Reading,
+    (mut reading, progress): (Reading, &Progress),
     unwritable: impl Fn(io::Error) -> Error,
 ) -> Result<(W, Vec<TableSum>)> {
     let unwritable = &unwritable;
@@ -195,10 +196,12 @@ fn write<W: Write>(
     for table in &header.tables {
         let mut sum = Sum::of(table);
         while let Piece::Rows(rows) = reading.blocking_next()? {
-            for row in &rows {
-                table.check(row)?;
-                frame(&mut out, b'R', sum.add(row)).map_err(unwritable)?;
+            for row in rows.iter() {
+                drop(table.check(row.bytes())?);
+                sum.add(row);
             }
+            out.write_all(rows.frames()).map_err(unwritable)?;
+            progress.add(rows.frames().len());
         }
         frame(&mut out, b'T', &end_of_table(&sum)).map_err(unwritable)?;
         sums.push(sum.summary(table));
@@ -318,29 +321,42 @@ fn read_table(
 ) -> Result<TableSum> {
     let unwanted = || Error::internal("nobody wants the rest of the backup");
     let mut sum = Sum::of(table);
-    let mut rows = Vec::new();
+    let mut rows = Rows::default();
     loop {
         let (letter, bytes) = read_frame(input).map_err(|error| unreadable(path, &error))?;
         match letter {
             b'R' => {
-                let row = decode(&bytes)
-                    .filter(|row| table.check(row).is_ok())
-                    .ok_or_else(|| changed(path))?;
-                sum.add(&row);
-                rows.push(row);
-                if rows.len() == ROWS && !hand_on(Piece::Rows(std::mem::take(&mut rows))) {
+                if table.check(&bytes).is_err() {
+                    return Err(changed(path));
+                }
+                rows.add_encoded(&bytes);
+                if rows.is_full() && !summed(&mut rows, &mut sum, hand_on) {
                     return Err(unwanted());
                 }
             }
-            b'T' if bytes == end_of_table(&sum) => break,
-            _ => return Err(changed(path)),
+            _ => {
+                let is_wanted = summed(&mut rows, &mut sum, hand_on);
+                if letter != b'T' || bytes != end_of_table(&sum) {
+                    return Err(changed(path));
+                }
+                if !is_wanted {
+                    return Err(unwanted());
+                }
+                break;
+            }
         }
     }
-    if hand_on(Piece::Rows(rows)) && hand_on(Piece::EndOfTable) {
+    if hand_on(Piece::EndOfTable) {
         Ok(sum.summary(table))
     } else {
         Err(unwanted())
     }
+}
+
+/// Sums rows up and hands them on; tells whether they were wanted.
+fn summed(rows: &mut Rows, sum: &mut Sum, hand_on: &mut impl FnMut(Piece) -> bool) -> bool {
+    rows.iter().for_each(|row| sum.add(row));
+    hand_on(Piece::Rows(std::mem::take(rows)))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {

@@ -6,6 +6,7 @@
 //! wherever it is computed. Filling an empty store is done in batches; while it is under way the
 //! store can't be opened to be used, and it can be gone on with.
 
+mod encoding;
 mod file;
 mod header;
 mod receive;
@@ -14,6 +15,7 @@ mod verify;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest;
 use tokio::sync::mpsc;
@@ -25,6 +27,9 @@ use crate::store::migrate::{FILLING, MIGRATIONS, Purpose};
 use crate::store::row::{Value, statements};
 use crate::store::{Location, Store};
 
+use encoding::Encoded;
+pub(super) use encoding::Lent;
+pub(crate) use encoding::{Rows, decode};
 #[cfg(test)]
 pub(super) use file::backup_of;
 pub use file::{backup, backup_to, restore};
@@ -58,7 +63,7 @@ pub(crate) enum Hold {
 #[derive(Debug)]
 pub(crate) enum Piece {
     /// Rows of the table that is being read.
-    Rows(Vec<Vec<Value>>),
+    Rows(Rows),
     /// The table has no more; what follows is of the next.
     EndOfTable,
     /// Nothing follows, for this reason.
@@ -73,6 +78,21 @@ pub(crate) struct Batch {
     /// Is done with each row, and touches one.
     pub(super) text: String,
     pub(super) rows: Vec<Vec<Value>>,
+}
+
+/// How much of a backup was written so far; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    /// Returns the bytes of its rows.
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
 }
 
 /// The sum of a table.
@@ -116,29 +136,18 @@ fn judged(piece: Option<Piece>) -> Result<Piece> {
 struct Sum {
     context: digest::Context,
     rows: u64,
-    encoded: Vec<u8>,
 }
 
 impl Sum {
     fn of(table: &Table) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(table.to_line().as_bytes());
-        Self {
-            context,
-            rows: 0,
-            encoded: Vec::new(),
-        }
+        Self { context, rows: 0 }
     }
 
-    /// Adds a row, and returns it encoded.
-    fn add(&mut self, row: &[Value]) -> &[u8] {
-        self.encoded.clear();
-        encode(row, &mut self.encoded);
-        self.context
-            .update(&(self.encoded.len() as u64).to_be_bytes());
-        self.context.update(&self.encoded);
+    fn add(&mut self, row: Encoded<'_>) {
+        self.context.update(row.measured());
         self.rows += 1;
-        &self.encoded
     }
 
     fn digest(&self) -> [u8; 32] {
@@ -162,57 +171,6 @@ fn hexadecimal(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").ok();
         text
     })
-}
-
-/// Encodes a row: of each value a byte that says what it is, then the number, or the length and the
-/// bytes.
-fn encode(row: &[Value], out: &mut Vec<u8>) {
-    for value in row {
-        let (kind, bytes): (u8, &[u8]) = match value {
-            Value::Null => {
-                out.push(b'n');
-                continue;
-            }
-            Value::Integer(number) => {
-                out.push(b'i');
-                out.extend(number.to_be_bytes());
-                continue;
-            }
-            Value::Text(text) => (b't', text.as_bytes()),
-            Value::Bytes(bytes) => (b'b', bytes),
-        };
-        out.push(kind);
-        out.extend((bytes.len() as u64).to_be_bytes());
-        out.extend(bytes);
-    }
-}
-
-/// Reads an encoded row; nothing when it is none.
-fn decode(mut bytes: &[u8]) -> Option<Vec<Value>> {
-    let mut row = Vec::new();
-    while let Some((kind, rest)) = bytes.split_first() {
-        let (value, rest) = match kind {
-            b'n' => (Value::Null, rest),
-            b'i' => {
-                let (number, rest) = rest.split_first_chunk()?;
-                (Value::Integer(i64::from_be_bytes(*number)), rest)
-            }
-            b't' | b'b' => {
-                let (length, rest) = rest.split_first_chunk()?;
-                let (bytes, rest) =
-                    rest.split_at_checked(usize::try_from(u64::from_be_bytes(*length)).ok()?)?;
-                let value = match kind {
-                    b't' => Value::Text(String::from_utf8(bytes.to_vec()).ok()?),
-                    _ => Value::Bytes(bytes.to_vec()),
-                };
-                (value, rest)
-            }
-            _ => return None,
-        };
-        row.push(value);
-        bytes = rest;
-    }
-    Some(row)
 }
 
 impl Store {
@@ -244,9 +202,7 @@ impl Store {
         for table in &**tables {
             let mut sum = Sum::of(table);
             while let Piece::Rows(rows) = reading.next().await? {
-                for row in &rows {
-                    sum.add(row);
-                }
+                rows.iter().for_each(|row| sum.add(row));
             }
             let summary = sum.summary(table);
             sums.push((sum, summary));
@@ -259,7 +215,7 @@ impl Store {
         let mut reading = self.read_tables(tables, Hold::Nothing);
         for table in &**tables {
             while let Piece::Rows(rows) = reading.next().await? {
-                if !rows.is_empty() && !table.seeded {
+                if rows.len() > 0 && !table.seeded {
                     return Ok(Some(table.name.clone()));
                 }
             }
@@ -414,11 +370,11 @@ async fn fill_table(source: &mut Reading, table: &Table, target: &Store) -> Resu
     let mut sum = Sum::of(table);
     let mut missing = Vec::new();
     while let Piece::Rows(rows) = source.next().await? {
-        for row in rows {
-            table.check(&row)?;
-            sum.add(&row);
+        for row in rows.iter() {
+            let values = table.check(row.bytes())?;
+            sum.add(row);
             if sum.rows > there.rows {
-                missing.push(row);
+                missing.push(values.map(Lent::owned).collect());
             } else if sum.rows == there.rows && sum.digest() != there.digest() {
                 return Err(changed());
             }
@@ -440,29 +396,9 @@ async fn fill_table(source: &mut Reading, table: &Table, target: &Store) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::convert::Infallible;
 
-    #[test]
-    fn a_row_is_what_it_was_after_encoding() {
-        let row = vec![
-            Value::Null,
-            Value::Integer(i64::MIN),
-            Value::Text("中\u{0}文".to_owned()),
-            Value::Bytes(vec![0, 255]),
-            Value::Text(String::new()),
-        ];
-        let mut encoded = Vec::new();
-        encode(&row, &mut encoded);
-        assert_eq!(decode(&encoded).unwrap(), row);
-        // Cut anywhere but between two values, it is none.
-        let ends: Vec<usize> = (0..encoded.len())
-            .filter(|end| decode(&encoded[..*end]).is_some())
-            .collect();
-        assert_eq!(ends, [0, 1, 10, 26, 37]);
-        assert_eq!(decode(b"x"), None);
-        assert_eq!(decode(b"t\xff\xff\xff\xff\xff\xff\xff\xffabc"), None);
-        assert_eq!(decode(b"t\0\0\0\0\0\0\0\x01\xff"), None, "not UTF-8");
-    }
+    use super::*;
 
     #[test]
     fn a_digest_tells_tables_rows_and_values_apart() {
@@ -470,7 +406,10 @@ mod tests {
         let sum = |table: &Table, rows: &[&[Value]]| {
             let mut sum = Sum::of(table);
             for row in rows {
-                sum.add(row);
+                let mut one = Rows::default();
+                let values = row.iter().map(|value| Ok::<_, Infallible>(value.into()));
+                one.add(values).unwrap();
+                one.iter().for_each(|row| sum.add(row));
             }
             sum.summary(table).digest
         };

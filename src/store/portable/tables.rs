@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
+use super::encoding::{Lent, values};
 use crate::domain::{Error, Result};
 use crate::store::nouns::{DeclaredTable, Kind, TABLES};
-use crate::store::row::Value;
 
 /// Returns all tables of this binary's schema.
 pub(in crate::store) fn all() -> Arc<[Table]> {
@@ -147,26 +147,38 @@ impl Table {
         format!("DELETE FROM {}", self.name)
     }
 
-    /// Fails unless the row's values are of its columns' kinds.
-    pub(super) fn check(&self, row: &[Value]) -> Result<()> {
-        let fits = |(column, value): (&Column, &Value)| match value {
-            Value::Null => column.nullable,
-            Value::Integer(_) => column.kind == Kind::Integer,
-            Value::Text(_) => column.kind == Kind::Text,
-            Value::Bytes(_) => column.kind == Kind::Bytes,
-        };
-        match self.columns.iter().zip(row).find(|pair| !fits(*pair)) {
-            Some((column, value)) => Err(Error::internal(format!(
-                "table {}, column {}: {value:?} is no {:?}",
-                self.name, column.name, column.kind
-            ))),
-            None if row.len() != self.columns.len() => Err(Error::internal(format!(
-                "table {}: a row has {} columns",
-                self.name,
-                row.len()
-            ))),
-            None => Ok(()),
+    /// Returns the values of an encoded row; fails unless they are of its columns' kinds.
+    pub(super) fn check<'r>(&self, row: &'r [u8]) -> Result<impl Iterator<Item = Lent<'r>>> {
+        let mut count = 0;
+        for value in values(row) {
+            let value = value.ok_or_else(|| {
+                Error::internal(format!("table {}: a row can't be read", self.name))
+            })?;
+            let column = self.columns.get(count);
+            count += 1;
+            let fits = |column: &Column| match value {
+                Lent::Null => column.nullable,
+                Lent::Integer(_) => column.kind == Kind::Integer,
+                Lent::Text(_) => column.kind == Kind::Text,
+                Lent::Bytes(_) => column.kind == Kind::Bytes,
+            };
+            if let Some(column) = column.filter(|column| !fits(column)) {
+                return Err(Error::internal(format!(
+                    "table {}, column {}: {:?} is no {:?}",
+                    self.name,
+                    column.name,
+                    value.owned(),
+                    column.kind
+                )));
+            }
         }
+        if count != self.columns.len() {
+            return Err(Error::internal(format!(
+                "table {}: a row has {count} columns",
+                self.name,
+            )));
+        }
+        Ok(values(row).flatten())
     }
 }
 
@@ -214,7 +226,11 @@ fn identifier(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
+    use crate::store::portable::Rows;
+    use crate::store::row::Value;
 
     #[test]
     fn each_line_reads_as_it_is_written() {
@@ -243,16 +259,34 @@ mod tests {
     #[test]
     fn a_value_of_another_kind_is_named() {
         let table = Table::parse("t key=a columns=a:integer,b:text?").unwrap();
-        assert!(table.check(&[1.into(), Value::Null]).is_ok());
+        let encoded = |row: &[Value]| {
+            let mut rows = Rows::default();
+            let values = row.iter().map(|value| Ok::<_, Infallible>(value.into()));
+            rows.add(values).unwrap();
+            rows.iter().next().unwrap().bytes().to_vec()
+        };
+        assert!(table.check(&encoded(&[1.into(), Value::Null])).is_ok());
         for (row, expected) in [
             (
-                vec![Value::Null, Value::Null],
+                encoded(&[Value::Null, Value::Null]),
                 "table t, column a: null is no Integer",
             ),
-            (vec![1.into(), 2.into()], "table t, column b: 2 is no Text"),
-            (vec![1.into()], "table t: a row has 1 columns"),
+            (
+                encoded(&[1.into(), 2.into()]),
+                "table t, column b: 2 is no Text",
+            ),
+            (encoded(&[1.into()]), "table t: a row has 1 columns"),
+            (
+                encoded(&[1.into(), "a".into(), 3.into()]),
+                "table t: a row has 3 columns",
+            ),
+            (
+                b"i\0\0\0\0\0\0\0\x01t".to_vec(),
+                "table t: a row can't be read",
+            ),
         ] {
-            assert_eq!(table.check(&row).unwrap_err().cause().unwrap(), expected);
+            let refusal = table.check(&row).map(drop).unwrap_err();
+            assert_eq!(refusal.cause().unwrap(), expected);
         }
     }
 }

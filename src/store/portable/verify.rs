@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::file::{Checked, changed_meanwhile, read, refuse_other_than_file};
-use super::{Piece, Table, TableSum};
+use super::{Piece, Rows, Table, TableSum, decode};
 use crate::domain::wrapped::Wrapped;
 use crate::domain::{Error, Result};
 use crate::store::row::Value;
@@ -67,11 +67,7 @@ fn verify_now(
     })
 }
 
-fn hand_on_secrets(
-    table: &Table,
-    rows: &[Vec<Value>],
-    on_secret: &mut impl FnMut(Holder, &str, &Wrapped),
-) {
+fn hand_on_secrets(table: &Table, rows: &Rows, on_secret: &mut impl FnMut(Holder, &str, &Wrapped)) {
     let Some(holder) = Holder::ALL
         .into_iter()
         .find(|holder| holder.column().0 == table.name)
@@ -82,7 +78,7 @@ fn hand_on_secrets(
     let (Some(id), Some(wrapped)) = (place("id"), place(holder.column().1)) else {
         return;
     };
-    for row in rows {
+    for row in rows.iter().filter_map(|row| decode(row.bytes())) {
         if let (Some(Value::Text(id)), Some(Value::Bytes(bytes))) = (row.get(id), row.get(wrapped))
             && !bytes.is_empty()
         {

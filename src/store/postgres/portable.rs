@@ -10,8 +10,7 @@ use super::write::{Sent, in_order};
 use super::{Object, Postgres, Statements, WITHOUT_BOUNDS};
 use crate::domain::{Error, Result};
 use crate::store::nouns::Kind;
-use crate::store::portable::{Batch, Hold, Piece, Table};
-use crate::store::row::Value;
+use crate::store::portable::{Batch, Hold, Piece, Rows, Table};
 
 /// How many rows are fetched at a time, and how many are sent before their answers are waited for.
 const ROWS: usize = 500;
@@ -113,16 +112,17 @@ async fn stream_from(
             if rows.is_empty() {
                 break;
             }
-            let rows = rows.iter().map(|row| {
-                (0..row.len())
-                    .map(|index| value(row, index))
-                    .collect::<Result<Vec<Value>, _>>()
-            });
-            if pieces
-                .send(Piece::Rows(rows.collect::<Result<_, _>>()?))
-                .await
-                .is_err()
-            {
+            let mut encoded = Rows::default();
+            for row in &rows {
+                let values = (0..row.len()).map(|index| value(row, index));
+                let values = values.collect::<Result<Vec<_>, _>>()?;
+                encoded.add(
+                    values
+                        .iter()
+                        .map(|value| Ok::<_, tokio_postgres::Error>(value.into())),
+                )?;
+            }
+            if pieces.send(Piece::Rows(encoded)).await.is_err() {
                 return Ok(());
             }
         }

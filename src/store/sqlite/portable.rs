@@ -3,17 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params_from_iter};
 use tokio::sync::mpsc;
 
 use super::connection::{Failure, open_reader, open_writer};
-use super::value;
 use crate::domain::{Error, Result};
-use crate::store::portable::{Batch, Hold, Piece, Table};
-use crate::store::row::Value;
-
-/// How many rows are sent at a time.
-const ROWS: usize = 500;
+use crate::store::portable::{Batch, Hold, Lent, Piece, Rows, Table};
 
 pub(super) fn stream(
     path: &Path,
@@ -44,27 +40,37 @@ fn stream_from(
         let mut statement = connection.prepare(&table.select(|name, _| name.to_owned()))?;
         let columns = statement.column_count();
         let mut cursor = statement.raw_query();
-        let mut rows: Vec<Vec<Value>> = Vec::with_capacity(ROWS);
+        let mut rows = Rows::default();
         loop {
             let next = cursor.next()?;
-            if rows.len() == ROWS || next.is_none() {
-                let full = std::mem::replace(&mut rows, Vec::with_capacity(ROWS));
-                if pieces.blocking_send(Piece::Rows(full)).is_err() {
+            if rows.is_full() || next.is_none() {
+                let full = Piece::Rows(std::mem::take(&mut rows));
+                if pieces.blocking_send(full).is_err() {
                     return Ok(());
                 }
             }
             let Some(row) = next else { break };
-            rows.push(
-                (0..columns)
-                    .map(|index| row.get_ref(index).map(value))
-                    .collect::<rusqlite::Result<_>>()?,
-            );
+            rows.add((0..columns).map(|index| row.get_ref(index).map(lent)))?;
         }
         if pieces.blocking_send(Piece::EndOfTable).is_err() {
             return Ok(());
         }
     }
     connection.execute_batch("COMMIT")
+}
+
+fn lent(value: ValueRef<'_>) -> Lent<'_> {
+    match value {
+        ValueRef::Null => Lent::Null,
+        ValueRef::Integer(number) => Lent::Integer(number),
+        // The tables are strict: what is no text is refused by its kind.
+        ValueRef::Real(_) => Lent::Bytes(&[]),
+        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Lent::Text(text),
+            Err(_) => Lent::Bytes(bytes),
+        },
+        ValueRef::Blob(bytes) => Lent::Bytes(bytes),
+    }
 }
 
 pub(super) fn insert(path: &Path, batch: &Batch) -> Result<()> {

@@ -297,7 +297,10 @@ async fn stored(store: &Store) -> Vec<Stored> {
     let mut found = Vec::new();
     for table in &*tables {
         while let Piece::Rows(rows) = reading.next().await.unwrap() {
-            found.extend(rows.into_iter().map(|row| (table.name.clone(), row)));
+            let rows = rows
+                .iter()
+                .map(|row| portable::decode(row.bytes()).unwrap());
+            found.extend(rows.map(|row| (table.name.clone(), row)));
         }
     }
     found.retain(|(table, _)| !OF_WRITES.contains(&table.as_str()));

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::store::migrate::{MIGRATIONS, Purpose};
 use crate::store::nouns::{Kind, OF_SCHEMA};
-use crate::store::portable::{self, BATCH, Batch, Hold, Piece, Table, TableSum};
+use crate::store::portable::{self, BATCH, Batch, Hold, Piece, Progress, Table, TableSum};
 use crate::store::postgres::Postgres;
 use crate::store::row::Row;
 use crate::store::sqlite::{self, Sqlite};
@@ -589,7 +589,7 @@ async fn what_keeps_writers_waiting_lets_them_go_on(place: &Place) {
     let mut table = 0;
     while table < tables.len() {
         match reading.next().await.unwrap() {
-            Piece::Rows(rows) if tables[table].name == "account" => accounts += rows.len() as u64,
+            Piece::Rows(rows) if tables[table].name == "account" => accounts += rows.len(),
             Piece::EndOfTable => table += 1,
             _ => {}
         }
@@ -622,9 +622,12 @@ async fn a_backup_restores_into_this_database(place: &Place) {
     put_sample(&source).await;
     let folder = folder();
     let file = folder.join("backup");
-    let sums = portable::backup(&source, &file, &Stopped, &SystemRandom)
+    let progress = Progress::default();
+    let sums = portable::backup(&source, &file, &progress, &Stopped, &SystemRandom)
         .await
         .unwrap();
+    let bytes = file.metadata().unwrap().len();
+    assert!((1..bytes).contains(&progress.bytes()), "{bytes}");
     assert_eq!(restore(&file, place).await.unwrap(), sums);
     assert_eq!(portable::sums(&place.store().await).await.unwrap(), sums);
     let refusal = restore(&file, place).await.unwrap_err();
@@ -632,9 +635,15 @@ async fn a_backup_restores_into_this_database(place: &Place) {
 
     // And from here it is the same file again.
     let again = folder.join("again");
-    portable::backup(&place.store().await, &again, &Stopped, &SystemRandom)
-        .await
-        .unwrap();
+    portable::backup(
+        &place.store().await,
+        &again,
+        &Progress::default(),
+        &Stopped,
+        &SystemRandom,
+    )
+    .await
+    .unwrap();
     assert_eq!(
         std::fs::read(&again).unwrap(),
         std::fs::read(&file).unwrap()
@@ -657,7 +666,7 @@ async fn a_backup_with_its_tables_in_another_order_is_restored() {
         &tables.into(),
         MIGRATIONS.len(),
         &source,
-        &file,
+        (&file, &Progress::default()),
         &Stopped,
         &SystemRandom,
     )
@@ -678,7 +687,16 @@ async fn a_backup_is_private_whole_and_overwrites_nothing() {
     let source = home.store().await;
     let folder = folder();
     let file = folder.join("backup");
-    let backup = async || portable::backup(&source, &file, &Stopped, &SystemRandom).await;
+    let backup = async || {
+        portable::backup(
+            &source,
+            &file,
+            &Progress::default(),
+            &Stopped,
+            &SystemRandom,
+        )
+        .await
+    };
     assert!(
         backup()
             .await
@@ -705,6 +723,7 @@ async fn a_backup_is_private_whole_and_overwrites_nothing() {
     let refusal = portable::backup(
         &source,
         &folder.join("nowhere/backup"),
+        &Progress::default(),
         &Stopped,
         &SystemRandom,
     )
@@ -722,9 +741,15 @@ async fn a_backup_that_was_cut_off_or_changed_is_refused_whole() {
     put_sample(&source).await;
     let folder = folder();
     let file = folder.join("backup");
-    portable::backup(&source, &file, &Stopped, &SystemRandom)
-        .await
-        .unwrap();
+    portable::backup(
+        &source,
+        &file,
+        &Progress::default(),
+        &Stopped,
+        &SystemRandom,
+    )
+    .await
+    .unwrap();
     let whole = std::fs::read(&file).unwrap();
     let damaged = folder.join("damaged");
     let refused = async |bytes: &[u8], what: &str| {
@@ -815,7 +840,7 @@ async fn a_backup_taken_while_writes_go_on_has_what_was_acknowledged_before(plac
     let folder = folder();
     let file = folder.join("backup");
     let before = store.accounts().await;
-    portable::backup(&store, &file, &Stopped, &SystemRandom)
+    portable::backup(&store, &file, &Progress::default(), &Stopped, &SystemRandom)
         .await
         .unwrap();
     so_many(10).await;
@@ -860,7 +885,8 @@ async fn a_backup_from_elsewhere_is_a_file_once_it_is_whole() {
         unreachable!()
     };
     let (made, path) = (folder.join("made"), folder.join("received"));
-    let written = portable::backup(&store, &made, &Stopped, &SystemRandom);
+    let progress = Progress::default();
+    let written = portable::backup(&store, &made, &progress, &Stopped, &SystemRandom);
     written.await.unwrap();
     let whole = std::fs::read(&made).unwrap();
     let mut changed = whole.clone();

@@ -6,7 +6,7 @@ use tokio_postgres::types::Type;
 
 use super::*;
 use crate::store::migrate::{MIGRATIONS, Migration, Purpose};
-use crate::store::portable;
+use crate::store::portable::{self, Progress};
 use crate::store::postgres::Postgres;
 use crate::store::{account as accounts, meta};
 
@@ -285,9 +285,16 @@ async fn a_backup_of_an_older_schema_is_restored_and_brought_up_to_date() {
         .map(|line| portable::Table::parse(line).unwrap())
         .collect();
     let file = std::env::temp_dir().join(unique("transire-backup-"));
-    portable::backup_of(&tables.into(), 2, &old, &file, &Stopped, &SystemRandom)
-        .await
-        .unwrap();
+    portable::backup_of(
+        &tables.into(),
+        2,
+        &old,
+        (&file, &Progress::default()),
+        &Stopped,
+        &SystemRandom,
+    )
+    .await
+    .unwrap();
     drop(old);
 
     let target = Place::on_sqlite();
