@@ -75,7 +75,7 @@ pub use self::ledger::notices::NoticeFigures;
 pub use self::ledger::queue::AuditMode;
 pub use self::ledger::refusals::{Claim, Refusal};
 pub use self::limits::rates::subscriber;
-pub use self::limits::replay::Purpose;
+pub use self::limits::replay::{Purpose, ReplayFigures};
 pub use self::limits::waits::Wait;
 pub use self::memory::master_keys::{MasterKeySource, MasterKeys};
 pub use self::notices::settings::{WebhookSecretSource, WebhookSettings};
