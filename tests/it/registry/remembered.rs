@@ -328,7 +328,8 @@ async fn whatever_changes_an_exchange_is_answered_as_if_nothing_were_remembered(
                     world.app.send(question.request()).await,
                 ];
                 for answer in [&first, &second] {
-                    let context = format!("seed {seed}, {question:?} after {history:?}");
+                    let of = question.name;
+                    let context = format!("seed {seed}, {of}: {question:?} after {history:?}");
                     assert_eq!(said(answer), expected, "{context}");
                 }
                 if expected.0 == StatusCode::OK {
