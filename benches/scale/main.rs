@@ -56,7 +56,7 @@ struct Options {
     bench: bool,
 }
 
-/// What the rows measure.
+/// The program that the rows measure, and its data.
 struct Bench {
     program: PathBuf,
     folder: PathBuf,

@@ -223,6 +223,12 @@ async fn showing<T>(progress: &Progress, work: impl Future<Output = T>) -> T {
     }
 }
 
+async fn back_up(settings: &Settings, backup: &Backup) -> Result<Vec<TableSum>, Failure> {
+    let progress = Progress::default();
+    let backing_up = transfer::backup(settings, backup.target(), &progress);
+    Ok(showing(&progress, backing_up).await?)
+}
+
 /// Runs the command, and ends with a reminder of the master key.
 pub(super) async fn run(
     settings: &Settings,
@@ -253,11 +259,7 @@ pub(super) async fn run(
         Command::Backup(backup) => (
             match remote {
                 Some(remote) => received::backup(remote, backup.target()).await?,
-                None => {
-                    let progress = Progress::default();
-                    let backup = transfer::backup(settings, backup.target(), &progress);
-                    showing(&progress, backup).await?
-                }
+                None => back_up(settings, &backup).await?,
             },
             "The secrets in the backup are sealed by the master key, which is not in it: keep that \
              key too, in another place.",

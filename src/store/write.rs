@@ -184,7 +184,7 @@ pub(crate) struct Steps {
     pub(crate) before: Vec<Guarded>,
     /// The events of the audit.
     pub(crate) audits: Vec<Audited>,
-    /// What is announced of it.
+    /// The announcement of it in the change feed.
     pub(crate) after: Vec<Guarded>,
     /// Whether the change feed grows.
     pub(crate) announces: bool,

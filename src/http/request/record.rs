@@ -137,13 +137,14 @@ impl Record {
             let call = service.call(caller, &self.context);
             return service.exchange.token_again(&call, asked, &decision).await;
         }
-        let exchanging = async {
+        // Boxed: each part that it is handed on to has room for all of it otherwise.
+        let exchanging = Box::pin(async {
             let scopes = &asked.scopes.asked;
             let caller = self.log_in(service, registry, log_in, scopes).await?;
             let call = service.call(&caller, &self.context);
             let exchanged = service.exchange.token(&call, asked).await?;
             Ok((caller, exchanged))
-        };
+        });
         service.exchange.remembering(question, exchanging).await
     }
 

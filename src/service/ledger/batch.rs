@@ -2,7 +2,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
-use crate::service::ledger::event::{Encoded, MAX_EVENT_BYTES};
+use crate::service::ledger::encoded::{Encoded, MAX_EVENT_BYTES};
 use crate::service::ledger::words::Words;
 use crate::store::audit_page::{AuditLine, AuditPage};
 

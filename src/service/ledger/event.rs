@@ -19,14 +19,12 @@ use crate::domain::{Error, Result};
 use crate::service::ledger::actions::AuditAction;
 use crate::service::ledger::actor::{Actor, Signature};
 use crate::service::ledger::batch::pages;
+use crate::service::ledger::encoded::Encoded;
 use crate::service::request::RequestContext;
 use crate::store::audit::{AuditRow, new_id};
 use crate::store::audit_page::AuditLine;
 use crate::store::{Unchanged, Write};
 
-/// The most bytes of an event as JSON, with its line feed: its detail, service and principal, and
-/// some 500 for all that this service itself chooses.
-pub(super) const MAX_EVENT_BYTES: usize = 2560;
 /// The most bytes of a detail as JSON.
 const MAX_DETAIL_BYTES: usize = 1024;
 /// How many of them say what was left out.
@@ -64,12 +62,6 @@ pub(in crate::service) struct Event<'a> {
     /// The id of the thing that the call makes.
     #[serde(skip)]
     made: Option<&'a str>,
-}
-
-/// An event as it waits in the queue: JSON, with its line feed.
-pub(super) struct Encoded {
-    pub(super) at: Timestamp,
-    pub(super) text: Vec<u8>,
 }
 
 /// An event as it is read back.
@@ -204,7 +196,7 @@ impl<'a> Event<'a> {
             None => write,
         };
         let id = new_id(random, write.made_at());
-        // What can't be a line is a row.
+        // An event that can't be a line is a row.
         let line = self.encode().ok().map(|Encoded { at, text }| AuditLine {
             id: id.clone(),
             at,

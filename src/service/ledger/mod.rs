@@ -6,6 +6,7 @@ pub(super) mod actor;
 pub(super) mod anonymous;
 mod batch;
 pub(super) mod counted;
+mod encoded;
 pub(super) mod event;
 pub(super) mod notices;
 mod printed_actions;

@@ -20,7 +20,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use crate::domain::clock::{Clock, Random};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::ledger::batch::{Batch, MAX_BATCH_EVENTS};
-use crate::service::ledger::event::{Encoded, Event};
+use crate::service::ledger::encoded::Encoded;
+use crate::service::ledger::event::Event;
 use crate::store::audit::new_id;
 use crate::store::audit_page::{self, AuditPage};
 use crate::store::{Operation, Part, Store, Write};
@@ -383,7 +384,7 @@ mod tests {
     use super::*;
     use crate::domain::clock::Timestamp;
     use crate::service::ledger::actions::AuditAction;
-    use crate::service::ledger::event::MAX_EVENT_BYTES;
+    use crate::service::ledger::encoded::MAX_EVENT_BYTES;
     use crate::service::request::RequestContext;
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_787_045);

@@ -133,7 +133,7 @@ impl From<rusqlite::Error> for GroupFailed {
     }
 }
 
-/// What keeps the writes of a group apart.
+/// The way in which the writes of a group are kept apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Apart {
     /// Nothing: the first that is refused takes all back.

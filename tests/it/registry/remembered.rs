@@ -259,8 +259,8 @@ impl World {
             name,
             username,
             secret,
-            scope: *dice.one(&SCOPES),
-            address: *dice.one(&ADDRESSES),
+            scope: dice.one::<&str>(&SCOPES),
+            address: dice.one::<&str>(&ADDRESSES),
         }
     }
 }
@@ -312,6 +312,10 @@ fn claims(answer: &Answer) -> Value {
 
 #[tokio::test]
 async fn whatever_changes_an_exchange_is_answered_as_if_nothing_were_remembered() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the length of the tests is no setting of the service"
+    )]
     let is_long = std::env::var("TRANSIRE_TEST_LONG").is_ok();
     let (worlds, changes) = if is_long { (200, 60) } else { (6, 40) };
     let (mut granted, mut again) = (0, 0);

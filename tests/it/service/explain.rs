@@ -1,5 +1,7 @@
 //! `transire policy explain`: the whole decision, as the service makes it.
 
+use std::time::Duration;
+
 use serde_json::json;
 use transire::domain::allow_list::AllowEntry;
 use transire::domain::any_principal::AnyPrincipal;
@@ -609,6 +611,8 @@ async fn of_a_token_that_is_refused_it_says_where() {
     keyless
         .decides(&job, Some("missing"), missing, "isn't there")
         .await;
+    // Roles are listed oldest first.
+    keyless.app.wait(Duration::from_secs(1));
     keyless.role("deployer", &["repo:example-org/app:*"]).await;
     let several = "provider passes, role stops, role stops";
     keyless

@@ -180,6 +180,8 @@ async fn a_disabled_secret_has_no_notice_of_its_end() {
     later(&app, Duration::ZERO).await;
     let (id, _) = credential(&app).await;
     rotate(&app, &id, 3 * DAY).await;
+    // Notices are listed by their time.
+    later(&app, SECOND).await;
     let of = &app.service.credentials;
     of.set_credential_state(
         &app.operator(),

@@ -1,6 +1,8 @@
 //! `transire policy explain --who` and `--what`: everybody who may do something, and everything
 //! that somebody may do.
 
+use std::time::Duration;
+
 use serde_json::json;
 use transire::domain::identity::UserState;
 use transire::domain::namespace::Visibility;
@@ -74,6 +76,8 @@ async fn those_who_may_are_listed_with_the_circumstances() {
         ),
         ("disabled", always),
     ] {
+        // Users are listed oldest first.
+        app.wait(Duration::from_secs(1));
         app.user(name, &document).await;
     }
     app.service

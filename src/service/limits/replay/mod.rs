@@ -21,7 +21,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub(crate) use self::shares::ReplayFigures;
+pub use self::shares::ReplayFigures;
 use self::shares::{Budget, Holders, Holdings};
 use self::table::{HASH_BITS, Table, Tick};
 use crate::domain::clock::Timestamp;

@@ -15,6 +15,10 @@ fn account(number: i64) -> AccountId {
     AccountId::new(100_000_000_000 + number).unwrap()
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a number, or arguments that are borrowed for no longer"
+)]
 fn nonce(text: impl ToString) -> Replay {
     Replay::Nonce(text.to_string())
 }
@@ -104,7 +108,7 @@ fn a_replay_is_refused_to_the_last_moment_of_its_window_and_its_memory_given_bac
             other => other.clone(),
         };
         let last = NOW.plus(minutes * MINUTE);
-        let every_second = (0..=u32::try_from(minutes * 60).unwrap()).map(|s| NOW.plus(s * SECOND));
+        let every_second = (0..=minutes * 60).map(|s| NOW.plus(s * SECOND));
         for now in every_second {
             replays.forget(now);
             is_replayed(replays.check_signed(("a", account(1)), NOW, &again, now));

@@ -89,8 +89,8 @@ tables! {
     /// By `INSTANCE/NAMESPACE/NAME`.
     repositories: String => KnownRepository, CAPACITY, [
         Instance: |marks, entity, key, _| marks.of(entity, instance_of(key)),
-        Namespace: of_namespace,
-        Repositories: of_namespace
+        Namespace: |marks, entity, key, _| marks.of(entity, namespace_of(key)),
+        Repositories: |marks, entity, key, _| marks.of(entity, namespace_of(key))
     ];
     allow_lists: InstanceId => AllowList, CAPACITY, [AllowList: own, Instance: own];
     /// Of instances alone.
@@ -183,12 +183,6 @@ fn of_owner<K>(marks: &Marks, entity: Entity, _: &K, instance: &Instance) -> Mar
     marks.of(entity, &instance.account.to_string())
 }
 
-/// A change of the namespace of a repository.
-fn of_namespace<V>(marks: &Marks, entity: Entity, key: &String, _: &V) -> Mark {
-    let parts = key.match_indices('/').nth(1);
-    marks.of(entity, parts.map_or(key.as_str(), |(end, _)| &key[..end]))
-}
-
 fn of_instance_of_password(
     marks: &Marks,
     entity: Entity,
@@ -218,6 +212,12 @@ fn of_user(marks: &Marks, entity: Entity, principal: &Principal) -> Mark {
 
 fn instance_of(id: &str) -> &str {
     id.split_once('/').map_or(id, |(instance, _)| instance)
+}
+
+/// Returns the namespace of a repository as the feed names it: `INSTANCE/NAMESPACE`.
+fn namespace_of(id: &str) -> &str {
+    let end = id.match_indices('/').nth(1);
+    end.map_or(id, |(end, _)| &id[..end])
 }
 
 #[cfg(test)]
