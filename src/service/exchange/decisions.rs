@@ -24,8 +24,9 @@ use crate::service::request::RequestContext;
 
 /// How long a decision or a token is given again.
 pub(super) const REMEMBERED: Duration = Duration::from_secs(10);
-/// How many entries a memory begins with room for.
-pub(super) const INITIAL_ENTRIES: usize = 256;
+/// The bytes of a usual entry. By their number a memory is told how many keys to keep in mind that
+/// have left it: one that comes again is kept before those that come once.
+const USUAL_BYTES: u64 = 2048;
 /// Bytes of a decision beside its texts: the caller with all that a sealed credential can say.
 const DECISION_BYTES: usize = 2048;
 /// Bytes of a compiled session policy, which has 4,096 characters at most.
@@ -118,13 +119,18 @@ impl Decisions {
     /// Makes an empty memory of so many bytes.
     pub(super) fn new(max_bytes: u64) -> Self {
         Self {
-            by_question: Cache::with_weighter(INITIAL_ENTRIES, max_bytes, ByBytes),
+            by_question: Cache::with_weighter(usual_entries(max_bytes), max_bytes, ByBytes),
         }
     }
 
     pub(super) fn bytes(&self) -> u64 {
         self.by_question.weight()
     }
+}
+
+/// Returns how many usual entries have room in so many bytes.
+pub(super) fn usual_entries(max_bytes: u64) -> usize {
+    usize::try_from(max_bytes / USUAL_BYTES).unwrap_or(0)
 }
 
 /// Tells whether something is at most [`REMEMBERED`] old, by the clock and by the process's own

@@ -11,7 +11,7 @@ use crate::domain::instance::{Instance, KidFormat};
 use crate::domain::scope::Scope;
 use crate::domain::{Error, Result};
 use crate::service::call::Call;
-use crate::service::exchange::decisions::{Digest, INITIAL_ENTRIES, is_recent};
+use crate::service::exchange::decisions::{Digest, is_recent, usual_entries};
 use crate::service::exchange::{Exchange, Granted};
 use crate::service::memory::marks::Mark;
 use crate::store::Entity;
@@ -60,7 +60,7 @@ impl SignedTokens {
     /// Makes an empty memory of so many bytes.
     pub(super) fn new(max_bytes: u64) -> Self {
         Self {
-            by_claims: Cache::with_weighter(INITIAL_ENTRIES, max_bytes, ByBytes),
+            by_claims: Cache::with_weighter(usual_entries(max_bytes), max_bytes, ByBytes),
         }
     }
 
