@@ -266,7 +266,7 @@ impl Replica {
             .env("TRANSIRE_MASTER_KEY", &database.master_key)
             .env("TRANSIRE_POSTGRES__NOTIFY", notify.to_string())
             .env("TRANSIRE_TRUSTED_PROXIES", "['127.0.0.1']")
-            // Whatever else the machine does is no overload of a replica.
+            // Other work of the machine is no overload of a replica.
             .env("TRANSIRE_LIMITS__WAIT_MILLISECONDS", "10000")
             .env("TRANSIRE_LIMITS__TOKEN_REQUESTS_PER_SECOND", "100000")
             .stdin(Stdio::null())

@@ -28,7 +28,7 @@ impl Server {
             .args(["serve", "--listen", "127.0.0.1:0"])
             // One address and one access key ask for everything, as fast as they can.
             .env("TRANSIRE_LIMITS__REQUESTS_PER_SECOND", "1000000")
-            // Whatever else the machine does is no reason to refuse a client.
+            // Other work of the machine is no reason to refuse a client.
             .env("TRANSIRE_LIMITS__WAIT_MILLISECONDS", "10000")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -69,7 +69,7 @@ impl Digesting {
     }
 }
 
-/// Whatever decides a token request beside what the service knows: the secret, the registry, the
+/// The digest of all that a token request brings to its decision: the secret, the registry, the
 /// scopes, the client's address.
 pub struct TokenQuestion {
     /// None for a log-in whose decision isn't remembered.
