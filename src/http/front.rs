@@ -1,5 +1,6 @@
 //! Serves one request: reads it, admits it, has its door answer it, and counts it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -165,8 +166,10 @@ impl Server {
         let mut exchange = self.begin(&parts, arrival, &settings);
         let shared = self.shared(&settings);
         let span = trace::begin(&parts.headers, peer, proxies);
-        let answering = unless_panic(self.answer(&parts, body, &shared, &mut exchange));
-        let answer = answering.instrument(span.clone()).await;
+        let answer = {
+            let answering = pin!(self.answer(&parts, body, &shared, &mut exchange));
+            unless_panic(answering).instrument(span.clone()).await
+        };
         let Exchange { door, record, .. } = &exchange;
         let instead = answer
             .as_ref()
@@ -241,7 +244,7 @@ impl Server {
                 None => metrics::answer(parts, &self.service, &measured).await,
             }
         };
-        let answer = unless_panic(answer).await;
+        let answer = unless_panic(pin!(answer)).await;
         answer.unwrap_or_else(|error| {
             AnyDoor::unknown().refuse(&error, &self.service.base.request_id())
         })

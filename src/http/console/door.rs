@@ -90,10 +90,11 @@ impl Door for Console {
         protection::check_transport(&record.context)?;
         protection::check_host(&request.head, shared.settings)?;
         match parts.method {
-            Method::GET => self.show(&request, shared, record).await,
+            // Boxed: every request has room for the largest answer of all doors otherwise.
+            Method::GET => Box::pin(self.show(&request, shared, record)).await,
             Method::POST => {
                 protection::check_origin(&parts.headers)?;
-                self.act(&request, shared, record).await
+                Box::pin(self.act(&request, shared, record)).await
             }
             _ => Err(Error::unsupported(
                 "A page is read by GET, and a form is sent by POST.",

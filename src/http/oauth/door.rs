@@ -63,10 +63,13 @@ impl Door for OAuth {
         record: &mut Record,
     ) -> Result<Response> {
         match (self.0, &request.head.parts.method) {
-            (Envelope::Exchange, &Method::POST) => tokens::post(shared, &request, record).await,
+            // Boxed: every request has room for the largest answer of all doors otherwise.
+            (Envelope::Exchange, &Method::POST) => {
+                Box::pin(tokens::post(shared, &request, record)).await
+            }
             (Envelope::Exchange, _) => Ok(method_not_allowed("POST", "Send a form by POST.")),
             (Envelope::Federation, &Method::GET) => {
-                federation::get(shared, &request.head, record).await
+                Box::pin(federation::get(shared, &request.head, record)).await
             }
             (Envelope::Federation, _) => Ok(method_not_allowed("GET", "Ask by GET.")),
         }

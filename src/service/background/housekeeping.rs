@@ -1,9 +1,10 @@
 //! Housekeeping: forgets what need not be remembered, and renews what ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::Result;
 use crate::domain::clock::Timestamp;
+use crate::domain::{Error, Result};
 use crate::service::Service;
 use crate::service::background::CATCH_UP_INTERVAL;
 
@@ -12,7 +13,7 @@ const INTERVAL: Duration = Duration::from_secs(60);
 
 impl Service {
     /// Runs the tasks of housekeeping every minute.
-    pub(in crate::service) async fn run_housekeeping(&self) {
+    pub(in crate::service) async fn run_housekeeping(self: &Arc<Self>) {
         let (mut ran_at, mut ran_at_uptime) = (self.base.now(), self.base.clock.uptime());
         self.memory.learn_ids().await;
         self.announce().await;
@@ -26,7 +27,13 @@ impl Service {
                 .max(uptime.saturating_sub(ran_at_uptime));
             if passed >= INTERVAL {
                 (ran_at, ran_at_uptime) = (now, uptime);
-                self.forget(now);
+                // Millions of entries take a tenth of a second, in which requests would wait.
+                let service = Arc::clone(self);
+                let forgetting = tokio::task::spawn_blocking(move || service.forget(now)).await;
+                warn(
+                    "not all could be forgotten",
+                    forgetting.map_err(Error::internal),
+                );
                 self.renew().await;
             }
         }
