@@ -15,7 +15,7 @@ use crate::connection::{Connection, content_length};
 
 /// The options of recorded requests.
 #[derive(Args)]
-pub(crate) struct Options {
+pub(crate) struct Recorded {
     /// A file of HTTP/1.1 requests, one after the other as they are sent; they are sent to `--at`,
     /// each once.
     #[arg(long, requires = "at")]
@@ -30,7 +30,7 @@ pub(crate) struct Options {
 
 /// Sends the requests of a file, and prints how long their answers took: from when each was due, so
 /// that one that waits for a slow answer before it is as late as its client sees it.
-pub(crate) async fn measure(options: &Options, file: &Path, connections: usize) -> Result<()> {
+pub(crate) async fn measure(options: &Recorded, file: &Path, connections: usize) -> Result<()> {
     let requests = Arc::new(read(file)?);
     let (next, begun) = (Arc::new(AtomicUsize::new(0)), Instant::now());
     let address = options.at.ok_or("--at names the service")?;

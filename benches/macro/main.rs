@@ -14,6 +14,7 @@
 mod busy;
 mod connection;
 mod fire;
+mod instructions;
 mod job_tokens;
 mod limit;
 mod load;
@@ -76,10 +77,13 @@ struct Options {
     /// Measure a fixed number of requests instead, each server in its turn, and print the goals.
     #[arg(long)]
     turns: bool,
+    /// Count instructions and allocations under callgrind instead.
+    #[arg(long)]
+    instructions: bool,
     #[command(flatten)]
-    in_turns: turns::Options,
+    in_turns: turns::Turns,
     #[command(flatten)]
-    recorded: fire::Options,
+    recorded: fire::Recorded,
     /// Another build of transire to measure.
     #[arg(long, default_value = env!("CARGO_BIN_EXE_transire"))]
     program: PathBuf,
@@ -117,6 +121,9 @@ fn main() -> Result<()> {
 }
 
 async fn measure(options: &Options) -> Result<()> {
+    if options.instructions {
+        return instructions::count(&options.program, options.only).await;
+    }
     if let Some(file) = &options.recorded.fire {
         fire::measure(&options.recorded, file, options.connections).await
     } else if options.overload {

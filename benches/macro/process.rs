@@ -31,13 +31,17 @@ impl Server {
         variables: &[(&str, &str)],
     ) -> Result<Self> {
         let mut command = Command::new(program);
+        command.envs(variables.iter().copied());
+        Self::serving(command, data)
+    }
+
+    /// Starts transire by a command that names the program.
+    pub(crate) fn serving(mut command: Command, data: &Path) -> Result<Self> {
+        // A few credentials ask for all tokens, as fast as they can.
         command
             .arg("--data-dir")
             .arg(data)
-            .args(["serve", "--listen", "127.0.0.1:0"]);
-        // A few credentials ask for all tokens, as fast as they can.
-        command
-            .envs(variables.iter().copied())
+            .args(["serve", "--listen", "127.0.0.1:0"])
             .env("TRANSIRE_LIMITS__TOKEN_REQUESTS_PER_SECOND", "1000000")
             .env("TRANSIRE_LIMITS__TOKEN_REQUESTS_BURST", "1000000");
         Self::start(command)

@@ -21,7 +21,7 @@ const ROUND: Duration = Duration::from_secs(600);
 
 /// The options of a measurement in turns.
 #[derive(Args)]
-pub(crate) struct Options {
+pub(crate) struct Turns {
     /// Requests to each server in each round, with `--turns`.
     #[arg(long, default_value_t = 30_000)]
     count: usize,
@@ -103,7 +103,7 @@ impl Rounds {
 
 /// Measures all operations, or one, and prints them and the goals.
 pub(crate) async fn measure(
-    options: &Options,
+    options: &Turns,
     (program, only): (&Path, Option<Operation>),
     (rounds, connections): (usize, usize),
 ) -> Result<()> {
@@ -154,10 +154,9 @@ pub(crate) async fn measure(
                     .await?,
             );
         }
-        measured.push((operation, Rounds(all)));
-    }
-    for (operation, rounds) in &measured {
-        println!("\n{}:\n\n{}", operation.name(), table(rounds));
+        let rounds = Rounds(all);
+        println!("\n{}:\n\n{}", operation.name(), table(&rounds));
+        measured.push((operation, rounds));
     }
     print_goals(&measured);
     Ok(())
