@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use transire::domain::clock::{SystemClock, SystemRandom, Timestamp};
 use transire::store::audit::{TermKind, Terms, new_id};
-use transire::store::audit_page::{self, AuditPage};
+use transire::store::audit_page::AuditPage;
 use transire::store::{Location, Open, Operation, Store, Write};
 
 /// How many events a page has, as at full load.
@@ -39,7 +39,7 @@ pub(crate) async fn fill(data: &Path, lines: u64, events_of_page: u64, begin: Ti
             let page = page(from..(from + events_of_page).min(lines), lines, begin);
             bytes.lines += page.lines.len();
             bytes.terms += page.terms.len();
-            write = write.then(audit_page::insert(&page));
+            write = write.audit_page(&page);
         }
         store.apply(write).await.unwrap();
     }

@@ -3,13 +3,16 @@
 //! The text's meaning is not the store's. Words and terms say what is in it, so that a listing
 //! reads only the pages that it needs.
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 
 use super::Store;
 use super::audit::{
-    AuditPosition, Order, Range, Term, id_parameters, list_ids, may_have, select_by_ids,
+    AuditPosition, Order, Range, Term, id_parameters, list_ids, may_have, select_by_ids, trimmed,
 };
+use super::audit_chain::{ChainPlace, ChainedInsert, Content, Hashing};
 use super::part::{Guarded, Part};
 use super::row::{Row, Statement, statements};
 
@@ -39,8 +42,9 @@ macro_rules! select_pages {
 }
 
 statements! { "audit_page";
-    INSERT = "INSERT INTO audit_page (id, first_at, last_at, lines, bytes, contents, terms) \
-              VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    INSERT = "INSERT INTO audit_page (id, first_at, last_at, lines, bytes, contents, terms, \
+              digests, writer, position, previous) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+              $10, $11)";
     LIST_NARROW = select_pages!("", "<=", ">", "");
     LIST_WIDE = select_pages!("", ">", ">", "");
     LIST_NARROW_BACK = select_pages!("", "<=", "<", " DESC");
@@ -51,8 +55,10 @@ statements! { "audit_page";
     SEARCH_WIDE_BACK = select_pages!(", terms", ">", "<", " DESC");
     NEW = "SELECT id FROM audit_page WHERE id > $1 ORDER BY id LIMIT $2";
     READ = select_by_ids!("id, lines", "audit_page");
+    LIST_STORED = "SELECT id, first_at, last_at, lines, contents, terms, digests, writer, \
+                   position, previous FROM audit_page WHERE id > $1 ORDER BY id LIMIT $2";
     // No page ends before it begins: the first condition is the index's.
-    TRIM = "DELETE FROM audit_page WHERE first_at < $1 AND last_at < $1";
+    TRIM = "DELETE FROM audit_page WHERE first_at < $1 AND last_at < $1 AND id < $2";
 }
 
 /// The longest time of a narrow page, in milliseconds, as the statements and an index have it:
@@ -90,9 +96,42 @@ pub struct AuditLine {
     pub pages: fn(&[&AuditLine]) -> Result<Vec<AuditPage>>,
 }
 
-/// Adds a page.
-pub fn insert(page: &AuditPage) -> Part {
+/// How many bytes of a line's SHA-256 a page keeps, to say which line was changed.
+pub const DIGEST_BYTES: usize = 8;
+/// The purpose of a page's hash.
+const PAGE: &[u8] = b"transire:audit-page:1";
+
+impl AuditPage {
+    /// Returns the beginning of each line's SHA-256, one after the other.
+    pub fn digests(&self) -> Vec<u8> {
+        let lines = self.lines.split_inclusive('\n');
+        lines
+            .flat_map(|line| {
+                let hash = digest(&SHA256, line.as_bytes());
+                <[u8; DIGEST_BYTES]>::try_from(&hash.as_ref()[..DIGEST_BYTES]).unwrap_or_default()
+            })
+            .collect()
+    }
+
+    /// Returns the hash of all that the page says, with these digests of its lines.
+    pub fn content(&self, digests: &[u8]) -> Content {
+        let mut hashing = Hashing::begin(PAGE);
+        for text in [&self.id, &self.lines, &self.contents] {
+            hashing.add(Some(text.as_bytes()));
+        }
+        hashing.add(Some(&self.terms));
+        hashing.add(Some(digests));
+        for at in [self.first_at, self.last_at] {
+            hashing.add(Some(&at.unix_millis().to_le_bytes()));
+        }
+        hashing.end()
+    }
+}
+
+/// Makes the insert of a page.
+pub(super) fn insert(page: &AuditPage) -> ChainedInsert {
     let bytes = i64::try_from(page.lines.len()).unwrap_or(i64::MAX);
+    let digests = page.digests();
     let parameters = vec![
         page.id.as_str().into(),
         page.first_at.into(),
@@ -101,8 +140,9 @@ pub fn insert(page: &AuditPage) -> Part {
         bytes.into(),
         page.contents.as_str().into(),
         page.terms.as_slice().into(),
+        digests.as_slice().into(),
     ];
-    Part::of([Guarded::unguarded(INSERT, parameters)])
+    ChainedInsert::new(INSERT, parameters, page.content(&digests))
 }
 
 /// How long the time of a page is, from its first line to its last.
@@ -204,6 +244,42 @@ pub async fn read(store: &Store, ids: &[&str]) -> Result<Vec<(String, String)>> 
         .collect()
 }
 
+/// A page as it is stored: with the digests of its lines, and its place in a chain.
+#[derive(Clone, Debug)]
+pub struct StoredPage {
+    /// The page.
+    pub page: AuditPage,
+    /// The beginning of each line's SHA-256, one after the other.
+    pub digests: Vec<u8>,
+    /// Its place; none where an earlier release wrote it.
+    pub place: Option<ChainPlace>,
+}
+
+/// Lists at most `limit` pages after an id, in the order of ids.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
+pub async fn list_stored(store: &Store, after: &str, limit: u32) -> Result<Vec<StoredPage>> {
+    let parameters = vec![after.into(), i64::from(limit).into()];
+    let rows = store.query(LIST_STORED, parameters).await?;
+    let stored = |row: &Row| {
+        Ok(StoredPage {
+            page: AuditPage {
+                id: row.text("id")?,
+                first_at: row.time("first_at")?,
+                last_at: row.time("last_at")?,
+                lines: row.text("lines")?,
+                contents: row.text("contents")?,
+                terms: row.bytes("terms")?,
+            },
+            digests: row.bytes("digests")?,
+            place: ChainPlace::of_row(row)?,
+        })
+    };
+    rows.iter().map(stored).collect()
+}
+
 /// Lists the ids of at most `limit` pages after an id, in the order of writing
 /// ([`new_id`](super::audit::new_id)).
 ///
@@ -216,5 +292,5 @@ pub async fn list_new(store: &Store, after: &str, limit: u32) -> Result<Vec<Stri
 
 /// Forgets the pages that end before `before`.
 pub fn trim(before: Timestamp) -> Part {
-    Part::of([Guarded::unguarded(TRIM, vec![before.into()])])
+    Part::of([Guarded::unguarded(TRIM, trimmed(before))])
 }

@@ -80,6 +80,7 @@ migrations! {
     "0022_sso_session"
     "0023_notice"
     "0024_credential_room"
+    "0025_audit_chain"
 }
 
 /// Keeps which steps were taken; both databases read it.

@@ -14,6 +14,8 @@ pub mod account;
 pub mod activity;
 pub mod allow_list;
 pub mod audit;
+pub mod audit_chain;
+pub mod audit_checkpoint;
 pub mod audit_page;
 pub mod cascade;
 pub mod change;

@@ -223,14 +223,21 @@ nouns! {
             id: String, happened_at: i64, request_id: String, action: String,
             principal: Option<String>, account_id: Option<i64>, credential_id: Option<String>,
             address: Option<String>, service: Option<String>, detail: String, outcome: String,
-            access_key: Option<String>,
+            access_key: Option<String>, writer: String, position: i64, previous: Vec<u8>,
         }
     }
     audit_page {
         table audit_page (id) {
             id: String, first_at: i64, last_at: i64, lines: String, bytes: i64, contents: String,
-            terms: Vec<u8>,
+            terms: Vec<u8>, digests: Vec<u8>, writer: String, position: i64, previous: Vec<u8>,
         }
+    }
+    audit_chain {
+        table audit_writer (id) { id: String, position: i64, link: Vec<u8>, moved_at: i64 }
+    }
+    audit_checkpoint {
+        table audit_key (id) { id: String, wrapped_private: Vec<u8>, created_at: i64 }
+        table audit_checkpoint (number) { number: i64, made_at: i64, signed: String }
     }
     principal_id {
         table principal_id (id) { id: i64 }

@@ -47,6 +47,16 @@ statements! {
         REWRAP_INSTANCE_KEY = "UPDATE instance_key SET wrapped_private = $3 WHERE id = $1 AND \
                                wrapped_private = $2";
     }
+    "audit_key" {
+        COUNT_AUDIT_KEYS = "SELECT COUNT(*) AS wrapped_rows FROM audit_key \
+                            WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> \
+                            $1";
+        LIST_AUDIT_KEYS = "SELECT id, wrapped_private AS wrapped FROM audit_key \
+                           WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> \
+                           $1 AND id > $2 ORDER BY id LIMIT $3";
+        REWRAP_AUDIT_KEY = "UPDATE audit_key SET wrapped_private = $3 WHERE id = $1 AND \
+                            wrapped_private = $2";
+    }
     "access_key" {
         COUNT_ACCESS_KEYS = "SELECT COUNT(*) AS wrapped_rows FROM access_key \
                              WHERE length(sealed_secret) > 0 AND substr(sealed_secret, 1, 9) <> $1";
@@ -69,6 +79,8 @@ pub enum Holder {
     Authority,
     /// A key that signs the tokens of one instance alone.
     InstanceKey,
+    /// A key that signs the audit's checkpoints.
+    AuditKey,
     /// An access key.
     AccessKey,
 }
@@ -84,11 +96,12 @@ pub struct WrappedRow {
 
 impl Holder {
     /// All of them, in the order in which they are wrapped anew.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::SealingKey,
         Self::SigningKey,
         Self::Authority,
         Self::InstanceKey,
+        Self::AuditKey,
         Self::AccessKey,
     ];
 
@@ -99,6 +112,7 @@ impl Holder {
             Self::SigningKey => ("signing_key", "wrapped_private"),
             Self::Authority => ("authority", "wrapped_private"),
             Self::InstanceKey => ("instance_key", "wrapped_private"),
+            Self::AuditKey => ("audit_key", "wrapped_private"),
             Self::AccessKey => ("access_key", "sealed_secret"),
         }
     }
@@ -109,6 +123,7 @@ impl Holder {
             Self::SigningKey => (COUNT_SIGNING, LIST_SIGNING, REWRAP_SIGNING),
             Self::Authority => (COUNT_AUTHORITY, LIST_AUTHORITY, REWRAP_AUTHORITY),
             Self::InstanceKey => (COUNT_INSTANCE_KEYS, LIST_INSTANCE_KEYS, REWRAP_INSTANCE_KEY),
+            Self::AuditKey => (COUNT_AUDIT_KEYS, LIST_AUDIT_KEYS, REWRAP_AUDIT_KEY),
             Self::AccessKey => (COUNT_ACCESS_KEYS, LIST_ACCESS_KEYS, REWRAP_ACCESS_KEY),
         }
     }

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::domain::clock::Timestamp;
 
 use super::audit::{self, AuditRow};
-use super::audit_page::AuditLine;
+use super::audit_chain::{Chain, ChainedInsert};
+use super::audit_page::{self, AuditLine, AuditPage};
 use super::change;
 use super::meta;
 use super::nouns::Entity;
@@ -103,8 +104,15 @@ impl Write {
     /// As [`Self::audit`], for an event that may also be a line of a page with those of other
     /// writes.
     pub fn audit_as(mut self, row: &AuditRow, line: Option<AuditLine>) -> Self {
-        let row = audit::insert(row);
-        self.audits.push(Audited { row, line });
+        let insert = audit::insert(row);
+        self.audits.push(Audited { insert, line });
+        self
+    }
+
+    /// Stores a page of events.
+    pub fn audit_page(mut self, page: &AuditPage) -> Self {
+        let (insert, line) = (audit_page::insert(page), None);
+        self.audits.push(Audited { insert, line });
         self
     }
 
@@ -172,6 +180,7 @@ impl Write {
             audits: self.audits,
             after,
             announces,
+            made_at: self.operation.at,
         }
     }
 }
@@ -188,18 +197,30 @@ pub(crate) struct Steps {
     pub(crate) after: Vec<Guarded>,
     /// Whether the change feed grows.
     pub(crate) announces: bool,
+    /// When the write was made.
+    pub(crate) made_at: Timestamp,
 }
 
-/// An event of the audit: the statement that stores it as a row, and the same as a line of a page.
+/// An event of the audit as a row, and the same as a line of a page; or a page.
 pub(crate) struct Audited {
-    pub(crate) row: Guarded,
+    pub(crate) insert: ChainedInsert,
     pub(crate) line: Option<AuditLine>,
 }
 
 impl Steps {
+    /// Adds the events to a chain, and returns the statements that store them and note where it
+    /// ends.
+    pub(super) fn audited(&self, chain: &mut Chain) -> Vec<Guarded> {
+        let added = self.audits.iter().map(|audited| chain.add(&audited.insert));
+        let mut audited: Vec<Guarded> = added.collect();
+        if !audited.is_empty() {
+            audited.push(chain.moved(self.made_at));
+        }
+        audited
+    }
+
     /// Returns all statements after the first, in order.
-    pub(crate) fn rest(&self) -> impl Iterator<Item = &Guarded> {
-        let audits = self.audits.iter().map(|audited| &audited.row);
-        self.before.iter().chain(audits).chain(&self.after)
+    pub(crate) fn rest<'s>(&'s self, audited: &'s [Guarded]) -> impl Iterator<Item = &'s Guarded> {
+        self.before.iter().chain(audited).chain(&self.after)
     }
 }

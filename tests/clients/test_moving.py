@@ -70,7 +70,8 @@ def test_a_move_that_was_killed_is_gone_on_with(database: str, new_transire: Cal
         row = "'r', 'a', NULL, NULL, NULL, NULL, NULL, '{}', 'ok', NULL"
         data.execute(
             "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?) "
-            f"INSERT INTO audit SELECT 'filler-' || n, n, {row} FROM numbers",
+            "INSERT INTO audit (id, happened_at, request_id, action, principal, account_id, credential_id, address, service, "
+            f"detail, outcome, access_key) SELECT 'filler-' || n, n, {row} FROM numbers",
             (MANY,),
         )
         data.commit()

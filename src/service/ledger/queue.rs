@@ -23,8 +23,8 @@ use crate::service::ledger::batch::{Batch, MAX_BATCH_EVENTS};
 use crate::service::ledger::encoded::Encoded;
 use crate::service::ledger::event::Event;
 use crate::store::audit::new_id;
-use crate::store::audit_page::{self, AuditPage};
-use crate::store::{Operation, Part, Store, Write};
+use crate::store::audit_page::AuditPage;
+use crate::store::{Operation, Store, Write};
 
 /// The delay between a batch's first event and its write: a write, and its fsync, for each event
 /// would cost much.
@@ -354,12 +354,11 @@ impl Writer {
         loop {
             // Ids say when a page was written, so each try has its own.
             let now = self.clock.now();
-            let mut part = Part::default();
+            let mut write = Write::new(operation.clone());
             for page in &mut *pages {
                 page.id = new_id(&*self.random, now);
-                part = part.and(audit_page::insert(page));
+                write = write.audit_page(page);
             }
-            let write = Write::new(operation.clone()).then(part);
             let Err(error) = self.store.apply(write).await else {
                 return;
             };

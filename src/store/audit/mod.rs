@@ -3,18 +3,22 @@
 //! A change has its own row, written with it. Lines of other requests come in pages
 //! ([`audit_page`](super::audit_page)).
 
+mod ids;
 mod position;
 mod terms;
 
 use crate::domain::Result;
-use crate::domain::clock::{Random, Timestamp, random_text};
+use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::AnyInstanceId;
 
 use super::Store;
+use super::audit_chain::{ChainPlace, ChainedInsert, Content, Hashing};
 use super::part::{Guarded, Part};
 use super::row::{Row, Statement, Value, statements};
 
+pub(super) use ids::timed_id;
+pub use ids::{first_id, new_id, written_at};
 pub use position::AuditPosition;
 pub use terms::{Term, TermKind, Terms, may_have};
 
@@ -72,15 +76,22 @@ pub(super) use select_by_ids;
 statements! {
     "audit" {
     INSERT = "INSERT INTO audit (id, happened_at, request_id, action, principal, account_id, \
-              credential_id, address, service, detail, outcome, access_key) VALUES ($1, $2, $3, \
-              $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+              credential_id, address, service, detail, outcome, access_key, writer, position, \
+              previous) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
     LIST = select_rows!("", ">", "");
     LIST_OF_PRINCIPAL = select_rows!(" AND principal = $16", ">", "");
     LIST_BACK = select_rows!("", "<", " DESC");
     LIST_BACK_OF_PRINCIPAL = select_rows!(" AND principal = $16", "<", " DESC");
     NEW = "SELECT id FROM audit WHERE id > $1 ORDER BY id LIMIT $2";
     READ = select_by_ids!(row_columns!(), "audit");
-    TRIM = "DELETE FROM audit WHERE happened_at < $1";
+    LIST_STORED = concat!(
+        "SELECT ",
+        row_columns!(),
+        ", writer, position, previous FROM audit WHERE id > $1 ORDER BY id LIMIT $2"
+    );
+    // By the time of writing, too, which is the order of chains. Ids of earlier releases come
+    // before all others.
+    TRIM = "DELETE FROM audit WHERE happened_at < $1 AND id < $2";
     }
     // The audit names an instance by its service, and a deleted one stays as a row.
     "instance" {
@@ -90,33 +101,6 @@ statements! {
 
 /// The most ids that one query reads.
 pub const MAX_IDS: usize = 32;
-
-/// Makes the id of a row or a page that is written at this time.
-///
-/// Ids are in the order of writing, as far as the clocks of replicas agree. So the newest are
-/// together in the index of ids, and who follows the audit finds them there. The letter in front
-/// comes after those of the ids that earlier releases made.
-pub fn new_id(random: &dyn Random, now: Timestamp) -> String {
-    timed_id(random, now, 12)
-}
-
-/// As [`new_id`], with so many digits by chance, each of five bits.
-pub(super) fn timed_id(random: &dyn Random, now: Timestamp, digits: usize) -> String {
-    const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
-    let mut id = first_id(now);
-    id.push_str(&random_text(random, DIGITS, digits));
-    id
-}
-
-/// Returns the text that comes before all ids of rows and pages that were written at this time or
-/// later.
-pub fn first_id(at: Timestamp) -> String {
-    const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
-    let millis = u64::try_from(at.unix_millis()).unwrap_or(0);
-    let digit = |place: u32| DIGITS.get((millis >> (5 * place)) as usize & 31).copied();
-    let digits = (0..9).rev().filter_map(digit).map(char::from);
-    std::iter::once('w').chain(digits).collect()
-}
 
 /// One thing that was done or refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,8 +131,44 @@ pub struct AuditRow {
     pub outcome: String,
 }
 
-pub(super) fn insert(row: &AuditRow) -> Guarded {
-    Guarded::unguarded(
+/// The purpose of a row's hash.
+const ROW: &[u8] = b"transire:audit-row:1";
+
+impl AuditRow {
+    /// Returns the hash of all that the row says.
+    pub fn content(&self) -> Content {
+        let mut hashing = Hashing::begin(ROW);
+        for text in [
+            &self.id,
+            &self.request_id,
+            &self.action,
+            &self.detail,
+            &self.outcome,
+        ] {
+            hashing.add(Some(text.as_bytes()));
+        }
+        hashing.add(Some(&self.at.unix_millis().to_le_bytes()));
+        hashing.add(
+            self.account
+                .map(i64::to_le_bytes)
+                .as_ref()
+                .map(<[u8; 8]>::as_slice),
+        );
+        for text in [
+            &self.principal,
+            &self.credential_id,
+            &self.address,
+            &self.service,
+            &self.access_key,
+        ] {
+            hashing.add(text.as_deref().map(str::as_bytes));
+        }
+        hashing.end()
+    }
+}
+
+pub(super) fn insert(row: &AuditRow) -> ChainedInsert {
+    ChainedInsert::new(
         INSERT,
         vec![
             row.id.as_str().into(),
@@ -164,6 +184,7 @@ pub(super) fn insert(row: &AuditRow) -> Guarded {
             row.outcome.as_str().into(),
             row.access_key.as_deref().into(),
         ],
+        row.content(),
     )
 }
 
@@ -335,6 +356,22 @@ pub async fn list_new(store: &Store, after: &str, limit: u32) -> Result<Vec<Stri
     list_ids(store, NEW, after, limit).await
 }
 
+/// Lists at most `limit` rows after an id, in the order of ids, each with its place in a chain.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
+pub async fn list_stored(
+    store: &Store,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<(AuditRow, Option<ChainPlace>)>> {
+    let parameters = vec![after.into(), i64::from(limit).into()];
+    let rows = store.query(LIST_STORED, parameters).await?;
+    let stored = |row: &Row| Ok((audit_row(row)?, ChainPlace::of_row(row)?));
+    rows.iter().map(stored).collect()
+}
+
 /// Lists ids after an id.
 pub(super) async fn list_ids(
     store: &Store,
@@ -368,7 +405,12 @@ pub async fn service_of(store: &Store, id: &AnyInstanceId) -> Result<Option<(Str
 
 /// Forgets the rows from before `before`.
 pub fn trim(before: Timestamp) -> Part {
-    Part::of([Guarded::unguarded(TRIM, vec![before.into()])])
+    Part::of([Guarded::unguarded(TRIM, trimmed(before))])
+}
+
+/// Returns the parameters of a statement that forgets what was written before a time.
+pub(super) fn trimmed(before: Timestamp) -> Vec<Value> {
+    vec![before.into(), first_id(before).as_str().into()]
 }
 
 fn audit_row(row: &Row) -> Result<AuditRow> {

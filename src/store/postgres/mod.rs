@@ -26,6 +26,7 @@ use crate::domain::clock::{Clock, Random};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 
+use super::audit_chain::Chain;
 use super::migrate::{MIGRATIONS, Migration, Purpose};
 use super::portable::{Batch, Hold, Piece, Table};
 use super::row::{Row, Statement, Value};
@@ -66,6 +67,8 @@ pub(super) struct Postgres {
     notifies: AtomicBool,
     /// How often the database came back: what was asked before may never be answered.
     renewals: watch::Sender<u64>,
+    /// The chains of the audit's lines that no transaction has now: as many as there were at once.
+    chains: std::sync::Mutex<Vec<Chain>>,
     /// Whose turn it is to write, where only one at a time gets through anyway.
     turn: Mutex<()>,
 }
@@ -116,14 +119,14 @@ impl Postgres {
         let notifies =
             AtomicBool::new(options.notify && options.statements == Statements::Prepared);
         let (options, lookout) = (options.clone(), std::sync::Mutex::default());
-        let renewals = watch::Sender::new(0);
         let postgres = Self {
             pool,
             options,
             lookout,
             announced,
             notifies,
-            renewals,
+            renewals: watch::Sender::new(0),
+            chains: std::sync::Mutex::default(),
             turn: Mutex::default(),
         };
         let place = place(url);

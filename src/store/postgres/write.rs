@@ -4,6 +4,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio_postgres::IsolationLevel;
 use tokio_postgres::error::SqlState;
 
 use crate::domain::{Error, Result};
+use crate::store::audit_chain::Chain;
 use crate::store::part::Guarded;
 use crate::store::write::Steps;
 
@@ -38,6 +40,14 @@ const NOTIFYING: Duration = Duration::from_millis(200);
 pub(super) type Sent<'s> =
     Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send + 's>>;
 
+/// When a write was applied.
+enum Applied {
+    /// By this try.
+    Now,
+    /// By an earlier one, whose outcome wasn't known.
+    Before,
+}
+
 impl Postgres {
     pub(super) async fn write(&self, steps: &Steps) -> Result<()> {
         let mut in_doubt = false;
@@ -54,7 +64,7 @@ impl Postgres {
                 Isolation::Serializable | Isolation::ReadCommitted => None,
             };
             let last: Cause = match self.lease().await {
-                Ok(mut client) => match self.in_time(self.transact(&mut client, steps)).await {
+                Ok(mut client) => match self.in_time(self.chained(&mut client, steps)).await {
                     Ok(Ok(())) => {
                         // It is done: the next writer need not wait for the notification.
                         drop(turn);
@@ -100,8 +110,40 @@ impl Postgres {
         }
     }
 
+    /// Tries a write, whose events go on with a chain that no other transaction has meanwhile.
+    ///
+    /// The chain of a write that may have been committed ends, with its lines or without them.
+    async fn chained(&self, client: &mut Lease, steps: &Steps) -> Result<(), Stop> {
+        if steps.audits.is_empty() {
+            return self.transact(client, steps, &[]).await.map(drop);
+        }
+        let rested = self.chains().pop();
+        let chain = rested.map_or_else(Chain::begin, |chain| chain.unless_idle(steps.made_at));
+        let mut extended = chain.clone();
+        let audited = steps.audited(&mut extended);
+        let outcome = self.transact(client, steps, &audited).await;
+        match &outcome {
+            Ok(Applied::Now) => self.chains().push(extended),
+            Ok(Applied::Before) | Err(Stop::Refused(_) | Stop::Conflict) => {
+                self.chains().push(chain);
+            }
+            Err(Stop::ReadOnly(_) | Stop::Lost(_)) => {}
+        }
+        outcome.map(drop)
+    }
+
+    fn chains(&self) -> MutexGuard<'_, Vec<Chain>> {
+        // A chain is right after any panic.
+        self.chains.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Tries a write: one trip to begin, one for all statements, one to commit.
-    async fn transact(&self, client: &mut Lease, steps: &Steps) -> Result<(), Stop> {
+    async fn transact(
+        &self,
+        client: &mut Lease,
+        steps: &Steps,
+        audited: &[Guarded],
+    ) -> Result<Applied, Stop> {
         // Begun before the rest is sent: if beginning failed, the statements would be committed one
         // by one.
         let transaction = self.begin(client).await?;
@@ -113,7 +155,7 @@ impl Postgres {
             }));
         }
         let before = sends.len();
-        for guarded in std::iter::once(&steps.operation).chain(steps.rest()) {
+        for guarded in std::iter::once(&steps.operation).chain(steps.rest(audited)) {
             sends.push(self.send(&transaction, guarded).await?);
         }
         sends.push(Box::pin(async {
@@ -125,9 +167,9 @@ impl Postgres {
         }
         // Dropping a transaction rolls it back.
         if counts.next().transpose()?.is_none_or(|count| count == 0) {
-            return Ok(());
+            return Ok(Applied::Before);
         }
-        for guarded in steps.rest() {
+        for guarded in steps.rest(audited) {
             match counts.next() {
                 Some(Ok(count)) => guarded.check(count).map_err(Stop::Refused)?,
                 Some(Err(error)) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
@@ -140,7 +182,8 @@ impl Postgres {
         for lifted in counts {
             lifted?;
         }
-        transaction.commit().await.map_err(Stop::from)
+        transaction.commit().await.map_err(Stop::from)?;
+        Ok(Applied::Now)
     }
 
     /// Begins a transaction at the level that the settings ask for.

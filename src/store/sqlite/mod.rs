@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 
+use super::audit_chain::Chain;
 use super::migrate::{self, Applied, MIGRATIONS, Purpose};
 use super::portable::{Batch, Hold, Piece, Table};
 use super::row::{Row, Statement, Value};
@@ -129,6 +130,7 @@ impl Sqlite {
             path,
             connection: Some(connection),
             patience,
+            chain: Chain::begin(),
         };
         thread::Builder::new()
             .name("sqlite-writer".to_owned())

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{Error, Result};
+use crate::store::audit_chain::Chain;
 use crate::store::audit_page::{self, AuditLine};
 use crate::store::part::Guarded;
 use crate::store::write::Steps;
@@ -42,6 +43,8 @@ pub(super) struct Writer {
     /// `None` when it had to be given up and could not be opened again yet.
     pub(super) connection: Option<Connection>,
     pub(super) patience: Arc<Patience>,
+    /// The chain of the audit's lines that this process writes.
+    pub(super) chain: Chain,
 }
 
 impl Writer {
@@ -102,7 +105,15 @@ impl Writer {
             Some(connection) => connection,
             None => open_writer(&self.path, &self.patience)?,
         };
-        let outcome = commit_group(&connection, group);
+        let now = group.first().map(|job| job.steps.made_at);
+        let mut chain = self.chain.clone().unless_idle(now.unwrap_or_default());
+        let outcome = commit_group(&connection, group, &mut chain);
+        match &outcome {
+            Ok(_) => self.chain = chain,
+            Err(GroupFailed::RolledBack(_)) => {}
+            // Perhaps it was committed. So this chain ends, with those lines or without them.
+            Err(GroupFailed::InDoubt(_)) => self.chain = Chain::begin(),
+        }
         let locked = match &outcome {
             Err(GroupFailed::RolledBack(failure) | GroupFailed::InDoubt(failure)) => failure.locked,
             Ok(_) => false,
@@ -148,11 +159,18 @@ enum Apart {
 /// Few writes are refused, and a savepoint keeps a copy of each page that a write changes. So a
 /// group has none until one of its writes is refused
 /// (`docs/decisions/0044-what-a-durable-creation-writes.md`).
-fn commit_group(connection: &Connection, group: &[Job]) -> Result<Vec<Result<()>>, GroupFailed> {
-    match apply_group(connection, group, Apart::No)? {
-        Some(outcomes) => Ok(outcomes),
-        None => Ok(apply_group(connection, group, Apart::BySavepoints)?.unwrap_or_default()),
+fn commit_group(
+    connection: &Connection,
+    group: &[Job],
+    chain: &mut Chain,
+) -> Result<Vec<Result<()>>, GroupFailed> {
+    let before = chain.clone();
+    if let Some(outcomes) = apply_group(connection, group, Apart::No, chain)? {
+        return Ok(outcomes);
     }
+    *chain = before;
+    let outcomes = apply_group(connection, group, Apart::BySavepoints, chain)?;
+    Ok(outcomes.unwrap_or_default())
 }
 
 /// As [`commit_group`]; nothing when all was taken back for one that was refused.
@@ -160,6 +178,7 @@ fn apply_group(
     connection: &Connection,
     group: &[Job],
     apart: Apart,
+    chain: &mut Chain,
 ) -> Result<Option<Vec<Result<()>>>, GroupFailed> {
     run(connection, "BEGIN IMMEDIATE").map_err(|error| GroupFailed::RolledBack(error.into()))?;
     let events = if group.len() > 1 {
@@ -173,7 +192,8 @@ fn apply_group(
         if apart == Apart::BySavepoints {
             run(connection, "SAVEPOINT one_write")?;
         }
-        let outcome = attempt(connection, &job.steps, events);
+        let mut extended = chain.clone();
+        let outcome = attempt(connection, &job.steps, events, &mut extended);
         if connection.is_autocommit() {
             // A full disk takes back the whole transaction, savepoints and all. The statements
             // after it would be committed one by one.
@@ -193,21 +213,25 @@ fn apply_group(
                 return Ok((group.len() == 1).then(|| vec![outcome.map(drop).map_err(Stop::error)]));
             }
             (Apart::BySavepoints, Err(_)) => run(connection, "ROLLBACK TO one_write")?,
-            (_, Ok(_)) => {}
+            (_, Ok(_)) => *chain = extended,
         }
         if apart == Apart::BySavepoints {
             run(connection, "RELEASE one_write")?;
         }
         outcomes.push(outcome.map(|more| lines.extend(more)).map_err(Stop::error));
     }
-    add_pages(connection, &lines)?;
+    add_pages(connection, &lines, chain)?;
     run(connection, "COMMIT")?;
     Ok(Some(outcomes))
 }
 
 /// Adds the events of a group as pages.
-fn add_pages(connection: &Connection, lines: &[&AuditLine]) -> Result<(), GroupFailed> {
-    let Some(first) = lines.first() else {
+fn add_pages(
+    connection: &Connection,
+    lines: &[&AuditLine],
+    chain: &mut Chain,
+) -> Result<(), GroupFailed> {
+    let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
         return Ok(());
     };
     let pages = (first.pages)(lines).map_err(|error| Failure {
@@ -215,10 +239,14 @@ fn add_pages(connection: &Connection, lines: &[&AuditLine]) -> Result<(), GroupF
         locked: false,
         cause: error.to_string(),
     });
-    for page in pages.map_err(GroupFailed::InDoubt)? {
-        for guarded in audit_page::insert(&page).guarded {
-            bound(connection, guarded.statement, &guarded.parameters)?.raw_execute()?;
-        }
+    let pages = pages.map_err(GroupFailed::InDoubt)?;
+    let added = pages
+        .iter()
+        .map(|page| chain.add(&audit_page::insert(page)));
+    let mut statements: Vec<Guarded> = added.collect();
+    statements.push(chain.moved(last.at));
+    for guarded in statements {
+        bound(connection, guarded.statement, &guarded.parameters)?.raw_execute()?;
     }
     Ok(())
 }
@@ -258,6 +286,7 @@ fn attempt<'s>(
     connection: &Connection,
     steps: &'s Steps,
     events: Events,
+    chain: &mut Chain,
 ) -> Result<Vec<&'s AuditLine>, Stop> {
     if step(connection, &steps.operation)? == 0 {
         return Ok(Vec::new());
@@ -268,11 +297,18 @@ fn attempt<'s>(
         guarded.check(count).map_err(Stop::Refused)
     };
     steps.before.iter().try_for_each(checked)?;
+    let mut is_moved = false;
     for audited in &steps.audits {
         match &audited.line {
             Some(line) if events == Events::AsPages => lines.push(line),
-            _ => checked(&audited.row)?,
+            _ => {
+                checked(&chain.add(&audited.insert))?;
+                is_moved = true;
+            }
         }
+    }
+    if is_moved {
+        checked(&chain.moved(steps.made_at))?;
     }
     steps.after.iter().try_for_each(checked)?;
     Ok(lines)

@@ -279,7 +279,7 @@ async fn five_audit_pages(place: &Place) -> (Store, [AuditPage; 5]) {
         page("w", 4, 40, ""),
     ];
     for page in pages.iter().rev() {
-        apply(&store, audit_page::insert(page)).await.unwrap();
+        store.apply(write().audit_page(page)).await.unwrap();
     }
     (store, pages)
 }

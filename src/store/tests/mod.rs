@@ -4,6 +4,7 @@ mod access_keys;
 mod accounts;
 mod activity;
 mod audit;
+mod audit_chain;
 mod cascades;
 mod connections;
 mod credentials;

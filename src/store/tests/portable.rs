@@ -239,10 +239,14 @@ const SAMPLE: &[&str] = &[
     "INSERT INTO sso_session (hash, issuer, subject, name, claims, created_at, authenticated_at, \
      ends_at) VALUES ($1, 'i', 's', 'n', '{}', 1, NULL, 3)",
     "INSERT INTO audit (id, happened_at, request_id, action, principal, account_id, credential_id, \
-     address, service, detail, outcome, access_key) VALUES ('1', 1, 'r', 'a', NULL, NULL, NULL, \
-     NULL, NULL, '{}', 'ok', NULL), ('2', 1, 'r', 'a', 'p', -5, 'c', 'd', 's', '{}', 'ok', 'k')",
-    "INSERT INTO audit_page (id, first_at, last_at, lines, bytes, contents, terms) VALUES ('1', 1, \
-     1, '{}', 2, '', $1)",
+     address, service, detail, outcome, access_key, writer, position, previous) VALUES ('1', 1, \
+     'r', 'a', NULL, NULL, NULL, NULL, NULL, '{}', 'ok', NULL, '', 0, $1), ('2', 1, 'r', 'a', 'p', \
+     -5, 'c', 'd', 's', '{}', 'ok', 'k', 'w', 1, $1)",
+    "INSERT INTO audit_page (id, first_at, last_at, lines, bytes, contents, terms, digests, \
+     writer, position, previous) VALUES ('1', 1, 1, '{}', 2, '', $1, $1, 'w', 2, $1)",
+    "INSERT INTO audit_writer (id, position, link, moved_at) VALUES ('w', 2, $1, 1)",
+    "INSERT INTO audit_key (id, wrapped_private, created_at) VALUES ('k', $1, 1)",
+    "INSERT INTO audit_checkpoint (number, made_at, signed) VALUES (1, 1, 's')",
     "INSERT INTO principal_id (id) SELECT id FROM account",
     "INSERT INTO account_user (id, account_id, name, state, generation, created_at) VALUES (4, 1, \
      'u', 'active', 1, 1)",

@@ -28,6 +28,16 @@ const SINCE_13: &str = "
     ALTER TABLE service_account DROP COLUMN older_made_hash;
     ALTER TABLE service_account DROP COLUMN older_chosen_hash;
     ALTER TABLE service_account DROP COLUMN older_secret_ends_at;
+    ALTER TABLE audit DROP COLUMN writer;
+    ALTER TABLE audit DROP COLUMN position;
+    ALTER TABLE audit DROP COLUMN previous;
+    ALTER TABLE audit_page DROP COLUMN digests;
+    ALTER TABLE audit_page DROP COLUMN writer;
+    ALTER TABLE audit_page DROP COLUMN position;
+    ALTER TABLE audit_page DROP COLUMN previous;
+    DROP TABLE audit_writer;
+    DROP TABLE audit_key;
+    DROP TABLE audit_checkpoint;
     DROP INDEX audit_page_wide;
     DROP INDEX audit_page_by_time;
     ALTER TABLE audit_page DROP COLUMN terms;

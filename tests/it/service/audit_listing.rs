@@ -6,7 +6,7 @@ use serde_json::json;
 use transire::domain::clock::{SystemClock, SystemRandom, Timestamp};
 use transire::service::{AuditFilter, AuditNews, AuditRow, AuditTail};
 use transire::store::audit::first_id;
-use transire::store::audit_page::{self, AuditPage};
+use transire::store::audit_page::AuditPage;
 use transire::store::{Location, Open, Operation, Store, Write};
 
 use crate::harness::audit::listed;
@@ -80,7 +80,7 @@ impl Pages {
         };
         self.count += 1;
         self.store
-            .apply(Write::new(Operation::new(&SystemRandom, NOW)).then(audit_page::insert(&page)))
+            .apply(Write::new(Operation::new(&SystemRandom, NOW)).audit_page(&page))
             .await
             .unwrap();
     }

@@ -136,7 +136,7 @@ async fn fill(store: &Store, dice: &mut Dice) -> Vec<AuditRow> {
             })
             .collect();
         let id = new_id(&SystemRandom, NOW);
-        write = write.then(audit_page::insert(&page(dice, id.clone(), &rows)));
+        write = write.audit_page(&page(dice, id.clone(), &rows));
         for (place, row) in rows.iter_mut().enumerate() {
             row.id = format!("{id}.{place:04}");
         }
@@ -297,7 +297,7 @@ async fn a_search_by_request_reads_only_the_pages_that_may_have_it() {
             .lines()
             .for_each(|line| words.add(line.as_bytes()));
         (page.contents, page.terms) = words.stored();
-        write = write.then(audit_page::insert(&page));
+        write = write.audit_page(&page);
     }
     store.apply(write).await.unwrap();
     let filter = AuditFilter {
