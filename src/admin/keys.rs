@@ -91,6 +91,11 @@ fn usual_algorithm() -> AlgorithmText {
 #[serde(deny_unknown_fields)]
 pub struct RotateSealingKey {}
 
+/// Make a key that signs the audit's checkpoints. It signs after the next one, which announces it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateAuditKey {}
+
 macro_rules! rotates_shared {
     ($name:ident, $path:literal, |$this:ident| $kind:expr) => {
         impl Operation for $name {
@@ -123,6 +128,7 @@ rotates_shared!(RotateSigningKey, "/keys/signing", |this| KeyKind::Signing(
     this.algorithm.0
 ));
 rotates_shared!(RotateSealingKey, "/keys/sealing", |_this| KeyKind::Sealing);
+rotates_shared!(RotateAuditKey, "/keys/audit", |_this| KeyKind::Audit);
 
 async fn rotate(service: &Service, call: &Call<'_>, kind: KeyKind) -> Result<views::RotatedKey> {
     let id = service.keys.rotate_key(call, kind).await?;

@@ -73,8 +73,8 @@ pub use self::imports::{ImportDockerAuth, ImportHtpasswd};
 pub use self::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
 pub use self::keys::{
     ActivateCa, ActivateInstanceKey, CancelCa, CancelInstanceKey, ImportCa, ImportLeaf, ListKeys,
-    ListSigningRequests, RetireCa, RotateCa, RotateInstanceKey, RotateSealingKey, RotateSigningKey,
-    ShowKey,
+    ListSigningRequests, RetireCa, RotateAuditKey, RotateCa, RotateInstanceKey, RotateSealingKey,
+    RotateSigningKey, ShowKey,
 };
 pub use self::listing::{Listing, MAX_ITEMS, Page, Selection};
 pub use self::method::Method;

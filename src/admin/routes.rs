@@ -21,8 +21,8 @@ use super::imports::{ImportDockerAuth, ImportHtpasswd};
 use super::instances::{CreateInstance, DeleteInstance, ListInstances, ShowInstance};
 use super::keys::{
     ActivateCa, ActivateInstanceKey, CancelCa, CancelInstanceKey, ImportCa, ImportLeaf, ListKeys,
-    ListSigningRequests, RetireCa, RotateCa, RotateInstanceKey, RotateSealingKey, RotateSigningKey,
-    ShowKey,
+    ListSigningRequests, RetireCa, RotateAuditKey, RotateCa, RotateInstanceKey, RotateSealingKey,
+    RotateSigningKey, ShowKey,
 };
 use super::namespaces::{
     CreateNamespace, DeleteNamespace, ListNamespaces, SetUnrecordedNamespaces, ShowNamespace,
@@ -120,7 +120,7 @@ routes! {
     "Audit": list [ListAudit] do [FollowAudit];
     "Keys": list [ListSigningRequests ListKeys]
         do [
-            ShowKey RotateSigningKey RotateSealingKey RotateInstanceKey
+            ShowKey RotateSigningKey RotateSealingKey RotateAuditKey RotateInstanceKey
             ActivateInstanceKey CancelInstanceKey RotateCa ActivateCa CancelCa
             RetireCa ImportCa ImportLeaf
         ];

@@ -25,7 +25,10 @@ pub mod web_identity;
 mod x509;
 
 pub use authority::{Authority, Leaf};
-pub use jwt::{Access, Claims, SigningKey, SigningKeyPair, Token};
+pub use jwt::{
+    Access, AuditKey, AuditPublicKey, Claims, SigningKey, SigningKeyPair, Token,
+    unverified_statement,
+};
 pub use keyring::Keyring;
 pub use master::MasterKey;
 pub use sealed::{

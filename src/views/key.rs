@@ -7,7 +7,7 @@ view! {
     pub struct Key {
         /// Its id.
         key_id: String,
-        /// Its purpose: signing, sealing, ca or master.
+        /// Its purpose: signing, sealing, audit, ca or master.
         kind: String,
         /// The algorithm of a signing key.
         algorithm: Option<String>,
@@ -30,7 +30,7 @@ impl From<KeyInfo> for Key {
     fn from(key: KeyInfo) -> Self {
         let algorithm = match key.kind {
             KeyKind::Signing(algorithm) => Some(algorithm.name().to_owned()),
-            KeyKind::Sealing | KeyKind::Ca => None,
+            KeyKind::Sealing | KeyKind::Audit | KeyKind::Ca => None,
         };
         Self {
             key_id: key.id,

@@ -10,8 +10,8 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::session::{List, Session};
 use crate::admin::{
-    ActivateInstanceKey, CancelInstanceKey, InstanceText, ListKeys, RotateInstanceKey,
-    RotateSealingKey, RotateSigningKey, ShowKey, Text,
+    ActivateInstanceKey, CancelInstanceKey, InstanceText, ListKeys, RotateAuditKey,
+    RotateInstanceKey, RotateSealingKey, RotateSigningKey, ShowKey, Text,
 };
 use crate::domain::instance::Algorithm;
 use crate::domain::{Error, Result};
@@ -98,6 +98,8 @@ pub(super) enum Kind {
     Signing,
     /// Seals credentials and session tokens.
     Sealing,
+    /// Signs the audit's checkpoints.
+    Audit,
     /// Signs the leaf certificates of signing keys; registries trust it.
     Ca,
     /// Wraps all secrets in the data.
@@ -167,6 +169,7 @@ async fn run_rotate(session: &Session, rotate: Rotate) -> Result<()> {
             session.print(RotateSigningKey { algorithm }).await
         }
         Kind::Sealing => session.print(RotateSealingKey {}).await,
+        Kind::Audit => session.print(RotateAuditKey {}).await,
         Kind::Ca => ca::rotate(session, &rotate).await,
         Kind::Master if rotate.finish => master::finish(session.data()?).await,
         Kind::Master => {

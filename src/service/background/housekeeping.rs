@@ -17,6 +17,7 @@ impl Service {
         let (mut ran_at, mut ran_at_uptime) = (self.base.now(), self.base.clock.uptime());
         self.memory.learn_ids().await;
         self.announce().await;
+        self.sign_audit().await;
         loop {
             // The wall clock decides what ends, and it may jump: it is read often, and a minute of
             // either clock is enough. After it was set back, the process's own time goes on.
@@ -55,6 +56,13 @@ impl Service {
         );
     }
 
+    async fn sign_audit(&self) {
+        warn(
+            "no checkpoint of the audit can be made",
+            self.ledger.make_checkpoint().await,
+        );
+    }
+
     /// Does what is due: each task, whatever became of those before it.
     async fn renew(&self) {
         self.memory.learn_ids().await;
@@ -80,6 +88,7 @@ impl Service {
             "old signing keys can't be forgotten",
             self.keys.retire_signing_keys().await,
         );
+        self.sign_audit().await;
         warn("old records can't be trimmed", self.trim().await);
         warn(
             "not all that may be wrong can be looked for",

@@ -37,13 +37,12 @@ impl Service {
             .then(store::sso_session::trim(self.base.now()))
             .then(self.operations.trim_activity())
             .then(store::signed_change::trim(self.base.now_elsewhere()));
-        let audit_days = self.base.adjustable().audit_days;
-        if audit_days > 0 {
-            let day = Duration::from_secs(24 * 60 * 60);
-            let before = self.base.now().minus(day * audit_days);
+        // A signed checkpoint says first what is deleted, so that it can be told from tampering.
+        if let Some(before) = self.ledger.kept_since().await? {
             write = write
                 .then(store::audit::trim(before))
-                .then(store::audit_page::trim(before));
+                .then(store::audit_page::trim(before))
+                .then(store::audit_checkpoint::trim(before));
         }
         self.base.store.apply(write).await
     }

@@ -12,6 +12,7 @@ use crate::domain::reported::{Reported, ReportedKind};
 use crate::service::call::Call;
 use crate::service::keys::Keys;
 use crate::service::memory::keyring::{in_use, newest_first};
+use crate::store::audit_checkpoint::{self, AuditKeyRow};
 use crate::store::key::{self, SealingKeyRow, SigningKeyRow};
 
 /// The purpose of a key.
@@ -21,6 +22,8 @@ pub enum KeyKind {
     Signing(Algorithm),
     /// It seals credentials and session tokens.
     Sealing,
+    /// It signs the audit's checkpoints.
+    Audit,
     /// It signs the leaf certificates of signing keys.
     Ca,
 }
@@ -31,6 +34,7 @@ impl KeyKind {
         match self {
             Self::Signing(_) => "signing",
             Self::Sealing => "sealing",
+            Self::Audit => "audit",
             Self::Ca => "ca",
         }
     }
@@ -155,6 +159,21 @@ fn sealing_keys(mut rows: Vec<SealingKeyRow>, now: Timestamp) -> Vec<KeyInfo> {
     rows.into_iter().enumerate().map(info).collect()
 }
 
+/// Lists the keys of checkpoints: the newest signs as soon as a checkpoint has announced it.
+fn audit_keys(mut rows: Vec<AuditKeyRow>) -> Vec<KeyInfo> {
+    rows.reverse();
+    let info = |(place, row): (usize, AuditKeyRow)| KeyInfo {
+        id: row.id,
+        kind: KeyKind::Audit,
+        state: state_at(place, 0),
+        created_at: row.created_at,
+        certificate_expires_at: None,
+        instance: None,
+        private: PrivatePart::Here,
+    };
+    rows.into_iter().enumerate().map(info).collect()
+}
+
 impl Keys {
     /// Lists the keys that sign and seal and the CAs, the newest of each kind first.
     ///
@@ -168,6 +187,7 @@ impl Keys {
         let mut keys = signing_keys(&key::list_signing(store).await?, call.now);
         keys.extend(self.instance_keys().await?);
         keys.extend(sealing_keys(key::list_sealing(store).await?, call.now));
+        keys.extend(audit_keys(audit_checkpoint::list_keys(store).await?));
         keys.extend(self.authorities().await?);
         Ok(keys)
     }
@@ -194,7 +214,9 @@ impl Keys {
             let expires_at = key.certificate_expires_at.filter(|end| *end <= until)?;
             let kind = match key.kind {
                 KeyKind::Ca => ReportedKind::Ca,
-                KeyKind::Signing(_) | KeyKind::Sealing => ReportedKind::LeafCertificate,
+                KeyKind::Signing(_) | KeyKind::Sealing | KeyKind::Audit => {
+                    ReportedKind::LeafCertificate
+                }
             };
             (key.state != KeyState::Old).then_some(Reported {
                 kind,

@@ -32,8 +32,8 @@ use crate::service::memory::master_keys::MasterKeys;
 use crate::service::request::RequestContext;
 use crate::service::rights::Rights;
 use crate::store::key::{self, AuthorityState, SealingKeyRow, SigningKeyRow};
-use crate::store::{Operation, Store, Write, meta};
-use crate::token::{Authority, SealingKey, SigningKeyPair};
+use crate::store::{Operation, Store, Write, audit_checkpoint, meta};
+use crate::token::{AuditKey, Authority, SealingKey, SigningKeyPair};
 
 pub use self::ca::{CaStep, NextStep};
 pub use self::listing::{KeyInfo, KeyKind, KeyState, PrivatePart};
@@ -242,6 +242,7 @@ impl Keys {
                 let write = write.then_wrapped(key::insert_sealing(&row));
                 (row.id, write, AuditAction::SealingKeyCreate)
             }
+            KeyKind::Audit => self.make_audit_key(write)?,
             KeyKind::Ca => return Ok(self.rotate_ca(call).await?.id),
         };
         let mut detail = because.clone();
@@ -249,6 +250,13 @@ impl Keys {
         let event = call.event(action).detail(detail).made(&id);
         self.ledger.record(write, event).await?;
         Ok(id)
+    }
+
+    /// Makes a key of checkpoints in a write.
+    fn make_audit_key(&self, write: Write) -> Result<(String, Write, AuditAction)> {
+        let row = self.ledger.new_audit_key(&AuditKey::generate()?)?;
+        let write = write.then_wrapped(audit_checkpoint::insert_key(&row));
+        Ok((row.id, write, AuditAction::AuditKeyCreate))
     }
 
     /// Deletes the signing keys whose last token has long expired.

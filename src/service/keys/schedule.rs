@@ -10,7 +10,7 @@ use crate::service::adjustable::KeySchedule;
 use crate::service::call::Call;
 use crate::service::keys::{KeyKind, Keys, newest_first, waiting};
 use crate::service::request::RequestContext;
-use crate::store::{Operation, Write, key};
+use crate::store::{Operation, Write, audit_checkpoint, key};
 
 impl Keys {
     /// Rotates the keys that have become too old, and returns how many it made.
@@ -48,6 +48,12 @@ impl Keys {
                             .await?,
                     );
                 }
+            }
+        }
+        if let Some(age) = signing {
+            let rows = audit_checkpoint::list_keys(&self.base.store).await?;
+            if let Some(newest) = rows.last().filter(|newest| is_due(newest.created_at, age)) {
+                made += usize::from(self.replace_on_schedule(KeyKind::Audit, &newest.id).await?);
             }
         }
         if let Some(age) = sealing {
@@ -88,6 +94,10 @@ impl Keys {
                 .iter()
                 .any(|row| row.id == id),
             KeyKind::Sealing => key::list_sealing(&self.base.store)
+                .await?
+                .iter()
+                .any(|row| row.id == id),
+            KeyKind::Audit => audit_checkpoint::list_keys(&self.base.store)
                 .await?
                 .iter()
                 .any(|row| row.id == id),

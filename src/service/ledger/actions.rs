@@ -49,6 +49,10 @@ actions! {
         "A range of an allow list was replaced.",
         by "`ModifySecurityPolicy`",
         detail "`range`, `by`";
+    AuditKeyCreate = "audit-key.create":
+        "A key that signs the audit's checkpoints was made.",
+        by "`keys rotate audit`, and the running service by its schedule",
+        detail "`key`; by schedule `because`, `replaces`";
     AuthorityActivate = "authority.activate":
         "The next CA took the place of the one in use, and every signing key got another leaf \
          certificate.",

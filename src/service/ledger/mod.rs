@@ -5,6 +5,8 @@ pub(super) mod actions;
 pub(super) mod actor;
 pub(super) mod anonymous;
 mod batch;
+pub(super) mod checkpoint_sink;
+pub(super) mod checkpoints;
 pub(super) mod counted;
 mod encoded;
 pub(super) mod event;
@@ -17,6 +19,9 @@ pub(super) mod words;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
+use self::checkpoint_sink::{CheckpointSink, MadeCheckpoint};
 use self::counted::Counted;
 use self::event::Event;
 use self::notices::NoticeCounts;
@@ -31,6 +36,9 @@ use crate::store::{self, Entity, Part, Write};
 /// up.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the last checkpoint may take.
+const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Writes changes with their audit events, and records what changes nothing.
 pub struct Ledger {
     pub(super) base: Arc<Base>,
@@ -39,6 +47,12 @@ pub struct Ledger {
     pub(super) refusals: Refusals,
     pub(super) anonymous: Counted<anonymous::Source>,
     pub(super) notices: NoticeCounts,
+    /// The newest checkpoint that this process knows.
+    pub(super) made_checkpoints: watch::Sender<Option<MadeCheckpoint>>,
+    /// The places to which checkpoints go.
+    pub(super) checkpoint_sinks: Vec<Arc<dyn CheckpointSink>>,
+    /// Whether the webhook is told of them, too.
+    pub(super) tells_webhook: bool,
     /// Held while counts are taken and not recorded yet.
     pub(super) recording: tokio::sync::Mutex<()>,
     /// Held by a call whose change was overtaken by another.
@@ -138,6 +152,15 @@ impl Ledger {
         };
         if tokio::time::timeout(deadline, closing).await.is_err() {
             tracing::error!("the last audit lines are lost: the database does not answer");
+            return;
+        }
+        // The next process makes it otherwise.
+        let signing = tokio::time::timeout(CHECKPOINT_TIMEOUT, self.make_checkpoint());
+        if let Ok(Err(error)) = signing.await {
+            tracing::warn!(
+                cause = error.cause(),
+                "no checkpoint of the audit is made: {error}"
+            );
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::token::{Keyring, Sealer, SealingKey, SigningKey};
 
 /// The name under which the master key wraps each kind of secret.
 pub(in crate::service) const ACCESS_KEY: &str = "access-key";
+pub(in crate::service) const AUDIT_KEY: &str = "audit-key";
 pub(in crate::service) const INSTANCE_KEY: &str = "instance-key";
 pub(in crate::service) const SEALING_KEY: &str = "sealing-key";
 pub(in crate::service) const SIGNING_KEY: &str = "signing-key";

@@ -235,6 +235,7 @@ fn key_ages(keys: &[KeyInfo], schedule: KeySchedule, now: Timestamp) -> Check {
     let mut is_late = false;
     for key in keys.iter().filter(|key| key.state == KeyState::InUse) {
         let due_after = match key.kind {
+            KeyKind::Audit => schedule.signing,
             KeyKind::Signing(_) if key.instance.is_none() => schedule.signing,
             KeyKind::Sealing => schedule.sealing,
             KeyKind::Signing(_) | KeyKind::Ca => None,

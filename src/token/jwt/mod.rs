@@ -9,6 +9,7 @@
 //! every token, which took 1.6 times as long for ES256 when it was measured, and leaves less say
 //! over the header.
 
+mod audit_key;
 mod key_pair;
 mod kid;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use serde_json::{Value, json};
 
 use kid::{libtrust_fingerprint, thumbprint};
 
+pub use audit_key::{AuditKey, AuditPublicKey, unverified_statement};
 pub use key_pair::SigningKeyPair;
 
 use super::x509::{self, Certificate};

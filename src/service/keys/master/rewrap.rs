@@ -6,7 +6,9 @@ use crate::domain::wrapped::Wrapped;
 use crate::domain::{ErrorKind, Result};
 use crate::service::keys::master::{MasterKeyStep, Rotation};
 use crate::service::keys::{Keys, SEALING_KEY, SIGNING_KEY};
-use crate::service::memory::keyring::{ACCESS_KEY, AUTHORITY, INSTANCE_KEY, was_overtaken};
+use crate::service::memory::keyring::{
+    ACCESS_KEY, AUDIT_KEY, AUTHORITY, INSTANCE_KEY, was_overtaken,
+};
 use crate::service::memory::master_keys::Progress;
 use crate::store::meta;
 use crate::store::wrapped::{self, Holder, WrappedRow};
@@ -22,6 +24,7 @@ fn noun_of(holder: Holder) -> &'static str {
         Holder::SigningKey => SIGNING_KEY,
         Holder::Authority => AUTHORITY,
         Holder::InstanceKey => INSTANCE_KEY,
+        Holder::AuditKey => AUDIT_KEY,
         Holder::AccessKey => ACCESS_KEY,
     }
 }

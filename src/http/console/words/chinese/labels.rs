@@ -305,6 +305,7 @@ const LABELS: &[(&str, &str)] = &[
     ("role id", "角色 ID"),
     ("roles", "角色"),
     ("rotate", "轮换"),
+    ("rotate audit key", "轮换审计密钥"),
     ("rotate instance key", "轮换实例密钥"),
     ("rotate sealing key", "轮换密封密钥"),
     ("rotate signing key", "轮换签名密钥"),
