@@ -29,6 +29,7 @@ fn why_here(command: &Command) -> Option<&'static str> {
         Command::Client(_) => "it asks a cloud API or a registry, which its options name",
         Command::Data(command) => data::why_here(command)?,
         Command::Keys(command) => keys::why_here(command)?,
+        Command::Audit(command) => command.why_here()?,
         _ => return None,
     })
 }

@@ -245,6 +245,7 @@ impl Cli {
             Command::Role(command) => command.decides(),
             Command::Import(_) => true,
             Command::Apply(command) => command.decides(),
+            Command::Audit(command) => command.decides(),
             _ => false,
         };
         let teller = Teller {

@@ -33,6 +33,9 @@ pub(super) async fn without_data(
         Command::Policy(policy::Command::Check(check)) => {
             policy::check(&check, &output)?.answer()?;
         }
+        Command::Audit(audit::Command::Verify(asked)) if asked.is_of_file() => {
+            asked.run_on_file(&output)?.answer()?;
+        }
         Command::Keys(keys::Command::GenerateMaster { file }) => {
             keys::generate_master(&file, &output)?;
         }
@@ -116,7 +119,7 @@ async fn in_session(session: &Session, command: Command, is_yes: bool) -> Result
         Command::ServiceAccount(command) => service_account::run(session, command).await,
         Command::Import(command) => return import::run(session, command).await,
         Command::Keys(command) => keys::run(session, command).await,
-        Command::Audit(command) => audit::run(session, command).await,
+        Command::Audit(command) => return audit::run(session, command).await,
         Command::Status => session.show(ShowStatus {}).await,
         Command::Activity(asked) => activity::run(session, asked).await,
         Command::Apply(command) => return declare::apply(session, &command, is_yes).await,

@@ -71,6 +71,7 @@ pub use self::keys::{
     WarningKind, is_set_up, opens, set_up,
 };
 pub use self::ledger::actions::AuditAction;
+pub use self::ledger::checkpoint_sink::{CheckpointSink, MadeCheckpoint};
 pub use self::ledger::notices::NoticeFigures;
 pub use self::ledger::queue::AuditMode;
 pub use self::ledger::refusals::{Claim, Refusal};
@@ -81,7 +82,11 @@ pub use self::memory::master_keys::{MasterKeySource, MasterKeys};
 pub use self::notices::settings::{WebhookSecretSource, WebhookSettings};
 pub use self::operations::Operations;
 pub use self::operations::activity::{Activity, Latency};
-pub use self::operations::audit_log::{AuditBatch, AuditFilter, AuditNews, AuditReads, AuditTail};
+pub use self::operations::audit_log::{
+    AuditBatch, AuditFilter, AuditNews, AuditReads, AuditTail, Document as AuditDocument,
+    Finding as AuditFinding, Findings as AuditFindings, KeptCheckpoints, Verified as VerifiedAudit,
+    jwk_set as audit_jwk_set, keys_of as audit_keys_of, verify_export as verify_audit_export,
+};
 pub use self::operations::backup::BackupBytes;
 pub use self::operations::doctor::{Check, CheckState};
 pub use self::operations::explained_requests::{ExplainedPart, ExplainedRequest, RequestQuestion};

@@ -7,8 +7,14 @@
 //! the pages that it reads.
 
 mod filter;
+mod findings;
 mod follow;
+mod kept;
 mod selection;
+mod source;
+mod stored;
+mod verification;
+mod verifier;
 
 use self::selection::Selection;
 use crate::domain::instance::AnyInstanceId;
@@ -20,7 +26,12 @@ use crate::store::audit::{self, AuditPosition, AuditRow};
 use crate::store::audit_page::Span;
 
 pub use self::filter::AuditFilter;
+pub use self::findings::{Finding, Findings};
 pub use self::follow::{AuditNews, AuditTail};
+pub use self::kept::KeptCheckpoints;
+pub use self::stored::Document;
+pub use self::verification::{jwk_set, keys_of, verify_export};
+pub use self::verifier::Verified;
 
 /// A batch of a listing.
 #[derive(Clone, Debug)]

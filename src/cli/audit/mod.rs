@@ -1,9 +1,13 @@
 //! `transire audit`.
 
+pub(super) mod verify;
+
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use self::verify::{Export, Verify, print_public_key};
+use super::Ended;
 use super::output::{Listing, Stdout, warn};
 use super::session::Session;
 use crate::admin::{FollowAudit, ListAudit, Selection};
@@ -17,6 +21,29 @@ const FOLLOW_INTERVAL: Duration = Duration::from_millis(500);
 pub(super) enum Command {
     /// List the audit's events, of actions and of refused requests, the oldest first.
     List(List),
+    /// Verify that no line of the audit is missing or was changed. Exits with 1 if any was.
+    Verify(Verify),
+    /// Write the audit into a file that is verified without the data.
+    Export(Export),
+    /// Print the public keys that verify exported files, as a JWK set.
+    PublicKey,
+}
+
+impl Command {
+    /// Tells whether the command decides: it exits with 1 for "no", so its failures must exit with
+    /// another code.
+    pub(super) fn decides(&self) -> bool {
+        matches!(self, Self::Verify(_))
+    }
+
+    /// Says why a command works on the service's machine alone, if it does.
+    pub(super) fn why_here(&self) -> Option<&'static str> {
+        match self {
+            Self::List(_) => None,
+            Self::Verify(_) | Self::Export(_) => Some("it reads the whole audit as it is stored"),
+            Self::PublicKey => Some("it opens the keys with the master key"),
+        }
+    }
 }
 
 #[derive(Args)]
@@ -32,11 +59,18 @@ pub(super) struct List {
     follow: bool,
 }
 
-pub(super) async fn run(session: &Session, command: Command) -> Result<()> {
-    let Command::List(list) = command;
-    if list.follow {
-        return follow(session, list).await;
+pub(super) async fn run(session: &Session, command: Command) -> Result<Ended> {
+    match command {
+        Command::List(list) if list.follow => follow(session, list).await?,
+        Command::List(all) => list(session, all).await?,
+        Command::Verify(asked) => return asked.run(session).await,
+        Command::Export(asked) => asked.run(session).await?,
+        Command::PublicKey => print_public_key(session).await?,
     }
+    Ok(Ended::Done)
+}
+
+async fn list(session: &Session, list: List) -> Result<()> {
     let selection = Selection {
         limit: list.limit,
         ..Selection::default()
