@@ -1,9 +1,11 @@
 """Transire itself: the true binary, its command line, and what a test made in it."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import urllib.error
@@ -283,6 +285,11 @@ class Transire:
         document = self.cli(*arguments)
         assert list(document) == ["items"]
         return document["items"]
+
+    def checkpoints(self) -> int:
+        """How many checkpoints of the audit there are, in data on SQLite."""
+        with contextlib.closing(sqlite3.connect(self.data_dir / "transire.db")) as database:
+            return int(database.execute("SELECT COUNT(*) FROM audit_checkpoint").fetchone()[0])
 
     # -- what tests make
 

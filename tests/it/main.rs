@@ -72,6 +72,7 @@ mod registry {
 mod service {
     mod allow_lists;
     mod audit;
+    mod audit_chain;
     mod audit_listing;
     mod authority;
     mod backups;

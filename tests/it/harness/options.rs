@@ -28,6 +28,8 @@ impl Options {
                     mode: AuditMode::BestEffort,
                     days: 90,
                     queue: 1000,
+                    checkpoints: Vec::new(),
+                    tells_webhook: false,
                 },
                 max_staleness: Duration::from_mins(5),
                 database_patience: Duration::from_secs(5),
