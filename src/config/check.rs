@@ -27,6 +27,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
     sso(settings)?;
     log_level(settings)?;
     notices(settings)?;
+    checkpoints(settings)?;
     bounds(settings)
 }
 
@@ -101,6 +102,15 @@ fn files(settings: &Settings) -> Result<(), Fault> {
         set,
         format!("is set together with {missing}, or neither is"),
     ))
+}
+
+/// Checks the places of checkpoints.
+fn checkpoints(settings: &Settings) -> Result<(), Fault> {
+    if settings.checkpoints.webhook && settings.notices.webhook_url.is_none() {
+        let allowed = "needs notices.webhook_url";
+        return Err(Fault::new("checkpoints.webhook", allowed));
+    }
+    Ok(())
 }
 
 /// Checks single sign-on: the issuer, and the rules of roles.

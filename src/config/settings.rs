@@ -97,6 +97,8 @@ settings! {
         /// Notices of secrets that end, were replaced, were stopped or are refused often:
         /// [rotation.md](rotation.md#notices).
         notices: Notices = Notices::default();
+        /// The places to which checkpoints of the audit go: [audit.md](audit.md#verify).
+        checkpoints: Checkpoints = Checkpoints::default();
         /// Service accounts.
         service_accounts: ServiceAccounts = ServiceAccounts::default();
         /// Rates, sizes, times and queues.
@@ -270,6 +272,20 @@ settings! {
         /// may always be at private addresses and without TLS: the operator alone says where they
         /// are.
         seconds: Seconds = Seconds::new(5), 1..=60;
+    }
+}
+
+settings! {
+    /// The places to which checkpoints of the audit go, out of the reach of whoever writes in the
+    /// database: [audit.md](audit.md#verify).
+    Checkpoints {
+        /// A file, to which each checkpoint is added as a line.
+        file: Option<PathBuf> = None;
+        /// The socket of the system's log, such as `/dev/log`. It is told the number and the
+        /// SHA-256 of each checkpoint.
+        syslog: Option<PathBuf> = None;
+        /// Tells the webhook of each checkpoint, too. It needs `notices.webhook_url`.
+        webhook: bool = false;
     }
 }
 

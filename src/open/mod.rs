@@ -1,5 +1,6 @@
 //! Opening the data: the store, its master key, and the service over both.
 
+mod checkpoints;
 mod given_keys;
 mod key_file;
 mod os_user;
@@ -231,6 +232,8 @@ pub fn service_settings(settings: &Settings) -> service::Settings {
             mode: settings.audit,
             days: settings.audit_days,
             queue: limits.audit_queue,
+            checkpoints: checkpoints::sinks(settings),
+            tells_webhook: settings.checkpoints.webhook,
         },
         max_staleness: settings.max_staleness_seconds.duration(),
         database_patience: limits.database_seconds.duration(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::domain::service_account::ServiceAccountGrant;
 use crate::remote::Settings as Outgoing;
 use crate::service::adjustable::{Adjustable, KeySchedule, NoticeSettings, Signatures, Sso};
+use crate::service::ledger::checkpoint_sink::CheckpointSink;
 use crate::service::ledger::queue::AuditMode;
 use crate::service::notices::settings::WebhookSettings;
 use crate::service::quotas::Quotas;
@@ -66,7 +67,7 @@ impl Settings {
 }
 
 /// Settings of the audit.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AuditSettings {
     /// The mode when the queue is full.
     pub mode: AuditMode,
@@ -74,6 +75,10 @@ pub struct AuditSettings {
     pub days: u32,
     /// How many events may wait to be written.
     pub queue: usize,
+    /// The places outside of the database to which checkpoints go.
+    pub checkpoints: Vec<Arc<dyn CheckpointSink>>,
+    /// Whether the webhook is told of checkpoints, too.
+    pub tells_webhook: bool,
 }
 
 /// How often accounts, addresses and credentials may do something.

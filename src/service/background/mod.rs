@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::service::Service;
 
+mod checkpoints;
 mod follow_changes;
 mod housekeeping;
 mod last_uses;
@@ -25,6 +26,7 @@ impl Service {
             self.run_housekeeping(),
             self.ledger.keep_recording_counted(),
             self.keep_writing_last_uses(),
+            self.keep_handing_out_checkpoints(),
             self.keep_making_notices(),
             self.keep_sending_notices()
         );

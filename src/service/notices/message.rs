@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::notice::Notice;
+use crate::service::ledger::checkpoint_sink::MadeCheckpoint;
 
 /// The message: the members that Standard Webhooks 1.0.0 recommends, and what it is about.
 #[derive(Serialize)]
@@ -59,6 +60,40 @@ pub(super) fn message(notice: &Notice, issuer: &str) -> serde_json::Result<Strin
             },
             ends_at: notice.ends_at.map(Timestamp::rfc3339),
             refusals: notice.refusals,
+        },
+    })
+}
+
+/// The message about a checkpoint of the audit.
+#[derive(Serialize)]
+struct CheckpointMessage<'a> {
+    r#type: &'static str,
+    timestamp: String,
+    data: CheckpointData<'a>,
+}
+
+#[derive(Serialize)]
+struct CheckpointData<'a> {
+    issuer: &'a str,
+    number: i64,
+    sha256: &'a str,
+    checkpoint: &'a str,
+}
+
+/// Writes a checkpoint of the audit as JSON.
+pub(super) fn checkpoint_message(
+    made: &MadeCheckpoint,
+    issuer: &str,
+    now: Timestamp,
+) -> serde_json::Result<String> {
+    serde_json::to_string(&CheckpointMessage {
+        r#type: "audit.checkpoint",
+        timestamp: now.rfc3339(),
+        data: CheckpointData {
+            issuer,
+            number: made.number,
+            sha256: &made.hash,
+            checkpoint: &made.signed,
         },
     })
 }

@@ -11,7 +11,8 @@ use crate::domain::error::with_causes;
 use crate::domain::notice::{Notice, NoticeState, pause_after};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::remote::webhook;
-use crate::service::notices::message::message;
+use crate::service::ledger::checkpoint_sink::MadeCheckpoint;
+use crate::service::notices::message::{checkpoint_message, message};
 use crate::service::notices::settings::WebhookSettings;
 use crate::service::notices::{Notices, Webhook};
 use crate::sign::webhook::{FORM, WebhookKey};
@@ -30,6 +31,16 @@ const GONE: u16 = 410;
 struct Failed {
     why: String,
     is_final: bool,
+}
+
+impl Failed {
+    /// A failure that may be over soon.
+    fn passing(why: String) -> Self {
+        Self {
+            why,
+            is_final: false,
+        }
+    }
 }
 
 impl Notices {
@@ -86,7 +97,11 @@ impl Notices {
             }
             Err(error) => return Err(error),
         }
-        match self.attempt(webhook, &told, keys).await {
+        let attempt = match message(&told, &self.base.issuer) {
+            Ok(body) => self.attempt(webhook, told.id.as_str(), body, keys).await,
+            Err(error) => Err(Failed::passing(error.to_string())),
+        };
+        match attempt {
             Ok(()) => {
                 let (delivered, now) = (NoticeState::Delivered, self.base.now());
                 self.ledger.notices.delivered.fetch_add(1, Relaxed);
@@ -104,31 +119,42 @@ impl Notices {
         }
     }
 
-    /// Sends a notice once.
+    /// Tells the webhook of a checkpoint of the audit, once.
+    ///
+    /// # Errors
+    ///
+    /// `Misconfigured` where there is no webhook, where its secret can't be read, or where it
+    /// doesn't take the message.
+    pub(in crate::service) async fn tell_checkpoint(&self, made: &MadeCheckpoint) -> Result<()> {
+        let Some(webhook) = &self.webhook else {
+            return Err(Error::misconfigured(
+                "checkpoints.webhook needs notices.webhook_url",
+            ));
+        };
+        let keys = keys(&webhook.settings)?;
+        let now = self.base.now_elsewhere();
+        let body = checkpoint_message(made, &self.base.issuer, now).map_err(Error::internal)?;
+        let id = format!("audit-checkpoint-{}", made.number);
+        let attempt = self.attempt(webhook, &id, body, &keys).await;
+        attempt.map_err(|failed| Error::misconfigured(failed.why))
+    }
+
+    /// Sends a message once.
     async fn attempt(
         &self,
         webhook: &Webhook,
-        told: &Notice,
+        id: &str,
+        body: String,
         keys: &[WebhookKey],
     ) -> Result<(), Failed> {
-        let failed = |why: String| Failed {
-            why,
-            is_final: false,
-        };
-        let body = message(told, &self.base.issuer).map_err(|error| failed(error.to_string()))?;
         let url = webhook
             .client
             .check_url(&webhook.settings.url)
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| Failed::passing(error.to_string()))?;
         // Receivers compare it with clocks of their own.
         let at = self.base.now_elsewhere().unix_seconds();
-        let (id, signatures) = (
-            told.id.as_str(),
-            keys.iter()
-                .map(|key| key.sign(told.id.as_str(), at, &body))
-                .collect::<Vec<_>>()
-                .join(" "),
-        );
+        let signatures = keys.iter().map(|key| key.sign(id, at, &body));
+        let signatures = signatures.collect::<Vec<_>>().join(" ");
         let at = at.to_string();
         let headers = [
             ("webhook-id", id),
@@ -141,7 +167,7 @@ impl Notices {
                 why: format!("the receiver answered {status}"),
                 is_final: status == GONE,
             }),
-            Err(error) => Err(failed(with_causes(&error))),
+            Err(error) => Err(Failed::passing(with_causes(&error))),
         }
     }
 
