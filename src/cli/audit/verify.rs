@@ -214,12 +214,10 @@ impl Export {
 /// Those of the store, and of the output.
 pub(in crate::cli) async fn print_public_key(session: &Session) -> Result<()> {
     let context = session.data()?;
-    let keys = context
-        .service
-        .operations
-        .audit_keys(&context.call())
-        .await?;
-    context
-        .output
-        .text(&format!("{:#}\n", audit_jwk_set(&keys)))
+    let operations = &context.service.operations;
+    let keys = audit_jwk_set(&operations.audit_keys(&context.call()).await?);
+    if context.output.is_json() {
+        return context.output.one(vec![("keys", keys["keys"].clone())]);
+    }
+    context.output.text(&format!("{keys:#}\n"))
 }

@@ -10,7 +10,7 @@ use super::selection::Selection;
 use crate::domain::clock::{SystemRandom, Timestamp, random_bytes};
 use crate::service::ledger::words::Words;
 use crate::store::audit::{AuditPosition, AuditRow, new_id};
-use crate::store::audit_page::{self, AuditPage, Span};
+use crate::store::audit_page::{AuditPage, Span};
 use crate::store::tests::Place;
 use crate::store::{Operation, Store, Write};
 
