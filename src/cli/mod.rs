@@ -252,9 +252,13 @@ impl Cli {
             format: self.global.output.format(),
             decides,
         };
-        // Before there are threads: it takes the variables away that tell of the sockets.
+        // Before there are threads: `no_new_privs` is a thread's own, and the variables that tell
+        // of the sockets are taken away.
         let sockets = match self.command {
-            Command::Serve { .. } => GivenSockets::of_process(),
+            Command::Serve { .. } => {
+                serve::harden();
+                GivenSockets::of_process()
+            }
             _ => Ok(GivenSockets::default()),
         };
         let runtime = match tokio::runtime::Builder::new_multi_thread()

@@ -9,10 +9,10 @@ mod activity;
 mod check;
 mod connection;
 mod gate;
+mod hardening;
 mod listeners;
 mod monitor;
 mod open_files;
-mod privacy;
 mod process;
 mod reload;
 mod running;
@@ -31,6 +31,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub use self::check::{Findings, check};
+pub use self::hardening::harden;
 use self::listeners::Keeper;
 pub use self::listeners::{GivenSockets, Listener, bind};
 use self::reload::{GivenAddresses, Reloader};
@@ -93,8 +94,6 @@ async fn serve_until_told(
         commit = version::COMMIT,
         "starting"
     );
-    // Before a key is read.
-    privacy::keep_memory_private();
     let mut hangups = Hangups::receive()?;
     let Ok(prepared) = signals.unless_told(prepare(settings, sockets)).await else {
         tracing::info!("told to stop before it listened");

@@ -3,9 +3,17 @@
 import os
 import re
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+import system_calls
+import tencent
+from credential import exchange
+from processes import Daemon
+from service import Transire
 
 FOLDER = Path(__file__).parents[2] / "packaging/systemd"
 UNIT = FOLDER / "transire.service"
@@ -42,7 +50,7 @@ def test_systemd_takes_the_units_as_they_are_written(units: Path) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_unit_leaves_its_program_little_of_the_machine(units: Path, tmp_path: Path, name: str) -> None:
     # Tenths of systemd's measure, of 100.
-    threshold = ["security", "--offline=true", "--threshold=20"]
+    threshold = ["security", "--offline=true", "--threshold=11"]
     judged = analyze(*threshold, units / name)
     assert judged.returncode == 0, judged.stdout
     bare = tmp_path / "bare.service"
@@ -126,3 +134,23 @@ def test_the_program_spends_no_start_on_a_second_source_of_randomness() -> None:
     if b"RAND_bytes" not in program:
         pytest.skip("its symbols are stripped")
     assert b"jent_" not in program
+
+
+@pytest.mark.skipif(not system_calls.is_possible(), reason="the numbers of this machine's system calls aren't known")
+def test_the_service_works_with_the_system_calls_that_its_unit_allows(new_transire: Callable[..., Transire], tmp_path: Path) -> None:
+    transire = new_transire()
+    serve = [transire.binary, "--data-dir", transire.data_dir, "serve", "--listen", "127.0.0.1:0"]
+    confined = system_calls.command(UNIT.read_text(), *serve)
+    transire.adopt(Daemon(confined, tmp_path, transire.log, announces=True))
+    assert "Seccomp:\t2\n" in Path(f"/proc/{transire.pid}/status").read_text()
+    instance = transire.new_instance(transire.new_account("acme"), "demo")
+    credential = tencent.issue(transire, instance.account.key, instance.tcr_id, "longterm")
+    assert exchange(transire.realm, instance, credential).status == 200
+    log = transire.log.read_text()
+    assert " WARN " not in log, log
+
+
+def test_a_call_that_no_unit_allows_is_refused() -> None:
+    sethostname = system_calls.command(UNIT.read_text(), sys.executable, "-c", "import socket; socket.sethostname('x')")
+    refused = subprocess.run(sethostname, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1 and "Operation not permitted" in refused.stderr

@@ -3,10 +3,12 @@
 import contextlib
 import json
 import os
+import resource
 import secrets
+import signal
 import sqlite3
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -269,8 +271,43 @@ def test_a_settings_file_with_the_master_key_that_others_can_read_is_refused(new
     assert transire.run("init", environment={"TRANSIRE_CONFIG": str(settings)}).returncode == 0
 
 
+def core_files(folder: Path) -> list[Path]:
+    """The core files in a folder, by their first bytes."""
+    files = [file for file in folder.iterdir() if file.is_file()]
+    return [file for file in files if file.read_bytes()[:18][16:] == b"\x04\x00"]
+
+
+@pytest.fixture
+def may_dump() -> Iterator[None]:
+    """Lets processes that a test starts leave core files of any size."""
+    limits = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (limits[1], limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, limits)
+
+
+@pytest.mark.usefixtures("may_dump")
 def test_the_service_leaves_no_core_and_keeps_its_memory_from_others(new_transire: Callable[..., Transire]) -> None:
     transire = new_transire()
     transire.start()
     [limit] = [line for line in Path(f"/proc/{transire.pid}/limits").read_text().splitlines() if line.startswith("Max core file size")]
-    assert limit.split()[4] == "0", limit
+    assert limit.split()[4:6] == ["0", "0"], limit
+    os.kill(transire.pid, signal.SIGABRT)
+    assert transire.exit_code() == -signal.SIGABRT
+    assert core_files(transire.data_dir.parent) == []
+
+
+@pytest.mark.usefixtures("may_dump")
+@pytest.mark.skipif("/" in Path("/proc/sys/kernel/core_pattern").read_text(), reason="this machine keeps core files elsewhere")
+def test_a_process_that_may_leave_a_core_leaves_one_that_is_found(tmp_path: Path) -> None:
+    died = subprocess.run(["sh", "-c", "kill -ABRT $$"], cwd=tmp_path, check=False)
+    assert died.returncode == -signal.SIGABRT
+    assert len(core_files(tmp_path)) == 1
+
+
+def test_no_thread_of_the_service_takes_new_privileges(new_transire: Callable[..., Transire]) -> None:
+    transire = new_transire()
+    transire.start()
+    threads = list(Path(f"/proc/{transire.pid}/task").iterdir())
+    assert len(threads) > 2
+    assert all("NoNewPrivs:\t1\n" in (thread / "status").read_text() for thread in threads)
