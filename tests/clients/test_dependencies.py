@@ -1,8 +1,11 @@
-"""What the program is built from: advisories about it."""
+"""What the program is built from: advisories, and the page that says why each dependency is trusted."""
 
+import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 import debian
 
 ROOT = debian.SOURCES
+DEPENDENCIES = tomllib.loads((ROOT / "Cargo.toml").read_text())["dependencies"]
 DAY = 86400
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -141,3 +145,46 @@ def test_a_database_that_can_not_be_read_is_a_failure(database: Callable[..., Pa
         subprocess.run(["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qam", "b"], check=True)
     with pytest.raises(advisories.Unreadable):
         advisories.check(folder, [], {"ignore": [], "maximum-db-staleness": "P90D"}, 0)
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def rows() -> list[list[str]]:
+    _, section = (ROOT / "docs/dependencies.md").read_text().split("## Direct dependencies")
+    lines = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
+    table = [[cell.strip() for cell in line] for line in lines]
+    assert all(len(row) == 5 and all(row) for row in table), "a cell is empty"
+    return table
+
+
+def test_the_page_has_each_direct_dependency_and_no_other() -> None:
+    names = [row[0].strip("`") for row in rows()]
+    assert names == sorted(DEPENDENCIES)
+
+
+def test_each_direct_dependency_is_used() -> None:
+    sources = "\n".join(file.read_text() for file in [*(ROOT / "src").rglob("*.rs"), ROOT / "build.rs"])
+    unused = [name for name in DEPENDENCIES if not re.search(rf"\b{name.replace('-', '_')}\s*(::|;| as )", sources)]
+    assert unused == []
+
+
+def test_what_the_page_says_of_unsafe_code_is_so() -> None:
+    """A crate that the page calls free of unsafe code has none, and is linked to no library in C."""
+    manifest = f"--manifest-path={ROOT / 'Cargo.toml'}"
+    command = ["cargo", "metadata", manifest, "--format-version=1", "--locked", "--offline", "--all-features"]
+    graph = json.loads(debian.run(*command, environment=debian.CARGO))
+    [root] = [node for node in graph["resolve"]["nodes"] if node["id"] == graph["resolve"]["root"]]
+    direct = {dependency["pkg"] for dependency in root["deps"]}
+    # Two versions of a crate may be locked.
+    taken = [package for package in graph["packages"] if package["id"] in direct]
+    folders = {package["name"]: Path(package["manifest_path"]).parent for package in taken}
+    claimed = {row[0].strip("`"): row[3].split(";")[0].split(":")[0] for row in rows()}
+    assert set(claimed.values()) == {"none", "some", "C"}
+    wrong = []
+    for name, claim in claimed.items():
+        sources = [file.read_text() for file in (folders[name] / "src").rglob("*.rs")]
+        has = any(re.search(r"\bunsafe *(\{|fn|impl|extern)", re.sub(r"//.*", "", source)) for source in sources)
+        if has != (claim != "none"):
+            wrong.append(f"{name}: the page says {claim}")
+    assert wrong == []
