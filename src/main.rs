@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 use transire::cli::Cli;
+use zeroizing_alloc::ZeroAlloc;
 
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 fn main() -> ExitCode {
     match Cli::of_process() {

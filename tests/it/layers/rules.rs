@@ -92,7 +92,7 @@ rooms! {
     registry_process, Free: rooms [config domain] crates [tokio];
     registry_config, Free: rooms [domain] crates [serde_json];
     transfer, Free: rooms [config domain open service store] crates [hex serde tracing];
-    main, Free: rooms [cli] crates [clap mimalloc];
+    main, Free: rooms [cli] crates [clap mimalloc zeroizing_alloc];
     secret_files, Free: rooms [domain] crates [];
     cli, Free: rooms [
         admin client config domain import mock open quickstart registry_config remote serve
