@@ -135,6 +135,26 @@ def test_the_documented_receiver_takes_what_the_documented_secret_signs(
         output.wait()
 
 
+def test_the_webhook_is_told_of_checkpoints_of_the_audit(
+    hooked: Callable[..., Transire], receivers: Callable[..., Receiver], clock: Clock, tmp_path: Path
+) -> None:
+    receiver = receivers()
+    transire = hooked(receiver.url, clock, TRANSIRE_CHECKPOINTS__WEBHOOK="true")
+    transire.new_account("acme")
+    clock.move("+2m")
+    wait_until("the message", lambda: len(receiver.messages) > 0)
+    message = receiver.messages[-1]
+    document = verified(message)
+    told = document["data"]
+    assert document["type"] == "audit.checkpoint"
+    assert message.headers["webhook-id"] == f"audit-checkpoint-{told['number']}"
+    assert told["sha256"] == hashlib.sha256(told["checkpoint"].encode()).hexdigest()
+    # The message is what a verification compares.
+    kept = tmp_path / "kept"
+    kept.write_text(told["checkpoint"] + "\n")
+    assert transire.cli("audit", "verify", "--checkpoints", kept) == {"items": []}
+
+
 def test_a_rotation_is_told_as_documented_and_another_secret_signs_without_a_restart(
     hooked: Callable[..., Transire], receivers: Callable[..., Receiver], tmp_path: Path
 ) -> None:
