@@ -21,8 +21,9 @@ impl DatabaseUrl {
     pub fn from_argument(url: &str) -> Result<Self> {
         let address = Address::divide(url);
         let has_password = address.is_some_and(|address| address.has_password());
-        // A text that isn't a URL may still have a password in it.
-        if has_password || url.contains("password=") {
+        // A text that isn't a URL may still have a password in it, and spaces about its sign.
+        let is_space = |letter: char| letter.is_whitespace();
+        if has_password || url.replace(is_space, "").contains("password=") {
             Err(password_in_argument())
         } else {
             Ok(Self(url.to_owned()))
@@ -46,8 +47,10 @@ impl DatabaseUrl {
 
     /// Returns the hosts and the database, without the user's password and without parameters.
     pub fn without_password(&self) -> String {
-        // A text that isn't a URL may be anything.
-        Address::divide(&self.0).map_or_else(
+        // A text that isn't a URL may be anything, and what has two `@` the end of a password.
+        let address = Address::divide(&self.0)
+            .filter(|address| !address.hosts.contains('@') && !address.database.contains('@'));
+        address.map_or_else(
             || "a secret".to_owned(),
             |address| {
                 format!(
@@ -126,11 +129,12 @@ struct Address<'a> {
 impl<'a> Address<'a> {
     fn divide(url: &'a str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
-        let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        // As the driver has it: a password may hold a `/` or a `?` that nobody escaped.
+        let (credentials, rest) = rest.split_once('@').unwrap_or(("", rest));
+        let (hosts, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let (path, query) = rest
             .split_once('?')
             .map_or((rest, None), |(path, query)| (path, Some(query)));
-        let (credentials, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (user, password) = credentials
             .split_once(':')
             .map_or((credentials, None), |(user, password)| {
@@ -247,6 +251,10 @@ mod tests {
             // An address that can't be parsed as a URL of one host went through.
             "postgres://u:p@a.example.com:5432,b.example.com:5432/t",
             "host=db.example.com password=p",
+            // The driver takes all before the first `@`.
+            "postgres://u:p/q@db.example.com/t",
+            "postgres://u:p?q@db.example.com/t",
+            "host=db.example.com password = p",
         ] {
             assert!(
                 DatabaseUrl::from_argument(bad)
@@ -254,6 +262,27 @@ mod tests {
                     .message()
                     .contains("pgpass")
             );
+        }
+    }
+
+    /// A password with a `/` or a `?` that wasn't escaped, which the driver takes, was shown with
+    /// the hosts.
+    #[test]
+    fn an_address_is_shown_without_whatever_the_driver_takes_for_a_password() {
+        let shown = |text: &str| DatabaseUrl(text.to_owned()).without_password();
+        for text in [
+            "postgres://u:se/cret@db.example.com/t",
+            "postgres://u:se?cret@db.example.com/t?sslmode=require",
+            "postgres://u:secret@db.example.com/t",
+        ] {
+            assert_eq!(shown(text), "postgres://u@db.example.com/t", "{text}");
+        }
+        for text in [
+            "postgres://u:hun@ter2@db.example.com/t",
+            "postgres://db.example.com/t?user=u:hunter2@x/y@z",
+            "host=db.example.com password=hunter2",
+        ] {
+            assert!(!shown(text).contains("ter2"), "{text}");
         }
     }
 
