@@ -24,6 +24,8 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod domain;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod http;
 pub mod import;
 pub mod mock;

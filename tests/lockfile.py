@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks Cargo.lock against deny.toml: banned crates, licences, sources.
+"""Checks Cargo.lock against deny.toml: banned crates, licences, sources; and the sources of fuzz/Cargo.lock.
 
 The rules stand in deny.toml alone; this reads the parts of it that need no network, so that everybody can check them
 in a second. Needs the locked crates on the machine (`cargo fetch --locked`), Python 3.11 and nothing else.
@@ -101,10 +101,17 @@ def violations(graph: dict[str, Any], taken: set[tuple[str, str]], rules: dict[s
     return found
 
 
+def foreign(lock: Path) -> list[str]:
+    """One line for each package of a lock file that comes from elsewhere than the default registry."""
+    packages = tomllib.loads(lock.read_text())["package"]
+    sources = {package["name"]: package.get("source", DEFAULT_REGISTRY) for package in packages}
+    return [f"{lock.name}: {name} comes from {source}" for name, source in sources.items() if source != DEFAULT_REGISTRY]
+
+
 def main() -> None:
     graph = metadata()
     rules = tomllib.loads((ROOT / "deny.toml").read_text())
-    found = violations(graph, built(), rules)
+    found = violations(graph, built(), rules) + foreign(ROOT / "fuzz/Cargo.lock")
     for line in found:
         print(f"lockfile: {line}", file=sys.stderr)
     if found:

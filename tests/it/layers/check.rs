@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::paths::{UsedPath, module, paths, resolve};
+use super::paths::{UsedPath, is_of_tests, module, paths, resolve};
 use super::rules::{HANDED_ON, IMPURE, PARTS, Part, Purity, ROOMS, Room, SIGNERS};
 use crate::harness::sources::blank_out;
 
@@ -22,8 +22,7 @@ pub(super) fn check(file: &Path, text: &str, crates: &BTreeSet<String>) -> Vec<(
     let Some(room) = ROOMS.iter().find(|room| room.name == name) else {
         return vec![(1, unknown(format_args!("`{name}` is no room")))];
     };
-    let is_test = |part: &String| part == "tests" || part == "testing";
-    if module.iter().any(is_test) {
+    if module.iter().any(|part| is_of_tests(part)) {
         return Vec::new();
     }
     let mut complaints = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::paths::{module, paths, resolve};
+use super::paths::{is_of_tests, module, paths, resolve};
 use crate::harness::sources::blank_out;
 
 /// From a part of a folder to the parts of it that it uses.
@@ -26,7 +26,7 @@ fn uses_by_folder(files: &[(PathBuf, String)]) -> BTreeMap<Vec<String>, Uses> {
     let known: BTreeSet<&[String]> = modules.iter().map(Vec::as_slice).collect();
     let mut folders: BTreeMap<Vec<String>, Uses> = BTreeMap::new();
     for ((_, text), user) in files.iter().zip(&modules) {
-        if user.iter().any(|part| part == "tests" || part == "testing") {
+        if user.iter().any(|part| is_of_tests(part)) {
             continue;
         }
         for path in paths(&blank_out(text)) {

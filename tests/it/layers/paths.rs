@@ -16,6 +16,11 @@ pub(super) fn module(file: &Path) -> Vec<String> {
     module
 }
 
+/// Tells whether a module of that name is in no shipped build, so that it may use anything.
+pub(super) fn is_of_tests(part: &str) -> bool {
+    matches!(part, "tests" | "testing" | "fuzzing")
+}
+
 /// Returns where a path of ours leads, from the crate's root; `None` when it isn't one of ours for
 /// sure.
 pub(super) fn resolve(module: &[String], segments: &[String]) -> Option<Vec<String>> {

@@ -1,0 +1,49 @@
+//! Targets of fuzzing: each parser that reads the texts of strangers, with what must hold of it
+//! whatever it is given.
+//!
+//! A body takes any bytes. It panics where a promise is broken, and never else. The unit tests here
+//! call each with mutated seeds, and `fuzz/` calls the same bodies under libFuzzer. A body of
+//! private code is in a `fuzzing.rs` beside that code; the others are here. No shipped build has
+//! any of it.
+//!
+//! Start with [`TARGETS`]. CONTRIBUTING.md says how to add one.
+
+mod scopes;
+#[cfg(test)]
+mod tests;
+
+/// A target's body.
+pub type Body = fn(&[u8]) -> Option<()>;
+
+/// A parser, and the way to try it.
+pub struct Target {
+    /// Its name: a file in `fuzz/fuzz_targets/`, and a test in `tests/mod.rs`.
+    pub name: &'static str,
+    /// Reads an input, and panics where a promise is broken; `None` where it can't be read.
+    pub body: Body,
+    /// Inputs to begin with.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+    /// Words of its language.
+    pub words: &'static [&'static str],
+    /// How many of a fast target's executions take the time of one of this one's, about.
+    pub cost: usize,
+}
+
+/// All targets.
+pub const TARGETS: &[Target] = &[Target {
+    name: "scopes",
+    body: scopes::check,
+    seeds: || texts(scopes::SEEDS),
+    words: scopes::WORDS,
+    cost: 1,
+}];
+
+/// Returns the target of a name.
+pub fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
+
+/// Returns texts as inputs.
+pub(crate) fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
