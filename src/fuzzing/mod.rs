@@ -8,9 +8,12 @@
 //!
 //! Start with [`TARGETS`]. CONTRIBUTING.md says how to add one.
 
+pub(crate) mod requests;
 mod scopes;
 #[cfg(test)]
 mod tests;
+
+use crate::sign::fuzzing as sign;
 
 /// A target's body.
 pub type Body = fn(&[u8]) -> Option<()>;
@@ -30,13 +33,50 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: &[Target] = &[Target {
-    name: "scopes",
-    body: scopes::check,
-    seeds: || texts(scopes::SEEDS),
-    words: scopes::WORDS,
-    cost: 1,
-}];
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "tc3",
+        body: sign::tc3,
+        seeds: || sign::seeds(&["TC3-HMAC-SHA256"]),
+        words: sign::WORDS,
+        cost: 2,
+    },
+    Target {
+        name: "tencent_v1",
+        body: sign::tencent_v1,
+        seeds: || sign::seeds(&["HmacSHA1", "HmacSHA256"]),
+        words: sign::WORDS,
+        cost: 2,
+    },
+    Target {
+        name: "acs3",
+        body: sign::acs3,
+        seeds: || sign::seeds(&["ACS3-HMAC-SHA256"]),
+        words: sign::WORDS,
+        cost: 2,
+    },
+    Target {
+        name: "alibaba_rpc",
+        body: sign::alibaba_rpc,
+        seeds: || sign::seeds(&["RPC-V1"]),
+        words: sign::WORDS,
+        cost: 2,
+    },
+    Target {
+        name: "alibaba_roa",
+        body: sign::alibaba_roa,
+        seeds: || sign::seeds(&["ROA-V1"]),
+        words: sign::WORDS,
+        cost: 2,
+    },
+    Target {
+        name: "scopes",
+        body: scopes::check,
+        seeds: || texts(scopes::SEEDS),
+        words: scopes::WORDS,
+        cost: 1,
+    },
+];
 
 /// Returns the target of a name.
 pub fn target(name: &str) -> Option<&'static Target> {

@@ -12,6 +12,8 @@
 pub mod acs3;
 pub mod alibaba_roa;
 pub mod alibaba_rpc;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod headers;
 mod parameters;
 mod secret;
@@ -286,7 +288,7 @@ impl Unverified {
     }
 
     /// Returns every string to sign that would be accepted, the likeliest first.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     fn strings_to_sign(&self) -> Vec<Vec<u8>> {
         match &self.proof {
             Proof::Tc3(proof) => proof.strings_to_sign(),

@@ -50,6 +50,31 @@ fn run(body: Body, input: &[u8]) -> bool {
 }
 
 #[test]
+fn tc3() {
+    hold("tc3");
+}
+
+#[test]
+fn tencent_v1() {
+    hold("tencent_v1");
+}
+
+#[test]
+fn acs3() {
+    hold("acs3");
+}
+
+#[test]
+fn alibaba_rpc() {
+    hold("alibaba_rpc");
+}
+
+#[test]
+fn alibaba_roa() {
+    hold("alibaba_roa");
+}
+
+#[test]
 fn scopes() {
     hold("scopes");
 }

@@ -261,7 +261,12 @@ impl Proof {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn covers_body(&self) -> bool {
+        self.covers_body
+    }
+
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn strings_to_sign(&self) -> Vec<Vec<u8>> {
         self.hashes
             .iter()
