@@ -13,6 +13,8 @@ mod scopes;
 #[cfg(test)]
 mod tests;
 
+use crate::http::registry::fuzzing as token_request;
+use crate::http::tencent::fuzzing as tencent;
 use crate::sign::fuzzing as sign;
 
 /// A target's body.
@@ -68,6 +70,27 @@ pub const TARGETS: &[Target] = &[
         seeds: || sign::seeds(&["ROA-V1"]),
         words: sign::WORDS,
         cost: 2,
+    },
+    Target {
+        name: "json_parameters",
+        body: tencent::check_json,
+        seeds: || texts(tencent::JSON_SEEDS),
+        words: tencent::WORDS,
+        cost: 1,
+    },
+    Target {
+        name: "flat_parameters",
+        body: tencent::check_flat,
+        seeds: || texts(tencent::FLAT_SEEDS),
+        words: tencent::WORDS,
+        cost: 1,
+    },
+    Target {
+        name: "token_request",
+        body: token_request::check,
+        seeds: || texts(token_request::SEEDS),
+        words: token_request::WORDS,
+        cost: 1,
     },
     Target {
         name: "scopes",

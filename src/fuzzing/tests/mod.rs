@@ -75,6 +75,21 @@ fn alibaba_roa() {
 }
 
 #[test]
+fn json_parameters() {
+    hold("json_parameters");
+}
+
+#[test]
+fn flat_parameters() {
+    hold("flat_parameters");
+}
+
+#[test]
+fn token_request() {
+    hold("token_request");
+}
+
+#[test]
 fn scopes() {
     hold("scopes");
 }

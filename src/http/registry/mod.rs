@@ -9,6 +9,8 @@ mod cors;
 mod door;
 mod envelope;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod parameters;
 mod tokens;
 

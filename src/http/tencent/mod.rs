@@ -10,6 +10,8 @@ mod call;
 mod door;
 mod envelope;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod operations;
 mod pager;
 pub mod parameters;
