@@ -13,6 +13,8 @@ mod scopes;
 #[cfg(test)]
 mod tests;
 
+use crate::http::fuzzing as http;
+use crate::http::fuzzing::exchange;
 use crate::http::registry::fuzzing as token_request;
 use crate::http::tencent::fuzzing as tencent;
 use crate::sign::fuzzing as sign;
@@ -72,6 +74,27 @@ pub const TARGETS: &[Target] = &[
         cost: 2,
     },
     Target {
+        name: "doors",
+        body: http::check_door,
+        seeds: http::door_seeds,
+        words: http::WORDS,
+        cost: 4,
+    },
+    Target {
+        name: "forwarded_for",
+        body: http::check_address,
+        seeds: || texts(http::ADDRESSES),
+        words: http::ADDRESS_WORDS,
+        cost: 1,
+    },
+    Target {
+        name: "basic",
+        body: http::check_basic,
+        seeds: http::basic_seeds,
+        words: http::WORDS,
+        cost: 1,
+    },
+    Target {
         name: "json_parameters",
         body: tencent::check_json,
         seeds: || texts(tencent::JSON_SEEDS),
@@ -90,6 +113,13 @@ pub const TARGETS: &[Target] = &[
         body: token_request::check,
         seeds: || texts(token_request::SEEDS),
         words: token_request::WORDS,
+        cost: 1,
+    },
+    Target {
+        name: "exchange",
+        body: exchange::check,
+        seeds: || texts(exchange::SEEDS),
+        words: exchange::WORDS,
         cost: 1,
     },
     Target {

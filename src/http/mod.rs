@@ -14,6 +14,8 @@ mod door;
 mod doors;
 mod exchange;
 mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod mock;
 mod oauth;
 mod observe;

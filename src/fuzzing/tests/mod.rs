@@ -75,6 +75,21 @@ fn alibaba_roa() {
 }
 
 #[test]
+fn doors() {
+    hold("doors");
+}
+
+#[test]
+fn forwarded_for() {
+    hold("forwarded_for");
+}
+
+#[test]
+fn basic() {
+    hold("basic");
+}
+
+#[test]
 fn json_parameters() {
     hold("json_parameters");
 }
@@ -87,6 +102,11 @@ fn flat_parameters() {
 #[test]
 fn token_request() {
     hold("token_request");
+}
+
+#[test]
+fn exchange() {
+    hold("exchange");
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod door;
 mod envelope;
 mod error;
 mod federation;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod parameters;
 mod tokens;
 
