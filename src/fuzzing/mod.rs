@@ -12,12 +12,14 @@ pub(crate) mod requests;
 mod scopes;
 #[cfg(test)]
 mod tests;
+mod web_identity;
 
 use crate::http::fuzzing as http;
 use crate::http::fuzzing::exchange;
 use crate::http::registry::fuzzing as token_request;
 use crate::http::tencent::fuzzing as tencent;
 use crate::sign::fuzzing as sign;
+use crate::token::sealed::fuzzing as sealed;
 
 /// A target's body.
 pub type Body = fn(&[u8]) -> Option<()>;
@@ -128,6 +130,34 @@ pub const TARGETS: &[Target] = &[
         seeds: || texts(scopes::SEEDS),
         words: scopes::WORDS,
         cost: 1,
+    },
+    Target {
+        name: "sealed",
+        body: sealed::check_text,
+        seeds: sealed::text_seeds,
+        words: sealed::WORDS,
+        cost: 2,
+    },
+    Target {
+        name: "sealed_payload",
+        body: sealed::check_payload,
+        seeds: sealed::payload_seeds,
+        words: sealed::WORDS,
+        cost: 1,
+    },
+    Target {
+        name: "web_identity",
+        body: web_identity::check_token,
+        seeds: web_identity::token_seeds,
+        words: web_identity::WORDS,
+        cost: 8,
+    },
+    Target {
+        name: "jwk_set",
+        body: web_identity::check_keys,
+        seeds: web_identity::key_seeds,
+        words: web_identity::WORDS,
+        cost: 4,
     },
 ];
 

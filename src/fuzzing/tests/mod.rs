@@ -115,6 +115,26 @@ fn scopes() {
 }
 
 #[test]
+fn sealed() {
+    hold("sealed");
+}
+
+#[test]
+fn sealed_payload() {
+    hold("sealed_payload");
+}
+
+#[test]
+fn web_identity() {
+    hold("web_identity");
+}
+
+#[test]
+fn jwk_set() {
+    hold("jwk_set");
+}
+
+#[test]
 fn every_target_is_tried_here_and_by_libfuzzer() {
     let read = |path: &str| {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);

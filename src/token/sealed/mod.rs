@@ -17,6 +17,8 @@
 
 mod dependency;
 mod flow;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod payload;
 mod session_policy;
 
