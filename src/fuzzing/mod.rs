@@ -8,6 +8,7 @@
 //!
 //! Start with [`TARGETS`]. CONTRIBUTING.md says how to add one.
 
+mod policies;
 pub(crate) mod requests;
 mod scopes;
 #[cfg(test)]
@@ -158,6 +159,20 @@ pub const TARGETS: &[Target] = &[
         seeds: web_identity::key_seeds,
         words: web_identity::WORDS,
         cost: 4,
+    },
+    Target {
+        name: "cam_policy",
+        body: policies::check,
+        seeds: || policies::seeds("version"),
+        words: policies::CAM_WORDS,
+        cost: 8,
+    },
+    Target {
+        name: "ram_policy",
+        body: policies::check,
+        seeds: || policies::seeds("Version"),
+        words: policies::RAM_WORDS,
+        cost: 8,
     },
 ];
 

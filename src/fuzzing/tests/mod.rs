@@ -135,6 +135,16 @@ fn jwk_set() {
 }
 
 #[test]
+fn cam_policy() {
+    hold("cam_policy");
+}
+
+#[test]
+fn ram_policy() {
+    hold("ram_policy");
+}
+
+#[test]
 fn every_target_is_tried_here_and_by_libfuzzer() {
     let read = |path: &str| {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
