@@ -13,6 +13,7 @@ pub(crate) mod requests;
 mod scopes;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod web_identity;
 
 use crate::http::fuzzing as http;
@@ -173,6 +174,13 @@ pub const TARGETS: &[Target] = &[
         seeds: || policies::seeds("Version"),
         words: policies::RAM_WORDS,
         cost: 8,
+    },
+    Target {
+        name: "trust_policy",
+        body: trust::check,
+        seeds: trust::seeds,
+        words: trust::WORDS,
+        cost: 4,
     },
 ];
 

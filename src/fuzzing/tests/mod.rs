@@ -145,6 +145,11 @@ fn ram_policy() {
 }
 
 #[test]
+fn trust_policy() {
+    hold("trust_policy");
+}
+
+#[test]
 fn every_target_is_tried_here_and_by_libfuzzer() {
     let read = |path: &str| {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
