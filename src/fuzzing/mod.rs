@@ -20,7 +20,10 @@ use crate::http::fuzzing as http;
 use crate::http::fuzzing::exchange;
 use crate::http::registry::fuzzing as token_request;
 use crate::http::tencent::fuzzing as tencent;
+use crate::remote::fuzzing as remote;
+use crate::service::fuzzing as manifest;
 use crate::sign::fuzzing as sign;
+use crate::store::portable::fuzzing as backup;
 use crate::token::sealed::fuzzing as sealed;
 
 /// A target's body.
@@ -181,6 +184,27 @@ pub const TARGETS: &[Target] = &[
         seeds: trust::seeds,
         words: trust::WORDS,
         cost: 4,
+    },
+    Target {
+        name: "registry_answer",
+        body: remote::check,
+        seeds: || texts(remote::SEEDS),
+        words: remote::WORDS,
+        cost: 1,
+    },
+    Target {
+        name: "manifest",
+        body: manifest::check,
+        seeds: || texts(manifest::SEEDS),
+        words: manifest::WORDS,
+        cost: 1,
+    },
+    Target {
+        name: "backup",
+        body: backup::check,
+        seeds: backup::seeds,
+        words: backup::WORDS,
+        cost: 2,
     },
 ];
 

@@ -13,6 +13,8 @@ mod address;
 pub mod code;
 mod connections;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub mod oidc;
 mod pieces;
 pub mod registry;

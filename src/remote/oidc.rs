@@ -98,7 +98,7 @@ async fn document(client: &Client, url: &Url) -> Result<Response<Bytes>, Failure
 
 /// Reads how long an answer may be kept: `max-age` of Cache-Control, or not at all (RFC 9111,
 /// 5.2.2).
-fn max_age(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let lines = headers
         .get_all(header::CACHE_CONTROL)
         .iter()

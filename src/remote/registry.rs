@@ -68,9 +68,9 @@ pub enum Deletion {
 }
 
 #[derive(Deserialize)]
-struct Page {
+pub(super) struct Page {
     #[serde(alias = "repositories", alias = "tags")]
-    names: Option<Vec<String>>,
+    pub(super) names: Option<Vec<String>>,
 }
 
 /// One registry, asked with one token.
@@ -344,7 +344,7 @@ fn media_type(answer: &Response<Bytes>) -> String {
 }
 
 /// Returns the query of the next page (RFC 8288: `</v2/_catalog?n=100&last=x>; rel="next"`).
-fn next_query(url: &Url, headers: &HeaderMap) -> Option<String> {
+pub(super) fn next_query(url: &Url, headers: &HeaderMap) -> Option<String> {
     let lines = headers
         .get_all(header::LINK)
         .iter()

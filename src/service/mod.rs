@@ -97,6 +97,8 @@ pub use self::quotas::{BySpecification, Quotas};
 pub use self::registry::Registry;
 pub use self::registry::allow_lists::AllowListPlace;
 pub use self::registry::catalog::Imported;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::registry::fuzzing;
 pub use self::registry::images::{ImageFilter, TagFilter};
 pub use self::registry::instances::{
     InstanceCriterion, NameCheck, NewInstance, RequestedInstance, TaggedInstance,

@@ -150,6 +150,21 @@ fn trust_policy() {
 }
 
 #[test]
+fn registry_answer() {
+    hold("registry_answer");
+}
+
+#[test]
+fn manifest() {
+    hold("manifest");
+}
+
+#[test]
+fn backup() {
+    hold("backup");
+}
+
+#[test]
 fn every_target_is_tried_here_and_by_libfuzzer() {
     let read = |path: &str| {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);

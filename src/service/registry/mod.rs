@@ -13,6 +13,8 @@ use crate::service::rights::Rights;
 
 pub(super) mod allow_lists;
 pub(super) mod catalog;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::images::fuzzing;
 pub(super) mod images;
 pub(super) mod instances;
 pub(super) mod inventory;

@@ -8,6 +8,8 @@
 
 mod encoding;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod header;
 mod receive;
 mod tables;

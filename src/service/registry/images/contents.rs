@@ -32,17 +32,17 @@ impl Default for KnownContents {
 
 /// A manifest of any kind, as far as it is read.
 #[derive(Deserialize)]
-struct Document {
-    config: Option<Descriptor>,
-    layers: Option<Vec<Descriptor>>,
+pub(super) struct Document {
+    pub(super) config: Option<Descriptor>,
+    pub(super) layers: Option<Vec<Descriptor>>,
     manifests: Option<Vec<Descriptor>>,
 }
 
 #[derive(Deserialize)]
-struct Descriptor {
-    digest: String,
+pub(super) struct Descriptor {
+    pub(super) digest: String,
     #[serde(default)]
-    size: u64,
+    pub(super) size: u64,
 }
 
 /// A configuration, as far as it is read; a push may have written anything.
@@ -61,13 +61,13 @@ struct Settings {
 }
 
 impl Document {
-    fn read(manifest: &Manifest) -> Result<Self> {
+    pub(super) fn read(manifest: &Manifest) -> Result<Self> {
         serde_json::from_slice(&manifest.body)
             .map_err(|error| useless(format!("a manifest can't be read: {error}")))
     }
 
     /// Returns the sizes of configuration and layers together.
-    fn own_size(&self) -> u64 {
+    pub(super) fn own_size(&self) -> u64 {
         let layers = self.layers.iter().flatten();
         self.config
             .iter()
@@ -75,7 +75,7 @@ impl Document {
             .fold(0, |sum, part| sum.saturating_add(part.size))
     }
 
-    fn images(&self) -> impl Iterator<Item = &Descriptor> {
+    pub(super) fn images(&self) -> impl Iterator<Item = &Descriptor> {
         self.manifests
             .iter()
             .flatten()
@@ -231,7 +231,7 @@ async fn config_text(
 }
 
 /// Tells whether content has a digest; a digest of an unknown algorithm isn't checked.
-fn is_of(expected: &str, content: &[u8]) -> bool {
+pub(super) fn is_of(expected: &str, content: &[u8]) -> bool {
     let algorithm = match expected.split_once(':') {
         Some(("sha256", _)) => &SHA256,
         Some(("sha512", _)) => &SHA512,
@@ -245,13 +245,13 @@ pub(super) fn digest_of(manifest: &Manifest) -> String {
     format!("sha256:{}", hex::encode(digest(&SHA256, &manifest.body)))
 }
 
-fn created_at(config: &str) -> Option<Timestamp> {
+pub(super) fn created_at(config: &str) -> Option<Timestamp> {
     let config: Config<'_> = serde_json::from_str(config).ok()?;
     let text: String = serde_json::from_str(config.created?.get()).ok()?;
     Timestamp::parse_rfc3339(&text)
 }
 
-fn labels(config: &str) -> Vec<(String, String)> {
+pub(super) fn labels(config: &str) -> Vec<(String, String)> {
     let config: Config<'_> = serde_json::from_str(config).unwrap_or_default();
     let settings = config
         .config

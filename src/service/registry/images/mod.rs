@@ -6,6 +6,8 @@
 pub(in crate::service) mod client;
 mod contents;
 mod deletion;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub(in crate::service) mod listing;
 pub(in crate::service) mod tag_listings;
 
