@@ -8,9 +8,12 @@
 //!
 //! Start with [`TARGETS`]. CONTRIBUTING.md says how to add one.
 
+mod addresses;
+mod names;
 mod policies;
 pub(crate) mod requests;
 mod scopes;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -137,6 +140,13 @@ pub const TARGETS: &[Target] = &[
         cost: 1,
     },
     Target {
+        name: "names",
+        body: names::check,
+        seeds: || texts(names::SEEDS),
+        words: names::WORDS,
+        cost: 1,
+    },
+    Target {
         name: "sealed",
         body: sealed::check_text,
         seeds: sealed::text_seeds,
@@ -200,11 +210,39 @@ pub const TARGETS: &[Target] = &[
         cost: 1,
     },
     Target {
+        name: "settings",
+        body: settings::check,
+        seeds: settings::seeds,
+        words: settings::WORDS,
+        cost: 8,
+    },
+    Target {
+        name: "imports",
+        body: settings::check_import,
+        seeds: || texts(settings::IMPORTS),
+        words: settings::IMPORT_WORDS,
+        cost: 4,
+    },
+    Target {
         name: "backup",
         body: backup::check,
         seeds: backup::seeds,
         words: backup::WORDS,
         cost: 2,
+    },
+    Target {
+        name: "database_url",
+        body: addresses::check_database,
+        seeds: || texts(addresses::DATABASES),
+        words: addresses::WORDS,
+        cost: 1,
+    },
+    Target {
+        name: "server_url",
+        body: addresses::check_server,
+        seeds: || texts(addresses::SERVERS),
+        words: addresses::WORDS,
+        cost: 1,
     },
 ];
 

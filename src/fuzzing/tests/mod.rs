@@ -115,6 +115,11 @@ fn scopes() {
 }
 
 #[test]
+fn names() {
+    hold("names");
+}
+
+#[test]
 fn sealed() {
     hold("sealed");
 }
@@ -160,8 +165,28 @@ fn manifest() {
 }
 
 #[test]
+fn settings() {
+    hold("settings");
+}
+
+#[test]
+fn imports() {
+    hold("imports");
+}
+
+#[test]
 fn backup() {
     hold("backup");
+}
+
+#[test]
+fn database_url() {
+    hold("database_url");
+}
+
+#[test]
+fn server_url() {
+    hold("server_url");
 }
 
 #[test]
