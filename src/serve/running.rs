@@ -132,6 +132,7 @@ impl Running {
             self.write_last_uses().await;
             self.server.end_activity().await;
             ledger.close().await;
+            ledger.sign_the_end().await;
         }
         helpers.shutdown().await;
     }

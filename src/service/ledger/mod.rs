@@ -152,9 +152,11 @@ impl Ledger {
         };
         if tokio::time::timeout(deadline, closing).await.is_err() {
             tracing::error!("the last audit lines are lost: the database does not answer");
-            return;
         }
-        // The next process makes it otherwise.
+    }
+
+    /// Signs the audit as it is after [`Self::close`]; the next process does it otherwise.
+    pub async fn sign_the_end(&self) {
         let signing = tokio::time::timeout(CHECKPOINT_TIMEOUT, self.make_checkpoint());
         if let Ok(Err(error)) = signing.await {
             tracing::warn!(

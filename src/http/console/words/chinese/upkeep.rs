@@ -22,6 +22,9 @@ sentences! {
     "Make a key that seals credentials. It is used half a minute later, when every replica knows \
      it." =>
         "创建密封凭据的密钥。半分钟后所有副本都知道它时，开始使用它。";
+    "Make a key that signs the audit's checkpoints. It signs after the next one, which announces \
+     it." =>
+        "创建签署审计检查点的密钥。下一个检查点宣布它之后，开始用它签署。";
     "Make the next CA. Registries trust it once they have the new bundle and were restarted." =>
         "创建下一个 CA。仓库服务得到新的证书包并重启后才信任它。";
     "Use the next CA. The registries must have been restarted with it." =>

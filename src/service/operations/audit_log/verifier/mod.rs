@@ -320,19 +320,28 @@ impl Writer {
             self.named.insert(head.position, head);
             return;
         }
-        if let Some((link, _)) = self.recent.get(&head.position)
-            && head.link != hex::encode(link)
-        {
-            let place = ChainPlace {
-                writer: head.writer,
-                position: head.position,
-                previous: NOTHING_BEFORE,
-            };
-            findings.add(Finding {
-                checkpoint: Some(number).filter(|number| *number > 0),
-                ..Finding::of_place(Wrong::Changed, &place)
-            });
+        let position = head.position;
+        let named = |(link, _): &(Link, Timestamp)| head.link == hex::encode(link);
+        if self.recent.get(&position).is_none_or(named) {
+            return;
         }
+        // Each later checkpoint would say it again.
+        self.recent.remove(&position);
+        let finding = match self.last.as_ref().filter(|_| position == last) {
+            Some(last) => last.changed(),
+            None => Finding::of_place(
+                Wrong::Changed,
+                &ChainPlace {
+                    writer: head.writer,
+                    position,
+                    previous: NOTHING_BEFORE,
+                },
+            ),
+        };
+        findings.add(Finding {
+            checkpoint: Some(number).filter(|number| *number > 0),
+            ..finding
+        });
     }
 
     /// Forgets the links of lines that checkpoints have named.
