@@ -194,10 +194,6 @@ class Transire:
         """Asks `serve` to end; its exit code, if it ever ran."""
         return self._daemon.stop() if self._daemon else None
 
-    def move_to(self, data_dir: Path, disk: ForgetfulDisk) -> None:
-        """Goes on with other data, on another disk, from the next start."""
-        self.data_dir, self._disk = data_dir, disk
-
     def _on_disk(self) -> dict[str, str]:
         return self._disk.environment() if self._disk else {}
 

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -178,45 +177,8 @@ class Load:
         self.check_log_ins(sample - unsure, stopped)
 
 
-def test_the_disk_forgets_what_was_not_synced(disk: ForgetfulDisk, tmp_path: Path) -> None:
-    """Without this, the next test could not fail."""
-    script = """
-import os, sys
-for name, synced in (("kept", True), ("forgotten", False)):
-    file = os.open(os.path.join(sys.argv[1], name), os.O_CREAT | os.O_WRONLY)
-    os.write(file, b"first")
-    if synced:
-        os.fsync(file)
-    os.write(file, b" second")
-os.fsync(os.open(sys.argv[1], os.O_RDONLY))
-"""
-    work = tmp_path / "work"
-    work.mkdir()
-    subprocess.run([sys.executable, "-c", script, work], check=True, env={**os.environ, **disk.environment()}, timeout=60)
-    disk.restore(tmp_path / "after")
-    assert {file.name: file.read_bytes() for file in (tmp_path / "after").iterdir()} == {"kept": b"first", "forgotten": b""}
-
-
-def test_the_disk_follows_several_processes_at_one_file(disk: ForgetfulDisk, tmp_path: Path) -> None:
-    script = """
-import os, sys
-file = os.open(os.path.join(sys.argv[1], "shared"), os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-for _ in range(200):
-    os.write(file, b".")
-    os.fsync(file)
-os.fsync(os.open(sys.argv[1], os.O_RDONLY))
-"""
-    work = tmp_path / "work"
-    work.mkdir()
-    environment = {**os.environ, **disk.environment()}
-    writers = [subprocess.Popen([sys.executable, "-c", script, work], env=environment) for _ in range(WRITERS)]
-    assert [writer.wait(timeout=60) for writer in writers] == [0] * WRITERS
-    disk.restore(tmp_path / "after")
-    assert (tmp_path / "after" / "shared").read_bytes() == b"." * 200 * WRITERS
-
-
 @pytest.mark.parametrize("how", ROUNDS)
-def test_what_was_acknowledged_survives(request: pytest.FixtureRequest, tmp_path: Path, how: str) -> None:
+def test_what_was_acknowledged_survives(request: pytest.FixtureRequest, how: str) -> None:
     settings = {**SETTINGS, **(request.getfixturevalue("replicated") if how == "PostgreSQL" else {})}
     disk = request.getfixturevalue("disk") if how == "SQLite, power cut" else None
     transire: Transire = request.getfixturevalue("new_transire")(disk=disk, settings=settings)
@@ -230,11 +192,7 @@ def test_what_was_acknowledged_survives(request: pytest.FixtureRequest, tmp_path
         load = Load(transire, transire.new_instance(account, f"demo{round_}"))
         load.run(random.uniform(0, 0.6))
         if disk is not None:
-            after = tmp_path / f"after-{round_}"
-            disk.restore(after)
-            disk = ForgetfulDisk(tmp_path / f"disk-{round_}")
-            disk.adopt(after)
-            transire.move_to(after, disk)
+            disk.lose_power(transire.data_dir)
         transire.start()
         load.check(since)
         acknowledged += len(load.created)
