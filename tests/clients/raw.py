@@ -4,10 +4,11 @@ import base64
 import hashlib
 import hmac
 import secrets
+import time
 import urllib.parse
 from datetime import UTC, datetime, timedelta
 
-from service import AccessKey, Answer, Transire, fetch
+from service import REGION, AccessKey, Answer, Transire, fetch
 
 
 def alibaba_query(key: AccessKey, action: str, ahead: timedelta = timedelta(0), **parameters: str) -> str:
@@ -31,3 +32,20 @@ def alibaba_query(key: AccessKey, action: str, ahead: timedelta = timedelta(0), 
 
 def send(transire: Transire, query: str) -> Answer:
     return fetch(f"http://{transire.endpoint}/?{query}")
+
+
+def tencent_form(key: AccessKey, host: str, action: str, **parameters: str) -> str:
+    """A call for `POST /` signed by Tencent's HmacSHA256, whose signature covers the host, and whose nonce is used once."""
+    every = {
+        "Action": action,
+        "Nonce": str(secrets.randbits(62)),
+        "Region": REGION,
+        "SecretId": key.id,
+        "SignatureMethod": "HmacSHA256",
+        "Timestamp": str(int(time.time())),
+        "Version": "2019-09-24",
+        **parameters,
+    }
+    text = "&".join(f"{name}={value}" for name, value in sorted(every.items()))
+    digest = hmac.new(key.secret.encode(), f"POST{host}/?{text}".encode(), hashlib.sha256).digest()
+    return urllib.parse.urlencode({**every, "Signature": base64.b64encode(digest).decode()})

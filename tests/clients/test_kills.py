@@ -1,0 +1,92 @@
+"""A few kills show little of what happens at a rare moment: many, in numbers.
+
+`TRANSIRE_TEST_LONG=1` asks for the long form, and `TRANSIRE_TEST_ROUNDS` for another number of rounds.
+"""
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from disk import ForgetfulDisk
+from kills import Kills, Totals, read_postgres, read_sqlite
+from service import MANY_TOKENS, Transire
+
+LONG = os.environ.get("TRANSIRE_TEST_LONG") == "1"
+ROUNDS = {"SQLite": (30, 10_000), "SQLite, power cut": (15, 1_000), "PostgreSQL": (20, 1_000)}
+# Nothing here is about how often.
+SETTINGS = {
+    "TRANSIRE_LIMITS__REQUESTS_PER_SECOND": "100000",
+    "TRANSIRE_LIMITS__ACTIONS": '{ "tcr:ModifyInstanceToken" = 100000 }',
+    "TRANSIRE_LIMITS__REFUSALS_PER_SECOND": "100000",
+    "TRANSIRE_LIMITS__REFUSALS_BURST": "100000",
+    "TRANSIRE_LIMITS__FAILED_LOG_INS": "100000",
+    **MANY_TOKENS,
+}
+
+
+def rounds(how: str) -> int:
+    short, long = ROUNDS[how]
+    return int(os.environ.get("TRANSIRE_TEST_ROUNDS", long)) if LONG else short
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Callable[..., Transire]]:
+    """Makes a service. Its audit is too long to be searched for secrets at the end."""
+    made: list[Transire] = []
+
+    def begin(settings: dict[str, str], disk: ForgetfulDisk | None = None) -> Transire:
+        folder = tmp_path / "service"
+        folder.mkdir()
+        made.append(Transire(folder, disk=disk, settings={**SETTINGS, **settings}))
+        return made[0]
+
+    yield begin
+    for transire in made:
+        transire.kill_if_running()
+
+
+def report(how: str, totals: Totals, table: list[str]) -> None:
+    table.append(totals.row(how))
+    assert totals.found() == []
+    assert totals.acknowledged > 0
+
+
+def test_what_is_lost_or_revived_is_found(begin: Callable[..., Transire]) -> None:
+    """Without this, the next test could not fail."""
+    transire = begin({})
+    kills = Kills(transire, read_sqlite(transire))
+    while not {"lost", "revived"} <= kinds(kills):
+        kills.load(lambda: time.sleep(0.3))
+        kills.restart()
+        tampered = "UPDATE credential SET state = CASE state WHEN 'active' THEN 'disabled' ELSE 'active' END"
+        with contextlib.closing(sqlite3.connect(transire.data_dir / "transire.db")) as database, database:
+            database.execute(tampered)
+        kills.look()
+
+
+def kinds(kills: Kills) -> set[str]:
+    return {kind for kind in ("lost", "revived") if getattr(kills.totals, kind)}
+
+
+@pytest.mark.parametrize("how", ROUNDS)
+def test_many_kills_lose_nothing_and_revive_nothing(
+    request: pytest.FixtureRequest, tmp_path: Path, begin: Callable[..., Transire], table: list[str], how: str
+) -> None:
+    if how == "PostgreSQL":
+        settings = request.getfixturevalue("replicated")
+        transire = begin(settings)
+        kills = Kills(transire, read_postgres(transire, settings["TRANSIRE_DATABASE"]))
+    elif how == "SQLite":
+        transire = begin({})
+        kills = Kills(transire, read_sqlite(transire))
+    else:
+        disk = ForgetfulDisk(tmp_path / "disk")
+        transire = begin({}, disk)
+        kills = Kills(transire, read_sqlite(transire), after_kill=lambda: disk.lose_power(transire.data_dir))
+    kills.rounds(rounds(how))
+    report(how, kills.totals, table)
