@@ -4,6 +4,7 @@ Each credential has one writer, so what it may be after a kill is known: what wa
 change that was under way. All that is read again is compared, and stands from then on.
 """
 
+import contextlib
 import http.client
 import json
 import random
@@ -12,7 +13,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,6 +72,10 @@ def read_postgres(transire: Transire, url: str) -> Read:
     return read
 
 
+class Unsure(Exception):
+    """A change was refused because of the database: it may have been made."""
+
+
 @dataclass
 class Held:
     """A credential, and what its writer knows of it."""
@@ -115,6 +120,9 @@ class Totals:
 class Kills:
     """Rounds of load, kill and look, all at one service with one instance."""
 
+    unsure = False
+    """Whether the service may refuse a change because of its database."""
+
     def __init__(self, transire: Transire, read: Read, after_kill: Callable[[], None] = lambda: None) -> None:
         self.totals = Totals()
         self.transire = transire
@@ -138,18 +146,26 @@ class Kills:
 
     def load(self, until: Callable[[], None]) -> None:
         """Writes until a moment that no step of the service knows of, and kills it and its commands wherever they are."""
+        with self.writing():
+            until()
+            self.kill()
+            self._over.set()
+            for command in list(self._commands):
+                command.kill()
+        self._after_kill()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
         self._over.clear()
         threads = [threading.Thread(target=self._write, args=(number,)) for number in range(WRITERS)]
         for thread in threads:
             thread.start()
-        until()
-        self.kill()
-        self._over.set()
-        for command in list(self._commands):
-            command.kill()
-        for thread in threads:
-            thread.join()
-        self._after_kill()
+        try:
+            yield
+        finally:
+            self._over.set()
+            for thread in threads:
+                thread.join()
 
     def kill(self) -> None:
         self.transire.kill()
@@ -173,7 +189,10 @@ class Kills:
         connection = http.client.HTTPConnection(self.transire.endpoint, timeout=30)
         try:
             while not self._over.is_set():
-                self._change(connection, number)
+                try:
+                    self._change(connection, number)
+                except Unsure:
+                    self._over.wait(timeout=0.05)
         except (OSError, http.client.HTTPException) as error:
             # Excused is who found nobody there any more, and who was cut off.
             if not self._over.wait(timeout=10):
@@ -185,15 +204,17 @@ class Kills:
 
     def _change(self, connection: http.client.HTTPConnection, number: int) -> None:
         own = self._held[number]
-        if len(own) < MOST and random.random() < 0.45:
-            self._creating[number] = 1
+        # One whose state is unsure is left alone until the next look.
+        sure = [held for held in own if not held.pending]
+        if len(own) + self._creating[number] < MOST and random.random() < 0.45:
+            self._creating[number] += 1
             made = self._call(connection, "CreateInstanceToken", TokenType="longterm")
             credential = Credential(made["Username"], made["Token"], made["ExpTime"], made["TokenId"])
             own.append(Held(credential.id, credential, events=Counter({ISSUE: 1})))
-            self._creating[number] = 0
+            self._creating[number] -= 1
             self.totals.acknowledged += 1
-        elif own:
-            held = random.choice(own)
+        elif sure:
+            held = random.choice(sure)
             held.pending = random.choice((DELETE, DISABLE if held.state == "active" else ENABLE))
             if random.random() < BY_COMMAND:
                 if not self._command(held):
@@ -210,6 +231,8 @@ class Kills:
         form = raw.tencent_form(self.instance.account.key, self.transire.endpoint, action, RegistryId=self.instance.tcr_id, **parameters)
         connection.request("POST", "/", form, {"Content-Type": "application/x-www-form-urlencoded"})
         answer = json.loads(connection.getresponse().read())["Response"]
+        if self.unsure and answer.get("Error", {}).get("Code") == "InternalError.DbError":
+            raise Unsure
         assert "Error" not in answer, answer["Error"]
         return answer
 
@@ -220,6 +243,8 @@ class Kills:
         self._commands.add(command)
         said = command.communicate(timeout=60)[1]
         self._commands.discard(command)
+        if self.unsure and '"store-unavailable"' in said:
+            raise Unsure
         assert command.returncode == 0 or self._over.is_set(), said
         return command.returncode == 0
 
@@ -271,7 +296,7 @@ class Kills:
         self._is_now(own, held, found)
 
     def _find_new(self, there: dict[str, str]) -> None:
-        """Creations that were under way: each writer has at most one."""
+        """Creations that were under way."""
         known = {held.id for own in self._held for held in own} | self._deleted.keys()
         new = [id_ for id_ in there if id_ not in known]
         under_way = sum(self._creating.values())

@@ -59,12 +59,12 @@ class Postgres:
     On machines of their own a standby follows by the network, and on this one by a socket.
     """
 
-    def __init__(self, follows: "Postgres | None" = None, machine: Machine | None = None) -> None:
+    def __init__(self, follows: "Postgres | None" = None, machine: Machine | None = None, port: int | None = None) -> None:
         self.machine = machine
         # Not under the test's folder, which another user can't enter.
         self._folder = Path(tempfile.mkdtemp(prefix="transire-outage-"))
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = free_port()
+        self.port = port or free_port()
         if os.getuid() == 0:
             # initdb refuses root.
             owner = pwd.getpwnam("postgres")

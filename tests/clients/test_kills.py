@@ -14,10 +14,13 @@ import pytest
 
 from disk import ForgetfulDisk
 from kills import Kills, Totals, read_postgres, read_sqlite
+from outage import settings as outage_settings
+from postgres import Postgres
+from promotions import Promotions
 from service import MANY_TOKENS, Transire
 
 LONG = os.environ.get("TRANSIRE_TEST_LONG") == "1"
-ROUNDS = {"SQLite": (30, 10_000), "SQLite, power cut": (15, 1_000), "PostgreSQL": (20, 1_000)}
+ROUNDS = {"SQLite": (30, 10_000), "SQLite, power cut": (15, 1_000), "PostgreSQL": (20, 1_000), "promotion": (3, 1_000)}
 # Nothing here is about how often.
 SETTINGS = {
     "TRANSIRE_LIMITS__REQUESTS_PER_SECOND": "100000",
@@ -73,7 +76,7 @@ def kinds(kills: Kills) -> set[str]:
     return {kind for kind in ("lost", "revived") if getattr(kills.totals, kind)}
 
 
-@pytest.mark.parametrize("how", ROUNDS)
+@pytest.mark.parametrize("how", list(ROUNDS)[:3])
 def test_many_kills_lose_nothing_and_revive_nothing(
     request: pytest.FixtureRequest, tmp_path: Path, begin: Callable[..., Transire], table: list[str], how: str
 ) -> None:
@@ -90,3 +93,17 @@ def test_many_kills_lose_nothing_and_revive_nothing(
         kills = Kills(transire, read_sqlite(transire), after_kill=lambda: disk.lose_power(transire.data_dir))
     kills.rounds(rounds(how))
     report(how, kills.totals, table)
+
+
+def test_many_promotions_of_a_synchronous_standby_lose_nothing_and_revive_nothing(
+    tmp_path: Path, begin: Callable[..., Transire], table: list[str]
+) -> None:
+    primary = Postgres()
+    standby = Postgres(follows=primary)
+    transire = begin(outage_settings(tmp_path, primary.url(standby)))
+    promotions = Promotions(transire, primary, standby)
+    try:
+        promotions.rounds(rounds("promotion"))
+    finally:
+        promotions.end()
+    report("promotion", promotions.totals, table)
