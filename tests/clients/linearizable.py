@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 ABSENT, ACTIVE, DISABLED, DELETED = "absent", "active", "disabled", "deleted"
-# From which states a change is made, and to which it leads.
+# To which state a change leads, from each in which it is made.
 CHANGES = {
-    "create": ({ABSENT}, ACTIVE),
-    "disable": ({ACTIVE, DISABLED}, DISABLED),
-    "enable": ({ACTIVE, DISABLED}, ACTIVE),
-    # For the root, who may enable what an operator disabled.
-    "revoke": ({ACTIVE, DISABLED}, DISABLED),
-    "delete": ({ACTIVE, DISABLED}, DELETED),
+    "create": {ABSENT: ACTIVE},
+    "disable": {ACTIVE: DISABLED, DISABLED: DISABLED},
+    "enable": {ACTIVE: ACTIVE, DISABLED: ACTIVE},
+    "delete": {ACTIVE: DELETED, DISABLED: DELETED},
+    # The root may enable what an operator disabled. Of what isn't stored the id is revoked.
+    "revoke": {ACTIVE: DISABLED, DISABLED: DISABLED, DELETED: DELETED},
 }
 NEVER = float("inf")
 
@@ -134,10 +134,10 @@ class _Search:
 
     def _place(self, point: _Point, number: int) -> Iterator[_Point]:
         operation = self.history[number]
-        states = [point.first, *(CHANGES[self.history[change].what][1] for change in point.order)]
+        states = self._states(point)
         done = point.done | 1 << number
         if _is_made(operation):
-            if states[-1] in CHANGES[operation.what][0]:
+            if states[-1] in CHANGES[operation.what]:
                 yield self._shortened(_Point(done, point.first, (*point.order, number), point.views))
             return
         # The oldest state that fits leaves most to those that come later.
@@ -153,20 +153,25 @@ class _Search:
                 yield self._shortened(_Point(done, point.first, point.order, tuple(views)))
                 return
 
+    def _states(self, point: _Point) -> list[str]:
+        states = [point.first]
+        for change in point.order:
+            states.append(CHANGES[self.history[change].what][states[-1]])
+        return states
+
     def _shortened(self, point: _Point) -> _Point:
         """Without the changes that every view has: what comes doesn't depend on them."""
         least = min(point.views, default=len(point.order))
         if not least:
             return point
-        first = CHANGES[self.history[point.order[least - 1]].what][1]
-        return _Point(point.done, first, point.order[least:], tuple(view - least for view in point.views))
+        return _Point(point.done, self._states(point)[least], point.order[least:], tuple(view - least for view in point.views))
 
     @staticmethod
     def _fits(operation: Operation, state: str) -> bool:
         if operation.what == "exchange":
             return (operation.outcome == "ok") == (state == ACTIVE)
         # A change is refused where there is nothing to change.
-        return state not in CHANGES[operation.what][0]
+        return state in (ABSENT, DELETED)
 
 
 def misplaced(history: Sequence[Operation], promise: Promise) -> list[Operation]:

@@ -1,5 +1,9 @@
-"""A line is cut: whatever is sent over it vanishes, and nobody is told. Replicas, database and Redis on networks of their own."""
+"""A line is cut: whatever is sent over it vanishes, and nobody is told. Replicas, database and Redis on networks of their own.
 
+`TRANSIRE_TEST_LONG=1` makes histories for 30 cuts in place of two, or for `TRANSIRE_TEST_ROUNDS`.
+"""
+
+import os
 import threading
 import time
 from collections import Counter
@@ -14,6 +18,8 @@ import alibaba
 import raw
 import tencent
 from credential import Credential, exchange
+from histories import Histories, Stalls
+from linearizable import Cut, Promise, misplaced
 from namespace import Machine, Network
 from outage import RESUMED_WITHIN, SLACK, Load, refusal, settings, usage
 from postgres import Postgres
@@ -28,6 +34,8 @@ DATABASE = 2
 SHORT = {"TRANSIRE_LIMITS__DATABASE_SECONDS": str(DATABASE)}
 WRITERS = 4
 PORT = 8480
+# How often a replica is cut off while histories are made.
+HISTORY_ROUNDS = int(os.environ.get("TRANSIRE_TEST_ROUNDS", "30")) if os.environ.get("TRANSIRE_TEST_LONG") == "1" else 2
 
 
 @pytest.fixture
@@ -372,3 +380,34 @@ def test_without_its_synchronous_standby_the_database_takes_no_write_and_all_els
     # The standby has what was acknowledged.
     held = "SELECT id FROM credential ORDER BY id"
     assert acknowledged <= set(standby.psql(held, database="transire").split())
+
+
+def test_what_replicas_answered_of_a_credential_is_one_history_while_one_of_them_is_cut_off(
+    network: Network, server: Postgres, new_replica: Callable[..., Replica], table: list[str]
+) -> None:
+    staleness = 4
+    bound = {"TRANSIRE_MAX_STALENESS_SECONDS": str(staleness), "TRANSIRE_LIMITS__FAILED_LOG_INS": "100000", **SHORT}
+    replicas = [new_replica(f"replica-{number}", **bound) for number in range(3)]
+    assert server.machine is not None
+    instance = replicas[0].transire.new_instance(replicas[0].transire.new_account("acme"), "demo")
+    cuts: list[Cut] = []
+    with Histories([replica.transire for replica in replicas], instance) as histories, Stalls() as stalls:
+        for round_ in range(HISTORY_ROUNDS):
+            histories.go_on(2)
+            number = round_ % len(replicas)
+            network.cut(replicas[number].machine, server.machine)
+            begun = time.monotonic()
+            # Now shorter than the bound, now longer.
+            histories.go_on(staleness * (0.5, 1.5)[round_ % 2])
+            assert network.heal(replicas[number].machine, server.machine) > 0
+            cuts.append(Cut(number, begun, time.monotonic()))
+            histories.go_on(4)
+    # Nobody can keep the second who stood still for longer.
+    promise = Promise(1.0 + stalls.longest, cuts, RESUMED_WITHIN + stalls.longest, staleness + stalls.longest)
+    outcomes = Counter((operation.what, operation.outcome) for subject in histories.subjects for operation in subject.history)
+    table.append(f"{len(histories.subjects)} histories, the longest stall {stalls.longest:.2f} s: {dict(outcomes)}")
+    for subject in histories.subjects:
+        wrong = misplaced(subject.history, promise)
+        told = sorted(subject.history, key=lambda operation: operation.invoked)
+        assert wrong == [], "\n".join([f"{'-' if operation in wrong else '+'} {operation}" for operation in told] + [str(promise)])
+    assert {("exchange", "ok"), ("exchange", "refused"), ("disable", "ok"), ("revoke", "ok"), ("exchange", "unknown")} <= set(outcomes)
