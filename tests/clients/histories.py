@@ -98,25 +98,24 @@ class Histories:
         replica = random.randrange(len(self.replicas))
         with self._lock:
             subject = self._current[place]
-            is_new = subject is None or len(subject.history) >= subject.most
-            if is_new:
+            if subject is None or len(subject.history) >= subject.most:
+                subject = None
                 # Nobody else makes another one in its place.
                 self._current[place] = Subject(Credential("", "", 0), [])
-        if subject is not None and not subject.credential.id and not is_new:
-            return self._pause()
-        if is_new:
-            return self._create(place, replica)
+        if subject is None:
+            self._create(place, replica)
+        elif subject.credential.id:
+            self._use(subject, replica)
+        # So that a history lasts for seconds.
+        self._over.wait(timeout=random.uniform(0, 0.1))
+
+    def _use(self, subject: Subject, replica: int) -> None:
         what = random.choice(WHATS)
         began = time.monotonic()
         outcome = self._log_in(replica, subject.credential) if what == "exchange" else self._change(replica, what, subject.credential)
         subject.history.append(Operation(replica, what, outcome, began, time.monotonic()))
         if (what, outcome) == ("delete", "ok"):
             subject.most = len(subject.history) + AFTER_DELETE
-        return self._pause()
-
-    def _pause(self) -> None:
-        # So that a history lasts for seconds.
-        self._over.wait(timeout=random.uniform(0, 0.1))
 
     def _create(self, place: int, replica: int) -> None:
         began = time.monotonic()

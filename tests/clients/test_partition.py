@@ -395,8 +395,8 @@ def test_what_replicas_answered_of_a_credential_is_one_history_while_one_of_them
         for round_ in range(HISTORY_ROUNDS):
             histories.go_on(2)
             number = round_ % len(replicas)
-            network.cut(replicas[number].machine, server.machine)
             begun = time.monotonic()
+            network.cut(replicas[number].machine, server.machine)
             # Now shorter than the bound, now longer.
             histories.go_on(staleness * (0.5, 1.5)[round_ % 2])
             assert network.heal(replicas[number].machine, server.machine) > 0
