@@ -140,12 +140,22 @@ class Kills:
     def rounds(self, count: int) -> None:
         """Goes on until so many kills, or until something was found; the service runs before and after."""
         while self.totals.kills < count and not self.totals.found():
-            self.load(lambda: time.sleep(random.uniform(0, 0.2)))
+            self.load(self._await_moment)
             self.restart()
             self.look()
 
+    def _await_moment(self) -> None:
+        """A moment that no step of the service knows of; on a slow machine it would often be before the first commit."""
+        if random.random() < 0.5:
+            self.await_changes(1)
+        time.sleep(random.uniform(0, 0.2))
+
+    def await_changes(self, count: int) -> None:
+        wanted = self.totals.acknowledged + count
+        wait_until("changes to be acknowledged", lambda: self.totals.acknowledged >= wanted or self.totals.faults)
+
     def load(self, until: Callable[[], None]) -> None:
-        """Writes until a moment that no step of the service knows of, and kills it and its commands wherever they are."""
+        """Writes until a moment, and kills the service and its commands wherever they are."""
         with self.writing():
             until()
             self.kill()

@@ -8,8 +8,6 @@ from postgres import Postgres
 from processes import wait_until
 from service import Transire
 
-# How soon writes go on once a standby is promoted, on a busy machine.
-WRITES_WITHIN = 30.0
 BUSY = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()"
 
 
@@ -25,22 +23,19 @@ class Promotions(Kills):
 
     def rounds(self, count: int) -> None:
         while self.totals.kills < count and not self.totals.found():
+            if self.totals.kills:
+                self._replace()
             with self.writing():
                 time.sleep(random.uniform(0, 0.3))
                 # So that something is acknowledged by both.
-                self._await_writes()
+                self.await_changes(10)
                 self._fail_over()
-                self._await_writes()
+                self.await_changes(10)
             self.look()
-            self._replace()
 
     def end(self) -> None:
         for server in (self._primary, self._standby):
             server.remove()
-
-    def _await_writes(self) -> None:
-        before = self.totals.acknowledged
-        wait_until("writes to go on", lambda: self.totals.acknowledged > before + 10 or self.totals.faults, within=WRITES_WITHIN)
 
     def _fail_over(self) -> None:
         self._primary.kill()
