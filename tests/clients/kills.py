@@ -131,6 +131,7 @@ class Kills:
         self._deleted: dict[str, Held] = {}
         self._creating = Counter[int]()
         self._over = threading.Event()
+        self._lock = threading.Lock()
         self._commands: set[subprocess.Popen[str]] = set()
         self._since = 0
         transire.start()
@@ -222,7 +223,7 @@ class Kills:
             credential = Credential(made["Username"], made["Token"], made["ExpTime"], made["TokenId"])
             own.append(Held(credential.id, credential, events=Counter({ISSUE: 1})))
             self._creating[number] -= 1
-            self.totals.acknowledged += 1
+            self._count()
         elif sure:
             held = random.choice(sure)
             held.pending = random.choice((DELETE, DISABLE if held.state == "active" else ENABLE))
@@ -235,6 +236,10 @@ class Kills:
                 self._call(connection, "ModifyInstanceToken", TokenId=held.id, Enable="true" if held.pending == ENABLE else "false")
             held.events[held.pending] += 1
             self._is_now(own, held, AFTER[held.pending])
+            self._count()
+
+    def _count(self) -> None:
+        with self._lock:
             self.totals.acknowledged += 1
 
     def _call(self, connection: http.client.HTTPConnection, action: str, **parameters: str) -> dict:
