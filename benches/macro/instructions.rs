@@ -22,7 +22,7 @@ const FEW_CREDENTIALS: usize = 20;
 /// The costliest functions that are printed.
 const FUNCTIONS: usize = 15;
 
-/// What a run took in all.
+/// The costs of a run in all.
 struct Profile {
     /// The instructions of each function itself.
     by_function: HashMap<String, u64>,

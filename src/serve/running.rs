@@ -129,12 +129,17 @@ impl Running {
         if hurried {
             ledger.close_within(AUDIT_DEADLINE_IN_A_HURRY).await;
         } else {
-            self.write_last_uses().await;
-            self.server.end_activity().await;
-            ledger.close().await;
-            ledger.sign_the_end().await;
+            self.write_the_rest().await;
         }
         helpers.shutdown().await;
+    }
+
+    /// Writes all that waits, and signs the audit.
+    async fn write_the_rest(&self) {
+        self.write_last_uses().await;
+        self.server.end_activity().await;
+        self.service.ledger.close().await;
+        self.service.ledger.sign_the_end().await;
     }
 
     /// Writes the last uses that wait, if the database takes them in time.

@@ -37,7 +37,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let Some(table) = Table::parse(line) else {
         return Vec::new();
     };
-    let header = format!("transire backup 1\nschema 1\nmade-at 2026-01-01T00:00:00Z\n{line}\n\n");
+    let first = WORDS[0];
+    let header = format!("{first}schema 1\nmade-at 2026-01-01T00:00:00Z\n{line}\n\n");
     let mut rows = Rows::default();
     let mut row = vec![b'i'];
     row.extend(7_i64.to_be_bytes());

@@ -151,7 +151,7 @@ pub(crate) fn payload_seeds() -> Vec<Vec<u8>> {
         let (mut one, mut other) = (Vec::new(), Vec::new());
         let is_written = write_grant(&mut one, grant, &random).is_ok()
             && write_session(&mut other, &session_of(grant), &random).is_ok();
-        is_written.then(|| [one, other])
+        is_written.then_some([one, other])
     };
     grants()
         .iter()

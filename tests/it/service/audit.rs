@@ -114,7 +114,7 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("account.modify", "set_service_account_grant"),
     ("allow-list.disable", "set_allow_list"),
     ("allow-list.enable", "set_allow_list"),
-    ("audit-key.create", "make_key"),
+    ("audit-key.create", "make_audit_key"),
     ("authority.create", "make_ca"),
     ("console.log-in", "begin_session"),
     ("console.log-in", "open_console"),

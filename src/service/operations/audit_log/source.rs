@@ -21,7 +21,7 @@ const UNDER_WAY: Duration = Duration::from_secs(60);
 
 /// A line or a checkpoint.
 pub(super) enum Item {
-    Line(StoredLine),
+    Line(Box<StoredLine>),
     Checkpoint(CheckpointRow),
 }
 
@@ -142,7 +142,7 @@ impl<'a> Source<'a> {
                 return Ok(None);
             };
             if self.was_there(&line) {
-                return Ok(Some(Item::Line(line)));
+                return Ok(Some(Item::Line(Box::new(line))));
             }
         }
     }

@@ -285,10 +285,8 @@ impl Writer {
                 }
             }
             Some(last) => {
-                if !bounds
-                    .kept_since
-                    .is_some_and(|since| seen.written_at < since.plus(SLACK))
-                {
+                let is_kept = |since: Timestamp| seen.written_at >= since.plus(SLACK);
+                if bounds.kept_since.is_none_or(is_kept) {
                     findings.add(seen.lacks(last.place.position + 1));
                 }
             }

@@ -320,7 +320,7 @@ fn what_the_database_says_of_its_newest_lines_is_believed_against_it() {
     assert_eq!(world.findings(), []);
     let newest = world.lines.pop().unwrap();
     world.assert_found(Wrong::Missing, "the newest line");
-    let place = newest.place.clone();
+    let place = newest.place;
     world
         .lines
         .push(StoredLine::from((world.row("another"), place)));
