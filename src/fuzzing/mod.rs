@@ -13,12 +13,14 @@ mod names;
 mod policies;
 pub(crate) mod requests;
 mod scopes;
+pub(crate) mod seeds;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod trust;
 mod web_identity;
 
+use self::seeds::texts;
 use crate::http::fuzzing as http;
 use crate::http::fuzzing::exchange;
 use crate::http::registry::fuzzing as token_request;
@@ -249,9 +251,4 @@ pub const TARGETS: &[Target] = &[
 /// Returns the target of a name.
 pub fn target(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.name == name)
-}
-
-/// Returns texts as inputs.
-pub(crate) fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
-    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::domain::claims::{Claim, Claims};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
+use crate::fuzzing::seeds::policy_files;
 use crate::policy::trust::{CheckedTrust, decide_trust};
 use crate::policy::{Assumer, Context, Limits, Outcome, TrustPolicy};
 
@@ -35,18 +36,9 @@ pub(super) const WORDS: &[&str] = &[
 
 /// Returns the trust policies of the integration tests.
 pub(super) fn seeds() -> Vec<Vec<u8>> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policies/trust");
-    let mut files: Vec<_> = std::fs::read_dir(root)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .collect();
-    files.sort_by_key(std::fs::DirEntry::path);
-    let texts = files
-        .iter()
-        .filter_map(|file| std::fs::read_to_string(file.path()).ok());
-    let read = texts.filter_map(|text| serde_json::from_str::<Value>(&text).ok());
-    read.map(|file| file["policy"].to_string().into_bytes())
+    let files = policy_files("trust").into_iter();
+    files
+        .map(|file| file["policy"].to_string().into_bytes())
         .collect()
 }
 

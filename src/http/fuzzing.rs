@@ -18,7 +18,7 @@ use super::request::basic::basic;
 use super::request::{Head, host};
 use crate::domain::{Error, ErrorKind};
 use crate::fuzzing::requests::{parse, signed};
-use crate::fuzzing::texts;
+use crate::fuzzing::seeds::texts;
 
 pub(crate) use super::oauth::fuzzing as exchange;
 
@@ -227,7 +227,7 @@ pub(crate) fn check_address(input: &[u8]) -> Option<()> {
     if !is_trusted(peer) {
         assert_eq!(found, peer.to_canonical(), "a stranger says who he is");
     } else if !is_trusted(found) {
-        // Whatever stands further left was written by the client itself.
+        // The client itself wrote all that stands further left.
         for lie in ["203.0.113.99", "10.0.0.1, ::1", "rubbish"] {
             assert_eq!(with(&[lie], &values), found, "{lie} is believed");
         }

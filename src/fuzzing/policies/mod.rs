@@ -16,6 +16,7 @@ use self::narrower::check_narrower;
 use self::reference::decide as decide_slowly;
 use self::requests::{Draws, ask, known_key};
 use crate::domain::ids::AccountId;
+use crate::fuzzing::seeds::policy_files;
 use crate::policy::{
     Circumstances, Document, Limits, NamedDocument, Outcome, PolicySet, Request, decide, decide_in,
     decide_unconditionally, explain,
@@ -93,19 +94,8 @@ pub(super) const RAM_WORDS: &[&str] = &[
 
 /// Returns the documents of the integration tests in that language, each with other requests.
 pub(super) fn seeds(version: &str) -> Vec<Vec<u8>> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policies/decisions");
-    let mut files: Vec<_> = std::fs::read_dir(root)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .collect();
-    files.sort_by_key(std::fs::DirEntry::path);
-    let texts = files
-        .iter()
-        .filter_map(|file| std::fs::read_to_string(file.path()).ok());
-    let read = texts.filter_map(|text| serde_json::from_str::<Value>(&text).ok());
     let mut seeds = Vec::new();
-    for file in read {
+    for file in policy_files("decisions") {
         for named in ["documents", "session"]
             .iter()
             .flat_map(|name| file[*name].as_array())
