@@ -53,7 +53,6 @@ _KEPT = _NEEDED | {"PATH", "TMPDIR", "TRANSIRE_TEST_GO"}
 # Of a log, in characters: an attack may have filled it.
 _SHOWN = 50_000
 _logs = pytest.StashKey[list[Path]]()
-_table = pytest.StashKey[list[str]]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -73,15 +72,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for row in config.stash.get(_table, []):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the rows of all tests, one file after the other; a table's head stands once."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports if getattr(report, "when", "") == "teardown"]
+    rows = [value for report in sorted(reports, key=lambda report: report.location[0]) for name, value in report.user_properties if name == "row"]
+    for row in dict.fromkeys(rows):
         terminalreporter.write_line(row)
 
 
 @pytest.fixture
-def table(request: pytest.FixtureRequest) -> list[str]:
-    """The rows that are printed after all tests."""
-    return request.config.stash.setdefault(_table, [])
+def table(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """The rows that are printed after all tests. A report carries them: the test may run in a process of its own."""
+    rows: list[str] = []
+    yield rows
+    request.node.user_properties.extend(("row", row) for row in rows)
 
 
 @pytest.fixture(autouse=True)

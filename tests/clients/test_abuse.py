@@ -54,8 +54,7 @@ def report(table: list[str]) -> Callable[..., None]:
     """Adds a round to the table at the end, and fails the test where a bound wasn't kept."""
 
     def add(done: Round, how: str = "") -> None:
-        if not table:
-            table.append(Round.HEAD)
+        table.append(Round.HEAD)
         table.append(done.row(how))
         if missed := done.misses():
             pytest.fail("; ".join(missed), pytrace=False)
