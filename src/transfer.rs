@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config::{DatabaseUrl, Settings};
 use crate::domain::clock::{Clock, SystemClock, SystemRandom, random_bytes};
 use crate::domain::operator::Administrator;
+use crate::domain::wrapped::Wrapped;
 use crate::domain::{Error, Result};
 use crate::open::{KnownMasterKeys, at_server, location, os_user};
 use crate::service::AuditAction;
 use crate::store::audit::{AuditRow, new_id};
+use crate::store::portable::Seal;
 use crate::store::{Location, Open, Operation, Store, Write, meta, portable};
 
 pub use crate::store::portable::{Progress, Receiving, TableSum, VerifiedBackup};
@@ -82,19 +84,14 @@ pub async fn backup(
     progress: &Progress,
 ) -> Result<Vec<TableSum>> {
     let store = open_source(&location(settings)).await?;
+    let (seal, clock) = (seal_of(settings, &store).await?, SystemClock);
     let sums = match place {
         BackupTarget::File(file) => {
-            portable::backup(&store, file, progress, &SystemClock, &SystemRandom).await?
+            portable::backup(&store, file, seal, progress, &clock, &SystemRandom).await?
         }
         BackupTarget::Stdout => {
-            portable::backup_to(
-                &store,
-                std::io::stdout(),
-                "on standard output",
-                progress,
-                &SystemClock,
-            )
-            .await?
+            let to = (std::io::stdout(), "on standard output");
+            portable::backup_to(&store, to, seal, progress, &clock).await?
         }
     };
     let now = SystemClock.now();
@@ -131,6 +128,22 @@ pub async fn backup(
     Ok(sums)
 }
 
+/// Returns what seals a backup with the master key that the store names, if it is at hand.
+async fn seal_of(settings: &Settings, store: &Store) -> Result<Option<Seal>> {
+    let id = meta::find_text(store, meta::MASTER_KEY_ID).await?;
+    let id = id.unwrap_or_default();
+    let why = match KnownMasterKeys::of_settings(settings) {
+        Ok(Some(keys)) => match keys.into_seal(&id) {
+            Some(seal) => return Ok(Some(seal)),
+            None => format!("the settings name another master key than {id}"),
+        },
+        Ok(None) => format!("the master key {id} isn't at hand"),
+        Err(error) => error.to_string(),
+    };
+    tracing::warn!("the backup isn't sealed, and a restore has to be told to take it: {why}");
+    Ok(None)
+}
+
 /// Begins to take a backup that a service elsewhere makes.
 ///
 /// # Errors
@@ -150,6 +163,8 @@ pub struct Verified {
     pub secrets: u64,
     /// The ids of the master keys that open them all; none where no key was given.
     pub opened_by: Option<Vec<String>>,
+    /// The id of the master key that sealed it; none where no key was given, or the seal waived.
+    pub sealed_by: Option<String>,
 }
 
 /// Secrets of a backup, as far as they were tried.
@@ -160,25 +175,35 @@ struct Tried {
     closed: BTreeMap<String, u64>,
 }
 
-/// Checks a backup without restoring it. Its secrets are tried with the master keys of a file, or
-/// with those that the settings name, where there are any.
+/// Returns the master keys of a file, or those that the settings name, where there are any.
+fn known_keys(settings: &Settings, file: Option<&Path>) -> Result<Option<KnownMasterKeys>> {
+    match file {
+        Some(path) => KnownMasterKeys::of_file(path).map(Some),
+        None => KnownMasterKeys::of_settings(settings),
+    }
+}
+
+/// Checks a backup without restoring it. Its seal and its secrets are tried with the master keys of
+/// a file, or with those that the settings name, where there are any.
 ///
 /// # Errors
-/// `Misconfigured` for a backup that is not what was once written, keys that can't be read, and
-/// secrets that no key opens.
-pub async fn verify(settings: &Settings, file: &Path, key_file: Option<&Path>) -> Result<Verified> {
-    let keys = match key_file {
-        Some(path) => Some(KnownMasterKeys::of_file(path)?),
-        None => KnownMasterKeys::of_settings(settings)?,
-    };
+/// `Misconfigured` for a backup that is not what was once written, keys that can't be read, secrets
+/// that no key opens, and a seal that is missing or no key's, unless it is waived.
+pub async fn verify(
+    settings: &Settings,
+    file: &Path,
+    key_file: Option<&Path>,
+    is_seal_waived: bool,
+) -> Result<Verified> {
+    let keys = known_keys(settings, key_file)?.map(Arc::new);
     let ids = |keys: &KnownMasterKeys| keys.ids().into_iter().map(str::to_owned).collect();
-    let opened_by: Option<Vec<String>> = keys.as_ref().map(ids);
+    let opened_by: Option<Vec<String>> = keys.as_deref().map(ids);
     let tried = Arc::new(Mutex::new(Tried::default()));
-    let noted = Arc::clone(&tried);
+    let (noted, openers) = (Arc::clone(&tried), keys.clone());
     let backup = portable::verify(file, move |holder, id, wrapped| {
         let mut tried = noted.lock().unwrap_or_else(PoisonError::into_inner);
         tried.secrets += 1;
-        if let Some(keys) = &keys
+        if let Some(keys) = &openers
             && !keys.open(holder, id, wrapped)
         {
             let key = wrapped.master_key_id().unwrap_or_default();
@@ -186,6 +211,13 @@ pub async fn verify(settings: &Settings, file: &Path, key_file: Option<&Path>) -
         }
     })
     .await?;
+    let sealed_by = match keys.filter(|_| !is_seal_waived) {
+        Some(keys) => {
+            let id = keys.require_seal(file, &backup.digest, backup.seal.as_ref())?;
+            Some(id.to_owned())
+        }
+        None => None,
+    };
     let tried = tried.lock().unwrap_or_else(PoisonError::into_inner);
     match (&opened_by, tried.closed.iter().next()) {
         (Some(given), Some((needed, _))) => Err(Error::misconfigured(format!(
@@ -200,16 +232,43 @@ pub async fn verify(settings: &Settings, file: &Path, key_file: Option<&Path>) -
             backup,
             secrets: tried.secrets,
             opened_by,
+            sealed_by,
         }),
     }
 }
 
-/// Fills an empty store from a backup.
+/// Fills an empty store from a backup that a master key sealed.
 ///
 /// # Errors
-/// Those of [`portable::restore`].
-pub async fn restore(settings: &Settings, file: &Path) -> Result<Vec<TableSum>> {
-    portable::restore(file, &location(settings), &SystemClock, &SystemRandom).await
+/// `Misconfigured` without the key that sealed it, and for a backup that was changed, unless the
+/// seal is waived; those of [`portable::restore`].
+pub async fn restore(
+    settings: &Settings,
+    file: &Path,
+    key_file: Option<&Path>,
+    is_seal_waived: bool,
+) -> Result<Vec<TableSum>> {
+    let admit = |digest: &str, seal: Option<&Wrapped>| {
+        if is_seal_waived {
+            return Ok(());
+        }
+        let keys = known_keys(settings, key_file)?.ok_or_else(|| no_key_for(file, seal))?;
+        keys.require_seal(file, digest, seal).map(drop)
+    };
+    let target = location(settings);
+    portable::restore(file, admit, &target, &SystemClock, &SystemRandom).await
+}
+
+fn no_key_for(file: &Path, seal: Option<&Wrapped>) -> Error {
+    let key = seal.and_then(Wrapped::master_key_id).map_or_else(
+        || "that sealed it".to_owned(),
+        |id| format!("{id}, which sealed it"),
+    );
+    Error::misconfigured(format!(
+        "the backup {} can't be checked without the master key {key}: put the key where the \
+         settings say, or name its file with --master-key-file; --unsealed restores unchecked",
+        file.display()
+    ))
 }
 
 /// Copies all data of one place to another, which is empty; a place that isn't given is the one of

@@ -27,10 +27,7 @@ pub(super) enum Command {
     #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Backup(Backup),
     /// Fill an empty database from a backup.
-    Restore {
-        /// The file that `transire backup` wrote.
-        file: PathBuf,
-    },
+    Restore(Sealed),
     /// Copy all data into another, empty database.
     MigrateData(Migrate),
 }
@@ -46,16 +43,23 @@ pub(super) struct Backup {
 
 #[derive(Subcommand)]
 enum BackupCommand {
-    /// Check a backup without restoring it: that it is what was once written, and that the master
-    /// key opens its secrets.
-    Verify {
-        /// The file that `transire backup` wrote.
-        file: PathBuf,
-        /// The file of the master key. Without it, the one that the settings name is tried, if
-        /// there is one.
-        #[arg(long, value_name = "FILE")]
-        master_key_file: Option<PathBuf>,
-    },
+    /// Check a backup without restoring it: that it is what was once written, that the master key
+    /// sealed it, and that this key opens its secrets.
+    Verify(Sealed),
+}
+
+/// A backup, and the key of its seal.
+#[derive(Args)]
+pub(super) struct Sealed {
+    /// The file that `transire backup` wrote.
+    file: PathBuf,
+    /// The file of the master key that sealed it. Without it, the one that the settings name is
+    /// tried, if there is one.
+    #[arg(long, value_name = "FILE")]
+    master_key_file: Option<PathBuf>,
+    /// Take it though no master key vouches that nobody changed it.
+    #[arg(long)]
+    unsealed: bool,
 }
 
 /// The source and the destination, at least one of them.
@@ -147,9 +151,7 @@ impl Backup {
 /// Says why a command works on the service's machine alone, if it does.
 pub(super) fn why_here(command: &Command) -> Option<&'static str> {
     match command {
-        Command::Restore { .. } => {
-            Some("it fills an empty database, on which no service can run yet")
-        }
+        Command::Restore(_) => Some("it fills an empty database, on which no service can run yet"),
         Command::MigrateData(_) => {
             Some("it copies one database to another, while no service may write")
         }
@@ -163,15 +165,19 @@ pub(super) fn why_here(command: &Command) -> Option<&'static str> {
 /// Prints the tables of a backup that is whole, and whether its secrets can be read.
 async fn verify(
     settings: &Settings,
-    file: &Path,
-    key_file: Option<&Path>,
+    Sealed {
+        file,
+        master_key_file,
+        unsealed,
+    }: &Sealed,
     output: &Output,
 ) -> Result<(), Failure> {
     let Verified {
         backup,
         secrets,
         opened_by,
-    } = transfer::verify(settings, file, key_file).await?;
+        sealed_by,
+    } = transfer::verify(settings, file, master_key_file.as_deref(), *unsealed).await?;
     let rows: u64 = backup.tables.iter().map(|table| table.rows).sum();
     let tables = backup.tables.into_iter().map(Table::from);
     output.show(vec![
@@ -184,12 +190,13 @@ async fn verify(
             "opened_by",
             opened_by.clone().map(|ids| ids.join(",")).into(),
         ),
+        ("sealed_by", sealed_by.into()),
         ("tables", output.objects(tables)),
     ])?;
     if opened_by.is_none() {
         eprintln!(
-            "No master key was tried: --master-key-file names one, and then the secrets are \
-             opened, too."
+            "No master key was tried: --master-key-file names one, and then the seal is checked \
+             and the secrets are opened, too."
         );
     }
     Ok(())
@@ -237,15 +244,11 @@ pub(super) async fn run(
     output: &Output,
 ) -> Result<(), Failure> {
     if let Command::Backup(Backup {
-        command:
-            Some(BackupCommand::Verify {
-                file,
-                master_key_file,
-            }),
+        command: Some(BackupCommand::Verify(sealed)),
         ..
     }) = &command
     {
-        return verify(settings, file, master_key_file.as_deref(), output).await;
+        return verify(settings, sealed, output).await;
     }
     let is_stdout = matches!(&command, Command::Backup(backup) if backup.is_to_stdout());
     if is_stdout && std::io::stdout().is_terminal() {
@@ -264,13 +267,17 @@ pub(super) async fn run(
             "The secrets in the backup are sealed by the master key, which is not in it: keep that \
              key too, in another place.",
         ),
-        Command::Restore { file } if file == Path::new("-") => {
+        Command::Restore(Sealed { file, .. }) if file == Path::new("-") => {
             let why = "a backup is read twice, before and during the restore: write it into a \
                        file, and name that file";
             return Err(Failure::Usage(Error::invalid_parameter("file", why)));
         }
-        Command::Restore { file } => (
-            transfer::restore(settings, &file).await?,
+        Command::Restore(Sealed {
+            file,
+            master_key_file,
+            unsealed,
+        }) => (
+            transfer::restore(settings, &file, master_key_file.as_deref(), unsealed).await?,
             "The master key is in no backup: give the service the one with which the data was \
              made.",
         ),

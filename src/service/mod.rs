@@ -68,7 +68,7 @@ pub use self::keys::Keys;
 pub use self::keys::{
     CaStep, ExportedCa, ImportedLeaf, KeyInfo, KeyKind, KeyState, MasterKeyInfo, MasterKeyState,
     MasterKeyStep, NextStep, PrivatePart, Replacement, Retired, SigningRequest, Warning,
-    WarningKind, is_set_up, opens, set_up,
+    WarningKind, has_sealed_backup, is_set_up, opens, seal_backup, set_up,
 };
 pub use self::ledger::actions::AuditAction;
 pub use self::ledger::checkpoint_sink::{CheckpointSink, MadeCheckpoint};

@@ -194,9 +194,10 @@ def test_what_is_copied_in_the_middle_of_a_rotation_needs_both_keys(
 
     for file, text in ((before, of_before), (before, of_during), (during, of_during), (after, of_after), (after, of_during)):
         restored = new_transire(f"{file.name}-{len(text)}")
-        restored.cli("restore", file)
+        restored.data_dir.mkdir(mode=0o700)
         (restored.data_dir / "master.key").touch(mode=0o600)
         (restored.data_dir / "master.key").write_text(text)
+        restored.cli("restore", file)
         restored.start()
         assert exchange(restored.realm, instance, longterm).status == 200
         assert exchange(restored.realm, instance, tencent.issue(restored, key, instance.tcr_id)).status == 200
@@ -216,7 +217,7 @@ def test_what_is_copied_in_the_middle_of_a_rotation_needs_both_keys(
         assert exchange(moved.realm, instance, credential).status == 200
     moved.stop()
     wrong = new_transire("wrong")
-    wrong.cli("restore", after)
+    wrong.cli("restore", after, "--master-key-file", master_keys)
     (wrong.data_dir / "master.key").touch(mode=0o600)
     (wrong.data_dir / "master.key").write_text(of_before)
     assert "wrong master key" in wrong.cli_refused("keys", "list")

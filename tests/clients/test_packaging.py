@@ -106,7 +106,8 @@ def test_a_backup_has_its_moment_in_its_name_and_the_oldest_goes(stored: dict[st
     assert re.fullmatch(r"transire-\d{4}-\d\d-\d\dT\d{6}Z", kept[-1])
     assert all((folder / name).exists() for name in others)
     restored = [os.environ["TRANSIRE_TEST_PROGRAM"], "--data-dir", tmp_path / "restored", "restore", folder / kept[-1]]
-    subprocess.run(restored, timeout=60, check=True)
+    key = ["--master-key-file", tmp_path / "data" / "master.key"]
+    subprocess.run([*restored, *key], timeout=60, check=True)
 
 
 def test_a_backup_that_fails_removes_none(stored: dict[str, str], tmp_path: Path) -> None:

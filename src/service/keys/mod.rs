@@ -37,7 +37,9 @@ use crate::token::{AuditKey, Authority, SealingKey, SigningKeyPair};
 
 pub use self::ca::{CaStep, NextStep};
 pub use self::listing::{KeyInfo, KeyKind, KeyState, PrivatePart};
-pub use self::master::{MasterKeyInfo, MasterKeyState, MasterKeyStep, Retired, opens};
+pub use self::master::{
+    MasterKeyInfo, MasterKeyState, MasterKeyStep, Retired, has_sealed_backup, opens, seal_backup,
+};
 pub use self::offline::{ExportedCa, ImportedLeaf, SigningRequest};
 pub use self::warnings::{Warning, WarningKind};
 

@@ -12,11 +12,12 @@ use tokio::time::timeout;
 use crate::domain::operator::OperatorPermission;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::call::Call;
+use crate::service::keys::seal_backup;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::ledger::event::Event;
 use crate::service::operations::Operations;
 use crate::store::meta;
-use crate::store::portable::{self, Progress};
+use crate::store::portable::{self, Progress, Seal};
 
 /// The pieces that wait for the reader.
 const PIECES: usize = 4;
@@ -63,6 +64,12 @@ impl Operations {
         Ok(BackupBytes { pieces, first })
     }
 
+    /// Returns what seals a backup with the master key that wraps by then.
+    fn backup_seal(&self) -> Seal {
+        let (memory, random) = (Arc::clone(&self.memory), Arc::clone(&self.base.random));
+        Box::new(move |digest| seal_backup(&memory.keys.master.current(), digest, &*random))
+    }
+
     /// Makes a backup apart from the request, whose head is answered before the data is read.
     fn make_backup(
         &self,
@@ -71,6 +78,7 @@ impl Operations {
         turn: OwnedSemaphorePermit,
     ) {
         let (base, ledger) = (Arc::clone(&self.base), Arc::clone(&self.ledger));
+        let seal = self.backup_seal();
         let (actor, request) = (call.caller.actor(), call.request.clone());
         let (name, account) = (actor.name, actor.account);
         tokio::spawn(async move {
@@ -78,9 +86,8 @@ impl Operations {
                 pieces: sender.clone(),
                 runtime: Handle::current(),
             };
-            let (name_of_reader, progress) = ("for its reader", Progress::default());
-            let made =
-                portable::backup_to(&base.store, reader, name_of_reader, &progress, &*base.clock);
+            let (to, progress) = ((reader, "for its reader"), Progress::default());
+            let made = portable::backup_to(&base.store, to, Some(seal), &progress, &*base.clock);
             let made = made.await;
             let now = base.now();
             let event = Event::new(AuditAction::StoreBackup, now, &request).proved(name, account);

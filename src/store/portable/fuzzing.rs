@@ -5,8 +5,8 @@ use std::path::Path;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::encoding::{Rows, decode};
-use super::file::read_from;
 use super::header::Header;
+use super::read::read_from;
 use super::tables::Table;
 use super::{Piece, Sum};
 use crate::store::migrate::MIGRATIONS;
@@ -24,6 +24,7 @@ pub(crate) const WORDS: &[&str] = &[
     "R\0\0\0\0\0\0\0\x05",
     "T\0\0\0\0\0\0\0\x28",
     "E\0\0\0\0\0\0\0\x20",
+    "S\0\0\0\0\0\0\0\x25",
     "n",
     "i",
     "t",
@@ -31,7 +32,8 @@ pub(crate) const WORDS: &[&str] = &[
     "\x7f\u{ff}",
 ];
 
-/// Returns a small backup of an old schema, its header alone, one of the present schema, and rows.
+/// Returns a small backup of an old schema, the same sealed, its header alone, that of the present
+/// schema, and rows.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let line = "accounts key=id columns=id:integer,name:text,extra:bytes?";
     let Some(table) = Table::parse(line) else {
@@ -50,10 +52,11 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let mut file = [header.as_bytes(), rows.frames(), b"T"].concat();
     file.extend((end.len() as u64).to_be_bytes());
     file.extend(&end);
-    let seal = digest(&SHA256, &file);
+    let whole = digest(&SHA256, &file);
     file.push(b'E');
-    file.extend((seal.as_ref().len() as u64).to_be_bytes());
-    file.extend(seal.as_ref());
+    file.extend((whole.as_ref().len() as u64).to_be_bytes());
+    file.extend(whole.as_ref());
+    let sealed = [file.as_slice(), b"S\0\0\0\0\0\0\0\x04seal"].concat();
     let present = Header {
         schema: MIGRATIONS.len(),
         made_at: "2026-01-01T00:00:00Z".to_owned(),
@@ -61,6 +64,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     };
     vec![
         file,
+        sealed,
         header.into_bytes(),
         present.to_text().into_bytes(),
         row,
@@ -79,9 +83,10 @@ pub(crate) fn check(input: &[u8]) -> Option<()> {
     assert!(handed_on <= input.len(), "{handed_on} bytes of rows");
     if let Ok(read) = read {
         assert!(read.schema <= MIGRATIONS.len(), "schema {}", read.schema);
-        // A whole file is one: no byte of it may be another one, nor may one be missing.
+        // A whole file is one: no byte before its seal may be another one, nor be missing.
+        let seal = read.seal.map_or(0, |seal| 9 + seal.as_bytes().len());
         let mut other = input.to_vec();
-        let place = usize::from(input[input.len() - 1]) * 7919 % input.len();
+        let place = usize::from(input[input.len() - 1]) * 7919 % (input.len() - seal);
         other[place] ^= 1;
         for other in [&other[..], &input[..place]] {
             assert!(

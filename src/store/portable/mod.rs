@@ -11,6 +11,7 @@ mod file;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod header;
+mod read;
 mod receive;
 mod tables;
 mod verify;
@@ -34,7 +35,8 @@ pub(super) use encoding::Lent;
 pub(crate) use encoding::{Rows, decode};
 #[cfg(test)]
 pub(super) use file::backup_of;
-pub use file::{backup, backup_to, restore};
+pub use file::{Seal, backup, backup_to};
+pub use read::restore;
 pub use receive::Receiving;
 pub(crate) use tables::Table;
 pub(super) use tables::all as tables;

@@ -6,7 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::TableSum;
-use super::file::{draft, make_durable, read_from, refuse_existing, unwritable};
+use super::file::{draft, make_durable, refuse_existing, unwritable};
+use super::read::read_from;
 use crate::domain::clock::Random;
 use crate::domain::{Error, Result};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::file::{Checked, changed_meanwhile, read, refuse_other_than_file};
+use super::read::{Checked, changed_meanwhile, read, refuse_other_than_file};
 use super::{Piece, Rows, Table, TableSum, decode};
 use crate::domain::wrapped::Wrapped;
 use crate::domain::{Error, Result};
@@ -18,6 +18,10 @@ pub struct VerifiedBackup {
     pub made_at: String,
     /// Its tables.
     pub tables: Vec<TableSum>,
+    /// SHA-256 over all of it, in hexadecimal.
+    pub digest: String,
+    /// A master key's seal of that, if it has one.
+    pub seal: Option<Wrapped>,
 }
 
 /// Checks a whole backup, and hands on every secret that a master key wrapped, with its row's id.
@@ -58,12 +62,16 @@ fn verify_now(
         schema,
         made_at,
         sums,
+        digest,
+        seal,
         ..
     } = again;
     Ok(VerifiedBackup {
         schema,
         made_at,
         tables: sums,
+        digest,
+        seal,
     })
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::domain::wrapped::Wrapped;
 use crate::store::migrate::{MIGRATIONS, Purpose};
 use crate::store::nouns::{Kind, OF_SCHEMA};
 use crate::store::portable::{self, BATCH, Batch, Hold, Piece, Progress, Table, TableSum};
@@ -617,7 +618,8 @@ fn folder() -> PathBuf {
 }
 
 async fn restore(file: &Path, target: &Place) -> Result<Vec<TableSum>> {
-    portable::restore(file, &target.location(), &Stopped, &SystemRandom).await
+    let admit = |_: &str, _: Option<&Wrapped>| Ok(());
+    portable::restore(file, admit, &target.location(), &Stopped, &SystemRandom).await
 }
 
 async fn a_backup_restores_into_this_database(place: &Place) {
@@ -627,7 +629,7 @@ async fn a_backup_restores_into_this_database(place: &Place) {
     let folder = folder();
     let file = folder.join("backup");
     let progress = Progress::default();
-    let sums = portable::backup(&source, &file, &progress, &Stopped, &SystemRandom)
+    let sums = portable::backup(&source, &file, None, &progress, &Stopped, &SystemRandom)
         .await
         .unwrap();
     let bytes = file.metadata().unwrap().len();
@@ -642,6 +644,7 @@ async fn a_backup_restores_into_this_database(place: &Place) {
     portable::backup(
         &place.store().await,
         &again,
+        None,
         &Progress::default(),
         &Stopped,
         &SystemRandom,
@@ -670,7 +673,7 @@ async fn a_backup_with_its_tables_in_another_order_is_restored() {
         &tables.into(),
         MIGRATIONS.len(),
         &source,
-        (&file, &Progress::default()),
+        (&file, None, &Progress::default()),
         &Stopped,
         &SystemRandom,
     )
@@ -695,6 +698,7 @@ async fn a_backup_is_private_whole_and_overwrites_nothing() {
         portable::backup(
             &source,
             &file,
+            None,
             &Progress::default(),
             &Stopped,
             &SystemRandom,
@@ -727,6 +731,7 @@ async fn a_backup_is_private_whole_and_overwrites_nothing() {
     let refusal = portable::backup(
         &source,
         &folder.join("nowhere/backup"),
+        None,
         &Progress::default(),
         &Stopped,
         &SystemRandom,
@@ -748,6 +753,7 @@ async fn a_backup_that_was_cut_off_or_changed_is_refused_whole() {
     portable::backup(
         &source,
         &file,
+        None,
         &Progress::default(),
         &Stopped,
         &SystemRandom,
@@ -844,9 +850,16 @@ async fn a_backup_taken_while_writes_go_on_has_what_was_acknowledged_before(plac
     let folder = folder();
     let file = folder.join("backup");
     let before = store.accounts().await;
-    portable::backup(&store, &file, &Progress::default(), &Stopped, &SystemRandom)
-        .await
-        .unwrap();
+    portable::backup(
+        &store,
+        &file,
+        None,
+        &Progress::default(),
+        &Stopped,
+        &SystemRandom,
+    )
+    .await
+    .unwrap();
     so_many(10).await;
     stop.store(true, Ordering::SeqCst);
     writers.join_all().await;
@@ -881,6 +894,58 @@ async fn a_backup_taken_while_writes_go_on_has_what_was_acknowledged_before(plac
 }
 
 #[tokio::test]
+async fn a_seal_follows_the_end_and_is_asked_about_before_anything_is_written() {
+    let (home, target) = (Place::on_sqlite(), Place::on_sqlite());
+    let source = home.store().await;
+    put_sample(&source).await;
+    let folder = folder();
+    let (file, other) = (folder.join("backup"), folder.join("other"));
+    // The seal says what it was made for.
+    let seal = |digest: &str| Wrapped::from_bytes(digest.as_bytes().to_vec());
+    let progress = Progress::default();
+    let seal: portable::Seal = Box::new(seal);
+    let sums = portable::backup(
+        &source,
+        &file,
+        Some(seal),
+        &progress,
+        &Stopped,
+        &SystemRandom,
+    );
+    let sums = sums.await.unwrap();
+    let location = target.location();
+    let refuse = |_: &str, _: Option<&Wrapped>| Err(Error::misconfigured("not this one"));
+    let refused = portable::restore(&file, refuse, &location, &Stopped, &SystemRandom).await;
+    assert_eq!(refused.unwrap_err().message(), "not this one");
+    let whole = std::fs::read(&file).unwrap();
+    let frame = whole.len() - 9 - 64;
+    for (what, bytes) in [
+        (
+            "another frame",
+            [&whole[..frame], b"Z", &whole[frame + 1..]].concat(),
+        ),
+        ("a second seal", [&whole[..], &whole[frame..]].concat()),
+        ("a seal cut off", whole[..whole.len() - 1].to_vec()),
+    ] {
+        std::fs::write(&other, bytes).unwrap();
+        let admit = |_: &str, _: Option<&Wrapped>| Ok(());
+        let refused = portable::restore(&other, admit, &location, &Stopped, &SystemRandom).await;
+        let message = refused.unwrap_err().message().to_owned();
+        assert!(message.contains("can't be used"), "{what}: {message}");
+    }
+    let admit = |digest: &str, seal: Option<&Wrapped>| {
+        assert_eq!(seal.unwrap().as_bytes(), digest.as_bytes());
+        Ok(())
+    };
+    let restored = portable::restore(&file, admit, &location, &Stopped, &SystemRandom).await;
+    assert_eq!(restored.unwrap(), sums);
+    std::fs::remove_dir_all(folder).unwrap();
+    for place in [home, target] {
+        place.remove().await;
+    }
+}
+
+#[tokio::test]
 async fn a_backup_from_elsewhere_is_a_file_once_it_is_whole() {
     let home = Place::on_sqlite();
     let store = home.store().await;
@@ -890,7 +955,7 @@ async fn a_backup_from_elsewhere_is_a_file_once_it_is_whole() {
     };
     let (made, path) = (folder.join("made"), folder.join("received"));
     let progress = Progress::default();
-    let written = portable::backup(&store, &made, &progress, &Stopped, &SystemRandom);
+    let written = portable::backup(&store, &made, None, &progress, &Stopped, &SystemRandom);
     written.await.unwrap();
     let whole = std::fs::read(&made).unwrap();
     let mut changed = whole.clone();

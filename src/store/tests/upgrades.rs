@@ -289,7 +289,7 @@ async fn a_backup_of_an_older_schema_is_restored_and_brought_up_to_date() {
         &tables.into(),
         2,
         &old,
-        (&file, &Progress::default()),
+        (&file, None, &Progress::default()),
         &Stopped,
         &SystemRandom,
     )
@@ -298,9 +298,15 @@ async fn a_backup_of_an_older_schema_is_restored_and_brought_up_to_date() {
     drop(old);
 
     let target = Place::on_sqlite();
-    let sums = portable::restore(&file, &target.location(), &Stopped, &SystemRandom)
-        .await
-        .unwrap();
+    let sums = portable::restore(
+        &file,
+        |_, _| Ok(()),
+        &target.location(),
+        &Stopped,
+        &SystemRandom,
+    )
+    .await
+    .unwrap();
     assert_eq!(
         sums.iter().find(|sum| sum.table == "account").unwrap().rows,
         1

@@ -10,6 +10,7 @@
 
 mod listing;
 mod rewrap;
+mod seal;
 mod warnings;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::token::MasterKey;
 
 pub use self::listing::{MasterKeyInfo, MasterKeyState};
 pub use self::rewrap::opens;
+pub use self::seal::{has_sealed_backup, seal_backup};
 
 /// The progress of a rotation, as the store keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
