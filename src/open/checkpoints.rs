@@ -29,6 +29,10 @@ pub(super) fn sinks(settings: &Settings) -> Vec<Arc<dyn CheckpointSink>> {
 struct File(PathBuf);
 
 impl CheckpointSink for File {
+    fn kind(&self) -> &'static str {
+        "file"
+    }
+
     fn name(&self) -> String {
         format!("the file {}", self.0.display())
     }
@@ -60,6 +64,10 @@ impl CheckpointSink for File {
 struct Syslog(PathBuf);
 
 impl CheckpointSink for Syslog {
+    fn kind(&self) -> &'static str {
+        "syslog"
+    }
+
     fn name(&self) -> String {
         format!("the system's log at {}", self.0.display())
     }

@@ -20,6 +20,7 @@ use crate::service::exchange::Exchange;
 use crate::service::identity::Identity;
 use crate::service::keys::warnings::Warnings;
 use crate::service::keys::{Keys, is_set_up, set_up};
+use crate::service::ledger::checkpoint_sink::NewestCheckpoints;
 use crate::service::ledger::notices::NoticeCounts;
 use crate::service::ledger::queue::Audit;
 use crate::service::ledger::refusals::Refusals;
@@ -266,6 +267,7 @@ fn ledger(base: Arc<Base>, memory: Arc<Memory>, settings: &AuditSettings) -> Led
         made_checkpoints: tokio::sync::watch::Sender::new(None),
         checkpoint_sinks: settings.checkpoints.clone(),
         tells_webhook: settings.tells_webhook,
+        newest_checkpoints: NewestCheckpoints::default(),
         recording: tokio::sync::Mutex::default(),
         overtaken: tokio::sync::Mutex::default(),
         base,

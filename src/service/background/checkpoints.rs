@@ -25,6 +25,13 @@ enum Place {
 }
 
 impl Place {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Sink(sink) => sink.kind(),
+            Self::Webhook => "webhook",
+        }
+    }
+
     fn name(&self) -> String {
         match self {
             Self::Sink(sink) => sink.name(),
@@ -52,6 +59,10 @@ impl Service {
         let mut targets: Vec<Target> = sinks.chain(webhook).map(target).collect();
         if targets.is_empty() {
             return;
+        }
+        for target in &targets {
+            let kind = target.place.kind();
+            self.ledger.newest_checkpoints.note(kind, None);
         }
         let mut newest = self.ledger.made_checkpoints.subscribe();
         loop {
@@ -82,6 +93,10 @@ impl Service {
         match outcome {
             Ok(()) => {
                 target.taken = made.number;
+                let kind = target.place.kind();
+                self.ledger
+                    .newest_checkpoints
+                    .note(kind, Some(made.made_at));
                 if std::mem::take(&mut target.is_failing) {
                     tracing::info!("{name} takes checkpoints of the audit again");
                 }

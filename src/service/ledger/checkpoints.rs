@@ -28,6 +28,9 @@ const NAMED: Duration = Duration::from_secs(15 * 60);
 /// How often the start moves on, while lines are deleted.
 const START_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
+/// The place where all checkpoints are, as metrics name it.
+const DATABASE: &str = "database";
+
 /// The statement of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::service) struct Checkpoint {
@@ -121,8 +124,8 @@ impl Ledger {
         let keys = keys(store, &self.memory.keys.master).await?;
         let last = self.newest_checkpoint(&keys).await?;
         if let Some(last) = &last {
-            self.hand_out(last.statement.number, &last.signed);
             let made_at = last.statement.made_at;
+            self.hand_out(last.statement.number, made_at, &last.signed);
             if made_at <= now && made_at.until(now) < INTERVAL {
                 return Ok(());
             }
@@ -170,18 +173,20 @@ impl Ledger {
         store.apply(write).await?;
         // Another replica may have made the one of this number.
         if let Some(newest) = audit_checkpoint::newest(store).await? {
-            self.hand_out(newest.number, &newest.signed);
+            self.hand_out(newest.number, newest.made_at, &newest.signed);
         }
         Ok(())
     }
 
     /// Gives a checkpoint to those who take it to other places, unless they have it.
-    fn hand_out(&self, number: i64, signed: &str) {
+    fn hand_out(&self, number: i64, made_at: Timestamp, signed: &str) {
+        self.newest_checkpoints.note(DATABASE, Some(made_at));
         self.made_checkpoints.send_if_modified(|made| {
             let is_newer = made.as_ref().is_none_or(|made| made.number < number);
             if is_newer {
                 *made = Some(MadeCheckpoint {
                     number,
+                    made_at,
                     hash: hash_of(signed),
                     signed: signed.to_owned(),
                 });

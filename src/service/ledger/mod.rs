@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use self::checkpoint_sink::{CheckpointSink, MadeCheckpoint};
+use self::checkpoint_sink::{CheckpointSink, MadeCheckpoint, NewestCheckpoints};
 use self::counted::Counted;
 use self::event::Event;
 use self::notices::NoticeCounts;
@@ -53,6 +53,8 @@ pub struct Ledger {
     pub(super) checkpoint_sinks: Vec<Arc<dyn CheckpointSink>>,
     /// Whether the webhook is told of them, too.
     pub(super) tells_webhook: bool,
+    /// The newest one of each place.
+    pub(super) newest_checkpoints: NewestCheckpoints,
     /// Held while counts are taken and not recorded yet.
     pub(super) recording: tokio::sync::Mutex<()>,
     /// Held by a call whose change was overtaken by another.

@@ -32,6 +32,8 @@ pub struct ServiceMetrics {
     pub notices: NoticeFigures,
     /// When the store was last backed up, as far as it was read.
     pub last_backup_at: Option<Timestamp>,
+    /// When the newest checkpoint of the audit was made that each place has.
+    pub newest_checkpoints: Vec<(&'static str, Option<Timestamp>)>,
     /// Warnings for the operator.
     pub warnings: Vec<WarningKind>,
 }
@@ -58,6 +60,7 @@ impl Operations {
             credentials_ending: report.credentials_ending(),
             notices: self.ledger.notices.figures(),
             last_backup_at: report.last_backup_at,
+            newest_checkpoints: self.ledger.newest_checkpoints.all(),
             warnings: current.iter().map(|warning| warning.kind).collect(),
         }
     }

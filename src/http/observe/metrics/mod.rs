@@ -81,6 +81,8 @@ families! {
         "Notices of all replicas that the webhook didn't take, and that aren't sent any more.";
     LAST_BACKUP: Gauge "transire_last_backup_timestamp_seconds",
         "When `transire backup` last succeeded.";
+    CHECKPOINT: Gauge "transire_audit_checkpoint_timestamp_seconds",
+        "When the newest checkpoint of the audit was made that a place has; 0 where it has none.";
     ALARM: Gauge "transire_alarm",
         "Warnings for the operator; the log and /readyz of this listener say more.";
     SPANS_SENT: Counter "transire_spans_sent", "Spans of traces that the receiver took.";
@@ -229,6 +231,11 @@ fn write_service(page: &mut Page, service: &ServiceMetrics, server: &ServerMetri
     write_notices(page, &service.notices);
     let last_backup = service.last_backup_at.map(Timestamp::unix_seconds);
     page.optional(&LAST_BACKUP, last_backup);
+    page.begin(&CHECKPOINT);
+    for (place, made_at) in &service.newest_checkpoints {
+        let made_at = made_at.map_or(0, Timestamp::unix_seconds);
+        page.sample(&CHECKPOINT, format_args!("{{place=\"{place}\"}}"), made_at);
+    }
     write_warnings(page, &service.warnings);
 }
 
