@@ -13,7 +13,7 @@ from abuse.overload import Scene
 from namespace import Network
 from service import MANY_TOKENS, Transire
 
-SECONDS = 60.0 if os.environ.get("TRANSIRE_TEST_LONG") == "1" else 10.0
+SECONDS = 60.0 if os.environ.get("TRANSIRE_TEST_LONG") == "1" else 12.0
 # Nothing here is about how often one key or one credential asks.
 SETTINGS = {
     "TRANSIRE_ALLOW_PLAIN_HTTP": "true",

@@ -30,6 +30,8 @@ FLOOR_MS = 20.0
 RESUMED_WITHIN = 2.0
 # Of a probe, which is one request after the other.
 PROBES = 20
+# At the pace of a service that has time, the clients would ask for so many times as much as is answered.
+TIMES = 10
 # How many times more or less than the mean an address may get, of those with the same manners.
 UNFAIR = 2.0
 # How much smaller the chance of a request may look of clients that wait: they ask at other moments.
@@ -93,12 +95,21 @@ class Figures:
     def bound_ms(self) -> float:
         return SLOWER * max(percentile(0.99, self.unhurried.times), FLOOR_MS)
 
+    @property
+    def times_too_many(self) -> float:
+        """How much more the clients would ask for, at the pace of a service that has time, than was answered."""
+        phases = self.by_manner.values()
+        asking = len(phases) * ADDRESSES * CLIENTS
+        return asking / (percentile(0.5, self.unhurried.times) / 1000) / sum(phase.accepted / phase.seconds for phase in phases)
+
     def misses(self) -> list[str]:
         """Names each bound that wasn't kept."""
         found = []
         phases = self.by_manner.values()
+        if self.times_too_many < TIMES:
+            found.append(f"{self.times_too_many:.1f} times as much was asked for as was answered: that is little")
         if not all(sum(sum(tally.refused.values()) for tally in phase.tallies) for phase in phases):
-            found.append("nothing was refused: that is no overload")
+            found.append("of some clients nothing was refused")
         if self.memory_peak > MAX_MEMORY:
             found.append(f"{self.memory_peak >> 20} MiB of memory")
         for manner, phase in self.by_manner.items():
@@ -126,7 +137,7 @@ class Figures:
         for manner, phase in self.by_manner.items():
             yield phase.row(manner)
         memory = f"memory {self.memory_before >> 20} MiB before and {self.memory_peak >> 20} MiB at most"
-        yield f"{how}: {memory}, as before {self.resumed_after:.1f} s after the end"
+        yield f"{how}: {self.times_too_many:.0f} times as much as was answered; {memory}, as before {self.resumed_after:.1f} s after the end"
 
 
 def cores() -> tuple[list[int], list[int]]:
