@@ -79,6 +79,7 @@ class Network:
         self._folder = folder
         self._machines: list[Machine] = []
         self._cuts: set[frozenset[Machine]] = set()
+        self._lent = 0
         self._router = Namespace(folder / "router", [])
         try:
             self._in(self._router, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
@@ -103,6 +104,18 @@ class Network:
         self._in(self._router, "ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", str(machine.namespace.pid))
         self._join(machine.namespace.command(), "eth0", link, machine.address)
         return machine
+
+    def more_addresses(self, machine: Machine, count: int) -> list[str]:
+        """Further addresses of a machine, which all others reach."""
+        number = machine.address.rpartition(".")[2]
+        addresses = []
+        for _ in range(count):
+            self._lent += 1
+            address = f"{self._prefix}.{100 + self._lent}"
+            self._run(*machine.namespace.command(), "ip", "address", "add", f"{address}/32", "dev", "eth0")
+            self._in(self._router, "ip", "route", "add", f"{address}/32", "dev", f"machine-{number}")
+            addresses.append(address)
+        return addresses
 
     def cut(self, one: Machine, other: Machine) -> None:
         """Loses from now on whatever one sends the other, both ways."""

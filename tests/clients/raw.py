@@ -34,7 +34,7 @@ def send(transire: Transire, query: str) -> Answer:
     return fetch(f"http://{transire.endpoint}/?{query}")
 
 
-def tencent_form(key: AccessKey, host: str, action: str, **parameters: str) -> str:
+def tencent_form(key: AccessKey, host: str, action: str, ahead: timedelta = timedelta(0), **parameters: str) -> str:
     """A call for `POST /` signed by Tencent's HmacSHA256, whose signature covers the host, and whose nonce is used once."""
     every = {
         "Action": action,
@@ -42,7 +42,7 @@ def tencent_form(key: AccessKey, host: str, action: str, **parameters: str) -> s
         "Region": REGION,
         "SecretId": key.id,
         "SignatureMethod": "HmacSHA256",
-        "Timestamp": str(int(time.time())),
+        "Timestamp": str(int(time.time() + ahead.total_seconds())),
         "Version": "2019-09-24",
         **parameters,
     }

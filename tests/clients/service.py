@@ -69,9 +69,11 @@ class Answer:
         return json.loads(self.body)
 
 
-def fetch(url: str, headers: Mapping[str, str] | None = None, data: bytes | None = None, authority: Authority | None = None) -> Answer:
+def fetch(
+    url: str, headers: Mapping[str, str] | None = None, data: bytes | None = None, authority: Authority | None = None, method: str | None = None
+) -> Answer:
     """A raw request, for what no client can be made to send."""
-    request = urllib.request.Request(url, headers=dict(headers or {}), data=data)
+    request = urllib.request.Request(url, headers=dict(headers or {}), data=data, method=method)
     opener = _direct
     if authority:
         secure = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=authority.file))

@@ -41,12 +41,17 @@ class Connection:
         return status
 
     async def answer_with_body(self) -> tuple[int, bytes]:
+        head, body = await self.whole_answer()
+        return int(head.split()[1]), body
+
+    async def whole_answer(self) -> tuple[bytes, bytes]:
+        """The head in small letters, and the body."""
         head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
-        _, found, rest = head.partition(b"\r\ncontent-length:")
-        body = await self.reader.readexactly(int(rest.split(b"\r\n", 1)[0])) if found else b""
+        length = header(head, b"content-length")
+        body = await self.reader.readexactly(int(length)) if length else b""
         if b"\r\nconnection: close\r\n" in head:
             self.close()
-        return int(head.split()[1]), body
+        return head, body
 
     @property
     def is_closing(self) -> bool:
@@ -54,6 +59,11 @@ class Connection:
 
     def close(self) -> None:
         self.writer.close()
+
+
+def header(head: bytes, name: bytes) -> bytes:
+    """A header's value in a head of small letters; empty without one."""
+    return head.partition(b"\r\n" + name + b":")[2].split(b"\r\n", 1)[0].strip()
 
 
 class Pace:
