@@ -1,6 +1,5 @@
 """All that goes on behind a service in months, in minutes: its clock is moved, keys change, and what it needs comes and goes."""
 
-import math
 import secrets
 import time
 from collections import Counter
@@ -89,12 +88,10 @@ class Duties:
                     worker.forget()
             self._world.ahead += by
             self._clock.move(f"+{int(self._world.ahead.total_seconds())}")
-            # New keys are made on schedule.
-            self._world.keys_changed_at = time.monotonic()
 
     def keys_are_rotated(self) -> None:
         for kind in ("signing", "sealing", "audit"):
-            self._change_keys("rotate", kind)
+            self.command("keys", "rotate", kind)
             self.done["rotations"] += 1
 
     def the_master_key_is_rotated(self) -> None:
@@ -108,16 +105,10 @@ class Duties:
         self._move(MINUTE)
         for replica, count in zip(self._world.replicas, before, strict=True):
             wait_until("it to know the master key", lambda: self._known_keys(replica) > count)  # noqa: B023
-        self._change_keys("rotate", "master", "--new-key-file", given)
-        self._change_keys("rotate", "master", "--finish")
+        self.command("keys", "rotate", "master", "--new-key-file", given)
+        self.command("keys", "rotate", "master", "--finish")
         self._key_file.write_text(f"{new}\n")
         self.done["master keys"] += 1
-
-    def _change_keys(self, *arguments: str | Path) -> None:
-        # Replicas hear of it while the command runs.
-        self._world.keys_changed_at = math.inf
-        self.command("keys", *arguments)
-        self._world.keys_changed_at = time.monotonic()
 
     @staticmethod
     def _known_keys(replica: Transire) -> int:

@@ -49,12 +49,9 @@ class World:
     """How far the replicas' clock is ahead of this process's."""
     answered: Counter[str] = field(default_factory=Counter)
     excused: Counter[str] = field(default_factory=Counter)
-    postponed: Counter[str] = field(default_factory=Counter)
-    """Refusals in the moment in which a replica read new keys: it says 503 then, as it does without its database."""
     unexpected: list[str] = field(default_factory=list)
     stage: str = ""
     """The duty that goes on, or was the last."""
-    keys_changed_at: float = 0.0
     over: threading.Event = field(default_factory=threading.Event)
     _turn: threading.Condition = field(default_factory=threading.Condition)
     _under_way: int = 0
@@ -65,7 +62,7 @@ class World:
 
     def row(self) -> str:
         """The answers by kind."""
-        others = f"{self.excused.total()} without the database, {self.postponed.total()} refusals postponed"
+        others = f"{self.excused.total()} without the database"
         return f"{self.answered.total()} answers ({listed(self.answered)}), {len(self.unexpected)} unexpected, {others}"
 
     @contextlib.contextmanager
@@ -162,7 +159,7 @@ class Worker:
     def _any(self) -> Transire:
         return random.choice(self._world.replicas)
 
-    def _ask(self, kind: str, send: Callable[[], Answer], is_right: Callable[[Answer], bool], is_refusal: bool = False) -> Answer:
+    def _ask(self, kind: str, send: Callable[[], Answer], is_right: Callable[[Answer], bool]) -> Answer:
         """The right answer; raises Unsure where the database was away, or the answer was unexpected."""
         began = time.monotonic()
         try:
@@ -178,8 +175,6 @@ class Worker:
         is_away = any(word in text for word in AWAY)
         if is_away and self._world.excuses(began):
             self._world.excused[kind] += 1
-        elif is_away and is_refusal and began < self._world.keys_changed_at + KNOWN_WITHIN:
-            self._world.postponed[kind] += 1
         else:
             self._note(kind, f"{answer.status} {text[:300]}", began)
         raise Unsure
@@ -197,13 +192,13 @@ class Worker:
             return fetch(f"http://{replica.endpoint}/", FORM, form.encode())
 
         is_right = lambda answer: answer.json()["Response"].get("Error", {}).get("Code", "") == expected  # noqa: E731
-        return self._ask(kind, send, is_right, is_refusal=bool(expected)).json()["Response"]
+        return self._ask(kind, send, is_right).json()["Response"]
 
     def _token(self, kind: str, replica: Transire, credential: Credential, status: int = 200, **query: str) -> Answer:
         asked = urllib.parse.urlencode({"service": self.instance.service, "scope": SCOPE, **query})
         send = lambda: fetch(f"{replica.realm}?{asked}", {"Authorization": credential.basic()})  # noqa: E731
         is_right = lambda answer: answer.status == status and (status != 200 or bool(answer.json()["token"]))  # noqa: E731
-        return self._ask(kind, send, is_right, is_refusal=status != 200)
+        return self._ask(kind, send, is_right)
 
     def _admin(self, kind: str, method: str, path: str, body: object = None) -> Answer:
         """Asks the first replica's admin API."""

@@ -126,10 +126,12 @@ impl door::Envelope for Envelope {
         };
         let mut response = self.finish(answer.status, written.unwrap_or_default(), request_id);
         if let Some(seconds) = answer.retry_after_seconds {
-            // A positive number makes the current SDKs raise their throttling exception.
+            // A positive number makes the current SDKs raise their throttling exception, and wait
+            // so many milliseconds before they try again.
+            let milliseconds = seconds.saturating_mul(1000);
             response
                 .headers_mut()
-                .insert("x-acs-retry-after", HeaderValue::from(seconds));
+                .insert("x-acs-retry-after", HeaderValue::from(milliseconds));
         }
         response
     }

@@ -150,11 +150,14 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
                 "Request was denied due to request throttling.",
             )
         },
-        ErrorKind::Overloaded => of(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "ServiceUnavailable",
-            "The request has failed due to a temporary failure of the server.",
-        ),
+        ErrorKind::Overloaded => Answer {
+            retry_after_seconds: Some(1),
+            ..of(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                "The request has failed due to a temporary failure of the server.",
+            )
+        },
         // Divergence: neither code is documented.
         ErrorKind::RequestTooLarge { .. } => {
             ours(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge")

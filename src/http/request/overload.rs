@@ -21,6 +21,9 @@ const PATIENCE_WHILE_REFUSING: Duration = Duration::from_millis(30);
 /// now and then.
 const MEASURES: u32 = 5;
 const MEASURES_WHILE_REFUSING: u32 = 2;
+/// How many are enough where each alone was as long as the patience: under a heavy load one takes
+/// hundreds of milliseconds.
+const LONG_MEASURES: u32 = 2;
 /// Of this many requests, a share is refused.
 const WHOLE: u64 = 256;
 /// The most of them: some always pass, or nothing would show that it is over.
@@ -109,12 +112,7 @@ impl Load {
             shortest = shortest.min(wait().await);
             measures += 1;
             let share = self.refused_share.load(Ordering::Relaxed);
-            let (least, patience) = if share == 0 {
-                (MEASURES, PATIENCE)
-            } else {
-                (MEASURES_WHILE_REFUSING, PATIENCE_WHILE_REFUSING)
-            };
-            if measures >= least && began_at.elapsed() >= patience {
+            if is_enough(measures, shortest, began_at.elapsed(), share) {
                 self.refused_share.store(
                     next_share(share, shortest, self.max_wait),
                     Ordering::Relaxed,
@@ -141,6 +139,17 @@ impl Load {
         );
         true
     }
+}
+
+/// Tells whether so many measures, of which this is the shortest, are enough to decide by.
+fn is_enough(measures: u32, shortest: Duration, passed: Duration, share: u64) -> bool {
+    let (least, patience) = if share == 0 {
+        (MEASURES, PATIENCE)
+    } else {
+        (MEASURES_WHILE_REFUSING, PATIENCE_WHILE_REFUSING)
+    };
+    let are_long = measures >= LONG_MEASURES && shortest >= patience;
+    passed >= patience && (measures >= least || are_long)
 }
 
 /// Measures how long a task that could run waits until it does.
@@ -220,6 +229,17 @@ mod tests {
             let in_a_row = (0..32).filter(|_| load.let_in().is_err()).count();
             assert!((4..=12).contains(&in_a_row), "{in_a_row} of 32");
         }
+    }
+
+    #[test]
+    fn few_measures_are_enough_where_each_is_long() {
+        let millis = Duration::from_millis;
+        assert!(is_enough(5, millis(8), millis(100), 0));
+        assert!(!is_enough(4, millis(8), millis(300), 0), "a burst");
+        assert!(is_enough(2, millis(150), millis(320), 0));
+        assert!(!is_enough(1, millis(400), millis(410), 0), "one late wake");
+        assert!(!is_enough(2, millis(8), millis(20), 1), "too soon");
+        assert!(is_enough(2, millis(8), millis(30), 1));
     }
 
     #[test]

@@ -44,10 +44,21 @@ impl Access {
     ) -> Result<Caller> {
         self.memory.require_fresh().await?;
         let mut attempt = Attempt::new(context.address);
-        let failed = match self
+        let mut proved = self
             .prove_log_in(service, log_in, &mut attempt, context)
             .await
+            .map_err(Error::from);
+        if let Err(failed) = &proved
+            && *failed.kind() == ErrorKind::BadCredentials
+            && self.memory.has_keys_to_read()
         {
+            // By the new keys it may be right, and without them it can't be called wrong.
+            let again = self.prove_with_new_keys(service, log_in, &mut attempt, context);
+            if let Some(again) = Box::pin(again).await {
+                proved = again;
+            }
+        }
+        let failed = match proved {
             Ok(proof) => {
                 self.limits.give_back(&attempt);
                 let caller = Caller::from(proof);
@@ -56,10 +67,24 @@ impl Access {
             }
             Err(failed) => failed,
         };
-        let failed = failed.into();
         self.note_refusal(service, log_in, &failed);
         let error = self.downgrade_log_in_if_stale(failed, log_in).await;
         Err(self.charge_failure(log_in, &mut attempt, error))
+    }
+
+    /// Reads the keys that another replica changed, and proves a log-in again; nothing where they
+    /// can't be read.
+    async fn prove_with_new_keys(
+        &self,
+        service: &str,
+        log_in: &LogIn,
+        attempt: &mut Attempt,
+        context: &RequestContext,
+    ) -> Option<Result<Proof>> {
+        let priority = self.priority_of(context);
+        self.memory.refresh_for_newer(priority).await.ok()?;
+        let proved = self.prove_log_in(service, log_in, attempt, context).await;
+        Some(proved.map_err(Error::from))
     }
 
     async fn prove_log_in(

@@ -87,8 +87,8 @@ impl Memory {
         }
         read?;
         let changes = self.cache.key_changes();
-        let is_stale = self.keys.read_at.load(Ordering::Acquire) != changes
-            || self.keys.keyring.load().is_out_of_date(self.base.now());
+        let is_stale =
+            self.has_keys_to_read() || self.keys.keyring.load().is_out_of_date(self.base.now());
         if is_stale || self.keys.master.is_missing_and_due() {
             // Noted only once it is done: the feed tells of a change once, and reading the keys may
             // fail.

@@ -244,10 +244,14 @@ impl Memory {
         Ok(())
     }
 
+    /// Tells whether keys were changed, and are not read yet.
+    pub(in crate::service) fn has_keys_to_read(&self) -> bool {
+        self.keys.read_at.load(Ordering::Acquire) != self.cache.key_changes()
+    }
+
     /// Tells whether a refusal may rest on a stale cache.
     pub(in crate::service) fn may_be_stale(&self) -> bool {
-        let keys_read = self.keys.read_at.load(Ordering::Acquire) == self.cache.key_changes();
-        !keys_read || self.staleness.is_cut_off(&*self.base.clock)
+        self.has_keys_to_read() || self.staleness.is_cut_off(&*self.base.clock)
     }
 
     /// Turns a refusal that may rest on a stale cache into `StoreUnavailable`.

@@ -590,7 +590,7 @@ async fn beyond_the_limit_a_call_hears_when_to_come_back() {
         refused(&answer),
         (400, "Throttling.User".to_owned(), text.to_owned())
     );
-    assert_eq!(answer.header("x-acs-retry-after"), Some("1"));
+    assert_eq!(answer.header("x-acs-retry-after"), Some("1000"));
 }
 
 #[tokio::test]
