@@ -6,9 +6,11 @@
 //! does nothing else: answering takes so little that requests hardly meet in work, and wait before,
 //! where nobody counts them.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::turns::Turns;
 use crate::domain::{Error, ErrorKind, Result};
 
 /// How often the wait is measured.
@@ -28,6 +30,9 @@ const LONG_MEASURES: u32 = 2;
 const WHOLE: u64 = 256;
 /// The most of them: some always pass, or nothing would show that it is over.
 const MAX_REFUSED: u64 = 248;
+/// How long the requests of an address are counted until they are compared: about as long as a
+/// client waits that is told to.
+const PERIOD: Duration = Duration::from_millis(500);
 /// How often refusals are told of.
 pub(crate) const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
@@ -41,6 +46,7 @@ pub(crate) struct Load {
     refused_share: AtomicU64,
     /// Counts requests while some are refused, to spread the refusals evenly.
     turn: AtomicU64,
+    turns: Turns,
     refused: AtomicU64,
 }
 
@@ -64,23 +70,33 @@ impl Load {
             in_work: AtomicUsize::new(0),
             refused_share: AtomicU64::new(0),
             turn: AtomicU64::new(0),
+            turns: Turns::new(),
             refused: AtomicU64::new(0),
         }
     }
 
-    /// Refuses a share of requests while there are too many, before anything is done for them.
+    /// Refuses a share of requests while there are too many, before anything is done for them:
+    /// first those of addresses that were let in more often than others.
     ///
     /// # Errors
     ///
     /// `Overloaded`.
-    pub(crate) fn let_in(&self) -> Result<()> {
+    pub(crate) fn let_in(&self, address: Option<IpAddr>) -> Result<()> {
         let share = self.refused_share.load(Ordering::Relaxed);
+        if share == 0 {
+            return Ok(());
+        }
+        let share = match self.turns.is_modest(address) {
+            Some(true) => (2 * share).saturating_sub(WHOLE),
+            Some(false) => (2 * share).min(MAX_REFUSED),
+            None => share,
+        };
         // Multiplied by an odd number, turns of 256 come in another order: the refused don't come
         // in rows.
-        if share > 0 && self.turn.fetch_add(1, Ordering::Relaxed).wrapping_mul(167) % WHOLE < share
-        {
+        if self.turn.fetch_add(1, Ordering::Relaxed).wrapping_mul(167) % WHOLE < share {
             return Err(overloaded());
         }
+        self.turns.count(address);
         Ok(())
     }
 
@@ -106,7 +122,7 @@ impl Load {
     /// Measures how long tasks wait, until it is dropped.
     pub(crate) async fn keep_pace(&self) {
         let (mut shortest, mut measures, mut began_at) = (Duration::MAX, 0, Instant::now());
-        let mut told_at = None;
+        let (mut told_at, mut counted_since) = (None, Instant::now());
         loop {
             tokio::time::sleep(INTERVAL).await;
             shortest = shortest.min(wait().await);
@@ -118,6 +134,10 @@ impl Load {
                     Ordering::Relaxed,
                 );
                 (shortest, measures, began_at) = (Duration::MAX, 0, Instant::now());
+            }
+            if counted_since.elapsed() >= PERIOD {
+                self.turns.begin_period();
+                counted_since = Instant::now();
             }
             if told_at.is_none_or(|told_at: Instant| told_at.elapsed() >= BETWEEN_LINES)
                 && self.tell()
@@ -200,6 +220,8 @@ fn overloaded() -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
@@ -221,14 +243,40 @@ mod tests {
     #[test]
     fn a_share_is_refused_evenly() {
         let load = Load::new(1, Duration::from_secs(1));
-        assert!((0..1000).all(|_| load.let_in().is_ok()));
+        assert!((0..1000).all(|_| load.let_in(None).is_ok()));
         load.refused_share.store(64, Ordering::Relaxed);
         for _ in 0..10 {
-            let refused = (0..256).filter(|_| load.let_in().is_err()).count();
+            let refused = (0..256).filter(|_| load.let_in(None).is_err()).count();
             assert_eq!(refused, 64);
-            let in_a_row = (0..32).filter(|_| load.let_in().is_err()).count();
+            let in_a_row = (0..32).filter(|_| load.let_in(None).is_err()).count();
             assert!((4..=12).contains(&in_a_row), "{in_a_row} of 32");
         }
+    }
+
+    #[test]
+    fn an_address_gains_nothing_by_asking_more() {
+        let load = Load::new(1, Duration::from_secs(1));
+        load.refused_share.store(160, Ordering::Relaxed);
+        let address = |last| Some(IpAddr::from(Ipv4Addr::from_bits(0xc000_0200_u32 + last)));
+        let (mut modest, mut greedy) = (0, 0);
+        for period in 0..40 {
+            for request in 0..1000 {
+                // Eight ask 25 times each, and two 400 times.
+                let place = request % 25;
+                let (count, last) = if place < 5 {
+                    (&mut modest, 10 + (place + request / 25 * 5) % 8)
+                } else {
+                    (&mut greedy, place % 2)
+                };
+                if load.let_in(address(last)).is_ok() && period >= 20 {
+                    *count += 1;
+                }
+            }
+            load.turns.begin_period();
+        }
+        let (modest, greedy) = (modest / 20 / 8, greedy / 20 / 2);
+        assert!(modest >= 17, "{modest} of 25");
+        assert!(greedy <= 50, "{greedy} of 400");
     }
 
     #[test]
