@@ -41,6 +41,8 @@ pub(super) mod name {
     pub(crate) static X_ACS_SIGNATURE_VERSION: HeaderName =
         HeaderName::from_static("x-acs-signature-version");
     pub(crate) static X_ACS_VERSION: HeaderName = HeaderName::from_static("x-acs-version");
+    pub(crate) static X_AMZ_SECURITY_TOKEN: HeaderName =
+        HeaderName::from_static("x-amz-security-token");
 }
 
 /// The facts of a header-signed request before its body is read: enough to refuse strangers and
@@ -192,6 +194,7 @@ impl<'a> Preview<'a> {
         let session_token = match method.cloud() {
             Cloud::Tencent => single(headers, &name::X_TC_TOKEN),
             Cloud::Alibaba => single(headers, &name::X_ACS_SECURITY_TOKEN),
+            Cloud::Aws => single(headers, &name::X_AMZ_SECURITY_TOKEN),
         };
         let access_key_id = check_access_key_id(access_key_id).ok()?;
         Some(Self {

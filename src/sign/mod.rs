@@ -100,7 +100,7 @@ impl Method {
     pub fn window(self) -> Duration {
         match self.cloud() {
             Cloud::Tencent => Duration::from_mins(5),
-            Cloud::Alibaba => Duration::from_mins(15),
+            Cloud::Alibaba | Cloud::Aws => Duration::from_mins(15),
         }
     }
 
