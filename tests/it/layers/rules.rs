@@ -200,4 +200,6 @@ pub(super) const SIGNERS: &[&str] = &[
     "alibaba_rpc::sign",
     "alibaba_roa::sign",
     "tencent_v1::sign",
+    "sigv4::sign",
+    "sigv4::presign",
 ];
