@@ -12,6 +12,7 @@ pub(crate) mod overload;
 pub(crate) mod panic;
 mod record;
 pub(crate) mod respond;
+pub(crate) mod xml;
 
 pub(crate) use self::head::Head;
 pub(crate) use self::record::{IssuedLongTerm, OperationRow, Record};
