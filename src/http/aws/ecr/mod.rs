@@ -1,0 +1,3 @@
+//! ECR: a file for each noun.
+
+pub(super) mod tokens;

@@ -1,0 +1,3 @@
+//! STS: a file for each noun.
+
+pub(super) mod identity;
