@@ -59,6 +59,7 @@ mod alibaba {
 
 mod aws {
     mod requests;
+    mod sts;
 }
 
 mod registry {

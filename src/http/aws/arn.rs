@@ -1,7 +1,9 @@
 //! Accounts, principals and roles as AWS names them.
 
 use crate::domain::ids::AccountId;
+use crate::domain::name::is_name_in_arn;
 use crate::domain::principal::Principal;
+use crate::domain::{Error, Result};
 
 /// The digits of an account's id.
 ///
@@ -10,6 +12,8 @@ use crate::domain::principal::Principal;
 const ACCOUNT_DIGITS: usize = 12;
 /// The characters of a unique id after its prefix, as AWS's have: 5 bits each.
 const UNIQUE_ID_LENGTH: u32 = 17;
+/// The beginning of a role's ARN in each partition.
+const ROLES: [&str; 3] = ["arn:aws:iam::", "arn:aws-cn:iam::", "arn:aws-us-gov:iam::"];
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// Writes an account's id: twelve digits, leading zeros among them.
@@ -38,6 +42,35 @@ pub(super) fn principal(principal: &Principal, name: Option<&str>) -> String {
             format!("arn:aws:sts::{account}:federated-user/{session}")
         }
     }
+}
+
+/// Reads a role, `arn:aws:iam::ACCOUNT:role/NAME`.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `RoleArn`.
+pub(super) fn read_role(text: &str) -> Result<(AccountId, &str)> {
+    let read = || {
+        let rest = ROLES
+            .into_iter()
+            .find_map(|beginning| text.strip_prefix(beginning))?;
+        let (account, path) = rest.split_once(':')?;
+        let name = path.strip_prefix("role/")?;
+        is_name_in_arn(name).then_some((read_account(account)?, name))
+    };
+    read().ok_or_else(|| {
+        Error::invalid_parameter(
+            "RoleArn",
+            "RoleArn is written arn:aws:iam::ACCOUNT:role/NAME, with 12 digits of the account; \
+             roles have no paths here.",
+        )
+    })
+}
+
+/// Names the provider of an OpenID Connect issuer.
+pub(super) fn provider(of: AccountId, issuer: &str) -> String {
+    let issuer = issuer.strip_prefix("https://").unwrap_or(issuer);
+    format!("arn:aws:iam::{}:oidc-provider/{issuer}", account(of))
 }
 
 /// Returns the unique id of a principal, as `GetCallerIdentity` tells it.
@@ -90,6 +123,40 @@ mod tests {
         ] {
             assert_eq!(read_account(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_role_is_read_from_its_arn() {
+        let of = AccountId::new(12).unwrap();
+        for arn in [
+            "arn:aws:iam::000000000012:role/puller",
+            "arn:aws-cn:iam::000000000012:role/puller",
+        ] {
+            assert_eq!(read_role(arn).unwrap(), (of, "puller"));
+        }
+        for bad in [
+            "",
+            "puller",
+            "arn:aws:iam::12:role/puller",
+            "arn:aws:iam::000000000012:role/",
+            "arn:aws:iam::000000000012:role/a/b",
+            "arn:aws:iam::000000000012:user/a",
+            "arn:aws:sts::000000000012:role/a",
+            "arn:aws-other:iam::000000000012:role/a",
+            "acs:ram::100000000001:role/puller",
+        ] {
+            assert_eq!(
+                read_role(bad).unwrap_err().kind(),
+                &crate::domain::ErrorKind::InvalidParameter {
+                    name: "RoleArn".to_owned()
+                },
+                "{bad:?}"
+            );
+        }
+        assert_eq!(
+            provider(of, "https://token.example.com/a"),
+            "arn:aws:iam::000000000012:oidc-provider/token.example.com/a"
+        );
     }
 
     #[test]

@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use super::envelope::Envelope;
 use crate::domain::Result;
-use crate::http::request::OperationRow;
+use crate::http::request::{OperationRow, Record};
 use crate::service::{Call, Service};
+use crate::sign::Parameters;
 
 /// A call whose caller is proved: all that an operation runs with.
 pub(super) struct Authenticated<'a> {
@@ -14,8 +15,12 @@ pub(super) struct Authenticated<'a> {
     pub(super) service: &'a Service,
     /// The caller, the request and the time.
     pub(super) call: &'a Call<'a>,
+    /// The parameters of a call of STS.
+    pub(super) parameters: &'a Parameters,
     /// The body of a call of ECR: JSON.
     pub(super) body: &'a [u8],
+    /// The record of the request.
+    pub(super) record: &'a Record,
     /// The way to answer.
     pub(super) reply: Reply<'a>,
 }

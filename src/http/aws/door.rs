@@ -1,19 +1,20 @@
 //! Recognises, reads and proves calls.
 
 use axum::response::Response;
+use http::{HeaderValue, header};
 
 use super::call::{Authenticated, Reply};
 use super::detected::Detected;
 use super::envelope::Envelope;
 use super::operations::{Operation, is_known};
-use super::{AUTHORIZATION, ECR_TARGET, ECR_VERSION, Product, STS_VERSION, Scheme};
+use super::{AUTHORIZATION, ECR_TARGET, ECR_VERSION, Product, STS_VERSION, Scheme, sts};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::Settings;
 use crate::http::door::operations::unserved;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared};
 use crate::http::request::{Head, OperationRow, Record};
 use crate::service::{AuditAction, Caller, Purpose, Service};
-use crate::sign::{self, sigv4};
+use crate::sign::{self, Parameters, sigv4};
 
 /// The door of Amazon Web Services' clients.
 #[derive(Debug)]
@@ -86,10 +87,11 @@ impl Door for Aws {
         record: &mut Record,
     ) -> Result<Response> {
         let service = shared.service;
-        if self.scheme == Scheme::Unsigned {
-            return Err(Error::missing_parameter(AUTHORIZATION));
-        }
         let request = &incoming.head.signed(incoming.body)?;
+        if self.scheme == Scheme::Unsigned {
+            let operation = Detected::of(&incoming.head).operation();
+            return unsigned(service, request, operation, &self.envelope, record).await;
+        }
         let read = sigv4::read_previewed(request, incoming.preview)?;
         let (caller, operation) = admit(service, &read, request.method, record).await?;
         let call = &service.call(&caller, &record.context);
@@ -102,7 +104,9 @@ impl Door for Aws {
             .run(Authenticated {
                 service,
                 call,
+                parameters: &read.parameters,
                 body: incoming.body,
+                record,
                 reply,
             })
             .await
@@ -118,6 +122,45 @@ impl Door for Aws {
             operation.map_or("aws:unknown", |operation| operation.counted_as),
         ))
     }
+}
+
+/// Serves the operation that needs no signature: a token among the parameters proves the caller.
+async fn unsigned(
+    service: &Service,
+    request: &sign::Request<'_>,
+    operation: Option<Operation>,
+    envelope: &Envelope,
+    record: &mut Record,
+) -> Result<Response> {
+    record.operation = operation.map(Operation::row);
+    let Some(operation @ Operation::AssumeRoleWithWebIdentity) =
+        operation.filter(|_| matches!(request.method, "GET" | "POST"))
+    else {
+        return Err(Error::missing_parameter(AUTHORIZATION));
+    };
+    let content_type = request.headers.get(header::CONTENT_TYPE);
+    let form = if sign::is_form_type(content_type.map_or(b"", HeaderValue::as_bytes)) {
+        request.body
+    } else {
+        b""
+    };
+    let parameters = Parameters::parse_all([request.query.as_bytes(), form])?;
+    if parameters.get("Version") != Some(STS_VERSION) {
+        return Err(Error::missing_parameter(AUTHORIZATION));
+    }
+    let reply = Reply {
+        envelope,
+        request_id: &record.context.request_id,
+        operation: operation.row(),
+    };
+    Box::pin(sts::roles::assume_role_with_web_identity(
+        service,
+        &parameters,
+        sts::roles::Signed::No,
+        record,
+        reply,
+    ))
+    .await
 }
 
 /// Returns the operation that a call names, before anything of it is believed.

@@ -3,7 +3,7 @@
 use super::Product;
 use super::call::Authenticated;
 use super::ecr::tokens;
-use super::sts::identity;
+use super::sts::{identity, roles};
 use crate::http::door::operations::operations;
 
 operations! {
@@ -12,6 +12,8 @@ operations! {
     "ecr": GetAuthorizationToken => tokens::get_authorization_token, Change;
 
     "sts" {
+        AssumeRole => roles::assume_role, Change;
+        AssumeRoleWithWebIdentity => roles::assume_signed_role_with_web_identity, Change;
         GetCallerIdentity => identity::get_caller_identity, Read;
     }
 }
@@ -91,9 +93,7 @@ const ECR: &[&str] = &[
 ];
 
 const STS: &[&str] = &[
-    "AssumeRole",
     "AssumeRoleWithSAML",
-    "AssumeRoleWithWebIdentity",
     "AssumeRoot",
     "DecodeAuthorizationMessage",
     "GetAccessKeyInfo",

@@ -1,8 +1,9 @@
-//! The input of a call of ECR.
+//! The parameters of a call: JSON of ECR, text of STS.
 
 use serde::de::DeserializeOwned;
 
 use crate::domain::{Error, Result};
+use crate::sign::Parameters;
 
 /// Reads the input of an operation of ECR. Members that it doesn't have are let pass, as AWS does.
 ///
@@ -19,4 +20,35 @@ pub(super) fn input<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
             error.column()
         ))
     })
+}
+
+/// Returns a parameter of STS that has a value.
+pub(super) fn given<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a str> {
+    parameters.get(name).filter(|value| !value.is_empty())
+}
+
+/// Reads a whole number.
+///
+/// # Errors
+///
+/// `InvalidParameter`.
+pub(super) fn integer(parameters: &Parameters, name: &str) -> Result<Option<i64>> {
+    let Some(text) = given(parameters, name) else {
+        return Ok(None);
+    };
+    let number = Some(text)
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|text| text.parse().ok());
+    number
+        .map(Some)
+        .ok_or_else(|| Error::invalid_parameter(name, format!("{name} is a whole number.")))
+}
+
+/// Returns a parameter of STS that must be there.
+///
+/// # Errors
+///
+/// `MissingParameter`.
+pub(super) fn required<'a>(parameters: &'a Parameters, name: &str) -> Result<&'a str> {
+    given(parameters, name).ok_or_else(|| Error::missing_parameter(name))
 }
