@@ -19,6 +19,8 @@ pub(super) struct Authenticated<'a> {
     pub(super) parameters: &'a Parameters,
     /// The body of a call of ECR: JSON.
     pub(super) body: &'a [u8],
+    /// The region that the call is signed for.
+    pub(super) region: &'a str,
     /// The record of the request.
     pub(super) record: &'a Record,
     /// The way to answer.

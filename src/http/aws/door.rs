@@ -106,6 +106,7 @@ impl Door for Aws {
                 call,
                 parameters: &read.parameters,
                 body: incoming.body,
+                region: &read.region,
                 record,
                 reply,
             })

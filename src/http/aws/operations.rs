@@ -2,7 +2,7 @@
 
 use super::Product;
 use super::call::Authenticated;
-use super::ecr::tokens;
+use super::ecr::{registry, repositories, tokens};
 use super::sts::{identity, roles};
 use crate::http::door::operations::operations;
 
@@ -10,6 +10,14 @@ operations! {
     Authenticated;
 
     "ecr": GetAuthorizationToken => tokens::get_authorization_token, Change;
+
+    "ecr" {
+        CreateRepository => repositories::create, Change;
+        DescribeRepositories => repositories::describe, Read;
+        DeleteRepository => repositories::delete, Change;
+        DescribeRegistry => registry::describe, Read;
+        ListTagsForResource => registry::list_tags, Read;
+    }
 
     "sts" {
         AssumeRole => roles::assume_role, Change;
@@ -35,12 +43,10 @@ const ECR: &[&str] = &[
     "BatchGetRepositoryScanningConfiguration",
     "CompleteLayerUpload",
     "CreatePullThroughCacheRule",
-    "CreateRepository",
     "CreateRepositoryCreationTemplate",
     "DeleteLifecyclePolicy",
     "DeletePullThroughCacheRule",
     "DeleteRegistryPolicy",
-    "DeleteRepository",
     "DeleteRepositoryCreationTemplate",
     "DeleteRepositoryPolicy",
     "DeleteSigningConfiguration",
@@ -50,9 +56,7 @@ const ECR: &[&str] = &[
     "DescribeImageSigningStatus",
     "DescribeImages",
     "DescribePullThroughCacheRules",
-    "DescribeRegistry",
     "DescribeReplicationBackfillResults",
-    "DescribeRepositories",
     "DescribeRepositoryCreationTemplates",
     "GetAccountSetting",
     "GetDownloadUrlForLayer",
@@ -67,7 +71,6 @@ const ECR: &[&str] = &[
     "ListImages",
     "ListPullTimeUpdateExclusions",
     "ListReplicationBackfills",
-    "ListTagsForResource",
     "PutAccountSetting",
     "PutImage",
     "PutImageScanningConfiguration",
