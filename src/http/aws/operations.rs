@@ -3,7 +3,7 @@
 use super::Product;
 use super::call::Authenticated;
 use super::ecr::{registry, repositories, tokens};
-use super::sts::{identity, roles};
+use super::sts::{federation, identity, roles};
 use crate::http::door::operations::operations;
 
 operations! {
@@ -22,6 +22,7 @@ operations! {
     "sts" {
         AssumeRole => roles::assume_role, Change;
         AssumeRoleWithWebIdentity => roles::assume_signed_role_with_web_identity, Change;
+        GetFederationToken => federation::get_federation_token, Change;
         GetCallerIdentity => identity::get_caller_identity, Read;
     }
 }
@@ -101,7 +102,6 @@ const STS: &[&str] = &[
     "DecodeAuthorizationMessage",
     "GetAccessKeyInfo",
     "GetDelegatedAccessToken",
-    "GetFederationToken",
     "GetScopedCredentials",
     "GetSessionToken",
     "GetWebIdentityToken",

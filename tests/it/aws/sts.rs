@@ -240,3 +240,63 @@ async fn nothing_else_is_served_without_a_signature() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_federated_session_has_the_rights_that_its_policy_leaves() {
+    let app = App::new().await;
+    let user = app.user("ci", &everything()).await;
+    let policy = cam(&json!([
+        allow("tcr:CreateInstanceToken", "*"),
+        allow("tcr:PullRepository", "*")
+    ]))
+    .to_string();
+    let ask = async |key: &Key, more: &[(&str, &str)]| {
+        let usual = [("Name", "deploy"), ("Policy", policy.as_str())].into_iter();
+        let usual = usual.filter(|(name, _)| more.iter().all(|(other, _)| other != name));
+        let parameters: Vec<_> = usual.chain(more.iter().copied()).collect();
+        let call = app.aws_sts("GetFederationToken", &parameters).by(key);
+        call.send().await
+    };
+    for (key, more, lasts) in [
+        (&user, vec![], 43_200),
+        (&user, vec![("DurationSeconds", "129600")], 129_600),
+        (&app.key, vec![], 3600),
+    ] {
+        let answer = ask(key, &more).await;
+        let ends_at = NOW.plus(Duration::from_secs(lasts));
+        assert_eq!(element(&answer, "Expiration"), ends_at.rfc3339());
+        assert_eq!(
+            element(&answer, "Arn"),
+            format!("arn:aws:sts::{ACCOUNT}:federated-user/deploy")
+        );
+        assert_eq!(
+            element(&answer, "FederatedUserId"),
+            format!("{ACCOUNT}:deploy")
+        );
+        let session = session_of(&answer).key();
+        let call = app.ecr("GetAuthorizationToken", &json!({})).by(&session);
+        let (username, secret) = log_in_of(&call.send().await);
+        assert_eq!(
+            granted(&app, &username, &secret, SCOPE).await,
+            "repository:team/app:pull"
+        );
+        let again = ask(&session, &[]).await;
+        assert_eq!(refused_by_sts(&again).1, "UnsupportedOperation");
+    }
+    for (parameter, value, expected) in [
+        ("Policy", "", "ValidationError"),
+        ("Policy", "nonsense", "MalformedPolicyDocument"),
+        ("PolicyArns.member.1.arn", "a", "UnsupportedOperation"),
+        ("DurationSeconds", "899", "ValidationError"),
+        ("DurationSeconds", "129601", "ValidationError"),
+        ("Name", "x", "ValidationError"),
+        (
+            "Name",
+            "a-name-of-more-than-32-characters",
+            "ValidationError",
+        ),
+    ] {
+        let answer = ask(&user, &[(parameter, value)]).await;
+        assert_eq!(refused_by_sts(&answer).1, expected, "{parameter} {value}");
+    }
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::response::Response;
 use serde::Serialize;
 
+use super::credentials::{Credentials, refuse_unserved};
 use crate::domain::credential::Cloud;
 use crate::domain::ids::AccountId;
 use crate::domain::secret::Secret;
@@ -66,25 +67,6 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Refuses parameters that would narrow or prove something here, and don't.
-fn refuse_unserved(parameters: &Parameters) -> Result<()> {
-    for (name, _) in parameters.iter() {
-        let why = match name.split('.').next() {
-            Some("PolicyArns") => "Policies can't be named here; give one document as Policy.",
-            Some("SerialNumber" | "TokenCode") => {
-                "There are no MFA devices here; leave SerialNumber and TokenCode out."
-            }
-            Some("ProvidedContexts") => "There are no provided contexts here; leave them out.",
-            Some("ProviderId") => {
-                "ProviderId is for other tokens than those of OpenID Connect; leave it out."
-            }
-            _ => continue,
-        };
-        return Err(Error::unsupported(why));
-    }
-    Ok(())
-}
-
 /// Checks an external id: 2 to 1224 of `[A-Za-z0-9_+=,.@:/-]`.
 ///
 /// Divergence: it changes nothing, because no trust policy can ask for one here.
@@ -135,26 +117,6 @@ fn tags(parameters: &Parameters) -> Result<Vec<(&str, &str)>> {
         tags.push((key, value));
     }
     Ok(tags)
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Credentials<'a> {
-    access_key_id: &'a str,
-    secret_access_key: &'a str,
-    session_token: &'a str,
-    expiration: String,
-}
-
-impl<'a> Credentials<'a> {
-    fn of(session: &'a NewSession) -> Self {
-        Self {
-            access_key_id: &session.access_key.id,
-            secret_access_key: session.access_key.secret.expose(),
-            session_token: session.token.expose(),
-            expiration: session.expires_at.rfc3339(),
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -308,22 +270,5 @@ mod tests {
                 "{bad}"
             );
         }
-    }
-
-    #[test]
-    fn what_would_narrow_and_is_not_served_is_refused() {
-        for bad in [
-            "PolicyArns.member.1.arn=x",
-            "SerialNumber=x",
-            "TokenCode=1",
-            "ProviderId=x",
-        ] {
-            assert_eq!(
-                refuse_unserved(&parameters(bad)).unwrap_err().kind(),
-                &ErrorKind::Unsupported,
-                "{bad}"
-            );
-        }
-        refuse_unserved(&parameters("Policy=x&TransitiveTagKeys.member.1=a")).unwrap();
     }
 }
