@@ -224,9 +224,7 @@ mod tests {
             ("TENCENTCLOUD_SECRET_KEY", "secretEXAMPLE"),
             ("TENCENTCLOUD_TOKEN", ""),
         ]);
-        let key = FoundKey::find(&environment, Api::Tencent)
-            .unwrap()
-            .unwrap();
+        let key = FoundKey::find(&environment, Api::Tencent).unwrap().unwrap();
         assert_eq!(
             (key.id.as_str(), key.secret.expose()),
             ("AKIDEXAMPLE", "secretEXAMPLE")
@@ -255,9 +253,7 @@ mod tests {
             r#"{ "secretId": "AKIDEXAMPLE", "secretKey": "secretEXAMPLE", "token": null }"#,
         );
         let environment = home.environment([("TCCLI_PROFILE", "ci")]);
-        let key = FoundKey::find(&environment, Api::Tencent)
-            .unwrap()
-            .unwrap();
+        let key = FoundKey::find(&environment, Api::Tencent).unwrap().unwrap();
         assert_eq!(key.id, "AKIDEXAMPLE");
         let other = home.environment([]);
         assert!(FoundKey::find(&other, Api::Tencent).unwrap().is_none());
