@@ -5,10 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::client::endpoint::Endpoint;
-use crate::client::keys::FoundKey;
+use crate::client::keys::{Api, FoundKey};
 use crate::client::signed::{self, Operation, SignedRequest};
 use crate::domain::clock::{Clock, SystemClock, SystemRandom, Timestamp, random_bytes};
-use crate::domain::credential::Cloud;
 use crate::domain::printable::escape;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
@@ -166,12 +165,12 @@ impl<'a> CloudApi<'a> {
         struct Output {
             arn: String,
         }
-        let output: Output = match self.key.cloud {
-            Cloud::Tencent => {
+        let output: Output = match self.key.api {
+            Api::Tencent => {
                 self.tencent(Operation::TENCENT_CALLER_IDENTITY, &json!({}))
                     .await?
             }
-            Cloud::Alibaba => {
+            Api::Alibaba => {
                 self.alibaba(Operation::ALIBABA_CALLER_IDENTITY, &Parameters::default())
                     .await?
             }

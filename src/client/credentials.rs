@@ -7,10 +7,9 @@ use crate::client::endpoint::{Endpoint, outgoing};
 use crate::client::environment::Environment;
 use crate::client::exchange::{Subject, Terms, exchange};
 use crate::client::job_token::{JobToken, Sources, expiry};
-use crate::client::keys::FoundKey;
+use crate::client::keys::{Api, FoundKey};
 use crate::client::log_in::LogIn;
 use crate::client::profile::RegistryProfile;
-use crate::domain::credential::Cloud;
 use crate::domain::instance::AnyInstanceId;
 use crate::domain::{Error, Result};
 use crate::remote;
@@ -116,14 +115,14 @@ impl Wanted {
     /// both, and a session's for its own alone.
     fn key(&self, environment: &Environment) -> Result<Option<FoundKey>> {
         let own = match self.instance_id() {
-            Some(AnyInstanceId::Cri(_)) => Cloud::Alibaba,
-            _ => Cloud::Tencent,
+            Some(AnyInstanceId::Cri(_)) => Api::Alibaba,
+            _ => Api::Tencent,
         };
         if let Some(key) = FoundKey::find(environment, own)? {
             return Ok(Some(key));
         }
-        for cloud in Cloud::ALL {
-            if let Some(key) = FoundKey::find(environment, cloud)?
+        for api in Api::ALL {
+            if let Some(key) = FoundKey::find(environment, api)?
                 && key.session_token.is_none()
             {
                 return Ok(Some(key));

@@ -248,7 +248,7 @@ impl Kept {
 fn name(registry: &str, wanted: &Wanted, key: &FoundKey) -> String {
     // By their `Debug` forms, in which a field that is added later can't be forgotten.
     let decides = (
-        (registry.to_ascii_lowercase(), wanted, key.cloud, &key.id),
+        (registry.to_ascii_lowercase(), wanted, key.api, &key.id),
         key.secret.expose(),
         key.session_token.as_ref().map(Secret::expose),
     );
@@ -311,9 +311,9 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
+    use crate::client::keys::Api;
     use crate::client::testing::Home;
     use crate::domain::ErrorKind;
-    use crate::domain::credential::Cloud;
 
     const REGISTRY: &str = "registry.example.com:5000";
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
@@ -321,7 +321,7 @@ mod tests {
 
     fn key(id: &str) -> FoundKey {
         FoundKey {
-            cloud: Cloud::Tencent,
+            api: Api::Tencent,
             id: id.to_owned(),
             secret: Secret::new("secretEXAMPLE"),
             session_token: None,
@@ -422,7 +422,7 @@ mod tests {
             change(|wanted| wanted.terms.scopes = vec!["repository:a:pull".to_owned()]),
             change(|wanted| wanted.terms.ttl = Some(HOUR)),
             change_key(|key| key.id = "AKIDOTHEREXAMPLE".to_owned()),
-            change_key(|key| key.cloud = Cloud::Alibaba),
+            change_key(|key| key.api = Api::Alibaba),
             change_key(|key| key.secret = Secret::new("otherEXAMPLE")),
             change_key(|key| key.session_token = Some(Secret::new("tokenEXAMPLE"))),
             kept.place("registry.example.com", &usual, &key("AKIDEXAMPLE"))

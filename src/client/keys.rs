@@ -6,15 +6,28 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::client::environment::{Environment, read_if_there};
-use crate::domain::credential::Cloud;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
+
+/// The clouds' APIs that this client calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// That of Tencent Cloud TCR.
+    Tencent,
+    /// That of Alibaba Cloud ACR.
+    Alibaba,
+}
+
+impl Api {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Tencent, Self::Alibaba];
+}
 
 /// An access key that signs calls of one cloud's API.
 #[derive(Debug)]
 pub struct FoundKey {
-    /// The cloud whose API it signs for.
-    pub cloud: Cloud,
+    /// The API that it signs for.
+    pub api: Api,
     /// The key's id.
     pub id: String,
     /// The key's secret.
@@ -26,18 +39,18 @@ pub struct FoundKey {
 }
 
 impl FoundKey {
-    /// Returns the key of a cloud: of the variables, or else of the cloud's profile file.
+    /// Returns the key for an API: of its cloud's variables, or else of its cloud's profile file.
     ///
     /// # Errors
     /// `Misconfigured` for half a key, and for a file that can't be read.
-    pub fn find(environment: &Environment, cloud: Cloud) -> Result<Option<Self>> {
-        let names = Names::of(cloud);
+    pub fn find(environment: &Environment, api: Api) -> Result<Option<Self>> {
+        let names = Names::of(api);
         if let Some(key) = names.in_variables(environment)? {
             return Ok(Some(key));
         }
-        match cloud {
-            Cloud::Tencent => in_tccli(environment),
-            Cloud::Alibaba => in_alibaba_profile(environment),
+        match api {
+            Api::Tencent => in_tccli(environment),
+            Api::Alibaba => in_alibaba_profile(environment),
         }
     }
 }
@@ -50,28 +63,28 @@ impl fmt::Display for FoundKey {
 
 /// The variables of a cloud.
 struct Names {
-    cloud: Cloud,
+    api: Api,
     id: &'static str,
     secret: &'static str,
     session_token: &'static str,
 }
 
 impl Names {
-    fn of(cloud: Cloud) -> Self {
-        let [id, secret, session_token] = match cloud {
-            Cloud::Tencent => [
+    fn of(api: Api) -> Self {
+        let [id, secret, session_token] = match api {
+            Api::Tencent => [
                 "TENCENTCLOUD_SECRET_ID",
                 "TENCENTCLOUD_SECRET_KEY",
                 "TENCENTCLOUD_TOKEN",
             ],
-            Cloud::Alibaba => [
+            Api::Alibaba => [
                 "ALIBABA_CLOUD_ACCESS_KEY_ID",
                 "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
                 "ALIBABA_CLOUD_SECURITY_TOKEN",
             ],
         };
         Self {
-            cloud,
+            api,
             id,
             secret,
             session_token,
@@ -86,7 +99,7 @@ impl Names {
         match (id, secret) {
             (None, None) => Ok(None),
             (Some(id), Some(secret)) => Ok(Some(FoundKey {
-                cloud: self.cloud,
+                api: self.api,
                 id: id.to_owned(),
                 secret: Secret::new(secret),
                 session_token: environment.variable(self.session_token).map(Secret::new),
@@ -129,7 +142,7 @@ fn in_tccli(environment: &Environment) -> Result<Option<FoundKey>> {
         ))
     })?;
     Ok(key_in_file(
-        Cloud::Tencent,
+        Api::Tencent,
         &path,
         profile.id,
         profile.secret.map(Secret::new),
@@ -161,7 +174,7 @@ fn in_alibaba_profile(environment: &Environment) -> Result<Option<FoundKey>> {
         }
     }
     Ok(key_in_file(
-        Cloud::Alibaba,
+        Api::Alibaba,
         &path,
         value("access_key_id").map(str::to_owned),
         value("access_key_secret").map(Secret::new),
@@ -183,14 +196,14 @@ fn value_in<'t>(text: &'t str, section: &str, name: &str) -> Option<&'t str> {
 }
 
 fn key_in_file(
-    cloud: Cloud,
+    api: Api,
     path: &Path,
     id: Option<String>,
     secret: Option<Secret>,
     session_token: Option<Secret>,
 ) -> Option<FoundKey> {
     Some(FoundKey {
-        cloud,
+        api,
         id: id.filter(|id| !id.is_empty())?,
         secret: secret.filter(|secret| !secret.expose().is_empty())?,
         session_token: session_token.filter(|token| !token.expose().is_empty()),
@@ -211,16 +224,14 @@ mod tests {
             ("TENCENTCLOUD_SECRET_KEY", "secretEXAMPLE"),
             ("TENCENTCLOUD_TOKEN", ""),
         ]);
-        let key = FoundKey::find(&environment, Cloud::Tencent)
-            .unwrap()
-            .unwrap();
+        let key = FoundKey::find(&environment, Api::Tencent).unwrap().unwrap();
         assert_eq!(
             (key.id.as_str(), key.secret.expose()),
             ("AKIDEXAMPLE", "secretEXAMPLE")
         );
         assert!(key.session_token.is_none());
         assert!(
-            FoundKey::find(&environment, Cloud::Alibaba)
+            FoundKey::find(&environment, Api::Alibaba)
                 .unwrap()
                 .is_none()
         );
@@ -229,7 +240,7 @@ mod tests {
     #[test]
     fn half_a_key_is_refused_with_the_missing_variable() {
         let environment = Environment::from([("ALIBABA_CLOUD_ACCESS_KEY_ID", "EXAMPLE")]);
-        let error = FoundKey::find(&environment, Cloud::Alibaba).unwrap_err();
+        let error = FoundKey::find(&environment, Api::Alibaba).unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Misconfigured);
         assert!(error.message().contains("ALIBABA_CLOUD_ACCESS_KEY_SECRET"));
     }
@@ -242,12 +253,10 @@ mod tests {
             r#"{ "secretId": "AKIDEXAMPLE", "secretKey": "secretEXAMPLE", "token": null }"#,
         );
         let environment = home.environment([("TCCLI_PROFILE", "ci")]);
-        let key = FoundKey::find(&environment, Cloud::Tencent)
-            .unwrap()
-            .unwrap();
+        let key = FoundKey::find(&environment, Api::Tencent).unwrap().unwrap();
         assert_eq!(key.id, "AKIDEXAMPLE");
         let other = home.environment([]);
-        assert!(FoundKey::find(&other, Cloud::Tencent).unwrap().is_none());
+        assert!(FoundKey::find(&other, Api::Tencent).unwrap().is_none());
     }
 
     #[test]
@@ -263,7 +272,7 @@ mod tests {
         let of = |profile| {
             FoundKey::find(
                 &home.environment([("ALIBABA_CLOUD_PROFILE", profile)]),
-                Cloud::Alibaba,
+                Api::Alibaba,
             )
         };
         let first = of("default").unwrap().unwrap();
@@ -287,7 +296,7 @@ mod tests {
             ".tccli/default.credential",
             r#"{ "secretKey": secretEXAMPLE"#,
         );
-        let error = FoundKey::find(&home.environment([]), Cloud::Tencent).unwrap_err();
+        let error = FoundKey::find(&home.environment([]), Api::Tencent).unwrap_err();
         assert!(error.message().contains(".tccli/default.credential"));
         assert!(!error.message().contains("secretEXAMPLE"));
     }

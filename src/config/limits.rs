@@ -10,7 +10,8 @@ settings! {
     Limits {
         /// Requests a second of one account and one action.
         @reloads requests_per_second: u32 = 100, 1..;
-        /// Other rates for some actions: `"tcr:CreateInstanceToken" = 20`. As Tencent documents,
+        /// Other rates for some actions: `"tcr:CreateInstanceToken" = 20`. As AWS documents,
+        /// `ecr:GetAuthorizationToken` has 500 unless it is set here. As Tencent documents,
         /// `sts:AssumeRole` has 600 unless it is set here. `sts:AssumeRoleWithWebIdentity`,
         /// `tcr:DescribeInstanceToken`, `tcr:ModifyInstanceToken`, `tcr:CreateServiceAccount` and
         /// `tcr:ModifyServiceAccount` have 20. The others are `tcr:DeleteInstanceToken`,

@@ -160,11 +160,12 @@ settings! {
     /// The signatures that are accepted.
     Signatures {
         /// The accepted methods, of `TC3-HMAC-SHA256`, `HmacSHA256` and `HmacSHA1` (Tencent),
-        /// `ACS3-HMAC-SHA256` and `HMAC-SHA1` (Alibaba's RPC V1 and ROA V1, which share the name).
+        /// `ACS3-HMAC-SHA256` and `HMAC-SHA1` (Alibaba's RPC V1 and ROA V1, which share the name),
+        /// `AWS4-HMAC-SHA256` (AWS).
         @reloads allow: Option<Vec<String>> = None => "all";
-        /// How far a request's time may be from the server's, before or after. The
-        /// vendors' own 300 (Tencent) and 900 (Alibaba) stay where they are less. A smaller window
-        /// shortens the time in which a recorded request can be replayed, and needs clocks that are
+        /// How far a request's time may be from the server's, before or after. The vendors' own 300
+        /// (Tencent) and 900 (Alibaba, AWS) stay where they are less. A smaller window shortens the
+        /// time in which a recorded request can be replayed, and needs clocks that are
         /// as exact.
         @reloads window_seconds: Seconds = Seconds::new(900), 1..=900;
     }

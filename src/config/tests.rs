@@ -345,6 +345,7 @@ fn a_value_that_is_not_allowed_is_refused_with_its_place_and_what_is() {
         "HmacSHA1",
         "ACS3-HMAC-SHA256",
         "HMAC-SHA1",
+        "AWS4-HMAC-SHA256",
     ];
     assert_eq!(
         parse(&format!("[signatures]\nallow = {documented:?}"), &[])

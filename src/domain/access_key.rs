@@ -53,7 +53,8 @@ impl NewAccessKey {
         let refuse = |name| {
             let why = format!(
                 "it has 1 to {MAX_GIVEN} printable characters of ASCII and no space; a session's \
-                 id, which begins with AKID- or STS., is none of a permanent key"
+                 id, which begins with AKID-, STS. or ASIA, is none of a permanent \
+                 key"
             );
             Err(Error::invalid_parameter(name, why))
         };
@@ -135,6 +136,7 @@ fn session_prefix(cloud: Cloud) -> &'static str {
     match cloud {
         Cloud::Tencent => "AKID-",
         Cloud::Alibaba => "STS.",
+        Cloud::Aws => "ASIA",
     }
 }
 

@@ -77,6 +77,8 @@ pub enum Username {
     NumericId,
     /// `cr_temp_user`, as Alibaba's contract has it.
     CrTempUser,
+    /// `AWS`, as Amazon ECR's contract has it.
+    Aws,
 }
 
 impl Username {
@@ -85,6 +87,7 @@ impl Username {
         match self {
             Self::NumericId => principal.numeric_id(),
             Self::CrTempUser => "cr_temp_user".to_owned(),
+            Self::Aws => "AWS".to_owned(),
         }
     }
 }
@@ -96,11 +99,13 @@ pub enum Cloud {
     Tencent,
     /// Alibaba Cloud.
     Alibaba,
+    /// Amazon Web Services.
+    Aws,
 }
 
 impl Cloud {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Tencent, Self::Alibaba];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Tencent, Self::Alibaba, Self::Aws];
 }
 
 /// The kinds of secret, told apart by their prefix.

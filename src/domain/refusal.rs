@@ -260,9 +260,9 @@ fn secret_in(text: &str) -> Option<&'static str> {
         })
 }
 
-/// Tells whether a text reads as the id of an access key of either cloud, a session's too.
+/// Tells whether a text reads as the id of an access key of any cloud, a session's too.
 fn is_id_of_an_access_key(text: &str) -> bool {
-    let has_prefix = ["AKID", "LTAI", "STS."]
+    let has_prefix = ["AKIA", "AKID", "ASIA", "LTAI", "STS."]
         .iter()
         .any(|prefix| text.starts_with(prefix));
     has_prefix

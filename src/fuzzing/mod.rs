@@ -86,6 +86,13 @@ pub const TARGETS: &[Target] = &[
         cost: 2,
     },
     Target {
+        name: "sigv4",
+        body: sign::sigv4,
+        seeds: || sign::seeds(&["AWS4-HMAC-SHA256", "AWS4-QUERY"]),
+        words: sign::WORDS,
+        cost: 2,
+    },
+    Target {
         name: "doors",
         body: http::check_door,
         seeds: http::door_seeds,

@@ -55,7 +55,10 @@ pub(crate) fn signed(is_wanted: impl Fn(&str) -> bool) -> Vec<Signed> {
     let alibaba = vectors(include_str!("../../tests/vectors/alibaba.json"));
     let tencent = tencent.as_array().into_iter().flatten().map(of_tencent);
     let alibaba = alibaba.as_array().into_iter().flatten().map(of_alibaba);
-    let all = tencent.chain(alibaba);
+    let aws: Value =
+        serde_json::from_str(include_str!("../../tests/vectors/ecr.json")).unwrap_or_default();
+    let aws = aws.as_array().into_iter().flatten().filter_map(of_aws);
+    let all = tencent.chain(alibaba).chain(aws);
     all.filter(|signed| is_wanted(&signed.scheme)).collect()
 }
 
@@ -105,6 +108,34 @@ fn of_alibaba(vector: &Value) -> Signed {
         access_key_id: text(&vector["credentials"]["access_key_id"]),
         secret: text(&vector["credentials"]["access_key_secret"]),
     }
+}
+
+/// Reads a request of AWS's clients; nothing of one that isn't signed.
+fn of_aws(vector: &Value) -> Option<Signed> {
+    vector["signature"].as_str()?;
+    let secret = text(&vector["secret"]);
+    if let Some(rest) = text(&vector["url"]).strip_prefix("http://") {
+        let (host, query) = rest.split_once('/')?;
+        let (_, credential) = query.split_once("X-Amz-Credential=")?;
+        let headers = [("host".to_owned(), host.to_owned())];
+        return Some(Signed {
+            text: write("GET", &format!("/{query}"), &headers, ""),
+            scheme: "AWS4-QUERY".to_owned(),
+            access_key_id: credential.split_once("%2F")?.0.to_owned(),
+            secret,
+        });
+    }
+    let headers = vector["headers"].as_array().into_iter().flatten();
+    let headers: Vec<_> = headers
+        .map(|pair| (text(&pair[0]), text(&pair[1])))
+        .collect();
+    let (method, path) = (text(&vector["method"]), text(&vector["path"]));
+    Some(Signed {
+        text: write(&method, &path, &headers, &text(&vector["body"])),
+        scheme: "AWS4-HMAC-SHA256".to_owned(),
+        access_key_id: text(&vector["access_key_id"]),
+        secret,
+    })
 }
 
 fn text(value: &Value) -> String {

@@ -10,6 +10,7 @@ use http::header;
 use super::Settings;
 use super::admin::Admin;
 use super::alibaba::Alibaba;
+use super::aws::Aws;
 use super::console::Console;
 use super::door::{BodyRule, Door, Envelope, Evidence, Incoming, Shared, Strength};
 use super::oauth::OAuth;
@@ -150,7 +151,7 @@ macro_rules! doors {
     };
 }
 
-doors! { Tencent, Alibaba, Registry, OAuth, Admin, Console, Plain }
+doors! { Tencent, Alibaba, Aws, Registry, OAuth, Admin, Console, Plain }
 
 impl AnyDoor {
     /// The door of a request of which nothing is known.
@@ -259,6 +260,7 @@ mod tests {
         match door {
             AnyDoor::Tencent(door) => format!("tencent {:?}", door.scheme()),
             AnyDoor::Alibaba(door) => format!("alibaba {:?}", door.scheme()),
+            AnyDoor::Aws(door) => format!("aws {:?}", door.scheme()),
             other => other.name().to_owned(),
         }
     }
@@ -307,6 +309,30 @@ mod tests {
                 "alibaba Unsigned",
             ),
             ("/", &[("x-acs-action", "A")], "alibaba Unsigned"),
+            (
+                "/",
+                &[("authorization", "AWS4-HMAC-SHA256 x")],
+                "aws Headers",
+            ),
+            (
+                "/",
+                &[("authorization", "AWS4-ECDSA-P256-SHA256 x")],
+                "aws Headers",
+            ),
+            (
+                "/?Action=A&X-Amz-Credential=AKID&X-Amz-Signature=x",
+                &[],
+                "aws Query",
+            ),
+            ("/?X-Amz-Signature=x", &[], "aws Query"),
+            ("/", &[("x-amz-target", "A.B")], "aws Unsigned"),
+            ("/", &[("x-amz-date", "20260101T000000Z")], "aws Unsigned"),
+            (
+                "/",
+                &[("content-type", "application/x-amz-json-1.1")],
+                "aws Unsigned",
+            ),
+            ("/?Action=A&Version=2011-06-15", &[], "aws Unsigned"),
             ("/", &[], "plain"),
             ("/", &[("authorization", "Basic abc")], "plain"),
             (
@@ -375,6 +401,10 @@ mod tests {
             chosen(&choose(&head.with_form(b"AccessKeyId=LTAI&Signature=x")).door),
             "alibaba Rpc"
         );
+        assert_eq!(
+            chosen(&choose(&head.with_form(b"Action=A&Version=2011-06-15")).door),
+            "aws Unsigned"
+        );
         assert!(!choose(&head.with_form(b"AccessKeyId=LTAI&SecretId=AKID")).is_signed_once);
     }
 
@@ -395,6 +425,13 @@ mod tests {
                 &[("x-acs-version", "2018-12-01")],
             ),
             ("/", &[tc3, tc3]),
+            ("/", &[tc3, ("x-amz-target", "A.B")]),
+            ("/?X-Amz-Credential=a&X-Amz-Signature=b", &[acs3]),
+            ("/?X-Amz-Credential=a&SecretId=b&Signature=c", &[]),
+            (
+                "/?X-Amz-Credential=a&X-Amz-Signature=b",
+                &[("authorization", "AWS4-HMAC-SHA256 x")],
+            ),
         ];
         for (uri, headers) in cases {
             let parts = parts(Method::GET, uri, headers);

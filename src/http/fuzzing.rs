@@ -29,6 +29,10 @@ pub(crate) const WORDS: &[&str] = &[
     "TC3-HMAC-SHA256 ",
     "ACS3-HMAC-SHA256 ",
     "acs ",
+    "AWS4-HMAC-SHA256 ",
+    "x-amz-target: ",
+    "X-Amz-Credential=",
+    "&Action=A&Version=2011-06-15",
     "x-acs-action: ",
     "x-tc-action: ",
     "host: ",
@@ -66,6 +70,8 @@ pub(crate) fn door_seeds() -> Vec<Vec<u8>> {
         "GET /admin/v1/accounts\nhost: h\nauthorization: Bearer trso_x\n\n\"\\\u{202e}",
         "GET /console/\nhost: h\ncookie: a=b\n\n<script>",
         "GET /v2/\nhost: h\n\nx",
+        "POST /\nhost: h\nx-amz-target: A.B\n\n\"<&>",
+        "POST /?Action=A&Version=2011-06-15\nhost: h\n\n<&>",
     ]));
     seeds
 }
@@ -136,7 +142,7 @@ fn is_well_formed(answer: Response, most: usize) {
     };
     let body = body.to_bytes();
     assert!(body.len() <= most, "{} bytes answer", body.len());
-    if kind.starts_with("application/json") {
+    if kind.starts_with("application/json") || kind.starts_with("application/x-amz-json") {
         let read = serde_json::from_slice::<serde_json::Value>(&body);
         assert!(read.is_ok(), "{} is no JSON", body.escape_ascii());
     } else if kind.starts_with("text/xml") {
@@ -163,6 +169,8 @@ fn is_xml(text: &str) -> bool {
                 let Some((name, after)) = after.split_once('>') else {
                     return false;
                 };
+                const NAMESPACE: &str = " xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"";
+                let name = name.strip_suffix(NAMESPACE).unwrap_or(name);
                 let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric());
                 match name.strip_prefix('/') {
                     Some(name) if open.pop() == Some(name) => {}

@@ -5,10 +5,11 @@
 //! error too, in a shape that the client can read. It never opens the store and never decides.
 //! Doors don't know each other.
 //!
-//! Start with [`front`], then [`door`], then [`tencent`], [`alibaba`] and [`registry`].
+//! Start with [`front`], then [`door`], then [`tencent`], [`alibaba`], [`aws`] and [`registry`].
 
 pub mod admin;
 pub mod alibaba;
+pub mod aws;
 mod console;
 mod door;
 mod doors;

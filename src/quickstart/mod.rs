@@ -26,9 +26,8 @@ use self::registry::Registry;
 use self::setup::make;
 use crate::client::cloud::{CloudApi, Credential, Kind};
 use crate::client::endpoint::{Endpoint, outgoing};
-use crate::client::keys::FoundKey;
+use crate::client::keys::{Api, FoundKey};
 use crate::config::{Listen, Settings};
-use crate::domain::credential::Cloud;
 use crate::domain::instance::Instance;
 use crate::domain::{Error, Result};
 use crate::open::{Open, open};
@@ -197,7 +196,7 @@ async fn issue(
         Endpoint::parse(&format!("http://{endpoint}"))?,
     );
     let key = FoundKey {
-        cloud: Cloud::Tencent,
+        api: Api::Tencent,
         id: key.id.clone(),
         secret: key.secret.clone(),
         session_token: None,

@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 use http::request::Parts;
 
 use super::{
-    Parameters, Replay, Request, SigningSecret, Unverified, acs3, alibaba_roa, alibaba_rpc, tc3,
-    tencent_v1,
+    Parameters, Replay, Request, SigningSecret, Unverified, acs3, alibaba_roa, alibaba_rpc, sigv4,
+    tc3, tencent_v1,
 };
 use crate::domain::Result;
 use crate::domain::secret::Secret;
@@ -31,6 +31,8 @@ pub(crate) const WORDS: &[&str] = &[
     "&Token=",
     "x-acs-",
     "x-tc-",
+    "x-amz-",
+    "X-Amz-",
     ";host",
     ",",
     "/",
@@ -199,6 +201,32 @@ const ALIBABA_ROA: Scheme = Scheme {
     alike: |one, other| is_ambiguous(one) || is_ambiguous(other) || one == other,
 };
 
+const SIGV4: Scheme = Scheme {
+    names: &["AWS4-HMAC-SHA256", "AWS4-QUERY"],
+    read: |request| {
+        let mut read = sigv4::read(request)?;
+        // It isn't signed, but what is.
+        read.parameters.take("X-Amz-Signature");
+        let mut reading = of_parameters(&read.parameters);
+        let spaced = |text: &str| text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+        reading.extend([
+            ("method", request.method.to_owned()),
+            ("host", request.host.to_owned()),
+            ("region", read.region),
+            ("service", read.service),
+            ("presigned", read.is_presigned.to_string()),
+            ("target", spaced(&read.target.unwrap_or_default())),
+            ("body", request.body.escape_ascii().to_string()),
+            (
+                "token",
+                spaced(read.unverified.session_token().unwrap_or_default()),
+            ),
+        ]);
+        Ok((read.unverified, reading))
+    },
+    alike: |one, other| one == other,
+};
+
 /// The body, where the signature covers it; a body that it leaves out is bound when first seen.
 fn covered_body(unverified: &Unverified, body: &[u8]) -> String {
     match &unverified.proof {
@@ -248,6 +276,11 @@ pub(crate) fn alibaba_roa(input: &[u8]) -> Option<()> {
     check(&ALIBABA_ROA, &KNOWN, input)
 }
 
+pub(crate) fn sigv4(input: &[u8]) -> Option<()> {
+    static KNOWN: OnceLock<Vec<Known>> = OnceLock::new();
+    check(&SIGV4, &KNOWN, input)
+}
+
 /// Returns the SDKs' requests of a scheme, as inputs.
 pub(crate) fn seeds(names: &[&str]) -> Vec<Vec<u8>> {
     let all = signed(|scheme| names.contains(&scheme))
@@ -293,7 +326,12 @@ fn check(scheme: &Scheme, known: &OnceLock<Vec<Known>>, input: &[u8]) -> Option<
     let ([choice, place], text) = input.split_first_chunk::<2>().map(|(a, b)| (*a, b))?;
     let (parts, body) = parse(text)?;
     let first = request(&parts, body)?;
-    for preview in [tc3::preview, acs3::preview, alibaba_roa::preview] {
+    for preview in [
+        tc3::preview,
+        acs3::preview,
+        alibaba_roa::preview,
+        sigv4::preview,
+    ] {
         preview(first.headers);
     }
     let (unverified, reading) = (scheme.read)(&first).ok()?;

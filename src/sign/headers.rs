@@ -41,6 +41,12 @@ pub(super) mod name {
     pub(crate) static X_ACS_SIGNATURE_VERSION: HeaderName =
         HeaderName::from_static("x-acs-signature-version");
     pub(crate) static X_ACS_VERSION: HeaderName = HeaderName::from_static("x-acs-version");
+    pub(crate) static X_AMZ_CONTENT_SHA256: HeaderName =
+        HeaderName::from_static("x-amz-content-sha256");
+    pub(crate) static X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
+    pub(crate) static X_AMZ_SECURITY_TOKEN: HeaderName =
+        HeaderName::from_static("x-amz-security-token");
+    pub(crate) static X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 }
 
 /// The facts of a header-signed request before its body is read: enough to refuse strangers and
@@ -106,8 +112,8 @@ pub fn is_form_type(content_type: &[u8]) -> bool {
         .eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
-/// `Credential=.., SignedHeaders=.., Signature=..`: the part of TC3's and ACS3's Authorization that
-/// follows the algorithm.
+/// `Credential=.., SignedHeaders=.., Signature=..`: the part of the Authorization of TC3,
+/// ACS3 and AWS4 that follows the algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fields<'a> {
     pub(super) credential: &'a str,
@@ -192,6 +198,7 @@ impl<'a> Preview<'a> {
         let session_token = match method.cloud() {
             Cloud::Tencent => single(headers, &name::X_TC_TOKEN),
             Cloud::Alibaba => single(headers, &name::X_ACS_SECURITY_TOKEN),
+            Cloud::Aws => single(headers, &name::X_AMZ_SECURITY_TOKEN),
         };
         let access_key_id = check_access_key_id(access_key_id).ok()?;
         Some(Self {

@@ -17,6 +17,7 @@ pub(crate) mod fuzzing;
 mod headers;
 mod parameters;
 mod secret;
+pub mod sigv4;
 pub mod tc3;
 pub mod tencent_v1;
 #[cfg(test)]
@@ -71,17 +72,20 @@ pub enum Method {
     AlibabaRpcHmacSha1,
     /// Alibaba Cloud's old one (V1) for ROA products, in headers.
     AlibabaRoaHmacSha1,
+    /// Amazon Web Services' Signature Version 4, in headers or in a query.
+    AwsSigV4,
 }
 
 impl Method {
     /// All methods.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Tc3HmacSha256,
         Self::TencentHmacSha1,
         Self::TencentHmacSha256,
         Self::Acs3HmacSha256,
         Self::AlibabaRpcHmacSha1,
         Self::AlibabaRoaHmacSha1,
+        Self::AwsSigV4,
     ];
 
     /// Returns the name at the wire; Alibaba's two old ones share theirs.
@@ -92,15 +96,17 @@ impl Method {
             Self::TencentHmacSha256 => "HmacSHA256",
             Self::Acs3HmacSha256 => acs3::ALGORITHM,
             Self::AlibabaRpcHmacSha1 | Self::AlibabaRoaHmacSha1 => "HMAC-SHA1",
+            Self::AwsSigV4 => sigv4::ALGORITHM,
         }
     }
 
     /// Returns how far a request's time may be from the server's, before or after: 5 minutes at
-    /// Tencent (common parameters of its API documents), 15 at Alibaba (help document 48054).
+    /// Tencent (common parameters of its API documents), 15 at Alibaba (help document 48054) and at
+    /// AWS (its refusals name both times).
     pub fn window(self) -> Duration {
         match self.cloud() {
             Cloud::Tencent => Duration::from_mins(5),
-            Cloud::Alibaba => Duration::from_mins(15),
+            Cloud::Alibaba | Cloud::Aws => Duration::from_mins(15),
         }
     }
 
@@ -111,6 +117,7 @@ impl Method {
             Self::Acs3HmacSha256 | Self::AlibabaRpcHmacSha1 | Self::AlibabaRoaHmacSha1 => {
                 Cloud::Alibaba
             }
+            Self::AwsSigV4 => Cloud::Aws,
         }
     }
 
@@ -170,6 +177,7 @@ pub struct Unverified {
 /// The text that the signature must be of.
 enum Proof {
     Tc3(tc3::Proof),
+    SigV4(sigv4::Proof),
     Keyed(Keyed),
 }
 
@@ -220,7 +228,8 @@ pub enum Replay {
         /// Whether the signature covers the body: an unsigned payload is in `bound` alone.
         covers_body: bool,
     },
-    /// Nothing to tell it by: Tencent's v1, and ROA from clients that send no nonce.
+    /// Nothing to tell it by: Tencent's v1, ROA from clients that send no nonce, and AWS's, which
+    /// leaves nothing out that could be exchanged.
     None,
 }
 
@@ -249,6 +258,7 @@ impl Unverified {
     pub fn signature(&self) -> [u8; 32] {
         match &self.proof {
             Proof::Tc3(proof) => proof.signature(),
+            Proof::SigV4(proof) => proof.signature(),
             Proof::Keyed(proof) => {
                 let mut signature = [0; 32];
                 // No scheme has a longer one that is right.
@@ -283,6 +293,7 @@ impl Unverified {
     pub fn verify(&self, secret: &SigningSecret) -> Result<Replay> {
         match &self.proof {
             Proof::Tc3(proof) => proof.verify(secret),
+            Proof::SigV4(proof) => proof.verify(secret),
             Proof::Keyed(proof) => proof.verify(secret),
         }
     }
@@ -292,6 +303,7 @@ impl Unverified {
     fn strings_to_sign(&self) -> Vec<Vec<u8>> {
         match &self.proof {
             Proof::Tc3(proof) => proof.strings_to_sign(),
+            Proof::SigV4(proof) => vec![proof.string_to_sign()],
             Proof::Keyed(proof) => proof.to_sign.strings().into_owned(),
         }
     }
@@ -525,14 +537,21 @@ mod tests {
                 .into_iter()
                 .flat_map(testing::alibaba_vectors),
         );
+        let schemes = schemes.chain(testing::aws_vectors());
         for vector in schemes {
             let expected = match vector.scheme.as_str() {
                 "TC3-HMAC-SHA256" => Some(Method::Tc3HmacSha256),
                 "ACS3-HMAC-SHA256" => Some(Method::Acs3HmacSha256),
                 "ROA-V1" => Some(Method::AlibabaRoaHmacSha1),
+                "AWS4-HMAC-SHA256" => Some(Method::AwsSigV4),
                 _ => None,
             };
-            let previews = [tc3::preview, acs3::preview, alibaba_roa::preview];
+            let previews = [
+                tc3::preview,
+                acs3::preview,
+                alibaba_roa::preview,
+                sigv4::preview,
+            ];
             let methods = previews
                 .iter()
                 .filter_map(|preview| Some(preview(&vector.captured.headers)?.method));

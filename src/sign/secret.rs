@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::domain::secret::Secret;
 
-/// How many TC3 keys are kept: two dates around midnight, and the few services that one key calls.
+/// How many derived keys are kept: two dates around midnight, and the few services that one access
+/// key calls.
 const DERIVED_KEYS: usize = 8;
 
 /// An access key's secret made ready to verify: each HMAC key is made once and kept.
@@ -19,7 +20,7 @@ pub struct SigningSecret {
     plain_sha1: OnceLock<hmac::Key>,
     plain_sha256: OnceLock<hmac::Key>,
     ampersand_sha1: OnceLock<hmac::Key>,
-    tc3: RwLock<Vec<Derived>>,
+    derived: RwLock<Vec<Derived>>,
 }
 
 /// Which HMAC a scheme makes of the secret.
@@ -33,10 +34,18 @@ pub(super) enum KeyForm {
     AmpersandSha1,
 }
 
-/// A TC3 signing key and what it was derived for.
+/// The way from a secret to the signing key of a credential scope.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Derivation<'a> {
+    /// The text before the secret, where the chain begins.
+    pub(super) prefix: &'static str,
+    /// The parts of the scope, each of which is a step of the chain.
+    pub(super) parts: &'a [&'a str],
+}
+
+/// A signing key, and the credential scope that it was derived for.
 struct Derived {
-    date: String,
-    service: String,
+    scope: String,
     key: Arc<hmac::Key>,
 }
 
@@ -48,7 +57,7 @@ impl SigningSecret {
             plain_sha1: OnceLock::new(),
             plain_sha256: OnceLock::new(),
             ampersand_sha1: OnceLock::new(),
-            tc3: RwLock::new(Vec::new()),
+            derived: RwLock::new(Vec::new()),
         }
     }
 
@@ -70,38 +79,42 @@ impl SigningSecret {
         hmac::sign(key, message)
     }
 
-    /// Returns the TC3 key of a date and service, when it was kept.
-    pub(super) fn kept_tc3_key(&self, date: &str, service: &str) -> Option<Arc<hmac::Key>> {
-        let kept = self.tc3.read().unwrap_or_else(PoisonError::into_inner);
-        find(&kept, date, service).map(|derived| Arc::clone(&derived.key))
+    /// Returns the signing key of a credential scope, when it was kept.
+    pub(super) fn kept_key(&self, scope: &str) -> Option<Arc<hmac::Key>> {
+        let kept = self.derived.read().unwrap_or_else(PoisonError::into_inner);
+        find(&kept, scope).map(|derived| Arc::clone(&derived.key))
     }
 
-    /// Derives the TC3 key of a date and service: four HMACs.
-    pub(super) fn derive_tc3_key(&self, date: &str, service: &str) -> Arc<hmac::Key> {
-        let [_, _, signing] = tc3_key_chain(&self.secret, date, service);
-        Arc::new(hmac::Key::new(hmac::HMAC_SHA256, signing.as_ref()))
+    /// Derives the signing key of a credential scope: an HMAC for each of its parts.
+    pub(super) fn derive_key(&self, derivation: Derivation<'_>) -> Arc<hmac::Key> {
+        let root = Zeroizing::new(format!("{}{}", derivation.prefix, self.secret.expose()));
+        let root = hmac::Key::new(hmac::HMAC_SHA256, root.as_bytes());
+        let key = derivation.parts.iter().fold(root, |key, part| {
+            let next = hmac::sign(&key, part.as_bytes());
+            hmac::Key::new(hmac::HMAC_SHA256, next.as_ref())
+        });
+        Arc::new(key)
     }
 
-    /// Keeps a TC3 key. Only who verified a signature with it may ask for that: the service is the
-    /// client's to choose, and strangers would drive the useful keys out.
-    pub(super) fn keep_tc3_key(&self, date: &str, service: &str, key: &Arc<hmac::Key>) {
-        let mut kept = self.tc3.write().unwrap_or_else(PoisonError::into_inner);
+    /// Keeps a signing key. Only who verified a signature with it may ask for that: the scope is
+    /// the client's to choose, and strangers would drive the useful keys out.
+    pub(super) fn keep_key(&self, scope: &str, key: &Arc<hmac::Key>) {
+        let mut kept = self.derived.write().unwrap_or_else(PoisonError::into_inner);
         // Two requests may have derived it at the same time.
-        if find(&kept, date, service).is_none() {
+        if find(&kept, scope).is_none() {
             if kept.len() == DERIVED_KEYS {
                 kept.remove(0);
             }
             kept.push(Derived {
-                date: date.to_owned(),
-                service: service.to_owned(),
+                scope: scope.to_owned(),
                 key: Arc::clone(key),
             });
         }
     }
 
     #[cfg(test)]
-    pub(super) fn kept_tc3_keys(&self) -> usize {
-        self.tc3.read().unwrap().len()
+    pub(super) fn kept_keys(&self) -> usize {
+        self.derived.read().unwrap().len()
     }
 }
 
@@ -111,21 +124,8 @@ impl fmt::Debug for SigningSecret {
     }
 }
 
-fn find<'a>(kept: &'a [Derived], date: &str, service: &str) -> Option<&'a Derived> {
-    kept.iter()
-        .find(|derived| derived.date == date && derived.service == service)
-}
-
-/// Returns TC3's key of the date, of the service, and the signing key.
-fn tc3_key_chain(secret: &Secret, date: &str, service: &str) -> [hmac::Tag; 3] {
-    let step = |key: &[u8], message: &str| {
-        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message.as_bytes())
-    };
-    let root = Zeroizing::new(format!("TC3{}", secret.expose()));
-    let of_date = step(root.as_bytes(), date);
-    let of_service = step(of_date.as_ref(), service);
-    let signing = step(of_service.as_ref(), "tc3_request");
-    [of_date, of_service, signing]
+fn find<'a>(kept: &'a [Derived], scope: &str) -> Option<&'a Derived> {
+    kept.iter().find(|derived| derived.scope == scope)
 }
 
 #[cfg(test)]
@@ -142,14 +142,23 @@ mod tests {
         {
             let (date, rest) = vector.text("credential_scope").split_once('/').unwrap();
             let service = rest.strip_suffix("/tc3_request").unwrap();
-            let chain = tc3_key_chain(&Secret::new(vector.text("secret_key")), date, service)
-                .map(|key| hex::encode(key.as_ref()));
-            assert_eq!(
-                chain,
-                ["k_date_hex", "k_service_hex", "k_signing_hex"].map(|field| vector.text(field)),
-                "{}",
-                vector.name
-            );
+            let parts = [date, service, "tc3_request"];
+            let secret = SigningSecret::new(Secret::new(vector.text("secret_key")));
+            let fields = ["k_date_hex", "k_service_hex", "k_signing_hex"];
+            for (place, field) in fields.into_iter().enumerate() {
+                let prefix = "TC3";
+                let parts = &parts[..=place];
+                let key = secret.derive_key(Derivation { prefix, parts });
+                let expected = hex::decode(vector.text(field)).unwrap();
+                let expected = hmac::Key::new(hmac::HMAC_SHA256, &expected);
+                // A key shows nothing but what it signs.
+                assert_eq!(
+                    hmac::sign(&key, b"x").as_ref(),
+                    hmac::sign(&expected, b"x").as_ref(),
+                    "{} {field}",
+                    vector.name
+                );
+            }
             checked += 1;
         }
         assert_eq!(checked, 15);
@@ -159,16 +168,16 @@ mod tests {
     fn kept_keys_are_few_and_the_newest() {
         let secret = SigningSecret::new(Secret::new("abcEXAMPLE"));
         for number in 0..20 {
-            let service = format!("s{number}");
-            let key = secret.derive_tc3_key("2025-01-03", &service);
-            secret.keep_tc3_key("2025-01-03", &service, &key);
-            secret.keep_tc3_key("2025-01-03", &service, &key);
-            assert!(Arc::ptr_eq(
-                &key,
-                &secret.kept_tc3_key("2025-01-03", &service).unwrap()
-            ));
+            let scope = format!("2025-01-03/s{number}/tc3_request");
+            let key = secret.derive_key(Derivation {
+                prefix: "TC3",
+                parts: &[&scope],
+            });
+            secret.keep_key(&scope, &key);
+            secret.keep_key(&scope, &key);
+            assert!(Arc::ptr_eq(&key, &secret.kept_key(&scope).unwrap()));
         }
-        assert_eq!(secret.kept_tc3_keys(), DERIVED_KEYS);
+        assert_eq!(secret.kept_keys(), DERIVED_KEYS);
     }
 
     #[test]

@@ -304,6 +304,7 @@ fn username_name(username: Username) -> &'static str {
     match username {
         Username::NumericId => "numeric_id",
         Username::CrTempUser => "cr_temp_user",
+        Username::Aws => "aws",
     }
 }
 
@@ -315,6 +316,7 @@ fn credential(row: &Row) -> Result<LongTermCredential> {
         username: match row.text("username")?.as_str() {
             "numeric_id" => Username::NumericId,
             "cr_temp_user" => Username::CrTempUser,
+            "aws" => Username::Aws,
             other => {
                 return Err(row.unreadable(
                     "username",

@@ -120,6 +120,27 @@ async fn errors_of_alibabas_sts() {
 }
 
 #[tokio::test]
+async fn errors_of_awss_ecr() {
+    let headers = [
+        ("authorization", "AWS4-HMAC-SHA256 x"),
+        (
+            "x-amz-target",
+            "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken",
+        ),
+    ];
+    insta::assert_snapshot!("aws_ecr", at_the_door("/", Method::POST, &headers).await);
+}
+
+#[tokio::test]
+async fn errors_of_awss_sts() {
+    let headers = [("authorization", "AWS4-HMAC-SHA256 x")];
+    insta::assert_snapshot!(
+        "aws_sts",
+        at_the_door("/?Action=GetCallerIdentity", Method::GET, &headers).await
+    );
+}
+
+#[tokio::test]
 async fn errors_at_the_registry_door() {
     insta::assert_snapshot!("registry", at_the_door("/token", Method::GET, &[]).await);
 }

@@ -1,6 +1,7 @@
 //! The integration tests: one binary.
 //!
-//! - `tencent/`, `alibaba/`, `registry/`, `admin/`: one API each, a file a noun of that API.
+//! - `tencent/`, `alibaba/`, `aws/`, `registry/`, `admin/`: one API each, a file a noun of that
+//!   API.
 //! - `service/`: the use cases, a file a noun, by whichever API a client would use.
 //! - `policies/`: decisions by documents, without a server.
 //! - Beside them: rules that hold for every API or for the whole program, and checks of the sources
@@ -54,6 +55,12 @@ mod alibaba {
     mod requests;
     mod sts;
     mod tags;
+}
+
+mod aws {
+    mod repositories;
+    mod requests;
+    mod sts;
 }
 
 mod registry {

@@ -75,6 +75,11 @@ fn alibaba_roa() {
 }
 
 #[test]
+fn sigv4() {
+    hold("sigv4");
+}
+
+#[test]
 fn doors() {
     hold("doors");
 }

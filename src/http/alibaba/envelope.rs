@@ -5,9 +5,10 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::{Product, Style, error, xml};
+use super::{Product, Style, error};
 use crate::domain::{Error, Result};
 use crate::http::door;
+use crate::http::request::xml;
 
 static X_ACS_REQUEST_ID: HeaderName = HeaderName::from_static("x-acs-request-id");
 
@@ -71,7 +72,7 @@ impl Envelope {
     ) -> Result<Response> {
         let written = match self.format {
             Format::Json => json(output),
-            Format::Xml => xml::write(&format!("{action}Response"), output),
+            Format::Xml => xml::write(&format!("{action}Response"), None, output),
         };
         Ok(self.finish(StatusCode::OK, written?, request_id))
     }
@@ -115,7 +116,7 @@ impl door::Envelope for Envelope {
             access_denied_detail: is_json.then(|| error::detail_of_denial(error)).flatten(),
         };
         let written = match (self.format, self.style) {
-            (Format::Xml, _) => xml::write("Error", &refusal),
+            (Format::Xml, _) => xml::write("Error", None, &refusal),
             (Format::Json, Style::Rpc) => json(&refusal),
             (Format::Json, Style::Roa) => json(&BothSpellings {
                 refusal: &refusal,

@@ -17,7 +17,6 @@ mod operations;
 mod pager;
 mod parameters;
 mod sts;
-mod xml;
 
 use self::call::{Authenticated, Nothing};
 pub(super) use self::door::Alibaba;

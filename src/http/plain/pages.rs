@@ -200,8 +200,8 @@ pub(crate) async fn probe(head: &Head<'_>, shared: &Shared<'_>) -> Result<Option
 pub(super) fn wrong_door(settings: &Settings) -> Response {
     let body = format!(
         "This is transire, which gives out access credentials for container registries.\n\
-         The request is no signed call of Tencent Cloud's TCR or Alibaba Cloud's ACR API, and \
-         {}/token is where registry clients log in.\n\
+         The request is no signed call of Tencent Cloud's TCR, Alibaba Cloud's ACR or Amazon's \
+         ECR API, and {}/token is where registry clients log in.\n\
          Documentation: {}\n",
         settings.public_url, settings.documentation
     );

@@ -13,6 +13,7 @@ pub(crate) mod panic;
 mod record;
 pub(crate) mod respond;
 mod turns;
+pub(crate) mod xml;
 
 pub(crate) use self::head::Head;
 pub(crate) use self::record::{IssuedLongTerm, OperationRow, Record};

@@ -13,7 +13,8 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 use crate::http::request::Record;
 use crate::service::{
-    AssumeRole, Durations, FederationToken, NameRule, NewSession, RoleChoice, Service, SessionRules,
+    AssumeRole, Durations, FederationLife, FederationToken, NameRule, NewSession, RoleChoice,
+    Service, SessionRules,
 };
 use crate::sign;
 
@@ -32,6 +33,14 @@ const RULES: SessionRules = SessionRules {
         min: 1,
     },
     root_assumes_roles: true,
+};
+const FEDERATION: FederationLife = FederationLife {
+    durations: Durations {
+        default: 1800,
+        min: 1,
+    },
+    max_of_root: 7200,
+    max_of_user: 129_600,
 };
 /// The most tags of a session.
 const MAX_TAGS: usize = 50;
@@ -197,6 +206,7 @@ pub(crate) async fn get_federation_token(
     parameters.finish()?;
     let asked = FederationToken {
         rules: &RULES,
+        life: &FEDERATION,
         name: &name,
         duration_seconds,
         policy: &policy,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{Cloud, SecretKind};
+use crate::domain::error::WebIdentityFault;
+use crate::domain::identity::OidcProvider;
 use crate::domain::ids::AccountId;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::RefusalCause;
@@ -25,7 +27,7 @@ use crate::service::request::RequestContext;
 use crate::sign::{self, SigningSecret};
 use crate::store::Entity;
 use crate::store::access_key::AccessKeyState;
-use crate::token::{Keyring, Session};
+use crate::token::{Keyring, Session, WebIdentity};
 
 /// How much longer than its window a nonce or a signature is remembered: of two replicas one may be
 /// five minutes ahead, and the other as far behind.
@@ -165,10 +167,40 @@ impl Access {
     ) -> Result<Caller> {
         self.memory.require_fresh().await?;
         let mut attempt = Attempt::new(stranger.and_then(|context| context.address));
-        match self
+        let verified = self
             .verify_web_identity(account, provider, token, &mut attempt)
-            .await
-        {
+            .await;
+        self.bearer(account, verified, attempt)
+    }
+
+    /// As [`Self::prove_web_identity`], of whichever provider of the account the token is.
+    ///
+    /// # Errors
+    /// `WebIdentity` for a token that isn't believed, or that not exactly one provider fits; those
+    /// of the store.
+    pub async fn prove_web_identity_of_any(
+        &self,
+        account: AccountId,
+        token: &Secret,
+        stranger: Option<&RequestContext>,
+    ) -> Result<Caller> {
+        self.memory.require_fresh().await?;
+        let mut attempt = Attempt::new(stranger.and_then(|context| context.address));
+        let verified = self.verify_job_token(account, token, &mut attempt).await;
+        let verified = verified
+            .map(|(provider, identity)| (provider, (*identity).clone()))
+            .map_err(believed_by_none);
+        self.bearer(account, verified, attempt)
+    }
+
+    /// Makes a caller of a token that was verified, or charges the attempt.
+    fn bearer(
+        &self,
+        account: AccountId,
+        verified: Result<(Arc<OidcProvider>, WebIdentity)>,
+        mut attempt: Attempt,
+    ) -> Result<Caller> {
+        match verified {
             Ok((provider, identity)) => {
                 self.limits.give_back(&attempt);
                 Ok(Proof::Bearer(Box::new(Bearer {
@@ -370,4 +402,19 @@ impl Access {
             ))
         })
     }
+}
+
+/// Says of a token that fits no provider, or several, what STS says of it.
+fn believed_by_none(error: Error) -> Error {
+    let Some(cause) = error.refusal_cause() else {
+        return error;
+    };
+    let fault = match cause {
+        RefusalCause::NoSuchProvider | RefusalCause::SeveralProviders => {
+            WebIdentityFault::NoSuchProvider
+        }
+        RefusalCause::WebIdentityAudience => WebIdentityFault::AudienceNotMatched,
+        _ => return error,
+    };
+    Error::web_identity(fault).caused_by(cause)
 }

@@ -85,6 +85,8 @@ pub struct Issued {
     pub id: CredentialId,
     /// When it stops.
     pub expires_at: Timestamp,
+    /// The instance that it logs in to.
+    pub instance: Arc<Instance>,
 }
 
 /// Credentials, service accounts and fixed passwords.
@@ -154,6 +156,7 @@ impl Credentials {
             secret,
             id: grant.id,
             expires_at: grant.expires_at,
+            instance,
         })
     }
 
@@ -198,6 +201,7 @@ impl Credentials {
             secret,
             id: stored.id,
             expires_at: stored.expires_at,
+            instance,
         })
     }
 

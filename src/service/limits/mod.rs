@@ -3,6 +3,7 @@
 
 pub(super) mod attempt;
 pub(super) mod back_off;
+mod documented;
 pub(super) mod keyed_semaphore;
 pub(super) mod rates;
 pub(super) mod replay;

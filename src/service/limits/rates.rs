@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, ErrorKind, Result};
+use crate::service::limits::documented;
 use crate::service::sharded::Sharded;
 
 /// The most entries of a shard that unauthenticated clients can fill. A hash table of 2048 slots
@@ -108,20 +109,6 @@ impl Bucket {
     }
 }
 
-/// Returns the requests a second that Tencent documents for an action, where that isn't the default
-/// of `limits`: STS in document 1150/49456; TCR in 1141/41571, 1141/42911, 1141/94608, 1141/94605.
-fn documented_rate(action: &str) -> Option<u32> {
-    match action {
-        "sts:AssumeRole" => Some(600),
-        "sts:AssumeRoleWithWebIdentity"
-        | "tcr:DescribeInstanceToken"
-        | "tcr:ModifyInstanceToken"
-        | "tcr:CreateServiceAccount"
-        | "tcr:ModifyServiceAccount" => Some(20),
-        _ => None,
-    }
-}
-
 /// Limits calls per account and action: `rate` a second, and bursts of as many.
 pub(in crate::service) struct ActionLimits {
     rates: ArcSwap<ActionRates>,
@@ -189,7 +176,7 @@ impl ActionLimits {
             .by_action
             .get(action)
             .copied()
-            .or_else(|| documented_rate(action))
+            .or_else(|| documented::rate(action))
             .unwrap_or(rates.default_rate)
     }
 

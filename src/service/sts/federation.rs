@@ -10,24 +10,27 @@ use crate::service::sts::Sts;
 use crate::service::sts::rules::{Durations, SessionRules};
 use crate::service::sts::session::{NewSession, Plan, check_session_policy};
 
-/// How long a federation token lives.
-const DURATIONS: Durations = Durations {
-    default: 1800,
-    min: 1,
-};
-/// The longest that a federation token of the root lives, in seconds.
-const MAX_SECONDS_OF_ROOT: u32 = 7200;
-/// The longest that a federation token of a user lives, in seconds.
-const MAX_SECONDS_OF_USER: u32 = 129_600;
+/// How long a cloud's federation tokens live, in seconds.
+#[derive(Debug)]
+pub struct FederationLife {
+    /// Where the call says nothing, and the shortest.
+    pub durations: Durations,
+    /// The longest of the root's.
+    pub max_of_root: u32,
+    /// The longest of a user's.
+    pub max_of_user: u32,
+}
 
 /// A call for a federation token.
 #[derive(Clone, Debug)]
 pub struct FederationToken<'a> {
     /// The rules of the API that the call came through.
     pub rules: &'static SessionRules,
+    /// How long the API's tokens live.
+    pub life: &'static FederationLife,
     /// The session's name.
     pub name: &'a str,
-    /// How long it is to live, in seconds; half an hour where the call says nothing.
+    /// How long it is to live, in seconds.
     pub duration_seconds: Option<i64>,
     /// The session policy that narrows the caller's rights.
     pub policy: &'a str,
@@ -49,8 +52,8 @@ impl Sts {
         asked.rules.name.check("Name", asked.name)?;
         check_session_policy(Some(asked.policy))?;
         let (account, user, max) = match signer.principal {
-            Principal::Root(account) => (*account, None, MAX_SECONDS_OF_ROOT),
-            Principal::User(account, user) => (*account, Some(*user), MAX_SECONDS_OF_USER),
+            Principal::Root(account) => (*account, None, asked.life.max_of_root),
+            Principal::User(account, user) => (*account, Some(*user), asked.life.max_of_user),
             Principal::RoleSession(..) | Principal::FederatedSession(..) => {
                 return Err(Error::unsupported(
                     "A session can't get a federation token; ask with a permanent access key.",
@@ -69,7 +72,7 @@ impl Sts {
             principal: Principal::FederatedSession(account, user, asked.name.to_owned()),
             dependencies: signer.dependencies,
             policy: Some(asked.policy),
-            seconds: DURATIONS.choose(asked.duration_seconds, max)?,
+            seconds: asked.life.durations.choose(asked.duration_seconds, max)?,
             source_identity: None,
             claims: Claims::default(),
             action: AuditAction::SessionFederate,

@@ -9,6 +9,8 @@
 
 mod canonical;
 
+use std::sync::Arc;
+
 use aws_lc_rs::{digest, hmac};
 use http::HeaderMap;
 use http::header::HeaderName;
@@ -16,6 +18,7 @@ use subtle::ConstantTimeEq;
 
 use self::canonical::{Canonical, Variant};
 use super::headers::{self, Fields, Preview, name};
+use super::secret::Derivation;
 use super::{
     Method, Proof as AnyProof, Replay, Request, Signer, SigningSecret, Unverified,
     check_access_key_id, decode_hex_signature, hex_of, parse_tencent_time, sha256,
@@ -211,8 +214,8 @@ pub fn authorization(
     );
     let key = signer
         .secret
-        .kept_tc3_key(&date, service)
-        .unwrap_or_else(|| signer.secret.derive_tc3_key(&date, service));
+        .kept_key(&credential_scope)
+        .unwrap_or_else(|| derive_key(signer.secret, &date, service));
     let signature = hmac::sign(&key, &string);
     let access_key_id = signer.access_key_id;
     Ok(format!(
@@ -233,17 +236,17 @@ impl Proof {
             .strip_suffix(TERMINATOR)
             .and_then(|rest| rest.strip_suffix('/'))
             .unwrap_or_default();
-        let kept = secret.kept_tc3_key(date, service);
+        let kept = secret.kept_key(&self.credential_scope);
         let key = kept
             .clone()
-            .unwrap_or_else(|| secret.derive_tc3_key(date, service));
+            .unwrap_or_else(|| derive_key(secret, date, service));
         let fits = |hash| {
             let string = string_to_sign(&self.timestamp, &self.credential_scope, hash);
             bool::from(hmac::sign(&key, &string).as_ref().ct_eq(&self.signature))
         };
         if self.hashes.iter().any(fits) {
             if kept.is_none() {
-                secret.keep_tc3_key(date, service, &key);
+                secret.keep_key(&self.credential_scope, &key);
             }
             Ok(Replay::Bound {
                 signature: self.signature,
@@ -328,6 +331,13 @@ impl<'a> Credential<'a> {
             "The date in Credential is not the UTC date of X-TC-Timestamp.",
         ))
     }
+}
+
+fn derive_key(secret: &SigningSecret, date: &str, service: &str) -> Arc<hmac::Key> {
+    secret.derive_key(Derivation {
+        prefix: "TC3",
+        parts: &[date, service, TERMINATOR],
+    })
 }
 
 fn string_to_sign(timestamp: &str, credential_scope: &str, hash: &[u8; 32]) -> Vec<u8> {

@@ -227,7 +227,11 @@ fn times() -> impl Strategy<Value = Timestamp> {
 
 fn grants() -> impl Strategy<Value = Grant> {
     let instances = "tcr-[a-z0-9]{8}".prop_map(|text| text.parse::<InstanceId>().unwrap());
-    let usernames = prop_oneof![Just(Username::NumericId), Just(Username::CrTempUser)];
+    let usernames = prop_oneof![
+        Just(Username::NumericId),
+        Just(Username::CrTempUser),
+        Just(Username::Aws)
+    ];
     (
         ids(),
         principals(),
@@ -643,7 +647,7 @@ fn the_reader_refuses_what_the_writer_never_writes() {
         (dependency_count, 2..=2),
         (dependency, 1..=5),
         (policy, 0..=3),
-        (username, 1..=2),
+        (username, 1..=3),
     ] {
         for unknown in (0..=255).filter(|tag| !known.contains(tag)) {
             let mut changed = payload.clone();
@@ -676,7 +680,7 @@ fn the_reader_refuses_what_the_writer_never_writes() {
     );
     let cloud =
         payload.len() - 1 - session.access_key_id.len() - 1 - session.secret.expose().len() - 1;
-    for unknown in (3..=255).chain([0]) {
+    for unknown in (4..=255).chain([0]) {
         let mut changed = payload.clone();
         changed[cloud] = unknown;
         assert!(read(&changed).is_none(), "the cloud {unknown} was taken");

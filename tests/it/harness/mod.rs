@@ -4,6 +4,7 @@
 pub(crate) mod admin;
 pub(crate) mod alibaba;
 pub(crate) mod audit;
+pub(crate) mod aws;
 mod clock;
 mod credentials;
 pub(crate) mod dice;

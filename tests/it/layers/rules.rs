@@ -129,11 +129,13 @@ parts! {
     http [front]: [door doors exchange mock observe request];
     http [exchange]: [door doors request];
     http [mock]: [request];
-    http [doors]: [admin alibaba console door oauth observe plain registry request tencent];
+    http [doors]: [
+        admin alibaba aws console door oauth observe plain registry request tencent
+    ];
     http [door]: [request];
     http [request]: [];
     http [observe]: [request];
-    http [tencent alibaba registry oauth plain]: [door request];
+    http [tencent alibaba aws registry oauth plain]: [door request];
     http [admin console]: [door operators request];
     http [operators]: [request];
 
@@ -200,4 +202,6 @@ pub(super) const SIGNERS: &[&str] = &[
     "alibaba_rpc::sign",
     "alibaba_roa::sign",
     "tencent_v1::sign",
+    "sigv4::sign",
+    "sigv4::presign",
 ];

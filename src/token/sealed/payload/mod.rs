@@ -34,7 +34,7 @@
 //!
 //! ```text
 //! instance id                 12, ASCII
-//! username                     1: 1 numeric id, 2 cr_temp_user
+//! username                     1: 1 numeric id, 2 cr_temp_user, 3 AWS
 //! extensions                  each at most once, in the order of their tags: tag (1), then by tag
 //!   1 narrowing                 how many scopes (1), then for each:
 //!                               resource: 1 repository, 2 registry (1)
@@ -45,7 +45,7 @@
 //! and of a session:
 //!
 //! ```text
-//! cloud                        1: 1 Tencent, 2 Alibaba
+//! cloud                        1: 1 Tencent, 2 Alibaba, 3 AWS
 //! access key's id             length (1), text
 //! access key's secret         length (1), text
 //! ```
@@ -146,6 +146,7 @@ mod tag {
     pub(super) mod username {
         pub(in crate::token::sealed::payload) const NUMERIC_ID: u8 = 1;
         pub(in crate::token::sealed::payload) const CR_TEMP_USER: u8 = 2;
+        pub(in crate::token::sealed::payload) const AWS: u8 = 3;
     }
     pub(super) mod extension {
         pub(in crate::token::sealed::payload) const NARROWING: u8 = 1;
@@ -158,6 +159,7 @@ mod tag {
     pub(super) mod cloud {
         pub(in crate::token::sealed::payload) const TENCENT: u8 = 1;
         pub(in crate::token::sealed::payload) const ALIBABA: u8 = 2;
+        pub(in crate::token::sealed::payload) const AWS: u8 = 3;
     }
 }
 
@@ -188,6 +190,7 @@ fn write_unsalted(writer: &mut Writer<'_>, grant: &Grant) -> Result<()> {
     writer.byte(match grant.username {
         Username::NumericId => tag::username::NUMERIC_ID,
         Username::CrTempUser => tag::username::CR_TEMP_USER,
+        Username::Aws => tag::username::AWS,
     });
     if let Some(narrowing) = &grant.narrowing {
         writer.narrowing(narrowing)?;
@@ -233,6 +236,7 @@ pub(super) fn write_session(
     writer.byte(match session.cloud {
         Cloud::Tencent => tag::cloud::TENCENT,
         Cloud::Alibaba => tag::cloud::ALIBABA,
+        Cloud::Aws => tag::cloud::AWS,
     });
     writer.text(
         "an access key's id",
@@ -262,6 +266,7 @@ pub(super) fn read_grant(payload: &[u8]) -> Option<Grant> {
         username: match reader.byte()? {
             tag::username::NUMERIC_ID => Username::NumericId,
             tag::username::CR_TEMP_USER => Username::CrTempUser,
+            tag::username::AWS => Username::Aws,
             _ => return None,
         },
         narrowing: reader.narrowing()?,
@@ -284,6 +289,7 @@ pub(super) fn read_session(payload: &[u8]) -> Option<Session> {
         cloud: match reader.byte()? {
             tag::cloud::TENCENT => Cloud::Tencent,
             tag::cloud::ALIBABA => Cloud::Alibaba,
+            tag::cloud::AWS => Cloud::Aws,
             _ => return None,
         },
         access_key_id: reader.text(MAX_ACCESS_KEY_ID)?.to_owned(),

@@ -1,15 +1,30 @@
-//! Answers as XML, for the few clients that ask for it.
+//! Answers as XML.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::{Error, Result};
 
-/// Writes `output` as the children of an element `root`; lists repeat their element.
-pub(super) fn write(root: &str, output: &impl Serialize) -> Result<Vec<u8>> {
+/// Writes `output` as the children of an element `root`, in a namespace where the API has one;
+/// lists repeat their element.
+///
+/// # Errors
+///
+/// `Internal` when `output` can't be written.
+pub(crate) fn write(
+    root: &str,
+    namespace: Option<&'static str>,
+    output: &impl Serialize,
+) -> Result<Vec<u8>> {
     let value = serde_json::to_value(output).map_err(Error::internal)?;
     let mut text = String::from(r#"<?xml version="1.0" encoding="UTF-8"?>"#);
-    element(&mut text, root, &value);
+    text.extend(["<", root]);
+    if let Some(namespace) = namespace {
+        text.extend([" xmlns=\"", namespace, "\""]);
+    }
+    text.push('>');
+    content(&mut text, &value);
+    text.extend(["</", root, ">"]);
     Ok(text.into_bytes())
 }
 
@@ -21,6 +36,12 @@ fn element(text: &mut String, name: &str, value: &Value) {
         return;
     }
     text.extend(["<", name, ">"]);
+    content(text, value);
+    text.extend(["</", name, ">"]);
+}
+
+/// Writes the content of an element, which is no list.
+fn content(text: &mut String, value: &Value) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
@@ -31,7 +52,6 @@ fn element(text: &mut String, name: &str, value: &Value) {
         Value::Null => {}
         other => text.push_str(&other.to_string()),
     }
-    text.extend(["</", name, ">"]);
 }
 
 /// Writes text content. Characters that XML 1.0 can't hold are replaced: a client's bytes may be in
@@ -69,12 +89,27 @@ mod tests {
             "Tag": ["x", {"Key": "y"}],
             "None": null,
         });
-        let written = String::from_utf8(write("Error", &output).unwrap()).unwrap();
+        let written = String::from_utf8(write("Error", None, &output).unwrap()).unwrap();
         assert_eq!(
             written,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error>\
              <Code>a&lt;b&gt;&amp;&quot;&apos;\u{fffd}&#13;\n</Code><Expires>5</Expires>\
              <None></None><Ok>true</Ok><Tag>x</Tag><Tag><Key>y</Key></Tag></Error>"
+        );
+    }
+
+    #[test]
+    fn a_namespace_is_the_roots() {
+        let written = write(
+            "Answer",
+            Some("https://example.com/"),
+            &json!({ "Id": "a" }),
+        )
+        .unwrap();
+        assert_eq!(
+            String::from_utf8(written).unwrap(),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Answer xmlns=\"https://example.com/\">\
+             <Id>a</Id></Answer>"
         );
     }
 }

@@ -1,0 +1,6 @@
+//! STS: a file for each noun.
+
+mod credentials;
+pub(super) mod federation;
+pub(super) mod identity;
+pub(super) mod roles;
