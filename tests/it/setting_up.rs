@@ -274,13 +274,17 @@ fn a_backup_is_verified_without_a_restore() {
     assert_eq!(verified["secrets"], 3, "{verified}");
     assert!(verified["opened_by"].is_string(), "{verified}");
     place.done(&["keys", "generate-master", "other.key"]);
-    let said = place.failed(&[
+    assert_eq!(verified["sealed_by"], verified["opened_by"], "{verified}");
+    let with_other = [
         "backup",
         "verify",
         "whole",
         "--master-key-file",
         "other.key",
-    ]);
+    ];
+    let said = place.failed(&with_other);
+    assert!(said.contains("was sealed by the master key"), "{said}");
+    let said = place.failed(&[&with_other[..], &["--unsealed"]].concat());
     assert!(said.contains("aren't opened by the master key"), "{said}");
     let mut bytes = fs::read(place.0.join("whole")).unwrap();
     let middle = bytes.len() / 2;
