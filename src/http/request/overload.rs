@@ -257,18 +257,19 @@ mod tests {
     fn an_address_gains_nothing_by_asking_more() {
         let load = Load::new(1, Duration::from_secs(1));
         load.refused_share.store(160, Ordering::Relaxed);
-        let address = |last| Some(IpAddr::from(Ipv4Addr::from_bits(0xc000_0200_u32 + last)));
+        let all = (0..99_u32).map(|last| IpAddr::from(Ipv4Addr::from_bits(0xc000_0200 + last)));
+        let apart: Vec<IpAddr> = load.turns.apart(all).take(10).collect();
         let (mut modest, mut greedy) = (0, 0);
         for period in 0..40 {
             for request in 0..1000 {
                 // Eight ask 25 times each, and two 400 times.
                 let place = request % 25;
                 let (count, last) = if place < 5 {
-                    (&mut modest, 10 + (place + request / 25 * 5) % 8)
+                    (&mut modest, 2 + (place + request / 25 * 5) % 8)
                 } else {
                     (&mut greedy, place % 2)
                 };
-                if load.let_in(address(last)).is_ok() && period >= 20 {
+                if load.let_in(Some(apart[last])).is_ok() && period >= 20 {
                     *count += 1;
                 }
             }

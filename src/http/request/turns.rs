@@ -77,6 +77,10 @@ impl Turns {
     }
 
     fn place(&self, address: Option<IpAddr>) -> &AtomicU64 {
+        &self.places[self.index(address)]
+    }
+
+    fn index(&self, address: Option<IpAddr>) -> usize {
         // A network of 64 bits is what one customer of IPv6 has at least.
         let network = match address {
             Some(IpAddr::V6(address)) => address.to_bits() >> 64,
@@ -85,7 +89,17 @@ impl Turns {
         };
         let place = self.hasher.hash_one(network) % PLACES as u64;
         // Less than `PLACES`.
-        &self.places[usize::try_from(place).unwrap_or_default()]
+        usize::try_from(place).unwrap_or_default()
+    }
+
+    /// Returns those of some addresses that have each a place of their own.
+    #[cfg(test)]
+    pub(super) fn apart(
+        &self,
+        addresses: impl Iterator<Item = IpAddr>,
+    ) -> impl Iterator<Item = IpAddr> {
+        let mut taken = std::collections::HashSet::new();
+        addresses.filter(move |address| taken.insert(self.index(Some(*address))))
     }
 }
 
@@ -97,13 +111,12 @@ fn requests_of(place: u64) -> u32 {
 mod tests {
     use super::*;
 
-    fn address(last: u8) -> Option<IpAddr> {
-        Some(IpAddr::from([192, 0, 2, last]))
-    }
-
     #[test]
     fn an_address_is_modest_until_it_has_had_the_average() {
         let turns = Turns::new();
+        let all = (1..=9).map(|last| IpAddr::from([192, 0, 2, last]));
+        let apart: Vec<IpAddr> = turns.apart(all).collect();
+        let address = |number: usize| Some(apart[number]);
         assert_eq!(turns.is_modest(address(1)), None, "nothing is known yet");
         for _ in 0..9 {
             turns.count(address(1));
@@ -131,6 +144,8 @@ mod tests {
         turns.begin_period();
         turns.count(of("2001:db8::2"));
         assert_eq!(turns.is_modest(of("2001:db8::3")), Some(false));
-        assert_eq!(turns.is_modest(of("2001:db8:0:1::3")), Some(true));
+        let networks = (0..9_u16).map(|last| IpAddr::from([0x2001, 0xdb8, 0, last, 0, 0, 0, 3]));
+        let other = turns.apart(networks).nth(1);
+        assert_eq!(turns.is_modest(other), Some(true));
     }
 }
