@@ -13,6 +13,7 @@ use super::{Product, ROA_VERSION, RPC_VERSION, STS_VERSION, Scheme, sts};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::Settings;
 use crate::http::door::operations::unserved;
+use crate::http::door::signed::Signed;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared};
 use crate::http::request::{Head, OperationRow, Record};
 use crate::service::{AuditAction, Caller, Language, Purpose, Service, is_action};
@@ -321,7 +322,7 @@ impl Served<'_> {
         Box::pin(sts::assume_role_with_oidc(
             service,
             &parameters,
-            sts::Signed::No,
+            Signed::No,
             record,
             reply,
         ))

@@ -9,6 +9,7 @@ use crate::domain::name::is_name_in_arn;
 use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
+use crate::http::door::signed::Signed;
 use crate::http::request::Record;
 use crate::service::{
     AssumeRole, Durations, NameRule, NewSession, RoleChoice, Service, SessionRules, WebIdentity,
@@ -214,14 +215,6 @@ pub(crate) async fn assume_signed_role_with_oidc(
     assume_role_with_oidc(service, parameters, Signed::Yes, record, reply).await
 }
 
-/// Whether a call is signed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signed {
-    Yes,
-    /// It is a stranger's, and nothing of it is counted yet.
-    No,
-}
-
 /// Opens a session for the bearer of a token.
 pub(super) async fn assume_role_with_oidc(
     service: &Service,
@@ -244,11 +237,8 @@ pub(super) async fn assume_role_with_oidc(
         ));
     }
     let mut wanted = Wanted::read(parameters)?;
-    wanted.call.counted_as = record
-        .operation
-        .filter(|_| signed == Signed::No)
-        .map(|operation| operation.counted_as);
-    let stranger = (signed == Signed::No).then(|| record.settle());
+    wanted.call.counted_as = signed.counted_as(record);
+    let stranger = signed.stranger(record);
     let bearer = service
         .access
         .prove_web_identity(account, provider, &Secret::new(token), stranger)

@@ -11,6 +11,7 @@ use super::{AUTHORIZATION, ECR_TARGET, ECR_VERSION, Product, STS_VERSION, Scheme
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::Settings;
 use crate::http::door::operations::unserved;
+use crate::http::door::signed::Signed;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared};
 use crate::http::request::{Head, OperationRow, Record};
 use crate::service::{AuditAction, Caller, Purpose, Service};
@@ -157,7 +158,7 @@ async fn unsigned(
     Box::pin(sts::roles::assume_role_with_web_identity(
         service,
         &parameters,
-        sts::roles::Signed::No,
+        Signed::No,
         record,
         reply,
     ))

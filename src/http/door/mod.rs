@@ -6,6 +6,7 @@
 //! [`Door`].
 
 pub(crate) mod operations;
+pub(crate) mod signed;
 
 use axum::response::Response;
 

@@ -12,6 +12,7 @@ use crate::domain::name::check_region;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::Settings;
 use crate::http::door::operations::unserved;
+use crate::http::door::signed::Signed;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
 use crate::http::request::{Head, OperationRow, Record};
 use crate::service::{AuditAction, Call, Caller, Language, Purpose, Service, is_action};
@@ -373,7 +374,7 @@ async fn unsigned(
     Box::pin(sts::assume_role_with_web_identity(
         service,
         parameters,
-        sts::Signed::No,
+        Signed::No,
         record,
         reply,
     ))

@@ -11,6 +11,7 @@ use crate::domain::name::is_name_in_arn;
 use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
+use crate::http::door::signed::Signed;
 use crate::http::request::Record;
 use crate::service::{
     AssumeRole, Durations, FederationLife, FederationToken, NameRule, NewSession, RoleChoice,
@@ -142,14 +143,6 @@ pub(crate) async fn assume_signed_role_with_web_identity(
     assume_role_with_web_identity(service, parameters, Signed::Yes, record, reply).await
 }
 
-/// Whether a call is signed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signed {
-    Yes,
-    /// It is a stranger's, and nothing of it is counted yet.
-    No,
-}
-
 /// Opens a session for the bearer of a token.
 pub(super) async fn assume_role_with_web_identity(
     service: &Service,
@@ -165,7 +158,7 @@ pub(super) async fn assume_role_with_web_identity(
     let duration_seconds = parameters.integer("DurationSeconds")?;
     parameters.finish()?;
     // A provider is named without its account: it is the role's.
-    let stranger = (signed == Signed::No).then(|| record.settle());
+    let stranger = signed.stranger(record);
     let bearer = service
         .access
         .prove_web_identity(account, &provider, &token, stranger)
@@ -179,10 +172,7 @@ pub(super) async fn assume_role_with_web_identity(
         policy: None,
         source_identity: None,
         tags: &[],
-        counted_as: record
-            .operation
-            .filter(|_| signed == Signed::No)
-            .map(|operation| operation.counted_as),
+        counted_as: signed.counted_as(record),
     };
     let session = service
         .sts

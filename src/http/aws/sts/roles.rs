@@ -14,6 +14,7 @@ use crate::http::aws::Authenticated;
 use crate::http::aws::arn;
 use crate::http::aws::call::Reply;
 use crate::http::aws::parameters::{given, integer, required};
+use crate::http::door::signed::Signed;
 use crate::http::request::Record;
 use crate::service::{
     AssumeRole, Durations, NameRule, NewSession, RoleChoice, Service, SessionRules,
@@ -190,14 +191,6 @@ pub(in crate::http::aws) async fn assume_signed_role_with_web_identity(
     assume_role_with_web_identity(service, parameters, Signed::Yes, record, reply).await
 }
 
-/// Whether a call is signed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::http::aws) enum Signed {
-    Yes,
-    /// It is a stranger's, and nothing of it is counted yet.
-    No,
-}
-
 /// Opens a session for the bearer of a token, of whichever provider of the role's account it is.
 pub(in crate::http::aws) async fn assume_role_with_web_identity(
     service: &Service,
@@ -216,11 +209,8 @@ pub(in crate::http::aws) async fn assume_role_with_web_identity(
     }
     let mut wanted = Wanted::read(parameters, &[])?;
     wanted.call.source_identity = None;
-    wanted.call.counted_as = record
-        .operation
-        .filter(|_| signed == Signed::No)
-        .map(|operation| operation.counted_as);
-    let stranger = (signed == Signed::No).then(|| record.settle());
+    wanted.call.counted_as = signed.counted_as(record);
+    let stranger = signed.stranger(record);
     let bearer = service
         .access
         .prove_web_identity_of_any(wanted.account, &Secret::new(token), stranger)
