@@ -125,7 +125,8 @@ def test_the_documented_deployment_writes_a_secret_that_logs_in(
     account = kube.objects["serviceaccounts", SERVICE_ACCOUNT]
     assert account["imagePullSecrets"] == [{"name": "other"}, {"name": SECRET}]
     assert event["reason"] == "PullSecretRenewed" and event["involvedObject"]["uid"] == account["metadata"]["uid"]
-    assert "renewed: the Secret team/registry logs in to registry.example.com until" in daemon.read_log()
+    # The log comes after the event.
+    wait_until("the log", lambda: "renewed: the Secret team/registry logs in to registry.example.com until" in daemon.read_log())
     assert daemon.stop() == 143 and kube.refusals == []
 
 
@@ -198,7 +199,7 @@ def test_a_failure_is_told_and_tried_again(kube: ApiServer, watching: Callable[[
 
     with kube.before(fail):
         daemon = watching()
-        wait_until("the Secret", lambda: "PullSecretRenewed" in reasons(kube))
+        wait_until("the Secret", lambda: "renewed" in daemon.read_log())
     assert reasons(kube) == ["PullSecretRenewalFailed", "PullSecretRenewalFailed", "PullSecretRenewed"]
     log = daemon.read_log()
     assert "etcdserver: request timed out; the next try is in 1 s" in log and "the next try is in 2 s" in log
