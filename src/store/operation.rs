@@ -41,6 +41,11 @@ impl Operation {
     pub fn named(name: String, now: Timestamp) -> Self {
         Self { id: name, at: now }
     }
+
+    /// Returns the name for another try, which is made at `now`.
+    pub fn tried_at(&self, now: Timestamp) -> Self {
+        Self::named(self.id.clone(), now)
+    }
 }
 
 /// The source of the error that ends a dry run in which nothing else was refused.

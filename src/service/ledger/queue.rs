@@ -352,9 +352,9 @@ impl Writer {
         let operation = Operation::new(&*self.random, first.first_at);
         let mut is_logged = false;
         loop {
-            // Ids say when a page was written, so each try has its own.
+            // Ids and chains say when a page was written, so each try has its own time.
             let now = self.clock.now();
-            let mut write = Write::new(operation.clone());
+            let mut write = Write::new(operation.tried_at(now));
             for page in &mut *pages {
                 page.id = new_id(&*self.random, now);
                 write = write.audit_page(page);

@@ -204,6 +204,29 @@ async fn old_lines_are_deleted_only_after_that_is_signed() {
     assert!(names(&verified(&app).await.1).contains(&"missing"));
 }
 
+/// After an outage, or where the machine slept, events are stored long after they happened.
+#[tokio::test]
+async fn lines_that_waited_until_those_before_them_are_deleted_are_not_missed() {
+    let app = App::new().await;
+    live(&app, 2).await;
+    let stored = pages(&app);
+    app.temporary().await;
+    // Its event waits a tenth of a second for others.
+    app.wait(Duration::from_hours(24 * 90 + 2));
+    until("the token's event to be stored", async || {
+        pages(&app) > stored
+    })
+    .await;
+    let housekeeper = tokio::spawn(Arc::clone(&app.service).run_background());
+    until("all that was stored in time to be gone", async || {
+        app.wait(MINUTE);
+        pages(&app) == 1
+    })
+    .await;
+    housekeeper.abort();
+    assert_eq!(verified(&app).await.1.kept, []);
+}
+
 #[tokio::test]
 async fn a_forged_checkpoint_is_not_gone_on_from() {
     let app = App::new().await;
