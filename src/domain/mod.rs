@@ -14,6 +14,7 @@ pub mod activity;
 pub mod allow_list;
 pub mod any_principal;
 pub(crate) mod as_text;
+pub mod aws;
 pub mod claims;
 pub mod clock;
 pub mod console_session;

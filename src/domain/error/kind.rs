@@ -322,13 +322,15 @@ impl WebIdentityFault {
     }
 }
 
-/// A denial, in the words of both policy languages: each API shows its own.
+/// A denial, in the words of each policy language: each API shows its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
     /// The action and the resource as CAM names them.
     pub cam: (String, String),
     /// The action and the resource as RAM names them.
     pub ram: (String, String),
+    /// The action and the resource as IAM names them.
+    pub iam: (String, String),
     /// The principal that was denied.
     pub principal: Option<Principal>,
     /// Whether a statement denied it, or none allowed it.

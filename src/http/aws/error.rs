@@ -7,11 +7,12 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
+use crate::domain::aws;
 use crate::domain::error::{Denial, WebIdentityFault};
 use crate::domain::{Error, ErrorKind, Noun};
 use crate::http::request::OperationRow;
 
-use super::{AUTHORIZATION, Product, arn};
+use super::{AUTHORIZATION, Product};
 
 const BAD: StatusCode = StatusCode::BAD_REQUEST;
 const FORBIDDEN: StatusCode = StatusCode::FORBIDDEN;
@@ -230,15 +231,15 @@ fn message<'a>(error: &'a Error, operation: Option<&'static OperationRow>) -> Co
     }
 }
 
-/// Writes a denial as AWS does, and then what policies name: they are written in the words of the
-/// other clouds.
+/// Writes a denial as AWS does, and then what policies in the other languages name.
 fn denied(denial: &Denial, operation: Option<&'static OperationRow>) -> String {
-    let (cam, ram) = (&denial.cam, &denial.ram);
-    let action = operation.map_or_else(|| ram.0.clone(), |named| named.counted_as.to_owned());
+    let (cam, ram, (action, resource)) = (&denial.cam, &denial.ram, &denial.iam);
+    // AWS names what was called, and policies may name a part of it.
+    let action = operation.map_or(action.as_str(), |named| named.counted_as);
     // By its id: who was denied is known without a name.
     let who = denial.principal.as_ref().map_or_else(
         || "the bearer of the token".to_owned(),
-        |principal| arn::principal(principal, None),
+        |principal| aws::principal(principal, None),
     );
     let why = if denial.explicit {
         "with an explicit deny in an identity-based policy".to_owned()
@@ -250,8 +251,8 @@ fn denied(denial: &Denial, operation: Option<&'static OperationRow>) -> String {
         .map(|rule| format!(" {rule}"))
         .unwrap_or_default();
     format!(
-        "User: {who} is not authorized to perform: {action} on resource: * {why}. In policies \
-         this is {} on {} (CAM), or {} on {} (RAM).{rule}",
+        "User: {who} is not authorized to perform: {action} on resource: {resource} {why}. In \
+         policies this is also {} on {} (CAM), or {} on {} (RAM).{rule}",
         cam.0, cam.1, ram.0, ram.1
     )
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::domain::aws;
 use crate::domain::instance::Instance;
 use crate::domain::{Error, Result};
 use crate::http::aws::Authenticated;
-use crate::http::aws::arn;
 use crate::service::{Call, InstanceChoice, Permission, RepositoryChoice, Within};
 
 /// An instance, as the caller names it: in the region that the call is signed for.
@@ -44,7 +44,7 @@ impl<'a> Place<'a> {
 
     /// Returns the registry's id, which is the account's.
     pub(super) fn registry_id(&self) -> String {
-        arn::account(self.instance.account)
+        aws::account(self.instance.account)
     }
 }
 
@@ -55,7 +55,7 @@ impl<'a> Place<'a> {
 /// `InvalidParameter`.
 pub(super) fn check_registry(call: &Call<'_>, id: Option<&str>) -> Result<()> {
     match (id, call.caller.account()) {
-        (Some(id), own) if arn::read_account(id) != own => Err(Error::invalid_parameter(
+        (Some(id), own) if aws::read_account(id) != own => Err(Error::invalid_parameter(
             "registryId",
             "registryId is the caller's own account, with 12 digits; leave it out.",
         )),

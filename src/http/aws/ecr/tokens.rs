@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::aws;
 use crate::domain::credential::Username;
 use crate::domain::{Error, Result};
 use crate::http::aws::Authenticated;
-use crate::http::aws::arn;
 use crate::http::aws::parameters::input;
 use crate::service::{Call, InstanceChoice, Lifetime};
 
@@ -80,13 +80,13 @@ fn check_registries(call: &Call<'_>, ids: &[String]) -> Result<()> {
         ));
     }
     let own = call.caller.account();
-    match ids.iter().find(|id| arn::read_account(id) != own) {
+    match ids.iter().find(|id| aws::read_account(id) != own) {
         None => Ok(()),
         Some(_) => refuse(match own {
             Some(own) => format!(
                 "registryIds names another registry than the caller's own, {}; leave it out, or \
                  call with an access key of that account.",
-                arn::account(own)
+                aws::account(own)
             ),
             None => "The caller has no registry.".to_owned(),
         }),

@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::credentials::{Credentials, refuse_unserved};
 use crate::domain::Result;
+use crate::domain::aws;
 use crate::domain::credential::Cloud;
 use crate::http::aws::Authenticated;
-use crate::http::aws::arn;
 use crate::http::aws::parameters::{integer, required};
 use crate::service::{Durations, FederationLife, FederationToken, NameRule, SessionRules};
 
@@ -67,8 +67,8 @@ pub(in crate::http::aws) async fn get_federation_token(
     reply.with(&Federated {
         credentials: Credentials::of(&session),
         federated_user: FederatedUser {
-            federated_user_id: arn::user_id(&session.principal),
-            arn: arn::principal(&session.principal, None),
+            federated_user_id: aws::user_id(&session.principal),
+            arn: aws::principal(&session.principal, None),
         },
     })
 }

@@ -4,8 +4,8 @@ use axum::response::Response;
 use serde::Serialize;
 
 use crate::domain::Result;
+use crate::domain::aws;
 use crate::http::aws::Authenticated;
-use crate::http::aws::arn;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -26,8 +26,8 @@ pub(in crate::http::aws) async fn get_caller_identity(
     let identity = service.sts.caller_identity(call).await?;
     let principal = &identity.principal;
     reply.with(&Identity {
-        arn: arn::principal(principal, identity.name.as_deref()),
-        user_id: arn::user_id(principal),
-        account: arn::account(principal.account()),
+        arn: aws::principal(principal, identity.name.as_deref()),
+        user_id: aws::user_id(principal),
+        account: aws::account(principal.account()),
     })
 }

@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::credentials::{Credentials, refuse_unserved};
+use crate::domain::aws;
 use crate::domain::credential::Cloud;
 use crate::domain::ids::AccountId;
 use crate::domain::secret::Secret;
@@ -152,8 +153,8 @@ impl<'a> Assumed<'a> {
         Self {
             credentials: Credentials::of(session),
             assumed_role_user: AssumedRoleUser {
-                arn: arn::principal(&session.principal, Some(wanted.role_name)),
-                assumed_role_id: arn::user_id(&session.principal),
+                arn: aws::principal(&session.principal, Some(wanted.role_name)),
+                assumed_role_id: aws::user_id(&session.principal),
             },
             source_identity: wanted.call.source_identity,
             token: None,
