@@ -244,6 +244,7 @@ fn compile(value: &Value) -> Document {
     let limits = Limits {
         cam: 100_000,
         ram: 100_000,
+        iam: 1 << 30,
     };
     Document::parse(&value.to_string(), limits)
         .unwrap()
@@ -268,6 +269,7 @@ fn plain(address: IpAddr) -> reference::Plain {
         request_tags: Vec::new(),
         user: None,
         claims: BTreeMap::new(),
+        aws: None,
     }
 }
 

@@ -25,6 +25,7 @@ use crate::http::fuzzing as http;
 use crate::http::fuzzing::exchange;
 use crate::http::registry::fuzzing as token_request;
 use crate::http::tencent::fuzzing as tencent;
+use crate::policy::Language;
 use crate::remote::fuzzing as remote;
 use crate::service::fuzzing as manifest;
 use crate::sign::fuzzing as sign;
@@ -186,15 +187,22 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "cam_policy",
         body: policies::check,
-        seeds: || policies::seeds("version"),
+        seeds: || policies::seeds(Language::Cam),
         words: policies::CAM_WORDS,
         cost: 8,
     },
     Target {
         name: "ram_policy",
         body: policies::check,
-        seeds: || policies::seeds("Version"),
+        seeds: || policies::seeds(Language::Ram),
         words: policies::RAM_WORDS,
+        cost: 8,
+    },
+    Target {
+        name: "iam_policy",
+        body: policies::check,
+        seeds: || policies::seeds(Language::Iam),
+        words: policies::IAM_WORDS,
         cost: 8,
     },
     Target {

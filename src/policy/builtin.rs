@@ -16,10 +16,11 @@ pub struct Builtin {
     pub text: &'static str,
 }
 
-/// All of them; `AdministratorAccess` exists in both languages, and either allows the same.
+/// All of them; `AdministratorAccess` exists in CAM and RAM, and either allows the same.
 ///
-/// Source: Tencent's samples of TCR authorisation, Alibaba's authorisation documents for ACR.
-pub const ALL: [Builtin; 6] = [
+/// Sources: Tencent's samples of TCR authorisation, Alibaba's authorisation documents for ACR, and
+/// AWS's reference of managed policies, less what nothing asks for here.
+pub const ALL: [Builtin; 10] = [
     Builtin {
         name: "QcloudTCRFullAccess",
         language: Language::Cam,
@@ -49,6 +50,26 @@ pub const ALL: [Builtin; 6] = [
         name: "AdministratorAccess",
         language: Language::Ram,
         text: include_str!("builtin/ram-AdministratorAccess.json"),
+    },
+    Builtin {
+        name: "AmazonEC2ContainerRegistryFullAccess",
+        language: Language::Iam,
+        text: include_str!("builtin/iam-AmazonEC2ContainerRegistryFullAccess.json"),
+    },
+    Builtin {
+        name: "AmazonEC2ContainerRegistryPowerUser",
+        language: Language::Iam,
+        text: include_str!("builtin/iam-AmazonEC2ContainerRegistryPowerUser.json"),
+    },
+    Builtin {
+        name: "AmazonEC2ContainerRegistryReadOnly",
+        language: Language::Iam,
+        text: include_str!("builtin/iam-AmazonEC2ContainerRegistryReadOnly.json"),
+    },
+    Builtin {
+        name: "AmazonEC2ContainerRegistryPullOnly",
+        language: Language::Iam,
+        text: include_str!("builtin/iam-AmazonEC2ContainerRegistryPullOnly.json"),
     },
 ];
 

@@ -8,151 +8,17 @@
 
 use super::context::Context;
 use super::json::Json;
+use super::key::Key;
 use super::language::Language;
 use super::operator::{Operator, Qualifier};
-use super::values::{Actual, Values};
-use super::variables::check_claim_name;
-use super::words::{Effect, KeyType};
-
-/// A key that conditions ask for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Key {
-    CurrentTime,
-    SourceIp,
-    SecureTransport,
-    MfaPresent,
-    SourceVpc,
-    PrincipalArn,
-    /// The owner's numeric id and, where that is the caller, `self`.
-    Owner,
-    /// RAM: the value of the resource's tag of this key.
-    ResourceTag(String),
-    /// CAM: the resource's tags, each written `key&value`.
-    ResourceTags,
-    /// CAM: the request's tags, each written `key&value`.
-    RequestTags,
-    /// A claim of the caller's OpenID Connect token.
-    Claim(String),
-}
+use super::values::Values;
+use super::words::Effect;
 
 /// The sort of document that a condition is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DocumentKind {
     Permission,
     Trust,
-}
-
-const CAM_KEYS: &[(&str, Key)] = &[
-    ("qcs:current_time", Key::CurrentTime),
-    ("qcs:ip", Key::SourceIp),
-    ("qcs:resource_tag", Key::ResourceTags),
-    ("qcs:tag", Key::ResourceTags),
-    ("qcs:request_tag", Key::RequestTags),
-    ("tcr:owner", Key::Owner),
-];
-
-const RAM_KEYS: &[(&str, Key)] = &[
-    ("acs:CurrentTime", Key::CurrentTime),
-    ("acs:SourceIp", Key::SourceIp),
-    ("acs:SecureTransport", Key::SecureTransport),
-    ("acs:MFAPresent", Key::MfaPresent),
-    ("acs:RAMMFAPresent", Key::MfaPresent),
-    ("acs:SourceVpc", Key::SourceVpc),
-    ("acs:PrincipalARN", Key::PrincipalArn),
-    ("cr:Owner", Key::Owner),
-];
-
-/// The prefix of a claim's key.
-const OIDC: &str = "oidc:";
-
-/// The value of [`Key::Owner`] for what belongs to the caller. No numeric id is spelled so.
-const OWN: &str = "self";
-
-/// The prefix of a tag's key.
-const RAM_RESOURCE_TAG: &str = "acs:ResourceTag/";
-
-impl Key {
-    /// Finds a key by its name, or says why there is none.
-    fn named(name: &str, language: Language) -> Result<Self, String> {
-        let keys = match language {
-            Language::Cam => CAM_KEYS,
-            Language::Ram => RAM_KEYS,
-        };
-        if let Some((_, key)) = keys.iter().find(|(known, _)| *known == name) {
-            return Ok(key.clone());
-        }
-        if let Some(claim) = name.strip_prefix(OIDC) {
-            return check_claim_name(claim).map(|()| Self::Claim(claim.to_owned()));
-        }
-        if let (Language::Ram, Some(tag)) = (language, name.strip_prefix(RAM_RESOURCE_TAG))
-            && !tag.is_empty()
-        {
-            return Ok(Self::ResourceTag(tag.to_owned()));
-        }
-        let known = keys
-            .iter()
-            .map(|(known, _)| *known)
-            .chain((language == Language::Ram).then_some("acs:ResourceTag/KEY"))
-            .chain(["oidc:CLAIM"]);
-        Err(format!(
-            "there is no such condition key; there are {}",
-            known.collect::<Vec<_>>().join(", ")
-        ))
-    }
-
-    fn value_type(&self) -> KeyType {
-        match self {
-            Self::CurrentTime => KeyType::Time,
-            Self::SourceIp => KeyType::Address,
-            Self::SecureTransport | Self::MfaPresent => KeyType::Boolean,
-            Self::SourceVpc
-            | Self::PrincipalArn
-            | Self::Owner
-            | Self::ResourceTag(_)
-            | Self::ResourceTags
-            | Self::RequestTags
-            | Self::Claim(_) => KeyType::Text,
-        }
-    }
-
-    /// Calls `see` with each value that the request has, until one answers true; tells whether one
-    /// did.
-    fn any(&self, context: &Context<'_>, mut see: impl FnMut(&Actual<'_>) -> bool) -> bool {
-        let mut text = |text: &str| see(&Actual::Text(text));
-        match self {
-            Self::CurrentTime => see(&Actual::Time(context.now.unix_seconds())),
-            Self::SourceIp => context
-                .source_ip
-                .is_some_and(|ip| see(&Actual::Address(ip.to_canonical()))),
-            Self::SecureTransport => see(&Actual::Boolean(context.secure_transport)),
-            Self::MfaPresent => see(&Actual::Boolean(context.mfa_present)),
-            Self::SourceVpc => context.source_vpc.is_some_and(text),
-            Self::PrincipalArn => context.principal_arn.is_some_and(text),
-            Self::Owner => context.owner.is_some_and(|owner| {
-                text(owner) || context.principal_id == Some(owner) && text(OWN)
-            }),
-            Self::ResourceTag(key) => context
-                .resource_tags
-                .iter()
-                .any(|(known, value)| known == key && text(value)),
-            Self::ResourceTags => context
-                .resource_tags
-                .iter()
-                .any(|(key, value)| text(&format!("{key}&{value}"))),
-            Self::RequestTags => context
-                .request_tags
-                .iter()
-                .any(|(key, value)| text(&format!("{key}&{value}"))),
-            Self::Claim(name) => context
-                .claims
-                .and_then(|claims| claims.find(name))
-                .is_some_and(|claim| claim.values().iter().any(|value| text(value))),
-        }
-    }
-
-    fn is_missing(&self, context: &Context<'_>) -> bool {
-        !self.any(context, |_| true)
-    }
 }
 
 /// The condition of a statement: all clauses must hold.
@@ -175,7 +41,7 @@ impl Condition {
     pub(super) fn asks_for_time(&self) -> bool {
         self.clauses
             .iter()
-            .any(|clause| clause.key == Key::CurrentTime)
+            .any(|clause| matches!(clause.key, Key::CurrentTime | Key::EpochTime))
     }
 
     /// Reads a condition that decides something here. A refusal names the place, relative to the
@@ -230,13 +96,18 @@ impl Condition {
 
     /// Returns the names of the claims that it asks for.
     pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
-        self.clauses.iter().flat_map(|clause| {
-            let key = match &clause.key {
-                Key::Claim(name) => Some(name.as_str()),
-                _ => None,
-            };
-            key.into_iter().chain(clause.values.claims())
-        })
+        self.clauses
+            .iter()
+            .flat_map(|clause| clause.key.claims().chain(clause.values.claims()))
+    }
+
+    /// Returns the clauses about what no request here has, each as `OPERATOR.KEY`.
+    pub(super) fn about_nothing(&self) -> impl Iterator<Item = &str> {
+        let nothing = |clause: &&Clause| clause.key == Key::Nothing;
+        self.clauses
+            .iter()
+            .filter(nothing)
+            .map(|clause| clause.place.as_str())
     }
 
     /// Returns the first clause that doesn't hold in a statement of that effect, as `OPERATOR.KEY`.
@@ -247,9 +118,9 @@ impl Condition {
             .map(|clause| clause.place.as_str())
     }
 
-    /// Tells whether some clause lets only certain texts of that key pass: by a positive operator,
-    /// which no missing key satisfies, and by values that say more than wildcards do.
-    pub(super) fn narrows(&self, key: &Key) -> bool {
+    /// Tells whether some clause lets only certain values of that claim pass: by a positive
+    /// operator, which no missing key satisfies, and by values that say more than wildcards do.
+    pub(super) fn narrows_claim(&self, claim: &str) -> bool {
         self.clauses.iter().any(|clause| {
             let Operator {
                 negated,
@@ -257,7 +128,7 @@ impl Condition {
                 if_exists,
                 ..
             } = clause.operator;
-            clause.key == *key
+            clause.key.claim() == Some(claim)
                 && !negated
                 && qualifier != Some(Qualifier::Every)
                 && !if_exists
@@ -274,11 +145,9 @@ impl Condition {
             !operator.negated && !operator.if_exists && operator.qualifier.is_none()
         };
         let excludes = |own: &Clause| {
-            other
-                .clauses
-                .iter()
-                .filter(asks)
-                .any(|other| own.key == other.key && !own.values.may_overlap(&other.values))
+            other.clauses.iter().filter(asks).any(|other| {
+                own.key.asks_the_same(&other.key) && !own.values.may_overlap(&other.values)
+            })
         };
         !self.clauses.iter().filter(asks).any(excludes)
     }
@@ -345,7 +214,7 @@ impl Clause {
         if if_exists && self.key.is_missing(context) {
             return true;
         }
-        let lacks_claim = matches!(self.key, Key::Claim(_)) && self.key.is_missing(context);
+        let lacks_claim = self.key.claim().is_some() && self.key.is_missing(context);
         let Some(values) = self.values.fill(context).filter(|_| !lacks_claim) else {
             return effect == Effect::Deny;
         };

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use crate::domain::aws;
 use crate::domain::claims::Claims;
 use crate::domain::clock::Timestamp;
+use crate::domain::ids::AccountId;
 
 /// The facts of a request besides its permission and resource.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +20,12 @@ pub struct Context<'a> {
     pub mfa_present: bool,
     /// The caller's virtual network, where one is known.
     pub source_vpc: Option<&'a str>,
+    /// The caller as AWS names them.
+    pub aws: Option<&'a aws::Caller>,
+    /// The region of what the request is about; empty where it names none.
+    pub region: &'a str,
+    /// The account that owns what the request is about.
+    pub resource_account: Option<AccountId>,
     /// The caller's Alibaba ARN.
     pub principal_arn: Option<&'a str>,
     /// The caller's numeric id.

@@ -31,9 +31,31 @@ pub(super) struct Words {
     /// CAM has no such element.
     pub(super) not_action: Option<&'static str>,
     pub(super) resource: &'static str,
+    /// IAM alone has such an element.
+    pub(super) not_resource: Option<&'static str>,
     pub(super) condition: &'static str,
     pub(super) principal: &'static str,
 }
+
+const RAM: Words = Words {
+    not_resource: None,
+    ..IAM
+};
+
+const IAM: Words = Words {
+    version: "Version",
+    statement: "Statement",
+    sid: "Sid",
+    effect: "Effect",
+    allow: "Allow",
+    deny: "Deny",
+    action: "Action",
+    not_action: Some("NotAction"),
+    resource: "Resource",
+    not_resource: Some("NotResource"),
+    condition: "Condition",
+    principal: "Principal",
+};
 
 impl Words {
     pub(super) fn of(language: Language) -> &'static Self {
@@ -48,22 +70,12 @@ impl Words {
                 action: "action",
                 not_action: None,
                 resource: "resource",
+                not_resource: None,
                 condition: "condition",
                 principal: "principal",
             },
-            Language::Ram => &Self {
-                version: "Version",
-                statement: "Statement",
-                sid: "Sid",
-                effect: "Effect",
-                allow: "Allow",
-                deny: "Deny",
-                action: "Action",
-                not_action: Some("NotAction"),
-                resource: "Resource",
-                condition: "Condition",
-                principal: "Principal",
-            },
+            Language::Ram => &RAM,
+            Language::Iam => &IAM,
         }
     }
 }

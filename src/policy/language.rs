@@ -1,23 +1,26 @@
-//! The two policy languages, and the services that their documents speak of.
+//! The three policy languages, and the services that their documents speak of.
 
-/// The two policy languages.
+/// The three policy languages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Language {
     /// Tencent Cloud's, `"version":"2.0"`.
     Cam,
     /// Alibaba Cloud's, `"Version":"1"`.
     Ram,
+    /// AWS's, `"Version":"2012-10-17"`.
+    Iam,
 }
 
 impl Language {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Cam, Self::Ram];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Cam, Self::Ram, Self::Iam];
 
     /// Returns the language's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cam => "CAM",
             Self::Ram => "RAM",
+            Self::Iam => "IAM",
         }
     }
 
@@ -26,10 +29,25 @@ impl Language {
         Service::Registry.name(self)
     }
 
+    /// Returns the services whose actions decide something here.
+    pub(super) fn services(self) -> &'static [&'static str] {
+        match self {
+            Self::Cam => &["tcr", "sts"],
+            Self::Ram => &["cr", "sts"],
+            Self::Iam => &["ecr", "transire", "sts"],
+        }
+    }
+
+    /// Tells whether it compares the names of actions without regard to case; for CAM that isn't
+    /// published.
+    pub(super) fn folds_actions(self) -> bool {
+        matches!(self, Self::Ram | Self::Iam)
+    }
+
     /// Returns what an instance's id begins with.
     pub(super) fn instance_prefix(self) -> &'static str {
         match self {
-            Self::Cam => "tcr-",
+            Self::Cam | Self::Iam => "tcr-",
             Self::Ram => "cri-",
         }
     }
@@ -42,17 +60,22 @@ pub(super) enum Service {
     /// The one that owns roles.
     Roles,
     Sts,
+    /// The one that owns instances and namespaces, for which AWS has no name.
+    Own,
 }
 
 impl Service {
-    pub(super) const ALL: [Self; 3] = [Self::Registry, Self::Roles, Self::Sts];
+    pub(super) const ALL: [Self; 4] = [Self::Registry, Self::Roles, Self::Sts, Self::Own];
 
     pub(super) fn name(self, language: Language) -> &'static str {
         match (self, language) {
-            (Self::Registry, Language::Cam) => "tcr",
-            (Self::Registry, Language::Ram) => "cr",
+            (Self::Registry | Self::Own, Language::Cam) => "tcr",
+            (Self::Registry | Self::Own, Language::Ram) => "cr",
+            (Self::Registry, Language::Iam) => "ecr",
+            (Self::Own, Language::Iam) => "transire",
             (Self::Roles, Language::Cam) => "cam",
             (Self::Roles, Language::Ram) => "ram",
+            (Self::Roles, Language::Iam) => "iam",
             (Self::Sts, _) => "sts",
         }
     }

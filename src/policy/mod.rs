@@ -1,4 +1,4 @@
-//! Permissions by policy: documents in both clouds' languages, and decisions that can say why.
+//! Permissions by policy: documents in three clouds' languages, and decisions that can say why.
 //!
 //! Pure: no clock, no input or output. A document is read once ([`Document::parse`]: strictly, so
 //! that what saves evaluates) and then asked often ([`decide`]): an explicit deny wins, then an
@@ -11,13 +11,16 @@
 //! has many statements, `index` leaves few to ask.
 
 mod actions;
+mod arn;
 pub mod builtin;
 mod condition;
 mod context;
 pub mod document;
 mod elements;
+mod explanation;
 mod index;
 mod json;
+mod key;
 mod language;
 mod operator;
 mod parts;
@@ -37,12 +40,13 @@ use std::fmt;
 
 pub use context::Context;
 pub use document::{Checked, Document, StatementRights};
+pub use explanation::{Explanation, Missed, SessionExplanation, explain, explain_session};
 pub use language::Language;
 pub use parts::Limits;
 pub use set::{Documents, NamedDocument, PolicySet};
 pub use span::{position, span_of};
 pub use target::{InstanceRef, Resource};
-pub use trust::{Assumer, TrustPolicy};
+pub use trust::{Assumer, TrustPolicy, TrustedProvider};
 pub use vocabulary::{Permission, is_action};
 
 use document::Statement;
@@ -50,6 +54,7 @@ use elements::Words;
 use index::Index;
 use resource::{Asked, Facts};
 use target::Target;
+use vocabulary::Permissions;
 pub use words::{Circumstances, Effect};
 
 /// A question to policies.
@@ -139,28 +144,6 @@ impl<'a> Decision<'a> {
     }
 }
 
-/// Why a statement that allows didn't apply. In this order it came closer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Missed<'a> {
-    /// It is about other actions.
-    Action,
-    /// It is about other resources.
-    Resource,
-    /// This policy variable of its resources has no value, or none that fits its place.
-    Variable(&'a str),
-    /// Its condition doesn't hold; the first part that doesn't, as `OPERATOR.KEY`.
-    Condition(&'a str),
-}
-
-/// A decision, and what came closest when nothing decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Explanation<'a> {
-    /// The decision.
-    pub decision: Decision<'a>,
-    /// For an implicit denial: the allowing statement that came closest, and why it didn't apply.
-    pub closest: Option<(StatementRef<'a>, Missed<'a>)>,
-}
-
 /// The side of a session's decision that decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -179,27 +162,6 @@ impl Side {
             (Outcome::DeniedImplicitly, _) => Self::Identity,
             (Outcome::Allowed, Some(Outcome::DeniedImplicitly)) => Self::Session,
             (Outcome::Allowed, Some(Outcome::Allowed)) => Self::Identity,
-        }
-    }
-}
-
-/// The decision of a session, side by side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionExplanation<'a> {
-    /// By the policies of its role, or of the user that it acts for.
-    pub identity: Explanation<'a>,
-    /// By its own policies; none when it has none.
-    pub session: Option<Explanation<'a>>,
-    /// The side that decided.
-    pub decided_by: Side,
-}
-
-impl<'a> SessionExplanation<'a> {
-    /// Returns the explanation of the side that decided.
-    pub fn deciding(&self) -> &Explanation<'a> {
-        match (self.decided_by, &self.session) {
-            (Side::Session, Some(session)) => session,
-            (Side::Session | Side::Identity, _) => &self.identity,
         }
     }
 }
@@ -245,7 +207,15 @@ fn decide_by_index<'a>(
     let mut first = |effect| {
         let first_of = |index: &Index| {
             let target = targets.of(index.language, request);
-            set.first(index, request.permission, (target, facts))
+            let parts = request.permission.parts(index.language).iter();
+            let mut firsts = parts.map(|part| set.first(index, *part, (target, facts)));
+            match effect {
+                // A denial of one part is one of the whole.
+                Effect::Deny => firsts.flatten().min(),
+                Effect::Allow => firsts
+                    .try_fold(None, |last, first| Some(last.max(Some(first?))))
+                    .flatten(),
+            }
         };
         let place = set.indexes(effect).filter_map(first_of).min()?;
         let (named, index, statement) = set.at(place);
@@ -263,9 +233,11 @@ fn decide_one_by_one<'a>(
     request: &Request<'_>,
 ) -> Decision<'a> {
     let mut targets = Targets::default();
+    let mut missing = Missing::of(request.permission);
     let mut allowed = None;
     for named in documents.iter() {
-        let target = targets.of(named.document.language(), request);
+        let language = named.document.language();
+        let target = targets.of(language, request);
         for (index, statement) in named.document.statements().iter().enumerate() {
             // One allow is enough; the deny is still looked for.
             if statement.effect == Effect::Allow && allowed.is_some() {
@@ -276,17 +248,40 @@ fn decide_one_by_one<'a>(
                 owner: named.owner,
                 facts,
             };
-            if !statement.is_about(request.permission, &asked) || !statement.may_hold(facts) {
+            if !statement.speaks_of(request.permission.parts(language))
+                || statement.match_resource(&asked).is_err()
+                || !statement.may_hold(facts)
+            {
                 continue;
             }
-            let statement_ref = refer(&named, index, statement);
+            let statement_ref = || refer(&named, index, statement);
             match statement.effect {
-                Effect::Deny => return Decision::of(Some(statement_ref), None),
-                Effect::Allow => allowed = Some(statement_ref),
+                Effect::Deny => return Decision::of(Some(statement_ref()), None),
+                Effect::Allow => {
+                    if missing.take(language, statement) {
+                        allowed = Some(statement_ref());
+                    }
+                }
             }
         }
     }
     Decision::of(None, allowed)
+}
+
+/// The parts of a permission that no statement has allowed yet, by language.
+struct Missing([Permissions; Language::ALL.len()]);
+
+impl Missing {
+    fn of(permission: Permission) -> Self {
+        Self(Language::ALL.map(|language| Permissions::of(permission.parts(language))))
+    }
+
+    /// Takes away what a statement allows; tells whether nothing is missing any more.
+    fn take(&mut self, language: Language, statement: &Statement) -> bool {
+        let missing = &mut self.0[language as usize];
+        *missing = missing.without(statement.permissions);
+        *missing == Permissions::default()
+    }
 }
 
 /// Decides for a session: what its role (or the user that it acts for) may do and, when it has
@@ -315,75 +310,6 @@ pub fn decide_session_in<'a>(
     }
 }
 
-/// Decides as [`decide`] does and, when nothing decided, looks for what came closest.
-pub fn explain<'a>(documents: impl Into<Documents<'a>>, request: &Request<'_>) -> Explanation<'a> {
-    let documents = documents.into();
-    let decision = decide(documents, request);
-    if decision.outcome != Outcome::DeniedImplicitly {
-        return Explanation {
-            decision,
-            closest: None,
-        };
-    }
-    let mut targets = Targets::default();
-    let mut closest: Option<(StatementRef<'a>, Missed<'a>)> = None;
-    for named in documents.iter() {
-        let target = targets.of(named.document.language(), request);
-        for (index, statement) in named.document.statements().iter().enumerate() {
-            if statement.effect == Effect::Deny {
-                continue;
-            }
-            let asked = Asked {
-                target,
-                owner: named.owner,
-                facts: Facts::Present(&request.context),
-            };
-            let missed = if !statement.permissions.has(request.permission) {
-                Missed::Action
-            } else if let Err(unfilled) = statement.match_resource(&asked) {
-                unfilled.map_or(Missed::Resource, Missed::Variable)
-            } else if let Some(place) = statement
-                .condition
-                .first_unmet(&request.context, statement.effect)
-            {
-                Missed::Condition(place)
-            } else {
-                // It would have allowed.
-                continue;
-            };
-            let rank = |missed: &Missed<'_>| match missed {
-                Missed::Action => 0,
-                Missed::Resource => 1,
-                Missed::Variable(_) => 2,
-                Missed::Condition(_) => 3,
-            };
-            if closest
-                .as_ref()
-                .is_none_or(|(_, known)| rank(known) < rank(&missed))
-            {
-                closest = Some((refer(&named, index, statement), missed));
-            }
-        }
-    }
-    Explanation { decision, closest }
-}
-
-/// Explains each side of a decision that [`decide_session`] makes, and says which decided.
-pub fn explain_session<'a>(
-    identity: impl Into<Documents<'a>>,
-    session: Option<&'a [NamedDocument<'a>]>,
-    request: &Request<'_>,
-) -> SessionExplanation<'a> {
-    let identity = explain(identity, request);
-    let session = session.map(|session| explain(session, request));
-    let outcome = |explanation: &Explanation<'_>| explanation.decision.outcome;
-    SessionExplanation {
-        decided_by: Side::deciding(outcome(&identity), session.as_ref().map(outcome)),
-        identity,
-        session,
-    }
-}
-
 fn refer<'a>(
     named: &NamedDocument<'a>,
     index: usize,
@@ -399,17 +325,11 @@ fn refer<'a>(
 
 /// The resource as each language writes it, written when the first document of that language comes.
 #[derive(Default)]
-struct Targets<'r> {
-    cam: Option<Target<'r>>,
-    ram: Option<Target<'r>>,
-}
+struct Targets<'r>([Option<Target<'r>>; Language::ALL.len()]);
 
 impl<'r> Targets<'r> {
     fn of(&mut self, language: Language, request: &Request<'r>) -> &Target<'r> {
-        let target = match language {
-            Language::Cam => &mut self.cam,
-            Language::Ram => &mut self.ram,
-        };
-        target.get_or_insert_with(|| Target::new(language, request.permission, &request.resource))
+        self.0[language as usize]
+            .get_or_insert_with(|| Target::new(language, request.permission, &request.resource))
     }
 }

@@ -1,4 +1,4 @@
-//! The condition operators of both languages.
+//! The condition operators of all languages.
 
 use super::language::Language;
 use super::words::{KeyType, Order};
@@ -14,6 +14,8 @@ pub(super) enum Test {
     Boolean,
     Bytes,
     Address,
+    /// An ARN, part by part.
+    Arn,
     /// Whether the key is missing.
     Missing,
 }
@@ -31,43 +33,48 @@ pub(super) struct Operator {
 /// Of which of the request's values a clause speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Qualifier {
-    /// `for_any_value:`
+    /// `for_any_value:`, `ForAnyValue:`
     Any,
-    /// `for_all_value:`
+    /// `for_all_value:`, `ForAllValues:`
     Every,
 }
 
+/// An operator's names; one without a name isn't in that language.
 struct Row {
     cam: &'static str,
-    /// RAM has all but two.
-    ram: Option<&'static str>,
+    ram: &'static str,
+    iam: &'static str,
     test: Test,
     negated: bool,
 }
 
-const TABLE: [Row; 23] = {
-    const fn row(cam: &'static str, ram: &'static str, test: Test) -> Row {
+const TABLE: [Row; 27] = {
+    /// Of all languages: RAM and IAM spell them alike.
+    const fn row(cam: &'static str, pascal: &'static str, test: Test) -> Row {
         Row {
             cam,
-            ram: Some(ram),
+            ram: pascal,
+            iam: pascal,
             test,
             negated: false,
         }
     }
-    const fn not(cam: &'static str, ram: &'static str, test: Test) -> Row {
+    const fn not(cam: &'static str, pascal: &'static str, test: Test) -> Row {
         Row {
-            cam,
-            ram: Some(ram),
-            test,
             negated: true,
+            ..row(cam, pascal, test)
         }
     }
-    const fn cam_only(cam: &'static str, test: Test) -> Row {
+    const fn not_in_ram(cam: &'static str, iam: &'static str, test: Test) -> Row {
         Row {
-            cam,
-            ram: None,
-            test,
-            negated: false,
+            ram: "",
+            ..row(cam, iam, test)
+        }
+    }
+    const fn iam_only(iam: &'static str, negated: bool) -> Row {
+        Row {
+            negated,
+            ..not_in_ram("", iam, Test::Arn)
         }
     }
     use Order::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual};
@@ -122,30 +129,49 @@ const TABLE: [Row; 23] = {
         row("bool_equal", "Bool", Boolean),
         row("ip_equal", "IpAddress", Address),
         not("ip_not_equal", "NotIpAddress", Address),
-        cam_only("binary_equal", Bytes),
-        cam_only("null_equal", Missing),
+        not_in_ram("binary_equal", "BinaryEquals", Bytes),
+        not_in_ram("null_equal", "Null", Missing),
+        // IAM's ArnEquals takes wildcards, too.
+        iam_only("ArnEquals", false),
+        iam_only("ArnLike", false),
+        iam_only("ArnNotEquals", true),
+        iam_only("ArnNotLike", true),
     ]
 };
+
+impl Row {
+    fn name(&self, language: Language) -> &'static str {
+        match language {
+            Language::Cam => self.cam,
+            Language::Ram => self.ram,
+            Language::Iam => self.iam,
+        }
+    }
+}
 
 impl Operator {
     /// Reads an operator, or says why there is none.
     pub(super) fn parse(name: &str, language: Language) -> Result<Self, String> {
         let (qualifier, rest) = match (language, name.split_once(':')) {
-            (Language::Cam, Some(("for_any_value", rest))) => (Some(Qualifier::Any), rest),
-            (Language::Cam, Some(("for_all_value", rest))) => (Some(Qualifier::Every), rest),
+            (Language::Cam, Some(("for_any_value", rest)))
+            | (Language::Iam, Some(("ForAnyValue", rest))) => (Some(Qualifier::Any), rest),
+            (Language::Cam, Some(("for_all_value", rest)))
+            | (Language::Iam, Some(("ForAllValues", rest))) => (Some(Qualifier::Every), rest),
             _ => (None, name),
         };
-        let (rest, if_exists) = match (language, rest.strip_suffix("_if_exist")) {
-            (Language::Cam, Some(rest)) => (rest, true),
-            _ => (rest, false),
+        let if_exists = match language {
+            Language::Cam => rest.strip_suffix("_if_exist"),
+            Language::Iam => rest.strip_suffix("IfExists"),
+            Language::Ram => None,
         };
-        let own = |row: &&Row| match language {
-            Language::Cam => row.cam == rest,
-            Language::Ram => row.ram == Some(rest),
-        };
+        let (rest, if_exists) = if_exists.map_or((rest, false), |rest| (rest, true));
+        let own = |row: &&Row| !rest.is_empty() && row.name(language) == rest;
         match TABLE.iter().find(own) {
             Some(row) if row.test == Test::Missing && (qualifier.is_some() || if_exists) => {
-                Err("null_equal stands alone: it asks itself whether the key exists".to_owned())
+                let name = row.name(language);
+                Err(format!(
+                    "{name} stands alone: it asks itself whether the key exists"
+                ))
             }
             Some(row) => Ok(Self {
                 test: row.test,
@@ -164,18 +190,24 @@ impl Operator {
 impl Test {
     /// Refuses an operator that could never hold for values of that type.
     pub(super) fn check_type(self, key: KeyType, language: Language) -> Result<(), String> {
-        let (fits, wanted) = match key {
-            KeyType::Time => (matches!(self, Self::Time(_)), ["date_*", "Date*"]),
-            KeyType::Address => (self == Self::Address, ["ip_*", "IpAddress or NotIpAddress"]),
-            KeyType::Boolean => (self == Self::Boolean, ["bool_equal", "Bool"]),
-            KeyType::Text => (self != Self::Address, ["string_*", "String*"]),
+        let (fits, cam, pascal) = match key {
+            KeyType::Time => (matches!(self, Self::Time(_)), "date_*", "Date*"),
+            KeyType::Seconds => (
+                matches!(self, Self::Time(_) | Self::Number(_)),
+                "date_*",
+                "Date* or Numeric*",
+            ),
+            KeyType::Address => (self == Self::Address, "ip_*", "IpAddress or NotIpAddress"),
+            KeyType::Boolean => (self == Self::Boolean, "bool_equal", "Bool"),
+            KeyType::Text => (self != Self::Address, "string_*", "String*"),
+            KeyType::Any => (true, "", ""),
         };
         if fits || self == Self::Missing {
             return Ok(());
         }
         let wanted = match language {
-            Language::Cam => wanted[0],
-            Language::Ram => wanted[1],
+            Language::Cam => cam,
+            Language::Ram | Language::Iam => pascal,
         };
         Err(format!(
             "this key is compared with {wanted}, so that this operator could never hold"

@@ -15,27 +15,52 @@ pub struct Limits {
     pub cam: usize,
     /// RAM's.
     pub ram: usize,
+    /// IAM's, which counts no white space.
+    pub iam: usize,
 }
+
+/// How many times its limit an IAM document may be long, white space and all.
+const MAX_INDENTED: usize = 4;
 
 impl Limits {
     /// Policies and trust policies: what Alibaba's API documents of 2025 allow (older ones say 2048
-    /// and 4096). Tencent's limit isn't published where we looked; the same serves.
+    /// and 4096), and AWS of managed policies. Tencent's limit isn't published where we looked; the
+    /// same serves.
     pub const POLICY: Self = Self {
         cam: 6144,
         ram: 6144,
+        iam: 6144,
     };
-    /// Session policies: Alibaba's limit. Tencent's isn't published where we looked; the same
-    /// serves.
+    /// Session policies: Alibaba's and AWS's limit. Tencent's isn't published where we looked; the
+    /// same serves.
     pub const SESSION: Self = Self {
         cam: 2048,
         ram: 2048,
+        iam: 2048,
+    };
+    /// Policies of repositories, which only IAM has.
+    pub const REPOSITORY: Self = Self {
+        cam: 0,
+        ram: 0,
+        iam: 10_240,
     };
 
-    fn of(self, language: Language) -> usize {
-        match language {
-            Language::Cam => self.cam,
-            Language::Ram => self.ram,
-        }
+    /// Returns how long any document may be, white space and all.
+    fn longest(self) -> usize {
+        self.cam.max(self.ram).max(self.iam * MAX_INDENTED)
+    }
+
+    /// Returns the limit that a text in a language is longer than.
+    fn exceeded_by(self, text: &str, language: Language) -> Option<usize> {
+        let (limit, length) = match language {
+            Language::Cam => (self.cam, text.chars().count()),
+            Language::Ram => (self.ram, text.chars().count()),
+            Language::Iam => {
+                let counts = |letter: &char| !letter.is_whitespace();
+                (self.iam, text.chars().filter(counts).count())
+            }
+        };
+        (length > limit).then_some(limit)
     }
 }
 
@@ -51,23 +76,40 @@ pub(super) fn refused(place: &str, why: &str) -> Error {
 
 /// Reads the beginning of a document: its language and its statements.
 pub(super) fn open(text: &str, limits: Limits) -> Result<(Language, Vec<Json>), Refusal> {
-    // Before parsing, whatever the language: a text this long is neither.
-    let longest = limits.cam.max(limits.ram);
-    let length = text.chars().take(longest + 1).count();
     let too_long = |limit: usize| Refusal::new("", format!("it is longer than {limit} characters"));
-    if length > longest {
-        return Err(too_long(longest));
+    // Before parsing, whatever the language: a text this long is in none.
+    if text.chars().nth(limits.longest()).is_some() {
+        return Err(too_long(limits.longest()));
     }
     let json = Json::parse(text).map_err(|why| Refusal::new("", why))?;
     let language = language_of(&json)?;
-    if length > limits.of(language) {
-        return Err(too_long(limits.of(language)));
+    if let Some(limit) = limits.exceeded_by(text, language) {
+        return Err(too_long(limit));
     }
     let statements = statements_of(&json, language)?;
+    let has_variables = elements_of(&json, language)?.find("Version") == Some(&text_of(CURRENT));
+    if language == Language::Iam && !has_variables && text.contains("${") {
+        return Err(Refusal::new(
+            "Version",
+            format!(
+                "policy variables need the version {CURRENT:?}: with an older one, AWS takes \
+                     ${{...}} for letters"
+            ),
+        ));
+    }
     Ok((language, statements.to_vec()))
 }
 
-/// Tells the languages apart by the name of a document's version.
+/// IAM's version that has policy variables.
+const CURRENT: &str = "2012-10-17";
+/// IAM's version before, and that of a document without one.
+const OLD: &str = "2008-10-17";
+
+fn text_of(text: &str) -> Json {
+    Json::Text(text.to_owned())
+}
+
+/// Tells the languages apart by the name of a document's version, and that.
 fn language_of(json: &Json) -> Result<Language, Refusal> {
     let Json::Object(fields) = json else {
         return Err(Refusal::new(
@@ -75,34 +117,55 @@ fn language_of(json: &Json) -> Result<Language, Refusal> {
             format!("it must be an object, not {}", json.kind()),
         ));
     };
-    let has = |name: &str| fields.iter().any(|(known, _)| known == name);
-    match (has("version"), has("Version")) {
-        (true, false) => Ok(Language::Cam),
-        (false, true) => Ok(Language::Ram),
+    let find = |name: &str| fields.iter().find(|(known, _)| known == name);
+    match (find("version"), find("Version")) {
+        (Some(_), None) => Ok(Language::Cam),
+        (None, Some((_, version))) if *version == text_of(CURRENT) || *version == text_of(OLD) => {
+            Ok(Language::Iam)
+        }
+        (None, Some(_)) => Ok(Language::Ram),
+        (None, None) if find("Statement").is_some() => Ok(Language::Iam),
         _ => Err(Refusal::new(
             "",
-            "it must have \"version\":\"2.0\" (CAM) or \"Version\":\"1\" (RAM)",
+            format!(
+                "it must have \"version\":\"2.0\" (CAM), \"Version\":\"1\" (RAM) or \
+                 \"Version\":{CURRENT:?} (IAM)"
+            ),
         )),
     }
+}
+
+/// Takes the elements of a document.
+fn elements_of(json: &Json, language: Language) -> Result<Elements<'_>, Refusal> {
+    let words = Words::of(language);
+    let id = (language == Language::Iam).then_some("Id");
+    let known: Vec<&str> = [words.version, words.statement]
+        .into_iter()
+        .chain(id)
+        .collect();
+    Elements::new(json, "", &known)
 }
 
 /// Checks a document's version, and returns its statements.
 fn statements_of(json: &Json, language: Language) -> Result<&[Json], Refusal> {
     let words = Words::of(language);
-    let elements = Elements::new(json, "", &[words.version, words.statement])?;
-    let version = match language {
-        Language::Cam => "2.0",
-        Language::Ram => "1",
+    let elements = elements_of(json, language)?;
+    let versions: &[&str] = match language {
+        Language::Cam => &["2.0"],
+        Language::Ram => &["1"],
+        Language::Iam => &[CURRENT, OLD],
     };
-    if elements.text(words.version)? != version {
+    let has_none = language == Language::Iam && elements.find(words.version).is_none();
+    if !has_none && !versions.contains(&elements.text(words.version)?) {
         return Err(Refusal::new(
             words.version,
-            format!("the version is {version:?}"),
+            format!("the version is {:?}", versions[0]),
         ));
     }
     match elements.get(words.statement)? {
         Json::List(statements) if !statements.is_empty() => Ok(statements),
         Json::List(_) => Err(Refusal::new(words.statement, "there is no statement")),
+        one @ Json::Object(_) if language == Language::Iam => Ok(std::slice::from_ref(one)),
         other => Err(Refusal::new(
             words.statement,
             format!("it must be a list of statements, not {}", other.kind()),

@@ -13,7 +13,7 @@ use crate::domain::name::{is_name_in_arn, is_repository_path};
 /// a repository by `.../repo-demo` and by `.../repo-demo/*`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Path {
-    /// RAM's, compared as it stands, and `*`.
+    /// RAM's and IAM's, compared as it stands, and `*`.
     Whole(Pattern),
     /// CAM's.
     Directory(Pattern),
@@ -103,7 +103,7 @@ pub(super) struct PathTemplate {
 /// The part of a path that variables stand in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// After `repository/INSTANCE/`.
+    /// After `repository/INSTANCE/`, or in IAM after `repository/`.
     Repository,
     /// After `role/` or `roleName/`.
     RoleName,
@@ -111,12 +111,17 @@ enum Place {
 
 impl Place {
     /// Finds the place of a path's variables, or says that they stand nowhere where they may.
-    fn of(path: &str) -> Result<Self, String> {
+    fn of(path: &str, language: Language) -> Result<Self, String> {
         let (before, _) = path.split_once("${").unwrap_or((path, ""));
         let levels: Vec<&str> = before.split('/').collect();
-        match levels[..] {
-            ["repository", _, _, ..] => Ok(Self::Repository),
-            ["role" | "roleName", _] => Ok(Self::RoleName),
+        match (&levels[..], language) {
+            (["repository", _, ..], Language::Iam) => Ok(Self::Repository),
+            (["role", _], Language::Iam) => Ok(Self::RoleName),
+            (_, Language::Iam) => Err(
+                "in a path, policy variables stand after repository/ and role/ alone".to_owned(),
+            ),
+            (["repository", _, _, ..], _) => Ok(Self::Repository),
+            (["role" | "roleName", _], _) => Ok(Self::RoleName),
             _ => Err(
                 "in a path, policy variables stand after repository/INSTANCE/, role/ and \
                  roleName/ alone"
@@ -140,10 +145,10 @@ impl PathTemplate {
         let is_directory = is_directory(path, language);
         let text = if is_directory { directory(path) } else { path };
         Ok(Self {
-            template: Template::parse(text)?,
+            template: Template::parse(text, language)?,
             is_directory,
             wildcards: Wildcards::of(language),
-            place: Place::of(path)?,
+            place: Place::of(path, language)?,
         })
     }
 

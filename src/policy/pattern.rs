@@ -1,4 +1,5 @@
-//! Wildcards: `*` for any number of characters, `/` among them, and in RAM `?` for exactly one.
+//! Wildcards: `*` for any number of characters, `/` among them, and in RAM and IAM `?` for exactly
+//! one.
 //!
 //! A pattern is cut at its stars when it is compiled. Matching looks for the pieces one after
 //! another and never goes back, so that no pattern makes it slower than one walk over the text
@@ -44,7 +45,7 @@ enum Piece {
 pub enum Wildcards {
     /// `*` alone, as CAM documents it.
     Star,
-    /// `*` and `?`, as RAM documents them.
+    /// `*` and `?`, as RAM and IAM document them.
     StarAndQuestionMark,
 }
 
@@ -53,7 +54,7 @@ impl Wildcards {
     pub fn of(language: Language) -> Self {
         match language {
             Language::Cam => Self::Star,
-            Language::Ram => Self::StarAndQuestionMark,
+            Language::Ram | Language::Iam => Self::StarAndQuestionMark,
         }
     }
 }

@@ -1,6 +1,5 @@
-//! The resources of a document: CAM's six segments, RAM's five, or `*`.
+//! The resources of a document: CAM's six segments, RAM's five, IAM's ARNs, or `*`.
 
-use crate::domain::ids::{AccountId, CriId, InstanceId};
 use std::str::FromStr;
 
 use super::context::Context;
@@ -9,8 +8,10 @@ use super::path::{Path, PathTemplate};
 use super::pattern::{Pattern, Wildcards};
 use super::target::Target;
 use super::variables::has_variable;
-use super::vocabulary::Form;
+use super::vocabulary::{Form, Permission};
 use super::words::{Circumstances, Effect};
+use crate::domain::aws;
+use crate::domain::ids::{AccountId, CriId, InstanceId};
 
 /// The thing that a statement's resources are compared with.
 pub(super) struct Asked<'a> {
@@ -49,6 +50,8 @@ pub(super) enum ResourcePattern {
     /// `*`
     Everything,
     Named(Named),
+    /// Everything but these.
+    Except(Vec<ResourcePattern>),
     /// A resource of services that this one has nothing to do with.
     Elsewhere,
 }
@@ -57,7 +60,7 @@ pub(super) enum ResourcePattern {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Named {
     /// Whether it may belong to each of the services.
-    services: [bool; 3],
+    services: [bool; Service::ALL.len()],
     region: Pattern,
     account: Account,
     /// With `*` for each variable.
@@ -70,20 +73,23 @@ pub(super) struct Named {
     odd_region: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Account {
     Any,
     /// CAM's empty account: the one that the document belongs to.
     Owner,
     Only(AccountId),
+    /// IAM's wildcards, for the digits as AWS writes them.
+    Like(Pattern),
 }
 
 impl Account {
-    fn matches(self, account: AccountId, owner: AccountId) -> bool {
+    fn matches(&self, account: AccountId, owner: AccountId) -> bool {
         match self {
             Self::Any => true,
             Self::Owner => account == owner,
-            Self::Only(only) => account == only,
+            Self::Only(only) => account == *only,
+            Self::Like(pattern) => pattern.matches(&aws::account(account)),
         }
     }
 }
@@ -91,9 +97,10 @@ impl Account {
 impl Account {
     fn parse(text: &str, language: Language) -> Result<Self, String> {
         Ok(match (language, text) {
-            (Language::Cam, "*" | "uin/*") | (Language::Ram, "*") => Self::Any,
+            (Language::Cam, "*" | "uin/*") | (Language::Ram | Language::Iam, "*") => Self::Any,
             (Language::Cam, "" | "uin/") | (Language::Ram, "${account}") => Self::Owner,
             (Language::Cam, "${account}" | "uin/${account}") => Self::Owner,
+            (Language::Iam, "${aws:PrincipalAccount}") => Self::Owner,
             (Language::Cam, account) => Self::Only(
                 account
                     .strip_prefix("uin/")
@@ -107,6 +114,13 @@ impl Account {
                 AccountId::from_str(account)
                     .map_err(|_| "the fourth segment, the account, is * or the account's number")?,
             ),
+            (Language::Iam, account) if Wildcards::of(language).stand_in(account) => {
+                Self::Like(Pattern::new(account, Wildcards::of(language)))
+            }
+            (Language::Iam, account) => Self::Only(aws::read_account(account).ok_or(
+                "the fifth part, the account, is *, the twelve digits of the account, or \
+                 ${aws:PrincipalAccount}",
+            )?),
         })
     }
 }
@@ -151,7 +165,40 @@ fn segments(text: &str, language: Language) -> Result<[&str; 4], String> {
             }
             Ok([service, region, account, path])
         }
+        Language::Iam => {
+            let ["arn", partition, service, region, account, path] = arn_parts(text)[..] else {
+                return Err(
+                    "a resource is * or an ARN, arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE".to_owned(),
+                );
+            };
+            let pattern = Pattern::new(partition, Wildcards::of(language));
+            if !aws::PARTITIONS.iter().any(|known| pattern.matches(known)) {
+                return Err("the partition of an ARN is aws, aws-cn or aws-us-gov".to_owned());
+            }
+            if service.is_empty() {
+                return Err("the service is empty; write its name, or *".to_owned());
+            }
+            Ok([service, region, account, path])
+        }
     }
+}
+
+/// Divides an ARN at its first five colons but those of variables.
+fn arn_parts(text: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut is_in_variable) = (Vec::new(), 0, false);
+    for (place, letter) in text.char_indices() {
+        match letter {
+            '{' if text[..place].ends_with('$') => is_in_variable = true,
+            '}' => is_in_variable = false,
+            ':' if !is_in_variable && parts.len() < 5 => {
+                parts.push(&text[start..place]);
+                start = place + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
 }
 
 impl ResourcePattern {
@@ -160,21 +207,25 @@ impl ResourcePattern {
         if text == "*" {
             return Ok(Self::Everything);
         }
-        check_characters(text)?;
+        // A variable's default stands after a space.
+        check_characters(&text.replace(", '", ",'"))?;
         let wildcards = Wildcards::of(language);
         let [service, region, account, path] = segments(text, language)?;
         if path.is_empty() {
             return Err("the last segment is empty; write a path, or *".to_owned());
         }
         if has_variable(service) || has_variable(region) {
-            return Err(
-                "policy variables stand in the path, and ${account} as the account, alone"
-                    .to_owned(),
-            );
+            let account = match language {
+                Language::Cam | Language::Ram => "${account}",
+                Language::Iam => "${aws:PrincipalAccount}",
+            };
+            return Err(format!(
+                "policy variables stand in the path, and {account} as the account, alone"
+            ));
         }
         let service = Pattern::new(service, wildcards);
         let services = Service::ALL.map(|known| service.matches(known.name(language)));
-        if services == [false; 3] {
+        if !services.contains(&true) {
             return Ok(Self::Elsewhere);
         }
         let template = if has_variable(path) {
@@ -212,6 +263,7 @@ impl ResourcePattern {
         let named = match self {
             Self::Everything => return Ok(true),
             Self::Elsewhere => return Ok(false),
+            Self::Except(patterns) => return Ok(!Self::may_exclude(patterns, asked, effect)),
             Self::Named(named) => named,
         };
         if !named.may_match(asked, effect) {
@@ -232,43 +284,57 @@ impl ResourcePattern {
         }
     }
 
+    /// Tells whether patterns keep a statement of an effect from what is asked for.
+    ///
+    /// They do as a statement of the other effect would apply: what an allowing one excludes may be
+    /// any of it, and what a denying one excludes must be all.
+    fn may_exclude(patterns: &[Self], asked: &Asked<'_>, effect: Effect) -> bool {
+        let other = match effect {
+            Effect::Allow => Effect::Deny,
+            Effect::Deny => Effect::Allow,
+        };
+        let excludes = |pattern: &Self| pattern.matches(asked, other) == Ok(true);
+        patterns.iter().any(excludes)
+    }
+
     /// Returns the ends of its paths, whatever values its variables have; nothing when it matches
     /// nothing here.
     pub(super) fn ends(&self) -> Option<(String, String)> {
         match self {
-            Self::Everything => Some(Default::default()),
+            Self::Everything | Self::Except(_) => Some(Default::default()),
             Self::Elsewhere => None,
             Self::Named(named) => Some(named.path.ends()),
         }
     }
 
     /// Returns the names of the claims that it asks for.
-    pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
-        let template = match self {
-            Self::Named(named) => named.template.as_ref(),
-            Self::Everything | Self::Elsewhere => None,
-        };
-        template.into_iter().flat_map(PathTemplate::claims)
+    pub(super) fn claims(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        match self {
+            Self::Named(named) => Box::new(named.template.iter().flat_map(PathTemplate::claims)),
+            Self::Except(patterns) => Box::new(patterns.iter().flat_map(Self::claims)),
+            Self::Everything | Self::Elsewhere => Box::new(std::iter::empty()),
+        }
     }
 
-    /// Tells whether a permission of that form could ever be asked on one of these.
-    pub(super) fn can_match(&self, form: Form, language: Language) -> bool {
+    /// Tells whether a permission could ever be asked on one of these.
+    pub(super) fn can_match(&self, permission: Permission, language: Language) -> bool {
         let named = match self {
-            Self::Everything => return true,
+            Self::Everything | Self::Except(_) => return true,
             Self::Elsewhere => return false,
             Self::Named(named) => named,
         };
-        let service = match form {
-            Form::Operation => return named.path.is_any(),
-            Form::Role => Service::Roles,
-            _ => Service::Registry,
-        };
+        let (form, service) = (permission.form(language), permission.service(language));
+        if form == Form::Operation {
+            return named.path.is_any();
+        }
         let head = |kind: &str| format!("{kind}/{}", language.instance_prefix());
         let path = match (form, language) {
             (Form::Role, Language::Cam) => {
                 named.path.touches("role/") || named.path.touches("roleName/")
             }
-            (Form::Role, Language::Ram) => named.path.touches("role/"),
+            (Form::Role, Language::Ram | Language::Iam) => named.path.touches("role/"),
+            (Form::Namespace, Language::Iam) => named.path.touches("namespace/"),
+            (form, Language::Iam) if form != Form::Instance => named.path.touches("repository/"),
             (Form::Instance, _) => named.path.touches(&head("instance")),
             _ => named.path.touches(&head("repository")),
         };
@@ -283,6 +349,12 @@ impl ResourcePattern {
         let id = match language {
             Language::Cam => "tcr-INSTANCE",
             Language::Ram => "cri-INSTANCE",
+            Language::Iam => {
+                return "none of the statement's actions is ever asked on such a resource: a \
+                        repository is arn:aws:ecr:REGION:ACCOUNT:repository/NAME, a role \
+                        arn:aws:iam::ACCOUNT:role/NAME"
+                    .to_owned();
+            }
         };
         let kind = named.written_path.split('/').next().unwrap_or_default();
         match kind {
@@ -316,7 +388,7 @@ impl ResourcePattern {
     pub(super) fn has_odd_region(&self) -> bool {
         match self {
             Self::Named(named) => named.odd_region,
-            Self::Everything | Self::Elsewhere => false,
+            Self::Everything | Self::Except(_) | Self::Elsewhere => false,
         }
     }
 }
@@ -334,11 +406,15 @@ impl Named {
     /// Tells whether the instance's id is written out and isn't one.
     fn has_wrong_id(&self, language: Language) -> bool {
         let mut parts = self.written_path.split('/');
-        let (Some("repository" | "instance"), Some(id)) = (parts.next(), parts.next()) else {
-            return false;
+        let id = match (parts.next(), language) {
+            (Some("repository"), Language::Cam | Language::Ram) | (Some("instance"), _) => {
+                parts.next()
+            }
+            _ => None,
         };
+        let Some(id) = id else { return false };
         let well_formed = match language {
-            Language::Cam => InstanceId::from_str(id).is_ok(),
+            Language::Cam | Language::Iam => InstanceId::from_str(id).is_ok(),
             Language::Ram => CriId::from_str(id).is_ok(),
         };
         !well_formed && !Wildcards::of(language).stand_in(id)

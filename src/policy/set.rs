@@ -2,6 +2,7 @@
 
 use super::document::{Document, Statement};
 use super::index::{Index, Place};
+use super::language::Language;
 use super::resource::{Asked, Facts};
 use super::target::Target;
 use super::vocabulary::Permission;
@@ -31,6 +32,7 @@ pub struct PolicySet {
     /// Each of another language or effect; none for few statements.
     indexes: Vec<Index>,
     asks_for_time: bool,
+    has_iam: bool,
 }
 
 impl PolicySet {
@@ -45,6 +47,9 @@ impl PolicySet {
         Self {
             owner,
             asks_for_time: documents.iter().any(|(_, one)| one.asks_for_time()),
+            has_iam: documents
+                .iter()
+                .any(|(_, one)| one.language() == Language::Iam),
             documents,
             indexes,
         }
@@ -58,6 +63,11 @@ impl PolicySet {
     /// Tells whether a decision by them may be another one at another time.
     pub fn asks_for_time(&self) -> bool {
         self.asks_for_time
+    }
+
+    /// Tells whether one of them is in IAM's language.
+    pub fn has_iam(&self) -> bool {
+        self.has_iam
     }
 
     /// Tells whether decisions use the index.

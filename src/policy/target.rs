@@ -2,6 +2,7 @@
 
 use super::language::{Language, Service};
 use super::vocabulary::{Form, Permission};
+use crate::domain::aws;
 use crate::domain::ids::{AccountId, CriId, InstanceId};
 use crate::domain::instance::Instance;
 
@@ -12,7 +13,7 @@ pub struct InstanceRef<'a> {
     pub account: AccountId,
     /// Its region, such as `ap-guangzhou`.
     pub region: &'a str,
-    /// Its id in CAM documents.
+    /// Its id in CAM documents; IAM's name it, too, where they don't mean what is in it.
     pub id: &'a InstanceId,
     /// Its id in RAM documents.
     pub cri_id: &'a CriId,
@@ -21,7 +22,7 @@ pub struct InstanceRef<'a> {
 impl InstanceRef<'_> {
     fn id_in(&self, language: Language) -> &str {
         match language {
-            Language::Cam => self.id.as_str(),
+            Language::Cam | Language::Iam => self.id.as_str(),
             Language::Ram => self.cri_id.as_str(),
         }
     }
@@ -100,6 +101,17 @@ impl<'a> Resource<'a> {
         }
     }
 
+    /// Returns the region that it is in; empty where it has none.
+    pub fn region(&self) -> &'a str {
+        match self {
+            Self::Everything { region, .. } => region,
+            Self::Role { .. } => "",
+            Self::Instance(instance)
+            | Self::Namespace { instance, .. }
+            | Self::Repository { instance, .. } => instance.region,
+        }
+    }
+
     /// Returns the namespace: all of a repository's path but its last part.
     fn namespace(&self) -> Option<&'a str> {
         match self {
@@ -137,22 +149,7 @@ pub(super) struct Target<'a> {
 impl<'a> Target<'a> {
     pub(super) fn new(language: Language, permission: Permission, resource: &Resource<'a>) -> Self {
         let form = permission.form(language);
-        let (account, region) = match resource {
-            Resource::Everything { account, region } => (*account, *region),
-            Resource::Role { account, .. } => (*account, ""),
-            Resource::Instance(instance)
-            | Resource::Namespace { instance, .. }
-            | Resource::Repository { instance, .. } => (instance.account, instance.region),
-        };
-        let sts = matches!(
-            permission,
-            Permission::GetFederationToken | Permission::AssumeRole
-        );
-        let service = match (form, sts) {
-            (Form::Role, _) => Service::Roles,
-            (_, true) => Service::Sts,
-            (_, false) => Service::Registry,
-        };
+        let service = permission.service(language);
         let (path, extent) = path(language, form, resource);
         let alias = match (form, language, resource) {
             (Form::Role, Language::Cam, Resource::Role { id, .. }) => Some(format!("role/{id}")),
@@ -160,8 +157,8 @@ impl<'a> Target<'a> {
         };
         Self {
             service,
-            region,
-            account,
+            region: resource.region(),
+            account: resource.account(),
             path,
             alias,
             extent,
@@ -189,6 +186,11 @@ impl<'a> Target<'a> {
                 "acs:{service}:{region}:{account}:{path}{}",
                 if extent == Extent::Below { "*" } else { "" }
             ),
+            (extent, Language::Iam) => format!(
+                "arn:aws:{service}:{region}:{}:{path}{}",
+                aws::account(*account),
+                if extent == Extent::Below { "*" } else { "" }
+            ),
         }
     }
 }
@@ -204,10 +206,15 @@ fn path(language: Language, form: Form, resource: &Resource<'_>) -> (String, Ext
         return match (resource, language) {
             (Resource::Role { id, name: "", .. }, Language::Cam) => one(format!("role/{id}")),
             (Resource::Role { name, .. }, Language::Cam) => one(format!("roleName/{name}")),
-            (Resource::Role { name, .. }, Language::Ram) => one(format!("role/{name}")),
+            (Resource::Role { name, .. }, Language::Ram | Language::Iam) => {
+                one(format!("role/{name}"))
+            }
             (_, Language::Cam) => below("roleName/".to_owned()),
-            (_, Language::Ram) => below("role/".to_owned()),
+            (_, Language::Ram | Language::Iam) => below("role/".to_owned()),
         };
+    }
+    if language == Language::Iam {
+        return iam_path(form, resource);
     }
     let Some(instance) = resource.instance() else {
         return below(
@@ -238,6 +245,30 @@ fn path(language: Language, form: Form, resource: &Resource<'_>) -> (String, Ext
     }
 }
 
+/// Writes the last part of an ARN. Names of repositories and namespaces name no instance, as in
+/// ECR, where an account has one registry in a region.
+fn iam_path(form: Form, resource: &Resource<'_>) -> (String, Extent) {
+    let one = |path: String| (path, Extent::One);
+    let below = |path: String| (path, Extent::Below);
+    let repository = match resource {
+        Resource::Repository { path, .. } => Some(*path),
+        _ => None,
+    };
+    match (form, resource.namespace(), repository) {
+        (Form::Instance, ..) => match resource.instance() {
+            Some(instance) => one(format!("instance/{}", instance.id)),
+            None => below("instance/".to_owned()),
+        },
+        (Form::Namespace, Some(namespace), _) => one(format!("namespace/{namespace}")),
+        (Form::Namespace, None, _) => below("namespace/".to_owned()),
+        (Form::Repository, _, Some(path)) => one(format!("repository/{path}")),
+        (Form::AllInNamespace | Form::Repository, Some(namespace), _) => {
+            below(format!("repository/{namespace}/"))
+        }
+        _ => below("repository/".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,7 +276,7 @@ mod tests {
     const TCR: &str = "tcr-abcd1234";
     const CRI: &str = "cri-abcdefgh12345678";
 
-    fn render(permission: Permission, resource: &Resource<'_>) -> [String; 2] {
+    fn render(permission: Permission, resource: &Resource<'_>) -> [String; 3] {
         Language::ALL.map(|language| Target::new(language, permission, resource).render(language))
     }
 
@@ -276,98 +307,118 @@ mod tests {
             account,
             region: "ap-guangzhou",
         };
-        let cases: &[(Permission, &Resource<'_>, &str, &str)] = &[
+        let cases: &[(Permission, &Resource<'_>, &str, &str, &str)] = &[
             (
                 Permission::Pull,
                 &repository,
                 "repository/TCR/team/app",
                 "repository/CRI/team/app",
+                "ecr:repository/team/app",
             ),
             (
                 Permission::Pull,
                 &namespace,
                 "repository/TCR/team/*",
                 "repository/CRI/team/*",
+                "ecr:repository/team/*",
             ),
             (
                 Permission::Pull,
                 &Resource::Instance(instance),
                 "repository/TCR/*",
                 "repository/CRI/*",
+                "ecr:repository/*",
             ),
             (
                 Permission::ListCatalog,
                 &repository,
                 "repository/TCR/*",
                 "repository/CRI/*",
+                "ecr:repository/*",
             ),
             (
                 Permission::ListTags,
                 &repository,
                 "repository/TCR/team/app/*",
                 "repository/CRI/team/app",
+                "ecr:repository/team/app",
             ),
             (
                 Permission::CreateNamespace,
                 &namespace,
                 "repository/TCR/team",
                 "repository/CRI",
+                "transire:namespace/team",
             ),
             (
                 Permission::ListNamespaces,
                 &Resource::Instance(instance),
                 "repository/TCR/*",
                 "repository/CRI/*",
+                "transire:namespace/*",
             ),
             (
                 Permission::DescribeNamespace,
                 &repository,
                 "repository/TCR/team",
                 "repository/CRI/team",
+                "transire:namespace/team",
             ),
             (
                 Permission::ListRepositories,
                 &namespace,
                 "repository/TCR/team/*",
                 "repository/CRI/team/*",
+                "ecr:repository/team/*",
             ),
             (
                 Permission::IssueLongTerm,
                 &repository,
                 "instance/TCR",
                 "instance/CRI",
+                "transire:instance/TCR",
             ),
             (
                 Permission::CreateInstance,
                 &everything,
                 "instance/*",
                 "instance/*",
+                "transire:instance/*",
             ),
             (
                 Permission::Pull,
                 &everything,
                 "repository/*",
                 "repository/*",
+                "ecr:repository/*",
             ),
         ];
-        for (permission, resource, cam, ram) in cases {
+        for (permission, resource, cam, ram, iam) in cases {
             let cam = format!(
                 "qcs::tcr:ap-guangzhou:uin/{account}:{}",
                 cam.replace("TCR", TCR)
             );
             let ram = format!("acs:cr:ap-guangzhou:{account}:{}", ram.replace("CRI", CRI));
-            assert_eq!(render(*permission, resource), [cam, ram], "{permission}");
+            let (service, path) = iam.split_once(':').unwrap();
+            let path = path.replace("TCR", TCR);
+            let iam = format!("arn:aws:{service}:ap-guangzhou:{account}:{path}");
+            assert_eq!(
+                render(*permission, resource),
+                [cam, ram, iam],
+                "{permission}"
+            );
         }
         assert_eq!(render(Permission::IssueTemporary, &repository)[1], "*");
         assert_eq!(
             render(Permission::GetFederationToken, &everything),
-            ["*", "*"]
+            ["*", "*", "*"]
         );
         assert_eq!(
             render(Permission::AssumeRole, &role),
             [
                 format!("qcs::cam::uin/{account}:roleName/Builder"),
-                format!("acs:ram::{account}:role/Builder")
+                format!("acs:ram::{account}:role/Builder"),
+                format!("arn:aws:iam::{account}:role/Builder"),
             ]
         );
     }

@@ -5,14 +5,18 @@ use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
+use super::arn::ArnPattern;
 use super::context::Context;
 use super::json::Json;
 use super::language::Language;
 use super::operator::Test;
-use super::pattern::{Pattern, Wildcards};
+use super::pattern::{Pattern, Span, Wildcards};
 use super::variables::{Template, has_variable, plain_text};
 use super::words::Order;
 use crate::domain::clock::Timestamp;
+
+/// The form of an ARN, for refusals.
+const ARN: &str = "an ARN, such as arn:aws:iam::100000000001:user/*, or *";
 
 /// A value that the request has.
 pub(super) enum Actual<'a> {
@@ -33,6 +37,7 @@ pub(super) enum Values {
     Booleans(Vec<bool>),
     Bytes(Vec<Vec<u8>>),
     Networks(Vec<Network>),
+    Arns(Vec<ArnPattern>),
     /// Whether the key must be missing.
     Missing(bool),
     /// Texts, some of which have variables, with the comparison that they are for.
@@ -83,7 +88,9 @@ impl Values {
             }
             Test::Time(order) => Self::Times(
                 order,
-                each(&texts, "a time such as 2026-01-02T03:04:05Z", parse_time)?,
+                each(&texts, "a time such as 2026-01-02T03:04:05Z", |text| {
+                    written_time(text, language)
+                })?,
             ),
             Test::Boolean => Self::Booleans(each(&texts, "true or false", parse_boolean)?),
             Test::Bytes => Self::Bytes(each(&texts, "Base64", decode_base64)?),
@@ -92,6 +99,9 @@ impl Values {
                 "an IP address or a network such as 10.0.0.0/8",
                 Network::parse,
             )?),
+            Test::Arn => Self::Arns(each(&texts, ARN, |text| {
+                ArnPattern::of_spans(&[Span::Pattern(text)])
+            })?),
             Test::Missing => {
                 let wanted = each(&texts, "true or false", parse_boolean)?;
                 match wanted.as_slice() {
@@ -136,6 +146,9 @@ impl Values {
             (Self::Times(order, own), Actual::Text(text)) => {
                 parse_time(text).is_some_and(|time| own.iter().any(|own| order.holds(&time, own)))
             }
+            (Self::Numbers(order, own), Actual::Time(time)) => Number::parse(&time.to_string())
+                .is_some_and(|time| own.iter().any(|own| order.holds(&time, own))),
+            (Self::Arns(own), Actual::Text(text)) => own.iter().any(|own| own.matches(text)),
             (Self::Booleans(own), Actual::Boolean(value)) => own.contains(value),
             (Self::Booleans(own), Actual::Text(text)) => {
                 parse_boolean(text).is_some_and(|value| own.contains(&value))
@@ -183,16 +196,25 @@ impl Values {
 
 impl Templates {
     fn parse(test: Test, texts: &[String], language: Language) -> Result<Self, String> {
-        if !matches!(test, Test::Text | Test::TextIgnoringCase | Test::TextLike) {
+        use Test::{Arn, Text, TextIgnoringCase, TextLike};
+        if !matches!(test, Text | TextIgnoringCase | TextLike | Arn) {
             return Err(
                 "policy variables stand in the values of string operators alone".to_owned(),
             );
         }
-        let texts = texts.iter().map(|text| Template::parse(text));
+        let texts = texts.iter().map(|text| Template::parse(text, language));
+        let texts = texts.collect::<Result<Vec<_>, _>>()?;
+        // A colon in a value ends no part, so a variable alone is no ARN.
+        let is_arn = |text: &Template| {
+            !text.is_variable() && ArnPattern::of_spans(&text.widest_spans()).is_some()
+        };
+        if test == Arn && !texts.iter().all(is_arn) {
+            return Err(format!("one of its values is not {ARN}"));
+        }
         Ok(Self {
             test,
             language,
-            texts: texts.collect::<Result<_, _>>()?,
+            texts,
         })
     }
 
@@ -212,19 +234,26 @@ impl Templates {
             Test::TextIgnoringCase => {
                 Values::Folded(texts.map(|text| text.to_lowercase()).collect())
             }
+            Test::Arn => Values::Arns(
+                filled
+                    .iter()
+                    .map(|spans| ArnPattern::of_spans(spans))
+                    .collect::<Option<_>>()?,
+            ),
             _ => Values::Text(texts.collect()),
         })
     }
 }
 
-/// Reads a value; CAM may write booleans and numbers as JSON has them, RAM writes all as strings.
+/// Reads a value; CAM and IAM may write booleans and numbers as JSON has them, RAM writes all as
+/// strings.
 fn text_of(value: &Json, test: Test, language: Language) -> Result<String, String> {
     match (value, test) {
         (Json::Text(text), _) => Ok(text.clone()),
-        (Json::Bool(value), Test::Boolean | Test::Missing) if language == Language::Cam => {
+        (Json::Bool(value), Test::Boolean | Test::Missing) if language != Language::Ram => {
             Ok(value.to_string())
         }
-        (Json::Number(number), Test::Number(_)) if language == Language::Cam => Ok(number.clone()),
+        (Json::Number(number), Test::Number(_)) if language != Language::Ram => Ok(number.clone()),
         (other, _) => Err(format!("its values must be strings, not {}", other.kind())),
     }
 }
@@ -260,6 +289,14 @@ impl Number {
 /// other time.
 fn parse_time(text: &str) -> Option<i64> {
     Timestamp::parse_rfc3339(text).map(Timestamp::unix_seconds)
+}
+
+/// Reads a time as documents write it: in IAM also a day, or seconds since 1970.
+fn written_time(text: &str, language: Language) -> Option<i64> {
+    let in_iam = |read: fn(&str) -> Option<i64>| (language == Language::Iam).then(|| read(text))?;
+    parse_time(text)
+        .or_else(|| in_iam(|day| parse_time(&format!("{day}T00:00:00Z"))))
+        .or_else(|| in_iam(|seconds| seconds.parse().ok()))
 }
 
 fn parse_boolean(text: &str) -> Option<bool> {

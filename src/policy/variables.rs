@@ -1,11 +1,12 @@
-//! Policy variables: `${user}`, `${account}` and `${oidc:CLAIM}` in resources and in the values of
-//! conditions.
+//! Policy variables in resources and in the values of conditions: `${user}`, `${account}` and
+//! `${oidc:CLAIM}`; in IAM documents AWS's own, such as `${aws:username}`, and `${oidc:CLAIM}`.
 //!
 //! The request fills them in as plain text: a wildcard in the value of a claim is a letter like any
 //! other. A variable that has no value makes nothing match that allows, and everything match that
 //! denies, so a token never gains by leaving a claim out.
 
 use super::context::Context;
+use super::language::Language;
 use super::pattern::{Pattern, Span, Wildcards};
 use crate::domain::claims::MAX_NAME;
 
@@ -18,10 +19,14 @@ pub(super) struct Template {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Part {
     Text(String),
+    /// Each letter stands for itself, as in `${*}`.
+    Plain(String),
     Variable {
         /// As the document writes it.
         written: String,
         source: Source,
+        /// The text that stands there when the request has no value.
+        default: Option<String>,
     },
 }
 
@@ -34,21 +39,54 @@ enum Source {
     Account,
     /// A claim of the OpenID Connect token by which the caller came.
     Claim(String),
+    /// A name of the caller's at AWS.
+    Aws(AwsName),
+    /// A fact that no request here has.
+    Nothing,
+}
+
+/// A name of a caller's at AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum AwsName {
+    Account,
+    Arn,
+    UserId,
+    Kind,
 }
 
 impl Source {
-    fn parse(name: &str) -> Result<Self, String> {
-        match name {
-            "user" => Ok(Self::User),
-            "account" => Ok(Self::Account),
-            _ => match name.strip_prefix("oidc:") {
-                Some(claim) => check_claim_name(claim).map(|()| Self::Claim(claim.to_owned())),
-                None => Err(format!(
-                    "there is no policy variable ${{{name}}}; there are ${{user}}, ${{account}} \
-                     and ${{oidc:CLAIM}}"
-                )),
-            },
+    fn parse(name: &str, language: Language) -> Result<Self, String> {
+        if let Some(claim) = name.strip_prefix("oidc:") {
+            return check_claim_name(claim).map(|()| Self::Claim(claim.to_owned()));
         }
+        match (language, name) {
+            (Language::Iam, name) => Self::parse_iam(name),
+            (_, "user") => Ok(Self::User),
+            (_, "account") => Ok(Self::Account),
+            _ => Err(format!(
+                "there is no policy variable ${{{name}}}; there are ${{user}}, ${{account}} and \
+                 ${{oidc:CLAIM}}"
+            )),
+        }
+    }
+
+    /// Reads a name of AWS's, which has no case.
+    fn parse_iam(name: &str) -> Result<Self, String> {
+        Ok(match name.to_ascii_lowercase().as_str() {
+            "aws:username" => Self::User,
+            "aws:userid" => Self::Aws(AwsName::UserId),
+            "aws:principalaccount" => Self::Aws(AwsName::Account),
+            "aws:principalarn" => Self::Aws(AwsName::Arn),
+            "aws:principaltype" => Self::Aws(AwsName::Kind),
+            folded if folded.starts_with("aws:principaltag/") => Self::Nothing,
+            _ => {
+                return Err(format!(
+                    "there is no policy variable ${{{name}}} here; there are ${{aws:username}}, \
+                     ${{aws:userid}}, ${{aws:PrincipalAccount}}, ${{aws:PrincipalArn}}, \
+                     ${{aws:PrincipalType}}, ${{aws:PrincipalTag/KEY}} and ${{oidc:CLAIM}}"
+                ));
+            }
+        })
     }
 
     fn value<'c>(&self, context: &Context<'c>) -> Option<&'c str> {
@@ -56,6 +94,31 @@ impl Source {
             Self::User => context.user,
             Self::Account => context.account,
             Self::Claim(name) => context.claims?.variable(name),
+            Self::Aws(name) => {
+                let caller = context.aws?;
+                Some(match name {
+                    AwsName::Account => &caller.account,
+                    AwsName::Arn => &caller.arn,
+                    AwsName::UserId => &caller.user_id,
+                    AwsName::Kind => caller.kind,
+                })
+            }
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// Divides `NAME, 'DEFAULT'`, as IAM writes a variable that may have no value.
+fn divide(text: &str, language: Language) -> Result<(&str, Option<String>), String> {
+    match text.split_once(',').filter(|_| language == Language::Iam) {
+        None => Ok((text, None)),
+        Some((name, default)) => {
+            let default = default
+                .trim()
+                .strip_prefix('\'')
+                .and_then(|default| default.strip_suffix('\''))
+                .ok_or("the default of a policy variable stands in single quotes")?;
+            Ok((name.trim(), Some(default.to_owned())))
         }
     }
 }
@@ -83,7 +146,7 @@ pub(super) fn has_variable(text: &str) -> bool {
 
 impl Template {
     /// Reads a text with variables, or says what is wrong with them.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str, language: Language) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
@@ -93,9 +156,16 @@ impl Template {
             if !before.is_empty() {
                 parts.push(Part::Text(before.to_owned()));
             }
-            parts.push(Part::Variable {
-                written: format!("${{{name}}}"),
-                source: Source::parse(name)?,
+            parts.push(match name {
+                "*" | "?" | "$" if language == Language::Iam => Part::Plain(name.to_owned()),
+                text => {
+                    let (name, default) = divide(text, language)?;
+                    Part::Variable {
+                        written: format!("${{{name}}}"),
+                        source: Source::parse(name, language)?,
+                        default,
+                    }
+                }
             });
             rest = after;
         }
@@ -129,8 +199,14 @@ impl Template {
             .iter()
             .map(|part| match part {
                 Part::Text(text) => Ok(Span::Pattern(text)),
-                Part::Variable { written, source } => source
+                Part::Plain(text) => Ok(Span::Plain(text)),
+                Part::Variable {
+                    written,
+                    source,
+                    default,
+                } => source
                     .value(context)
+                    .or(default.as_deref())
                     .filter(|value| fits(value))
                     .map(Span::Plain)
                     .ok_or(written.as_str()),
@@ -140,15 +216,24 @@ impl Template {
 
     /// Compiles it with `*` for each variable: the pattern matches all that it could ever match.
     pub(super) fn widest(&self, wildcards: Wildcards) -> Pattern {
-        let spans: Vec<Span<'_>> = self
-            .parts
+        Pattern::of_spans(&self.widest_spans(), wildcards)
+    }
+
+    /// Tells whether it is a variable and nothing else.
+    pub(super) fn is_variable(&self) -> bool {
+        matches!(self.parts[..], [Part::Variable { .. }])
+    }
+
+    /// Returns its spans with `*` for each variable.
+    pub(super) fn widest_spans(&self) -> Vec<Span<'_>> {
+        self.parts
             .iter()
             .map(|part| match part {
                 Part::Text(text) => Span::Pattern(text),
+                Part::Plain(text) => Span::Plain(text),
                 Part::Variable { .. } => Span::Pattern("*"),
             })
-            .collect();
-        Pattern::of_spans(&spans, wildcards)
+            .collect()
     }
 }
 

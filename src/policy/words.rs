@@ -25,10 +25,14 @@ pub enum Circumstances {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyType {
     Time,
+    /// A time in seconds since 1970.
+    Seconds,
     Address,
     Boolean,
     /// Text, which may hold a number or a time.
     Text,
+    /// Whatever an operator takes.
+    Any,
 }
 
 /// The relation of the request's value to the document's.

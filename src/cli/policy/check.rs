@@ -17,7 +17,7 @@ pub(in crate::cli) struct Check {
     /// The file of a document; - reads it from standard input. May be repeated.
     #[arg(long, value_name = "FILE", required = true)]
     document: Vec<PathBuf>,
-    /// The language that the documents must be written in; without it, either.
+    /// The language that the documents must be written in; without it, any.
     #[arg(long, value_enum)]
     language: Option<Wanted>,
     /// The use of the documents.
@@ -31,6 +31,8 @@ enum Wanted {
     Cam,
     /// Alibaba Cloud's.
     Ram,
+    /// AWS's.
+    Iam,
 }
 
 impl From<Wanted> for Language {
@@ -38,6 +40,7 @@ impl From<Wanted> for Language {
         match wanted {
             Wanted::Cam => Self::Cam,
             Wanted::Ram => Self::Ram,
+            Wanted::Iam => Self::Iam,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Policy documents of both languages, and the decisions by them.
+//! Policy documents of all languages, and the decisions by them.
 //!
 //! An input is eight bytes, which draw requests, and a document. Each decision is compared with
 //! that of the slow evaluator of the integration tests, where that knows all the words of the
@@ -18,8 +18,8 @@ use self::requests::{Draws, ask, known_key};
 use crate::domain::ids::AccountId;
 use crate::fuzzing::seeds::policy_files;
 use crate::policy::{
-    Circumstances, Document, Limits, NamedDocument, Outcome, PolicySet, Request, decide, decide_in,
-    decide_unconditionally, explain,
+    Circumstances, Document, Language, Limits, NamedDocument, Outcome, PolicySet, Request, decide,
+    decide_in, decide_unconditionally, explain,
 };
 
 const OWNER: i64 = 100_000_000_001;
@@ -92,8 +92,43 @@ pub(super) const RAM_WORDS: &[&str] = &[
     ",",
 ];
 
-/// Returns the documents of the integration tests in that language, each with other requests.
-pub(super) fn seeds(version: &str) -> Vec<Vec<u8>> {
+pub(super) const IAM_WORDS: &[&str] = &[
+    "\"Effect\":\"Deny\"",
+    "\"Action\":",
+    "\"NotAction\":",
+    "\"Resource\":",
+    "\"NotResource\":",
+    "\"Condition\":",
+    "ecr:*",
+    "ecr:BatchGetImage",
+    "ecr:GetDownloadUrlForLayer",
+    "arn:aws:ecr:",
+    "repository/",
+    "${aws:username}",
+    "${aws:PrincipalTag/team, 'team'}",
+    "${*}",
+    "*",
+    "?",
+    "StringLike",
+    "ArnNotLike",
+    "ForAllValues:",
+    "ForAnyValue:",
+    "IfExists",
+    "Null",
+    "DateGreaterThan",
+    "NumericLessThan",
+    "aws:EpochTime",
+    "aws:SourceIp",
+    "aws:ResourceTag/env",
+    "aws:PrincipalArn",
+    "2008-10-17",
+    "100000000001",
+    ":",
+    ",",
+];
+
+/// Returns the documents of the integration tests in a language, each with other requests.
+pub(super) fn seeds(language: Language) -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for file in policy_files("decisions") {
         for named in ["documents", "session"]
@@ -101,7 +136,11 @@ pub(super) fn seeds(version: &str) -> Vec<Vec<u8>> {
             .flat_map(|name| file[*name].as_array())
         {
             let documents = named.iter().map(|named| &named["document"]);
-            for document in documents.filter(|document| document.get(version).is_some()) {
+            let is_written = |document: &&Value| {
+                let read = read(&document.to_string());
+                read.is_some_and(|document| document.language() == language)
+            };
+            for document in documents.filter(is_written) {
                 let draw = (seeds.len() as u64).to_be_bytes();
                 seeds.push([&draw, document.to_string().as_bytes()].concat());
             }
@@ -117,6 +156,7 @@ fn read(text: &str) -> Option<Document> {
         Limits {
             cam: 65_536,
             ram: 65_536,
+            iam: 65_536,
         },
     );
     checked.ok().map(|checked| checked.document)
@@ -206,7 +246,10 @@ fn text_is_known(text: &str) -> bool {
     let wildcards = text.matches(['*', '?']).count() + text.matches("${").count();
     let is_variable = |piece: &str| {
         let name = piece.split_once('}').map(|(name, _)| name);
-        name.is_some_and(|name| matches!(name, "user" | "account") || name.starts_with("oidc:"))
+        name.is_some_and(|name| {
+            matches!(name, "user" | "account" | "aws:username" | "*" | "?")
+                || name.starts_with("oidc:")
+        })
     };
     wildcards <= MAX_WILDCARDS && text.len() < 200 && text.split("${").skip(1).all(is_variable)
 }

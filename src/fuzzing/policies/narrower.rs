@@ -20,6 +20,7 @@ const CAM: Words = Words {
     allow: "allow",
     deny: "deny",
 };
+/// IAM's, too.
 const RAM: Words = Words {
     statement: "Statement",
     effect: "Effect",
@@ -29,14 +30,16 @@ const RAM: Words = Words {
 
 /// Checks that no narrower document allows a request that the document doesn't.
 pub(super) fn check_narrower(value: &Value, document: &Document, plain: &Plain, allowed: bool) {
-    let words = if value.get("Version").is_some() {
-        RAM
-    } else {
+    let words = if value.get("version").is_some() {
         CAM
+    } else {
+        RAM
     };
-    let statements = value[words.statement]
-        .as_array()
-        .expect("a document has statements");
+    let statements = match &value[words.statement] {
+        Value::Array(statements) => statements.clone(),
+        // IAM writes one without a list.
+        statement => vec![statement.clone()],
+    };
     let is_allowed = |document: &Document| {
         ask(plain, |request| {
             decide(&named(document), request).is_allowed()

@@ -54,8 +54,36 @@ pub(super) fn known_key(key: &str) -> bool {
         "qcs:tag",
         "qcs:request_tag",
     ];
-    KEYS.contains(&key) || key.starts_with("oidc:") || key.starts_with("acs:ResourceTag/")
+    let folded = key.to_ascii_lowercase();
+    let is_tag = |prefix: &str| folded.len() > prefix.len() && folded.starts_with(prefix);
+    KEYS.contains(&key)
+        || IAM_KEYS.contains(&folded.as_str())
+        || key.starts_with("oidc:")
+        || key.starts_with("acs:ResourceTag/")
+        || IAM_TAGS.iter().copied().any(is_tag)
 }
+
+/// IAM's, in lower case.
+const IAM_KEYS: &[&str] = &[
+    "aws:currenttime",
+    "aws:epochtime",
+    "aws:sourceip",
+    "aws:securetransport",
+    "aws:multifactorauthpresent",
+    "aws:viaawsservice",
+    "aws:sourcevpc",
+    "aws:username",
+    "aws:principalaccount",
+    "aws:principalarn",
+    "aws:userid",
+    "aws:principaltype",
+    "aws:requestedregion",
+    "aws:resourceaccount",
+    "aws:tagkeys",
+    "aws:useragent",
+    "transire:owner",
+];
+const IAM_TAGS: &[&str] = &["aws:resourcetag/", "ecr:resourcetag/", "aws:requesttag/"];
 
 /// Draws that come again.
 pub(super) struct Draws(pub(super) u64);
@@ -119,6 +147,7 @@ impl Draws {
             request_tags: self.tags(),
             user: self.text(),
             claims,
+            aws: None,
         }
     }
 
@@ -189,6 +218,9 @@ pub(super) fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
             user: plain.user.as_deref(),
             account: Some(&account),
             claims: Some(&claims),
+            aws: None,
+            region: REGION,
+            resource_account: Some(owner()),
         },
     })
 }

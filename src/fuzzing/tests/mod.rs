@@ -155,6 +155,11 @@ fn ram_policy() {
 }
 
 #[test]
+fn iam_policy() {
+    hold("iam_policy");
+}
+
+#[test]
 fn trust_policy() {
     hold("trust_policy");
 }

@@ -83,24 +83,20 @@ impl Actions {
             .iter()
             .filter(|action| action.exact && action.ours)
         {
-            let mut forms = action
-                .permissions
-                .iter()
-                .map(|permission| permission.form(language))
-                .peekable();
-            let Some(first) = forms.peek().copied() else {
+            let mut permissions = action.permissions.iter().peekable();
+            let Some(first) = permissions.peek().copied() else {
                 continue;
             };
-            if forms.any(|form| {
+            if permissions.any(|permission| {
                 resources
                     .iter()
-                    .any(|(_, resource)| resource.can_match(form, language))
+                    .any(|(_, resource)| resource.can_match(permission, language))
             }) {
                 continue;
             }
             warnings.add(
                 &action.place,
-                match first {
+                match first.form(language) {
                     Form::Operation => {
                         "it has no resource of its own, so that only the resource * \
                          allows or denies it"
@@ -145,7 +141,7 @@ impl Action {
         // `name/` is CAM's older way to say that what follows is an action's name.
         let bare = match language {
             Language::Cam => text.strip_prefix("name/").unwrap_or(text),
-            Language::Ram => text,
+            Language::Ram | Language::Iam => text,
         };
         let (service, name) = match bare.split_once(':') {
             _ if bare == "*" => ("*", "*"),
@@ -154,7 +150,8 @@ impl Action {
         };
         let wildcards = Wildcards::of(language);
         let service_pattern = Pattern::new(&fold(service, language), wildcards);
-        let ours = [language.registry_service(), "sts"]
+        let ours = language
+            .services()
             .iter()
             .any(|ours| service_pattern.matches(ours));
         let name_pattern = Pattern::new(&fold(name, language), wildcards);
@@ -183,16 +180,13 @@ impl Action {
                 format!("{text} is known at the cloud; nothing asks for it here"),
             );
         }
-        let foreign = match language {
-            Language::Cam => "cr",
-            Language::Ram => "tcr",
-        };
-        if service == foreign {
+        let is_foreign = |other: Language| other != language && other.registry_service() == service;
+        if Language::ALL.into_iter().any(is_foreign) {
             let own = language.registry_service();
             warnings.add(
                 &self.place,
                 format!(
-                    "a {} document calls this service {own}, so that {text} matches nothing",
+                    "documents in {} call this service {own}, so that {text} matches nothing",
                     language.name()
                 ),
             );
@@ -200,12 +194,12 @@ impl Action {
     }
 }
 
-/// Writes a name as it is compared: actions of RAM without regard to case; for CAM that isn't
-/// published.
+/// Writes a name as it is compared.
 fn fold(text: &str, language: Language) -> String {
-    match language {
-        Language::Ram => text.to_lowercase(),
-        Language::Cam => text.to_owned(),
+    if language.folds_actions() {
+        text.to_lowercase()
+    } else {
+        text.to_owned()
     }
 }
 

@@ -58,10 +58,11 @@ impl Statement {
         Err(unfilled)
     }
 
-    /// Tells whether it speaks of that permission on what is asked for, whatever its condition
-    /// says.
-    pub(super) fn is_about(&self, permission: Permission, asked: &Asked<'_>) -> bool {
-        self.permissions.has(permission) && self.match_resource(asked).is_ok()
+    /// Tells whether it speaks of one of these permissions.
+    pub(super) fn speaks_of(&self, permissions: &[Permission]) -> bool {
+        permissions
+            .iter()
+            .any(|permission| self.permissions.has(*permission))
     }
 
     /// Tells whether its condition counts as met.
@@ -159,6 +160,10 @@ fn read_statement(
             &join(place, words.condition),
             warnings,
         );
+        for within in condition.about_nothing() {
+            let place = join(&join(place, words.condition), within);
+            warnings.add(&place, "no request here has this key");
+        }
         warn_of_resources(language, actions.permissions, &resources, warnings);
         actions.warn_of_unasked(language, &resources, warnings);
         condition
@@ -184,11 +189,12 @@ fn elements_of<'j>(json: &'j Json, place: &str, words: &Words) -> Result<Element
     {
         return Err(Refusal::new(
             join(place, words.principal),
-            "a principal stands in a role's trust policy alone",
+            "a principal stands in the policy of a role or a repository alone",
         ));
     }
     let mut known = vec![words.sid, words.effect, words.action];
     known.extend(words.not_action);
+    known.extend(words.not_resource);
     known.extend([words.resource, words.condition]);
     Elements::new(json, place, &known)
 }
@@ -201,17 +207,33 @@ fn read_resources(
     language: Language,
     ours: bool,
 ) -> Result<Vec<(String, ResourcePattern)>, Refusal> {
-    let name = Words::of(language).resource;
-    strings(elements.get(name)?, &join(place, name))?
-        .into_iter()
-        .map(
+    let words = Words::of(language);
+    let read = |name: &str, json: &Json| {
+        let each = strings(json, &join(place, name))?.into_iter();
+        each.map(
             |(place, text)| match ResourcePattern::parse(text, language) {
                 Ok(resource) => Ok((place, resource)),
                 Err(why) if ours => Err(Refusal::new(place, why)),
                 Err(_) => Ok((place, ResourcePattern::Elsewhere)),
             },
         )
-        .collect()
+        .collect::<Result<Vec<_>, _>>()
+    };
+    let excluded = words
+        .not_resource
+        .and_then(|name| Some((name, elements.find(name)?)));
+    match (elements.find(words.resource), excluded) {
+        (Some(_), Some((name, _))) => Err(Refusal::new(
+            join(place, name),
+            "a statement has Resource or NotResource, not both",
+        )),
+        (None, Some((name, json))) => {
+            let patterns = read(name, json)?.into_iter().map(|(_, pattern)| pattern);
+            let all_but = ResourcePattern::Except(patterns.collect());
+            Ok(vec![(join(place, name), all_but)])
+        }
+        (_, None) => read(words.resource, elements.get(words.resource)?),
+    }
 }
 
 /// Checks the condition of a statement about services that don't matter here, as far as its shape
@@ -230,13 +252,12 @@ fn pass_over(
     let other = match language {
         Language::Cam => "tcr or sts",
         Language::Ram => "cr or sts",
+        Language::Iam => "ecr, transire or sts",
     };
+    let name = language.name();
     warnings.add(
         place,
-        format!(
-            "it is kept, and decides nothing here: a {} document governs {other}",
-            language.name()
-        ),
+        format!("it is kept, and decides nothing here: documents in {name} govern {other}"),
     );
     Ok(Condition::default())
 }
@@ -264,10 +285,14 @@ fn warn_of_resources(
     resources: &[(String, ResourcePattern)],
     warnings: &mut Warnings,
 ) {
+    // Of actions that nothing asks for, that is said already.
+    if permissions == Permissions::default() {
+        return;
+    }
     for (place, resource) in resources {
         if !permissions
             .iter()
-            .any(|permission| resource.can_match(permission.form(language), language))
+            .any(|permission| resource.can_match(permission, language))
         {
             warnings.add(
                 place,
@@ -351,6 +376,7 @@ mod tests {
         let narrow = Limits {
             cam: 6144,
             ram: 1999,
+            iam: 6144,
         };
         assert_eq!(
             refusal_within(&document(2000), narrow),
@@ -365,6 +391,7 @@ mod tests {
         let wide = Limits {
             cam: 200_000,
             ram: 200_000,
+            iam: 0,
         };
         let deep = refusal_within(&"[".repeat(100_000), wide);
         assert!(deep.contains("recursion limit"), "{deep}");

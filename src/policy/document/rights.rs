@@ -1,6 +1,6 @@
 //! The rights of a document's statements, for whoever lists them.
 
-use super::Document;
+use super::{Document, Statement};
 use crate::policy::elements::Words;
 use crate::policy::language::Language;
 use crate::policy::resource::ResourcePattern;
@@ -43,6 +43,14 @@ impl Document {
             .any(|statement| statement.condition.asks_for_time())
     }
 
+    /// Returns the permissions that a statement names: parts of others where the language has names
+    /// for those alone.
+    fn named_by<'a>(&self, statement: &'a Statement) -> impl Iterator<Item = Permission> + 'a {
+        let has_parts = self.language == Language::Iam;
+        let named = statement.permissions.iter();
+        named.filter(move |permission| has_parts || !permission.is_part())
+    }
+
     /// Returns what each statement gives or takes.
     pub fn rights(&self) -> impl Iterator<Item = StatementRights<'_>> {
         self.statements
@@ -53,7 +61,7 @@ impl Document {
                 index,
                 sid: statement.sid.as_deref(),
                 effect: statement.effect,
-                permissions: statement.permissions.iter().collect(),
+                permissions: self.named_by(statement).collect(),
                 is_everywhere: statement.resources.contains(&ResourcePattern::Everything),
                 is_conditional: !statement.condition.is_empty(),
             })

@@ -258,6 +258,7 @@ mod tests {
         let limits = Limits {
             cam: text.len(),
             ram: text.len(),
+            iam: text.len(),
         };
         let document = Document::parse(&text, limits).unwrap().document;
         let mut indexes = Index::all_of(&[("own".to_owned(), document)]);

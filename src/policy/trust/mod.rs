@@ -2,22 +2,25 @@
 //!
 //! They are written in the languages of the other documents, with a principal and without a
 //! resource. An identity policy must allow a user or a role the same as the trust policy does
-//! (`sts:AssumeRole` on the role); a caller with an OIDC token has no identity policy, so the trust
-//! policy alone decides. Sources: Alibaba's "Policy elements" and its guide to OIDC roles,
-//! Tencent's documents on role principals.
+//! (`sts:AssumeRole` on the role), but where an IAM trust policy names a principal of its own
+//! account ([`TrustPolicy::suffices_for`]). A caller with an OIDC token has no identity policy, so
+//! the trust policy alone decides. Sources: Alibaba's "Policy elements" and its guide to OIDC
+//! roles, Tencent's documents on role principals, AWS's policy evaluation logic.
 
-mod read;
+pub(super) mod read;
 
 use self::read::read;
 use super::condition::Condition;
 use super::context::Context;
 use super::elements::{Refusal, Words, join};
+use super::key::is_of_issuer;
 use super::language::Language;
 use super::parts::{Limits, refused};
 use super::words::Effect;
 use super::{Decision, Outcome, StatementRef};
 use crate::domain::Result;
 use crate::domain::claims::Claims;
+use crate::domain::identity::OidcProvider;
 use crate::domain::ids::AccountId;
 
 /// The caller that wants to assume a role.
@@ -82,9 +85,32 @@ struct Trust {
     condition: Condition,
 }
 
-/// A principal of a trust policy.
+/// An OpenID Connect provider, as trust policies name it.
+#[derive(Clone, Copy, Debug)]
+pub struct TrustedProvider<'a> {
+    /// The account that it is registered in.
+    pub account: AccountId,
+    /// Its name there, by which CAM and RAM name it.
+    pub name: &'a str,
+    /// Its issuer, by which IAM names it.
+    pub issuer: &'a str,
+}
+
+impl<'a> From<&'a OidcProvider> for TrustedProvider<'a> {
+    fn from(provider: &'a OidcProvider) -> Self {
+        Self {
+            account: provider.account,
+            name: &provider.name,
+            issuer: &provider.issuer,
+        }
+    }
+}
+
+/// A principal of a trust policy, or of a repository's.
 #[derive(Clone, Debug, PartialEq)]
-enum Trusted {
+pub(super) enum Trusted {
+    /// Every principal of every account.
+    Anyone,
     /// Everyone in the account, as far as their own policies allow it.
     Account(AccountId),
     UserId(AccountId, String),
@@ -92,11 +118,20 @@ enum Trusted {
     RoleId(AccountId, String),
     RoleName(AccountId, String),
     Provider(AccountId, String),
+    /// The provider of an issuer, which is written without `https://`.
+    Issuer(AccountId, String),
 }
 
 impl Trusted {
-    fn is(&self, assumer: &Assumer<'_>) -> bool {
+    pub(super) fn is(&self, assumer: &Assumer<'_>) -> bool {
         match (self, assumer) {
+            (Self::Anyone, assumer) => !matches!(assumer, Assumer::Federated { .. }),
+            (
+                Self::Issuer(own, issuer),
+                Assumer::Federated {
+                    account, claims, ..
+                },
+            ) => own == account && is_of_issuer(claims, issuer),
             (
                 Self::Account(own),
                 Assumer::Root(account)
@@ -124,6 +159,23 @@ impl Trusted {
             _ => false,
         }
     }
+
+    /// Tells whether it names one principal, and not an account or more.
+    pub(super) fn is_direct(&self) -> bool {
+        !matches!(self, Self::Anyone | Self::Account(_))
+    }
+
+    /// Tells whether it is a provider.
+    fn is_provider(&self, provider: &TrustedProvider<'_>) -> bool {
+        match self {
+            Self::Provider(own, name) => *own == provider.account && name == provider.name,
+            Self::Issuer(own, issuer) => {
+                let bare = provider.issuer.strip_prefix("https://");
+                *own == provider.account && issuer == bare.unwrap_or(provider.issuer)
+            }
+            _ => false,
+        }
+    }
 }
 
 impl TrustPolicy {
@@ -145,37 +197,43 @@ impl TrustPolicy {
     }
 
     /// Tells whether a statement lets tokens of a provider assume the role, on whatever condition.
-    pub fn names_provider(&self, account: AccountId, name: &str) -> bool {
-        self.providers(account).any(|own| own == name)
-    }
-
-    /// Returns the names of an account's providers whose tokens a statement lets assume the role;
-    /// one may come twice.
-    pub fn providers(&self, account: AccountId) -> impl Iterator<Item = &str> {
-        self.statements
-            .iter()
-            .filter(|trust| trust.effect == Effect::Allow && trust.federated)
-            .flat_map(|trust| &trust.principals)
-            .filter_map(move |trusted| match trusted {
-                Trusted::Provider(own, name) if *own == account => Some(name.as_str()),
-                _ => None,
-            })
+    pub fn names_provider(&self, provider: &TrustedProvider<'_>) -> bool {
+        self.about_provider(provider).next().is_some()
     }
 
     /// Tells whether a token of a provider may be accepted by both policies: no two of their
     /// conditions exclude each other, as far as that can be decided. Denials aren't looked at.
-    pub fn may_share_tokens(&self, other: &Self, account: AccountId, provider: &str) -> bool {
-        let provider = Trusted::Provider(account, provider.to_owned());
-        let of_provider = |trust: &&Trust| {
-            trust.effect == Effect::Allow && trust.federated && trust.principals.contains(&provider)
-        };
-        self.statements.iter().filter(of_provider).any(|own| {
+    pub fn may_share_tokens(&self, other: &Self, provider: &TrustedProvider<'_>) -> bool {
+        self.about_provider(provider).any(|own| {
             other
-                .statements
-                .iter()
-                .filter(of_provider)
+                .about_provider(provider)
                 .any(|other| own.condition.may_hold_with(&other.condition))
         })
+    }
+
+    /// Returns the statements that let tokens of a provider assume the role.
+    fn about_provider(&self, provider: &TrustedProvider<'_>) -> impl Iterator<Item = &Trust> {
+        self.statements.iter().filter(|trust| {
+            let names = |trusted: &Trusted| trusted.is_provider(provider);
+            trust.effect == Effect::Allow && trust.federated && trust.principals.iter().any(names)
+        })
+    }
+
+    /// Tells whether an assumer of the role's own account needs no policy of their own that allows
+    /// it: an IAM trust policy that names them, and not just the account, suffices.
+    pub fn suffices_for(&self, assumer: &Assumer<'_>, context: &Context<'_>) -> bool {
+        let context = in_view_of(assumer, context);
+        let names = |trusted: &Trusted| trusted.is_direct() && trusted.is(assumer);
+        self.language == Language::Iam
+            && self.statements.iter().any(|trust| {
+                trust.effect == Effect::Allow
+                    && trust.is_about(assumer)
+                    && trust.principals.iter().any(names)
+                    && trust
+                        .condition
+                        .first_unmet(&context, trust.effect)
+                        .is_none()
+            })
     }
 
     /// Returns the places of the conditions that keep statements which name the assumer from
@@ -296,7 +354,11 @@ mod tests {
 
     #[test]
     fn two_policies_share_tokens_unless_their_conditions_exclude_each_other() {
-        let account: AccountId = "100000000001".parse().unwrap();
+        let named = |name: &'static str| TrustedProvider {
+            account: "100000000001".parse().unwrap(),
+            name,
+            issuer: "https://ci.example.com",
+        };
         let equals = |audience: &str, subject: &str| {
             json!({
                 "StringEquals": { "oidc:aud": audience, "oidc:sub": subject },
@@ -344,9 +406,9 @@ mod tests {
         ] {
             let [first, second] = [&one, &other].map(trusting);
             for (own, others) in [(&first, &second), (&second, &first)] {
-                let shares = own.may_share_tokens(others, account, "ci");
+                let shares = own.may_share_tokens(others, &named("ci"));
                 assert_eq!(shares, expected, "{one} {other}");
-                assert!(!own.may_share_tokens(others, account, "another"));
+                assert!(!own.may_share_tokens(others, &named("another")));
             }
         }
     }

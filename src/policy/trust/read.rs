@@ -1,14 +1,16 @@
 //! Reads trust policies, strictly.
 
 use super::{Trust, TrustPolicy, Trusted};
+use crate::domain::aws;
 use crate::domain::ids::AccountId;
 use crate::domain::name::is_name_in_arn;
-use crate::policy::condition::{Condition, DocumentKind, Key};
+use crate::policy::condition::{Condition, DocumentKind};
 use crate::policy::elements::{Elements, Refusal, Words, join, strings};
 use crate::policy::json::Json;
 use crate::policy::language::Language;
 use crate::policy::parts::{Limits, condition, effect, open, sid};
 use crate::policy::pattern::{Pattern, Wildcards};
+use crate::policy::vocabulary::is_action;
 use crate::policy::words::Effect;
 
 /// Reads a trust policy; warns of parts that won't do what they seem to.
@@ -56,9 +58,9 @@ fn read_statement(
     let condition = condition(&elements, place, language, DocumentKind::Trust)?;
     let trusts_provider = principals
         .iter()
-        .any(|trusted| matches!(trusted, Trusted::Provider(..)));
+        .any(|trusted| matches!(trusted, Trusted::Provider(..) | Trusted::Issuer(..)));
     if effect == Effect::Allow && trusts_provider {
-        check_narrow(&condition, &join(place, words.condition))?;
+        check_narrow(&condition, &join(place, words.condition), language)?;
     }
     Ok(Trust {
         sid,
@@ -91,12 +93,16 @@ fn elements_of<'j>(json: &'j Json, place: &str, words: &Words) -> Result<Element
 }
 
 /// Checks that a condition narrows the tokens of a provider that is trusted.
-fn check_narrow(condition: &Condition, place: &str) -> Result<(), Refusal> {
+fn check_narrow(condition: &Condition, place: &str, language: Language) -> Result<(), Refusal> {
+    let whose = match language {
+        Language::Cam | Language::Ram => "oidc",
+        Language::Iam => "ISSUER",
+    };
     for (claim, what) in [("aud", "an audience"), ("sub", "a subject")] {
-        if !condition.narrows(&Key::Claim(claim.to_owned())) {
+        if !condition.narrows_claim(claim) {
             let why = format!(
-                "a statement that trusts an OIDC provider must name {what}: compare oidc:{claim} \
-                 with something other than wildcards"
+                "a statement that trusts an OIDC provider must name {what}: compare \
+                 {whose}:{claim} with something other than wildcards"
             );
             return Err(Refusal::new(place, why));
         }
@@ -112,25 +118,31 @@ fn read_actions(json: &Json, place: &str, language: Language) -> Result<(bool, b
             .strip_prefix("name/")
             .filter(|_| language == Language::Cam)
             .unwrap_or(text);
-        let pattern = match language {
-            Language::Cam => Pattern::new(bare, Wildcards::of(language)),
-            Language::Ram => Pattern::new(&bare.to_lowercase(), Wildcards::of(language)),
+        let folded = bare.to_lowercase();
+        let matches = |action: &str| {
+            let wildcards = Wildcards::of(language);
+            if language.folds_actions() {
+                Pattern::new(&folded, wildcards).matches(&action.to_lowercase())
+            } else {
+                Pattern::new(bare, wildcards).matches(action)
+            }
         };
-        let (assume, by_token) = match language {
+        let assume = matches("sts:AssumeRole");
+        let by_token = match language {
             // RAM has one name for both.
-            Language::Ram => (
-                pattern.matches("sts:assumerole"),
-                pattern.matches("sts:assumerole"),
-            ),
-            Language::Cam => (
-                pattern.matches("sts:AssumeRole"),
-                pattern.matches("sts:AssumeRoleWithWebIdentity"),
-            ),
+            Language::Ram => assume,
+            Language::Cam | Language::Iam => matches("sts:AssumeRoleWithWebIdentity"),
         };
-        if !assume && !by_token {
+        // Such as `sts:TagSession`, which IAM's samples name beside.
+        let is_other = || match (language, text.split_once(':')) {
+            (Language::Iam, Some(("sts", name))) => is_action(language, "sts", name),
+            _ => false,
+        };
+        if !assume && !by_token && !is_other() {
             let known = match language {
                 Language::Cam => "name/sts:AssumeRole or name/sts:AssumeRoleWithWebIdentity",
                 Language::Ram => "sts:AssumeRole",
+                Language::Iam => "sts:AssumeRole or sts:AssumeRoleWithWebIdentity",
             };
             return Err(Refusal::new(
                 place,
@@ -143,12 +155,16 @@ fn read_actions(json: &Json, place: &str, language: Language) -> Result<(bool, b
     Ok((signed, federated))
 }
 
-fn read_principals(
+/// Reads the principals of a statement.
+pub(in crate::policy) fn read_principals(
     json: &Json,
     place: &str,
     language: Language,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Trusted>, Refusal> {
+    if language == Language::Iam && *json == Json::Text("*".to_owned()) {
+        return Ok(vec![Trusted::Anyone]);
+    }
     let forms = Forms::of(language);
     let known = [forms.cloud, forms.provider, forms.service];
     let elements = Elements::new(json, place, &known)?;
@@ -207,6 +223,15 @@ impl Forms {
                            acs:ram::ACCOUNT:role/NAME",
                 of_provider: "acs:ram::ACCOUNT:oidc-provider/NAME",
             },
+            Language::Iam => &Self {
+                cloud: "AWS",
+                provider: "Federated",
+                service: "Service",
+                of_cloud: "*, the twelve digits of an account, arn:aws:iam::ACCOUNT:root, \
+                           arn:aws:iam::ACCOUNT:user/NAME, or arn:aws:iam::ACCOUNT:role/NAME",
+                of_provider: "arn:aws:iam::ACCOUNT:oidc-provider/ISSUER, the issuer without \
+                              https://",
+            },
         }
     }
 }
@@ -214,6 +239,12 @@ impl Forms {
 impl Trusted {
     /// Reads a principal of `qcs` or `RAM`.
     fn parse_cloud(text: &str, language: Language) -> Option<Self> {
+        if language == Language::Iam && text == "*" {
+            return Some(Self::Anyone);
+        }
+        if let (Language::Iam, Some(account)) = (language, aws::read_account(text)) {
+            return Some(Self::Account(account));
+        }
         let (account, rest) = split(text, language)?;
         Some(match (language, rest.split_once('/')) {
             (_, None) if rest == "root" => Self::Account(account),
@@ -229,10 +260,10 @@ impl Trusted {
             (Language::Cam, Some(("roleName", name))) if is_name_in_arn(name) => {
                 Self::RoleName(account, name.to_owned())
             }
-            (Language::Ram, Some(("user", name))) if is_name_in_arn(name) => {
+            (Language::Ram | Language::Iam, Some(("user", name))) if is_name_in_arn(name) => {
                 Self::UserName(account, name.to_owned())
             }
-            (Language::Ram, Some(("role", name))) if is_name_in_arn(name) => {
+            (Language::Ram | Language::Iam, Some(("role", name))) if is_name_in_arn(name) => {
                 Self::RoleName(account, name.to_owned())
             }
             _ => return None,
@@ -242,21 +273,35 @@ impl Trusted {
     /// Reads a principal of `federated` or `Federated`.
     fn parse_federated(text: &str, language: Language) -> Option<Self> {
         let (account, rest) = split(text, language)?;
-        let name = rest
-            .strip_prefix("oidc-provider/")
-            .filter(|name| is_name_in_arn(name))?;
-        Some(Self::Provider(account, name.to_owned()))
+        let name = rest.strip_prefix("oidc-provider/")?;
+        match language {
+            Language::Cam | Language::Ram => {
+                is_name_in_arn(name).then(|| Self::Provider(account, name.to_owned()))
+            }
+            Language::Iam => {
+                let is_issuer = !name.is_empty() && !name.contains(['*', '?', '$']);
+                is_issuer.then(|| Self::Issuer(account, name.to_owned()))
+            }
+        }
     }
 }
 
-/// Divides `qcs::cam::uin/ACCOUNT:REST` or `acs:ram::ACCOUNT:REST`.
+/// Divides `qcs::cam::uin/ACCOUNT:REST`, `acs:ram::ACCOUNT:REST` or `arn:aws:iam::ACCOUNT:REST`.
 fn split(text: &str, language: Language) -> Option<(AccountId, &str)> {
     let rest = match language {
         Language::Cam => text.strip_prefix("qcs::cam::uin/")?,
         Language::Ram => text.strip_prefix("acs:ram::")?,
+        Language::Iam => {
+            let (partition, rest) = text.strip_prefix("arn:")?.split_once(":iam::")?;
+            aws::PARTITIONS.contains(&partition).then_some(rest)?
+        }
     };
     let (account, rest) = rest.split_once(':')?;
-    Some((account.parse().ok()?, rest))
+    let account = match language {
+        Language::Cam | Language::Ram => account.parse().ok()?,
+        Language::Iam => aws::read_account(account)?,
+    };
+    Some((account, rest))
 }
 
 fn is_number(text: &str) -> bool {

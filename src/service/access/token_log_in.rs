@@ -193,7 +193,7 @@ impl Access {
         let roles = self
             .memory
             .cache
-            .trusting_roles(&self.base.store, account, name)
+            .trusting_roles(&self.base.store, provider.into())
             .await?;
         if *wanted == RoleName::Any && roles.len() > MAX_ROLES {
             return Err(Error::bad_credentials(RefusalCause::TooManyRoles));

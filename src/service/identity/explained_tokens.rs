@@ -110,7 +110,7 @@ impl Identity {
         let roles = self
             .memory
             .cache
-            .trusting_roles(&self.base.store, provider.account, &provider.name)
+            .trusting_roles(&self.base.store, provider.into())
             .await?;
         let (bearer, context) = (
             bearer(provider.account, &provider.name, identity),

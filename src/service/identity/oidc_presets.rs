@@ -168,11 +168,7 @@ mod tests {
                 "{preset}: {:?}",
                 checked.warnings
             );
-            assert!(
-                checked
-                    .policy
-                    .names_provider(provider.account, &provider.name)
-            );
+            assert!(checked.policy.names_provider(&(&provider).into()));
         }
     }
 

@@ -1,6 +1,5 @@
 //! Roles, and the trust policies that decide who assumes them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -147,7 +146,8 @@ impl Identity {
     /// that names no role is refused then.
     async fn ambiguities(&self, role: &Role, policy: &TrustPolicy) -> Result<Vec<String>> {
         let account = role.account;
-        let providers: BTreeSet<&str> = policy.providers(account).collect();
+        let mut providers = store::oidc_provider::list(&self.base.store, account).await?;
+        providers.retain(|provider| policy.names_provider(&provider.into()));
         if providers.is_empty() {
             return Ok(Vec::new());
         }
@@ -159,14 +159,15 @@ impl Identity {
             }
         }
         Ok(providers
-            .into_iter()
+            .iter()
             .filter_map(|provider| {
+                let shares = |other: &TrustPolicy| policy.may_share_tokens(other, &provider.into());
                 let sharing: Vec<&str> = others
                     .iter()
-                    .filter(|(_, other)| policy.may_share_tokens(other, account, provider))
+                    .filter(|(_, other)| shares(other))
                     .map(|(name, _)| name.as_str())
                     .collect();
-                warn_of_ambiguity(provider, &sharing)
+                warn_of_ambiguity(&provider.name, &sharing)
             })
             .collect())
     }
@@ -207,7 +208,7 @@ impl Identity {
                 is_revoked(role.revoked_at, identity.issued_at)
                     .then_some(RefusalCause::PrincipalRevoked)
             },
-            names_provider: policy.names_provider(account, &provider.name),
+            names_provider: policy.names_provider(&(&*provider).into()),
             unmet: policy.unmet(&assumer, &context),
             provider: provider.name.clone(),
             identity: Arc::unwrap_or_clone(identity),

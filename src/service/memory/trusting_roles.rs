@@ -6,7 +6,7 @@ use crate::domain::identity::Role;
 use crate::domain::ids::{AccountId, RoleId};
 use crate::domain::role_name::RoleName;
 use crate::domain::{Error, Result};
-use crate::policy::{Assumer, Context, Limits, Outcome, TrustPolicy, trust};
+use crate::policy::{Assumer, Context, Limits, Outcome, TrustPolicy, TrustedProvider, trust};
 use crate::store::{self, Store};
 use crate::token::{LEEWAY, WebIdentity};
 
@@ -91,13 +91,12 @@ pub(in crate::service) fn bearer<'a>(
 /// two roles that trust a token. Those of the store.
 pub(in crate::service) async fn of_provider(
     store: &Store,
-    account: AccountId,
-    provider: &str,
+    provider: TrustedProvider<'_>,
 ) -> Result<Vec<TrustingRole>> {
     let mut trusting = Vec::new();
-    for role in store::role::list(store, account).await? {
+    for role in store::role::list(store, provider.account).await? {
         let policy = trust_policy_of(&role)?;
-        if policy.names_provider(account, provider) {
+        if policy.names_provider(&provider) {
             trusting.push(TrustingRole {
                 id: role.id,
                 name: role.name,

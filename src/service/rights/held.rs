@@ -168,12 +168,19 @@ fn of_document(name: &str, text: &str) -> Result<Vec<Read>> {
     let json: Value = serde_json::from_str(text).map_err(|_| unreadable())?;
     let (statements, resource, condition) = match document.language() {
         Language::Cam => ("statement", "resource", "condition"),
-        Language::Ram => ("Statement", "Resource", "Condition"),
+        Language::Ram | Language::Iam => ("Statement", "Resource", "Condition"),
     };
     let rights = document.rights().filter(|one| !one.permissions.is_empty());
     Ok(rights
         .map(|one: StatementRights<'_>| {
-            let written = &json[statements][one.index];
+            let written = match &json[statements] {
+                Value::Array(statements) => &statements[one.index],
+                // IAM writes one without a list.
+                statement => statement,
+            };
+            let excluded = texts(&written["NotResource"]);
+            let all_but = excluded.iter().map(|text| format!("all but {text}"));
+            let resources = texts(&written[resource]).into_iter().chain(all_but);
             Read {
                 is_everywhere: one.is_everywhere && !one.is_conditional,
                 right: HeldRight {
@@ -181,7 +188,7 @@ fn of_document(name: &str, text: &str) -> Result<Vec<Read>> {
                     statement: Some(one.place()),
                     effect: one.effect,
                     permissions: one.permissions,
-                    resources: texts(&written[resource]),
+                    resources: resources.collect(),
                     condition: written.get(condition).cloned(),
                     cut_by: Vec::new(),
                 },
@@ -218,9 +225,14 @@ fn weighed(read: &[Read]) -> Vec<HeldRight> {
                 .iter()
                 .filter(|other| other.denies(&one.right.permissions));
             right.cut_by = cut.map(Read::name).collect();
+            let is_denied = |permission: &Permission| {
+                let in_language = |language| permission.parts(language);
+                let mut parts = Language::ALL.iter().copied().flat_map(in_language);
+                parts.any(|part| denied.contains(part))
+            };
             right
                 .permissions
-                .retain(|permission| !denied.contains(permission));
+                .retain(|permission| !is_denied(permission));
         }
         right
     };

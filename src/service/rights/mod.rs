@@ -20,6 +20,7 @@ pub(super) mod verdict;
 
 use std::sync::Arc;
 
+use crate::domain::aws;
 use crate::domain::error::Denial;
 use crate::domain::principal::{Principal, PrincipalName};
 use crate::domain::service_account::{AccountAction, ServiceAccount};
@@ -48,6 +49,13 @@ impl Holder {
         match self {
             Self::Root => false,
             Self::Policies(rights) => rights.asks_for_time(),
+        }
+    }
+
+    fn has_iam(&self) -> bool {
+        match self {
+            Self::Root => false,
+            Self::Policies(rights) => rights.has_iam(),
         }
     }
 }
@@ -211,10 +219,16 @@ impl Rights {
         let holder = self.holder(principal).await?;
         let name = self.principal_name(principal).await?;
         let arn = name.as_ref().map(ram_arn);
-        let user = match &name {
-            Some(PrincipalName::User(_, name)) => Some(name.as_str()),
-            _ => None,
+        let (user, role) = match &name {
+            Some(PrincipalName::User(_, name)) => (Some(name.as_str()), None),
+            Some(PrincipalName::Role(_, name)) => (None, Some(name.as_str())),
+            _ => (None, None),
         };
+        let asks_iam = holder.has_iam()
+            || identified
+                .session_policy
+                .is_some_and(|document| document.language() == Language::Iam);
+        let aws = asks_iam.then(|| aws::Caller::of(principal, user.or(role)));
         let tags = self.tags_of(&request.resource).await?;
         let tags: Vec<(&str, &str)> = pairs(&tags);
         let id = principal.numeric_id();
@@ -223,6 +237,9 @@ impl Rights {
             user,
             account: Some(&account),
             claims: identified.claims,
+            aws: aws.as_ref(),
+            region: request.resource.region(),
+            resource_account: Some(request.resource.account()),
             principal_arn: arn.as_deref(),
             principal_id: Some(&id),
             resource_tags: &tags,
@@ -367,7 +384,7 @@ fn ram_arn(principal: &PrincipalName) -> String {
     }
 }
 
-/// Says what was denied to whom, in the words of both languages.
+/// Says what was denied to whom, in the words of each language.
 pub(in crate::service) fn denial(
     caller: &Caller,
     request: &Request<'_>,
@@ -382,6 +399,7 @@ pub(in crate::service) fn denial(
     Denial {
         cam: named(Language::Cam),
         ram: named(Language::Ram),
+        iam: named(Language::Iam),
         principal: caller.principal().cloned(),
         explicit: outcome == Outcome::DeniedExplicitly,
         rule: None,

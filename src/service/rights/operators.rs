@@ -44,16 +44,6 @@ pub(super) fn require_explanation(
 /// Things that are made for others, and stay, have use cases of their own.
 fn permission_of(permission: Asks) -> Option<Operator> {
     Some(match permission {
-        Asks::Pull
-        | Asks::Push
-        | Asks::Delete
-        | Asks::ListCatalog
-        | Asks::IssueTemporary
-        | Asks::IssueLongTerm
-        | Asks::SetServiceAccountPassword
-        | Asks::SetFixedPassword
-        | Asks::AssumeRole
-        | Asks::GetFederationToken => return None,
         Asks::ListLongTerm => Operator::CredentialRead,
         Asks::ModifyLongTerm => Operator::CredentialUpdate,
         Asks::DeleteLongTerm => Operator::CredentialDelete,
@@ -95,10 +85,29 @@ fn permission_of(permission: Asks) -> Option<Operator> {
         Asks::ListNamespaces | Asks::DescribeNamespace => Operator::NamespaceRead,
         Asks::ModifyNamespace => Operator::NamespaceUpdate,
         Asks::DeleteNamespace => Operator::NamespaceDelete,
+        of_repository => return permission_of_repository(of_repository),
+    })
+}
+
+/// As [`permission_of`], of what is about a repository or what is in it.
+fn permission_of_repository(permission: Asks) -> Option<Operator> {
+    Some(match permission {
         Asks::CreateRepository => Operator::RepositoryCreate,
-        Asks::ListRepositories | Asks::DescribeRepository => Operator::RepositoryRead,
-        Asks::ModifyRepository => Operator::RepositoryUpdate,
+        Asks::ListRepositories
+        | Asks::DescribeRepository
+        | Asks::GetRepositoryPolicy
+        | Asks::GetLifecyclePolicy
+        | Asks::ListRepositoryTags => Operator::RepositoryRead,
+        Asks::ModifyRepository
+        | Asks::PutLifecyclePolicy
+        | Asks::DeleteLifecyclePolicy
+        | Asks::SetTagMutability
+        | Asks::SetScanning
+        | Asks::TagRepository
+        | Asks::UntagRepository => Operator::RepositoryUpdate,
+        Asks::SetRepositoryPolicy | Asks::DeleteRepositoryPolicy => Operator::PolicyAttach,
         Asks::DeleteRepository => Operator::RepositoryDelete,
         Asks::ListTags | Asks::DescribeTag => Operator::ImageRead,
+        _ => return None,
     })
 }

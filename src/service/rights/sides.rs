@@ -126,6 +126,7 @@ fn reason(explanation: &policy::Explanation<'_>) -> String {
         (_, _, Some((statement, missed))) => {
             let why = match missed {
                 Missed::Action => "it is about other actions".to_owned(),
+                Missed::Part(action) => format!("{action} is needed, too"),
                 Missed::Resource => "it is about other resources".to_owned(),
                 Missed::Variable(name) => {
                     format!("its policy variable {name} has no value that fits there")

@@ -190,7 +190,11 @@ impl Sts {
         let caller = call.caller;
         let signer = caller.signer()?;
         let outcome = self.rights.decide(caller.rights(), request).await?;
-        if outcome != Outcome::Allowed {
+        if outcome != Outcome::Allowed
+            && !self
+                .is_trusted_alone(caller, found, request, outcome)
+                .await?
+        {
             let denial = denied(caller, shown, outcome);
             return Err(Box::pin(self.rights.explained(call, request, denial)).await);
         }
@@ -232,13 +236,45 @@ impl Sts {
         principal: &Principal,
         request: &Request<'_>,
     ) -> Result<Trusted> {
+        let decide = |assumer: &Assumer<'_>| decide_trust(role, assumer, request);
+        self.ask_as(principal, decide).await
+    }
+
+    /// Tells whether a role's trust policy suffices for a caller whose own policies say nothing of
+    /// the role.
+    async fn is_trusted_alone(
+        &self,
+        caller: &Caller,
+        found: Option<&Role>,
+        request: &Request<'_>,
+        outcome: Outcome,
+    ) -> Result<bool> {
+        let principal = caller.signer()?.principal;
+        let is_asked = outcome == Outcome::DeniedImplicitly
+            && caller.session_policy().is_none()
+            && !matches!(principal, Principal::FederatedSession(..));
+        let of_account = |role: &&Role| is_asked && role.account == principal.account();
+        let Some(role) = found.filter(of_account) else {
+            return Ok(false);
+        };
+        let policy = trust_policy_of(role)?;
+        let suffices = |assumer: &Assumer<'_>| Ok(policy.suffices_for(assumer, &request.context));
+        self.ask_as(principal, suffices).await
+    }
+
+    /// Lets a trust policy be asked about a principal.
+    async fn ask_as<T>(
+        &self,
+        principal: &Principal,
+        ask: impl FnOnce(&Assumer<'_>) -> Result<T>,
+    ) -> Result<T> {
         if matches!(principal, Principal::FederatedSession(..)) {
             return Err(Error::unsupported(
                 "A federated session can't assume a role; ask with a permanent access key.",
             ));
         }
         let (account, id) = (principal.account(), principal.numeric_id());
-        // Its own policies just let it assume the role, so it is there, or was a moment ago.
+        // It signed the call, so it is there, or was a moment ago.
         let named = self
             .rights
             .principal_name(principal)
@@ -260,7 +296,7 @@ impl Sts {
                 return Err(Error::unsupported("A service account can't assume a role."));
             }
         };
-        decide_trust(role, &assumer, request)
+        ask(&assumer)
     }
 }
 

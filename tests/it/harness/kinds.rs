@@ -111,6 +111,7 @@ every_kind! {
                 text("qcs::tcr:ap-guangzhou:uin/100000000001:instance/tcr-abcd1234"),
             ),
             ram: (text("cr:GetAuthorizationToken"), text("*")),
+            iam: (text("ecr:GetAuthorizationToken"), text("*")),
             principal: Some("100000000001:user#200000000001".parse().unwrap()),
             explicit: false,
         })),

@@ -91,6 +91,7 @@ fn each_policy_to_copy_allows_what_its_name_says_and_no_more() {
         let written = match checked.document.language() {
             Language::Cam => "cam",
             Language::Ram => "ram",
+            Language::Iam => "iam",
         };
         assert_eq!(written, language, "{file}");
         let documents = [NamedDocument {

@@ -9,7 +9,7 @@ use transire::policy::{
 };
 
 use super::random::{REQUESTS, ask, cases, compile, document, request, statement};
-use super::reference::{self, Plain};
+use super::reference::{self, Plain, Tongue};
 use super::{INSTANCES, OWNER, REGION, owner};
 use crate::harness::dice::Dice;
 
@@ -58,30 +58,43 @@ fn number(dice: &mut Dice) -> String {
     dice.throw(NUMBERS).to_string()
 }
 
-fn resource(dice: &mut Dice, ram: bool) -> String {
+fn resource(dice: &mut Dice, tongue: Tongue) -> String {
     let (_, tcr, cri) = *dice.one(&INSTANCES);
     let path = dice.one(PATHS).replace('N', &number(dice));
     let region = *dice.one(&[REGION, "*", "*", "ap-*", "ap-shanghai"]);
-    if ram {
-        let account = *dice.one(&["*", "100000000001", "200000000002"]);
-        format!("acs:*:{region}:{account}:{}", path.replace("ID", cri))
-    } else {
-        let account = *dice.one(&["", "uin/100000000001", "uin/200000000002"]);
-        format!("qcs::*:{region}:{account}:{}", path.replace("ID", tcr))
+    let account = *dice.one(&["100000000001", "*", "200000000002"]);
+    match tongue {
+        Tongue::Cam => {
+            let account = *dice.one(&["", "uin/100000000001", "uin/200000000002"]);
+            format!("qcs::*:{region}:{account}:{}", path.replace("ID", tcr))
+        }
+        Tongue::Ram => format!("acs:*:{region}:{account}:{}", path.replace("ID", cri)),
+        Tongue::Iam => {
+            let path = path
+                .replace("repository/ID/", "repository/")
+                .replace("ID", tcr);
+            let path = path.replace("${user}", "${aws:username}");
+            // IAM names roles by one way alone.
+            let is_other = path.starts_with("role") && !path.starts_with("role/");
+            let path = if is_other { "role/*" } else { &path };
+            format!("arn:aws:*:{region}:{account}:{path}")
+        }
     }
 }
 
 /// Makes a statement that fits few requests, perhaps with one of the given conditions.
-fn narrow_statement(dice: &mut Dice, ram: bool, conditions: &[Value]) -> Value {
+fn narrow_statement(dice: &mut Dice, tongue: Tongue, conditions: &[Value]) -> Value {
     let deny = dice.in_ten(3);
-    let mut one = statement(dice, ram, Some(deny));
+    let mut one = statement(dice, tongue, Some(deny));
     let fields = one.as_object_mut().unwrap();
-    let resources: Vec<String> = (0..=dice.throw(2)).map(|_| resource(dice, ram)).collect();
-    let (name, condition) = if ram {
-        ("Resource", "Condition")
-    } else {
-        ("resource", "condition")
+    let resources: Vec<String> = (0..=dice.throw(2))
+        .map(|_| resource(dice, tongue))
+        .collect();
+    let (name, condition) = match tongue {
+        Tongue::Cam => ("resource", "condition"),
+        Tongue::Ram | Tongue::Iam => ("Resource", "Condition"),
     };
+    fields.remove("NotResource");
     fields.insert(name.to_owned(), json!(resources));
     if let Some(shared) = conditions.get(dice.throw(2 * conditions.len())) {
         fields.insert(condition.to_owned(), shared.clone());
@@ -90,29 +103,38 @@ fn narrow_statement(dice: &mut Dice, ram: bool, conditions: &[Value]) -> Value {
 }
 
 /// The conditions of some random statements of a language.
-fn conditions(dice: &mut Dice, ram: bool) -> Vec<Value> {
-    let name = if ram { "Condition" } else { "condition" };
+fn conditions(dice: &mut Dice, tongue: Tongue) -> Vec<Value> {
+    let name = if tongue == Tongue::Cam {
+        "condition"
+    } else {
+        "Condition"
+    };
     (0..)
-        .filter_map(|_| statement(dice, ram, None).get(name).cloned())
+        .filter_map(|_| statement(dice, tongue, None).get(name).cloned())
         .take(3)
         .collect()
 }
 
 /// Makes documents with hundreds of statements, nearly all of which fit few requests.
 fn documents(dice: &mut Dice) -> Vec<Value> {
-    let shared = [conditions(dice, false), conditions(dice, true)];
+    let tongues = [Tongue::Cam, Tongue::Ram, Tongue::Iam];
+    let shared = tongues.map(|tongue| conditions(dice, tongue));
     let wide = dice.throw(2);
     (0..3 + dice.throw(5))
         .map(|place| {
             let mut one = document(dice, None);
-            let ram = one.get("Version").is_some();
-            let name = if ram { "Statement" } else { "statement" };
+            let tongue = Tongue::of(&one);
+            let name = if tongue == Tongue::Cam {
+                "statement"
+            } else {
+                "Statement"
+            };
             let statements = one[name].as_array_mut().unwrap();
             if place >= wide {
                 statements.clear();
             }
             for _ in 0..20 + dice.throw(50) {
-                let narrow = narrow_statement(dice, ram, &shared[usize::from(ram)]);
+                let narrow = narrow_statement(dice, tongue, &shared[tongue as usize]);
                 let at = dice.throw(statements.len() + 1);
                 statements.insert(at, narrow);
             }

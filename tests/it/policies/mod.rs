@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use transire::domain::aws::{Caller, account};
 use transire::domain::claims::{Claim, Claims};
 use transire::domain::clock::Timestamp;
 use transire::domain::ids::{AccountId, CriId, InstanceId};
@@ -179,6 +180,7 @@ fn the_cases_are_decided_as_they_say() {
             };
             let closest = closest.map(|(statement, missed)| match missed {
                 Missed::Action => format!("{statement}: action"),
+                Missed::Part(action) => format!("{statement}: part {action}"),
                 Missed::Resource => format!("{statement}: resource"),
                 Missed::Variable(name) => format!("{statement}: variable {name}"),
                 Missed::Condition(place) => format!("{statement}: condition {place}"),
@@ -251,6 +253,12 @@ impl Asked {
         }
         let (resource_tags, request_tags) = (tags(&self.resource_tags), tags(&self.request_tags));
         let claims = self.claims.as_ref().map(claims);
+        let caller = self.user.as_ref().map(|name| Caller {
+            account: self.account.clone().unwrap_or_default(),
+            arn: format!("arn:aws:iam::{}:user/{name}", account(owner())),
+            user_id: "AIDAEXAMPLE".to_owned(),
+            kind: "User",
+        });
         let at = self.at.as_deref().unwrap_or("2026-01-02T03:04:05Z");
         ask(&Request {
             permission: self.permission.parse().unwrap(),
@@ -269,6 +277,9 @@ impl Asked {
                 user: self.user.as_deref(),
                 account: self.account.as_deref(),
                 claims: claims.as_ref(),
+                aws: caller.as_ref(),
+                region: resource.region(),
+                resource_account: Some(resource.account()),
             },
         })
     }
@@ -618,7 +629,13 @@ fn the_page_on_policies_lists_the_vocabulary_and_nothing_else() {
         .filter(|line| line.starts_with("| `"))
         .map(|line| {
             let cells: Vec<&str> = line.split(" | ").collect();
-            [cells[0].trim_start_matches("| "), cells[1], cells[3]].join(" ")
+            [
+                cells[0].trim_start_matches("| "),
+                cells[1],
+                cells[3],
+                cells[5],
+            ]
+            .join(" ")
         })
         .collect();
     let quoted = |names: &[&str]| {
@@ -630,11 +647,12 @@ fn the_page_on_policies_lists_the_vocabulary_and_nothing_else() {
     };
     let expected: Vec<String> = Permission::all()
         .map(|permission| {
-            format!(
-                "`{permission}` {} {}",
-                quoted(permission.names(Language::Cam)),
-                quoted(permission.names(Language::Ram))
-            )
+            let [cam, ram, iam] = Language::ALL.map(|language| {
+                let parts = permission.parts(language).iter();
+                let names = parts.flat_map(|part| part.names(language).iter().copied());
+                quoted(&names.collect::<Vec<_>>())
+            });
+            format!("`{permission}` {cam} {ram} {iam}")
         })
         .collect();
     assert_eq!(rows, expected);
@@ -646,7 +664,7 @@ fn the_examples_on_the_page_save_without_a_warning() {
         fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md"))
             .unwrap();
     let examples = examples(&page);
-    assert_eq!(examples.len(), 7);
+    assert_eq!(examples.len(), 9);
     for example in examples {
         let warnings = if example.to_lowercase().contains("\"principal\"") {
             TrustPolicy::parse(example, Limits::POLICY)

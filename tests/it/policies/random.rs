@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use transire::domain::aws::Caller;
 use transire::domain::clock::Timestamp;
 use transire::domain::ids::{CriId, InstanceId};
 use transire::policy::{
@@ -11,7 +12,7 @@ use transire::policy::{
     Resource, decide, decide_in, decide_session, decide_unconditionally,
 };
 
-use super::reference::{self, PERMISSIONS, Plain};
+use super::reference::{self, PERMISSIONS, Plain, Tongue};
 use super::{INSTANCES, OWNER, REGION, owner};
 use crate::harness::dice::Dice;
 
@@ -77,6 +78,62 @@ const RAM_ACTIONS: &[&str] = &[
     "tcr:PullRepository",
 ];
 
+const IAM_ACTIONS: &[&str] = &[
+    "*",
+    "ecr:*",
+    "ECR:*",
+    "sts:*",
+    "transire:*",
+    "ecr:BatchGetImage",
+    "ecr:batchgetimage",
+    "ecr:GetDownloadUrlForLayer",
+    "ecr:BatchGet*",
+    "ecr:Get*",
+    "ecr:*Image",
+    "ecr:PutImage",
+    "ecr:InitiateLayerUpload",
+    "ecr:UploadLayerPart",
+    "ecr:CompleteLayerUpload",
+    "ecr:*Layer*",
+    "ecr:BatchDeleteImage",
+    "ecr:DescribeRepositories",
+    "ecr:ListImages",
+    "ecr:GetAuthorizationToken",
+    "ecr:Batch???Image",
+    "transire:Create*",
+    "transire:List*",
+    "*:GetFederationToken",
+    "e?r:*",
+    "s3:GetObject",
+    "cr:PullRepository",
+];
+
+const IAM_PATHS: &[&str] = &[
+    "*",
+    "instance/*",
+    "instance/ID",
+    "repository/*",
+    "repository/team",
+    "repository/team/*",
+    "repository/team*",
+    "repository/team/app",
+    "repository/*/app",
+    "repository/team/*pp",
+    "repository/t*m/a*",
+    "repository/te?m/app",
+    "rep?sitory/*a??",
+    "repository/other/*",
+    "namespace/team",
+    "namespace/*",
+    "repository/${oidc:team}",
+    "repository/${oidc:team}/*",
+    "repository/${aws:username}/*",
+    "repository/${aws:PrincipalTag/team, 'team'}/*",
+    "repository/*/${oidc:env}",
+    "repository/t${oidc:none}*",
+    "repository/team/${*}",
+];
+
 const PATHS: &[&str] = &[
     "*",
     "instance/*",
@@ -115,7 +172,7 @@ const PATHS: &[&str] = &[
     "repository/ID/t${oidc:none}*",
 ];
 
-fn resource(dice: &mut Dice, ram: bool) -> String {
+fn resource(dice: &mut Dice, tongue: Tongue) -> String {
     if dice.in_ten(2) {
         return "*".to_owned();
     }
@@ -123,29 +180,44 @@ fn resource(dice: &mut Dice, ram: bool) -> String {
     let path = *dice.one(PATHS);
     let (_, tcr, cri) = *dice.one(&INSTANCES);
     let (_, other_tcr, other_cri) = INSTANCES[1];
-    if ram {
-        let service = *dice.one(&["cr", "cr", "cr", "*", "c*", "oss", "sts"]);
-        let account = dice
-            .one(&[OWNER.to_string(), "*".to_owned(), "200000000002".to_owned()])
-            .clone();
-        format!(
-            "acs:{service}:{region}:{account}:{}",
-            path.replace("ID", cri).replace("OTHER", other_cri)
-        )
-    } else {
-        let service = *dice.one(&["tcr", "tcr", "tcr", "", "*", "t*", "cos", "sts"]);
-        let account = match dice.throw(6) {
-            0 => format!("uin/{OWNER}"),
-            1 => "uin/200000000002".to_owned(),
-            2 => "*".to_owned(),
-            3 => "uin/".to_owned(),
-            4 => "uin/*".to_owned(),
-            _ => String::new(),
-        };
-        format!(
-            "qcs::{service}:{region}:{account}:{}",
-            path.replace("ID", tcr).replace("OTHER", other_tcr)
-        )
+    let owner = OWNER.to_string();
+    match tongue {
+        Tongue::Ram => {
+            let service = *dice.one(&["cr", "cr", "cr", "*", "c*", "oss", "sts"]);
+            let account = *dice.one(&[owner.as_str(), "*", "200000000002"]);
+            format!(
+                "acs:{service}:{region}:{account}:{}",
+                path.replace("ID", cri).replace("OTHER", other_cri)
+            )
+        }
+        Tongue::Cam => {
+            let service = *dice.one(&["tcr", "tcr", "tcr", "", "*", "t*", "cos", "sts"]);
+            let account = match dice.throw(6) {
+                0 => format!("uin/{OWNER}"),
+                1 => "uin/200000000002".to_owned(),
+                2 => "*".to_owned(),
+                3 => "uin/".to_owned(),
+                4 => "uin/*".to_owned(),
+                _ => String::new(),
+            };
+            format!(
+                "qcs::{service}:{region}:{account}:{}",
+                path.replace("ID", tcr).replace("OTHER", other_tcr)
+            )
+        }
+        Tongue::Iam => {
+            let partition = *dice.one(&["aws", "aws", "aws-cn", "*", "aws*"]);
+            let service = *dice.one(&["ecr", "ecr", "ecr", "*", "transire", "s3", "sts"]);
+            let account = *dice.one(&[
+                owner.as_str(),
+                "*",
+                "200000000002",
+                "1000000000??",
+                "${aws:PrincipalAccount}",
+            ]);
+            let path = dice.one(IAM_PATHS).replace("ID", tcr);
+            format!("arn:{partition}:{service}:{region}:{account}:{path}")
+        }
     }
 }
 
@@ -193,6 +265,22 @@ const FILLED: &[&str] = &[
     "env&${user}",
     "${account}",
 ];
+/// The same in IAM.
+const IAM_FILLED: &[&str] = &[
+    "${oidc:env}",
+    "${oidc:none}",
+    "${aws:username}",
+    "b${oidc:env}",
+    "${oidc:env}*",
+    "${aws:PrincipalAccount}",
+    "${aws:userid}",
+    "${aws:PrincipalTag/colour, 'blue'}",
+    "${aws:PrincipalTag/colour}",
+    "${*}",
+    "b${?}*",
+];
+const IAM_TIMES: &[&str] = &["2026-01-01", "2026-01-02T03:04:05Z", "1767323046"];
+const SECONDS: &[&str] = &["1767225600", "1767323045", "0"];
 const NUMBERS: &[&str] = &["5", "5.0", "4.5", "-1", "0", "100"];
 const NETWORKS: &[&str] = &[
     "10.0.0.0/8",
@@ -228,62 +316,101 @@ const STRINGS: &[(&str, &str)] = &[
     ("string_not_equal_ignore_case", "StringNotEqualsIgnoreCase"),
 ];
 
+const CAM_TEXT_KEYS: &[&str] = &[
+    "qcs:resource_tag",
+    "qcs:tag",
+    "qcs:request_tag",
+    "tcr:owner",
+    "oidc:env",
+    "oidc:list",
+    "oidc:none",
+];
+const RAM_TEXT_KEYS: &[&str] = &[
+    "acs:ResourceTag/env",
+    "acs:ResourceTag/none",
+    "acs:SourceVpc",
+    "acs:PrincipalARN",
+    "cr:Owner",
+    "oidc:env",
+    "oidc:list",
+    "oidc:none",
+];
+const IAM_TEXT_KEYS: &[&str] = &[
+    "aws:ResourceTag/env",
+    "ecr:resourcetag/ENV",
+    "aws:RequestTag/zone",
+    "aws:TagKeys",
+    "aws:SourceVpc",
+    "aws:PrincipalArn",
+    "aws:principalaccount",
+    "aws:PrincipalType",
+    "aws:userid",
+    "aws:username",
+    "aws:RequestedRegion",
+    "aws:ResourceAccount",
+    "aws:UserAgent",
+    "transire:Owner",
+    "oidc:env",
+    "oidc:list",
+    "ci.example.com:env",
+    "ci.example.com:none",
+];
+const ARNS: &[&str] = &[
+    "*",
+    "arn:aws:iam::100000000001:user/*",
+    "arn:aws:iam::100000000001:user/blue",
+    "arn:*:iam::*:role/b?ue",
+    "arn:aws:iam::100000000001:user/${aws:username}",
+    "arn:aws:iam::1000*:*",
+];
+
 /// Draws one operator with its key and values.
-fn clause(dice: &mut Dice, ram: bool) -> (String, &'static str, Vec<String>) {
-    let text_keys: &[&str] = if ram {
-        &[
-            "acs:ResourceTag/env",
-            "acs:ResourceTag/none",
-            "acs:SourceVpc",
-            "acs:PrincipalARN",
-            "cr:Owner",
-            "oidc:env",
-            "oidc:list",
-            "oidc:none",
-        ]
-    } else {
-        &[
-            "qcs:resource_tag",
-            "qcs:tag",
-            "qcs:request_tag",
-            "tcr:owner",
-            "oidc:env",
-            "oidc:list",
-            "oidc:none",
-        ]
+fn clause(dice: &mut Dice, tongue: Tongue) -> (String, &'static str, Vec<String>) {
+    let in_tongue = |cam, ram, iam| match tongue {
+        Tongue::Cam => cam,
+        Tongue::Ram => ram,
+        Tongue::Iam => iam,
     };
-    let pick = |(cam, of_ram): (&str, &str)| if ram { of_ram } else { cam }.to_owned();
-    let order = |dice: &mut Dice, cam: &str, of_ram: &str| {
-        let (cam_order, ram_order) = *dice.one(ORDERS);
-        if ram {
-            format!("{of_ram}{ram_order}")
-        } else {
-            format!("{cam}{cam_order}")
-        }
+    let text_keys = match tongue {
+        Tongue::Cam => CAM_TEXT_KEYS,
+        Tongue::Ram => RAM_TEXT_KEYS,
+        Tongue::Iam => IAM_TEXT_KEYS,
+    };
+    let pick = |(cam, later): (&str, &str)| {
+        let name = if tongue == Tongue::Cam { cam } else { later };
+        name.to_owned()
+    };
+    let order = |dice: &mut Dice, cam: &str, later: &str| {
+        let (cam_order, later_order) = *dice.one(ORDERS);
+        pick((
+            &format!("{cam}{cam_order}"),
+            &format!("{later}{later_order}"),
+        ))
     };
     let text_key = *dice.one(text_keys);
-    let (operator, key, pool): (String, &str, &[&str]) = match dice.throw(if ram { 8 } else { 10 })
-    {
+    let sorts = match tongue {
+        Tongue::Cam => 10,
+        Tongue::Ram => 8,
+        Tongue::Iam => 12,
+    };
+    let filled = if tongue == Tongue::Iam {
+        IAM_FILLED
+    } else {
+        FILLED
+    };
+    let (operator, key, pool): (String, &str, &[&str]) = match dice.throw(sorts) {
         0 => (
             order(dice, "date", "Date"),
-            if ram {
-                "acs:CurrentTime"
-            } else {
-                "qcs:current_time"
-            },
+            in_tongue("qcs:current_time", "acs:CurrentTime", "aws:CurrentTime"),
             TIMES,
         ),
-        1 => {
-            let operator =
-                pick(*dice.one(&[("ip_equal", "IpAddress"), ("ip_not_equal", "NotIpAddress")]));
-            (
-                operator,
-                if ram { "acs:SourceIp" } else { "qcs:ip" },
-                NETWORKS,
-            )
-        }
+        1 => (
+            pick(*dice.one(&[("ip_equal", "IpAddress"), ("ip_not_equal", "NotIpAddress")])),
+            in_tongue("qcs:ip", "acs:SourceIp", "aws:SourceIp"),
+            NETWORKS,
+        ),
         2 | 3 => {
-            let pool = *dice.one(&[TEXTS, TEXTS, FILLED]);
+            let pool = *dice.one(&[TEXTS, TEXTS, filled]);
             (pick(*dice.one(STRINGS)), text_key, pool)
         }
         4 => (
@@ -292,19 +419,24 @@ fn clause(dice: &mut Dice, ram: bool) -> (String, &'static str, Vec<String>) {
                 ("string_not_like", "StringNotLike"),
             ])),
             text_key,
-            *dice.one(&[GLOBS, GLOBS, FILLED]),
+            *dice.one(&[GLOBS, GLOBS, filled]),
         ),
         5 => (order(dice, "numeric", "Numeric"), text_key, NUMBERS),
         6 => {
-            let keys: &[&str] = if ram {
-                &[
+            let keys: &[&str] = match tongue {
+                Tongue::Cam => text_keys,
+                Tongue::Ram => &[
                     "acs:SecureTransport",
                     "acs:MFAPresent",
                     "acs:RAMMFAPresent",
                     "acs:ResourceTag/env",
-                ]
-            } else {
-                text_keys
+                ],
+                Tongue::Iam => &[
+                    "aws:SecureTransport",
+                    "aws:MultiFactorAuthPresent",
+                    "aws:ViaAWSService",
+                    "aws:ResourceTag/env",
+                ],
             };
             (
                 pick(("bool_equal", "Bool")),
@@ -314,40 +446,56 @@ fn clause(dice: &mut Dice, ram: bool) -> (String, &'static str, Vec<String>) {
         }
         7 => (order(dice, "date", "Date"), text_key, TIMES),
         8 => (
-            "binary_equal".to_owned(),
+            pick(("binary_equal", "BinaryEquals")),
             text_key,
             &["ZW52JmJsdWU=", "ZW52JjU=", "YmxhY2s="],
         ),
-        _ => {
-            let key = *dice.one(&[
-                "qcs:ip",
-                "qcs:tag",
-                "qcs:request_tag",
-                "qcs:current_time",
-                "oidc:env",
-                "oidc:none",
-            ]);
+        9 => {
+            let key = match tongue {
+                Tongue::Iam => *dice.one(IAM_TEXT_KEYS),
+                _ => *dice.one(&[
+                    "qcs:ip",
+                    "qcs:tag",
+                    "qcs:request_tag",
+                    "qcs:current_time",
+                    "oidc:env",
+                    "oidc:none",
+                ]),
+            };
             return (
-                "null_equal".to_owned(),
+                pick(("null_equal", "Null")),
                 key,
                 vec![dice.one(&["true", "false"]).to_string()],
             );
         }
+        10 => {
+            let operators = &["ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike"];
+            (dice.one(operators).to_string(), "aws:PrincipalArn", ARNS)
+        }
+        _ if dice.in_ten(5) => (order(dice, "", "Date"), "aws:EpochTime", IAM_TIMES),
+        _ => (order(dice, "", "Numeric"), "aws:EpochTime", SECONDS),
     };
-    let operator = match dice.throw(if ram { 1 } else { 5 }) {
-        1 => format!("for_any_value:{operator}"),
-        2 => format!("for_all_value:{operator}"),
-        3 => format!("{operator}_if_exist"),
-        4 => format!(
-            "{}:{operator}_if_exist",
-            dice.one(&["for_any_value", "for_all_value"])
-        ),
-        _ => operator,
-    };
+    let operator = qualified(dice, tongue, operator);
     let values = (0..=dice.throw(2))
         .map(|_| dice.one(pool).to_string())
         .collect();
     (operator, key, values)
+}
+
+/// Puts a prefix and a suffix to an operator, where the language has such.
+fn qualified(dice: &mut Dice, tongue: Tongue, operator: String) -> String {
+    let (any, all, if_exists) = match tongue {
+        Tongue::Cam => ("for_any_value:", "for_all_value:", "_if_exist"),
+        Tongue::Ram => return operator,
+        Tongue::Iam => ("ForAnyValue:", "ForAllValues:", "IfExists"),
+    };
+    match dice.throw(5) {
+        1 => format!("{any}{operator}"),
+        2 => format!("{all}{operator}"),
+        3 => format!("{operator}{if_exists}"),
+        4 => format!("{}{operator}{if_exists}", dice.one(&[any, all])),
+        _ => operator,
+    }
 }
 
 fn one_or_list(dice: &mut Dice, mut texts: Vec<String>) -> Value {
@@ -358,64 +506,74 @@ fn one_or_list(dice: &mut Dice, mut texts: Vec<String>) -> Value {
     }
 }
 
-pub(super) fn statement(dice: &mut Dice, ram: bool, effect: Option<bool>) -> Value {
+pub(super) fn statement(dice: &mut Dice, tongue: Tongue, effect: Option<bool>) -> Value {
     let mut fields = Map::new();
     let deny = effect.unwrap_or_else(|| dice.in_ten(3));
-    let pool = if ram { RAM_ACTIONS } else { CAM_ACTIONS };
+    let pool = match tongue {
+        Tongue::Cam => CAM_ACTIONS,
+        Tongue::Ram => RAM_ACTIONS,
+        Tongue::Iam => IAM_ACTIONS,
+    };
     let actions = (0..=dice.throw(3))
         .map(|_| dice.one(pool).to_string())
         .collect();
     let actions = one_or_list(dice, actions);
-    let resources = (0..=dice.throw(3)).map(|_| resource(dice, ram)).collect();
+    let resources = (0..=dice.throw(3))
+        .map(|_| resource(dice, tongue))
+        .collect();
     let resources = one_or_list(dice, resources);
-    if ram {
-        fields.insert(
-            "Effect".to_owned(),
-            json!(if deny { "Deny" } else { "Allow" }),
-        );
-        fields.insert(
-            if dice.in_ten(2) {
+    let (action, resource, condition, [allows, denies]) = match tongue {
+        Tongue::Cam => ("action", "resource", "condition", ["allow", "deny"]),
+        Tongue::Ram | Tongue::Iam => {
+            let action = if dice.in_ten(2) {
                 "NotAction"
             } else {
                 "Action"
-            }
-            .to_owned(),
-            actions,
-        );
-        fields.insert("Resource".to_owned(), resources);
+            };
+            let excludes = tongue == Tongue::Iam && dice.in_ten(2);
+            let resource = if excludes { "NotResource" } else { "Resource" };
+            (action, resource, "Condition", ["Allow", "Deny"])
+        }
+    };
+    let effect = if tongue == Tongue::Cam {
+        "effect"
     } else {
-        fields.insert(
-            "effect".to_owned(),
-            json!(if deny { "deny" } else { "allow" }),
-        );
-        fields.insert("action".to_owned(), actions);
-        fields.insert("resource".to_owned(), resources);
-    }
+        "Effect"
+    };
+    fields.insert(effect.to_owned(), json!(if deny { denies } else { allows }));
+    fields.insert(action.to_owned(), actions);
+    fields.insert(resource.to_owned(), resources);
     if dice.in_ten(4) {
-        let mut condition = Map::new();
+        let mut clauses = Map::new();
         for _ in 0..=dice.throw(2) {
-            let (operator, key, values) = clause(dice, ram);
-            let keys = condition.entry(operator).or_insert_with(|| json!({}));
+            let (operator, key, values) = clause(dice, tongue);
+            let keys = clauses.entry(operator).or_insert_with(|| json!({}));
             let values = one_or_list(dice, values);
             keys.as_object_mut().unwrap().insert(key.to_owned(), values);
         }
-        fields.insert(
-            if ram { "Condition" } else { "condition" }.to_owned(),
-            Value::Object(condition),
-        );
+        fields.insert(condition.to_owned(), Value::Object(clauses));
     }
     Value::Object(fields)
 }
 
+pub(super) fn tongue(dice: &mut Dice) -> Tongue {
+    *dice.one(&[Tongue::Cam, Tongue::Ram, Tongue::Iam])
+}
+
 pub(super) fn document(dice: &mut Dice, effect: Option<bool>) -> Value {
-    let ram = dice.in_ten(5);
+    let tongue = tongue(dice);
     let statements: Vec<Value> = (0..=dice.throw(3))
-        .map(|_| statement(dice, ram, effect))
+        .map(|_| statement(dice, tongue, effect))
         .collect();
-    if ram {
-        json!({"Version": "1", "Statement": statements})
-    } else {
-        json!({"version": "2.0", "statement": statements})
+    in_document(tongue, statements)
+}
+
+/// Makes a document of statements.
+pub(super) fn in_document(tongue: Tongue, statements: Vec<Value>) -> Value {
+    match tongue {
+        Tongue::Cam => json!({"version": "2.0", "statement": statements}),
+        Tongue::Ram => json!({"Version": "1", "Statement": statements}),
+        Tongue::Iam => json!({"Version": "2012-10-17", "Statement": statements}),
     }
 }
 
@@ -459,7 +617,24 @@ pub(super) fn request(dice: &mut Dice) -> Plain {
         request_tags: tags(dice),
         user: text(dice),
         claims: claims(dice),
+        aws: dice.in_ten(8).then(|| caller(dice)),
     }
+}
+
+fn caller(dice: &mut Dice) -> [String; 4] {
+    let arn = *dice.one(&[
+        "arn:aws:iam::100000000001:user/blue",
+        "arn:aws:iam::100000000001:role/blue",
+        "arn:aws:sts::100000000001:federated-user/blue",
+    ]);
+    let kind = *dice.one(&KINDS);
+    let id = *dice.one(&["AIDAEXAMPLE", "blue"]);
+    [
+        OWNER.to_string(),
+        arn.to_owned(),
+        id.to_owned(),
+        kind.to_owned(),
+    ]
 }
 
 fn claims(dice: &mut Dice) -> BTreeMap<String, Value> {
@@ -472,6 +647,10 @@ fn claims(dice: &mut Dice) -> BTreeMap<String, Value> {
             _ => json!(dice.one(CLAIMS)),
         };
         claims.insert(name.to_owned(), value);
+    }
+    if dice.in_ten(7) {
+        let issuer = *dice.one(&["https://ci.example.com", "https://other.example.com"]);
+        claims.insert("iss".to_owned(), json!(issuer));
     }
     claims
 }
@@ -492,6 +671,15 @@ pub(super) fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
     };
     let (resource_tags, request_tags) = (borrow(&plain.resource_tags), borrow(&plain.request_tags));
     let (account, claims) = (OWNER.to_string(), super::claims(&plain.claims));
+    let caller = plain
+        .aws
+        .clone()
+        .map(|[account, arn, user_id, kind]| Caller {
+            account,
+            arn,
+            user_id,
+            kind: KINDS.iter().find(|known| **known == kind).unwrap(),
+        });
     ask(&Request {
         permission: plain.permission.parse().unwrap(),
         resource: Resource::Repository {
@@ -512,9 +700,14 @@ pub(super) fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
             user: plain.user.as_deref(),
             account: Some(&account),
             claims: Some(&claims),
+            aws: caller.as_ref(),
+            region: REGION,
+            resource_account: Some(owner()),
         },
     })
 }
+
+const KINDS: [&str; 3] = ["User", "AssumedRole", "FederatedUser"];
 
 pub(super) fn compile(document: &Value) -> Document {
     let text = document.to_string();
@@ -523,6 +716,7 @@ pub(super) fn compile(document: &Value) -> Document {
         Limits {
             cam: usize::MAX - 1,
             ram: usize::MAX - 1,
+            iam: 1 << 30,
         },
     )
     .unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -655,10 +849,14 @@ fn without_variables(resources: &Value, denies: bool) -> Value {
         Value::Array(texts) => texts.iter().map(|text| text.as_str().unwrap()).collect(),
         text => vec![text.as_str().unwrap()],
     };
-    let kept = texts
-        .into_iter()
-        .filter(|text| denies || !text.contains("${"));
-    json!(kept.map(reference::widest).collect::<Vec<_>>())
+    // The account that a document belongs to is known.
+    let own = |text: &str| text.replace(":${aws:PrincipalAccount}:", &format!(":{OWNER}:"));
+    let kept = texts.into_iter().map(own);
+    let kept = kept.filter(|text| denies || !text.contains("${"));
+    json!(
+        kept.map(|text| reference::widest(&text))
+            .collect::<Vec<_>>()
+    )
 }
 
 /// Takes the statements away that allow under a condition, and the conditions of those that deny;
@@ -682,7 +880,11 @@ fn without_conditions(document: &Value) -> Value {
         let denies = fields
             .values()
             .any(|value| value == "deny" || value == "Deny");
-        for name in ["resource", "Resource"] {
+        for (name, denies) in [
+            ("resource", denies),
+            ("Resource", denies),
+            ("NotResource", !denies),
+        ] {
             if let Some(resources) = fields.get_mut(name) {
                 *resources = without_variables(resources, denies);
             }

@@ -29,118 +29,227 @@ pub(crate) struct Plain {
     pub(crate) user: Option<String>,
     /// The claims of the caller's token: texts and lists of texts.
     pub(crate) claims: BTreeMap<String, Value>,
+    /// The caller's account, ARN, unique id and sort, as AWS has them.
+    pub(crate) aws: Option<[String; 4]>,
 }
 
-/// The permissions that are asked, with their names in CAM and RAM and the last segment of their
-/// resource there: `*` ends what reaches further, and alone it is no resource at all.
-pub(crate) const PERMISSIONS: &[(&str, &[&str], &str, &str, &str)] = &[
-    (
+/// The language of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tongue {
+    Cam,
+    Ram,
+    Iam,
+}
+
+impl Tongue {
+    pub(crate) fn of(document: &Value) -> Self {
+        match document.get("Version") {
+            Some(version) if version == "1" => Self::Ram,
+            None if document.get("version").is_some() => Self::Cam,
+            _ => Self::Iam,
+        }
+    }
+
+    /// Returns an element's name, which is given as CAM writes it.
+    fn element(self, name: &str) -> String {
+        match self {
+            Self::Cam => name.to_owned(),
+            Self::Ram | Self::Iam => name[..1].to_uppercase() + &name[1..],
+        }
+    }
+
+    /// Tells whether `?` is a wildcard, and actions have no case.
+    fn is_later(self) -> bool {
+        self != Self::Cam
+    }
+}
+
+/// The permissions that are asked, each with its names and the last segment of its resource in CAM,
+/// RAM and IAM: `*` ends what reaches further, and alone it is no resource at all. One of CAM's
+/// names suffices, and all of IAM's are needed.
+pub(crate) const PERMISSIONS: &[Row] = &[
+    Row(
         "pull",
         &["tcr:PullRepository"],
         "repository/ID/PATH",
         "cr:PullRepository",
         "repository/ID/PATH",
+        &["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        "repository/PATH",
     ),
-    (
+    Row(
         "push",
         &["tcr:PushRepository"],
         "repository/ID/PATH",
         "cr:PushRepository",
         "repository/ID/PATH",
+        &[
+            "ecr:PutImage",
+            "ecr:InitiateLayerUpload",
+            "ecr:UploadLayerPart",
+            "ecr:CompleteLayerUpload",
+        ],
+        "repository/PATH",
     ),
-    (
+    Row(
         "delete",
         &["tcr:DeleteImage", "tcr:DeleteRepositoryTags"],
         "repository/ID/PATH",
         "cr:DeleteRepoTag",
         "repository/ID/PATH",
+        &["ecr:BatchDeleteImage"],
+        "repository/PATH",
     ),
-    (
+    Row(
         "list-catalog",
         &["tcr:DescribeRepositories"],
         "repository/ID/*",
         "cr:ListRepository",
         "repository/ID/*",
+        &["ecr:DescribeRepositories"],
+        "repository/*",
     ),
-    (
+    Row(
         "issue-temporary",
         &["tcr:CreateInstanceToken"],
         "instance/ID",
         "cr:GetAuthorizationToken",
         "*",
+        &["ecr:GetAuthorizationToken"],
+        "*",
     ),
-    (
+    Row(
         "issue-long-term",
         &["tcr:CreateInstanceToken"],
         "instance/ID",
         "cr:CreateInstanceToken",
         "instance/ID",
+        &["transire:CreateInstanceToken"],
+        "instance/ID",
     ),
-    (
+    Row(
         "list-tags",
         &["tcr:DescribeImages"],
         "repository/ID/PATH/*",
         "cr:ListRepoTag",
         "repository/ID/PATH",
+        &["ecr:ListImages"],
+        "repository/PATH",
     ),
-    (
+    Row(
         "create-namespace",
         &["tcr:CreateNamespace"],
         "repository/ID/NAMESPACE",
         "cr:CreateNamespace",
         "repository/ID",
+        &["transire:CreateNamespace"],
+        "namespace/NAMESPACE",
     ),
-    (
+    Row(
         "list-namespaces",
         &["tcr:DescribeNamespaces"],
         "repository/ID/NAMESPACE",
         "cr:ListNamespace",
         "repository/ID/*",
+        &["transire:ListNamespace"],
+        "namespace/NAMESPACE",
     ),
-    (
+    Row(
         "list-repositories",
         &["tcr:DescribeRepositories"],
         "repository/ID/PATH",
         "cr:ListRepository",
         "repository/ID/NAMESPACE/*",
+        &["ecr:DescribeRepositories"],
+        "repository/NAMESPACE/*",
     ),
-    (
+    Row(
         "list-instances",
         &["tcr:DescribeInstances"],
         "instance/ID",
         "cr:ListInstance",
         "*",
+        &["transire:ListInstance"],
+        "*",
     ),
-    (
+    Row(
         "get-federation-token",
         &["sts:GetFederationToken"],
         "*",
         "sts:GetFederationToken",
         "*",
+        &["sts:GetFederationToken"],
+        "*",
     ),
 ];
 
+/// A permission: see [`PERMISSIONS`].
+pub(crate) struct Row(
+    pub(crate) &'static str,
+    &'static [&'static str],
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static str,
+);
+
+impl Row {
+    /// Returns the names: one of each group is needed.
+    fn groups(&self, tongue: Tongue) -> Vec<Vec<&'static str>> {
+        match tongue {
+            Tongue::Cam => vec![self.1.to_vec()],
+            Tongue::Ram => vec![vec![self.3]],
+            Tongue::Iam => self.5.iter().map(|name| vec![*name]).collect(),
+        }
+    }
+
+    fn path(&self, tongue: Tongue) -> &'static str {
+        match tongue {
+            Tongue::Cam => self.2,
+            Tongue::Ram => self.4,
+            Tongue::Iam => self.6,
+        }
+    }
+}
+
 /// Decides: `true` for each of (some statement allows, some statement denies).
 pub(crate) fn decide(documents: &[Value], request: &Plain) -> (bool, bool) {
+    let row = PERMISSIONS
+        .iter()
+        .find(|row| row.0 == request.permission)
+        .unwrap();
     let (mut allows, mut denies) = (false, false);
-    for document in documents {
-        let ram = document.get("Version").is_some();
-        for statement in document[if ram { "Statement" } else { "statement" }]
-            .as_array()
-            .unwrap()
-        {
-            if applies(statement, ram, request) {
-                match statement[if ram { "Effect" } else { "effect" }]
-                    .as_str()
-                    .unwrap()
-                {
-                    "allow" | "Allow" => allows = true,
-                    _ => denies = true,
+    for tongue in [Tongue::Cam, Tongue::Ram, Tongue::Iam] {
+        let groups = row.groups(tongue);
+        let mut allowed = vec![false; groups.len()];
+        for document in documents.iter().filter(|one| Tongue::of(one) == tongue) {
+            let statements = match &document[tongue.element("statement")] {
+                Value::Array(statements) => statements.clone(),
+                one => vec![one.clone()],
+            };
+            for statement in &statements {
+                for (group, allowed) in groups.iter().zip(&mut allowed) {
+                    if applies(statement, tongue, request, group, row.path(tongue)) {
+                        if is_denial(statement, tongue) {
+                            denies = true;
+                        } else {
+                            *allowed = true;
+                        }
+                    }
                 }
             }
         }
+        allows |= allowed.iter().all(|allowed| *allowed);
     }
     (allows, denies)
+}
+
+fn is_denial(statement: &Value, tongue: Tongue) -> bool {
+    statement[tongue.element("effect")]
+        .as_str()
+        .unwrap()
+        .eq_ignore_ascii_case("deny")
 }
 
 fn strings(value: &Value) -> Vec<String> {
@@ -153,91 +262,85 @@ fn strings(value: &Value) -> Vec<String> {
     }
 }
 
-fn applies(statement: &Value, ram: bool, request: &Plain) -> bool {
-    let (_, cam_names, cam_path, ram_name, ram_path) = PERMISSIONS
-        .iter()
-        .find(|row| row.0 == request.permission)
-        .unwrap();
-    let names: Vec<&str> = if ram {
-        vec![ram_name]
-    } else {
-        cam_names.to_vec()
-    };
+fn applies(statement: &Value, tongue: Tongue, request: &Plain, names: &[&str], path: &str) -> bool {
     let named = |patterns: &Value| {
         names.iter().any(|name| {
-            strings(patterns).iter().any(|pattern| {
-                if ram {
-                    glob(&pattern.to_lowercase(), &name.to_lowercase(), true)
-                } else {
-                    glob(
-                        pattern.strip_prefix("name/").unwrap_or(pattern),
-                        name,
-                        false,
-                    )
-                }
+            strings(patterns).iter().any(|pattern| match tongue {
+                Tongue::Cam => glob(
+                    pattern.strip_prefix("name/").unwrap_or(pattern),
+                    name,
+                    false,
+                ),
+                _ => glob(&pattern.to_lowercase(), &name.to_lowercase(), true),
             })
         })
     };
     let action = match statement.get("NotAction") {
         Some(patterns) => !named(patterns),
-        None => named(&statement[if ram { "Action" } else { "action" }]),
+        None => named(&statement[tongue.element("action")]),
     };
-    let deny = statement[if ram { "Effect" } else { "effect" }]
-        .as_str()
-        .unwrap()
-        .eq_ignore_ascii_case("deny");
+    let deny = is_denial(statement, tongue);
     let (_, tcr, cri) = INSTANCES[request.instance];
     let namespace = request.path.rsplit_once('/').unwrap().0;
-    let wanted = if ram { ram_path } else { cam_path };
-    let wanted = wanted
-        .replace("ID", if ram { cri } else { tcr })
+    let wanted = path
+        .replace("ID", if tongue == Tongue::Ram { cri } else { tcr })
         .replace("PATH", &request.path)
         .replace("NAMESPACE", namespace);
-    let service = if request.permission == "get-federation-token" {
-        "sts"
-    } else if ram {
-        "cr"
-    } else {
-        "tcr"
+    let service = names[0].split_once(':').unwrap().0;
+    let is_there =
+        |pattern: &String, deny: bool| resource(pattern, tongue, request, (service, &wanted), deny);
+    let is_about = match statement.get("NotResource") {
+        // An allowing one excludes what is any of it; a denying one, what is all of it.
+        Some(patterns) => !strings(patterns)
+            .iter()
+            .any(|pattern| is_there(pattern, !deny)),
+        None => strings(&statement[tongue.element("resource")])
+            .iter()
+            .any(|pattern| is_there(pattern, deny)),
     };
-    let resource = strings(&statement[if ram { "Resource" } else { "resource" }])
-        .iter()
-        .any(|pattern| {
-            let is_word = |word: &str| {
-                !word.is_empty()
-                    && word
-                        .chars()
-                        .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit())
-            };
-            // No value here has two separators in a row.
-            let is_path = |value: &str| value.split(['/', '.', '-', '_']).all(is_word);
-            let filled = fill(pattern, request, is_path);
-            let pattern = match filled {
-                Some(pattern) => pattern,
-                None if deny => widest(pattern),
-                None => return false,
-            };
-            if ram {
-                ram_resource(&pattern, service, &wanted, deny)
-            } else {
-                cam_resource(&pattern, service, &wanted, deny)
-            }
-        });
-    action
-        && resource
-        && conditions(
-            statement.get(if ram { "Condition" } else { "condition" }),
-            ram,
-            deny,
-            request,
-        )
+    let condition = statement.get(tongue.element("condition"));
+    action && is_about && conditions(condition, tongue, deny, request)
+}
+
+fn resource(
+    pattern: &str,
+    tongue: Tongue,
+    request: &Plain,
+    (service, wanted): (&str, &str),
+    deny: bool,
+) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word
+                .chars()
+                .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit())
+    };
+    // No value here has two separators in a row.
+    let is_path = |value: &str| value.split(['/', '.', '-', '_']).all(is_word);
+    // As an account, it is that of the document.
+    let own = format!(":{OWNER}:");
+    let pattern = &pattern.replace(":${aws:PrincipalAccount}:", &own);
+    let pattern = match fill(pattern, request, is_path) {
+        Some(pattern) => pattern,
+        None if deny => widest(pattern),
+        None => return false,
+    };
+    match tongue {
+        Tongue::Cam => cam_resource(&pattern, service, wanted, deny),
+        Tongue::Ram => ram_resource(&pattern, service, wanted, deny),
+        Tongue::Iam => iam_resource(&pattern, service, wanted, deny),
+    }
 }
 
 /// The value of `${NAME}`.
 fn variable(name: &str, request: &Plain) -> Option<String> {
     match name {
-        "user" => request.user.clone(),
+        "user" | "aws:username" => request.user.clone(),
         "account" => Some(OWNER.to_string()),
+        "aws:PrincipalAccount" => request.aws.as_ref().map(|aws| aws[0].clone()),
+        "aws:PrincipalArn" => request.aws.as_ref().map(|aws| aws[1].clone()),
+        "aws:userid" => request.aws.as_ref().map(|aws| aws[2].clone()),
+        name if name.starts_with("aws:PrincipalTag/") => None,
         name => match request.claims.get(name.strip_prefix("oidc:").unwrap())? {
             Value::String(text) if !text.is_empty() => Some(text.clone()),
             _ => None,
@@ -252,8 +355,17 @@ fn fill(text: &str, request: &Plain, fits: impl Fn(&str) -> bool) -> Option<Stri
     let mut filled = pieces.next().unwrap().to_owned();
     for piece in pieces {
         let (name, rest) = piece.split_once('}').unwrap();
-        let value = variable(name, request).filter(|value| fits(value))?;
-        filled.push_str(&hidden(&value));
+        let (name, default) = match name.split_once(", ") {
+            Some((name, default)) => (name, Some(default.trim_matches('\'').to_owned())),
+            None => (name, None),
+        };
+        let value = match name {
+            "*" | "?" | "$" => Some(name.to_owned()),
+            name => variable(name, request)
+                .or(default)
+                .filter(|value| fits(value)),
+        };
+        filled.push_str(&hidden(&value?));
         filled.push_str(rest);
     }
     Some(filled)
@@ -268,8 +380,9 @@ fn hidden(text: &str) -> String {
 pub(crate) fn widest(text: &str) -> String {
     let mut pieces = text.split("${");
     let first = pieces.next().unwrap().to_owned();
-    pieces.fold(first, |text, piece| {
-        format!("{text}**{}", piece.split_once('}').unwrap().1)
+    pieces.fold(first, |text, piece| match piece.split_once('}').unwrap() {
+        (name @ ("*" | "?" | "$"), rest) => format!("{text}{}{rest}", hidden(name)),
+        (_, rest) => format!("{text}**{rest}"),
     })
 }
 
@@ -305,6 +418,17 @@ fn ram_resource(pattern: &str, service: &str, wanted: &str, deny: bool) -> bool 
         && glob(parts[1], service, true)
         && glob(parts[2], REGION, true)
         && segment(parts[4], wanted, deny, true)
+}
+
+fn iam_resource(pattern: &str, service: &str, wanted: &str, deny: bool) -> bool {
+    if pattern == "*" {
+        return true;
+    }
+    let parts: Vec<&str> = pattern.splitn(6, ':').collect();
+    glob(parts[4], &OWNER.to_string(), true)
+        && glob(parts[2], service, true)
+        && glob(parts[3], REGION, true)
+        && segment(parts[5], wanted, deny, true)
 }
 
 fn segment(pattern: &str, wanted: &str, deny: bool, questions: bool) -> bool {
@@ -353,7 +477,7 @@ fn touches(pattern: &[char], beginning: &[char], questions: bool) -> bool {
     }
 }
 
-fn conditions(condition: Option<&Value>, ram: bool, deny: bool, request: &Plain) -> bool {
+fn conditions(condition: Option<&Value>, tongue: Tongue, deny: bool, request: &Plain) -> bool {
     let Some(condition) = condition else {
         return true;
     };
@@ -368,9 +492,11 @@ fn conditions(condition: Option<&Value>, ram: bool, deny: bool, request: &Plain)
                     value => vec![plain(value)],
                 };
                 let actual = actual(key, request);
-                let asks_if_missing = operator == "null_equal"
-                    || operator.ends_with("_if_exist") && actual.is_empty();
-                if key.starts_with("oidc:") && actual.is_empty() && !asks_if_missing {
+                let asks_if_missing = matches!(operator.as_str(), "null_equal" | "Null")
+                    || (operator.ends_with("_if_exist") || operator.ends_with("IfExists"))
+                        && actual.is_empty();
+                let is_claim = key.starts_with("oidc:") || key.starts_with(ISSUER);
+                if is_claim && actual.is_empty() && !asks_if_missing {
                     return deny;
                 }
                 let filled: Option<Vec<String>> = values
@@ -378,8 +504,8 @@ fn conditions(condition: Option<&Value>, ram: bool, deny: bool, request: &Plain)
                     .map(|value| fill(value, request, |_| true))
                     .collect();
                 match filled {
-                    _ if asks_if_missing => holds(operator, &actual, &values, ram),
-                    Some(values) => holds(operator, &actual, &values, ram),
+                    _ if asks_if_missing => holds(operator, &actual, &values, tongue),
+                    Some(values) => holds(operator, &actual, &values, tongue),
                     None => deny,
                 }
             })
@@ -391,6 +517,55 @@ fn plain(value: &Value) -> String {
         .as_str()
         .map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
+
+/// The issuer whose claims have keys of their own in IAM.
+const ISSUER: &str = "ci.example.com:";
+
+/// The values that the request has for a key of IAM's.
+fn iam_actual(key: &str, request: &Plain) -> Vec<String> {
+    let of_caller = |place: usize| request.aws.iter().map(|aws| aws[place].clone()).collect();
+    let tagged = |tags: &[(String, String)], wanted: &str| {
+        let found = tags
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(wanted));
+        found.map(|(_, value)| value.clone()).into_iter().collect()
+    };
+    let text = |text: &Option<String>| text.iter().cloned().collect();
+    match key.to_lowercase().as_str() {
+        "aws:currenttime" => actual("acs:CurrentTime", request),
+        // Both a number and a time.
+        "aws:epochtime" => vec![format!("{EPOCH}{}", request.unix_seconds)],
+        "aws:sourceip" => actual("acs:SourceIp", request),
+        "aws:securetransport" => vec![request.secure_transport.to_string()],
+        "aws:multifactorauthpresent" => vec![request.mfa_present.to_string()],
+        "aws:viaawsservice" => vec!["false".to_owned()],
+        "aws:sourcevpc" => text(&request.source_vpc),
+        "aws:username" => text(&request.user),
+        "aws:principalaccount" => of_caller(0),
+        "aws:principalarn" => of_caller(1),
+        "aws:userid" => of_caller(2),
+        "aws:principaltype" => of_caller(3),
+        "aws:requestedregion" => vec![REGION.to_owned()],
+        "aws:resourceaccount" => vec![OWNER.to_string()],
+        "aws:tagkeys" => request
+            .request_tags
+            .iter()
+            .map(|(key, _)| key.clone())
+            .collect(),
+        "aws:useragent" => Vec::new(),
+        "transire:owner" => actual("cr:Owner", request),
+        key => match key.split_once('/') {
+            Some(("aws:resourcetag" | "ecr:resourcetag", key)) => {
+                tagged(&request.resource_tags, key)
+            }
+            Some(("aws:requesttag", key)) => tagged(&request.request_tags, key),
+            _ => panic!("no such key {key}"),
+        },
+    }
+}
+
+/// The mark of a number of seconds.
+const EPOCH: &str = "epoch:";
 
 /// The values that the request has for a key.
 fn actual(key: &str, request: &Plain) -> Vec<String> {
@@ -428,6 +603,15 @@ fn actual(key: &str, request: &Plain) -> Vec<String> {
             Some(value) => vec![plain(value)],
             None => Vec::new(),
         },
+        key if key.starts_with(ISSUER) => {
+            let issuer = request.claims.get("iss");
+            if issuer == Some(&Value::from("https://ci.example.com")) {
+                actual(&key.replace(ISSUER, "oidc:"), request)
+            } else {
+                Vec::new()
+            }
+        }
+        key if !key.starts_with("acs:") => iam_actual(key, request),
         key => {
             let wanted = key.strip_prefix("acs:ResourceTag/").unwrap();
             request
@@ -440,15 +624,18 @@ fn actual(key: &str, request: &Plain) -> Vec<String> {
     }
 }
 
-fn holds(operator: &str, actual: &[String], values: &[String], ram: bool) -> bool {
+fn holds(operator: &str, actual: &[String], values: &[String], tongue: Tongue) -> bool {
     let (qualifier, operator) = match operator.split_once(':') {
+        Some(("ForAnyValue", rest)) => ("for_any_value", rest),
+        Some(("ForAllValues", rest)) => ("for_all_value", rest),
         Some((qualifier, rest)) => (qualifier, rest),
         None => ("", operator),
     };
-    if operator == "null_equal" {
+    if matches!(operator, "null_equal" | "Null") {
         return actual.is_empty() == (values[0] == "true");
     }
-    let (operator, if_exist) = match operator.strip_suffix("_if_exist") {
+    let suffix = |suffix| operator.strip_suffix(suffix);
+    let (operator, if_exist) = match suffix("_if_exist").or(suffix("IfExists")) {
         Some(rest) => (rest, true),
         None => (operator, false),
     };
@@ -470,7 +657,7 @@ fn holds(operator: &str, actual: &[String], values: &[String], ram: bool) -> boo
     let among = |actual: &String| {
         values
             .iter()
-            .any(|value| compare(&name, actual, value, ram))
+            .any(|value| compare(&name, actual, value, tongue))
     };
     match (qualifier, negated) {
         ("", false) => actual.iter().any(among),
@@ -483,7 +670,9 @@ fn holds(operator: &str, actual: &[String], values: &[String], ram: bool) -> boo
     }
 }
 
-fn compare(name: &str, actual: &str, value: &str, ram: bool) -> bool {
+fn compare(name: &str, actual: &str, value: &str, tongue: Tongue) -> bool {
+    let seconds = actual.strip_prefix(EPOCH);
+    let actual = seconds.unwrap_or(actual);
     if let Some(order) = name.strip_prefix("numeric") {
         return actual
             .parse::<f64>()
@@ -493,13 +682,23 @@ fn compare(name: &str, actual: &str, value: &str, ram: bool) -> bool {
         let parse = |text: &str| {
             time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339)
                 .map(time::OffsetDateTime::unix_timestamp)
+                .ok()
         };
-        return parse(actual).is_ok_and(|actual| ordered(order, actual, parse(value).unwrap()));
+        let actual = match seconds {
+            Some(seconds) => seconds.parse().ok(),
+            None => parse(actual),
+        };
+        let value = parse(value)
+            .or_else(|| parse(&format!("{value}T00:00:00Z")))
+            .or_else(|| value.parse().ok())
+            .unwrap();
+        return actual.is_some_and(|actual| ordered(order, actual, value));
     }
     match name {
         "stringequal" => hidden(actual) == hidden(value),
         "stringequalignorecase" => hidden(actual).to_lowercase() == hidden(value).to_lowercase(),
-        "stringlike" => glob(value, &hidden(actual), ram),
+        "stringlike" => glob(value, &hidden(actual), tongue.is_later()),
+        "arnequal" | "arnlike" => arn_like(value, &hidden(actual)),
         "boolequal" => actual == value,
         "binaryequal" => {
             use base64::Engine;
@@ -531,6 +730,19 @@ fn compare(name: &str, actual: &str, value: &str, ram: bool) -> bool {
         }
         name => panic!("no such operator {name}"),
     }
+}
+
+/// Compares ARNs part by part.
+fn arn_like(pattern: &str, actual: &str) -> bool {
+    let parts = |text: &str| text.splitn(6, ':').map(str::to_owned).collect::<Vec<_>>();
+    let (own, actual) = (parts(pattern), parts(actual));
+    pattern == "*"
+        || own.len() == 6
+            && actual.len() == 6
+            && own
+                .iter()
+                .zip(&actual)
+                .all(|(own, actual)| glob(own, actual, true))
 }
 
 fn ordered<T: PartialOrd + Copy>(order: &str, actual: T, value: T) -> bool {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::domain::identity::OidcProvider;
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, Result};
+use crate::policy::TrustedProvider;
 use crate::service::memory::cache::NounCache;
 use crate::service::memory::refused_subjects::{self, RefusedSubjects};
 use crate::service::memory::trusting_roles::{self, TrustingRole};
@@ -31,17 +32,14 @@ impl NounCache {
     pub(in crate::service) async fn trusting_roles(
         &self,
         store: &Store,
-        account: AccountId,
-        provider: &str,
+        provider: TrustedProvider<'_>,
     ) -> Result<Arc<Vec<TrustingRole>>> {
-        let id = oidc_provider::thing_id(account, provider);
-        let fill = async || {
-            trusting_roles::of_provider(store, account, provider)
-                .await
-                .map(Some)
-        };
+        let id = oidc_provider::thing_id(provider.account, provider.name);
+        // One of the name may have had another issuer, and is gone.
+        let key = format!("{id} {}", provider.issuer);
+        let fill = async || trusting_roles::of_provider(store, provider).await.map(Some);
         let found = self
-            .entry(&self.tables.trusting_roles, id.as_str(), fill)
+            .entry(&self.tables.trusting_roles, key.as_str(), fill)
             .await?;
         found.ok_or_else(|| Error::internal("roles that were just listed"))
     }

@@ -1,0 +1,2 @@
+#![no_main]
+transire_fuzz::target!("iam_policy");
