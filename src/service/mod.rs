@@ -99,6 +99,7 @@ pub use self::registry::allow_lists::AllowListPlace;
 pub use self::registry::catalog::Imported;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::registry::fuzzing;
+pub use self::registry::images::batch_deletion::DeletedImage;
 pub use self::registry::images::by_digest::{FoundManifest, LayerPresence, PartAfter};
 pub use self::registry::images::{ImageFilter, TagFilter};
 pub use self::registry::instances::{

@@ -163,8 +163,9 @@ actions! {
     ImageDelete = "image.delete":
         "Images are about to be deleted from a registry; a second event with the outcome `refused` \
          says that the registry failed.",
-        by "`DeleteImage`, `DeleteRepositoryTags`, `DeleteRepoTag`, `DeleteRepository`",
-        detail "`repository`, `images`";
+        by "`DeleteImage`, `DeleteRepositoryTags`, `DeleteRepoTag`, `BatchDeleteImage`, \
+            `DeleteRepository`",
+        detail "`repository`, `images` by tag; `manifests` that go whole";
     InstanceActivateIssuer = "instance.activate-issuer":
         "An instance's tokens name the prepared issuer from now on.",
         by "`instance update --activate`",

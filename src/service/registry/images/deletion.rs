@@ -247,7 +247,7 @@ async fn affected_tags(
 }
 
 /// Refuses to delete an image that other tags need; the message names some of them.
-fn needed_by(affected: &BTreeSet<String>) -> Error {
+pub(super) fn needed_by(affected: &BTreeSet<String>) -> Error {
     let shown: Vec<&str> = affected
         .iter()
         .map(String::as_str)
@@ -260,8 +260,8 @@ fn needed_by(affected: &BTreeSet<String>) -> Error {
     };
     Error::unsupported(format!(
         "The registry behind the instance deletes images with all their tags, and this one is \
-         needed by other tags: {}{more}. Delete those too in the same call (DeleteRepositoryTags), \
-         or give them another image first.",
+         needed by other tags: {}{more}. Delete those too in the same call, or give them \
+         another image first.",
         shown.join(", ")
     ))
 }
