@@ -2,7 +2,7 @@
 
 use super::Product;
 use super::call::Authenticated;
-use super::ecr::{registry, repositories, tokens};
+use super::ecr::{images, registry, repositories, tokens};
 use super::sts::{federation, identity, roles};
 use crate::http::door::operations::operations;
 
@@ -15,6 +15,10 @@ operations! {
         CreateRepository => repositories::create, Change;
         DescribeRepositories => repositories::describe, Read;
         DeleteRepository => repositories::delete, Change;
+        ListImages => images::list, Read;
+        DescribeImages => images::describe, Read;
+        BatchGetImage => images::manifests::batch_get, Read;
+        BatchCheckLayerAvailability => images::layers::batch_check, Read;
         DescribeRegistry => registry::describe, Read;
         ListTagsForResource => registry::list_tags, Read;
     }
@@ -38,10 +42,8 @@ pub(super) fn is_known(product: Product, name: &str) -> bool {
 }
 
 const ECR: &[&str] = &[
-    "BatchCheckLayerAvailability",
-    "BatchDeleteImage",
-    "BatchGetImage",
     "BatchGetRepositoryScanningConfiguration",
+    "BatchDeleteImage",
     "CompleteLayerUpload",
     "CreatePullThroughCacheRule",
     "CreateRepositoryCreationTemplate",
@@ -55,7 +57,6 @@ const ECR: &[&str] = &[
     "DescribeImageReplicationStatus",
     "DescribeImageScanFindings",
     "DescribeImageSigningStatus",
-    "DescribeImages",
     "DescribePullThroughCacheRules",
     "DescribeReplicationBackfillResults",
     "DescribeRepositoryCreationTemplates",
@@ -69,7 +70,6 @@ const ECR: &[&str] = &[
     "GetSigningConfiguration",
     "InitiateLayerUpload",
     "ListImageReferrers",
-    "ListImages",
     "ListPullTimeUpdateExclusions",
     "ListReplicationBackfills",
     "PutAccountSetting",

@@ -1,5 +1,6 @@
 //! ECR: a file for each noun.
 
+pub(super) mod images;
 mod place;
 pub(super) mod registry;
 pub(super) mod repositories;

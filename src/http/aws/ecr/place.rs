@@ -3,10 +3,18 @@
 use std::sync::Arc;
 
 use crate::domain::instance::Instance;
-use crate::domain::{Error, Result};
+use crate::domain::name::is_repository_path;
+use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::http::aws::Authenticated;
 use crate::http::aws::arn;
 use crate::service::{Call, InstanceChoice, Permission, RepositoryChoice, Within};
+
+/// The most of a repository's name that an error repeats.
+const MAX_SHOWN: usize = 256;
+const MALFORMED_NAME: &str = "Invalid parameter at 'repositoryName' failed to satisfy constraint: \
+                              'must satisfy regular expression \
+                              '[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(\\/[a-z0-9]+((\\.|_|__|-+)\
+                              [a-z0-9]+)*)*''";
 
 /// An instance, as the caller names it: in the region that the call is signed for.
 pub(super) struct Place<'a> {
@@ -67,15 +75,53 @@ pub(super) fn check_registry(call: &Call<'_>, id: Option<&str>) -> Result<()> {
 ///
 /// # Errors
 ///
-/// `MissingParameter`; `InvalidParameter` for a name without a namespace.
+/// `MissingParameter`; `InvalidParameter` for a name that no registry takes, or one without a
+/// namespace.
 pub(super) fn repository(path: Option<&str>) -> Result<(&str, &str)> {
     let path = path.ok_or_else(|| Error::missing_parameter("repositoryName"))?;
+    if !is_repository_path(path) {
+        return Err(Error::invalid_parameter("repositoryName", MALFORMED_NAME));
+    }
     path.split_once('/').ok_or_else(|| {
         Error::invalid_parameter(
             "repositoryName",
             "A repository's name is NAMESPACE/NAME here, such as team/app.",
         )
     })
+}
+
+/// Writes an error about a repository as AWS does. A repository whose namespace isn't there isn't
+/// either.
+pub(super) fn worded(call: &Call<'_>, path: &str, error: Error) -> Error {
+    let registry = call.caller.account().map(arn::account).unwrap_or_default();
+    let shown = &path[..path.floor_char_boundary(MAX_SHOWN)];
+    let text = match error.kind() {
+        ErrorKind::NotFound {
+            noun: Noun::Repository | Noun::Namespace,
+        } => format!(
+            "The repository with name '{shown}' does not exist in the registry with id '{registry}'"
+        ),
+        ErrorKind::AlreadyExists {
+            noun: Noun::Repository,
+        } => format!(
+            "The repository with name '{shown}' already exists in the registry with id \
+             '{registry}'"
+        ),
+        ErrorKind::PreconditionFailed {
+            noun: Noun::Repository,
+        } => format!(
+            "The repository with name '{shown}' in registry with id '{registry}' cannot be deleted \
+             because it still contains images"
+        ),
+        _ => return error,
+    };
+    let kind = match error.kind() {
+        ErrorKind::NotFound { .. } => ErrorKind::NotFound {
+            noun: Noun::Repository,
+        },
+        kind => kind.clone(),
+    };
+    Error::new(kind, text)
 }
 
 /// Chooses a repository.

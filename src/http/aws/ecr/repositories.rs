@@ -7,7 +7,7 @@ use super::place::{self, Place};
 use crate::domain::repository::Repository;
 use crate::domain::{Error, Result};
 use crate::http::aws::Authenticated;
-use crate::http::aws::parameters::input;
+use crate::http::aws::parameters::{input, page_size};
 use crate::service::{
     Images, InstanceChoice, NewRepository, Page, Permission, RepositoryFilter, RepositoryOrder,
     Within,
@@ -15,9 +15,6 @@ use crate::service::{
 
 /// The most names of a call.
 const MAX_NAMES: usize = 100;
-/// The repositories of a page, where the call says nothing; and the most.
-const USUAL_PAGE: u32 = 100;
-const MAX_PAGE: u32 = 1000;
 /// The parameters' names, by the use case's.
 const NAMES: [(&str, &str); 1] = [("name", "repositoryName")];
 
@@ -119,6 +116,7 @@ pub(in crate::http::aws) async fn create(call: Authenticated<'_>) -> Result<Resp
     let made = registry
         .create_repository(call.call, &InstanceChoice::Default, new)
         .await
+        .map_err(|error| place::worded(call.call, &format!("{namespace}/{name}"), error))
         .map_err(|error| error.naming(&NAMES))?;
     let within = Within::Repository { namespace, name };
     let place = Place::of(&call, within, Permission::CreateRepository).await?;
@@ -145,14 +143,18 @@ pub(in crate::http::aws) async fn delete(call: Authenticated<'_>) -> Result<Resp
         Images::MustBeGone
     };
     let within = Within::Repository { namespace, name };
-    let place = Place::of(&call, within, Permission::DeleteRepository).await?;
+    let path = format!("{namespace}/{name}");
+    let worded = |error| place::worded(call.call, &path, error);
+    let place = Place::of(&call, within, Permission::DeleteRepository).await;
+    let place = place.map_err(worded)?;
     let which = place::choice(namespace, name);
     let registry = &call.service.registry;
     let default = &InstanceChoice::Default;
     let repository = registry.repository(call.call, default, &which).await?;
     registry
         .delete_repository(call.call, default, &which, images)
-        .await?;
+        .await
+        .map_err(worded)?;
     call.reply.with(&One {
         repository: Shown::of(&place, &repository),
     })
@@ -226,7 +228,8 @@ async fn named(call: &Authenticated<'_>, names: &[String]) -> Result<Vec<Shown>>
         let which = place::choice(namespace, name);
         let default = &InstanceChoice::Default;
         let registry = &call.service.registry;
-        let found = registry.repository(call.call, default, &which).await?;
+        let found = registry.repository(call.call, default, &which).await;
+        let found = found.map_err(|error| place::worded(call.call, path, error))?;
         let within = Within::Repository { namespace, name };
         let place = Place::of(call, within, Permission::DescribeRepository).await?;
         shown.push(Shown::of(&place, &found));
@@ -236,13 +239,7 @@ async fn named(call: &Authenticated<'_>, names: &[String]) -> Result<Vec<Shown>>
 
 /// Returns how many repositories come before the page, and how many are in it at most.
 fn page(input: &Describe) -> Result<(u32, u32)> {
-    let size = input.max_results.unwrap_or(USUAL_PAGE);
-    if !(1..=MAX_PAGE).contains(&size) {
-        return Err(Error::invalid_parameter(
-            "maxResults",
-            format!("maxResults is 1 to {MAX_PAGE}."),
-        ));
-    }
+    let size = page_size(input.max_results)?;
     let offset = match input.next_token.as_deref() {
         None => 0,
         Some(token) => Some(token)
