@@ -58,6 +58,7 @@ mod alibaba {
 }
 
 mod aws {
+    mod images;
     mod repositories;
     mod requests;
     mod sts;

@@ -18,6 +18,7 @@ operations! {
         ListImages => images::list, Read;
         DescribeImages => images::describe, Read;
         BatchGetImage => images::manifests::batch_get, Read;
+        BatchDeleteImage => images::deletion::batch_delete, Change;
         BatchCheckLayerAvailability => images::layers::batch_check, Read;
         DescribeRegistry => registry::describe, Read;
         ListTagsForResource => registry::list_tags, Read;
@@ -43,7 +44,6 @@ pub(super) fn is_known(product: Product, name: &str) -> bool {
 
 const ECR: &[&str] = &[
     "BatchGetRepositoryScanningConfiguration",
-    "BatchDeleteImage",
     "CompleteLayerUpload",
     "CreatePullThroughCacheRule",
     "CreateRepositoryCreationTemplate",

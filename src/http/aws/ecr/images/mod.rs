@@ -4,6 +4,7 @@
 //! untagged images are described by their digest alone, and `imagePushedAt` is when the image says
 //! that it was made.
 
+pub(in crate::http::aws) mod deletion;
 mod ids;
 pub(in crate::http::aws) mod layers;
 pub(in crate::http::aws) mod manifests;
