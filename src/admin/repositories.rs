@@ -89,14 +89,7 @@ impl Operation for CreateRepository {
     type Answer = views::Repository;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::Repository> {
-        let new = NewRepository {
-            namespace: self.namespace,
-            name: self.name,
-            visibility: None,
-            summary: String::new(),
-            detail: String::new(),
-            tag_immutability: None,
-        };
+        let new = NewRepository::named(self.namespace, self.name);
         let (registry, choice) = (&service.registry, self.instance.0.into());
         let made = registry.create_repository(call, &choice, new).await?;
         Ok(made.into())

@@ -163,8 +163,7 @@ actions! {
     ImageDelete = "image.delete":
         "Images are about to be deleted from a registry; a second event with the outcome `refused` \
          says that the registry failed.",
-        by "`DeleteImage`, `DeleteRepositoryTags`, `DeleteRepoTag`, `BatchDeleteImage`, \
-            `DeleteRepository`",
+        by "`DeleteImage`, `DeleteRepositoryTags`, `DeleteRepoTag`, `BatchDeleteImage` and others",
         detail "`repository`, `images` by tag; `manifests` that go whole";
     InstanceActivateIssuer = "instance.activate-issuer":
         "An instance's tokens name the prepared issuer from now on.",
@@ -330,8 +329,16 @@ actions! {
         detail "`repositories`";
     RepositoryModify = "repository.modify":
         "A repository was changed; a visibility that stayed as it was is null.",
-        by "`ModifyRepository`, `UpdateRepository`",
-        detail "`repository`, `visibility`";
+        by "`ModifyRepository`, `UpdateRepository`, `PutImageTagMutability` and others",
+        detail "`repository`, `visibility`; settings that were given";
+    RepositoryTag = "repository.tag":
+        "A repository got tags.",
+        by "`TagResource`",
+        detail "`repository`, `keys`";
+    RepositoryUntag = "repository.untag":
+        "A repository lost tags.",
+        by "`UntagResource`",
+        detail "`repository`, `keys`";
     RoleCreate = "role.create":
         "A role was made.",
         by "`role create`",

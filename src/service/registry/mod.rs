@@ -22,6 +22,8 @@ mod issuers;
 mod namespace_lists;
 pub(super) mod namespaces;
 pub(super) mod repositories;
+pub(super) mod repository_tags;
+mod tag_texts;
 pub(super) mod tags;
 pub(super) mod within;
 

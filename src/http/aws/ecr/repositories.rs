@@ -105,12 +105,8 @@ pub(in crate::http::aws) async fn create(call: Authenticated<'_>) -> Result<Resp
         ));
     }
     let new = NewRepository {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        visibility: None,
-        summary: String::new(),
-        detail: String::new(),
         tag_immutability: immutability,
+        ..NewRepository::named(namespace, name)
     };
     let registry = &call.service.registry;
     let made = registry
