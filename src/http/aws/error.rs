@@ -123,6 +123,9 @@ fn codes_of(kind: &ErrorKind) -> Codes {
         ErrorKind::InvalidParameter { name } if name == "Policy" => {
             codes("InvalidParameterException", BAD, "MalformedPolicyDocument")
         }
+        ErrorKind::InvalidParameter { name } if name == "tags" => {
+            codes("InvalidTagParameterException", BAD, "ValidationError")
+        }
         ErrorKind::SessionPolicyTooLong => {
             codes("InvalidParameterException", BAD, "PackedPolicyTooLarge")
         }
@@ -138,6 +141,9 @@ fn codes_of(kind: &ErrorKind) -> Codes {
         ErrorKind::PreconditionFailed {
             noun: Noun::Repository,
         } => codes("RepositoryNotEmptyException", BAD, "ValidationError"),
+        ErrorKind::QuotaExceeded { noun: Noun::Tag } => {
+            codes("TooManyTagsException", BAD, "ValidationError")
+        }
         ErrorKind::QuotaExceeded { .. } => codes("LimitExceededException", BAD, "LimitExceeded"),
         ErrorKind::MissingParameter { .. }
         | ErrorKind::UnknownParameter { .. }

@@ -2,7 +2,7 @@
 
 use super::Product;
 use super::call::Authenticated;
-use super::ecr::{images, registry, repositories, tokens};
+use super::ecr::{images, registry, repositories, settings, tags, tokens};
 use super::sts::{federation, identity, roles};
 use crate::http::door::operations::operations;
 
@@ -21,7 +21,14 @@ operations! {
         BatchDeleteImage => images::deletion::batch_delete, Change;
         BatchCheckLayerAvailability => images::layers::batch_check, Read;
         DescribeRegistry => registry::describe, Read;
-        ListTagsForResource => registry::list_tags, Read;
+        GetAccountSetting => registry::account_setting, Read;
+        GetRegistryScanningConfiguration => settings::registry_scanning, Read;
+        BatchGetRepositoryScanningConfiguration => settings::batch_get_scanning, Read;
+        PutImageScanningConfiguration => settings::put_scanning, Change;
+        PutImageTagMutability => settings::put_mutability, Change;
+        ListTagsForResource => tags::list, Read;
+        TagResource => tags::add, Change;
+        UntagResource => tags::remove, Change;
     }
 
     "sts" {
@@ -43,7 +50,6 @@ pub(super) fn is_known(product: Product, name: &str) -> bool {
 }
 
 const ECR: &[&str] = &[
-    "BatchGetRepositoryScanningConfiguration",
     "CompleteLayerUpload",
     "CreatePullThroughCacheRule",
     "CreateRepositoryCreationTemplate",
@@ -60,12 +66,10 @@ const ECR: &[&str] = &[
     "DescribePullThroughCacheRules",
     "DescribeReplicationBackfillResults",
     "DescribeRepositoryCreationTemplates",
-    "GetAccountSetting",
     "GetDownloadUrlForLayer",
     "GetLifecyclePolicy",
     "GetLifecyclePolicyPreview",
     "GetRegistryPolicy",
-    "GetRegistryScanningConfiguration",
     "GetRepositoryPolicy",
     "GetSigningConfiguration",
     "InitiateLayerUpload",
@@ -74,8 +78,6 @@ const ECR: &[&str] = &[
     "ListReplicationBackfills",
     "PutAccountSetting",
     "PutImage",
-    "PutImageScanningConfiguration",
-    "PutImageTagMutability",
     "PutLifecyclePolicy",
     "PutRegistryPolicy",
     "PutRegistryScanningConfiguration",
@@ -87,8 +89,6 @@ const ECR: &[&str] = &[
     "StartLifecyclePolicyPreview",
     "StartReplicationBackfill",
     "StopReplicationBackfill",
-    "TagResource",
-    "UntagResource",
     "UpdateImageStorageClass",
     "UpdatePullThroughCacheRule",
     "UpdateRepositoryCreationTemplate",

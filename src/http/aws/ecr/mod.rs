@@ -4,4 +4,6 @@ pub(super) mod images;
 mod place;
 pub(super) mod registry;
 pub(super) mod repositories;
+pub(super) mod settings;
+pub(super) mod tags;
 pub(super) mod tokens;

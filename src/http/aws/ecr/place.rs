@@ -46,14 +46,24 @@ impl<'a> Place<'a> {
 
     /// Returns the ARN of a repository.
     pub(super) fn arn(&self, path: &str) -> String {
-        let (region, registry) = (self.region, self.registry_id());
-        format!("arn:aws:ecr:{region}:{registry}:repository/{path}")
+        arn_in(self.region, &self.registry_id(), path)
     }
 
     /// Returns the registry's id, which is the account's.
     pub(super) fn registry_id(&self) -> String {
         arn::account(self.instance.account)
     }
+}
+
+fn arn_in(region: &str, registry: &str, path: &str) -> String {
+    format!("arn:aws:ecr:{region}:{registry}:repository/{path}")
+}
+
+/// Returns the ARN of a repository of the caller's account, in the region that the call is signed
+/// for.
+pub(super) fn arn_of(call: &Authenticated<'_>, path: &str) -> Option<String> {
+    let registry = arn::account(call.call.caller.account()?);
+    Some(arn_in(call.region, &registry, path))
 }
 
 /// Checks the registry that a call names, if it names one: an account has one, and no other.
@@ -116,7 +126,9 @@ pub(super) fn worded(call: &Call<'_>, path: &str, error: Error) -> Error {
         _ => return error,
     };
     let kind = match error.kind() {
-        ErrorKind::NotFound { .. } => ErrorKind::NotFound {
+        ErrorKind::NotFound {
+            noun: Noun::Namespace,
+        } => ErrorKind::NotFound {
             noun: Noun::Repository,
         },
         kind => kind.clone(),
