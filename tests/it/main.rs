@@ -61,6 +61,7 @@ mod aws {
     mod images;
     mod repositories;
     mod requests;
+    mod settings;
     mod sts;
 }
 
