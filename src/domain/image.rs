@@ -45,6 +45,18 @@ pub struct TaggedImage {
     pub contents: ImageContents,
 }
 
+impl TaggedImage {
+    /// Tells whether it is an index, which names other images.
+    pub fn is_index(&self) -> bool {
+        is_index_type(&self.media_type)
+    }
+}
+
+/// Tells whether a manifest of a media type names other images.
+pub fn is_index_type(media_type: &str) -> bool {
+    media_type.contains("index") || media_type.contains("list")
+}
+
 /// An image of a repository, as a call names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ImageReference {

@@ -106,6 +106,9 @@ pub use self::registry::instances::{
     InstanceCriterion, NameCheck, NewInstance, RequestedInstance, TaggedInstance,
 };
 pub use self::registry::inventory::{InstanceContents, RecordedNamespace};
+pub use self::registry::lifecycle::{
+    ExpiredImage, ImageFate, LifecycleRun, RunMode, StoredLifecycle,
+};
 pub use self::registry::namespaces::{
     NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace,
 };

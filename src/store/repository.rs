@@ -76,6 +76,10 @@ statements! { "repository";
               modified_at = $6, tag_exclusions = COALESCE($7, tag_exclusions), scan_on_push = \
               COALESCE($8, scan_on_push) WHERE id = $1";
     TAGS = "SELECT tags FROM repository WHERE id = $1";
+    LIFECYCLE = "SELECT lifecycle_policy, lifecycle_evaluated_at FROM repository WHERE id = $1";
+    SET_LIFECYCLE = "UPDATE repository SET lifecycle_policy = $2, lifecycle_evaluated_at = NULL \
+                     WHERE id = $1";
+    NOTE_LIFECYCLE_RUN = "UPDATE repository SET lifecycle_evaluated_at = $2 WHERE id = $1";
     SET_TAGS = "UPDATE repository SET tags = $3 WHERE id = $1 AND tags = $2";
     DELETE = "DELETE FROM repository WHERE id = $1";
     ANY_OF_NAMESPACE = "SELECT id FROM repository WHERE namespace_id = $1 LIMIT 1";
@@ -218,6 +222,45 @@ pub fn set_tags(repository: &Repository, before: &str, tags: &str) -> Part {
 pub async fn tags(store: &Store, id: &RepositoryId) -> Result<Option<String>> {
     let row = store.find(TAGS, vec![id.as_str().into()]).await?;
     row.as_ref().map(|row| row.text("tags")).transpose()
+}
+
+/// The lifecycle policy of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredLifecycle {
+    /// The document to the letter; empty where there is none.
+    pub text: String,
+    /// When it was last carried out.
+    pub evaluated_at: Option<Timestamp>,
+}
+
+/// Sets the lifecycle policy of a repository, or none where the text is empty; `NotFound` when the
+/// repository is gone.
+pub fn set_lifecycle(repository: &Repository, text: &str) -> Part {
+    let parameters = vec![repository.id.as_str().into(), text.into()];
+    touch(repository, SET_LIFECYCLE, parameters)
+}
+
+/// Notes that the lifecycle policy of a repository was carried out; `NotFound` when the repository
+/// is gone.
+pub fn note_lifecycle_run(repository: &Repository, at: Timestamp) -> Part {
+    let parameters = vec![repository.id.as_str().into(), at.into()];
+    touch(repository, NOTE_LIFECYCLE_RUN, parameters)
+}
+
+/// Reads the lifecycle policy of a repository, if the repository is there.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
+pub async fn lifecycle(store: &Store, id: &RepositoryId) -> Result<Option<StoredLifecycle>> {
+    let row = store.find(LIFECYCLE, vec![id.as_str().into()]).await?;
+    let lifecycle = |row: &Row| {
+        Ok(StoredLifecycle {
+            text: row.text("lifecycle_policy")?,
+            evaluated_at: row.optional_time("lifecycle_evaluated_at")?,
+        })
+    };
+    row.as_ref().map(lifecycle).transpose()
 }
 
 /// Forgets a repository; `NotFound` when it is gone. The registry keeps what it has of it.

@@ -315,6 +315,10 @@ actions! {
         by "`GET /token`, `POST /token`, `POST /oauth/token`, \
             `GET /oauth2/federation/robot/token`",
         detail "`cause`, `claimed`, `asked`, `decided`; or `cause`, `more`";
+    RepositoryApplyLifecycle = "repository.apply-lifecycle":
+        "A repository's lifecycle policy was carried out; `image.delete` names the images.",
+        by "`repository apply-lifecycle`",
+        detail "`repository`, `deleted`, `expired`";
     RepositoryCreate = "repository.create":
         "A repository was recorded.",
         by "`CreateRepository`, `repository create`",
@@ -331,6 +335,10 @@ actions! {
         "A repository was changed; a visibility that stayed as it was is null.",
         by "`ModifyRepository`, `UpdateRepository`, `PutImageTagMutability` and others",
         detail "`repository`, `visibility`; settings that were given";
+    RepositorySetLifecycle = "repository.set-lifecycle":
+        "A repository's lifecycle policy was set, or, where `rules` is null, removed.",
+        by "`PutLifecyclePolicy`, `DeleteLifecyclePolicy`",
+        detail "`repository`, `rules`";
     RepositoryTag = "repository.tag":
         "A repository got tags.",
         by "`TagResource`",

@@ -19,6 +19,7 @@ pub(super) mod images;
 pub(super) mod instances;
 pub(super) mod inventory;
 mod issuers;
+pub(super) mod lifecycle;
 mod namespace_lists;
 pub(super) mod namespaces;
 pub(super) mod repositories;

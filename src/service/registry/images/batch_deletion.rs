@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::domain::image::{ImageFault, ImageReference, is_tag};
+use crate::domain::image::{ImageFault, ImageReference, is_index_type, is_tag};
+use crate::domain::instance::Instance;
+use crate::domain::repository::Repository;
 use crate::domain::{Error, Result};
 use crate::policy::Permission;
 use crate::remote::registry::{Deletion, RegistryClient};
@@ -56,14 +58,34 @@ impl Registry {
         let (instance, repository) = self
             .repository_or_import(call, choice, repository, Permission::Delete)
             .await?;
+        self.delete_unchanged(call, &instance, &repository, references, None)
+            .await
+    }
+
+    /// Deletes images, for a caller whose rights are decided; of those in `unchanged` only the ones
+    /// that have the tags there. The others are `OtherDigest`.
+    ///
+    /// # Errors
+    /// Those of [`Self::delete_references`].
+    pub(in crate::service) async fn delete_unchanged(
+        &self,
+        call: &Call<'_>,
+        instance: &Instance,
+        repository: &Repository,
+        references: &[ImageReference],
+        unchanged: Option<&BTreeMap<&str, &[String]>>,
+    ) -> Result<Deleted> {
         let path = repository.path();
-        let registry = self.registry(&instance, &[(&path, &["pull", "delete"])])?;
+        let registry = self.registry(instance, &[(&path, &["pull", "delete"])])?;
         let key: Key = (instance.id.clone(), path);
         let exclusive = self.upstream.listings.lock(&key, call.now).await?;
         exclusive.forget();
         within_patience(async {
             let known = known(&registry, &key.1, references).await?;
             let mut plan = Plan::of(&known, references);
+            if let Some(unchanged) = unchanged {
+                plan.keep_what_changed(&known, unchanged);
+            }
             if !plan.whole.is_empty() {
                 let indexes = indexes(&registry, &key.1, &known).await?;
                 plan.keep_what_indexes_need(&indexes);
@@ -78,7 +100,7 @@ impl Registry {
             });
             let event = call
                 .event(AuditAction::ImageDelete)
-                .instance(&instance)
+                .instance(instance)
                 .detail(detail);
             // The event comes first: without it, nothing is deleted.
             self.ledger
@@ -145,10 +167,9 @@ async fn known(
 /// Reads the indexes among what is known. An index without a tag is known only if the call names
 /// it: registries list no others.
 async fn indexes(registry: &Arc<RegistryClient>, path: &str, known: &Digests) -> Result<Indexes> {
-    let is_index = |media_type: &str| media_type.contains("index") || media_type.contains("list");
     let questions = known
         .iter()
-        .filter(|(_, (media_type, _))| is_index(media_type))
+        .filter(|(_, (media_type, _))| is_index_type(media_type))
         .map(|(digest, _)| digest.clone());
     let found = each(questions.collect(), |digest| {
         let (registry, path) = (Arc::clone(registry), path.to_owned());
@@ -169,6 +190,8 @@ struct Plan {
     alone: BTreeSet<String>,
     /// The digests that stay, with the indexes that need them.
     needed: BTreeMap<String, Vec<String>>,
+    /// The digests that stay because their tags changed.
+    changed: BTreeSet<String>,
 }
 
 impl Plan {
@@ -194,6 +217,15 @@ impl Plan {
             }
         }
         plan
+    }
+
+    /// Takes out of the plan the images whose tags aren't those that were decided about.
+    fn keep_what_changed(&mut self, known: &Digests, unchanged: &BTreeMap<&str, &[String]>) {
+        let is_changed = |digest: &String| {
+            let expected = unchanged.get(digest.as_str());
+            expected.is_none_or(|tags| *tags != known[digest].1.as_slice())
+        };
+        self.changed = self.whole.extract_if(.., is_changed).collect();
     }
 
     /// Takes out of the plan the images of indexes that stay. An index that stays because another
@@ -241,6 +273,9 @@ impl Plan {
     fn outcomes(&self, known: &Digests, references: &[ImageReference]) -> Deleted {
         let outcome = |reference: &ImageReference| {
             let digest = digest_of_reference(known, reference)?;
+            if self.changed.contains(&digest) {
+                return Err(ImageFault::OtherDigest);
+            }
             if let Some(indexes) = self.needed.get(&digest) {
                 return Err(ImageFault::NeededBy(indexes.clone()));
             }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::domain::image::{ImageFault, ImageReference, TaggedImage, is_content_digest};
+use crate::domain::instance::Instance;
+use crate::domain::repository::Repository;
 use crate::domain::{Error, Result};
 use crate::policy::Permission;
 use crate::remote::registry::{HasBlob, Head, RegistryClient};
@@ -133,6 +135,31 @@ impl Registry {
         self.upstream
             .listings
             .read(registry, &key, &self.base.clock, work)
+            .await
+    }
+
+    /// Returns every image with a tag, as the registry has them now, for a caller whose rights are
+    /// decided.
+    ///
+    /// # Errors
+    /// Those of the registry's answer.
+    pub(in crate::service) async fn every_image(
+        &self,
+        call: &Call<'_>,
+        instance: &Instance,
+        repository: &Repository,
+    ) -> Result<Vec<TaggedImage>> {
+        let path = repository.path();
+        let registry = self.registry(instance, &[(&path, &["pull"])])?;
+        let key: Key = (instance.id.clone(), path);
+        self.upstream.listings.lock(&key, call.now).await?.forget();
+        let all = async move |mut reader: Reader| {
+            let part = part_of(&mut reader, None, usize::MAX).await;
+            (reader, part.map(|part| part.items))
+        };
+        self.upstream
+            .listings
+            .read(registry, &key, &self.base.clock, all)
             .await
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::domain::image::is_tag;
+use crate::domain::image::{is_index_type, is_tag};
 use crate::domain::instance::Instance;
 use crate::domain::repository::Repository;
 use crate::domain::{Error, Result};
@@ -274,8 +274,7 @@ async fn needs(
     to_delete: &BTreeSet<&str>,
 ) -> Result<bool> {
     let digest = head.digest.as_deref().unwrap_or_default();
-    let is_index = head.media_type.contains("index") || head.media_type.contains("list");
-    if to_delete.contains(digest) || !is_index {
+    if to_delete.contains(digest) || !is_index_type(&head.media_type) {
         return Ok(to_delete.contains(digest));
     }
     Ok(contents::named_by(registry, path, digest)
