@@ -174,6 +174,7 @@ fn codes_of(kind: &ErrorKind) -> Codes {
 fn codes_of_missing(noun: Noun) -> Codes {
     match noun {
         Noun::Repository => codes("RepositoryNotFoundException", BAD, "ValidationError"),
+        Noun::LifecyclePolicy => codes("LifecyclePolicyNotFoundException", BAD, "ValidationError"),
         Noun::Image | Noun::Tag => codes("ImageNotFoundException", BAD, "ValidationError"),
         Noun::Role => codes(
             "InvalidParameterException",

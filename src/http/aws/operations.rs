@@ -2,7 +2,7 @@
 
 use super::Product;
 use super::call::Authenticated;
-use super::ecr::{images, registry, repositories, settings, tags, tokens};
+use super::ecr::{images, lifecycle, registry, repositories, settings, tags, tokens};
 use super::sts::{federation, identity, roles};
 use crate::http::door::operations::operations;
 
@@ -26,6 +26,9 @@ operations! {
         BatchGetRepositoryScanningConfiguration => settings::batch_get_scanning, Read;
         PutImageScanningConfiguration => settings::put_scanning, Change;
         PutImageTagMutability => settings::put_mutability, Change;
+        PutLifecyclePolicy => lifecycle::put, Change;
+        GetLifecyclePolicy => lifecycle::get, Read;
+        DeleteLifecyclePolicy => lifecycle::delete, Change;
         ListTagsForResource => tags::list, Read;
         TagResource => tags::add, Change;
         UntagResource => tags::remove, Change;
@@ -53,7 +56,6 @@ const ECR: &[&str] = &[
     "CompleteLayerUpload",
     "CreatePullThroughCacheRule",
     "CreateRepositoryCreationTemplate",
-    "DeleteLifecyclePolicy",
     "DeletePullThroughCacheRule",
     "DeleteRegistryPolicy",
     "DeleteRepositoryCreationTemplate",
@@ -67,7 +69,6 @@ const ECR: &[&str] = &[
     "DescribeReplicationBackfillResults",
     "DescribeRepositoryCreationTemplates",
     "GetDownloadUrlForLayer",
-    "GetLifecyclePolicy",
     "GetLifecyclePolicyPreview",
     "GetRegistryPolicy",
     "GetRepositoryPolicy",
@@ -78,7 +79,6 @@ const ECR: &[&str] = &[
     "ListReplicationBackfills",
     "PutAccountSetting",
     "PutImage",
-    "PutLifecyclePolicy",
     "PutRegistryPolicy",
     "PutRegistryScanningConfiguration",
     "PutReplicationConfiguration",

@@ -111,6 +111,12 @@ pub(super) fn worded(call: &Call<'_>, path: &str, error: Error) -> Error {
         } => format!(
             "The repository with name '{shown}' does not exist in the registry with id '{registry}'"
         ),
+        ErrorKind::NotFound {
+            noun: Noun::LifecyclePolicy,
+        } => format!(
+            "Lifecycle policy does not exist for the repository with name '{shown}' in the \
+             registry with id '{registry}'"
+        ),
         ErrorKind::AlreadyExists {
             noun: Noun::Repository,
         } => format!(
