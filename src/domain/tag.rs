@@ -23,7 +23,8 @@ impl Tag {
 }
 
 /// Checks a resource tag of a repository, as Amazon ECR takes it: a key of 1 to 128 letters,
-/// digits, spaces and `_.:/=+-@` that doesn't begin with `aws:`, and a value of at most 256 of them.
+/// digits, spaces and `_.:/=+-@` that doesn't begin with `aws:`, and a value of at most 256 of
+/// them.
 ///
 /// # Errors
 ///

@@ -9,13 +9,13 @@ use crate::domain::instance::Instance;
 use crate::domain::namespace::{Namespace, Visibility};
 use crate::domain::repository::{Repository, RepositoryChange, RepositoryId};
 use crate::domain::switch::Switch;
-use crate::domain::tag::{self, Tag};
+use crate::domain::tag::Tag;
 use crate::domain::{Error, Noun, Result, name};
 use crate::policy::{Permission, Resource};
 use crate::service::call::Call;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::registry::Registry;
-use crate::service::registry::tag_texts::{check_tags, first_tags};
+use crate::service::registry::tag_texts::{check_exclusions, check_tags, first_tags};
 use crate::service::rights::instances::InstanceChoice;
 use crate::store::page::{Listed, Page};
 use crate::store::repository::{self as stored, RepositoryFilter};
@@ -424,19 +424,6 @@ fn detail_of(repository: &Repository, change: &RepositoryChange) -> Value {
         detail["scan_on_push"] = scans.is_on().into();
     }
     detail
-}
-
-fn check_exclusions(patterns: &[String]) -> Result<()> {
-    for pattern in patterns {
-        tag::check_pattern("exclusions", pattern)?;
-    }
-    if patterns.len() <= Repository::MAX_EXCLUSIONS {
-        return Ok(());
-    }
-    Err(Error::invalid_parameter(
-        "exclusions",
-        format!("There are at most {} filters.", Repository::MAX_EXCLUSIONS),
-    ))
 }
 
 /// Refuses to call a repository private that anyone can pull from.

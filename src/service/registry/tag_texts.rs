@@ -59,3 +59,20 @@ pub(super) fn first_tags(repository: &Repository, tags: &[Tag]) -> Part {
 pub(super) fn text(tags: &Tags) -> String {
     json!(tags).to_string()
 }
+
+/// Checks the patterns of tags that are excepted from immutability.
+///
+/// # Errors
+/// `InvalidParameter` of `exclusions`.
+pub(super) fn check_exclusions(patterns: &[String]) -> Result<()> {
+    for pattern in patterns {
+        tag::check_pattern("exclusions", pattern)?;
+    }
+    if patterns.len() <= Repository::MAX_EXCLUSIONS {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(
+        "exclusions",
+        format!("There are at most {} filters.", Repository::MAX_EXCLUSIONS),
+    ))
+}
