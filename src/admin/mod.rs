@@ -100,7 +100,8 @@ pub use self::problem::{Failure, PROBLEM_TYPE, Problem};
 pub use self::registry_config::{ShowRegistryConfig, TrustedKey, USUAL_LISTEN, realm};
 pub use self::reports::{ListExpiring, ListUnused};
 pub use self::repositories::{
-    CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
+    ApplyLifecycle, CreateRepository, DeleteRepository, ImportRepositories, ListRepositories,
+    ShowRepository,
 };
 pub use self::resource::ResourceName;
 pub use self::revocations::{AcceptSubject, ListRefusedSubjects, RefuseSubject, Revoke};

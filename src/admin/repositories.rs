@@ -13,7 +13,7 @@ use super::window::{StoredListing, page_of};
 use crate::domain::Result;
 use crate::service::{
     Call, Images, Listed, NewRepository, Page as Part, RepositoryChoice, RepositoryFilter,
-    RepositoryOrder, Service,
+    RepositoryOrder, RunMode, Service,
 };
 use crate::views;
 
@@ -89,14 +89,7 @@ impl Operation for CreateRepository {
     type Answer = views::Repository;
 
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::Repository> {
-        let new = NewRepository {
-            namespace: self.namespace,
-            name: self.name,
-            visibility: None,
-            summary: String::new(),
-            detail: String::new(),
-            tag_immutability: None,
-        };
+        let new = NewRepository::named(self.namespace, self.name);
         let (registry, choice) = (&service.registry, self.instance.0.into());
         let made = registry.create_repository(call, &choice, new).await?;
         Ok(made.into())
@@ -204,5 +197,49 @@ impl Operation for ImportRepositories {
     async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::ImportedRepositories> {
         let (registry, choice) = (&service.registry, self.instance.0.into());
         Ok(registry.import_repositories(call, &choice).await?.into())
+    }
+}
+
+/// Delete the images that a repository's lifecycle policy expires, each with all of its tags.
+#[derive(Args, Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApplyLifecycle {
+    /// The instance's tcr- or cri- id, or its name.
+    #[arg(long)]
+    pub instance: InstanceText,
+    /// The namespace's name.
+    #[arg(long, value_parser = some_text)]
+    pub namespace: String,
+    /// The repository's name, without its namespace.
+    #[arg(long, value_parser = some_text)]
+    pub name: String,
+    /// Delete nothing, and say what would go.
+    #[arg(long)]
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+impl Operation for ApplyLifecycle {
+    const METHOD: Method = Method::Post;
+    const PATH: &'static str = "/instances/{instance}/repositories/{namespace}/{name}/lifecycle";
+    const EFFECT: Effect = Effect::Changes;
+
+    type Answer = views::LifecycleRun;
+
+    async fn run(self, service: &Service, call: &Call<'_>) -> Result<views::LifecycleRun> {
+        let mode = if self.dry_run {
+            RunMode::DryRun
+        } else {
+            RunMode::Delete
+        };
+        let which = RepositoryChoice::Named {
+            namespace: self.namespace,
+            name: self.name,
+        };
+        let (registry, choice) = (&service.registry, self.instance.0.into());
+        let run = registry
+            .apply_lifecycle(call, &choice, &which, mode)
+            .await?;
+        Ok(run.into())
     }
 }

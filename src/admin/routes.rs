@@ -44,7 +44,8 @@ use super::preview::PreviewOperation;
 use super::registry_config::ShowRegistryConfig;
 use super::reports::{ListExpiring, ListUnused};
 use super::repositories::{
-    CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
+    ApplyLifecycle, CreateRepository, DeleteRepository, ImportRepositories, ListRepositories,
+    ShowRepository,
 };
 use super::revocations::{AcceptSubject, ListRefusedSubjects, RefuseSubject, Revoke};
 use super::roles::{CreateRole, DeleteRole, ListRoles, ShowRole, TestRole, UpdateRole};
@@ -99,7 +100,9 @@ routes! {
     "Namespaces": list [ListNamespaces]
         do [CreateNamespace ShowNamespace DeleteNamespace SetUnrecordedNamespaces];
     "Repositories": list [ListRepositories]
-        do [CreateRepository ImportRepositories ShowRepository DeleteRepository];
+        do [
+            CreateRepository ImportRepositories ShowRepository DeleteRepository ApplyLifecycle
+        ];
     "Allow lists": list [ListAllowEntries]
         do [AddAllowEntry RemoveAllowEntry EnableAllowList DisableAllowList];
     "Credentials": list [ListCredentials]

@@ -130,6 +130,7 @@ fn is_terminal() -> bool {
 fn operation(path: &[&str], leaf: &ArgMatches) -> Option<PreviewOperation> {
     let operation = match path {
         ["revoke"] => "Revoke".to_owned(),
+        ["repository", "apply-lifecycle"] => "ApplyLifecycle".to_owned(),
         ["keys", "rotate"] => return None,
         [noun, verb] => {
             let words = verb.split('-').chain(noun.split('-'));
@@ -196,6 +197,11 @@ fn question(path: &[&str], leaf: &ArgMatches) -> Option<String> {
         ["instance", "update"] if has("refuse_old") => format!(
             "Refuse all refresh tokens of {} that were issued before,",
             given("instance")?
+        ),
+        ["repository", "apply-lifecycle"] if !has("dry_run") => format!(
+            "Delete the images that the lifecycle policy of {}/{} expires",
+            given("namespace")?,
+            given("name")?
         ),
         [.., "delete-password"] => {
             format!("Delete the fixed password of {}", given("principal")?)

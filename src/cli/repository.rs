@@ -4,7 +4,8 @@ use clap::Subcommand;
 
 use super::session::{List, Session};
 use crate::admin::{
-    CreateRepository, DeleteRepository, ImportRepositories, ListRepositories, ShowRepository,
+    ApplyLifecycle, CreateRepository, DeleteRepository, ImportRepositories, ListRepositories,
+    ShowRepository,
 };
 use crate::domain::Result;
 
@@ -20,6 +21,8 @@ pub(super) enum Command {
     Delete(DeleteRepository),
     /// Record the repositories that an instance's registry has already, and their namespaces.
     Import(ImportRepositories),
+    /// Delete the images that a repository's lifecycle policy expires, each with all of its tags.
+    ApplyLifecycle(ApplyLifecycle),
 }
 
 pub(super) async fn run(session: &Session, command: Command) -> Result<()> {
@@ -29,5 +32,6 @@ pub(super) async fn run(session: &Session, command: Command) -> Result<()> {
         Command::Show(one) => session.print(one).await,
         Command::Delete(one) => session.print(one).await,
         Command::Import(import) => session.print(import).await,
+        Command::ApplyLifecycle(run) => session.print(run).await,
     }
 }

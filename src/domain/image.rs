@@ -25,6 +25,76 @@ pub struct ImageContents {
     pub image_id: String,
     /// When it was made, if it says so; of an index, its latest image.
     pub created_at: Option<Timestamp>,
+    /// The size of the largest image that it names, for an index; its own for an image.
+    pub largest: u64,
+    /// The kind of thing that it is: the media type of its configuration, or the one that its
+    /// manifest says. Empty where neither is said.
+    pub artifact_type: String,
+}
+
+/// An image by its digest, with every tag that names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaggedImage {
+    /// The digest of its manifest.
+    pub digest: String,
+    /// Its tags, by name; none for an image that is known by its digest alone.
+    pub tags: Vec<String>,
+    /// Its manifest's media type.
+    pub media_type: String,
+    /// The facts that the digest gives.
+    pub contents: ImageContents,
+}
+
+impl TaggedImage {
+    /// Tells whether it is an index, which names other images.
+    pub fn is_index(&self) -> bool {
+        is_index_type(&self.media_type)
+    }
+}
+
+/// Tells whether a manifest of a media type names other images.
+pub fn is_index_type(media_type: &str) -> bool {
+    media_type.contains("index") || media_type.contains("list")
+}
+
+/// An image of a repository, as a call names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ImageReference {
+    /// The one of a tag; and of this digest, where the call says it.
+    Tag(String, Option<String>),
+    /// The one of a digest.
+    Digest(String),
+}
+
+impl ImageReference {
+    /// Makes a reference of a tag, a digest or both.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageFault::Missing`] for names that no registry has, and without either.
+    pub fn new(tag: Option<String>, digest: Option<String>) -> Result<Self, ImageFault> {
+        if !tag.as_deref().is_none_or(is_tag) || !digest.as_deref().is_none_or(is_content_digest) {
+            return Err(ImageFault::Missing);
+        }
+        match (tag, digest) {
+            (Some(tag), digest) => Ok(Self::Tag(tag, digest)),
+            (None, Some(digest)) => Ok(Self::Digest(digest)),
+            (None, None) => Err(ImageFault::Missing),
+        }
+    }
+}
+
+/// The reason for which nothing is done with one image of a call that names several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageFault {
+    /// There is no such image.
+    Missing,
+    /// The tag names another digest.
+    OtherDigest,
+    /// Indexes that stay name it; some of their digests.
+    NeededBy(Vec<String>),
+    /// Its media type is none of those that the call takes.
+    NotAccepted(String),
 }
 
 /// An image's own documents.
@@ -69,6 +139,16 @@ pub fn is_digest(text: &str) -> bool {
         .is_some_and(|(algorithm, hash)| is_algorithm(algorithm) && is_hash(hash))
 }
 
+/// Tells whether a text is a digest of an algorithm that registries have contents under.
+pub fn is_content_digest(text: &str) -> bool {
+    let length = match text.split_once(':') {
+        Some(("sha256", hash)) => hash.len() == 64,
+        Some(("sha512", hash)) => hash.len() == 128,
+        _ => false,
+    };
+    length && is_digest(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +173,10 @@ mod tests {
         }
         let hash = "0123456789abcdef".repeat(4);
         assert!(is_digest(&format!("sha256:{hash}")) && is_digest(&format!("sha512:{hash}{hash}")));
+        assert!(is_content_digest(&format!("sha256:{hash}")));
+        for other in [format!("sha512:{hash}"), format!("md5:{hash}")] {
+            assert!(is_digest(&other) && !is_content_digest(&other), "{other:?}");
+        }
         for bad in [
             String::new(),
             hash.clone(),

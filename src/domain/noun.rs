@@ -37,6 +37,8 @@ pub enum Noun {
     Key,
     /// A certificate of a signing key.
     LeafCertificate,
+    /// A lifecycle policy of a repository.
+    LifecyclePolicy,
     /// A master key.
     MasterKey,
     /// A user in a group.
@@ -96,6 +98,7 @@ impl Noun {
         Self::Issuer,
         Self::Key,
         Self::LeafCertificate,
+        Self::LifecyclePolicy,
         Self::MasterKey,
         Self::Member,
         Self::Namespace,
@@ -135,6 +138,7 @@ impl Noun {
             Self::Issuer => "issuer",
             Self::Key => "key",
             Self::LeafCertificate => "leaf certificate",
+            Self::LifecyclePolicy => "lifecycle policy",
             Self::MasterKey => "master key",
             Self::Member => "member",
             Self::Namespace => "namespace",

@@ -38,6 +38,10 @@ pub struct Repository {
     pub detail: String,
     /// Whether its tags are said to be immutable; shown, and the registry's to enforce.
     pub tag_immutability: Switch,
+    /// The tags that are excepted from that: patterns with `*`.
+    pub tag_exclusions: Vec<String>,
+    /// Whether it is said that images are scanned when they are pushed; nothing is scanned here.
+    pub scan_on_push: Switch,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was made or last changed.
@@ -45,6 +49,11 @@ pub struct Repository {
 }
 
 impl Repository {
+    /// How many resource tags it may have, as at Amazon ECR.
+    pub const MAX_TAGS: usize = 50;
+    /// How many patterns of tags may be excepted from immutability, as there.
+    pub const MAX_EXCLUSIONS: usize = 5;
+
     /// Returns its name in the registry: `namespace/name`.
     pub fn path(&self) -> String {
         format!("{}/{}", self.namespace_name, self.name)
@@ -62,4 +71,8 @@ pub struct RepositoryChange {
     pub detail: Option<String>,
     /// Whether its tags are said to be immutable.
     pub tag_immutability: Option<Switch>,
+    /// The tags that are excepted from that.
+    pub tag_exclusions: Option<Vec<String>>,
+    /// Whether it is said that images are scanned when they are pushed.
+    pub scan_on_push: Option<Switch>,
 }

@@ -56,6 +56,15 @@ pub struct Manifest {
     pub body: Bytes,
 }
 
+/// Whether a repository has a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HasBlob {
+    /// It has, of this many bytes if that is known.
+    Yes(Option<u64>),
+    /// It hasn't.
+    No,
+}
+
 /// The outcome of a delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
@@ -178,6 +187,23 @@ impl RegistryClient {
                 .await?;
         }
         found(&url, answer).map(|answer| answer.map(Response::into_body))
+    }
+
+    /// Asks whether a repository has a blob, and how large it is if the registry says it itself;
+    /// one that sends its clients to an object store doesn't.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Failure`] of the request; [`Failure::Refused`] when the registry doesn't accept the
+    /// token.
+    pub async fn has_blob(&self, repository: &str, digest: &str) -> Result<HasBlob, Failure> {
+        let url = self.url(&format!("{repository}/blobs/{digest}"))?;
+        let answer = self.send(&Method::HEAD, &url, HeaderMap::new()).await?;
+        if answer.status().is_redirection() {
+            return Ok(HasBlob::Yes(None));
+        }
+        let size = text(&answer, "content-length").and_then(|size| size.parse().ok());
+        Ok(found(&url, answer)?.map_or(HasBlob::No, |_| HasBlob::Yes(size)))
     }
 
     /// Deletes a manifest by its digest, with all its tags; or a tag, where the registry can.

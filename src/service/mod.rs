@@ -99,11 +99,16 @@ pub use self::registry::allow_lists::AllowListPlace;
 pub use self::registry::catalog::Imported;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::registry::fuzzing;
+pub use self::registry::images::batch_deletion::DeletedImage;
+pub use self::registry::images::by_digest::{FoundManifest, LayerPresence, PartAfter};
 pub use self::registry::images::{ImageFilter, TagFilter};
 pub use self::registry::instances::{
     InstanceCriterion, NameCheck, NewInstance, RequestedInstance, TaggedInstance,
 };
 pub use self::registry::inventory::{InstanceContents, RecordedNamespace};
+pub use self::registry::lifecycle::{
+    ExpiredImage, ImageFate, LifecycleRun, RunMode, StoredLifecycle,
+};
 pub use self::registry::namespaces::{
     NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace,
 };

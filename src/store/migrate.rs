@@ -81,6 +81,7 @@ migrations! {
     "0023_notice"
     "0024_credential_room"
     "0025_audit_chain"
+    "0026_repository_settings"
 }
 
 /// Keeps which steps were taken; both databases read it.

@@ -19,7 +19,8 @@ macro_rules! columns {
          namespace_id, namespace.name AS namespace_name, repository.name AS name, \
          repository.visibility AS visibility, repository.summary AS summary, repository.detail AS \
          detail, repository.tag_immutability AS tag_immutability, repository.created_at AS \
-         created_at, repository.modified_at AS modified_at"
+         created_at, repository.modified_at AS modified_at, \
+         repository.tag_exclusions AS tag_exclusions, repository.scan_on_push AS scan_on_push"
     };
 }
 
@@ -53,10 +54,12 @@ macro_rules! select_in_order {
 statements! { "repository";
     INSERT = "INSERT INTO repository (id, instance_id, namespace_id, name, visibility, summary, \
               detail, tag_immutability, created_at, \
-              modified_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+              modified_at, tag_exclusions, scan_on_push) \
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     IMPORT = "INSERT INTO repository (id, instance_id, namespace_id, name, visibility, summary, \
               detail, tag_immutability, created_at, \
-              modified_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT \
+              modified_at, tag_exclusions, scan_on_push) \
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT \
               (namespace_id, name) DO NOTHING";
     HAS_NAME = "SELECT id FROM repository WHERE namespace_id = $1 AND name = $2";
     FIND = select!("namespace.name = $2 AND repository.name = $3");
@@ -70,7 +73,14 @@ statements! { "repository";
     UPDATE = "UPDATE repository SET visibility = COALESCE($2, visibility), summary = COALESCE($3, \
               summary), \
               detail = COALESCE($4, detail), tag_immutability = COALESCE($5, tag_immutability), \
-              modified_at = $6 WHERE id = $1";
+              modified_at = $6, tag_exclusions = COALESCE($7, tag_exclusions), scan_on_push = \
+              COALESCE($8, scan_on_push) WHERE id = $1";
+    TAGS = "SELECT tags FROM repository WHERE id = $1";
+    LIFECYCLE = "SELECT lifecycle_policy, lifecycle_evaluated_at FROM repository WHERE id = $1";
+    SET_LIFECYCLE = "UPDATE repository SET lifecycle_policy = $2, lifecycle_evaluated_at = NULL \
+                     WHERE id = $1";
+    NOTE_LIFECYCLE_RUN = "UPDATE repository SET lifecycle_evaluated_at = $2 WHERE id = $1";
+    SET_TAGS = "UPDATE repository SET tags = $3 WHERE id = $1 AND tags = $2";
     DELETE = "DELETE FROM repository WHERE id = $1";
     ANY_OF_NAMESPACE = "SELECT id FROM repository WHERE namespace_id = $1 LIMIT 1";
     DELETE_OF_NAMESPACE = "DELETE FROM repository WHERE namespace_id = $1";
@@ -170,6 +180,8 @@ fn parameters(of: &Namespace, repository: &Repository) -> Vec<super::Value> {
         repository.tag_immutability.into(),
         repository.created_at.into(),
         repository.modified_at.into(),
+        repository.tag_exclusions.join(" ").into(),
+        repository.scan_on_push.into(),
     ]
 }
 
@@ -182,8 +194,73 @@ pub fn update(repository: &Repository, change: &RepositoryChange, at: Timestamp)
         change.detail.as_deref().into(),
         change.tag_immutability.into(),
         at.into(),
+        change
+            .tag_exclusions
+            .as_ref()
+            .map(|all| all.join(" "))
+            .into(),
+        change.scan_on_push.into(),
     ];
     touch(repository, UPDATE, parameters)
+}
+
+/// The text of a repository that has no tags.
+pub const NO_TAGS: &str = "{}";
+
+/// Sets the tags of a repository, a JSON object, in place of those that were read; `NotFound` when
+/// it is gone, or has others by now.
+pub fn set_tags(repository: &Repository, before: &str, tags: &str) -> Part {
+    let parameters = vec![repository.id.as_str().into(), before.into(), tags.into()];
+    touch(repository, SET_TAGS, parameters)
+}
+
+/// Reads the tags of a repository: a JSON object, if the repository is there.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
+pub async fn tags(store: &Store, id: &RepositoryId) -> Result<Option<String>> {
+    let row = store.find(TAGS, vec![id.as_str().into()]).await?;
+    row.as_ref().map(|row| row.text("tags")).transpose()
+}
+
+/// The lifecycle policy of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredLifecycle {
+    /// The document to the letter; empty where there is none.
+    pub text: String,
+    /// When it was last carried out.
+    pub evaluated_at: Option<Timestamp>,
+}
+
+/// Sets the lifecycle policy of a repository, or none where the text is empty; `NotFound` when the
+/// repository is gone.
+pub fn set_lifecycle(repository: &Repository, text: &str) -> Part {
+    let parameters = vec![repository.id.as_str().into(), text.into()];
+    touch(repository, SET_LIFECYCLE, parameters)
+}
+
+/// Notes that the lifecycle policy of a repository was carried out; `NotFound` when the repository
+/// is gone.
+pub fn note_lifecycle_run(repository: &Repository, at: Timestamp) -> Part {
+    let parameters = vec![repository.id.as_str().into(), at.into()];
+    touch(repository, NOTE_LIFECYCLE_RUN, parameters)
+}
+
+/// Reads the lifecycle policy of a repository, if the repository is there.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
+pub async fn lifecycle(store: &Store, id: &RepositoryId) -> Result<Option<StoredLifecycle>> {
+    let row = store.find(LIFECYCLE, vec![id.as_str().into()]).await?;
+    let lifecycle = |row: &Row| {
+        Ok(StoredLifecycle {
+            text: row.text("lifecycle_policy")?,
+            evaluated_at: row.optional_time("lifecycle_evaluated_at")?,
+        })
+    };
+    row.as_ref().map(lifecycle).transpose()
 }
 
 /// Forgets a repository; `NotFound` when it is gone. The registry keeps what it has of it.
@@ -306,5 +383,11 @@ fn repository(row: &Row) -> Result<Repository> {
         tag_immutability: row.switch("tag_immutability")?,
         created_at: row.time("created_at")?,
         modified_at: row.time("modified_at")?,
+        tag_exclusions: row
+            .text("tag_exclusions")?
+            .split_ascii_whitespace()
+            .map(str::to_owned)
+            .collect(),
+        scan_on_push: row.switch("scan_on_push")?,
     })
 }

@@ -68,6 +68,7 @@ mod group;
 mod import_line;
 mod instance;
 mod key;
+mod lifecycle;
 mod log_in_secret;
 mod namespace;
 mod notice;
@@ -104,6 +105,7 @@ pub use self::instance::{
     ChangedInstance, DeletedInstance, Instance, NewInstance, allow_list_state,
 };
 pub use self::key::{CaStep, ImportedLeaf, Key, KeyStep, RotatedKey, SigningRequest};
+pub use self::lifecycle::{ExpiredImage, LifecycleRun};
 pub use self::log_in_secret::{CredentialSecret, ServiceAccountPassword};
 pub use self::namespace::{Namespace, UnrecordedNamespaces};
 pub use self::notice::Notice;

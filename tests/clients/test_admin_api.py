@@ -636,6 +636,7 @@ COMMANDS_IN_BOTH_WAYS = [
     ["repository", "list", "--instance", "INSTANCE", "--sort", "-name", "--filter", "visibility=private"],
     ["repository", "show", "--instance", "INSTANCE", "--namespace", "team", "--name", "lint"],
     ["repository", "show", "--instance", "INSTANCE", "--namespace", "team", "--name", "nothing"],
+    ["repository", "apply-lifecycle", "--instance", "INSTANCE", "--namespace", "team", "--name", "lint", "--dry-run"],
     ["repository", "create", "--instance", "INSTANCE", "--namespace", "team", "--name", "app"],
     ["repository", "create", "--instance", "INSTANCE", "--namespace", "nothing", "--name", "app"],
     ["repository", "create", "--instance", "INSTANCE", "--namespace", "team", "--name", "Not Allowed"],

@@ -58,8 +58,11 @@ mod alibaba {
 }
 
 mod aws {
+    mod images;
+    mod lifecycle;
     mod repositories;
     mod requests;
+    mod settings;
     mod sts;
 }
 

@@ -8,7 +8,7 @@ use crate::admin::listing::Listing;
 use crate::admin::namespaces::{DeleteNamespace, ListNamespaces};
 use crate::admin::operation::Operation;
 use crate::admin::operators::{RotateOperator, ShowOperator};
-use crate::admin::repositories::ListRepositories;
+use crate::admin::repositories::{ApplyLifecycle, ListRepositories};
 use crate::admin::rotation::{RotateCredential, RotateServiceAccount};
 use crate::admin::service_accounts::{
     DeleteServiceAccount, ListServiceAccounts, ShowServiceAccount,
@@ -55,6 +55,7 @@ pub(super) async fn foresee(asked: &Asked<'_>, operation: &str) -> Result<Vec<Co
         }
         "DeleteInstance" => instance(asked).await?,
         "DeleteNamespace" => namespace(asked).await?,
+        "ApplyLifecycle" => lifecycle(asked).await?,
         _ => Vec::new(),
     })
 }
@@ -123,4 +124,14 @@ async fn namespace(asked: &Asked<'_>) -> Result<Vec<Consequence>> {
         say(sentences::NAMESPACE_CONTENTS, [repositories.to_string()]),
         say(sentences::NAMESPACE_FORGOTTEN, []),
     ])
+}
+
+async fn lifecycle(asked: &Asked<'_>) -> Result<Vec<Consequence>> {
+    let mut run: ApplyLifecycle = asked.fields()?;
+    if run.dry_run {
+        return Ok(Vec::new());
+    }
+    run.dry_run = true;
+    let images = run.run(asked.service, asked.call).await?.images.len();
+    Ok(vec![say(sentences::LIFECYCLE_RUN, [images.to_string()])])
 }

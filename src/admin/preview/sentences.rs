@@ -60,5 +60,6 @@ sentences! {
     INSTANCE_KEPT = "It isn't deleted while it has any, unless you delete them with it.";
     INSTANCE_DELETED = "Log-ins at it are refused at once. Images stay in the registry.";
     NAMESPACE_CONTENTS = "It has {0} recorded repositories. Images stay in the registry.";
+    LIFECYCLE_RUN = "Images that are deleted from the registry, each with all of its tags: {0}.";
     NAMESPACE_FORGOTTEN = "Service accounts lose their permissions in it.";
 }

@@ -124,6 +124,9 @@ fn codes_of(kind: &ErrorKind) -> Codes {
         ErrorKind::InvalidParameter { name } if name == "Policy" => {
             codes("InvalidParameterException", BAD, "MalformedPolicyDocument")
         }
+        ErrorKind::InvalidParameter { name } if name == "tags" => {
+            codes("InvalidTagParameterException", BAD, "ValidationError")
+        }
         ErrorKind::SessionPolicyTooLong => {
             codes("InvalidParameterException", BAD, "PackedPolicyTooLarge")
         }
@@ -139,6 +142,9 @@ fn codes_of(kind: &ErrorKind) -> Codes {
         ErrorKind::PreconditionFailed {
             noun: Noun::Repository,
         } => codes("RepositoryNotEmptyException", BAD, "ValidationError"),
+        ErrorKind::QuotaExceeded { noun: Noun::Tag } => {
+            codes("TooManyTagsException", BAD, "ValidationError")
+        }
         ErrorKind::QuotaExceeded { .. } => codes("LimitExceededException", BAD, "LimitExceeded"),
         ErrorKind::MissingParameter { .. }
         | ErrorKind::UnknownParameter { .. }
@@ -169,6 +175,7 @@ fn codes_of(kind: &ErrorKind) -> Codes {
 fn codes_of_missing(noun: Noun) -> Codes {
     match noun {
         Noun::Repository => codes("RepositoryNotFoundException", BAD, "ValidationError"),
+        Noun::LifecyclePolicy => codes("LifecyclePolicyNotFoundException", BAD, "ValidationError"),
         Noun::Image | Noun::Tag => codes("ImageNotFoundException", BAD, "ValidationError"),
         Noun::Role => codes(
             "InvalidParameterException",

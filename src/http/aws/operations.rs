@@ -2,7 +2,7 @@
 
 use super::Product;
 use super::call::Authenticated;
-use super::ecr::{registry, repositories, tokens};
+use super::ecr::{images, lifecycle, registry, repositories, settings, tags, tokens};
 use super::sts::{federation, identity, roles};
 use crate::http::door::operations::operations;
 
@@ -15,8 +15,23 @@ operations! {
         CreateRepository => repositories::create, Change;
         DescribeRepositories => repositories::describe, Read;
         DeleteRepository => repositories::delete, Change;
+        ListImages => images::list, Read;
+        DescribeImages => images::describe, Read;
+        BatchGetImage => images::manifests::batch_get, Read;
+        BatchDeleteImage => images::deletion::batch_delete, Change;
+        BatchCheckLayerAvailability => images::layers::batch_check, Read;
         DescribeRegistry => registry::describe, Read;
-        ListTagsForResource => registry::list_tags, Read;
+        GetAccountSetting => registry::account_setting, Read;
+        GetRegistryScanningConfiguration => settings::registry_scanning, Read;
+        BatchGetRepositoryScanningConfiguration => settings::batch_get_scanning, Read;
+        PutImageScanningConfiguration => settings::put_scanning, Change;
+        PutImageTagMutability => settings::put_mutability, Change;
+        PutLifecyclePolicy => lifecycle::put, Change;
+        GetLifecyclePolicy => lifecycle::get, Read;
+        DeleteLifecyclePolicy => lifecycle::delete, Change;
+        ListTagsForResource => tags::list, Read;
+        TagResource => tags::add, Change;
+        UntagResource => tags::remove, Change;
     }
 
     "sts" {
@@ -38,14 +53,9 @@ pub(super) fn is_known(product: Product, name: &str) -> bool {
 }
 
 const ECR: &[&str] = &[
-    "BatchCheckLayerAvailability",
-    "BatchDeleteImage",
-    "BatchGetImage",
-    "BatchGetRepositoryScanningConfiguration",
     "CompleteLayerUpload",
     "CreatePullThroughCacheRule",
     "CreateRepositoryCreationTemplate",
-    "DeleteLifecyclePolicy",
     "DeletePullThroughCacheRule",
     "DeleteRegistryPolicy",
     "DeleteRepositoryCreationTemplate",
@@ -55,28 +65,20 @@ const ECR: &[&str] = &[
     "DescribeImageReplicationStatus",
     "DescribeImageScanFindings",
     "DescribeImageSigningStatus",
-    "DescribeImages",
     "DescribePullThroughCacheRules",
     "DescribeReplicationBackfillResults",
     "DescribeRepositoryCreationTemplates",
-    "GetAccountSetting",
     "GetDownloadUrlForLayer",
-    "GetLifecyclePolicy",
     "GetLifecyclePolicyPreview",
     "GetRegistryPolicy",
-    "GetRegistryScanningConfiguration",
     "GetRepositoryPolicy",
     "GetSigningConfiguration",
     "InitiateLayerUpload",
     "ListImageReferrers",
-    "ListImages",
     "ListPullTimeUpdateExclusions",
     "ListReplicationBackfills",
     "PutAccountSetting",
     "PutImage",
-    "PutImageScanningConfiguration",
-    "PutImageTagMutability",
-    "PutLifecyclePolicy",
     "PutRegistryPolicy",
     "PutRegistryScanningConfiguration",
     "PutReplicationConfiguration",
@@ -87,8 +89,6 @@ const ECR: &[&str] = &[
     "StartLifecyclePolicyPreview",
     "StartReplicationBackfill",
     "StopReplicationBackfill",
-    "TagResource",
-    "UntagResource",
     "UpdateImageStorageClass",
     "UpdatePullThroughCacheRule",
     "UpdateRepositoryCreationTemplate",

@@ -5,6 +5,26 @@ use serde::de::DeserializeOwned;
 use crate::domain::{Error, Result};
 use crate::sign::Parameters;
 
+/// The items of a page of ECR's, where the call says nothing; and the most.
+const USUAL_PAGE: u32 = 100;
+const MAX_PAGE: u32 = 1000;
+
+/// Returns how many items a page of ECR's has at most.
+///
+/// # Errors
+///
+/// `InvalidParameter`.
+pub(super) fn page_size(max_results: Option<u32>) -> Result<u32> {
+    match max_results {
+        None => Ok(USUAL_PAGE),
+        Some(size @ 1..=MAX_PAGE) => Ok(size),
+        Some(_) => Err(Error::invalid_parameter(
+            "maxResults",
+            format!("maxResults is 1 to {MAX_PAGE}."),
+        )),
+    }
+}
+
 /// Reads the input of an operation of ECR. Members that it doesn't have are let pass, as AWS does.
 ///
 /// # Errors

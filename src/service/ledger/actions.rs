@@ -163,8 +163,8 @@ actions! {
     ImageDelete = "image.delete":
         "Images are about to be deleted from a registry; a second event with the outcome `refused` \
          says that the registry failed.",
-        by "`DeleteImage`, `DeleteRepositoryTags`, `DeleteRepoTag`, `DeleteRepository`",
-        detail "`repository`, `images`";
+        by "`DeleteImage`, `DeleteRepositoryTags`, `DeleteRepoTag`, `BatchDeleteImage` and others",
+        detail "`repository`, `images` by tag; `manifests` that go whole";
     InstanceActivateIssuer = "instance.activate-issuer":
         "An instance's tokens name the prepared issuer from now on.",
         by "`instance update --activate`",
@@ -315,6 +315,10 @@ actions! {
         by "`GET /token`, `POST /token`, `POST /oauth/token`, \
             `GET /oauth2/federation/robot/token`",
         detail "`cause`, `claimed`, `asked`, `decided`; or `cause`, `more`";
+    RepositoryApplyLifecycle = "repository.apply-lifecycle":
+        "A repository's lifecycle policy was carried out; `image.delete` names the images.",
+        by "`repository apply-lifecycle`",
+        detail "`repository`, `deleted`, `expired`";
     RepositoryCreate = "repository.create":
         "A repository was recorded.",
         by "`CreateRepository`, `repository create`",
@@ -329,8 +333,20 @@ actions! {
         detail "`repositories`";
     RepositoryModify = "repository.modify":
         "A repository was changed; a visibility that stayed as it was is null.",
-        by "`ModifyRepository`, `UpdateRepository`",
-        detail "`repository`, `visibility`";
+        by "`ModifyRepository`, `UpdateRepository`, `PutImageTagMutability` and others",
+        detail "`repository`, `visibility`; settings that were given";
+    RepositorySetLifecycle = "repository.set-lifecycle":
+        "A repository's lifecycle policy was set, or, where `rules` is null, removed.",
+        by "`PutLifecyclePolicy`, `DeleteLifecyclePolicy`",
+        detail "`repository`, `rules`";
+    RepositoryTag = "repository.tag":
+        "A repository got tags.",
+        by "`TagResource`",
+        detail "`repository`, `keys`";
+    RepositoryUntag = "repository.untag":
+        "A repository lost tags.",
+        by "`UntagResource`",
+        detail "`repository`, `keys`";
     RoleCreate = "role.create":
         "A role was made.",
         by "`role create`",

@@ -16,6 +16,7 @@ use crate::domain::name::{check_imported_repository, check_namespace};
 use crate::domain::namespace::Namespace;
 use crate::domain::operator::OperatorPermission;
 use crate::domain::repository::{Repository, RepositoryId};
+use crate::domain::switch::Switch;
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::remote::registry::Names;
 use crate::service::call::Call;
@@ -407,6 +408,8 @@ impl Registry {
             tag_immutability: of.default_tag_immutability,
             created_at: now,
             modified_at: now,
+            tag_exclusions: Vec::new(),
+            scan_on_push: Switch::Off,
         }
     }
 }

@@ -19,9 +19,12 @@ pub(super) mod images;
 pub(super) mod instances;
 pub(super) mod inventory;
 mod issuers;
+pub(super) mod lifecycle;
 mod namespace_lists;
 pub(super) mod namespaces;
 pub(super) mod repositories;
+pub(super) mod repository_tags;
+mod tag_texts;
 pub(super) mod tags;
 pub(super) mod within;
 

@@ -2,17 +2,20 @@
 //!
 //! A record makes nothing in a registry. The registry itself is asked for its images.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::domain::clock::{Random, Timestamp};
 use crate::domain::instance::Instance;
 use crate::domain::namespace::{Namespace, Visibility};
 use crate::domain::repository::{Repository, RepositoryChange, RepositoryId};
 use crate::domain::switch::Switch;
+use crate::domain::tag::Tag;
 use crate::domain::{Error, Noun, Result, name};
 use crate::policy::{Permission, Resource};
 use crate::service::call::Call;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::registry::Registry;
+use crate::service::registry::tag_texts::{check_exclusions, check_tags, first_tags};
 use crate::service::rights::instances::InstanceChoice;
 use crate::store::page::{Listed, Page};
 use crate::store::repository::{self as stored, RepositoryFilter};
@@ -33,6 +36,54 @@ pub struct NewRepository {
     pub detail: String,
     /// Whether its tags are shown as immutable; without it, its namespace's default.
     pub tag_immutability: Option<Switch>,
+    /// The tags that are excepted from that.
+    pub tag_exclusions: Vec<String>,
+    /// Whether it is said that images are scanned when they are pushed.
+    pub scan_on_push: Switch,
+    /// Its resource tags.
+    pub tags: Vec<Tag>,
+}
+
+impl NewRepository {
+    /// Makes a repository of which nothing else is said.
+    pub fn named(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+            visibility: None,
+            summary: String::new(),
+            detail: String::new(),
+            tag_immutability: None,
+            tag_exclusions: Vec::new(),
+            scan_on_push: Switch::Off,
+            tags: Vec::new(),
+        }
+    }
+
+    /// Returns the record of it in its namespace, and its tags.
+    fn recorded(
+        self,
+        of: &Namespace,
+        now: Timestamp,
+        random: &dyn Random,
+    ) -> (Repository, Vec<Tag>) {
+        let repository = Repository {
+            id: RepositoryId::random(random),
+            instance: of.instance.clone(),
+            namespace: of.id.clone(),
+            namespace_name: of.name.clone(),
+            name: self.name,
+            visibility: self.visibility.unwrap_or(of.default_visibility),
+            summary: self.summary,
+            detail: self.detail,
+            tag_immutability: self.tag_immutability.unwrap_or(of.default_tag_immutability),
+            tag_exclusions: self.tag_exclusions,
+            scan_on_push: self.scan_on_push,
+            created_at: now,
+            modified_at: now,
+        };
+        (repository, self.tags)
+    }
 }
 
 /// The rule for the images of a repository that is deleted.
@@ -87,28 +138,19 @@ impl Registry {
         name::check_repository("name", &new.name)?;
         name::check_description("summary", &new.summary)?;
         name::check_detail("detail", &new.detail)?;
+        check_exclusions(&new.tag_exclusions)?;
+        check_tags(&new.tags)?;
         let instance = self.rights.own_instance(call, choice).await?;
         let path = format!("{}/{}", new.namespace, new.name);
         self.authorize_repository(call, &instance, Some(&path), Permission::CreateRepository)
             .await?;
+        if !new.tags.is_empty() {
+            self.authorize_tags(call, &instance, &path, &new.tags)
+                .await?;
+        }
         let namespace = self.stored_namespace(&instance, &new.namespace).await?;
         refuse_in_public(&namespace, new.visibility)?;
-        let now = call.now;
-        let repository = Repository {
-            id: RepositoryId::random(&*self.base.random),
-            instance: instance.id.clone(),
-            namespace: namespace.id.clone(),
-            namespace_name: namespace.name.clone(),
-            name: new.name,
-            visibility: new.visibility.unwrap_or(namespace.default_visibility),
-            summary: new.summary,
-            detail: new.detail,
-            tag_immutability: new
-                .tag_immutability
-                .unwrap_or(namespace.default_tag_immutability),
-            created_at: now,
-            modified_at: now,
-        };
+        let (repository, tags) = new.recorded(&namespace, call.now, &*self.base.random);
         let detail = json!({ "repository": path, "visibility": repository.visibility.name() });
         let event = call
             .event(AuditAction::RepositoryCreate)
@@ -121,8 +163,15 @@ impl Registry {
             .quotas
             .repositories
             .of(instance.specification);
+        let mut write = self
+            .base
+            .write()
+            .then(stored::insert(&namespace, &repository, quota));
+        if !tags.is_empty() {
+            write = write.then(first_tags(&repository, &tags));
+        }
         self.ledger
-            .change(stored::insert(&namespace, &repository, quota), event)
+            .apply(event.onto(write, &*self.base.random))
             .await?;
         Ok(repository)
     }
@@ -215,6 +264,7 @@ impl Registry {
     ) -> Result<()> {
         name::check_description("summary", change.summary.as_deref().unwrap_or_default())?;
         name::check_detail("detail", change.detail.as_deref().unwrap_or_default())?;
+        check_exclusions(change.tag_exclusions.as_deref().unwrap_or_default())?;
         let (instance, repository) = self
             .permitted_repository(call, choice, which, Permission::ModifyRepository)
             .await?;
@@ -226,16 +276,18 @@ impl Registry {
                 change.visibility,
             )?;
         }
-        let detail = json!({
-            "repository": repository.path(),
-            "visibility": change.visibility.map(Visibility::name),
-        });
+        let detail = detail_of(&repository, change);
         let event = call
             .event(AuditAction::RepositoryModify)
             .instance(&instance)
             .detail(detail);
+        // A door that knows nothing of exceptions sets the rule for all tags.
+        let mut change = change.clone();
+        if change.tag_immutability.is_some() {
+            change.tag_exclusions.get_or_insert_default();
+        }
         self.ledger
-            .change(stored::update(&repository, change, call.now), event)
+            .change(stored::update(&repository, &change, call.now), event)
             .await
     }
 
@@ -302,7 +354,7 @@ impl Registry {
     /// # Errors
     /// `InstanceNotFound`; `AccessDenied` when policies don't allow it; `NotFound`; those of the
     /// store.
-    async fn permitted_repository(
+    pub(super) async fn permitted_repository(
         &self,
         call: &Call<'_>,
         choice: &InstanceChoice,
@@ -356,6 +408,22 @@ impl Registry {
         };
         self.rights.authorize(call, permission, resource).await
     }
+}
+
+/// Returns the audit's words about a change: the settings of ECR's clients where they are given.
+fn detail_of(repository: &Repository, change: &RepositoryChange) -> Value {
+    let mut detail = json!({
+        "repository": repository.path(),
+        "visibility": change.visibility.map(Visibility::name),
+    });
+    if let Some(patterns) = &change.tag_exclusions {
+        detail["tag_immutability"] = change.tag_immutability.map(Switch::is_on).into();
+        detail["tag_exclusions"] = json!(patterns);
+    }
+    if let Some(scans) = change.scan_on_push {
+        detail["scan_on_push"] = scans.is_on().into();
+    }
+    detail
 }
 
 /// Refuses to call a repository private that anyone can pull from.

@@ -85,6 +85,8 @@ pub(super) fn repository(of: &Namespace, name: &str) -> Repository {
         summary: "an app".to_owned(),
         detail: "# 应用\n".to_owned(),
         tag_immutability: Switch::Off,
+        tag_exclusions: Vec::new(),
+        scan_on_push: Switch::Off,
         created_at: NOW,
         modified_at: NOW,
     }
@@ -503,6 +505,8 @@ async fn a_repository_is_found_changed_and_deleted(place: &Place) {
     let open = RepositoryChange {
         visibility: Some(Visibility::Public),
         tag_immutability: Some(Switch::On),
+        tag_exclusions: Some(vec!["v*".to_owned(), "latest".to_owned()]),
+        scan_on_push: Some(Switch::On),
         ..RepositoryChange::default()
     };
     assert_eq!(
@@ -520,6 +524,8 @@ async fn a_repository_is_found_changed_and_deleted(place: &Place) {
     let expected = Repository {
         visibility: Visibility::Public,
         tag_immutability: Switch::On,
+        tag_exclusions: vec!["v*".to_owned(), "latest".to_owned()],
+        scan_on_push: Switch::On,
         summary: String::new(),
         detail: "new".to_owned(),
         modified_at: later(2),
@@ -530,6 +536,22 @@ async fn a_repository_is_found_changed_and_deleted(place: &Place) {
             .await
             .unwrap(),
         Some(expected)
+    );
+
+    let none = repositories::NO_TAGS;
+    let tagged = repositories::set_tags(&app, none, r#"{"a":"1"}"#);
+    assert_eq!(announced(&store, tagged).await, feed);
+    let raced = repositories::set_tags(&app, none, "{}");
+    assert_eq!(
+        refusal(&store, raced).await,
+        not_found(Noun::Repository, "team/app")
+    );
+    assert_eq!(
+        repositories::tags(&store, &app.id)
+            .await
+            .unwrap()
+            .as_deref(),
+        Some(r#"{"a":"1"}"#)
     );
 
     assert_eq!(announced(&store, repositories::delete(&app)).await, feed);

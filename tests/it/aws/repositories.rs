@@ -130,8 +130,24 @@ async fn what_a_repository_lacks_or_can_not_have_is_said() {
         ),
         (
             "CreateRepository",
-            json!({ "repositoryName": "team/app", "tags": [{ "Key": "a", "Value": "b" }] }),
+            json!({
+                "repositoryName": "team/app",
+                "encryptionConfiguration": { "encryptionType": "KMS" },
+            }),
             "UnsupportedOperationException",
+        ),
+        (
+            "CreateRepository",
+            json!({ "repositoryName": "team/app", "encryptionConfiguration": {} }),
+            "InvalidParameterException",
+        ),
+        (
+            "CreateRepository",
+            json!({
+                "repositoryName": "team/app",
+                "encryptionConfiguration": { "encryptionType": "ROT13" },
+            }),
+            "InvalidParameterException",
         ),
         (
             "DescribeRepositories",

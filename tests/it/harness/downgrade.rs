@@ -35,6 +35,11 @@ const SINCE_13: &str = "
     ALTER TABLE audit_page DROP COLUMN writer;
     ALTER TABLE audit_page DROP COLUMN position;
     ALTER TABLE audit_page DROP COLUMN previous;
+    ALTER TABLE repository DROP COLUMN tag_exclusions;
+    ALTER TABLE repository DROP COLUMN scan_on_push;
+    ALTER TABLE repository DROP COLUMN tags;
+    ALTER TABLE repository DROP COLUMN lifecycle_policy;
+    ALTER TABLE repository DROP COLUMN lifecycle_evaluated_at;
     DROP TABLE audit_writer;
     DROP TABLE audit_key;
     DROP TABLE audit_checkpoint;

@@ -228,12 +228,8 @@ impl App {
         visibility: Option<Visibility>,
     ) {
         let new = NewRepository {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
             visibility,
-            summary: String::new(),
-            detail: String::new(),
-            tag_immutability: None,
+            ..NewRepository::named(namespace, name)
         };
         self.service
             .registry

@@ -206,6 +206,8 @@ async fn records_are_read_from_memory_until_the_feed_says_that_they_changed() {
         summary: String::new(),
         detail: String::new(),
         tag_immutability: false.into(),
+        tag_exclusions: Vec::new(),
+        scan_on_push: false.into(),
         created_at: app.now(),
         modified_at: app.now(),
     };

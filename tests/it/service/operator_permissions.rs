@@ -183,14 +183,7 @@ impl Attempt<'_> {
 
     async fn contents_of_instances(&mut self) {
         let (of, call, choice) = (&self.service.registry, &self.call, &self.choice);
-        let repository = NewRepository {
-            namespace: "team".to_owned(),
-            name: "app".to_owned(),
-            visibility: None,
-            summary: String::new(),
-            detail: String::new(),
-            tag_immutability: None,
-        };
+        let repository = NewRepository::named("team", "app");
         let which = RepositoryChoice::Named {
             namespace: "team".to_owned(),
             name: "app".to_owned(),

@@ -43,13 +43,14 @@ pub(crate) async fn create(
     }: Authenticated<'_>,
 ) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
+    let namespace = required(parameters, "RepoNamespaceName")?;
+    let name = required(parameters, "RepoName")?;
     let new = NewRepository {
-        namespace: required(parameters, "RepoNamespaceName")?.to_owned(),
-        name: required(parameters, "RepoName")?.to_owned(),
         visibility: Some(repo_type(parameters)?),
         summary: required(parameters, "Summary")?.to_owned(),
         detail: given(parameters, "Detail").unwrap_or_default().to_owned(),
         tag_immutability: boolean(parameters, "TagImmutability")?.map(Into::into),
+        ..NewRepository::named(namespace, name)
     };
     let made = service
         .registry
@@ -79,6 +80,7 @@ pub(crate) async fn update(
         // none.
         detail: parameters.get("Detail").map(ToOwned::to_owned),
         tag_immutability: boolean(parameters, "TagImmutability")?.map(Into::into),
+        ..RepositoryChange::default()
     };
     let modified = service
         .registry

@@ -1,9 +1,9 @@
-//! The registry as a whole, and the tags of what is in it.
+//! The registry as a whole.
 
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use super::place::{self, Place};
+use super::place::Place;
 use crate::domain::{Error, Result};
 use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::input;
@@ -34,39 +34,34 @@ pub(in crate::http::aws) async fn describe(call: Authenticated<'_>) -> Result<Re
     })
 }
 
+/// The settings of an account that are read, with their values: nothing is scanned here, and
+/// policies are about every call.
+const SETTINGS: [(&str, &str); 2] = [
+    ("BASIC_SCAN_TYPE_VERSION", "AWS_NATIVE"),
+    ("REGISTRY_POLICY_SCOPE", "V2"),
+];
+
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct OfResource {
-    resource_arn: Option<String>,
+struct NamedSetting {
+    name: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Tags {
-    tags: [(); 0],
+struct Setting {
+    name: &'static str,
+    value: &'static str,
 }
 
-/// Lists the tags of a repository, of which it has none here. Terraform asks at every run.
-pub(in crate::http::aws) async fn list_tags(call: Authenticated<'_>) -> Result<Response> {
-    let input: OfResource = input(call.body)?;
-    let arn = input
-        .resource_arn
-        .ok_or_else(|| Error::missing_parameter("resourceArn"))?;
-    let read = || {
-        let (_, path) = arn.strip_prefix("arn:")?.split_once(":repository/")?;
-        let (namespace, name) = place::repository(Some(path)).ok()?;
-        Some((path, namespace, name))
-    };
-    let malformed = || {
+pub(in crate::http::aws) async fn account_setting(call: Authenticated<'_>) -> Result<Response> {
+    let input: NamedSetting = input(call.body)?;
+    let asked = input.name.ok_or_else(|| Error::missing_parameter("name"))?;
+    let found = SETTINGS.into_iter().find(|(name, _)| *name == asked);
+    let (name, value) = found.ok_or_else(|| {
         Error::invalid_parameter(
-            "resourceArn",
-            "resourceArn is the repositoryArn of one of the account's repositories.",
+            "name",
+            "name is BASIC_SCAN_TYPE_VERSION or REGISTRY_POLICY_SCOPE here.",
         )
-    };
-    let (path, namespace, name) = read().ok_or_else(malformed)?;
-    let within = Within::Repository { namespace, name };
-    let place = Place::of(&call, within, Permission::DescribeRepository).await?;
-    if place.arn(path) != arn {
-        return Err(malformed());
-    }
-    call.reply.with(&Tags { tags: [] })
+    })?;
+    Place::of(&call, Within::Instance, Permission::DescribeInstance).await?;
+    call.reply.with(&Setting { name, value })
 }

@@ -4,10 +4,12 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::place::{self, Place};
+use super::settings::{AskedMutability, AskedScanning, Mutability, Scanning};
+use super::tags::{self, ResourceTag};
 use crate::domain::repository::Repository;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::http::aws::Authenticated;
-use crate::http::aws::parameters::input;
+use crate::http::aws::parameters::{input, page_size};
 use crate::service::{
     Images, InstanceChoice, NewRepository, Page, Permission, RepositoryFilter, RepositoryOrder,
     Within,
@@ -15,11 +17,11 @@ use crate::service::{
 
 /// The most names of a call.
 const MAX_NAMES: usize = 100;
-/// The repositories of a page, where the call says nothing; and the most.
-const USUAL_PAGE: u32 = 100;
-const MAX_PAGE: u32 = 1000;
 /// The parameters' names, by the use case's.
-const NAMES: [(&str, &str); 1] = [("name", "repositoryName")];
+const NAMES: [(&str, &str); 2] = [
+    ("name", "repositoryName"),
+    ("exclusions", "imageTagMutabilityExclusionFilters"),
+];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,16 +32,10 @@ struct Shown {
     repository_uri: String,
     /// Unix seconds, a number.
     created_at: i64,
-    image_tag_mutability: &'static str,
+    #[serde(flatten)]
+    mutability: Mutability,
     image_scanning_configuration: Scanning,
     encryption_configuration: Encryption,
-}
-
-/// Nothing is scanned here.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Scanning {
-    scan_on_push: bool,
 }
 
 /// ECR's default: the registry alone knows how it keeps images.
@@ -47,6 +43,31 @@ struct Scanning {
 #[serde(rename_all = "camelCase")]
 struct Encryption {
     encryption_type: &'static str,
+}
+
+/// The encryption that a call asks for.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AskedEncryption {
+    encryption_type: Option<String>,
+}
+
+impl AskedEncryption {
+    /// Checks that it promises no more than is known.
+    fn check(&self) -> Result<()> {
+        match self.encryption_type.as_deref() {
+            None => Err(Error::missing_parameter("encryptionType")),
+            Some("AES256") => Ok(()),
+            Some("KMS" | "KMS_DSSE") => Err(Error::unsupported(
+                "The registry alone knows how it keeps images; leave encryptionConfiguration out, \
+                 or ask for AES256.",
+            )),
+            Some(_) => Err(Error::invalid_parameter(
+                "encryptionType",
+                "encryptionType is AES256 here.",
+            )),
+        }
+    }
 }
 
 impl Shown {
@@ -58,14 +79,8 @@ impl Shown {
             repository_uri: format!("{}/{name}", place.instance.service),
             repository_name: name,
             created_at: repository.created_at.unix_seconds(),
-            image_tag_mutability: if repository.tag_immutability.is_on() {
-                "IMMUTABLE"
-            } else {
-                "MUTABLE"
-            },
-            image_scanning_configuration: Scanning {
-                scan_on_push: false,
-            },
+            mutability: Mutability::of(repository),
+            image_scanning_configuration: Scanning::of(repository.scan_on_push),
             encryption_configuration: Encryption {
                 encryption_type: "AES256",
             },
@@ -83,43 +98,37 @@ struct One {
 struct Create {
     registry_id: Option<String>,
     repository_name: Option<String>,
-    image_tag_mutability: Option<String>,
-    tags: Option<Vec<serde::de::IgnoredAny>>,
+    #[serde(flatten)]
+    mutability: AskedMutability,
+    image_scanning_configuration: Option<AskedScanning>,
+    encryption_configuration: Option<AskedEncryption>,
+    tags: Option<Vec<ResourceTag>>,
 }
 
 pub(in crate::http::aws) async fn create(call: Authenticated<'_>) -> Result<Response> {
     let input: Create = input(call.body)?;
     place::check_registry(call.call, input.registry_id.as_deref())?;
     let (namespace, name) = place::repository(input.repository_name.as_deref())?;
-    let immutability = match input.image_tag_mutability.as_deref() {
-        None => None,
-        Some("MUTABLE") => Some(false.into()),
-        Some("IMMUTABLE") => Some(true.into()),
-        Some(_) => {
-            return Err(Error::invalid_parameter(
-                "imageTagMutability",
-                "imageTagMutability is MUTABLE or IMMUTABLE here.",
-            ));
-        }
-    };
-    if input.tags.is_some_and(|tags| !tags.is_empty()) {
-        return Err(Error::unsupported(
-            "Repositories have no tags here; leave tags out.",
-        ));
+    let (immutability, exclusions) = input.mutability.read()?.unzip();
+    if let Some(encryption) = &input.encryption_configuration {
+        encryption.check()?;
     }
     let new = NewRepository {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        visibility: None,
-        summary: String::new(),
-        detail: String::new(),
         tag_immutability: immutability,
+        tag_exclusions: exclusions.unwrap_or_default(),
+        scan_on_push: AskedScanning::read(input.image_scanning_configuration.as_ref()),
+        tags: tags::read(input.tags.unwrap_or_default())?,
+        ..NewRepository::named(namespace, name)
     };
     let registry = &call.service.registry;
     let made = registry
         .create_repository(call.call, &InstanceChoice::Default, new)
         .await
-        .map_err(|error| error.naming(&NAMES))?;
+        .map_err(|error| match error.kind() {
+            // Its namespace isn't there, which AWS has none of.
+            ErrorKind::NotFound { .. } => error,
+            _ => place::worded(call.call, &format!("{namespace}/{name}"), error).naming(&NAMES),
+        })?;
     let within = Within::Repository { namespace, name };
     let place = Place::of(&call, within, Permission::CreateRepository).await?;
     call.reply.with(&One {
@@ -145,14 +154,18 @@ pub(in crate::http::aws) async fn delete(call: Authenticated<'_>) -> Result<Resp
         Images::MustBeGone
     };
     let within = Within::Repository { namespace, name };
-    let place = Place::of(&call, within, Permission::DeleteRepository).await?;
+    let path = format!("{namespace}/{name}");
+    let worded = |error| place::worded(call.call, &path, error);
+    let place = Place::of(&call, within, Permission::DeleteRepository).await;
+    let place = place.map_err(worded)?;
     let which = place::choice(namespace, name);
     let registry = &call.service.registry;
     let default = &InstanceChoice::Default;
     let repository = registry.repository(call.call, default, &which).await?;
     registry
         .delete_repository(call.call, default, &which, images)
-        .await?;
+        .await
+        .map_err(worded)?;
     call.reply.with(&One {
         repository: Shown::of(&place, &repository),
     })
@@ -226,7 +239,8 @@ async fn named(call: &Authenticated<'_>, names: &[String]) -> Result<Vec<Shown>>
         let which = place::choice(namespace, name);
         let default = &InstanceChoice::Default;
         let registry = &call.service.registry;
-        let found = registry.repository(call.call, default, &which).await?;
+        let found = registry.repository(call.call, default, &which).await;
+        let found = found.map_err(|error| place::worded(call.call, path, error))?;
         let within = Within::Repository { namespace, name };
         let place = Place::of(call, within, Permission::DescribeRepository).await?;
         shown.push(Shown::of(&place, &found));
@@ -236,13 +250,7 @@ async fn named(call: &Authenticated<'_>, names: &[String]) -> Result<Vec<Shown>>
 
 /// Returns how many repositories come before the page, and how many are in it at most.
 fn page(input: &Describe) -> Result<(u32, u32)> {
-    let size = input.max_results.unwrap_or(USUAL_PAGE);
-    if !(1..=MAX_PAGE).contains(&size) {
-        return Err(Error::invalid_parameter(
-            "maxResults",
-            format!("maxResults is 1 to {MAX_PAGE}."),
-        ));
-    }
+    let size = page_size(input.max_results)?;
     let offset = match input.next_token.as_deref() {
         None => 0,
         Some(token) => Some(token)

@@ -30,13 +30,12 @@ pub(crate) async fn create(
     }: Authenticated<'_>,
 ) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
+    let namespace = parameters.required_text("NamespaceName")?;
+    let name = parameters.required_text("RepositoryName")?;
     let new = NewRepository {
-        namespace: parameters.required_text("NamespaceName")?,
-        name: parameters.required_text("RepositoryName")?,
-        visibility: None,
         summary: parameters.text("BriefDescription")?.unwrap_or_default(),
         detail: parameters.text("Description")?.unwrap_or_default(),
-        tag_immutability: None,
+        ..NewRepository::named(namespace, name)
     };
     parameters.finish()?;
     let made = service

@@ -17,7 +17,9 @@ use crate::service::registry::images::client::failed;
 const MAX_INDEX_IMAGES: usize = 32;
 /// The bytes of a configuration that is read.
 const MAX_CONFIG_BYTES: u64 = 4 << 20;
-/// The digests whose contents are kept: some 250 bytes each.
+/// The longest media type that is shown.
+const MAX_MEDIA_TYPE: usize = 255;
+/// The digests whose contents are kept: some 300 bytes each.
 const CAPACITY: usize = 20_000;
 
 /// Contents by digest, which never change. They are kept by instance as well, since a registry
@@ -36,6 +38,8 @@ pub(super) struct Document {
     pub(super) config: Option<Descriptor>,
     pub(super) layers: Option<Vec<Descriptor>>,
     manifests: Option<Vec<Descriptor>>,
+    #[serde(rename = "artifactType")]
+    artifact_type: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +47,8 @@ pub(super) struct Descriptor {
     pub(super) digest: String,
     #[serde(default)]
     pub(super) size: u64,
+    #[serde(default, rename = "mediaType")]
+    media_type: Option<String>,
 }
 
 /// A configuration, as far as it is read; a push may have written anything.
@@ -75,6 +81,19 @@ impl Document {
             .fold(0, |sum, part| sum.saturating_add(part.size))
     }
 
+    /// Returns the kind of thing that it is; nothing where that is unsaid, or no media type.
+    fn artifact_type(&self) -> String {
+        let config = self.config.as_ref();
+        let said = self
+            .artifact_type
+            .as_ref()
+            .or_else(|| config?.media_type.as_ref());
+        let is_type = |text: &&String| {
+            text.len() <= MAX_MEDIA_TYPE && text.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        said.filter(is_type).cloned().unwrap_or_default()
+    }
+
     pub(super) fn images(&self) -> impl Iterator<Item = &Descriptor> {
         self.manifests
             .iter()
@@ -104,6 +123,7 @@ pub(super) async fn contents(
     let mut contents = of_image(registry, path, &document).await?;
     if document.manifests.is_some() {
         digest.clone_into(&mut contents.image_id);
+        contents.largest = 0;
         for (place, part) in document.images().enumerate() {
             let inner = match place {
                 ..MAX_INDEX_IMAGES => self::document(registry, path, &part.digest).await?,
@@ -118,6 +138,7 @@ pub(super) async fn contents(
                 None => (part.size, None),
             };
             contents.size = contents.size.saturating_add(size);
+            contents.largest = contents.largest.max(size);
             contents.created_at = contents.created_at.max(created_at);
         }
     }
@@ -137,10 +158,13 @@ async fn of_image(
         }
         _ => (String::new(), None),
     };
+    let size = document.own_size();
     Ok(ImageContents {
-        size: document.own_size(),
+        size,
         image_id,
         created_at,
+        largest: size,
+        artifact_type: document.artifact_type(),
     })
 }
 
@@ -198,7 +222,11 @@ async fn document(registry: &RegistryClient, path: &str, digest: &str) -> Result
 }
 
 /// Gets a manifest, and checks its digest.
-async fn verified(registry: &RegistryClient, path: &str, digest: &str) -> Result<Option<Manifest>> {
+pub(super) async fn verified(
+    registry: &RegistryClient,
+    path: &str,
+    digest: &str,
+) -> Result<Option<Manifest>> {
     let manifest = registry.manifest(path, digest).await.map_err(failed)?;
     match &manifest {
         Some(manifest) if !is_of(digest, &manifest.body) => {
@@ -264,7 +292,7 @@ pub(super) fn labels(config: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-fn useless(what: String) -> Error {
+pub(super) fn useless(what: String) -> Error {
     Error::registry_unavailable("The registry behind the instance answers with what can't be used.")
         .caused_by(what)
 }

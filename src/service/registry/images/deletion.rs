@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::domain::image::is_tag;
+use crate::domain::image::{is_index_type, is_tag};
 use crate::domain::instance::Instance;
 use crate::domain::repository::Repository;
 use crate::domain::{Error, Result};
@@ -247,7 +247,7 @@ async fn affected_tags(
 }
 
 /// Refuses to delete an image that other tags need; the message names some of them.
-fn needed_by(affected: &BTreeSet<String>) -> Error {
+pub(super) fn needed_by(affected: &BTreeSet<String>) -> Error {
     let shown: Vec<&str> = affected
         .iter()
         .map(String::as_str)
@@ -260,8 +260,8 @@ fn needed_by(affected: &BTreeSet<String>) -> Error {
     };
     Error::unsupported(format!(
         "The registry behind the instance deletes images with all their tags, and this one is \
-         needed by other tags: {}{more}. Delete those too in the same call (DeleteRepositoryTags), \
-         or give them another image first.",
+         needed by other tags: {}{more}. Delete those too in the same call, or give them \
+         another image first.",
         shown.join(", ")
     ))
 }
@@ -274,8 +274,7 @@ async fn needs(
     to_delete: &BTreeSet<&str>,
 ) -> Result<bool> {
     let digest = head.digest.as_deref().unwrap_or_default();
-    let is_index = head.media_type.contains("index") || head.media_type.contains("list");
-    if to_delete.contains(digest) || !is_index {
+    if to_delete.contains(digest) || !is_index_type(&head.media_type) {
         return Ok(to_delete.contains(digest));
     }
     Ok(contents::named_by(registry, path, digest)

@@ -3,7 +3,7 @@
 //! Tags that turn out to be gone leave the listing before their page is answered. So a client that
 //! counts up to the total reaches it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::domain::ids::InstanceId;
-use crate::domain::image::{Image, is_digest, is_tag};
+use crate::domain::image::{Image, TaggedImage, is_digest, is_tag};
 use crate::domain::{Error, Result};
 use crate::remote::registry::{Head, RegistryClient};
 use crate::service::registry::images::client::failed;
@@ -21,6 +21,9 @@ use crate::store::page::{Listed, Page};
 
 /// A repository of an instance, by its whole path.
 pub(super) type Key = (InstanceId, String);
+
+/// Digests, each with its media type and its tags.
+pub(super) type Digests = BTreeMap<String, (String, Vec<String>)>;
 
 /// The tags of a repository that are listed.
 pub(super) const MAX_TAGS: usize = 10_000;
@@ -93,6 +96,83 @@ impl Reader {
                 });
             }
         }
+    }
+
+    /// Returns tags by name, those after `after` and at most `limit`, with their digests; and
+    /// whether there are more.
+    ///
+    /// # Errors
+    /// Those of the registry's answer.
+    pub(super) async fn tags_after(
+        &mut self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<(String, Head)>, bool)> {
+        loop {
+            let is_later = |tag: &&String| after.is_none_or(|after| tag.as_str() > after);
+            let mut later = self.listing.tags.iter().filter(is_later).cloned();
+            let wanted: Vec<String> = later.by_ref().take(limit).collect();
+            let has_more = later.next().is_some();
+            self.read_heads(wanted.clone()).await?;
+            let heads = &self.listing.heads;
+            let with_head = |tag: &String| Some((tag.clone(), heads.get(tag)?.clone()));
+            let found: Vec<_> = wanted.iter().filter_map(with_head).collect();
+            // Tags that are gone leave room for others.
+            if found.len() == wanted.len() {
+                return Ok((found, has_more));
+            }
+        }
+    }
+
+    /// Returns every digest that has a tag, with its media type and its tags. The digests of
+    /// `fresh` are read again, for a tag that was pushed since the listing.
+    ///
+    /// # Errors
+    /// Those of the registry's answer.
+    pub(super) async fn digests(&mut self, fresh: &BTreeSet<String>) -> Result<Digests> {
+        self.listing.heads.retain(|tag, _| !fresh.contains(tag));
+        let mut tags: BTreeSet<String> = self.listing.tags.iter().cloned().collect();
+        tags.extend(fresh.iter().cloned());
+        self.listing.tags = tags.iter().cloned().collect();
+        self.read_heads(self.listing.tags.clone()).await?;
+        let mut digests = Digests::new();
+        for tag in &self.listing.tags {
+            let Some(head) = self.listing.heads.get(tag) else {
+                continue;
+            };
+            let digest = head.digest.clone().unwrap_or_default();
+            let media_type = || (head.media_type.clone(), Vec::new());
+            let (_, of_digest) = digests.entry(digest).or_insert_with(media_type);
+            of_digest.push(tag.clone());
+        }
+        Ok(digests)
+    }
+
+    /// Returns images of these digests in their order, without those that are gone.
+    ///
+    /// # Errors
+    /// Those of the registry's answer.
+    pub(super) async fn tagged(&self, digests: Digests) -> Result<Vec<TaggedImage>> {
+        let (registry, known, key) = (&self.registry, &self.contents, &self.key);
+        let found = each(
+            digests.into_iter().collect(),
+            |(digest, (media_type, tags))| {
+                let (registry, known, (instance, path)) =
+                    (Arc::clone(registry), Arc::clone(known), key.clone());
+                async move {
+                    let contents = contents(&registry, &known, &instance, &path, &digest).await?;
+                    Ok(contents.map(|contents| TaggedImage {
+                        digest,
+                        tags,
+                        media_type,
+                        contents,
+                    }))
+                }
+            },
+        );
+        let mut found: Vec<TaggedImage> = found.await?.into_iter().flatten().collect();
+        found.sort_by(|one, other| one.digest.cmp(&other.digest));
+        Ok(found)
     }
 
     /// Returns the tags that a filter takes, by name.

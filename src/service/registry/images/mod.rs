@@ -3,6 +3,8 @@
 //! The registry is asked with a token of the least scope, which is made here and needs no log-in.
 //! The caller's rights are decided before, as for every other use case.
 
+pub(in crate::service) mod batch_deletion;
+pub(in crate::service) mod by_digest;
 pub(in crate::service) mod client;
 mod contents;
 mod deletion;

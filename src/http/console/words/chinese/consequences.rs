@@ -70,5 +70,7 @@ sentences! {
         "在此实例的登录立即被拒绝。镜像仍留在仓库服务中。";
     "It has {0} recorded repositories. Images stay in the registry." =>
         "它有 {0} 个已登记的仓库。镜像仍留在仓库服务中。";
+    "Images that are deleted from the registry, each with all of its tags: {0}." =>
+        "将从仓库服务中删除的镜像（连同其全部标签）：{0} 个。";
     "Service accounts lose their permissions in it." => "服务账号失去在其中的权限。";
 }

@@ -194,6 +194,7 @@ const LABELS: &[(&str, &str)] = &[
     ("last used at", "最近使用"),
     ("latency", "延迟"),
     ("left out", "未包含"),
+    ("lifecycle", "生命周期策略"),
     ("limit", "数量上限"),
     ("line", "行"),
     ("lines", "行"),

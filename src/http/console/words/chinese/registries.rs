@@ -107,6 +107,9 @@ sentences! {
         "登记实例的仓库服务中已有的仓库及其命名空间。";
     "Delete a repository's record; its images stay in the registry." =>
         "删除仓库的登记；其镜像仍留在仓库服务中。";
+    "Delete the images that a repository's lifecycle policy expires, each with all of its tags." =>
+        "删除仓库的生命周期策略判定为过期的镜像，连同其全部标签。";
+    "Delete nothing, and say what would go." => "不删除任何内容，只说明将删除什么。";
     "Show a recorded repository." => "查看已登记的仓库。";
     "List an instance's service accounts." => "列出实例的服务账号。";
     "Make a service account. Its password is shown this once." => "创建服务账号。其密码只显示这一次。";

@@ -1,0 +1,106 @@
+//! Lifecycle policies, which are kept to the letter.
+//!
+//! Divergence: AWS carries one out within a day. Here the operator does, by `transire repository
+//! apply-lifecycle`.
+
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+
+use super::place;
+use crate::domain::{Error, Result};
+use crate::http::aws::parameters::input;
+use crate::http::aws::{Authenticated, arn};
+use crate::service::{InstanceChoice, StoredLifecycle};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Put {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    lifecycle_policy_text: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OfRepository {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    registry_id: String,
+    repository_name: String,
+    lifecycle_policy_text: String,
+    /// Unix seconds, a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_evaluated_at: Option<i64>,
+}
+
+impl Shown {
+    fn of(call: &Authenticated<'_>, repository_name: String, policy: StoredLifecycle) -> Self {
+        let account = call.call.caller.account();
+        Self {
+            registry_id: account.map(arn::account).unwrap_or_default(),
+            repository_name,
+            lifecycle_policy_text: policy.text,
+            last_evaluated_at: policy.evaluated_at.map(|at| at.unix_seconds()),
+        }
+    }
+}
+
+pub(in crate::http::aws) async fn put(call: Authenticated<'_>) -> Result<Response> {
+    let input: Put = input(call.body)?;
+    place::check_registry(call.call, input.registry_id.as_deref())?;
+    let (namespace, name) = place::repository(input.repository_name.as_deref())?;
+    let which = place::choice(namespace, name);
+    let repository_name = input.repository_name.unwrap_or_default();
+    let text = input
+        .lifecycle_policy_text
+        .ok_or_else(|| Error::missing_parameter("lifecyclePolicyText"))?;
+    call.service
+        .registry
+        .set_lifecycle(call.call, &InstanceChoice::Default, &which, Some(&text))
+        .await
+        .map_err(|error| place::worded(call.call, &repository_name, error))?;
+    let policy = StoredLifecycle {
+        text,
+        evaluated_at: None,
+    };
+    call.reply.with(&Shown::of(&call, repository_name, policy))
+}
+
+pub(in crate::http::aws) async fn get(call: Authenticated<'_>) -> Result<Response> {
+    let input: OfRepository = input(call.body)?;
+    place::check_registry(call.call, input.registry_id.as_deref())?;
+    let (namespace, name) = place::repository(input.repository_name.as_deref())?;
+    let which = place::choice(namespace, name);
+    let repository_name = input.repository_name.unwrap_or_default();
+    let policy = call
+        .service
+        .registry
+        .lifecycle(call.call, &InstanceChoice::Default, &which)
+        .await
+        .map_err(|error| place::worded(call.call, &repository_name, error))?;
+    call.reply.with(&Shown::of(&call, repository_name, policy))
+}
+
+pub(in crate::http::aws) async fn delete(call: Authenticated<'_>) -> Result<Response> {
+    let input: OfRepository = input(call.body)?;
+    place::check_registry(call.call, input.registry_id.as_deref())?;
+    let (namespace, name) = place::repository(input.repository_name.as_deref())?;
+    let which = place::choice(namespace, name);
+    let repository_name = input.repository_name.unwrap_or_default();
+    let removed = call
+        .service
+        .registry
+        .set_lifecycle(call.call, &InstanceChoice::Default, &which, None)
+        .await
+        .map_err(|error| place::worded(call.call, &repository_name, error))?;
+    let policy = removed.unwrap_or(StoredLifecycle {
+        text: String::new(),
+        evaluated_at: None,
+    });
+    call.reply.with(&Shown::of(&call, repository_name, policy))
+}

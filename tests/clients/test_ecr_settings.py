@@ -1,0 +1,161 @@
+"""Tags, settings and lifecycle policies of repositories by Amazon Web Services' own SDK and command line."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import aws
+from processes import wait_until
+from service import Instance, Transire
+from stock import Stock
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+@pytest.fixture
+def ecr(transire: Transire, instance: Instance) -> Any:
+    """A client of an account with the namespace `team`."""
+    transire.cli("namespace", "create", "--instance", instance.tcr_id, "--name", "team")
+    return aws.client(transire, instance.account.key, "ecr")
+
+
+def test_terraforms_calls_about_a_repository_go_round(transire: Transire, instance: Instance, ecr: Any) -> None:
+    """Its resource creates, reads the repository and its tags, and changes one setting a call."""
+    tags = [{"Key": "owner", "Value": "team a"}, {"Key": "tier", "Value": "1"}]
+    made = ecr.create_repository(
+        repositoryName="team/app",
+        tags=tags,
+        imageTagMutability="IMMUTABLE",
+        imageScanningConfiguration={"scanOnPush": True},
+        encryptionConfiguration={"encryptionType": "AES256"},
+    )["repository"]
+    [read] = ecr.describe_repositories(repositoryNames=["team/app"])["repositories"]
+    assert read == made
+    assert (read["imageTagMutability"], read["imageScanningConfiguration"]) == ("IMMUTABLE", {"scanOnPush": True})
+    arn = made["repositoryArn"]
+    assert ecr.list_tags_for_resource(resourceArn=arn)["tags"] == tags
+
+    ecr.tag_resource(resourceArn=arn, tags=[{"Key": "tier", "Value": "2"}])
+    ecr.untag_resource(resourceArn=arn, tagKeys=["owner"])
+    assert ecr.list_tags_for_resource(resourceArn=arn)["tags"] == [{"Key": "tier", "Value": "2"}]
+    with pytest.raises(ecr.exceptions.InvalidTagParameterException):
+        ecr.tag_resource(resourceArn=arn, tags=[{"Key": "aws:tier", "Value": "2"}])
+    with pytest.raises(ecr.exceptions.TooManyTagsException):
+        ecr.tag_resource(resourceArn=arn, tags=[{"Key": f"k{number}", "Value": ""} for number in range(50)])
+
+    filters = [{"filterType": "WILDCARD", "filter": "dev-*"}]
+    put = ecr.put_image_tag_mutability(
+        repositoryName="team/app", imageTagMutability="MUTABLE_WITH_EXCLUSION", imageTagMutabilityExclusionFilters=filters
+    )
+    assert put["imageTagMutabilityExclusionFilters"] == filters
+    ecr.put_image_scanning_configuration(repositoryName="team/app", imageScanningConfiguration={"scanOnPush": False})
+    [read] = ecr.describe_repositories(repositoryNames=["team/app"])["repositories"]
+    assert (read["imageTagMutability"], read["imageTagMutabilityExclusionFilters"]) == ("MUTABLE_WITH_EXCLUSION", filters)
+    assert read["imageScanningConfiguration"] == {"scanOnPush": False}
+    scanning = ecr.batch_get_repository_scanning_configuration(repositoryNames=["team/app", "team/none"])
+    assert [one["scanFrequency"] for one in scanning["scanningConfigurations"]] == ["MANUAL"]
+    assert [one["failureCode"] for one in scanning["failures"]] == ["REPOSITORY_NOT_FOUND"]
+    assert ecr.get_registry_scanning_configuration()["scanningConfiguration"] == {"scanType": "BASIC", "rules": []}
+    assert ecr.get_account_setting(name="BASIC_SCAN_TYPE_VERSION")["value"] == "AWS_NATIVE"
+    done = aws.aws(transire, instance.account.key, "ecr", "list-tags-for-resource", "--resource-arn", arn, "--output", "json")
+    assert json.loads(done.stdout)["tags"] == [{"Key": "tier", "Value": "2"}], done.stderr
+
+
+def test_settings_are_in_a_backup(new_transire: Callable[..., Transire], transire: Transire, instance: Instance, ecr: Any, tmp_path: Path) -> None:
+    tags = [{"Key": "owner", "Value": "team a"}]
+    made = ecr.create_repository(repositoryName="team/app", tags=tags, imageTagMutability="IMMUTABLE")["repository"]
+    transire.cli("backup", tmp_path / "all.backup")
+    transire.stop()
+    restored = new_transire("restored")
+    restored.cli("restore", tmp_path / "all.backup", "--master-key-file", transire.data_dir / "master.key")
+    shutil.copy(transire.data_dir / "master.key", restored.data_dir)
+    restored.start()
+    there = aws.client(restored, instance.account.key, "ecr")
+    assert there.describe_repositories(repositoryNames=["team/app"])["repositories"] == [made]
+    assert there.list_tags_for_resource(resourceArn=made["repositoryArn"])["tags"] == tags
+
+
+def keeping(*rules: dict[str, Any]) -> str:
+    """The document of rules that expire images."""
+    numbered = [
+        {"rulePriority": place, "description": f"rule {place}", "selection": selection, "action": {"type": "expire"}}
+        for place, selection in enumerate(rules, 1)
+    ]
+    return json.dumps({"rules": numbered})
+
+
+def test_a_lifecycle_policy_is_kept_as_it_is(ecr: Any) -> None:
+    ecr.create_repository(repositoryName="team/app")
+    with pytest.raises(ecr.exceptions.LifecyclePolicyNotFoundException, match="Lifecycle policy does not exist"):
+        ecr.get_lifecycle_policy(repositoryName="team/app")
+    text = keeping({"tagStatus": "any", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 14})
+    assert ecr.put_lifecycle_policy(repositoryName="team/app", lifecyclePolicyText=text)["lifecyclePolicyText"] == text
+    assert ecr.get_lifecycle_policy(repositoryName="team/app")["lifecyclePolicyText"] == text
+    with pytest.raises(ecr.exceptions.InvalidParameterException, match="Lifecycle policy validation failure: rule 1 of the document: countNumber"):
+        ecr.put_lifecycle_policy(repositoryName="team/app", lifecyclePolicyText=text.replace("14", "0"))
+    assert ecr.delete_lifecycle_policy(repositoryName="team/app")["lifecyclePolicyText"] == text
+    with pytest.raises(ecr.exceptions.LifecyclePolicyNotFoundException):
+        ecr.delete_lifecycle_policy(repositoryName="team/app")
+
+
+def test_the_operator_carries_a_lifecycle_policy_out(stock: Stock) -> None:
+    transire, tcr_id = stock.transire, stock.instance.tcr_id
+    transire.cli("namespace", "create", "--instance", tcr_id, "--name", "team")
+    ecr = aws.client(transire, stock.instance.account.key, "ecr")
+    ecr.create_repository(repositoryName="team/tool")
+    digests = {
+        tag: stock.push("team/tool", tag, created=f"20{year}-01-01T00:00:00Z", author=tag)
+        for tag, year in [("v1", 19), ("v2", 20), ("v3", 21), ("dev-1", 18), ("dev-2", 22)]
+    }
+    digests["unsaid"] = stock.push("team/tool", "unsaid", author="nobody")
+    # The oldest of them is needed twice.
+    stock.tag("team/tool", stock.manifest("team/tool", "v1", digests["v1"]), OCI_MANIFEST, "latest")
+    text = keeping(
+        {"tagStatus": "tagged", "tagPatternList": ["latest"], "countType": "imageCountMoreThan", "countNumber": 1},
+        {"tagStatus": "tagged", "tagPrefixList": ["v"], "countType": "imageCountMoreThan", "countNumber": 1},
+        {"tagStatus": "any", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 2000},
+    )
+    ecr.put_lifecycle_policy(repositoryName="team/tool", lifecyclePolicyText=text)
+    command = ["repository", "apply-lifecycle", "--instance", tcr_id, "--namespace", "team", "--name", "tool"]
+    listed = transire.cli(*command, "--dry-run")
+    assert [(one["tags"], one["rule"], one["result"]) for one in listed["images"]] == [(["dev-1"], 3, "listed"), (["v2"], 2, "listed")]
+    assert (listed["without_time"], listed["complete"]) == (1, True)
+    assert stock.tags("team/tool") == ["dev-1", "dev-2", "latest", "unsaid", "v1", "v2", "v3"]
+    assert "lastEvaluatedAt" not in ecr.get_lifecycle_policy(repositoryName="team/tool")
+
+    done = transire.cli(*command)
+    assert [(one["digest"], one["result"]) for one in done["images"]] == [(digests["dev-1"], "deleted"), (digests["v2"], "deleted")]
+    left = ["dev-2", "latest", "unsaid", "v1", "v3"]
+    # The service keeps a list for ten seconds, and another process deleted.
+    wait_until("the tags to be gone", lambda: [one["imageTag"] for one in ecr.list_images(repositoryName="team/tool")["imageIds"]] == left)
+    assert ecr.get_lifecycle_policy(repositoryName="team/tool")["lastEvaluatedAt"].timestamp() == pytest.approx(time.time(), abs=60)
+    for again in (command, [*command, "--dry-run"]):
+        assert transire.cli(*again)["images"] == []
+    actions = [line["action"] for line in transire.items("audit", "list", "--since", "1h")]
+    assert (actions.count("image.delete"), actions.count("repository.apply-lifecycle")) == (1, 2)
+
+
+def test_a_lifecycle_policy_leaves_what_an_index_names(stock: Stock) -> None:
+    transire, tcr_id = stock.transire, stock.instance.tcr_id
+    transire.cli("namespace", "create", "--instance", tcr_id, "--name", "team")
+    ecr = aws.client(transire, stock.instance.account.key, "ecr")
+    ecr.create_repository(repositoryName="team/tool")
+    inner = stock.push("team/tool", "v1", created="2019-01-01T00:00:00Z")
+    size = len(stock.manifest("team/tool", "v1", inner))
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [{"mediaType": OCI_MANIFEST, "digest": inner, "size": size}]}
+    stock.tag("team/tool", json.dumps(index).encode(), OCI_INDEX, "multi")
+    old = {"countType": "sinceImagePushed", "countUnit": "days", "countNumber": 1000}
+    text = keeping({"tagStatus": "tagged", "tagPrefixList": ["v"], **old})
+    ecr.put_lifecycle_policy(repositoryName="team/tool", lifecyclePolicyText=text)
+    command = ["repository", "apply-lifecycle", "--instance", tcr_id, "--namespace", "team", "--name", "tool"]
+    assert [one["result"] for one in transire.cli(*command)["images"]] == ["needed"]
+    assert stock.tags("team/tool") == ["multi", "v1"]
+    ecr.put_lifecycle_policy(repositoryName="team/tool", lifecyclePolicyText=keeping({"tagStatus": "any", **old}))
+    assert [one["result"] for one in transire.cli(*command)["images"]] == ["deleted", "deleted"]
+    wait_until("the tags to be gone", lambda: stock.tags("team/tool") == [])
