@@ -58,6 +58,7 @@ mod alibaba {
 }
 
 mod aws {
+    mod key_sessions;
     mod repositories;
     mod requests;
     mod sts;

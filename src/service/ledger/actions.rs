@@ -383,6 +383,14 @@ actions! {
         "A federated session was opened.",
         by "`GetFederationToken`",
         detail "`session`, `access_key_id`, `expires_at`";
+    SessionIssue = "session.issue":
+        "A session of a user's or a root's own was opened.",
+        by "`GetSessionToken`",
+        detail "`session`, `access_key_id`, `expires_at`";
+    SessionNarrow = "session.narrow":
+        "A session was opened that is narrower than the one that asked for it.",
+        by "`GetScopedCredentials`",
+        detail "`session`, `access_key_id`, `expires_at`, `description`";
     Several = "several":
         "Requests of several callers were refused for one cause, beyond those that are counted by \
          caller.",
