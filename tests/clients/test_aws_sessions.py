@@ -97,6 +97,17 @@ def test_a_session_is_narrowed(transire: Transire, instance: Instance, registry:
     wait_until("the session to be in the audit", lambda: described() == ["one build"])
 
 
+def test_a_call_may_be_dated_otherwise(transire: Transire, instance: Instance) -> None:
+    # The SDK writes its time into a Date that it finds, and leaves X-Amz-Date out.
+    sts = aws.client(transire, instance.account.key, "sts")
+    sent = []
+    sts.meta.events.register_first("before-sign.sts", lambda request, **_: request.headers.add_header("Date", "now"))
+    sts.meta.events.register("before-send.sts", lambda request, **_: sent.append(request.headers))
+    assert sts.get_caller_identity()["Account"] == instance.account.id.zfill(12)
+    assert "X-Amz-Date" not in sent[0]
+    assert b";host" in sent[0]["Authorization"] and b"date" in sent[0]["Authorization"]
+
+
 def test_the_account_of_a_key_is_told(transire: Transire, instance: Instance, user: AccessKey) -> None:
     number = instance.account.id.zfill(12)
     sts = aws.client(transire, user, "sts")
