@@ -81,6 +81,7 @@ migrations! {
     "0023_notice"
     "0024_credential_room"
     "0025_audit_chain"
+    "0027_ecr_host"
 }
 
 /// Keeps which steps were taken; both databases read it.

@@ -200,6 +200,10 @@ actions! {
         "Another issuer was prepared for an instance's tokens.",
         by "`instance update --issuer`",
         detail "`issuer`";
+    InstanceSetEcrHost = "instance.set-ecr-host":
+        "The host that an instance answers to as an ECR registry was set or removed.",
+        by "`instance update --ecr-host`, `--no-ecr-host`",
+        detail "`ecr_host`";
     InstanceSetRefreshTokens = "instance.set-refresh-tokens":
         "An instance's refresh tokens were switched on or off, or the issued ones were refused.",
         by "`instance update --refresh-tokens`",

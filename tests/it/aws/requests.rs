@@ -67,6 +67,49 @@ async fn a_log_in_ends_after_twelve_hours() {
 }
 
 #[tokio::test]
+async fn a_registry_answers_to_the_host_that_its_operator_names() {
+    let app = App::new().await;
+    let operator = app.operator();
+    let registry = &app.service.registry;
+    let endpoint = async || {
+        let call = app.ecr("GetAuthorizationToken", &json!({}));
+        let answer = call.send().await.json();
+        answer["authorizationData"][0]["proxyEndpoint"].clone()
+    };
+    let repository = async |name: &str| {
+        let input = json!({ "repositoryName": name });
+        let answer = app.ecr("CreateRepository", &input).send().await.json();
+        answer["repository"]["repositoryUri"].clone()
+    };
+    let new = transire::service::NewNamespace::named("team");
+    let choice = app.choice();
+    registry
+        .create_namespace(&operator, &choice, new)
+        .await
+        .unwrap();
+    assert_eq!(endpoint().await, format!("https://{SERVICE}"));
+    assert_eq!(repository("team/one").await, format!("{SERVICE}/team/one"));
+    for host in [
+        "100000000001.dkr.ecr.us-east-1.example.com",
+        "localhost:5000",
+    ] {
+        let set = registry.set_ecr_host(&operator, &choice, Some(host));
+        set.await.unwrap();
+        assert_eq!(endpoint().await, format!("https://{host}"));
+        let name = format!("team/at-{}", host.len());
+        assert_eq!(repository(&name).await, format!("{host}/{name}"));
+    }
+    let bad = registry.set_ecr_host(&operator, &choice, Some("https://a.example.com"));
+    let kind = bad.await.unwrap_err().kind().name();
+    assert_eq!(kind, "invalid-parameter");
+    registry
+        .set_ecr_host(&operator, &choice, None)
+        .await
+        .unwrap();
+    assert_eq!(endpoint().await, format!("https://{SERVICE}"));
+}
+
+#[tokio::test]
 async fn a_registry_is_named_by_its_account() {
     let app = App::new().await;
     for (ids, is_served) in [

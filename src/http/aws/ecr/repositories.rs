@@ -55,7 +55,7 @@ impl Shown {
         Self {
             repository_arn: place.arn(&name),
             registry_id: place.registry_id(),
-            repository_uri: format!("{}/{name}", place.instance.service),
+            repository_uri: format!("{}/{name}", place.instance.host_for_ecr()),
             repository_name: name,
             created_at: repository.created_at.unix_seconds(),
             image_tag_mutability: if repository.tag_immutability.is_on() {
