@@ -123,7 +123,7 @@ def test_an_instance_answers_to_its_ecr_host(transire: Transire, instance: Insta
     done = aws.aws(transire, key, "ecr", "get-authorization-token", "--query", "authorizationData[0].proxyEndpoint", "--output", "text")
     assert done.stdout.strip() == f"https://{NAME}"
     for bad in (f"https://{NAME}", "Registry.example.com", "registry.example.com:0", ""):
-        assert "a host is written in lower case" in transire.cli_refused(*update, "--ecr-host", bad)
+        assert "a host is written in lower case" in transire.cli_refused(*update, "--ecr-host", bad, exit_code=2)
     transire.cli(*update, "--no-ecr-host")
     assert authorization(transire, key)[0]["proxyEndpoint"] == f"https://{instance.service}"
 
