@@ -1,8 +1,9 @@
 //! Transire gives out access credentials for container registries.
 //!
-//! It has three front doors, all in [`http`]. At two of them cloud API calls come in, signed, in
-//! Tencent Cloud's and Alibaba Cloud's dialects, and credentials go out. At the third, registries'
-//! clients exchange those credentials for the tokens that the registries trust.
+//! It has four front doors, all in [`http`]. At three of them cloud API calls come in, signed, in
+//! Tencent Cloud's, Alibaba Cloud's and Amazon Web Services' dialects, and credentials go out. At
+//! the fourth, registries' clients exchange those credentials for the tokens that the registries
+//! trust.
 //!
 //! ```text
 //! cloud API call                                   registry log-in

@@ -27,6 +27,13 @@ pub struct UpdateInstance {
     #[arg(long, conflicts_with = "registry_url")]
     #[serde(default)]
     pub no_registry_url: bool,
+    /// The host that it answers to as an ECR registry, perhaps with a port.
+    #[arg(long, value_name = "HOST")]
+    pub ecr_host: Option<String>,
+    /// Let it answer to its service as an ECR registry.
+    #[arg(long, conflicts_with = "ecr_host")]
+    #[serde(default)]
+    pub no_ecr_host: bool,
     /// Its size, which decides its quotas: basic, standard or premium.
     #[arg(long)]
     pub specification: Option<SpecificationText>,
@@ -98,6 +105,9 @@ impl UpdateInstance {
         if self.no_registry_url && self.registry_url.is_some() {
             return refuse("no_registry_url", "there is a registry_url, too");
         }
+        if self.no_ecr_host && self.ecr_host.is_some() {
+            return refuse("no_ecr_host", "there is an ecr_host, too");
+        }
         let ways = [self.issuer.is_some(), self.activate, self.cancel];
         if ways.into_iter().filter(|is_given| *is_given).count() > 1 {
             return refuse("issuer", "give one of issuer, activate and cancel");
@@ -115,7 +125,11 @@ impl UpdateInstance {
     }
 
     fn changes_settings(&self) -> bool {
-        self.changes_url() || self.changes_own()
+        self.changes_url() || self.changes_ecr_host() || self.changes_own()
+    }
+
+    fn changes_ecr_host(&self) -> bool {
+        self.ecr_host.is_some() || self.no_ecr_host
     }
 
     fn changes_url(&self) -> bool {
@@ -142,6 +156,10 @@ impl UpdateInstance {
         if self.changes_url() {
             let url = self.registry_url.as_deref();
             registry.set_registry_url(call, choice, url).await?;
+        }
+        if self.changes_ecr_host() {
+            let host = self.ecr_host.as_deref();
+            registry.set_ecr_host(call, choice, host).await?;
         }
         if self.changes_own() {
             let change = InstanceChange {

@@ -112,6 +112,10 @@ pub struct CreateInstance {
     /// The URL at which the registry answers.
     #[arg(long)]
     pub registry_url: Option<String>,
+    /// The host that it answers to as an ECR registry, perhaps with a port. Without it, the
+    /// service.
+    #[arg(long, value_name = "HOST")]
+    pub ecr_host: Option<String>,
     /// Its size, which decides its quotas: basic, standard or premium.
     #[arg(long, default_value = "premium")]
     #[serde(default = "usual_specification")]
@@ -172,6 +176,7 @@ impl CreateInstance {
             kid_format: create.kid.0,
             token_ttl_seconds: create.token_ttl.map(|ttl| ttl.at_most_u32()),
             registry_url: create.registry_url,
+            ecr_host: create.ecr_host,
             specification: create.specification.0,
             default: if create.default {
                 DefaultMark::Marked

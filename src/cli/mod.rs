@@ -74,8 +74,8 @@ use crate::serve::{GivenSockets, Signals};
 use crate::service::{Call, Caller, RequestContext, Service};
 use crate::{mock, quickstart, serve, version};
 
-/// Access credentials for container registries, by the APIs of Tencent Cloud TCR and Alibaba Cloud
-/// ACR.
+/// Access credentials for container registries, by the APIs of Tencent Cloud TCR, Alibaba Cloud ACR
+/// and Amazon ECR.
 #[derive(Parser)]
 #[command(
     name = "transire",

@@ -11,13 +11,16 @@ settings! {
         /// Requests a second of one account and one action.
         @reloads requests_per_second: u32 = 100, 1..;
         /// Other rates for some actions: `"tcr:CreateInstanceToken" = 20`. As AWS documents,
-        /// `ecr:GetAuthorizationToken` has 500 unless it is set here. As Tencent documents,
+        /// `ecr:GetAuthorizationToken` has 500 and `ecr:BatchGetImage` 2000 unless they are set
+        /// here. Other operations of ECR's are called likewise, such as `ecr:CreateRepository`. As
+        /// Tencent documents,
         /// `sts:AssumeRole` has 600 unless it is set here. `sts:AssumeRoleWithWebIdentity`,
         /// `tcr:DescribeInstanceToken`, `tcr:ModifyInstanceToken`, `tcr:CreateServiceAccount` and
         /// `tcr:ModifyServiceAccount` have 20. The others are `tcr:DeleteInstanceToken`,
         /// `tcr:DescribeServiceAccounts`, `tcr:ModifyServiceAccountPassword`,
         /// `tcr:DeleteServiceAccount`, `cr:ResetLoginPassword`, `cr:GetAuthorizationToken`,
-        /// `sts:AssumeRoleWithOIDC`, `sts:GetFederationToken` and `sts:GetCallerIdentity`.
+        /// `sts:AssumeRoleWithOIDC`, `sts:GetFederationToken`, `sts:GetSessionToken`,
+        /// `sts:GetScopedCredentials`, `sts:GetAccessKeyInfo` and `sts:GetCallerIdentity`.
         @reloads actions: HashMap<String, u32> = HashMap::new() => "`requests_per_second`";
         /// Refused requests a second of one address, before its failing requests have to wait;
         /// valid ones are served all the same. As many chosen passwords may be wrong at one

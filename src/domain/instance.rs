@@ -361,6 +361,9 @@ pub struct Instance {
     pub token_ttl_seconds: u32,
     /// Where the registry itself answers, for what must reach it.
     pub registry_url: Option<String>,
+    /// The host, perhaps with a port, that it answers to as an ECR registry; without it, its
+    /// service.
+    pub ecr_host: Option<String>,
     /// Whether it is the account's default.
     pub default: DefaultMark,
     /// How large it is.
@@ -392,6 +395,11 @@ impl Instance {
     /// obeyed.
     pub fn is_open_to_all(&self) -> bool {
         self.public_endpoint.is_on() && !self.allow_list.is_on()
+    }
+
+    /// Returns the host that it answers to as an ECR registry.
+    pub fn host_for_ecr(&self) -> &str {
+        self.ecr_host.as_deref().unwrap_or(&self.service)
     }
 
     /// Clients take a shorter life for this one, so a shorter one would be a lie (seconds).

@@ -359,6 +359,42 @@ pub fn check_base_domain(domain: &str) -> Result<()> {
     }
 }
 
+/// The most characters of a host name, by RFC 1123.
+const MAX_HOST: usize = 253;
+
+/// Checks the host that an instance answers to as an ECR registry: names divided by dots, perhaps
+/// with a port, as it stands in the names of images.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `parameter`.
+pub fn check_ecr_host(parameter: &'static str, text: &str) -> Result<()> {
+    let (host, port) = text
+        .split_once(':')
+        .map_or((text, None), |(host, port)| (host, Some(port)));
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let is_port = |port: &str| {
+        !port.starts_with('0')
+            && port.bytes().all(|byte| byte.is_ascii_digit())
+            && port.parse::<u16>().is_ok()
+    };
+    if host.len() <= MAX_HOST && host.split('.').all(is_label) && port.is_none_or(is_port) {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(
+        parameter,
+        "a host is written in lower case without a scheme, perhaps with a port, such as \
+         100000000001.dkr.ecr.us-east-1.amazonaws.com",
+    ))
+}
+
 /// Checks a region, such as `ap-guangzhou` or `cn-hangzhou`.
 ///
 /// # Errors
@@ -648,6 +684,42 @@ mod tests {
             &good,
             &["", "a b", " a", "a\n", "é", &"a".repeat(256)],
         );
+    }
+
+    #[test]
+    fn the_host_of_an_ecr_registry_is_one_of_an_images_name() {
+        let long = format!("{}.example.com", "a".repeat(63));
+        let good = [
+            "100000000001.dkr.ecr.us-east-1.amazonaws.com",
+            "100000000001.dkr.ecr.us-east-1.localhost:5000",
+            "localhost",
+            "registry.example.com:65535",
+            long.as_str(),
+        ];
+        let too_long = vec!["a".repeat(63); 4].join(".");
+        let bad = [
+            "",
+            "https://registry.example.com",
+            "registry.example.com/team",
+            "Registry.example.com",
+            ".example.com",
+            "example.com.",
+            "-a.example.com",
+            "a-.example.com",
+            "a_b.example.com",
+            "é.example.com",
+            "a.com:",
+            "a.com:x",
+            "a.com:0",
+            "a.com:080",
+            "a.com:+80",
+            "a.com:65536",
+            "a.com:1:2",
+            "[::1]:5000",
+            &"a".repeat(64),
+            &too_long,
+        ];
+        assert_rule(check_ecr_host, &good, &bad);
     }
 
     #[test]

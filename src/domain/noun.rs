@@ -67,6 +67,8 @@ pub enum Noun {
     SealingKey,
     /// A service account.
     ServiceAccount,
+    /// A session.
+    Session,
     /// A session's stored policy.
     SessionPolicy,
     /// A setting of the store.
@@ -112,6 +114,7 @@ impl Noun {
         Self::Role,
         Self::SealingKey,
         Self::ServiceAccount,
+        Self::Session,
         Self::SessionPolicy,
         Self::Setting,
         Self::SigningKey,
@@ -153,6 +156,7 @@ impl Noun {
             Self::Role => "role",
             Self::SealingKey => "sealing key",
             Self::ServiceAccount => "service account",
+            Self::Session => "session",
             Self::SessionPolicy => "session policy",
             Self::Setting => "setting",
             Self::SigningKey => "signing key",

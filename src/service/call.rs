@@ -1,5 +1,7 @@
 //! The one argument that every use case has: who calls, by which request, and when.
 
+use std::time::Duration;
+
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
 use crate::policy;
@@ -20,6 +22,11 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// Returns the moment that many seconds after the call.
+    pub(super) fn in_seconds(&self, seconds: u32) -> Timestamp {
+        self.now.plus(Duration::from_secs(seconds.into()))
+    }
+
     /// Returns what conditions of policies are about, as far as the request says it.
     pub(in crate::service) fn policy_context(&self) -> policy::Context<'static> {
         self.request.policy_context(self.now)

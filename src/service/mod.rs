@@ -126,6 +126,7 @@ pub use self::sts::CallerIdentity;
 pub use self::sts::Sts;
 pub use self::sts::assume_role::{AssumeRole, RoleChoice};
 pub use self::sts::federation::{FederationLife, FederationToken};
+pub use self::sts::key_sessions::NarrowSession;
 pub use self::sts::rules::{Durations, NameRule, SessionRules};
 pub use self::sts::session::NewSession;
 pub use crate::domain::access_key::NewAccessKey;

@@ -1,5 +1,7 @@
 //! Headers that carry a signature.
 
+use std::time::UNIX_EPOCH;
+
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 
@@ -110,6 +112,17 @@ pub fn is_form_type(content_type: &[u8]) -> bool {
     media_type
         .trim_ascii()
         .eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+}
+
+/// Reads an HTTP date.
+pub(super) fn http_date(text: &str) -> Result<Timestamp> {
+    let date = httpdate::parse_http_date(text)
+        .ok()
+        .and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+    let seconds = date.and_then(|since| i64::try_from(since.as_secs()).ok());
+    seconds.map(Timestamp::from_unix_seconds).ok_or_else(|| {
+        Error::malformed_time("as an HTTP date, such as Fri, 03 Jan 2025 04:04:17 GMT")
+    })
 }
 
 /// `Credential=.., SignedHeaders=.., Signature=..`: the part of the Authorization of TC3,

@@ -167,6 +167,8 @@ pub(super) struct Instance {
     pub(super) token_ttl_seconds: Option<u32>,
     /// Empty for none.
     pub(super) registry_url: Option<String>,
+    /// Empty for none.
+    pub(super) ecr_host: Option<String>,
     pub(super) specification: Option<Word<Specification>>,
     pub(super) default: Option<bool>,
     pub(super) deletion_protection: Option<bool>,

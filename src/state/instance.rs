@@ -19,6 +19,7 @@ use crate::service::{
 /// The settings that may change, as they are.
 pub(super) struct Adjustable {
     registry_url: String,
+    ecr_host: String,
     specification: Specification,
     deletion_protection: Switch,
     public_endpoint: Switch,
@@ -35,6 +36,7 @@ impl Adjustable {
         let instance = &contents.instance;
         Self {
             registry_url: instance.registry_url.clone().unwrap_or_default(),
+            ecr_host: instance.ecr_host.clone().unwrap_or_default(),
             specification: instance.specification,
             deletion_protection: instance.deletion_protection,
             public_endpoint: instance.public_endpoint,
@@ -51,6 +53,7 @@ impl Adjustable {
     pub(super) fn fresh(new: &NewInstance) -> Self {
         Self {
             registry_url: new.registry_url.clone().unwrap_or_default(),
+            ecr_host: new.ecr_host.clone().unwrap_or_default(),
             specification: new.specification,
             deletion_protection: Switch::Off,
             public_endpoint: Switch::On,
@@ -68,6 +71,7 @@ impl Adjustable {
 #[derive(Default)]
 pub(super) struct InstanceUpdate {
     registry_url: Option<String>,
+    ecr_host: Option<String>,
     change: InstanceChange,
     public_endpoint: Option<Switch>,
     refresh_tokens: Option<Switch>,
@@ -95,6 +99,7 @@ impl InstanceUpdate {
                 &present.registry_url,
                 wanted.registry_url.clone(),
             ),
+            ecr_host: changes.compare("ecr_host", &present.ecr_host, wanted.ecr_host.clone()),
             change: InstanceChange {
                 specification: changes.compare(
                     "specification",
@@ -216,6 +221,10 @@ impl InstanceUpdate {
         if let Some(url) = &self.registry_url {
             let url = Some(url.as_str()).filter(|url| !url.is_empty());
             registry.set_registry_url(call, choice, url).await?;
+        }
+        if let Some(host) = &self.ecr_host {
+            let host = Some(host.as_str()).filter(|host| !host.is_empty());
+            registry.set_ecr_host(call, choice, host).await?;
         }
         let change = self.change;
         if change.specification.is_some()

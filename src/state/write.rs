@@ -184,6 +184,7 @@ impl File {
             "registry_url",
             instance.registry_url.as_deref().unwrap_or_default(),
         );
+        self.text("ecr_host", instance.ecr_host.as_deref().unwrap_or_default());
         self.text("specification", instance.specification.name());
         self.plain("default", instance.default == DefaultMark::Marked);
         self.plain("deletion_protection", instance.deletion_protection.is_on());

@@ -19,7 +19,7 @@ macro_rules! columns {
         "id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, \
          registry_url, default_mark, specification, deletion_protection, public_endpoint, \
          allow_list, origin, unrecorded_namespaces, kind, issuer, next_issuer, refresh_tokens, \
-         refresh_generation, token_log_in, created_at, \
+         refresh_generation, token_log_in, ecr_host, created_at, \
          COALESCE(modified_at, created_at) AS modified_at"
     };
 }
@@ -44,8 +44,8 @@ statements! { "instance";
               kid_format, token_ttl_seconds, registry_url, default_mark, specification, \
               deletion_protection, public_endpoint, allow_list, origin, unrecorded_namespaces, \
               kind, issuer, next_issuer, refresh_tokens, refresh_generation, token_log_in, \
-              created_at, modified_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-              $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)";
+              created_at, modified_at, ecr_host) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
+              $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)";
     // Reads and locks: another write that adds to this instance, or deletes it, waits until this
     // one is done.
     HOLD = "UPDATE instance SET name = name WHERE id = $1 AND deleted_at IS NULL";
@@ -59,6 +59,8 @@ statements! { "instance";
                       deleted_at IS NULL";
     SET_REGISTRY_URL = "UPDATE instance SET registry_url = $2, modified_at = $3 WHERE id = $1 AND \
                         deleted_at IS NULL";
+    SET_ECR_HOST = "UPDATE instance SET ecr_host = $2, modified_at = $3 WHERE id = $1 AND \
+                    deleted_at IS NULL";
     SET_UNRECORDED_NAMESPACES = "UPDATE instance SET unrecorded_namespaces = $2, modified_at = $3 \
                                  WHERE id = $1 AND deleted_at IS NULL";
     SET_NEXT_ISSUER = "UPDATE instance SET next_issuer = $2, modified_at = $3 WHERE id = $1 AND \
@@ -159,17 +161,17 @@ fn row_of(instance: &Instance) -> Vec<Value> {
         instance.token_log_in.into(),
         instance.created_at.into(),
         instance.modified_at.into(),
+        instance.ecr_host.as_deref().into(),
     ]
 }
 
 /// Changes what an API may change of an instance; `InstanceNotFound`.
 pub fn update(id: &InstanceId, change: InstanceChange, at: Timestamp) -> Part {
-    let specification = change.specification.map(Specification::name);
     touch(
         id,
         UPDATE,
         [
-            specification.into(),
+            change.specification.map(Specification::name).into(),
             change.deletion_protection.into(),
             change.token_log_in.into(),
             at.into(),
@@ -185,6 +187,11 @@ pub fn set_public_endpoint(id: &InstanceId, switch: Switch, at: Timestamp) -> Pa
 /// Turns an instance's allow list on or off; `InstanceNotFound`.
 pub fn set_allow_list(id: &InstanceId, switch: Switch, at: Timestamp) -> Part {
     touch(id, SET_ALLOW_LIST, [switch.into(), at.into()])
+}
+
+/// Sets the host that an instance answers to as an ECR registry; `InstanceNotFound`.
+pub fn set_ecr_host(id: &InstanceId, host: Option<&str>, at: Timestamp) -> Part {
+    touch(id, SET_ECR_HOST, [host.into(), at.into()])
 }
 
 /// Says where an instance's registry answers, or that none does; `InstanceNotFound`.
@@ -356,10 +363,9 @@ pub async fn service_owner(store: &Store, service: &str) -> Result<Option<Servic
     let Some(row) = store.find(SERVICE_OWNER, vec![service.into()]).await? else {
         return Ok(None);
     };
-    Ok(Some(if row.optional_integer("deleted_at")?.is_some() {
-        ServiceOwner::Deleted
-    } else {
-        ServiceOwner::Live
+    Ok(Some(match row.optional_integer("deleted_at")? {
+        Some(_) => ServiceOwner::Deleted,
+        None => ServiceOwner::Live,
     }))
 }
 
@@ -421,14 +427,11 @@ fn instance(row: &Row) -> Result<Instance> {
         kid_format: row.parsed("kid_format")?,
         token_ttl_seconds: row.number("token_ttl_seconds")?,
         registry_url: row.optional_text("registry_url")?,
-        default: match row.integer("default_mark")? {
-            0 => DefaultMark::Unmarked,
-            1 => DefaultMark::Marked,
-            other => {
-                return Err(
-                    row.unreadable("default_mark", format_args!("{other} is neither 0 nor 1"))
-                );
-            }
+        ecr_host: row.optional_text("ecr_host")?,
+        default: if row.switch("default_mark")?.is_on() {
+            DefaultMark::Marked
+        } else {
+            DefaultMark::Unmarked
         },
         specification: row.parsed("specification")?,
         deletion_protection: row.switch("deletion_protection")?,

@@ -82,6 +82,7 @@ migrations! {
     "0024_credential_room"
     "0025_audit_chain"
     "0026_repository_settings"
+    "0027_ecr_host"
 }
 
 /// Keeps which steps were taken; both databases read it.

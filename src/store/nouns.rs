@@ -178,6 +178,7 @@ nouns! {
             issuer: Option<String>, next_issuer: Option<String>, refresh_tokens: i64,
             refresh_generation: i64, token_log_in: i64, credential_room: i64,
             credential_quota: i64,
+            ecr_host: Option<String>,
         }
     }
     quota {}

@@ -34,6 +34,8 @@ view! {
         default: bool,
         /// The URL at which the registry answers.
         registry_url: Option<String>,
+        /// The host that it answers to as an ECR registry.
+        ecr_host: Option<String>,
         /// Its size, which decides its quotas.
         specification: String,
         /// Whether deletion is refused.
@@ -113,6 +115,7 @@ impl Instance {
             token_ttl: instance.token_ttl_seconds,
             default: instance.default == DefaultMark::Marked,
             registry_url: instance.registry_url,
+            ecr_host: instance.ecr_host,
             specification: instance.specification.name().to_owned(),
             deletion_protection: instance.deletion_protection.is_on(),
             public_endpoint: if instance.public_endpoint.is_on() {

@@ -59,6 +59,7 @@ mod alibaba {
 
 mod aws {
     mod images;
+    mod key_sessions;
     mod lifecycle;
     mod repositories;
     mod requests;

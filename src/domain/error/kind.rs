@@ -138,6 +138,11 @@ pub enum ErrorKind {
     },
     /// The action exists, but not for this caller or this thing.
     Unsupported,
+    /// The action is not for this kind of access key: a session's, or a permanent one.
+    UnsuitedKey {
+        /// Whether the key is a session's.
+        is_session: bool,
+    },
     /// A registry client's address may not reach the instance.
     AddressRefused,
     /// A registry log-in failed; nothing says which part was wrong.
@@ -200,6 +205,7 @@ impl ErrorKind {
             Self::QuotaExceeded { .. } => "quota-exceeded",
             Self::PreconditionFailed { .. } => "precondition-failed",
             Self::Unsupported => "unsupported",
+            Self::UnsuitedKey { .. } => "unsuited-key",
             Self::AddressRefused => "address-refused",
             Self::BadCredentials => "bad-credentials",
             Self::WebIdentity { fault } => fault.name(),
@@ -256,6 +262,7 @@ impl ErrorKind {
             | Self::QuotaExceeded { .. }
             | Self::PreconditionFailed { .. }
             | Self::Unsupported
+            | Self::UnsuitedKey { .. }
             | Self::AddressRefused
             | Self::BadCredentials
             | Self::WebIdentity { .. } => Blame::Client,

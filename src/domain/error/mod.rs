@@ -316,6 +316,16 @@ impl Error {
         Self::new(ErrorKind::Unsupported, why)
     }
 
+    /// A session can't do this, since its outcome would outlive it; `why` says what to do instead.
+    pub fn session_refused(why: impl Into<String>) -> Self {
+        Self::new(ErrorKind::UnsuitedKey { is_session: true }, why)
+    }
+
+    /// Only a session can do this; `why` says how to get one.
+    pub fn session_required(why: impl Into<String>) -> Self {
+        Self::new(ErrorKind::UnsuitedKey { is_session: false }, why)
+    }
+
     /// A registry client may not come from where it comes from; `why` names the address and what to
     /// do.
     pub fn address_refused(why: impl Into<String>) -> Self {

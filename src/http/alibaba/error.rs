@@ -243,7 +243,7 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
         },
         ErrorKind::QuotaExceeded { .. } => ours(bad, "QuotaExceeded"),
         ErrorKind::PreconditionFailed { .. } => ours(bad, "PreconditionFailed"),
-        ErrorKind::Unsupported => ours(bad, "UnsupportedOperation"),
+        ErrorKind::Unsupported | ErrorKind::UnsuitedKey { .. } => ours(bad, "UnsupportedOperation"),
         ErrorKind::AddressRefused => ours(StatusCode::FORBIDDEN, "NoPrivilege"),
         // Divergence: the documented text would keep from the operator's users what only the
         // operator can mend.

@@ -133,6 +133,7 @@ fn codes_of(kind: &ErrorKind) -> Codes {
         ErrorKind::WebIdentity { fault } => codes_of_web_identity(*fault),
         ErrorKind::AccessDenied(_)
         | ErrorKind::OperatorDenied { .. }
+        | ErrorKind::UnsuitedKey { .. }
         | ErrorKind::BadCredentials
         | ErrorKind::AddressRefused => codes("AccessDeniedException", FORBIDDEN, "AccessDenied"),
         ErrorKind::NotFound { noun } => codes_of_missing(*noun),
@@ -145,6 +146,14 @@ fn codes_of(kind: &ErrorKind) -> Codes {
         ErrorKind::QuotaExceeded { noun: Noun::Tag } => {
             codes("TooManyTagsException", BAD, "ValidationError")
         }
+        // A session that ends before what it asks for.
+        ErrorKind::PreconditionFailed {
+            noun: Noun::Session,
+        } => codes(
+            "InvalidParameterException",
+            BAD,
+            "InsufficientSessionLifetime",
+        ),
         ErrorKind::QuotaExceeded { .. } => codes("LimitExceededException", BAD, "LimitExceeded"),
         ErrorKind::MissingParameter { .. }
         | ErrorKind::UnknownParameter { .. }
@@ -177,6 +186,11 @@ fn codes_of_missing(noun: Noun) -> Codes {
         Noun::Repository => codes("RepositoryNotFoundException", BAD, "ValidationError"),
         Noun::LifecyclePolicy => codes("LifecyclePolicyNotFoundException", BAD, "ValidationError"),
         Noun::Image | Noun::Tag => codes("ImageNotFoundException", BAD, "ValidationError"),
+        Noun::AccessKey => codes(
+            "InvalidParameterException",
+            FORBIDDEN,
+            "InvalidClientTokenId",
+        ),
         Noun::Role => codes(
             "InvalidParameterException",
             StatusCode::NOT_FOUND,
@@ -232,6 +246,13 @@ fn message<'a>(error: &'a Error, operation: Option<&'static OperationRow>) -> Co
              registryIds names the account's.",
         ),
         ErrorKind::AccessDenied(denial) => Cow::Owned(denied(denial, operation)),
+        ErrorKind::UnsuitedKey { is_session } => {
+            let action = operation.map_or("this operation", |named| named.name);
+            let with = if *is_session { "with" } else { "without" };
+            Cow::Owned(format!(
+                "Cannot call {action} {with} session credentials. {own}"
+            ))
+        }
         // The operator's part of it is in the log.
         ErrorKind::Misconfigured => Cow::Borrowed("An internal error has occurred."),
         _ => Cow::Borrowed(own),

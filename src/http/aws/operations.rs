@@ -3,7 +3,7 @@
 use super::Product;
 use super::call::Authenticated;
 use super::ecr::{images, lifecycle, registry, repositories, settings, tags, tokens};
-use super::sts::{federation, identity, roles};
+use super::sts::{federation, identity, key_sessions, roles};
 use crate::http::door::operations::operations;
 
 operations! {
@@ -37,8 +37,11 @@ operations! {
     "sts" {
         AssumeRole => roles::assume_role, Change;
         AssumeRoleWithWebIdentity => roles::assume_signed_role_with_web_identity, Change;
+        GetAccessKeyInfo => identity::get_access_key_info, Read;
         GetFederationToken => federation::get_federation_token, Change;
         GetCallerIdentity => identity::get_caller_identity, Read;
+        GetScopedCredentials => key_sessions::get_scoped_credentials, Change;
+        GetSessionToken => key_sessions::get_session_token, Change;
     }
 }
 
@@ -100,9 +103,6 @@ const STS: &[&str] = &[
     "AssumeRoleWithSAML",
     "AssumeRoot",
     "DecodeAuthorizationMessage",
-    "GetAccessKeyInfo",
     "GetDelegatedAccessToken",
-    "GetScopedCredentials",
-    "GetSessionToken",
     "GetWebIdentityToken",
 ];

@@ -1,5 +1,7 @@
 //! The parameters of a call: JSON of ECR, text of STS.
 
+use std::ops::RangeInclusive;
+
 use serde::de::DeserializeOwned;
 
 use crate::domain::{Error, Result};
@@ -62,6 +64,28 @@ pub(super) fn integer(parameters: &Parameters, name: &str) -> Result<Option<i64>
     number
         .map(Some)
         .ok_or_else(|| Error::invalid_parameter(name, format!("{name} is a whole number.")))
+}
+
+/// Reads a whole number of a range.
+///
+/// # Errors
+///
+/// `InvalidParameter`.
+pub(super) fn ranged(
+    parameters: &Parameters,
+    name: &str,
+    range: RangeInclusive<u32>,
+) -> Result<Option<u32>> {
+    let Some(number) = integer(parameters, name)? else {
+        return Ok(None);
+    };
+    let number = u32::try_from(number)
+        .ok()
+        .filter(|number| range.contains(number));
+    let (least, most) = range.into_inner();
+    number
+        .map(Some)
+        .ok_or_else(|| Error::invalid_parameter(name, format!("{name} is {least} to {most}.")))
 }
 
 /// Returns a parameter of STS that must be there.

@@ -30,6 +30,7 @@ pub(super) fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>
         | ErrorKind::SessionTokenExpired
         | ErrorKind::SignatureMismatch { .. }
         | ErrorKind::Unsupported
+        | ErrorKind::UnsuitedKey { .. }
         | ErrorKind::MissingParameter { .. }
         | ErrorKind::UnknownParameter { .. }
         | ErrorKind::WrongType { .. }

@@ -35,7 +35,8 @@ pub(crate) fn answer(kind: &ErrorKind) -> (StatusCode, Option<u32>) {
         ErrorKind::AccessDenied(_)
         | ErrorKind::OperatorDenied { .. }
         | ErrorKind::AddressRefused
-        | ErrorKind::Unsupported => StatusCode::FORBIDDEN,
+        | ErrorKind::Unsupported
+        | ErrorKind::UnsuitedKey { .. } => StatusCode::FORBIDDEN,
         ErrorKind::InstanceNotFound | ErrorKind::NotFound { .. } => StatusCode::NOT_FOUND,
         ErrorKind::AlreadyExists { .. }
         | ErrorKind::QuotaExceeded { .. }

@@ -19,7 +19,8 @@ pub(super) fn status(kind: &ErrorKind) -> StatusCode {
         | ErrorKind::InvalidParameter { .. }
         | ErrorKind::SessionPolicyTooLong
         | ErrorKind::MalformedRequest
-        | ErrorKind::Unsupported => StatusCode::BAD_REQUEST,
+        | ErrorKind::Unsupported
+        | ErrorKind::UnsuitedKey { .. } => StatusCode::BAD_REQUEST,
         ErrorKind::AccessKeyNotFound
         | ErrorKind::AccessKeyDisabled
         | ErrorKind::SessionTokenMissing

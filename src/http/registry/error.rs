@@ -27,7 +27,9 @@ pub(super) fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>
         ErrorKind::AccessDenied(_)
         | ErrorKind::OperatorDenied { .. }
         | ErrorKind::AddressRefused => (StatusCode::FORBIDDEN, "DENIED", None),
-        ErrorKind::Unsupported => (StatusCode::BAD_REQUEST, "UNSUPPORTED", None),
+        ErrorKind::Unsupported | ErrorKind::UnsuitedKey { .. } => {
+            (StatusCode::BAD_REQUEST, "UNSUPPORTED", None)
+        }
         ErrorKind::MissingParameter { .. }
         | ErrorKind::UnknownParameter { .. }
         | ErrorKind::WrongType { .. }

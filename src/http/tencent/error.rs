@@ -194,7 +194,7 @@ pub(super) fn answer(
             noun: Noun::Instance,
         } => ("OperationDenied", own()),
         ErrorKind::PreconditionFailed { .. } => ("FailedOperation.PreconditionFailed", own()),
-        ErrorKind::Unsupported => ("UnsupportedOperation", own()),
+        ErrorKind::Unsupported | ErrorKind::UnsuitedKey { .. } => ("UnsupportedOperation", own()),
         ErrorKind::OperatorDenied { .. } => ("AuthFailure.UnauthorizedOperation", own()),
         ErrorKind::AddressRefused => ("IpNotInWhitelist", own()),
         ErrorKind::StoreUnavailable => ("InternalError.DbError", own()),

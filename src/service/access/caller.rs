@@ -130,8 +130,22 @@ pub(in crate::service) struct Signer<'a> {
     pub(in crate::service) principal: &'a Principal,
     /// The entities, with generation, whose revocation also revokes whatever this call obtained.
     pub(in crate::service) dependencies: Vec<(Dependency, i64)>,
-    /// The session that the key belongs to.
+    /// The session that the key belongs to. The principal doesn't tell: a session of a user's own
+    /// acts as the user.
     pub(in crate::service) session: Option<&'a Session>,
+}
+
+impl Signer<'_> {
+    /// Refuses a session, whatever its principal is.
+    ///
+    /// # Errors
+    /// `UnsuitedKey`; `why` says what to do instead.
+    pub(in crate::service) fn refuse_session(&self, why: &'static str) -> Result<()> {
+        match self.session {
+            None => Ok(()),
+            Some(_) => Err(Error::session_refused(why)),
+        }
+    }
 }
 
 impl From<Proof> for Caller {

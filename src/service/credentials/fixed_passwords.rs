@@ -32,7 +32,7 @@ impl Credentials {
         chosen: &Secret,
     ) -> Result<()> {
         let signer = call.caller.signer()?;
-        if signer.principal.is_session() {
+        if signer.session.is_some() {
             return Err(Error::unsupported(
                 "A role or a session can't have a password, which would outlive it; ask for a \
                  temporary credential.",

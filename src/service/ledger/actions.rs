@@ -200,6 +200,10 @@ actions! {
         "Another issuer was prepared for an instance's tokens.",
         by "`instance update --issuer`",
         detail "`issuer`";
+    InstanceSetEcrHost = "instance.set-ecr-host":
+        "The host that an instance answers to as an ECR registry was set or removed.",
+        by "`instance update --ecr-host`, `--no-ecr-host`",
+        detail "`ecr_host`";
     InstanceSetRefreshTokens = "instance.set-refresh-tokens":
         "An instance's refresh tokens were switched on or off, or the issued ones were refused.",
         by "`instance update --refresh-tokens`",
@@ -399,6 +403,14 @@ actions! {
         "A federated session was opened.",
         by "`GetFederationToken`",
         detail "`session`, `access_key_id`, `expires_at`";
+    SessionIssue = "session.issue":
+        "A session of a user's or a root's own was opened.",
+        by "`GetSessionToken`",
+        detail "`session`, `access_key_id`, `expires_at`";
+    SessionNarrow = "session.narrow":
+        "A session was opened that is narrower than the one that asked for it.",
+        by "`GetScopedCredentials`",
+        detail "`session`, `access_key_id`, `expires_at`, `description`";
     Several = "several":
         "Requests of several callers were refused for one cause, beyond those that are counted by \
          caller.",

@@ -14,7 +14,9 @@ use crate::service::memory::trusting_roles::{bearer, is_revoked, trust_policy_of
 use crate::service::rights::{denial, denied};
 use crate::service::sts::Sts;
 use crate::service::sts::rules::SessionRules;
-use crate::service::sts::session::{NewSession, Plan, check_session_policy};
+use crate::service::sts::session::{
+    NewSession, Plan, PlannedPolicy, SessionNote, check_session_policy,
+};
 use crate::store;
 use crate::token::{Dependency, OidcSubject, SubjectDigest};
 
@@ -102,11 +104,16 @@ impl Sts {
             claims,
             principal,
             dependencies,
-            policy: asked.policy,
-            seconds: rules
-                .role_session
-                .choose(asked.duration_seconds, role.max_session_seconds)?,
-            source_identity: asked.source_identity,
+            policy: asked.policy.map_or(PlannedPolicy::None, PlannedPolicy::New),
+            expires_at: call.in_seconds(
+                rules
+                    .role_session
+                    .choose(asked.duration_seconds, role.max_session_seconds)?,
+            ),
+            note: SessionNote {
+                source_identity: asked.source_identity,
+                ..SessionNote::default()
+            },
             action: AuditAction::SessionAssumeRole,
         };
         self.open_session(call, plan).await

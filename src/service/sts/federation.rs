@@ -1,16 +1,18 @@
 //! Federation tokens: a user's own rights, narrowed.
 
+use crate::domain::Result;
 use crate::domain::claims::Claims;
 use crate::domain::principal::Principal;
-use crate::domain::{Error, Result};
 use crate::policy::{Permission, Resource};
 use crate::service::call::Call;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::sts::Sts;
 use crate::service::sts::rules::{Durations, SessionRules};
-use crate::service::sts::session::{NewSession, Plan, check_session_policy};
+use crate::service::sts::session::{
+    NewSession, Plan, PlannedPolicy, SessionNote, check_session_policy,
+};
 
-/// How long a cloud's federation tokens live, in seconds.
+/// How long the sessions live that a permanent key opens for itself, in seconds.
 #[derive(Debug)]
 pub struct FederationLife {
     /// Where the call says nothing, and the shortest.
@@ -26,7 +28,7 @@ pub struct FederationLife {
 pub struct FederationToken<'a> {
     /// The rules of the API that the call came through.
     pub rules: &'static SessionRules,
-    /// How long the API's tokens live.
+    /// How long the API's sessions live.
     pub life: &'static FederationLife,
     /// The session's name.
     pub name: &'a str,
@@ -41,25 +43,24 @@ impl Sts {
     /// too.
     ///
     /// # Errors
-    /// `InvalidParameter` for a value that isn't allowed, `SessionPolicyTooLong`; `AccessDenied`
-    /// when policies don't allow it; `Unsupported` for a session that asks; those of the store.
+    /// `UnsuitedKey` for a session that asks; `InvalidParameter` for a value that isn't allowed,
+    /// `SessionPolicyTooLong`; `AccessDenied` when policies don't allow it; those of the store.
     pub async fn federation_token(
         &self,
         call: &Call<'_>,
         asked: &FederationToken<'_>,
     ) -> Result<NewSession> {
         let signer = call.caller.signer()?;
+        signer.refuse_session(
+            "A session can't get a federation token; ask with a permanent access key.",
+        )?;
         asked.rules.name.check("Name", asked.name)?;
         check_session_policy(Some(asked.policy))?;
-        let (account, user, max) = match signer.principal {
-            Principal::Root(account) => (*account, None, asked.life.max_of_root),
-            Principal::User(account, user) => (*account, Some(*user), asked.life.max_of_user),
-            Principal::RoleSession(..) | Principal::FederatedSession(..) => {
-                return Err(Error::unsupported(
-                    "A session can't get a federation token; ask with a permanent access key.",
-                ));
-            }
+        let (user, max) = match signer.principal {
+            Principal::User(_, user) => (Some(*user), asked.life.max_of_user),
+            _ => (None, asked.life.max_of_root),
         };
+        let account = signer.principal.account();
         let everything = Resource::Everything {
             account,
             region: "",
@@ -71,9 +72,9 @@ impl Sts {
             cloud: asked.rules.cloud,
             principal: Principal::FederatedSession(account, user, asked.name.to_owned()),
             dependencies: signer.dependencies,
-            policy: Some(asked.policy),
-            seconds: asked.life.durations.choose(asked.duration_seconds, max)?,
-            source_identity: None,
+            policy: PlannedPolicy::New(asked.policy),
+            expires_at: call.in_seconds(asked.life.durations.choose(asked.duration_seconds, max)?),
+            note: SessionNote::default(),
             claims: Claims::default(),
             action: AuditAction::SessionFederate,
         };

@@ -7,6 +7,7 @@
 
 pub(super) mod assume_role;
 pub(super) mod federation;
+pub(super) mod key_sessions;
 pub(super) mod rules;
 pub(super) mod session;
 
@@ -37,7 +38,7 @@ pub struct CallerIdentity {
     pub key_owner: String,
 }
 
-/// Opens sessions: assumed roles and federated users.
+/// Opens sessions: assumed roles, federated users, and those that act as their caller.
 pub struct Sts {
     pub(super) base: Arc<Base>,
     pub(super) limits: Arc<crate::service::limits::Limits>,

@@ -1,7 +1,5 @@
 //! Opens a session: its key, its token, its policy and its audit event.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use crate::domain::access_key::NewAccessKey;
@@ -45,8 +43,27 @@ struct Opened<'a> {
     session: String,
     access_key_id: &'a str,
     expires_at: Timestamp,
+    #[serde(flatten)]
+    note: SessionNote<'a>,
+}
+
+/// The caller's words about a session, for the audit alone.
+#[derive(Clone, Copy, Default, Serialize)]
+pub(super) struct SessionNote<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    source_identity: Option<&'a str>,
+    pub(super) source_identity: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) description: Option<&'a str>,
+}
+
+/// The policy that narrows a session.
+pub(super) enum PlannedPolicy<'a> {
+    /// None: it has all rights of its principal.
+    None,
+    /// A document that was checked.
+    New(&'a str),
+    /// That of the session from which it comes.
+    Inherited(SessionPolicy),
 }
 
 /// A session, before it has a key.
@@ -54,9 +71,9 @@ pub(super) struct Plan<'a> {
     pub(super) cloud: Cloud,
     pub(super) principal: Principal,
     pub(super) dependencies: Vec<(Dependency, i64)>,
-    pub(super) policy: Option<&'a str>,
-    pub(super) seconds: u32,
-    pub(super) source_identity: Option<&'a str>,
+    pub(super) policy: PlannedPolicy<'a>,
+    pub(super) expires_at: Timestamp,
+    pub(super) note: SessionNote<'a>,
     /// The claims that it keeps of the token that opens it.
     pub(super) claims: Claims,
     /// Its action in the audit.
@@ -67,8 +84,8 @@ impl Sts {
     pub(super) async fn open_session(&self, call: &Call<'_>, plan: Plan<'_>) -> Result<NewSession> {
         if plan.dependencies.len() > MAX_SESSION_DEPENDENCIES {
             return Err(Error::unsupported(
-                "Roles were assumed by sessions of roles three times in a row, which is the most; \
-                 begin with a permanent access key.",
+                "Too many sessions were opened by sessions in a row: three times a role, and each \
+                 narrower one counts. Begin with a permanent access key.",
             ));
         }
         let permit = self.ledger.queue.reserve(Share::Served)?;
@@ -83,19 +100,10 @@ impl Sts {
             dependencies: plan.dependencies,
             session_policy: None,
             issued_at: now,
-            expires_at: now.plus(Duration::from_secs(plan.seconds.into())),
+            expires_at: plan.expires_at,
             claims: plan.claims,
         };
-        if let Some(document) = plan.policy {
-            let policy = SessionPolicy::for_session(document, &session)?;
-            if let SessionPolicy::Stored(digest) = policy {
-                // Stored before the session is given out: its calls are refused wherever its policy
-                // can't be read.
-                Box::pin(self.store_session_policy(call.caller, &session, digest, document))
-                    .await?;
-            }
-            session.session_policy = Some(policy);
-        }
+        session.session_policy = self.kept_policy(call.caller, &session, plan.policy).await?;
         check_secret_length(&session)?;
         let token = self
             .memory
@@ -107,7 +115,7 @@ impl Sts {
             session: session.principal.to_string(),
             access_key_id: &session.access_key_id,
             expires_at: session.expires_at,
-            source_identity: plan.source_identity,
+            note: plan.note,
         };
         permit.record(
             &call
@@ -122,6 +130,28 @@ impl Sts {
             principal: session.principal,
             expires_at: session.expires_at,
         })
+    }
+
+    /// Returns the policy as the session's token carries it.
+    async fn kept_policy(
+        &self,
+        caller: &Caller,
+        session: &Session,
+        planned: PlannedPolicy<'_>,
+    ) -> Result<Option<SessionPolicy>> {
+        let document = match planned {
+            PlannedPolicy::None => return Ok(None),
+            // Where it is stored, it is kept for longer than this session lives.
+            PlannedPolicy::Inherited(policy) => return Ok(Some(policy)),
+            PlannedPolicy::New(document) => document,
+        };
+        let policy = SessionPolicy::for_session(document, session)?;
+        if let SessionPolicy::Stored(digest) = policy {
+            // Stored before the session is given out: its calls are refused wherever its policy
+            // can't be read.
+            Box::pin(self.store_session_policy(caller, session, digest, document)).await?;
+        }
+        Ok(Some(policy))
     }
 
     async fn store_session_policy(

@@ -58,7 +58,7 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
             "The header x-acs-signature-version must be 1.0.",
         ));
     }
-    let signed_at = parse_date(
+    let signed_at = headers::http_date(
         headers::single(headers, &DATE)?.ok_or_else(|| Error::missing_parameter("Date"))?,
     )?;
     // The oldest SDK sends no nonce.
@@ -100,7 +100,7 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
 /// Looks at a request before its body is read.
 pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
     let (access_key_id, _) = credential(headers::authorization(headers).ok()?).ok()?;
-    let signed_at = parse_date(headers::single(headers, &DATE).ok()??).ok()?;
+    let signed_at = headers::http_date(headers::single(headers, &DATE).ok()??).ok()?;
     Preview::new(
         Method::AlibabaRoaHmacSha1,
         access_key_id,
@@ -172,17 +172,6 @@ fn credential(authorization: &str) -> Result<(&str, &str)> {
         Error::malformed_authorization(
             "The Authorization header is written acs ACCESS_KEY_ID:SIGNATURE.",
         )
-    })
-}
-
-/// Reads an HTTP date.
-fn parse_date(text: &str) -> Result<Timestamp> {
-    let date = httpdate::parse_http_date(text)
-        .ok()
-        .and_then(|date| date.duration_since(UNIX_EPOCH).ok());
-    let seconds = date.and_then(|since| i64::try_from(since.as_secs()).ok());
-    seconds.map(Timestamp::from_unix_seconds).ok_or_else(|| {
-        Error::malformed_time("as an HTTP date, such as Fri, 03 Jan 2025 04:04:17 GMT")
     })
 }
 

@@ -5,10 +5,11 @@
 //! are covered, so a signature fits one request alone. There is no nonce: two equal calls of one
 //! second are signed alike, and are served. SigV4a is refused by name.
 //!
-//! Divergence: the time stands in `X-Amz-Date`; a `Date` header in its place is not read.
+//! The time stands in `X-Amz-Date`, or in `Date` where that is missing. It is signed either way.
 
 mod canonical;
 mod presigned;
+mod time;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use subtle::ConstantTimeEq;
 
 use self::canonical::Canonical;
 pub use self::presigned::presign;
+use self::time::{DAY, SignedTime, parse_time, write_time};
 use super::acs3::header_value;
 use super::headers::{self, Fields, Preview, name};
 use super::parameters::Parameters;
@@ -91,10 +93,9 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
     let fields = known.map_or_else(|| fields(headers::authorization(headers)?), Ok)?;
     let credential = Credential::parse(fields.credential)?;
     let signature = decode_hex_signature(fields.signature)?;
-    let names = headers::signed_names(fields.signed_headers, &["host", "x-amz-date"])?;
-    let date = headers::single(headers, &name::X_AMZ_DATE)?
-        .ok_or_else(|| Error::missing_parameter("X-Amz-Date"))?;
-    let signed_at = credential.time(date)?;
+    let time = SignedTime::of(headers)?;
+    let names = headers::signed_names(fields.signed_headers, &["host", time.header])?;
+    let signed_at = credential.time(&time.date)?;
     let session_token = headers::single(headers, &name::X_AMZ_SECURITY_TOKEN)?;
     let target = headers::single(headers, &name::X_AMZ_TARGET)?;
     for (name, is_sent) in [
@@ -119,7 +120,7 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
         query: &query,
         payload_hash: payload_hash(request)?,
     };
-    let proof = credential.proof(date, &canonical, signature)?;
+    let proof = credential.proof(&time.date, &canonical, signature)?;
     let parameters = if headers::is_form(headers)? {
         Parameters::parse_all([request.query.as_bytes(), request.body])?
     } else {
@@ -139,11 +140,11 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
 pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
     let fields = fields(headers::authorization(headers).ok()?).ok()?;
     let credential = Credential::parse(fields.credential).ok()?;
-    let date = headers::single(headers, &name::X_AMZ_DATE).ok()??;
+    let time = SignedTime::of(headers).ok()?;
     Preview::new(
         Method::AwsSigV4,
         credential.access_key_id,
-        parse_time(date).ok()?,
+        parse_time(&time.date).ok()?,
         headers,
         Some(fields),
     )
@@ -329,35 +330,6 @@ fn payload_hash(request: &Request<'_>) -> Result<[u8; 64]> {
         )),
         _ => Ok(hash),
     }
-}
-
-/// The characters of a day, `YYYYMMDD`.
-const DAY: usize = 8;
-
-/// Reads `YYYYMMDDTHHMMSSZ`.
-fn parse_time(text: &str) -> Result<Timestamp> {
-    let read = || {
-        let is_shaped = text.len() == 16
-            && text.bytes().enumerate().all(|(place, byte)| match place {
-                DAY => byte == b'T',
-                15 => byte == b'Z',
-                _ => byte.is_ascii_digit(),
-            });
-        if !is_shaped {
-            return None;
-        }
-        let (year, month, day) = (&text[..4], &text[4..6], &text[6..DAY]);
-        let (hour, minute, second) = (&text[9..11], &text[11..13], &text[13..15]);
-        Timestamp::parse_rfc3339(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))
-    };
-    read().ok_or_else(|| Error::malformed_time("in UTC, such as 20250103T040417Z"))
-}
-
-/// Writes a time as [`parse_time`] reads it.
-fn write_time(at: Timestamp) -> String {
-    Timestamp::from_unix_seconds(at.unix_seconds())
-        .rfc3339()
-        .replace(['-', ':'], "")
 }
 
 /// Writes the credential scope of a time, a region and a service.

@@ -174,6 +174,77 @@ fn sigv4a_is_refused_by_name() {
     assert_eq!(kind_of(&captured), refused("AWS4-ECDSA-P256-SHA256"));
 }
 
+/// Signs a request whose time stands in `Date`, and not in `X-Amz-Date`.
+fn dated(date: &str, of: &str) -> Captured {
+    let captured = Captured::new("POST", "/", "h", &[FORM, ("date", date)], "a=1");
+    let scope = format!("{of}/us-east-1/sts/aws4_request");
+    let signed_headers = "content-type;date;host";
+    let key = secret(SECRET);
+    let (request, names) = (captured.request(), ["content-type", "date", "host"]);
+    let canonical = Canonical {
+        request: &request,
+        names: &names,
+        signed_headers,
+        query: &Parameters::parse(b"").unwrap(),
+        payload_hash: hex_of(&sha256(b"a=1")),
+    };
+    let signature = signature(&key, &write_time(at()), &scope, &canonical).unwrap();
+    let value = format!(
+        "{ALGORITHM} Credential={ID}/{scope}, SignedHeaders={signed_headers}, \
+         Signature={signature}"
+    );
+    let mut captured = captured;
+    captured.set("authorization", &value);
+    captured
+}
+
+#[test]
+fn a_date_stands_for_the_time_where_there_is_no_other() {
+    for date in [
+        "Sat, 28 Nov 2026 14:33:55 GMT",
+        "Sat, 28 Nov 2026 14:33:55 -0000",
+    ] {
+        let whole = dated(date, "20261128");
+        assert!(verify(&whole).is_ok(), "{date}");
+        let read = read(&whole.request()).unwrap();
+        assert_eq!(read.unverified.signed_at(), at());
+        assert_eq!(preview(&whole.headers).unwrap().signed_at, at());
+        // It is signed as it was sent.
+        let mut later = whole.clone();
+        later.set("date", &date.replace(":55", ":56"));
+        assert!(matches!(
+            kind_of(&later),
+            ErrorKind::SignatureMismatch { .. }
+        ));
+        // The other header counts, wherever it is.
+        let mut both = whole.clone();
+        both.set("x-amz-date", "20261128T143355Z");
+        assert_eq!(kind_of(&both), ErrorKind::MalformedAuthorization);
+        let mut unsigned = whole.clone();
+        let value = whole.headers["authorization"].to_str().unwrap();
+        unsigned.set("authorization", &value.replace("date;", ""));
+        assert_eq!(kind_of(&unsigned), ErrorKind::MalformedAuthorization);
+        let mut twice = whole.clone();
+        twice.append("date", date);
+        assert!(verify(&twice).is_err());
+    }
+    let of_another_day = dated("Sat, 28 Nov 2026 14:33:55 GMT", "20261127");
+    assert_eq!(kind_of(&of_another_day), ErrorKind::MalformedAuthorization);
+    for bad in [
+        "20261128T143355Z",
+        "Saturday, 28-Nov-26 14:33:55 GMT",
+        "Sat Nov 28 14:33:55 2026",
+        "Sat, 28 Nov 2026 14:33:55 +0100",
+        "Sat, 31 Nov 2026 14:33:55 GMT",
+    ] {
+        assert_eq!(
+            kind_of(&dated(bad, "20261128")),
+            ErrorKind::MalformedTime,
+            "{bad}"
+        );
+    }
+}
+
 #[test]
 fn what_says_what_is_asked_must_be_signed() {
     let whole = of_ecr();

@@ -60,6 +60,7 @@ impl<'s> Inside<'_, '_, 's> {
             issuer: wanted.issuer.clone(),
             token_ttl_seconds: wanted.token_ttl_seconds,
             registry_url: wanted.registry_url.clone().filter(|url| !url.is_empty()),
+            ecr_host: wanted.ecr_host.clone().filter(|host| !host.is_empty()),
             default: mark(wanted.default.unwrap_or(false)),
             refresh_tokens: wanted.refresh_tokens.unwrap_or(false).into(),
             token_log_in: wanted.token_log_in.unwrap_or(true).into(),
@@ -90,6 +91,7 @@ impl<'s> Inside<'_, '_, 's> {
         changes.given("kid_format", &wanted.kid_format.map(|word| word.0));
         changes.given("token_ttl_seconds", &wanted.token_ttl_seconds);
         changes.given("registry_url", &new.registry_url);
+        changes.given("ecr_host", &new.ecr_host);
         changes.given("specification", &wanted.specification.map(|word| word.0));
         changes.given("default", &wanted.default);
         changes.given("refresh_tokens", &wanted.refresh_tokens);

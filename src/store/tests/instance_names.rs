@@ -17,6 +17,7 @@ async fn one_instance(place: &Place) -> (Store, Instance) {
     let owner = account(1);
     let one = Instance {
         registry_url: Some("https://one.example.com".to_owned()),
+        ecr_host: Some("ecr.example.com".to_owned()),
         ..instance(&owner, "one")
     };
     all(&store, [accounts::insert(&owner), instances::insert(&one)]).await;

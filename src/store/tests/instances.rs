@@ -35,7 +35,7 @@ on_both_databases! {
 async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
     let (store, home, other) = home_and_other(place).await;
     let mut expected = home.clone();
-    let changes: [Step<Part, Instance>; 12] = [
+    let changes: [Step<Part, Instance>; 13] = [
         (
             instances::update(
                 &home.id,
@@ -115,6 +115,12 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
             instances::cancel_issuer(&home.id, "https://b.example.com", later(12)),
             |home| home.next_issuer = None,
         ),
+        (
+            instances::set_ecr_host(&home.id, Some("ecr.example.com:5000"), later(13)),
+            |home| {
+                home.ecr_host = Some("ecr.example.com:5000".to_owned());
+            },
+        ),
     ];
     for (at, (part, change)) in (1..).zip(changes) {
         assert_eq!(
@@ -133,7 +139,7 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
     }
     apply(
         &store,
-        instances::set_registry_url(&home.id, None, later(13)),
+        instances::set_registry_url(&home.id, None, later(14)),
     )
     .await
     .unwrap();
@@ -168,6 +174,7 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
         instances::set_public_endpoint(&nowhere, Switch::On, NOW),
         instances::set_allow_list(&nowhere, Switch::On, NOW),
         instances::set_registry_url(&nowhere, None, NOW),
+        instances::set_ecr_host(&nowhere, None, NOW),
         instances::set_unrecorded_namespaces(&nowhere, UnrecordedNamespaces::Closed, NOW),
         instances::set_next_issuer(&nowhere, "https://a.example.com", NOW),
         instances::set_refresh_tokens(&nowhere, Switch::On, OldRefreshTokens::Keep, NOW),

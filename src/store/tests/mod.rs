@@ -402,6 +402,7 @@ fn instance(account: &Account, name: &str) -> Instance {
         kid_format: KidFormat::Libtrust,
         token_ttl_seconds: 300,
         registry_url: None,
+        ecr_host: None,
         default: DefaultMark::Unmarked,
         specification: Specification::Standard,
         deletion_protection: Switch::Off,

@@ -218,9 +218,10 @@ const SAMPLE: &[&str] = &[
      SELECT name, id, '1:root', $1, 'active', 1, 1 FROM account",
     "INSERT INTO instance (id, cri_id, account_id, name, region, service, algorithm, kid_format, \
      token_ttl_seconds, registry_url, \
-     default_mark, created_at, deleted_at) VALUES ('tcr-b', 'cri-b', 1, 'b', 'r', 's1', 'ES256', \
-     'libtrust', 1, NULL, 0, 1, NULL), \
-     ('tcr-B', 'cri-B', 1, 'B', 'r', 's2', 'ES256', 'libtrust', 1, 'https://example.com', 1, 1, 2)",
+     default_mark, created_at, deleted_at, ecr_host) VALUES ('tcr-b', 'cri-b', 1, 'b', 'r', 's1', \
+     'ES256', 'libtrust', 1, NULL, 0, 1, NULL, NULL), \
+     ('tcr-B', 'cri-B', 1, 'B', 'r', 's2', 'ES256', 'libtrust', 1, 'https://example.com', 1, 1, 2, \
+     'ecr.example.com')",
     "INSERT INTO credential (id, instance_id, principal, username, description, secret_hash, \
      state, generation, created_at, \
      expires_at, older_secret_hash, older_secret_ends_at) SELECT id, id, '1:root', 'numeric_id', \

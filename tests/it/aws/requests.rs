@@ -67,6 +67,49 @@ async fn a_log_in_ends_after_twelve_hours() {
 }
 
 #[tokio::test]
+async fn a_registry_answers_to_the_host_that_its_operator_names() {
+    let app = App::new().await;
+    let operator = app.operator();
+    let registry = &app.service.registry;
+    let endpoint = async || {
+        let call = app.ecr("GetAuthorizationToken", &json!({}));
+        let answer = call.send().await.json();
+        answer["authorizationData"][0]["proxyEndpoint"].clone()
+    };
+    let repository = async |name: &str| {
+        let input = json!({ "repositoryName": name });
+        let answer = app.ecr("CreateRepository", &input).send().await.json();
+        answer["repository"]["repositoryUri"].clone()
+    };
+    let new = transire::service::NewNamespace::named("team");
+    let choice = app.choice();
+    registry
+        .create_namespace(&operator, &choice, new)
+        .await
+        .unwrap();
+    assert_eq!(endpoint().await, format!("https://{SERVICE}"));
+    assert_eq!(repository("team/one").await, format!("{SERVICE}/team/one"));
+    for host in [
+        "100000000001.dkr.ecr.us-east-1.example.com",
+        "localhost:5000",
+    ] {
+        let set = registry.set_ecr_host(&operator, &choice, Some(host));
+        set.await.unwrap();
+        assert_eq!(endpoint().await, format!("https://{host}"));
+        let name = format!("team/at-{}", host.len());
+        assert_eq!(repository(&name).await, format!("{host}/{name}"));
+    }
+    let bad = registry.set_ecr_host(&operator, &choice, Some("https://a.example.com"));
+    let kind = bad.await.unwrap_err().kind().name();
+    assert_eq!(kind, "invalid-parameter");
+    registry
+        .set_ecr_host(&operator, &choice, None)
+        .await
+        .unwrap();
+    assert_eq!(endpoint().await, format!("https://{SERVICE}"));
+}
+
+#[tokio::test]
 async fn a_registry_is_named_by_its_account() {
     let app = App::new().await;
     for (ids, is_served) in [
@@ -384,4 +427,55 @@ async fn an_accounts_calls_are_counted_in_its_own_words() {
     let (status, code, message) = refused_by_ecr(&call().await);
     assert_eq!((status, code.as_str()), (400, "ThrottlingException"));
     assert!(message.starts_with("Rate exceeded: "), "{message}");
+}
+
+#[tokio::test]
+async fn a_key_that_was_right_lately_sends_long_bodies_from_an_address_that_was_refused() {
+    let app = App::of_short_patience().await;
+    let wrong = Key {
+        id: "AKIAUNKNOWNEXAMPLE00".to_owned(),
+        ..app.more_keys(1).await.remove(0)
+    };
+    let long = json!({ "unknown": "x".repeat(70_000) });
+    let code = async |key: &Key| {
+        let call = app.ecr("GetAuthorizationToken", &long).by(key);
+        refused_by_ecr(&call.send().await).1
+    };
+    for _ in 0..3 {
+        let call = app.ecr("GetAuthorizationToken", &json!({})).by(&wrong);
+        refused_by_ecr(&call.send().await);
+    }
+    // It is too long for a stranger, and counts as one more refusal.
+    assert_eq!(code(&app.key).await, "ThrottlingException");
+    let call = app.ecr("GetAuthorizationToken", &json!({})).send();
+    log_in_of(&call.await);
+    let call = app.ecr("GetAuthorizationToken", &long).send();
+    log_in_of(&call.await);
+    assert_eq!(code(&wrong).await, "ThrottlingException");
+}
+
+#[tokio::test]
+async fn sigv4a_is_refused_by_its_name() {
+    let app = App::new().await;
+    for call in [
+        app.ecr("GetAuthorizationToken", &json!({})),
+        app.aws_sts("GetCallerIdentity", &[]),
+    ] {
+        let is_ecr = call.service == "ecr";
+        let mut request = call.request();
+        let value = request.headers()["authorization"].to_str().unwrap();
+        let value = value.replace("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256");
+        let value = value.replace("/us-east-1/", "/").parse().unwrap();
+        request.headers_mut().insert("authorization", value);
+        let answer = app.send(request).await;
+        let (code, message) = if is_ecr {
+            let (_, code, message) = refused_by_ecr(&answer);
+            (code, message)
+        } else {
+            let (_, code, message) = refused_by_sts(&answer);
+            (code, message)
+        };
+        assert!(code.starts_with("IncompleteSignature"), "{code}");
+        assert!(message.contains("AWS4-ECDSA-P256-SHA256"), "{message}");
+    }
 }

@@ -3,28 +3,18 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{Request, StatusCode};
+use http::Request;
 use serde_json::json;
 use transire::sign::Parameters;
 
-use crate::harness::aws::{element, log_in_of, refused_by_ecr, refused_by_sts};
+use crate::harness::aws::{element, log_in_of, refused_by_ecr, refused_by_sts, session_of};
 use crate::harness::documents::{allow, cam, everything};
 use crate::harness::keyless::{GITHUB, Keyless};
 use crate::harness::registry::granted;
 use crate::harness::tencent::code;
-use crate::harness::{ACCOUNT, Answer, App, HOST, Key, NOW, Session};
+use crate::harness::{ACCOUNT, Answer, App, HOST, Key, NOW};
 
 const SCOPE: &str = "repository:team/app:pull,push";
-
-/// Returns the session of an answer of STS.
-fn session_of(answer: &Answer) -> Session {
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-    Session {
-        id: element(answer, "AccessKeyId"),
-        secret: element(answer, "SecretAccessKey"),
-        token: element(answer, "SessionToken"),
-    }
-}
 
 /// Assumes a role.
 async fn assume(app: &App, key: &Key, role: &str, more: &[(&str, &str)]) -> Answer {
@@ -281,7 +271,12 @@ async fn a_federated_session_has_the_rights_that_its_policy_leaves() {
             "repository:team/app:pull"
         );
         let again = ask(&session, &[]).await;
-        assert_eq!(refused_by_sts(&again).1, "UnsupportedOperation");
+        let (status, code, message) = refused_by_sts(&again);
+        assert_eq!((status, code.as_str()), (403, "AccessDenied"));
+        assert!(
+            message.starts_with("Cannot call GetFederationToken with session credentials"),
+            "{message}"
+        );
     }
     for (parameter, value, expected) in [
         ("Policy", "", "ValidationError"),

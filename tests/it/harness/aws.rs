@@ -9,7 +9,7 @@ use transire::domain::clock::Timestamp;
 use transire::domain::secret::Secret;
 use transire::sign::{Parameters, sigv4};
 
-use crate::harness::{Answer, App, HOST, Key, headers, to_sign};
+use crate::harness::{Answer, App, HOST, Key, Session, headers, to_sign};
 
 /// A call that is signed when it is sent.
 pub(crate) struct AwsCall<'a> {
@@ -94,6 +94,16 @@ pub(crate) fn refused_by_sts(answer: &Answer) -> (u16, String, String) {
         element(answer, "Code"),
         element(answer, "Message"),
     )
+}
+
+/// Returns the session of an answer of STS.
+pub(crate) fn session_of(answer: &Answer) -> Session {
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    Session {
+        id: element(answer, "AccessKeyId"),
+        secret: element(answer, "SecretAccessKey"),
+        token: element(answer, "SessionToken"),
+    }
 }
 
 /// Returns the log-in of an answer of `GetAuthorizationToken`.

@@ -7,6 +7,7 @@ use crate::harness::App;
 /// The statements that take back the migrations from the thirteenth on.
 const SINCE_13: &str = "
     ALTER TABLE instance DROP COLUMN token_log_in;
+    ALTER TABLE instance DROP COLUMN ecr_host;
     ALTER TABLE instance DROP COLUMN credential_room;
     ALTER TABLE instance DROP COLUMN credential_quota;
     CREATE INDEX operation_by_time ON operation (applied_at);

@@ -132,6 +132,8 @@ every_kind! {
     ErrorKind::Unsupported => Error::unsupported(
         "The grant_type is password or refresh_token; no other is served.",
     ),
+    ErrorKind::UnsuitedKey { .. } =>
+        Error::session_refused("Ask with a permanent access key."),
     ErrorKind::AddressRefused =>
         Error::address_refused("192.0.2.7 is not in the allow list of the instance."),
     ErrorKind::BadCredentials => Error::bad_credentials(RefusalCause::WrongSecret),

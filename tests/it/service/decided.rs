@@ -70,7 +70,7 @@ fn row(kind: &ErrorKind) -> Row {
         | ErrorKind::PreconditionFailed { .. } => Row::At(&[Tencent]),
         ErrorKind::AccessDenied(_) => Row::At(&[Tencent, Alibaba, Sts]),
         ErrorKind::SessionPolicyTooLong
-        | ErrorKind::Unsupported
+        | ErrorKind::UnsuitedKey { .. }
         | ErrorKind::WebIdentity { .. } => Row::At(&[Sts]),
         ErrorKind::AddressThrottled { .. }
         | ErrorKind::RequestTooLarge { .. }
@@ -85,6 +85,7 @@ fn row(kind: &ErrorKind) -> Row {
         ErrorKind::StoreUnavailable => Row::Elsewhere("outage.rs takes the database away"),
         ErrorKind::RegistryUnavailable => Row::Elsewhere("images.rs has registries that fail"),
         ErrorKind::AuditUnavailable => Row::Elsewhere("the audit can't have it before it is back"),
+        ErrorKind::Unsupported => Row::Elsewhere("it is about one operation each"),
         ErrorKind::OperatorDenied { .. } => Row::Elsewhere("operators alone meet it"),
         ErrorKind::Internal => Row::Elsewhere("nobody can cause it"),
     }
@@ -314,7 +315,7 @@ async fn sessions(walk: &mut Walk) {
         .await;
     walk.is(
         Sts,
-        "unsupported",
+        "unsuited-key",
         "A session can't get a federation token",
         answer,
     );

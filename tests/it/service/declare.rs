@@ -236,6 +236,10 @@ impl Chance {
         if self.dice.in_ten(5) {
             let url = *self.dice.one(&["", "https://registry.example.com"]);
             self.line(&format!("registry_url = '{url}'"));
+            let host = *self
+                .dice
+                .one(&["", "100000000001.dkr.ecr.us-east-1.example.com"]);
+            self.line(&format!("ecr_host = '{host}'"));
         }
         if self.dice.in_ten(5) {
             let specification = *self.dice.one(&["basic", "standard", "premium"]);

@@ -59,6 +59,7 @@ impl Stock {
             kid_format: KidFormat::Thumbprint,
             token_ttl_seconds: None,
             registry_url: Some(registry.url.clone()),
+            ecr_host: None,
             default: DefaultMark::Unmarked,
             refresh_tokens: transire::domain::switch::Switch::Off,
             token_log_in: transire::domain::switch::Switch::On,
@@ -566,6 +567,7 @@ async fn a_repository_that_is_to_be_forgotten_loses_every_image() {
     // Without a registry there is nothing to delete.
     let bare = Instance {
         registry_url: None,
+        ecr_host: None,
         ..stock.instance.clone()
     };
     Box::pin(service.registry.delete_every_image(

@@ -172,6 +172,7 @@ impl Attempt<'_> {
                 .await,
             of.set_allow_list(call, choice, Switch::On).await,
             of.set_registry_url(call, choice, None).await,
+            of.set_ecr_host(call, choice, None).await,
             of.prepare_issuer(call, choice, "https://issuer.example.com")
                 .await,
             of.activate_issuer(call, choice).await,

@@ -62,7 +62,7 @@ fn arn_in(region: &str, registry: &str, path: &str) -> String {
 /// Returns the ARN of a repository of the caller's account, in the region that the call is signed
 /// for.
 pub(super) fn arn_of(call: &Authenticated<'_>, path: &str) -> Option<String> {
-    let registry = arn::account(call.call.caller.account()?);
+    let registry = aws::account(call.call.caller.account()?);
     Some(arn_in(call.region, &registry, path))
 }
 

@@ -76,7 +76,7 @@ impl Shown {
         Self {
             repository_arn: place.arn(&name),
             registry_id: place.registry_id(),
-            repository_uri: format!("{}/{name}", place.instance.service),
+            repository_uri: format!("{}/{name}", place.instance.host_for_ecr()),
             repository_name: name,
             created_at: repository.created_at.unix_seconds(),
             mutability: Mutability::of(repository),

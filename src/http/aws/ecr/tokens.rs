@@ -63,7 +63,7 @@ pub(in crate::http::aws) async fn get_authorization_token(
         authorization_data: [AuthorizationData {
             authorization_token: STANDARD.encode(log_in),
             expires_at: issued.expires_at.unix_seconds(),
-            proxy_endpoint: format!("https://{}", issued.instance.service),
+            proxy_endpoint: format!("https://{}", issued.instance.host_for_ecr()),
         }],
     })
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::{Error, Result};
+use crate::http::aws::parameters::ranged;
 use crate::service::NewSession;
 use crate::sign::Parameters;
 
@@ -28,10 +29,14 @@ impl<'a> Credentials<'a> {
 
 /// Refuses parameters that would narrow or prove something here, and don't.
 ///
+/// Divergence: `MinimumSessionTokenSize` is checked and changes nothing, because it is about the
+/// buffers of clients.
+///
 /// # Errors
 ///
-/// `Unsupported`.
+/// `Unsupported`; `InvalidParameter`.
 pub(super) fn refuse_unserved(parameters: &Parameters) -> Result<()> {
+    ranged(parameters, "MinimumSessionTokenSize", 0..=4096)?;
     for (name, _) in parameters.iter() {
         let why = match name.split('.').next() {
             Some("PolicyArns") => "Policies can't be named here; give one document as Policy.",

@@ -11,7 +11,7 @@ use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::{integer, required};
 use crate::service::{Durations, FederationLife, FederationToken, NameRule, SessionRules};
 
-const RULES: SessionRules = SessionRules {
+pub(super) const RULES: SessionRules = SessionRules {
     cloud: Cloud::Aws,
     name: NameRule {
         max_length: 32,
@@ -21,7 +21,7 @@ const RULES: SessionRules = SessionRules {
     role_session: LIFE.durations,
     root_assumes_roles: false,
 };
-const LIFE: FederationLife = FederationLife {
+pub(super) const LIFE: FederationLife = FederationLife {
     durations: Durations {
         default: 43_200,
         min: 900,

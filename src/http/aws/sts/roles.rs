@@ -107,6 +107,14 @@ fn tags(parameters: &Parameters) -> Result<Vec<(&str, &str)>> {
         let (Some(key), Some(value)) = (key, value) else {
             return wrong("Each tag has a Key and a Value.".to_owned());
         };
+        let is_letter = |letter: char| {
+            letter.is_alphanumeric() || letter.is_whitespace() || "_.:/=+-@".contains(letter)
+        };
+        if !key.chars().chain(value.chars()).all(is_letter) {
+            return wrong(
+                "A tag's key and value have letters, digits, spaces and any of _.:/=+-@".to_owned(),
+            );
+        }
         let is_short = key.chars().count() <= MAX_TAG_KEY && value.chars().count() <= MAX_TAG_VALUE;
         if key.is_empty() || !is_short {
             return wrong(format!(
@@ -251,6 +259,8 @@ mod tests {
             "Tags.member.1.Key=&Tags.member.1.Value=a",
             "Tags.member.1.Other=a",
             "Tags.member.1=a",
+            "Tags.member.1.Key=a!&Tags.member.1.Value=1",
+            "Tags.member.1.Key=a&Tags.member.1.Value=%01",
             "Tags.member.1.Key=a&Tags.member.1.Value=1&Tags.member.2.Key=a&Tags.member.2.Value=2",
         ] {
             assert_eq!(

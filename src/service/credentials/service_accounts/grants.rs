@@ -81,8 +81,8 @@ impl Credentials {
         {
             return Ok(());
         }
-        let principal = call.caller.signer()?.principal;
-        if principal.is_session() {
+        let signer = call.caller.signer()?;
+        if signer.session.is_some() {
             let request = Self::request_on(call, permission, instance);
             return Err(forbidden(
                 call.caller,
@@ -103,7 +103,7 @@ impl Credentials {
                 context: Context::default(),
             })
         });
-        match Box::pin(self.rights.first_withheld(principal, asked)).await? {
+        match Box::pin(self.rights.first_withheld(signer.principal, asked)).await? {
             None => Ok(()),
             Some((request, outcome)) => {
                 Err(forbidden(call.caller, &request, outcome, NOT_HIS_TO_GIVE))

@@ -114,7 +114,13 @@ impl Replays {
         };
         let hash = self.hash_of(request.holders.access_key, replay);
         let is_allowed = match replay {
-            Replay::None => true,
+            Replay::None => {
+                // Nothing of it is remembered but its access key, and of that only if there is
+                // memory: the call is served either way.
+                let holdings = &self.signatures.holdings;
+                let _ = holdings.take(request.holders, 0, now, &self.budget);
+                true
+            }
             // A nonce is bound to no request, so nothing is equal to it and its second use fails.
             Replay::Nonce(_) => self
                 .nonces

@@ -125,6 +125,23 @@ fn a_replay_is_refused_to_the_last_moment_of_its_window_and_its_memory_given_bac
 }
 
 #[test]
+fn an_access_key_is_known_whose_calls_carry_no_nonce() {
+    // AWS's signatures are bound to nothing that is remembered, and their keys were never known.
+    let replays = Replays::new(MEBIBYTE);
+    let idle = replays.figures().bytes;
+    assert!(!replays.has_seen("a"));
+    replays.check_at("a", &Replay::None, NOW).unwrap();
+    assert!(replays.has_seen("a") && !replays.has_seen("b"));
+    replays.forget(NOW.plus(60 * MINUTE));
+    assert!(!replays.has_seen("a"));
+    assert_eq!(replays.figures().bytes, idle);
+    // Without memory it is served all the same.
+    let full = Replays::new(0);
+    full.check_at("a", &Replay::None, NOW).unwrap();
+    assert!(!full.has_seen("a"));
+}
+
+#[test]
 fn a_clock_that_goes_back_forgets_nothing() {
     for back in [SECOND, MINUTE, 10 * MINUTE, 90 * MINUTE] {
         let replays = Replays::new(MEBIBYTE);

@@ -51,6 +51,8 @@ pub struct NewInstance {
     pub token_ttl_seconds: Option<u32>,
     /// The URL at which the registry itself answers.
     pub registry_url: Option<String>,
+    /// The host that it answers to as an ECR registry; without it, its service.
+    pub ecr_host: Option<String>,
     /// Its size.
     pub specification: Specification,
     /// Whether it is to be the account's default.
@@ -83,6 +85,7 @@ impl NewInstance {
             kid_format: KidFormat::Thumbprint,
             token_ttl_seconds: None,
             registry_url: None,
+            ecr_host: None,
             specification: Specification::Premium,
             default: DefaultMark::Unmarked,
             refresh_tokens: Switch::Off,
@@ -161,6 +164,9 @@ impl Registry {
         if let Some(issuer) = &new.issuer {
             name::check_issuer("issuer", issuer)?;
         }
+        if let Some(host) = &new.ecr_host {
+            name::check_ecr_host("ecr-host", host)?;
+        }
         let ttls = Instance::MIN_TOKEN_TTL..=Instance::MAX_TOKEN_TTL;
         if !ttls.contains(&new.token_ttl()) {
             let (min, max) = (ttls.start(), ttls.end());
@@ -196,6 +202,7 @@ impl Registry {
             kid_format: new.kid_format,
             token_ttl_seconds,
             registry_url: new.registry_url,
+            ecr_host: new.ecr_host,
             default: new.default,
             specification: new.specification,
             deletion_protection: Switch::Off,
@@ -316,6 +323,7 @@ impl Registry {
             kid_format: KidFormat::Thumbprint,
             token_ttl_seconds: RegistryKind::Distribution.usual_token_ttl(),
             registry_url: None,
+            ecr_host: None,
             default: DefaultMark::Unmarked,
             specification: new.specification,
             deletion_protection: new.deletion_protection,

@@ -9,7 +9,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::instance::{Instance, InstanceChange, OldRefreshTokens, Specification};
 use crate::domain::operator::OperatorPermission;
 use crate::domain::switch::Switch;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Result, name};
 use crate::policy::Permission;
 use crate::service::access::caller::Caller;
 use crate::service::call::Call;
@@ -169,6 +169,34 @@ impl Registry {
         self.ledger
             .change(
                 store::instance::set_registry_url(&instance.id, url, call.now),
+                event,
+            )
+            .await
+    }
+
+    /// Sets the host that an instance answers to as an ECR registry, or that it is its service.
+    ///
+    /// # Errors
+    /// `OperatorDenied`, or `Unsupported` for no operator; `NotFound` when what the call names
+    /// isn't there; `InvalidParameter` for a value that isn't allowed; those of the store.
+    pub async fn set_ecr_host(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        host: Option<&str>,
+    ) -> Result<()> {
+        host.map_or(Ok(()), |host| name::check_ecr_host("ecr-host", host))?;
+        let instance = self
+            .rights
+            .administered_instance(call, choice, OperatorPermission::InstanceUpdate)
+            .await?;
+        let event = call
+            .event(AuditAction::InstanceSetEcrHost)
+            .instance(&instance)
+            .detail(serde_json::json!({ "ecr_host": host }));
+        self.ledger
+            .change(
+                store::instance::set_ecr_host(&instance.id, host, call.now),
                 event,
             )
             .await

@@ -44,6 +44,12 @@ sentences! {
     "Prepare another issuer for its tokens: `registry-config` writes it, and `--activate` \
      switches to it." =>
         "为其令牌准备另一个签发者：`registry-config` 写出它，`--activate` 切换到它。";
+    "The host that it answers to as an ECR registry, perhaps with a port. Without it, the \
+     service." =>
+        "作为 ECR 镜像仓库应答的主机名，可带端口。不填则为服务名。";
+    "The host that it answers to as an ECR registry, perhaps with a port." =>
+        "作为 ECR 镜像仓库应答的主机名，可带端口。";
+    "Let it answer to its service as an ECR registry." => "作为 ECR 镜像仓库时以服务名应答。";
     "Remove the registry's URL." => "清除仓库服务的地址。";
     "Refuse all refresh tokens that were issued before, for ever. Their holders have to log in \
      again." =>
