@@ -1,9 +1,8 @@
-//! The list of nouns: the modules with SQL, their tables, and the names of what changes in the
-//! feed.
+//! The nouns: the modules with SQL, their tables, and the names of what changes in the feed.
 //!
 //! It makes the statements that the tests prepare, the tables that a backup carries, and
 //! [`Entity`]. A new noun touches its file, the `mod` lines of the store, this list and a
-//! migration; a test compares the list with the tables that the migrations make.
+//! migration; a test compares the list with the tables.
 
 /// The type of a column's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

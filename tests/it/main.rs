@@ -58,6 +58,7 @@ mod alibaba {
 }
 
 mod aws {
+    mod iam;
     mod images;
     mod key_sessions;
     mod lifecycle;

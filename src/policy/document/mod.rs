@@ -252,7 +252,7 @@ fn pass_over(
     let other = match language {
         Language::Cam => "tcr or sts",
         Language::Ram => "cr or sts",
-        Language::Iam => "ecr, transire or sts",
+        Language::Iam => "ecr, sts or transire",
     };
     let name = language.name();
     warnings.add(

@@ -5,24 +5,19 @@ use super::action_table::actions;
 actions! {
     AccessKeyCreate = "access-key.create":
         "An access key was made.",
-        by "`access-key create`",
-        detail "`access_key_id`";
+        by "`access-key create`", detail "`access_key_id`";
     AccessKeyDelete = "access-key.delete":
         "An access key was deleted, and its temporary credentials stopped.",
-        by "`access-key delete`",
-        detail "`access_key_id`";
+        by "`access-key delete`", detail "`access_key_id`";
     AccessKeyDisable = "access-key.disable":
         "An access key was disabled, and its temporary credentials stopped.",
-        by "`access-key disable`",
-        detail "`access_key_id`";
+        by "`access-key disable`", detail "`access_key_id`";
     AccessKeyEnable = "access-key.enable":
         "An access key was enabled again.",
-        by "`access-key enable`",
-        detail "`access_key_id`";
+        by "`access-key enable`", detail "`access_key_id`";
     AccountCreate = "account.create":
         "An account was made.",
-        by "`account create`",
-        detail "`account`, `name`";
+        by "`account create`", detail "`account`, `name`";
     AccountModify = "account.modify":
         "The rights that an account's users may grant to service accounts were changed.",
         by "`account update`",
@@ -34,12 +29,10 @@ actions! {
         detail "`ranges`";
     AllowListDisable = "allow-list.disable":
         "An allow list was switched off.",
-        by "`allow-list disable`",
-        detail "";
+        by "`allow-list disable`", detail "";
     AllowListEnable = "allow-list.enable":
         "An allow list was switched on.",
-        by "`allow-list enable`",
-        detail "";
+        by "`allow-list enable`", detail "";
     AllowListRemove = "allow-list.remove":
         "Ranges were removed from an allow list.",
         by "`DeleteSecurityPolicy`, `DeleteMultipleSecurityPolicy`, \
@@ -47,8 +40,7 @@ actions! {
         detail "`ranges`";
     AllowListReplace = "allow-list.replace":
         "A range of an allow list was replaced.",
-        by "`ModifySecurityPolicy`",
-        detail "`range`, `by`";
+        by "`ModifySecurityPolicy`", detail "`range`, `by`";
     AuditKeyCreate = "audit-key.create":
         "A key that signs the audit's checkpoints was made.",
         by "`keys rotate audit`, and the running service by its schedule",
@@ -60,48 +52,37 @@ actions! {
         detail "`authority`, `replaced`, `leaves`";
     AuthorityCancel = "authority.cancel":
         "The next CA was dropped.",
-        by "`keys rotate ca --cancel`",
-        detail "`authority`";
+        by "`keys rotate ca --cancel`", detail "`authority`";
     AuthorityCreate = "authority.create":
         "The next CA was made.",
-        by "`keys rotate ca`",
-        detail "`authority`";
+        by "`keys rotate ca`", detail "`authority`";
     AuthorityExport = "authority.export":
         "The CA's private key was written into a file.",
-        by "`keys take-ca-offline`",
-        detail "`authority`";
+        by "`keys take-ca-offline`", detail "`authority`";
     AuthorityForgetKey = "authority.forget-key":
         "The CA's private key was deleted from the data.",
-        by "`keys take-ca-offline`",
-        detail "`authority`";
+        by "`keys take-ca-offline`", detail "`authority`";
     AuthorityImport = "authority.import":
         "The certificate of a CA that is kept elsewhere was imported as the next CA.",
-        by "`keys import-ca`",
-        detail "`authority`";
+        by "`keys import-ca`", detail "`authority`";
     AuthorityRetire = "authority.retire":
         "The old CAs were removed from the bundle.",
-        by "`keys rotate ca --retire`",
-        detail "`authorities`";
+        by "`keys rotate ca --retire`", detail "`authorities`";
     ConsoleLogIn = "console.log-in":
         "An operator logged in to the console.",
-        by "the console",
-        detail "of single sign-on: `name`, `role`";
+        by "the console", detail "of single sign-on: `name`, `role`";
     ConsoleLogOut = "console.log-out":
         "An operator logged out of the console.",
-        by "the console",
-        detail "";
+        by "the console", detail "";
     CredentialDelete = "credential.delete":
         "A long-term credential was deleted.",
-        by "`DeleteInstanceToken`, `credential delete`",
-        detail "";
+        by "`DeleteInstanceToken`, `credential delete`", detail "";
     CredentialDisable = "credential.disable":
         "A long-term credential was disabled.",
-        by "`ModifyInstanceToken`, `credential disable`",
-        detail "";
+        by "`ModifyInstanceToken`, `credential disable`", detail "";
     CredentialEnable = "credential.enable":
         "A long-term credential was enabled again.",
-        by "`ModifyInstanceToken`, `credential enable`",
-        detail "";
+        by "`ModifyInstanceToken`, `credential enable`", detail "";
     CredentialExchange = "credential.exchange":
         "A log-in was issued in exchange for an OpenID Connect token or a credential, or the \
          exchange refused.",
@@ -118,48 +99,38 @@ actions! {
         detail "`access_key_id`, `expires_at`";
     CredentialModify = "credential.modify":
         "The description of a long-term credential was changed.",
-        by "`ModifyInstanceToken`",
-        detail "";
+        by "`ModifyInstanceToken`", detail "";
     CredentialRevoke = "credential.revoke":
         "One credential or session was stopped.",
-        by "`revoke --credential`",
-        detail "`revoked`";
+        by "`revoke --credential`", detail "`revoked`";
     CredentialRotate = "credential.rotate":
         "A long-term credential got another secret.",
-        by "`credential rotate`",
-        detail "`older_secret_ends_at`";
+        by "`credential rotate`", detail "`older_secret_ends_at`";
     FixedPasswordDelete = "fixed-password.delete":
         "A principal's fixed password was deleted.",
-        by "`credential delete-password`",
-        detail "`deleted`";
+        by "`credential delete-password`", detail "`deleted`";
     FixedPasswordImport = "fixed-password.import":
         "An old password was imported, with the name that it logs in with.",
         by "`import htpasswd`, `import docker-auth`",
         detail "`account`, `user`, `old_name`, `expires_at`";
     FixedPasswordRenew = "fixed-password.renew":
         "The old hash of an imported password was replaced at a log-in.",
-        by "`GET /token`, `POST /token`",
-        detail "";
+        by "`GET /token`, `POST /token`", detail "";
     FixedPasswordSet = "fixed-password.set":
         "A principal set its fixed password.",
-        by "`ResetLoginPassword`",
-        detail "";
+        by "`ResetLoginPassword`", detail "";
     GroupAdd = "group.add":
         "A user was added to a group.",
-        by "`group add`",
-        detail "`account`, `group`, `user`";
+        by "`group add`", detail "`account`, `group`, `user`";
     GroupCreate = "group.create":
         "A group was made.",
-        by "`group create`",
-        detail "`account`, `group`";
+        by "`group create`", detail "`account`, `group`";
     GroupDelete = "group.delete":
         "A group was deleted.",
-        by "`group delete`",
-        detail "`account`, `group`";
+        by "`group delete`", detail "`account`, `group`";
     GroupRemove = "group.remove":
         "A user was removed from a group.",
-        by "`group remove`",
-        detail "`account`, `group`, `user`";
+        by "`group remove`", detail "`account`, `group`, `user`";
     ImageDelete = "image.delete":
         "Images are about to be deleted from a registry; a second event with the outcome `refused` \
          says that the registry failed.",
@@ -167,12 +138,10 @@ actions! {
         detail "`repository`, `images` by tag; `manifests` that go whole";
     InstanceActivateIssuer = "instance.activate-issuer":
         "An instance's tokens name the prepared issuer from now on.",
-        by "`instance update --activate`",
-        detail "`issuer`";
+        by "`instance update --activate`", detail "`issuer`";
     InstanceCancelIssuer = "instance.cancel-issuer":
         "An instance's prepared issuer was dropped.",
-        by "`instance update --cancel`",
-        detail "`issuer`";
+        by "`instance update --cancel`", detail "`issuer`";
     InstanceClose = "instance.close":
         "An instance's public endpoint was closed.",
         by "`ManageExternalEndpoint`, `UpdateInstanceEndpointStatus`, `instance update \
@@ -180,8 +149,7 @@ actions! {
         detail "";
     InstanceCreate = "instance.create":
         "An instance was made.",
-        by "`CreateInstance`, `instance create`",
-        detail "`instance`";
+        by "`CreateInstance`, `instance create`", detail "`instance`";
     InstanceDelete = "instance.delete":
         "An instance was deleted.",
         by "`DeleteInstance`, `instance delete`",
@@ -198,8 +166,7 @@ actions! {
         detail "";
     InstancePrepareIssuer = "instance.prepare-issuer":
         "Another issuer was prepared for an instance's tokens.",
-        by "`instance update --issuer`",
-        detail "`issuer`";
+        by "`instance update --issuer`", detail "`issuer`";
     InstanceSetEcrHost = "instance.set-ecr-host":
         "The host that an instance answers to as an ECR registry was set or removed.",
         by "`instance update --ecr-host`, `--no-ecr-host`",
@@ -210,24 +177,19 @@ actions! {
         detail "`on`, `refuse_old`";
     InstanceSetRegistryUrl = "instance.set-registry-url":
         "The URL of an instance's registry was set or removed.",
-        by "`instance update --registry-url`, `--no-registry-url`",
-        detail "";
+        by "`instance update --registry-url`, `--no-registry-url`", detail "";
     InstanceTag = "instance.tag":
         "An instance got tags.",
-        by "`TagResources`",
-        detail "`keys`";
+        by "`TagResources`", detail "`keys`";
     InstanceUntag = "instance.untag":
         "An instance lost tags, or, where `keys` is null, all of them.",
-        by "`UntagResources`",
-        detail "`keys`";
+        by "`UntagResources`", detail "`keys`";
     MasterKeyRetire = "master-key.retire":
         "The old master key was retired.",
-        by "`keys rotate master --finish`",
-        detail "`key`";
+        by "`keys rotate master --finish`", detail "`key`";
     MasterKeyRotate = "master-key.rotate":
         "Another master key wraps secrets from now on.",
-        by "`keys rotate master`",
-        detail "`from`, `to`";
+        by "`keys rotate master`", detail "`from`, `to`";
     NamespaceCreate = "namespace.create":
         "A namespace was made.",
         by "`CreateNamespace`, `namespace create`",
@@ -242,12 +204,10 @@ actions! {
         detail "`namespace`, `visibility`, `auto_create_repository`, `default_visibility`";
     NoticeRetry = "notice.retry":
         "A notice that the webhook didn't take is sent again.",
-        by "`notice retry`",
-        detail "`notice`";
+        by "`notice retry`", detail "`notice`";
     NoticeTest = "notice.test":
         "A notice was made that tries the webhook.",
-        by "`notice test`",
-        detail "`notice`";
+        by "`notice test`", detail "`notice`";
     OidcProviderCreate = "oidc-provider.create":
         "An OpenID Connect provider was made.",
         by "`oidc-provider create`",
@@ -291,21 +251,17 @@ actions! {
         detail "`account`, `policy`";
     PolicyDelete = "policy.delete":
         "A policy was deleted.",
-        by "`policy delete`",
-        detail "`account`, `policy`";
+        by "`policy delete`", detail "`account`, `policy`";
     PolicyDetach = "policy.detach":
         "A policy was detached from a user, a group or a role.",
-        by "`policy detach`",
-        detail "`account`, `policy`, `target`";
+        by "`policy detach`", detail "`account`, `policy`, `target`";
     PolicyUpdate = "policy.update":
         "A policy's document was replaced.",
-        by "`policy update`",
-        detail "`account`, `policy`";
+        by "`policy update`", detail "`account`, `policy`";
     PrincipalRevoke = "principal.revoke":
         "The temporary credentials, sessions and refresh tokens of a principal were stopped, and \
          its service accounts disabled.",
-        by "`revoke`",
-        detail "`revoked`, `disabled`";
+        by "`revoke`", detail "`revoked`, `disabled`";
     RefusedSubjectCreate = "refused-subject.create":
         "A subject of an OpenID Connect issuer was refused, until that is taken back.",
         by "`revoke --subject`",
@@ -345,16 +301,13 @@ actions! {
         detail "`repository`, `rules`";
     RepositoryTag = "repository.tag":
         "A repository got tags.",
-        by "`TagResource`",
-        detail "`repository`, `keys`";
+        by "`TagResource`", detail "`repository`, `keys`";
     RepositoryUntag = "repository.untag":
         "A repository lost tags.",
-        by "`UntagResource`",
-        detail "`repository`, `keys`";
+        by "`UntagResource`", detail "`repository`, `keys`";
     RoleCreate = "role.create":
         "A role was made.",
-        by "`role create`",
-        detail "`account`, `role`";
+        by "`role create`", detail "`account`, `role`";
     RoleDelete = "role.delete":
         "A role was deleted, and its sessions stopped.",
         by "`role delete`",
@@ -385,8 +338,7 @@ actions! {
         detail "`service_account`";
     ServiceAccountModify = "service-account.modify":
         "A service account's description, permissions or end was changed.",
-        by "`ModifyServiceAccount`",
-        detail "`service_account`";
+        by "`ModifyServiceAccount`", detail "`service_account`";
     ServiceAccountRotate = "service-account.rotate":
         "A service account got another password, which was made.",
         by "`service-account rotate`",
@@ -414,8 +366,7 @@ actions! {
     Several = "several":
         "Requests of several callers were refused for one cause, beyond those that are counted by \
          caller.",
-        by "every API",
-        detail "`cause`, `more`";
+        by "every API", detail "`cause`, `more`";
     SigningKeyActivate = "signing-key.activate":
         "An instance's next signing key took the place of the one in use.",
         by "`keys rotate signing --instance --activate`",
@@ -435,8 +386,7 @@ actions! {
         detail "`key`, `authority`, `expires_at`";
     StoreBackup = "store.backup":
         "All data was written into a backup.",
-        by "`backup`",
-        detail "";
+        by "`backup`", detail "";
     TokenExchange = "token.exchange":
         "A registry token was issued, or the exchange refused; or exchanges without a log-in were \
          granted nothing, and are counted.",
@@ -452,12 +402,10 @@ actions! {
         detail "`account`, `user`, `user_id`, `service_accounts`";
     UserDisable = "user.disable":
         "A user was disabled, and what it got was stopped.",
-        by "`user disable`",
-        detail "`account`, `user`";
+        by "`user disable`", detail "`account`, `user`";
     UserEnable = "user.enable":
         "A user was enabled again.",
-        by "`user enable`",
-        detail "`account`, `user`";
+        by "`user enable`", detail "`account`, `user`";
 }
 
 #[cfg(test)]

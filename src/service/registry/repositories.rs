@@ -249,7 +249,7 @@ impl Registry {
         Ok(repository)
     }
 
-    /// Changes a repository.
+    /// Changes a repository; the permission is the one that the call needs.
     ///
     /// # Errors
     /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
@@ -260,13 +260,13 @@ impl Registry {
         call: &Call<'_>,
         choice: &InstanceChoice,
         which: &RepositoryChoice,
-        change: &RepositoryChange,
+        (permission, change): (Permission, &RepositoryChange),
     ) -> Result<()> {
         name::check_description("summary", change.summary.as_deref().unwrap_or_default())?;
         name::check_detail("detail", change.detail.as_deref().unwrap_or_default())?;
         check_exclusions(change.tag_exclusions.as_deref().unwrap_or_default())?;
         let (instance, repository) = self
-            .permitted_repository(call, choice, which, Permission::ModifyRepository)
+            .permitted_repository(call, choice, which, permission)
             .await?;
         if change.visibility.is_some() {
             refuse_in_public(

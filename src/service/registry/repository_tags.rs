@@ -35,7 +35,7 @@ impl Registry {
         which: &RepositoryChoice,
     ) -> Result<Vec<Tag>> {
         let (_, repository) = self
-            .permitted_repository(call, choice, which, Permission::DescribeRepository)
+            .permitted_repository(call, choice, which, Permission::ListRepositoryTags)
             .await?;
         let (_, tags) = self.read_tags(&repository.id).await?;
         let tag = |(key, value)| Tag { key, value };
@@ -57,7 +57,7 @@ impl Registry {
     ) -> Result<()> {
         check_tags(tags)?;
         let (instance, repository) = self
-            .permitted_repository(call, choice, which, Permission::ModifyRepository)
+            .permitted_repository(call, choice, which, Permission::TagRepository)
             .await?;
         self.authorize_tags(call, &instance, &repository.path(), tags)
             .await?;
@@ -86,7 +86,7 @@ impl Registry {
         keys: &[String],
     ) -> Result<()> {
         let (instance, repository) = self
-            .permitted_repository(call, choice, which, Permission::ModifyRepository)
+            .permitted_repository(call, choice, which, Permission::UntagRepository)
             .await?;
         let event = call
             .event(AuditAction::RepositoryUntag)
@@ -142,7 +142,7 @@ impl Registry {
             path,
         };
         self.rights
-            .authorize_with(call, Permission::ModifyRepository, resource, context)
+            .authorize_with(call, Permission::TagRepository, resource, context)
             .await
     }
 

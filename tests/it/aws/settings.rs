@@ -1,7 +1,7 @@
 //! Tags and settings of repositories, as ECR's clients set and read them.
 
 use serde_json::{Value, json};
-use transire::service::NewNamespace;
+use transire::service::{NewNamespace, Permission};
 
 use crate::harness::aws::refused_by_ecr;
 use crate::harness::documents::{allow, cam};
@@ -194,7 +194,12 @@ async fn a_rule_that_another_door_sets_has_no_exceptions() {
     };
     app.service
         .registry
-        .modify_repository(&app.operator(), &app.choice(), &which, &change)
+        .modify_repository(
+            &app.operator(),
+            &app.choice(),
+            &which,
+            (Permission::ModifyRepository, &change),
+        )
         .await
         .unwrap();
     let answer = told(&app, "DescribeRepositories", json!({})).await;

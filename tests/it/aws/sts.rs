@@ -102,9 +102,12 @@ async fn what_narrows_a_session_narrows_its_log_in() {
         granted(&app, &username, &secret, SCOPE).await,
         "repository:team/app:pull"
     );
-    let iam = r#"{"Version":"2012-10-17","Statement":[]}"#;
     for (parameter, value, expected) in [
-        ("Policy", iam, "MalformedPolicyDocument"),
+        (
+            "Policy",
+            r#"{"Version":"2012-10-17","Statement":[]}"#,
+            "MalformedPolicyDocument",
+        ),
         ("Policy", "nonsense", "MalformedPolicyDocument"),
         (
             "PolicyArns.member.1.arn",
@@ -155,7 +158,12 @@ async fn a_role_is_assumed_by_whom_it_trusts_alone() {
 }
 
 /// Asks for a session with a token, as AWS's SDKs do: unsigned.
-async fn with_token(app: &App, token: &str, role: &str, more: &[(&str, &str)]) -> Answer {
+pub(super) async fn with_token(
+    app: &App,
+    token: &str,
+    role: &str,
+    more: &[(&str, &str)],
+) -> Answer {
     let arn = format!("arn:aws:iam::{ACCOUNT}:role/{role}");
     let pairs = [
         ("Action", "AssumeRoleWithWebIdentity"),

@@ -13,6 +13,11 @@ pub(crate) fn ram(statements: &Value) -> Value {
     json!({ "Version": "1", "Statement": statements })
 }
 
+/// A policy of IAM, AWS's language; its statements are written as RAM's.
+pub(crate) fn iam(statements: &Value) -> Value {
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
 /// A statement of CAM that allows actions on resources, each one text or a list.
 pub(crate) fn allow(action: impl Serialize, resource: impl Serialize) -> Value {
     json!({ "effect": "allow", "action": action, "resource": resource })

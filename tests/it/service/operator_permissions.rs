@@ -21,7 +21,8 @@ use transire::domain::{ErrorKind, Result};
 use transire::service::{
     AccessKeyState, Attached, Call, Caller, ChangedServiceAccount, Contents, Images,
     InstanceChoice, KeyKind, Membership, NewNamespace, NewOidcProvider, NewRepository,
-    NewServiceAccount, RepositoryChoice, RequestContext, RoleChange, Save, Service, TokenIssuer,
+    NewServiceAccount, Permission, RepositoryChoice, RequestContext, RoleChange, Save, Service,
+    TokenIssuer,
 };
 
 use crate::harness::App;
@@ -200,8 +201,13 @@ impl Attempt<'_> {
             of.delete_namespace(call, choice, "team", Contents::MustBeGone)
                 .await,
             done(of.create_repository(call, choice, repository).await),
-            of.modify_repository(call, choice, &which, &RepositoryChange::default())
-                .await,
+            of.modify_repository(
+                call,
+                choice,
+                &which,
+                (Permission::ModifyRepository, &RepositoryChange::default()),
+            )
+            .await,
             of.delete_repository(call, choice, &which, Images::MustBeGone)
                 .await,
         ]);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::domain::namespace::Visibility;
 use crate::domain::repository::{Repository, RepositoryChange};
 use crate::domain::{Error, Result};
-use crate::service::{Images, NewRepository, RepositoryFilter, RepositoryOrder};
+use crate::service::{Images, NewRepository, Permission, RepositoryFilter, RepositoryOrder};
 use crate::sign::Parameters;
 
 use super::namespaces::{type_name, visibility};
@@ -84,7 +84,12 @@ pub(crate) async fn update(
     };
     let modified = service
         .registry
-        .modify_repository(call, &instance(instance_id)?, &which, &change)
+        .modify_repository(
+            call,
+            &instance(instance_id)?,
+            &which,
+            (Permission::ModifyRepository, &change),
+        )
         .await;
     modified.map_err(|error| error.naming(&NAMES))?;
     reply.success(Nothing {})

@@ -7,9 +7,10 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::place;
+use crate::domain::aws;
 use crate::domain::{Error, Result};
+use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::input;
-use crate::http::aws::{Authenticated, arn};
 use crate::service::{InstanceChoice, StoredLifecycle};
 
 #[derive(Deserialize)]
@@ -42,7 +43,7 @@ impl Shown {
     fn of(call: &Authenticated<'_>, repository_name: String, policy: StoredLifecycle) -> Self {
         let account = call.call.caller.account();
         Self {
-            registry_id: account.map(arn::account).unwrap_or_default(),
+            registry_id: account.map(aws::account).unwrap_or_default(),
             repository_name,
             lifecycle_policy_text: policy.text,
             last_evaluated_at: policy.evaluated_at.map(|at| at.unix_seconds()),

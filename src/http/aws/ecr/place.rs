@@ -103,7 +103,7 @@ pub(super) fn repository(path: Option<&str>) -> Result<(&str, &str)> {
 /// Writes an error about a repository as AWS does. A repository whose namespace isn't there isn't
 /// either.
 pub(super) fn worded(call: &Call<'_>, path: &str, error: Error) -> Error {
-    let registry = call.caller.account().map(arn::account).unwrap_or_default();
+    let registry = call.caller.account().map(aws::account).unwrap_or_default();
     let shown = &path[..path.floor_char_boundary(MAX_SHOWN)];
     let text = match error.kind() {
         ErrorKind::NotFound {

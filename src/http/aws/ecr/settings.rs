@@ -7,11 +7,12 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::place::{self, Place};
+use crate::domain::aws;
 use crate::domain::repository::{Repository, RepositoryChange};
 use crate::domain::switch::Switch;
 use crate::domain::{Error, ErrorKind, Result};
+use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::input;
-use crate::http::aws::{Authenticated, arn};
 use crate::service::{InstanceChoice, Permission, Within};
 
 /// The most repositories of a call about scanning.
@@ -146,7 +147,11 @@ impl AskedScanning {
 }
 
 /// Changes a repository's settings.
-async fn modify(call: &Authenticated<'_>, path: &str, change: &RepositoryChange) -> Result<()> {
+async fn modify(
+    call: &Authenticated<'_>,
+    path: &str,
+    change: (Permission, &RepositoryChange),
+) -> Result<()> {
     let (namespace, name) = place::repository(Some(path))?;
     call.service
         .registry
@@ -163,7 +168,7 @@ async fn modify(call: &Authenticated<'_>, path: &str, change: &RepositoryChange)
 /// Returns the id of the caller's registry.
 fn registry_id(call: &Authenticated<'_>) -> String {
     let account = call.call.caller.account();
-    account.map(arn::account).unwrap_or_default()
+    account.map(aws::account).unwrap_or_default()
 }
 
 #[derive(Deserialize)]
@@ -199,7 +204,12 @@ pub(in crate::http::aws) async fn put_mutability(call: Authenticated<'_>) -> Res
         tag_exclusions: Some(exclusions),
         ..RepositoryChange::default()
     };
-    modify(&call, &repository_name, &change).await?;
+    modify(
+        &call,
+        &repository_name,
+        (Permission::SetTagMutability, &change),
+    )
+    .await?;
     call.reply.with(&Became {
         registry_id: registry_id(&call),
         repository_name,
@@ -234,7 +244,7 @@ pub(in crate::http::aws) async fn put_scanning(call: Authenticated<'_>) -> Resul
         scan_on_push: Some(scans),
         ..RepositoryChange::default()
     };
-    modify(&call, &repository_name, &change).await?;
+    modify(&call, &repository_name, (Permission::SetScanning, &change)).await?;
     call.reply.with(&Became {
         registry_id: registry_id(&call),
         repository_name,

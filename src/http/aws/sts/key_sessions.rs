@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::credentials::{Credentials, refuse_unserved};
 use super::federation::{LIFE, RULES};
+use crate::domain::aws;
 use crate::domain::{Error, Result};
 use crate::http::aws::Authenticated;
-use crate::http::aws::arn;
 use crate::http::aws::parameters::{given, integer, ranged};
 use crate::service::NarrowSession;
 

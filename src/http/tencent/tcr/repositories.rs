@@ -7,7 +7,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::namespace::Visibility;
 use crate::domain::repository::{Repository, RepositoryChange};
 use crate::domain::{Error, Result};
-use crate::service::{Images, NewRepository, RepositoryFilter, RepositoryOrder};
+use crate::service::{Images, NewRepository, Permission, RepositoryFilter, RepositoryOrder};
 
 use super::place::{instance, registry_id, repository};
 use crate::http::tencent::pager::Pager;
@@ -65,7 +65,12 @@ pub(crate) async fn modify(
     parameters.finish()?;
     let modified = service
         .registry
-        .modify_repository(call, &instance(&registry_id)?, &which, &change)
+        .modify_repository(
+            call,
+            &instance(&registry_id)?,
+            &which,
+            (Permission::ModifyRepository, &change),
+        )
         .await;
     modified.map_err(|error| error.naming(&NAMES))?;
     reply.with(&Nothing {})

@@ -178,7 +178,7 @@ impl Registry {
         accepted: &[String],
     ) -> Result<Vec<Result<FoundManifest, ImageFault>>> {
         let (instance, repository) = self
-            .repository_or_import(call, choice, repository, Permission::Pull)
+            .repository_or_import(call, choice, repository, Permission::PullManifest)
             .await?;
         let path = repository.path();
         let registry = self.registry(&instance, &[(&path, &["pull"])])?;
@@ -210,7 +210,7 @@ impl Registry {
         digests: &[String],
     ) -> Result<Vec<LayerPresence>> {
         let (instance, repository) = self
-            .repository_or_import(call, choice, repository, Permission::Pull)
+            .repository_or_import(call, choice, repository, Permission::CheckLayer)
             .await?;
         let path = repository.path();
         let registry = self.registry(&instance, &[(&path, &["pull"])])?;

@@ -94,8 +94,12 @@ impl Registry {
         text: Option<&str>,
     ) -> Result<Option<StoredLifecycle>> {
         let rules = text.map(document::read).transpose()?;
+        let permission = match text {
+            Some(_) => Permission::PutLifecyclePolicy,
+            None => Permission::DeleteLifecyclePolicy,
+        };
         let (instance, repository) = self
-            .permitted_repository(call, choice, which, Permission::ModifyRepository)
+            .permitted_repository(call, choice, which, permission)
             .await?;
         let before = self.stored_lifecycle(&repository).await?;
         if text.is_none() && before.is_none() {
@@ -126,7 +130,7 @@ impl Registry {
         which: &RepositoryChoice,
     ) -> Result<StoredLifecycle> {
         let (_, repository) = self
-            .permitted_repository(call, choice, which, Permission::DescribeRepository)
+            .permitted_repository(call, choice, which, Permission::GetLifecyclePolicy)
             .await?;
         let found = self.stored_lifecycle(&repository).await?;
         found.ok_or_else(|| none(&repository))
@@ -156,7 +160,7 @@ impl Registry {
             .administered_instance(call, choice, permission)
             .await?;
         let (_, repository) = self
-            .permitted_repository(call, choice, which, Permission::DescribeRepository)
+            .permitted_repository(call, choice, which, Permission::GetLifecyclePolicy)
             .await?;
         let policy = self.stored_lifecycle(&repository).await?;
         let policy = policy.ok_or_else(|| none(&repository))?;

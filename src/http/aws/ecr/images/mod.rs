@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use self::ids::ImageId;
 use super::place;
+use crate::domain::aws;
 use crate::domain::image::{TaggedImage, is_content_digest, is_tag};
 use crate::domain::{Error, Result};
+use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::{input, page_size};
-use crate::http::aws::{Authenticated, arn};
 use crate::service::{InstanceChoice, RepositoryChoice};
 
 /// A repository that a call of images names.
@@ -36,7 +37,7 @@ impl<'a> Target<'a> {
         Ok(Self {
             path: path.unwrap_or_default(),
             choice: place::choice(namespace, name),
-            registry_id: account.map(arn::account).unwrap_or_default(),
+            registry_id: account.map(aws::account).unwrap_or_default(),
         })
     }
 }
