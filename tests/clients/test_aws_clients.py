@@ -72,21 +72,40 @@ def test_docker_logs_in_with_the_command_lines_password_and_pushes_and_pulls(
     assert image.manifest_digest(tmp_path / "out") == image.manifest_digest(tmp_path / "in")
 
 
-def test_a_user_pulls_one_repository_and_pushes_another(
-    transire: Transire, instance: Instance, registry: Registry, tmp_path: Path
-) -> None:
-    account = instance.account.id
-    transire.cli("user", "create", "--account", account, "--name", "ci")
-    key = transire.cli("access-key", "create", "--account", account, "--user", "ci")
-    user = AccessKey(key["access_key_id"], transire.remember("access key secret", key["access_key_secret"]))
+def in_cam(instance: Instance) -> dict[str, Any]:
+    """A policy of Tencent's language: pull `team/base`, push `team/app`."""
     repository = f"qcs::tcr:::repository/{instance.tcr_id}/team"
     statements = [
         {"effect": "allow", "action": "tcr:CreateInstanceToken", "resource": "*"},
         {"effect": "allow", "action": "tcr:PullRepository", "resource": f"{repository}/base"},
         {"effect": "allow", "action": ["tcr:PullRepository", "tcr:PushRepository"], "resource": f"{repository}/app"},
     ]
+    return {"version": "2.0", "statement": statements}
+
+
+def in_iam(instance: Instance) -> dict[str, Any]:
+    """The same in AWS's, as its documents tell users to write it."""
+    repository = f"arn:aws:ecr:*:{instance.account.id.zfill(12)}:repository/team"
+    pull = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"]
+    push = ["ecr:CompleteLayerUpload", "ecr:UploadLayerPart", "ecr:InitiateLayerUpload", "ecr:PutImage"]
+    statements = [
+        {"Sid": "LogIn", "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
+        {"Sid": "Pull", "Effect": "Allow", "Action": pull, "Resource": [f"{repository}/base", f"{repository}/app"]},
+        {"Sid": "Push", "Effect": "Allow", "Action": push, "Resource": f"{repository}/app"},
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+@pytest.mark.parametrize("policy", [in_cam, in_iam])
+def test_a_user_pulls_one_repository_and_pushes_another(
+    transire: Transire, instance: Instance, registry: Registry, policy: Callable[[Instance], dict[str, Any]], tmp_path: Path
+) -> None:
+    account = instance.account.id
+    transire.cli("user", "create", "--account", account, "--name", "ci")
+    key = transire.cli("access-key", "create", "--account", account, "--user", "ci")
+    user = AccessKey(key["access_key_id"], transire.remember("access key secret", key["access_key_secret"]))
     document = tmp_path / "policy.json"
-    document.write_text(json.dumps({"version": "2.0", "statement": statements}))
+    document.write_text(json.dumps(policy(instance)))
     transire.cli("policy", "create", "--account", account, "--name", "build", "--document", document)
     transire.cli("policy", "attach", "--account", account, "--name", "build", "--user", "ci")
     image.write_oci_layout(tmp_path / "in", "v1")

@@ -565,11 +565,11 @@ pub(super) fn document(dice: &mut Dice, effect: Option<bool>) -> Value {
     let statements: Vec<Value> = (0..=dice.throw(3))
         .map(|_| statement(dice, tongue, effect))
         .collect();
-    in_document(tongue, statements)
+    in_document(tongue, &statements)
 }
 
 /// Makes a document of statements.
-pub(super) fn in_document(tongue: Tongue, statements: Vec<Value>) -> Value {
+fn in_document(tongue: Tongue, statements: &[Value]) -> Value {
     match tongue {
         Tongue::Cam => json!({"version": "2.0", "statement": statements}),
         Tongue::Ram => json!({"Version": "1", "Statement": statements}),
