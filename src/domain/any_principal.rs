@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::as_text::serde_as_text;
+use super::aws;
 use super::ids::{AccountId, InstanceId, RoleId, UserId};
 use super::principal::{Principal, PrincipalName};
 use super::{Error, Result};
@@ -28,7 +29,10 @@ pub enum Written<Id> {
 ///   `role/ID` or `roleName/NAME`, and `qcs::sts:ACCOUNT:` with `assumed-role/ID` or
 ///   `federated-user/ID`;
 /// - Alibaba's `acs:ram::ACCOUNT:` with `root`, `user/NAME`, `role/NAME`, `role/NAME/SESSION` or
-///   `assumed-role/NAME/SESSION`, the last with `acs:sts::`, too.
+///   `assumed-role/NAME/SESSION`, the last with `acs:sts::`, too;
+/// - AWS's `arn:aws:iam::ACCOUNT:` with `root`, `user/NAME` or `role/NAME`, and
+///   `arn:aws:sts::ACCOUNT:` with `assumed-role/NAME/SESSION`; a name of digits alone is an id, as
+///   denials write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnyPrincipal {
     /// The account itself.
@@ -157,6 +161,8 @@ impl FromStr for AnyPrincipal {
                 tencents(rest)
             } else if let Some(rest) = text.strip_prefix("acs:") {
                 alibabas(rest)
+            } else if let Some(rest) = text.strip_prefix("arn:") {
+                awss(rest)
             } else {
                 own(text)
             }
@@ -238,13 +244,47 @@ fn alibabas(text: &str) -> Option<AnyPrincipal> {
         .or_else(|| text.strip_prefix("sts:"))?
         .split_once(':')?;
     let (account, path) = rest.split_once(':')?;
-    let account: AccountId = account.parse().ok()?;
+    by_name(account.parse().ok()?, path, |text| {
+        Some(Written::Name(name(text)?))
+    })
+}
+
+/// Reads AWS's forms, behind `arn:`.
+fn awss(text: &str) -> Option<AnyPrincipal> {
+    let (partition, rest) = text.split_once(':')?;
+    let rest = rest
+        .strip_prefix("iam::")
+        .or_else(|| rest.strip_prefix("sts::"))
+        .filter(|_| aws::PARTITIONS.contains(&partition))?;
+    let (account, path) = rest.split_once(':')?;
+    let is_id = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    match path.split_once('/') {
+        Some(("user", id)) if is_id(id) => {
+            let account = aws::read_account(account)?;
+            Some(AnyPrincipal::User(account, Written::Id(id.parse().ok()?)))
+        }
+        _ => by_name(aws::read_account(account)?, path, |role| {
+            Some(if is_id(role) {
+                Written::Id(role.parse().ok()?)
+            } else {
+                Written::Name(name(role)?)
+            })
+        }),
+    }
+}
+
+/// Reads `root`, a user, a role or a session of it.
+fn by_name(
+    account: AccountId,
+    path: &str,
+    read_role: impl Fn(&str) -> Option<Written<RoleId>>,
+) -> Option<AnyPrincipal> {
     let Some((kind, named)) = path.split_once('/') else {
         return (path == "root").then_some(AnyPrincipal::Root(account));
     };
     Some(match kind {
         "user" => AnyPrincipal::User(account, Written::Name(name(named)?)),
-        "role" | "assumed-role" => role(account, named, |role| Some(Written::Name(name(role)?)))?,
+        "role" | "assumed-role" => role(account, named, read_role)?,
         _ => return None,
     })
 }
@@ -351,6 +391,26 @@ mod tests {
                 "acs:sts::1:assumed-role/puller/ci",
                 AnyPrincipal::Role(account, named("puller"), session()),
             ),
+            (
+                "arn:aws:iam::000000000001:root",
+                AnyPrincipal::Root(account),
+            ),
+            (
+                "arn:aws:iam::000000000001:user/ci",
+                AnyPrincipal::User(account, Written::Name("ci".to_owned())),
+            ),
+            (
+                "arn:aws:iam::000000000001:user/2",
+                AnyPrincipal::User(account, Written::Id(user)),
+            ),
+            (
+                "arn:aws-cn:iam::000000000001:role/puller",
+                AnyPrincipal::Role(account, named("puller"), None),
+            ),
+            (
+                "arn:aws:sts::000000000001:assumed-role/puller/ci",
+                AnyPrincipal::Role(account, named("puller"), session()),
+            ),
             ("1", AnyPrincipal::Root(account)),
             ("operator", AnyPrincipal::Operator),
             (
@@ -375,6 +435,9 @@ mod tests {
             "1:user/a/b",
             "1:user#x",
             "1:group/x",
+            "arn:aws:iam::1:root",
+            "arn:other:iam::000000000001:root",
+            "arn:aws:ecr::000000000001:root",
             "operator/",
             "operator/local/",
             "operator/local/a/b",

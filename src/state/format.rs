@@ -91,7 +91,7 @@ pub(super) struct Account {
 #[serde(deny_unknown_fields)]
 pub(super) struct Policy {
     pub(super) name: Spanned<String>,
-    /// The JSON text, in CAM or RAM.
+    /// The JSON text, in CAM, RAM or IAM.
     pub(super) document: String,
 }
 

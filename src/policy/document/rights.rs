@@ -43,12 +43,11 @@ impl Document {
             .any(|statement| statement.condition.asks_for_time())
     }
 
-    /// Returns the permissions that a statement names: parts of others where the language has names
-    /// for those alone.
+    /// Returns the permissions that a statement names, as finely as the language does.
     fn named_by<'a>(&self, statement: &'a Statement) -> impl Iterator<Item = Permission> + 'a {
-        let has_parts = self.language == Language::Iam;
+        let is_fine = self.language == Language::Iam;
         let named = statement.permissions.iter();
-        named.filter(move |permission| has_parts || !permission.is_part())
+        named.filter(move |permission| is_fine || !permission.is_finer())
     }
 
     /// Returns what each statement gives or takes.

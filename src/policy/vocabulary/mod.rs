@@ -65,12 +65,11 @@ impl Permission {
         }
     }
 
-    /// Tells whether it is a part of another one in some language.
-    pub(in crate::policy) fn is_part(self) -> bool {
-        TABLE.iter().any(|row| match row.iam {
-            Named::All(parts) => parts.contains(&self),
-            Named::Action(..) => false,
-        })
+    /// Tells whether IAM alone tells it from one before it: CAM and RAM have one name for both.
+    pub(in crate::policy) fn is_finer(self) -> bool {
+        let row = self.row();
+        let is_alike = |other: &Row| other.cam.0 == row.cam.0 && other.ram.0 == row.ram.0;
+        TABLE[..self as usize].iter().any(is_alike)
     }
 
     /// Tells whether it is asked on something that has an owner, of whom conditions may ask.
