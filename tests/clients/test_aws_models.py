@@ -175,8 +175,6 @@ ECR: dict[str, Row] = {
             **EXCLUSIONS,
         },
         within("repository", [*REPOSITORY, *HAS_EXCLUSIONS]),
-        # Known to be let pass where it shouldn't be: a key beside AES256.
-        ignored=("encryptionConfiguration.kmsKey",),
     ),
     "DescribeRepositories": Row(
         # All of them, because names leave no pages.
