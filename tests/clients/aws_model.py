@@ -20,7 +20,7 @@ import aws
 from service import AccessKey, Transire
 
 # A longer text than this would be refused for the length of the body.
-LONGEST = 30_000
+LONGEST = 60_000
 OF_ANOTHER_TYPE = {"string": 5, "integer": "x", "long": "x", "boolean": "x", "list": "x", "structure": "x", "timestamp": {}}
 
 
@@ -133,6 +133,8 @@ def faults(value: Any, shape: Shape, is_query: bool, path: str = "") -> Iterator
         for name in value.keys() & shape.members.keys():
             yield from faults(value[name], shape.members[name], is_query, f"{path}.{name}")
     elif shape.type_name == "list":
+        if not _has_length(len(value), shape):
+            yield f"{path}: it has too few or too many members"
         for member in value:
             yield from faults(member, shape.member, is_query, f"{path}[]")
     elif shape.type_name == "string":
@@ -143,10 +145,14 @@ def _forbidden(text: str, shape: Shape) -> Iterator[str]:
     metadata = shape.metadata
     if metadata.get("enum") and text not in metadata["enum"]:
         yield "it is none of the enumerated"
-    if not metadata.get("min", 0) <= len(text) <= metadata.get("max", len(text)):
+    if not _has_length(len(text), shape):
         yield "it is too short or too long"
     if (pattern := _pattern(shape)) and not pattern.fullmatch(text):
         yield f"it is not as {pattern.pattern}"
+
+
+def _has_length(length: int, shape: Shape) -> bool:
+    return shape.metadata.get("min", 0) <= length <= shape.metadata.get("max", length)
 
 
 def _pattern(shape: Shape) -> re.Pattern[str] | None:

@@ -150,6 +150,14 @@ async fn what_a_repository_lacks_or_can_not_have_is_said() {
             "InvalidParameterException",
         ),
         (
+            "CreateRepository",
+            json!({
+                "repositoryName": "team/app",
+                "encryptionConfiguration": { "encryptionType": "AES256", "kmsKey": "alias/a" },
+            }),
+            "InvalidParameterException",
+        ),
+        (
             "DescribeRepositories",
             json!({ "repositoryNames": ["team/app"] }),
             "RepositoryNotFoundException",

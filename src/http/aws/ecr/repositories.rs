@@ -50,6 +50,7 @@ struct Encryption {
 #[serde(rename_all = "camelCase")]
 struct AskedEncryption {
     encryption_type: Option<String>,
+    kms_key: Option<String>,
 }
 
 impl AskedEncryption {
@@ -57,6 +58,10 @@ impl AskedEncryption {
     fn check(&self) -> Result<()> {
         match self.encryption_type.as_deref() {
             None => Err(Error::missing_parameter("encryptionType")),
+            Some("AES256") if self.kms_key.is_some() => Err(Error::invalid_parameter(
+                "kmsKey",
+                "AES256 has no kmsKey; leave it out.",
+            )),
             Some("AES256") => Ok(()),
             Some("KMS" | "KMS_DSSE") => Err(Error::unsupported(
                 "The registry alone knows how it keeps images; leave encryptionConfiguration out, \
