@@ -61,6 +61,8 @@ pub enum Noun {
     RefusedSubject,
     /// A repository.
     Repository,
+    /// A policy of a repository.
+    RepositoryPolicy,
     /// A role.
     Role,
     /// A sealing key.
@@ -111,6 +113,7 @@ impl Noun {
         Self::PrincipalId,
         Self::RefusedSubject,
         Self::Repository,
+        Self::RepositoryPolicy,
         Self::Role,
         Self::SealingKey,
         Self::ServiceAccount,
@@ -153,6 +156,7 @@ impl Noun {
             Self::PrincipalId => "principal id",
             Self::RefusedSubject => "refused subject",
             Self::Repository => "repository",
+            Self::RepositoryPolicy => "policy of a repository",
             Self::Role => "role",
             Self::SealingKey => "sealing key",
             Self::ServiceAccount => "service account",

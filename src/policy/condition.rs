@@ -11,6 +11,7 @@ use super::json::Json;
 use super::key::Key;
 use super::language::Language;
 use super::operator::{Operator, Qualifier};
+use super::resource::Facts;
 use super::values::Values;
 use super::words::Effect;
 
@@ -108,6 +109,15 @@ impl Condition {
             .iter()
             .filter(nothing)
             .map(|clause| clause.place.as_str())
+    }
+
+    /// Tells whether it counts as met in a statement of that effect.
+    pub(super) fn may_hold(&self, effect: Effect, facts: Facts<'_>) -> bool {
+        match facts {
+            Facts::Present(context) => self.first_unmet(context, effect).is_none(),
+            Facts::Any => effect == Effect::Deny || self.is_empty(),
+            Facts::Best(_) => effect == Effect::Allow || self.is_empty(),
+        }
     }
 
     /// Returns the first clause that doesn't hold in a statement of that effect, as `OPERATOR.KEY`.

@@ -26,6 +26,7 @@ mod operator;
 mod parts;
 mod path;
 pub mod pattern;
+pub mod repository_policy;
 mod resource;
 mod set;
 mod span;
@@ -43,6 +44,7 @@ pub use document::{Checked, Document, StatementRights};
 pub use explanation::{Explanation, Missed, SessionExplanation, explain, explain_session};
 pub use language::Language;
 pub use parts::Limits;
+pub use repository_policy::{Asker, RepositoryPolicy, decide_repository_policy};
 pub use set::{Documents, NamedDocument, PolicySet};
 pub use span::{position, span_of};
 pub use target::{InstanceRef, Resource};
@@ -138,6 +140,26 @@ impl<'a> Decision<'a> {
         }
     }
 
+    /// Returns the decision of an account's root, which no statement makes.
+    pub fn of_root() -> Self {
+        Self {
+            outcome: Outcome::Allowed,
+            statement: None,
+        }
+    }
+
+    /// Returns what it is together with the decision of the repository's policy: either may allow,
+    /// and either may deny.
+    #[must_use]
+    pub fn beside(self, repository: Self) -> Self {
+        match (self.outcome, repository.outcome) {
+            (Outcome::DeniedExplicitly, _) => self,
+            (_, Outcome::DeniedExplicitly) => repository,
+            (Outcome::DeniedImplicitly, Outcome::Allowed) => repository,
+            (Outcome::Allowed | Outcome::DeniedImplicitly, _) => self,
+        }
+    }
+
     /// Tells whether it is allowed.
     pub fn is_allowed(&self) -> bool {
         self.outcome == Outcome::Allowed
@@ -155,7 +177,7 @@ pub enum Side {
 
 impl Side {
     /// Returns the side that decides, by the outcome of each.
-    fn deciding(identity: Outcome, session: Option<Outcome>) -> Self {
+    pub fn deciding(identity: Outcome, session: Option<Outcome>) -> Self {
         match (identity, session) {
             (Outcome::DeniedExplicitly, _) | (_, None) => Self::Identity,
             (_, Some(Outcome::DeniedExplicitly)) => Self::Session,
@@ -258,7 +280,7 @@ fn decide_one_by_one<'a>(
             match statement.effect {
                 Effect::Deny => return Decision::of(Some(statement_ref()), None),
                 Effect::Allow => {
-                    if missing.take(language, statement) {
+                    if missing.take(language, statement.permissions) {
                         allowed = Some(statement_ref());
                     }
                 }
@@ -277,9 +299,9 @@ impl Missing {
     }
 
     /// Takes away what a statement allows; tells whether nothing is missing any more.
-    fn take(&mut self, language: Language, statement: &Statement) -> bool {
+    fn take(&mut self, language: Language, allowed: Permissions) -> bool {
         let missing = &mut self.0[language as usize];
-        *missing = missing.without(statement.permissions);
+        *missing = missing.without(allowed);
         *missing == Permissions::default()
     }
 }
@@ -302,6 +324,16 @@ pub fn decide_session_in<'a>(
     request: &Request<'_>,
 ) -> Decision<'a> {
     let first = decide_in(circumstances, identity, request);
+    narrow(circumstances, first, session, request)
+}
+
+/// Narrows a decision by the session's policies, if it has some, in these circumstances.
+pub fn narrow<'a>(
+    circumstances: Circumstances,
+    first: Decision<'a>,
+    session: Option<&'a [NamedDocument<'a>]>,
+    request: &Request<'_>,
+) -> Decision<'a> {
     let Some(session) = session else { return first };
     let second = decide_in(circumstances, session, request);
     match Side::deciding(first.outcome, Some(second.outcome)) {

@@ -83,8 +83,14 @@ pub(super) fn open(text: &str, limits: Limits) -> Result<(Language, Vec<Json>), 
     }
     let json = Json::parse(text).map_err(|why| Refusal::new("", why))?;
     let language = language_of(&json)?;
-    if let Some(limit) = limits.exceeded_by(text, language) {
-        return Err(too_long(limit));
+    match limits.exceeded_by(text, language) {
+        None => {}
+        Some(0) => {
+            let name = language.name();
+            let why = format!("it is written in {name}, and IAM alone has such policies");
+            return Err(Refusal::new("", why));
+        }
+        Some(limit) => return Err(too_long(limit)),
     }
     let statements = statements_of(&json, language)?;
     let has_variables = elements_of(&json, language)?.find("Version") == Some(&text_of(CURRENT));

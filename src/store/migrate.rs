@@ -83,6 +83,7 @@ migrations! {
     "0025_audit_chain"
     "0026_repository_settings"
     "0027_ecr_host"
+    "0028_repository_policy"
 }
 
 /// Keeps which steps were taken; both databases read it.

@@ -40,6 +40,7 @@ pub mod quota;
 pub mod refused_subject;
 pub mod report;
 pub mod repository;
+pub mod repository_policy;
 pub mod revocation;
 pub mod role;
 pub mod service_account;

@@ -320,7 +320,7 @@ nouns! {
             id: String, instance_id: String, namespace_id: String, name: String, visibility: String,
             summary: String, detail: String, tag_immutability: i64, created_at: i64,
             modified_at: i64, tag_exclusions: String, scan_on_push: i64, tags: String,
-            lifecycle_policy: String, lifecycle_evaluated_at: Option<i64>,
+            lifecycle_policy: String, lifecycle_evaluated_at: Option<i64>, policy: String,
         }
     }
     service_account {

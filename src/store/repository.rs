@@ -268,7 +268,12 @@ pub fn delete(repository: &Repository) -> Part {
     touch(repository, DELETE, vec![repository.id.as_str().into()])
 }
 
-fn touch(repository: &Repository, statement: Statement, parameters: Vec<super::Value>) -> Part {
+/// Makes a change of one repository; `NotFound` when it is gone.
+pub(super) fn touch(
+    repository: &Repository,
+    statement: Statement,
+    parameters: Vec<super::Value>,
+) -> Part {
     let name = format!("{}/{}", repository.namespace_name, repository.name);
     let guarded = Guarded::new(statement, parameters, Rows::Exactly(1), move || {
         Error::not_found(Noun::Repository, &name)

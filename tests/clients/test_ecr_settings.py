@@ -11,7 +11,8 @@ import pytest
 
 import aws
 from processes import wait_until
-from service import Instance, Transire
+from registry import skopeo, skopeo_login
+from service import AccessKey, Instance, Transire
 from stock import Stock
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -159,3 +160,40 @@ def test_a_lifecycle_policy_leaves_what_an_index_names(stock: Stock) -> None:
     ecr.put_lifecycle_policy(repositoryName="team/tool", lifecyclePolicyText=keeping({"tagStatus": "any", **old}))
     assert [one["result"] for one in transire.cli(*command)["images"]] == ["deleted", "deleted"]
     wait_until("the tags to be gone", lambda: stock.tags("team/tool") == [])
+
+
+def test_a_repository_policy_lets_a_user_pull(stock: Stock) -> None:
+    """The user's own policies allow the log-in and nothing else."""
+    transire, account = stock.transire, stock.instance.account
+    transire.cli("namespace", "create", "--instance", stock.instance.tcr_id, "--name", "team")
+    transire.cli("user", "create", "--account", account.id, "--name", "ci")
+    made = transire.cli("access-key", "create", "--account", account.id, "--user", "ci")
+    user = AccessKey(made["access_key_id"], transire.remember("access key secret", made["access_key_secret"]))
+    document = stock.folder / "log-in.json"
+    allowed = [{"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"}]
+    document.write_text(json.dumps({"Version": "2012-10-17", "Statement": allowed}))
+    transire.cli("policy", "create", "--account", account.id, "--name", "log-in", "--document", document)
+    transire.cli("policy", "attach", "--account", account.id, "--name", "log-in", "--user", "ci")
+    ecr = aws.client(transire, account.key, "ecr")
+    ecr.create_repository(repositoryName="team/tool")
+    stock.push("team/tool", "v1")
+
+    def pulls() -> bool:
+        assert skopeo_login(stock.registry, aws.issue(transire, user)).returncode == 0
+        return skopeo("inspect", "--tls-verify=false", stock.registry.reference("team/tool:v1")).returncode == 0
+
+    assert not pulls()
+    with pytest.raises(ecr.exceptions.RepositoryPolicyNotFoundException, match="Repository policy does not exist"):
+        ecr.get_repository_policy(repositoryName="team/tool")
+    ci = {"AWS": f"arn:aws:iam::{account.id.zfill(12)}:user/ci"}
+    statement = {"Sid": "pull", "Effect": "Allow", "Principal": ci, "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2)
+    assert ecr.set_repository_policy(repositoryName="team/tool", policyText=text)["policyText"] == text
+    assert ecr.get_repository_policy(repositoryName="team/tool")["policyText"] == text
+    assert pulls()
+    manifest = aws.client(transire, user, "ecr").batch_get_image(repositoryName="team/tool", imageIds=[{"imageTag": "v1"}])
+    assert [one["imageId"]["imageTag"] for one in manifest["images"]] == ["v1"]
+    with pytest.raises(ecr.exceptions.InvalidParameterException, match=r"Statement\[0\].Action"):
+        ecr.set_repository_policy(repositoryName="team/tool", policyText=text.replace("ecr:BatchGetImage", "ecr:BatchFly"))
+    assert ecr.delete_repository_policy(repositoryName="team/tool")["policyText"] == text
+    assert not pulls()

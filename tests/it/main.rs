@@ -63,6 +63,7 @@ mod aws {
     mod key_sessions;
     mod lifecycle;
     mod repositories;
+    mod repository_policies;
     mod requests;
     mod settings;
     mod sts;

@@ -185,6 +185,9 @@ fn codes_of_missing(noun: Noun) -> Codes {
     match noun {
         Noun::Repository => codes("RepositoryNotFoundException", BAD, "ValidationError"),
         Noun::LifecyclePolicy => codes("LifecyclePolicyNotFoundException", BAD, "ValidationError"),
+        Noun::RepositoryPolicy => {
+            codes("RepositoryPolicyNotFoundException", BAD, "ValidationError")
+        }
         Noun::Image | Noun::Tag => codes("ImageNotFoundException", BAD, "ValidationError"),
         Noun::AccessKey => codes(
             "InvalidParameterException",

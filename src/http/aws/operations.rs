@@ -2,7 +2,7 @@
 
 use super::Product;
 use super::call::Authenticated;
-use super::ecr::{images, lifecycle, registry, repositories, settings, tags, tokens};
+use super::ecr::{images, lifecycle, policies, registry, repositories, settings, tags, tokens};
 use super::sts::{federation, identity, key_sessions, roles};
 use crate::http::door::operations::operations;
 
@@ -29,6 +29,9 @@ operations! {
         PutLifecyclePolicy => lifecycle::put, Change;
         GetLifecyclePolicy => lifecycle::get, Read;
         DeleteLifecyclePolicy => lifecycle::delete, Change;
+        SetRepositoryPolicy => policies::set, Change;
+        GetRepositoryPolicy => policies::get, Read;
+        DeleteRepositoryPolicy => policies::delete, Change;
         ListTagsForResource => tags::list, Read;
         TagResource => tags::add, Change;
         UntagResource => tags::remove, Change;
@@ -62,7 +65,6 @@ const ECR: &[&str] = &[
     "DeletePullThroughCacheRule",
     "DeleteRegistryPolicy",
     "DeleteRepositoryCreationTemplate",
-    "DeleteRepositoryPolicy",
     "DeleteSigningConfiguration",
     "DeregisterPullTimeUpdateExclusion",
     "DescribeImageReplicationStatus",
@@ -74,7 +76,6 @@ const ECR: &[&str] = &[
     "GetDownloadUrlForLayer",
     "GetLifecyclePolicyPreview",
     "GetRegistryPolicy",
-    "GetRepositoryPolicy",
     "GetSigningConfiguration",
     "InitiateLayerUpload",
     "ListImageReferrers",
@@ -87,7 +88,6 @@ const ECR: &[&str] = &[
     "PutReplicationConfiguration",
     "PutSigningConfiguration",
     "RegisterPullTimeUpdateExclusion",
-    "SetRepositoryPolicy",
     "StartImageScan",
     "StartLifecyclePolicyPreview",
     "StartReplicationBackfill",

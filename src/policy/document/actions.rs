@@ -21,18 +21,18 @@ struct Action {
 }
 
 /// The actions of a statement.
-pub(super) struct Actions {
+pub(in crate::policy) struct Actions {
     /// Those that it lists; empty for `NotAction`.
     listed: Vec<Action>,
     /// The permissions that it is about.
-    pub(super) permissions: Permissions,
+    pub(in crate::policy) permissions: Permissions,
     /// Whether any of it can match an action of the services that matter here.
     pub(super) ours: bool,
 }
 
 impl Actions {
     /// Reads `Action`, or `NotAction` where the language has it.
-    pub(super) fn read(
+    pub(in crate::policy) fn read(
         elements: &Elements<'_>,
         place: &str,
         language: Language,

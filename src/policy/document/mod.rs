@@ -1,6 +1,6 @@
 //! Policy documents: read strictly, told apart by their version, compiled once.
 
-mod actions;
+pub(super) mod actions;
 mod rights;
 
 use self::actions::Actions;
@@ -67,11 +67,7 @@ impl Statement {
 
     /// Tells whether its condition counts as met.
     pub(super) fn may_hold(&self, facts: Facts<'_>) -> bool {
-        match facts {
-            Facts::Present(context) => self.condition.first_unmet(context, self.effect).is_none(),
-            Facts::Any => self.effect == Effect::Deny || self.condition.is_empty(),
-            Facts::Best(_) => self.effect == Effect::Allow || self.condition.is_empty(),
-        }
+        self.condition.may_hold(self.effect, facts)
     }
 
     /// Returns the names of the claims that it asks for.
@@ -116,7 +112,7 @@ impl Document {
 
 /// Parts of a document that won't do what they seem to, each with its place.
 #[derive(Default)]
-struct Warnings(Vec<String>);
+pub(super) struct Warnings(Vec<String>);
 
 impl Warnings {
     fn add(&mut self, place: &str, what: impl AsRef<str>) {

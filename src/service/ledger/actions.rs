@@ -299,6 +299,10 @@ actions! {
         "A repository's lifecycle policy was set, or, where `rules` is null, removed.",
         by "`PutLifecyclePolicy`, `DeleteLifecyclePolicy`",
         detail "`repository`, `rules`";
+    RepositorySetPolicy = "repository.set-policy":
+        "A repository's policy was set, or, where `statements` is null, removed.",
+        by "`SetRepositoryPolicy`, `DeleteRepositoryPolicy`",
+        detail "`repository`, `statements`";
     RepositoryTag = "repository.tag":
         "A repository got tags.",
         by "`TagResource`", detail "`repository`, `keys`";

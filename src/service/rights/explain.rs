@@ -15,7 +15,7 @@ use crate::domain::principal::Principal;
 use crate::domain::refusal::RefusalCause;
 use crate::domain::service_account::ServiceAccountGrant;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::policy::{Context, Document, Limits, Outcome, Permission, Request, Side};
+use crate::policy::{Circumstances, Context, Document, Limits, Outcome, Permission, Request, Side};
 use crate::service::access::caller::Identified;
 use crate::service::access::reach::check_reach;
 use crate::service::call::Call;
@@ -28,6 +28,9 @@ use crate::service::rights::reasons::path_of;
 use crate::service::rights::steps::{Explained, Steps};
 use crate::service::rights::verdict::{Verdict, decide_account};
 use crate::service::rights::{Rights, Subject, why_of_account};
+
+/// The step of the policy of a repository.
+const REPOSITORY_POLICY: &str = "repository-policy";
 
 /// How far a question is followed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -244,20 +247,28 @@ impl Rights {
                 Outcome::Allowed => steps.grant("permissions", reason),
                 _ => steps.fail("permissions", reason),
             }
-            return Ok(());
+            return self.explain_bar(steps, subject, request).await;
         }
         if let Subject::Nobody = subject {
             steps.fail("policies", "nobody logged in");
-            return Ok(());
+            return self.explain_bar(steps, subject, request).await;
         }
         let weighed = self.sides(subject, request).await?;
-        let (own, session) = (weighed.own, weighed.session);
+        let (own, session, repository) = (weighed.own, weighed.session, weighed.repository);
         match own.0 {
             Outcome::Allowed => steps.grant("policies", own.1),
             _ => steps.fail("policies", own.1),
         }
         steps.decided_by(weighed.statement);
-        if own.0 != Outcome::Allowed && weighed.decided_by == Side::Identity {
+        let mut together = own.0;
+        if let Some((outcome, reason)) = repository {
+            together = outcome;
+            match outcome {
+                Outcome::Allowed => steps.grant(REPOSITORY_POLICY, reason),
+                _ => steps.fail(REPOSITORY_POLICY, reason),
+            }
+        }
+        if together != Outcome::Allowed && weighed.decided_by == Side::Identity {
             return Ok(());
         }
         match session {
@@ -269,6 +280,22 @@ impl Rights {
             Some((Outcome::Allowed, reason)) => steps.pass("session-policy", reason),
             Some((_, reason)) => steps.fail("session-policy", reason),
             None => {}
+        }
+        Ok(())
+    }
+
+    /// Adds the step of a repository's policy that denies something to whom it can't allow it.
+    async fn explain_bar(
+        &self,
+        steps: &mut Steps,
+        subject: Subject<'_>,
+        request: &Request<'_>,
+    ) -> Result<()> {
+        if let Some(reason) = self
+            .barred(Circumstances::Present, subject, request)
+            .await?
+        {
+            steps.fail(REPOSITORY_POLICY, reason);
         }
         Ok(())
     }

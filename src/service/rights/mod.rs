@@ -14,6 +14,7 @@ mod operators;
 pub(super) mod principals;
 pub(super) mod question;
 pub(super) mod reasons;
+mod repository_policies;
 mod sides;
 pub(super) mod steps;
 pub(super) mod verdict;
@@ -27,8 +28,8 @@ use crate::domain::service_account::{AccountAction, ServiceAccount};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{
-    self, Circumstances, Context, Document, Language, NamedDocument, Outcome, Permission,
-    PolicySet, Request, Resource,
+    self, Circumstances, Context, Decision, Document, Language, NamedDocument, Outcome, Permission,
+    PolicySet, RepositoryPolicy, Request, Resource,
 };
 use crate::service::access::caller::{Caller, Identified, Subject};
 use crate::service::base::Base;
@@ -45,6 +46,13 @@ pub(in crate::service) enum Holder {
 }
 
 impl Holder {
+    fn policies(&self) -> Option<&PolicySet> {
+        match self {
+            Self::Root => None,
+            Self::Policies(rights) => Some(rights),
+        }
+    }
+
     fn asks_for_time(&self) -> bool {
         match self {
             Self::Root => false,
@@ -58,6 +66,16 @@ impl Holder {
             Self::Policies(rights) => rights.has_iam(),
         }
     }
+}
+
+/// All that policies say of a caller.
+struct Sources<'a> {
+    /// Those of its own; none of a root, which may do everything.
+    identity: Option<&'a PolicySet>,
+    /// Those of its session, if it has some.
+    session: Option<&'a [NamedDocument<'a>]>,
+    /// The decision of the repository's, if there is one.
+    repository: Option<Decision<'a>>,
 }
 
 /// Decides what callers may do, and says why.
@@ -141,22 +159,20 @@ impl Rights {
         subject: Subject<'_>,
         request: &Request<'_>,
     ) -> Result<Outcome> {
-        let weigh = |identity: Option<&PolicySet>,
-                     session: Option<&[NamedDocument<'_>]>,
-                     request: &Request<'_>| match identity {
-            Some(identity) => {
-                policy::decide_session_in(circumstances, identity, session, request).outcome
-            }
-            None => policy::decide_in(circumstances, session.unwrap_or_default(), request).outcome,
+        let weigh = |sources: Sources<'_>, request: &Request<'_>| {
+            let own = match sources.identity {
+                Some(identity) => policy::decide_in(circumstances, identity, request),
+                None => Decision::of_root(),
+            };
+            let own = match sources.repository {
+                Some(repository) => own.beside(repository),
+                None => own,
+            };
+            policy::narrow(circumstances, own, sources.session, request).outcome
         };
-        self.weigh(
-            subject,
-            request,
-            Outcome::Allowed,
-            Outcome::DeniedImplicitly,
-            weigh,
-        )
-        .await
+        let without = (Outcome::Allowed, Outcome::DeniedImplicitly);
+        self.weigh(circumstances, subject, request, without, weigh)
+            .await
     }
 
     /// Returns the first of the requests that the principal's own policies don't allow in every
@@ -178,16 +194,20 @@ impl Rights {
         }))
     }
 
-    /// Gathers what policies say of a caller, and lets `weigh` judge by them: those of its own
-    /// (none of a root, which may do everything), and its session's, if it has one.
+    /// Gathers what policies say of a caller, and lets `weigh` judge by them. Some may do
+    /// everything, or nothing, whatever policies say.
     async fn weigh<T>(
         &self,
+        circumstances: Circumstances,
         subject: Subject<'_>,
         request: &Request<'_>,
-        everything: T,
-        nothing: T,
-        weigh: impl FnOnce(Option<&PolicySet>, Option<&[NamedDocument<'_>]>, &Request<'_>) -> T,
+        (everything, nothing): (T, T),
+        weigh: impl FnOnce(Sources<'_>, &Request<'_>) -> T,
     ) -> Result<T> {
+        let repository = match subject {
+            Subject::Principal(_) => Box::pin(self.repository_policy(&request.resource)).await?,
+            Subject::Administrator(_) | Subject::ServiceAccount(_) | Subject::Nobody => None,
+        };
         match subject {
             Subject::Administrator(administrator) => {
                 Ok(if operators::may(administrator, request) {
@@ -200,11 +220,12 @@ impl Rights {
                 principal: Principal::Root(_),
                 session_policy: None,
                 ..
-            }) => Ok(everything),
+            }) if repository.is_none() => Ok(everything),
             Subject::ServiceAccount(_) | Subject::Nobody => Ok(nothing),
             // Apart: it is large, and most calls are a root's.
             Subject::Principal(identified) => {
-                Box::pin(self.weigh_policies(identified, request, weigh)).await
+                let of_repository = (circumstances, repository.as_deref());
+                Box::pin(self.weigh_policies(identified, of_repository, request, weigh)).await
             }
         }
     }
@@ -212,8 +233,9 @@ impl Rights {
     async fn weigh_policies<T>(
         &self,
         identified: Identified<'_>,
+        (circumstances, repository): (Circumstances, Option<&RepositoryPolicy>),
         request: &Request<'_>,
-        weigh: impl FnOnce(Option<&PolicySet>, Option<&[NamedDocument<'_>]>, &Request<'_>) -> T,
+        weigh: impl FnOnce(Sources<'_>, &Request<'_>) -> T,
     ) -> Result<T> {
         let principal = identified.principal;
         let holder = self.holder(principal).await?;
@@ -224,7 +246,8 @@ impl Rights {
             Some(PrincipalName::Role(_, name)) => (None, Some(name.as_str())),
             _ => (None, None),
         };
-        let asks_iam = holder.has_iam()
+        let asks_iam = repository.is_some()
+            || holder.has_iam()
             || identified
                 .session_policy
                 .is_some_and(|document| document.language() == Language::Iam);
@@ -249,14 +272,7 @@ impl Rights {
             context,
             ..request.clone()
         };
-        let session = identified.session_policy.map(|document| {
-            [NamedDocument {
-                name: "session policy",
-                owner: principal.account(),
-                document,
-            }]
-        });
-        let session = session.as_ref().map(<[_; 1]>::as_slice);
+        let session = session_documents(identified);
         if identified
             .session_policy
             .is_some_and(Document::asks_for_time)
@@ -264,10 +280,15 @@ impl Rights {
         {
             reads::note_unmarked();
         }
-        Ok(match &holder {
-            Holder::Root => weigh(None, session, request),
-            Holder::Policies(rights) => weigh(Some(rights), session, request),
-        })
+        let who = (principal, name.as_ref());
+        let sources = Sources {
+            identity: holder.policies(),
+            session: session.as_deref(),
+            repository: repository.and_then(|policy| {
+                repository_policies::decide(circumstances, policy, who, request)
+            }),
+        };
+        Ok(weigh(sources, request))
     }
 
     /// Returns the tags of the instance that a resource is or is in; what is in one has none of its
@@ -296,6 +317,21 @@ impl Rights {
                     .await?,
             ),
         })
+    }
+}
+
+/// Returns the policies that narrow a session. A federated session of the root always has one:
+/// where it isn't known, nothing is allowed.
+fn session_documents(identified: Identified<'_>) -> Option<Vec<NamedDocument<'_>>> {
+    let owner = identified.principal.account();
+    match (identified.session_policy, identified.principal) {
+        (Some(document), _) => Some(vec![NamedDocument {
+            name: "session policy",
+            owner,
+            document,
+        }]),
+        (None, Principal::FederatedSession(_, None, _)) => Some(Vec::new()),
+        (None, _) => None,
     }
 }
 

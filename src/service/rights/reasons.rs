@@ -5,7 +5,7 @@
 use crate::domain::Result;
 use crate::domain::instance::Instance;
 use crate::domain::refusal::RefusalCause;
-use crate::policy::{Request, Resource};
+use crate::policy::{Circumstances, Request, Resource};
 use crate::service::rights::verdict::{Unrecorded, Verdict};
 use crate::service::rights::{Rights, Subject, why_of_account};
 
@@ -39,14 +39,23 @@ impl Rights {
         instance: &Instance,
         request: &Request<'_>,
     ) -> Result<String> {
+        let is_own = match subject {
+            Subject::Principal(identified) => identified.principal.account() == instance.account,
+            Subject::Administrator(_) | Subject::ServiceAccount(_) | Subject::Nobody => false,
+        };
+        if !is_own
+            && let Some(reason) = self
+                .barred(Circumstances::Present, subject, request)
+                .await?
+        {
+            return Ok(reason);
+        }
         Ok(match subject {
             Subject::ServiceAccount(account) => {
                 why_of_account(account, request.permission, path_of(&request.resource))
             }
             Subject::Nobody => "nobody logged in, and it isn't public".to_owned(),
-            Subject::Principal(identified)
-                if identified.principal.account() != instance.account =>
-            {
+            Subject::Principal(_) if !is_own => {
                 "the instance belongs to another account".to_owned()
             }
             Subject::Administrator(_) | Subject::Principal(..) => {

@@ -1,11 +1,9 @@
 //! The policies' part of a decision, in words: those of a caller's own, and those of its session.
 
 use crate::domain::Result;
-use crate::policy::{
-    self, Decision, Documents, Missed, NamedDocument, Outcome, PolicySet, Request, Side,
-};
+use crate::policy::{self, Circumstances, Decision, Documents, Missed, Outcome, Request, Side};
 use crate::service::rights::steps::PlacedStatement;
-use crate::service::rights::{Rights, Subject};
+use crate::service::rights::{Rights, Sources, Subject, repository_policies};
 
 /// The decision of policies, side by side: each with its reason, in the words of the log.
 pub(in crate::service) struct Sides {
@@ -13,6 +11,8 @@ pub(in crate::service) struct Sides {
     pub(in crate::service) own: (Outcome, String),
     /// The statement that decided so among a caller's own.
     pub(in crate::service) statement: Option<PlacedStatement>,
+    /// By the policy of the repository, if it decides something.
+    pub(in crate::service) repository: Option<(Outcome, String)>,
     /// By those of its session, if it has one.
     pub(in crate::service) session: Option<(Outcome, String)>,
     /// The side that decided.
@@ -24,6 +24,7 @@ impl Sides {
         Self {
             own,
             statement: None,
+            repository: None,
             session: None,
             decided_by: Side::Identity,
         }
@@ -31,9 +32,10 @@ impl Sides {
 
     /// Returns the reason of the side that decided.
     fn into_reason(self) -> String {
-        match (self.decided_by, self.session) {
-            (Side::Session, Some((_, reason))) => reason,
-            (Side::Session | Side::Identity, _) => self.own.1,
+        match (self.decided_by, self.session, self.repository) {
+            (Side::Session, Some((_, reason)), _) => reason,
+            (_, _, Some((_, reason))) => reason,
+            (Side::Session | Side::Identity, _, None) => self.own.1,
         }
     }
 }
@@ -62,26 +64,28 @@ impl Rights {
         let say = |explanation: &policy::Explanation<'_>| {
             (explanation.decision.outcome, reason(explanation))
         };
-        let weigh = |identity: Option<&PolicySet>,
-                     session: Option<&[NamedDocument<'_>]>,
-                     request: &Request<'_>| match identity {
-            Some(identity) => {
-                let explained = policy::explain_session(identity, session, request);
-                Sides {
-                    own: say(&explained.identity),
-                    statement: placed(&explained.identity, identity.into()),
-                    session: explained.session.as_ref().map(say),
-                    decided_by: explained.decided_by,
-                }
-            }
-            None => {
-                let session = policy::explain(session.unwrap_or_default(), request);
-                Sides {
-                    own: root(),
-                    statement: None,
-                    session: Some(say(&session)),
-                    decided_by: Side::Session,
-                }
+        let weigh = |sources: Sources<'_>, request: &Request<'_>| {
+            let identity = sources.identity;
+            let explained = identity.map(|identity| policy::explain(identity, request));
+            let first = explained.map_or_else(Decision::of_root, |one| one.decision);
+            let together = sources.repository.map_or(first, |one| first.beside(one));
+            let session = sources.session;
+            let session = session.map(|session| policy::explain(session, request));
+            let session = session.as_ref().map(say);
+            let narrowed = session.as_ref().map(|(outcome, _)| *outcome);
+            Sides {
+                own: explained.as_ref().map_or_else(root, say),
+                statement: explained
+                    .zip(identity)
+                    .and_then(|(explained, identity)| placed(&explained, identity.into())),
+                repository: repository_policies::why(&together)
+                    .filter(|_| together != first)
+                    .map(|why| (together.outcome, why)),
+                session,
+                decided_by: match (identity, narrowed) {
+                    (None, Some(_)) if together == first => Side::Session,
+                    (_, narrowed) => Side::deciding(together.outcome, narrowed),
+                },
             }
         };
         let everything = match subject {
@@ -92,14 +96,9 @@ impl Rights {
             _ => root(),
         };
         let nothing = (Outcome::DeniedImplicitly, "it has no policies".to_owned());
-        self.weigh(
-            subject,
-            request,
-            Sides::own(everything),
-            Sides::own(nothing),
-            weigh,
-        )
-        .await
+        let without = (Sides::own(everything), Sides::own(nothing));
+        self.weigh(Circumstances::Present, subject, request, without, weigh)
+            .await
     }
 }
 

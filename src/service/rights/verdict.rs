@@ -113,6 +113,17 @@ impl Rights {
             }
             (Subject::ServiceAccount(_) | Subject::Nobody, _) => Outcome::DeniedImplicitly,
         };
+        let decided = match subject {
+            Subject::Principal(identified)
+                if identified.principal.account() == instance.account =>
+            {
+                decided
+            }
+            _ => match Box::pin(self.barred(circumstances, subject, request)).await? {
+                Some(_) => Outcome::DeniedExplicitly,
+                None => decided,
+            },
+        };
         Ok(match (decided, request.permission, &request.resource) {
             (Outcome::Allowed, Permission::Push, Resource::Repository { path, .. }) => {
                 Box::pin(self.unrecorded(instance, path))
@@ -208,7 +219,8 @@ impl Rights {
             .cache
             .repository(&self.base.store, &instance.id, namespace, name)
             .await?
-            .0)
+            .0
+            .map(|known| known.visibility))
     }
 }
 

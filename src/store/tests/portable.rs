@@ -276,9 +276,9 @@ const SAMPLE: &[&str] = &[
      1)",
     "INSERT INTO repository (id, instance_id, namespace_id, name, visibility, summary, detail, \
      tag_immutability, created_at, modified_at, tag_exclusions, scan_on_push, tags, \
-     lifecycle_policy, lifecycle_evaluated_at) \
+     lifecycle_policy, lifecycle_evaluated_at, policy) \
      VALUES ('crr-b', 'tcr-b', 'crn-b', 'app', 'private', 's', '', 1, 1, 1, 'v* w', 1, \
-     '{\"k\":\"v\"}', '{}', 1)",
+     '{\"k\":\"v\"}', '{}', 1, '{}')",
     "INSERT INTO service_account (id, instance_id, name, description, made_hash, chosen_hash, \
      state, generation, created_at, modified_at, \
      expires_at, older_made_hash, older_chosen_hash, older_secret_ends_at) VALUES ('sa-a', \

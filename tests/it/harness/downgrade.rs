@@ -41,6 +41,7 @@ const SINCE_13: &str = "
     ALTER TABLE repository DROP COLUMN tags;
     ALTER TABLE repository DROP COLUMN lifecycle_policy;
     ALTER TABLE repository DROP COLUMN lifecycle_evaluated_at;
+    ALTER TABLE repository DROP COLUMN policy;
     DROP TABLE audit_writer;
     DROP TABLE audit_key;
     DROP TABLE audit_checkpoint;

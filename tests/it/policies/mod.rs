@@ -16,7 +16,7 @@ use transire::domain::ids::{AccountId, CriId, InstanceId};
 use transire::policy::trust::decide_trust;
 use transire::policy::{
     Assumer, Context, Document, InstanceRef, Language, Limits, Missed, NamedDocument, Outcome,
-    Permission, Request, Resource, TrustPolicy, explain_session,
+    Permission, RepositoryPolicy, Request, Resource, TrustPolicy, explain_session,
 };
 
 mod docker_auth;
@@ -664,8 +664,12 @@ fn the_examples_on_the_page_save_without_a_warning() {
         fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md"))
             .unwrap();
     let examples = examples(&page);
-    assert_eq!(examples.len(), 9);
-    for example in examples {
+    assert_eq!(examples.len(), 10);
+    let [of_repository] = self::examples(section(&page, "Policies of repositories"))[..] else {
+        panic!("another example of a repository's policy");
+    };
+    RepositoryPolicy::parse(of_repository, Limits::REPOSITORY).unwrap();
+    for example in examples.into_iter().filter(|one| *one != of_repository) {
         let warnings = if example.to_lowercase().contains("\"principal\"") {
             TrustPolicy::parse(example, Limits::POLICY)
                 .unwrap()

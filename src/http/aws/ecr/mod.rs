@@ -3,6 +3,7 @@
 pub(super) mod images;
 pub(super) mod lifecycle;
 mod place;
+pub(super) mod policies;
 pub(super) mod registry;
 pub(super) mod repositories;
 pub(super) mod settings;

@@ -117,6 +117,12 @@ pub(super) fn worded(call: &Call<'_>, path: &str, error: Error) -> Error {
             "Lifecycle policy does not exist for the repository with name '{shown}' in the \
              registry with id '{registry}'"
         ),
+        ErrorKind::NotFound {
+            noun: Noun::RepositoryPolicy,
+        } => format!(
+            "Repository policy does not exist for the repository with name '{shown}' in the \
+             registry with id '{registry}'"
+        ),
         ErrorKind::AlreadyExists {
             noun: Noun::Repository,
         } => format!(

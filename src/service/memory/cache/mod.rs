@@ -22,7 +22,6 @@ use self::table::Table;
 use self::tables::Tables;
 use crate::domain::Result;
 use crate::domain::ids::{AccountId, RoleId, UserId};
-use crate::domain::namespace::Visibility;
 use crate::domain::principal::Principal;
 use crate::service::memory::known_ids::KnownIds;
 use crate::service::memory::marks::Marks;
@@ -31,6 +30,7 @@ use crate::sign::SigningSecret;
 use crate::store::access_key::AccessKeyState;
 use crate::store::change::{self, Changes};
 use crate::store::fixed_password::OldNames;
+use crate::store::repository_policy::Known;
 use crate::store::{Entity, Store};
 
 /// The most changes that one look at the feed reads.
@@ -49,7 +49,7 @@ pub(in crate::service) struct AccessKey {
 
 /// A repository as the exchange sees it; what isn't recorded is remembered as such, because only
 /// names in namespaces that are recorded are looked for.
-pub(in crate::service) struct KnownRepository(pub(in crate::service) Option<Visibility>);
+pub(in crate::service) struct KnownRepository(pub(in crate::service) Option<Known>);
 
 /// The old names of an instance, and the account that it is of.
 struct KnownOldNames {

@@ -12,7 +12,7 @@ use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
-use crate::policy::PolicySet;
+use crate::policy::{Limits, PolicySet, RepositoryPolicy};
 use crate::service::memory::attached_policies;
 use crate::service::memory::cache::{AccessKey, Holder, KnownOldNames, KnownRepository, NounCache};
 use crate::service::memory::keyring::ACCESS_KEY;
@@ -23,8 +23,8 @@ use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
 use crate::store::fixed_password::OldNames;
 use crate::store::{
-    Store, allow_list, credential, fixed_password, instance, repository, role, service_account,
-    session_policy, tag, user,
+    Store, allow_list, credential, fixed_password, instance, repository_policy, role,
+    service_account, session_policy, tag, user,
 };
 use crate::token::PolicyDigest;
 
@@ -153,10 +153,8 @@ impl NounCache {
         name: &str,
     ) -> Result<Arc<KnownRepository>> {
         let fill = async || {
-            let found = repository::find(store, id, namespace, name).await?;
-            Ok(Some(KnownRepository(
-                found.map(|repository| repository.visibility),
-            )))
+            let known = repository_policy::known(store, id, namespace, name).await?;
+            Ok(Some(KnownRepository(known)))
         };
         let found = self
             .entry(
@@ -166,6 +164,34 @@ impl NounCache {
             )
             .await?;
         found.ok_or_else(|| Error::internal("a repository that was just looked for"))
+    }
+
+    /// Returns the policy of a repository that is known to have one.
+    pub(in crate::service) async fn repository_policy(
+        &self,
+        store: &Store,
+        id: &InstanceId,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Arc<RepositoryPolicy>>> {
+        let fill = async || {
+            let Some(text) = repository_policy::find_by_name(store, id, namespace, name).await?
+            else {
+                return Ok(None);
+            };
+            RepositoryPolicy::parse(&text, Limits::REPOSITORY)
+                .map(Some)
+                .map_err(|error| {
+                    let what = format!("the stored policy of {id}/{namespace}/{name}");
+                    Error::internal(format!("{what} can't be read")).caused_by(error)
+                })
+        };
+        self.entry(
+            &self.tables.repository_policies,
+            format!("{id}/{namespace}/{name}").as_str(),
+            fill,
+        )
+        .await
     }
 
     /// Returns the allow list of an instance, whether it is obeyed or not.

@@ -12,7 +12,7 @@ use crate::domain::instance::Instance;
 use crate::domain::principal::Principal;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::tag::Tag;
-use crate::policy::PolicySet;
+use crate::policy::{PolicySet, RepositoryPolicy};
 use crate::service::memory::marks::{Mark, Marks};
 use crate::service::memory::namespace_rules::Namespaces;
 use crate::service::memory::operators::Operators;
@@ -33,6 +33,8 @@ const MAX_REFUSING_ACCOUNTS: usize = 1000;
 const ONE: usize = 1;
 /// The most stored session policies: at most 4096 bytes each, so 20 MB.
 const MAX_SESSION_POLICIES: usize = 5000;
+/// The most compiled policies of repositories: the longest take some ten times their text, 100 kB.
+const MAX_REPOSITORY_POLICIES: usize = 2000;
 
 /// Declares the tables: key, value, capacity, and for each entity whose change makes an entry
 /// wrong, the rule that finds its mark.
@@ -88,6 +90,12 @@ tables! {
     namespaces: InstanceId => Namespaces, CAPACITY, [Instance: own, Namespace: below_key];
     /// By `INSTANCE/NAMESPACE/NAME`.
     repositories: String => KnownRepository, CAPACITY, [
+        Instance: |marks, entity, key, _| marks.of(entity, instance_of(key)),
+        Namespace: |marks, entity, key, _| marks.of(entity, namespace_of(key)),
+        Repositories: |marks, entity, key, _| marks.of(entity, namespace_of(key))
+    ];
+    /// By `INSTANCE/NAMESPACE/NAME`: of those that have one.
+    repository_policies: String => RepositoryPolicy, MAX_REPOSITORY_POLICIES, [
         Instance: |marks, entity, key, _| marks.of(entity, instance_of(key)),
         Namespace: |marks, entity, key, _| marks.of(entity, namespace_of(key)),
         Repositories: |marks, entity, key, _| marks.of(entity, namespace_of(key))
