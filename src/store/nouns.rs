@@ -406,6 +406,7 @@ nouns! {
         }
     }
     ending {}
+    repository_policy {}
     signed_change {
         table signed_change (digest) {
             digest: String, request_id: String, made: Option<String>, ends_at: i64,
