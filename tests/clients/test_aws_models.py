@@ -20,6 +20,10 @@ from service import AccessKey, Transire
 from stock import Stock
 
 SOURCE = Path(__file__).parents[2] / "src" / "http" / "aws" / "operations.rs"
+ANYONE_PULLS = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*",'
+    '"Action":["ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"]}]}'
+)
 PULLS = '{"version":"2.0","statement":[{"effect":"allow","action":["tcr:CreateInstanceToken","tcr:PullRepository"],"resource":"*"}]}'
 REPOSITORY = [
     "repositoryArn",
@@ -129,6 +133,13 @@ class World:
         namespace, _, own = name.partition("/")
         where = ("--instance", self.stock.instance.tcr_id, "--namespace", namespace, "--name", own)
         self.transire.cli("repository", "apply-lifecycle", *where)
+        return name
+
+    def shared(self) -> str:
+        """The name of a repository that has a policy of its own."""
+        name = self.repository()
+        ecr = aws.client(self.transire, self.account.key, "ecr")
+        ecr.set_repository_policy(repositoryName=name, policyText=ANYONE_PULLS)
         return name
 
     def arn(self, repository: str) -> str:
@@ -260,6 +271,18 @@ ECR: dict[str, Row] = {
     "DeleteLifecyclePolicy": Row(
         lambda world: {"repositoryName": world.policed()},
         [*OF_REPOSITORY, "lifecyclePolicyText", "lastEvaluatedAt"],
+    ),
+    "SetRepositoryPolicy": Row(
+        lambda world: {"repositoryName": world.repository(), "policyText": ANYONE_PULLS, "force": False},
+        [*OF_REPOSITORY, "policyText"],
+    ),
+    "GetRepositoryPolicy": Row(
+        lambda world: {"repositoryName": world.shared()},
+        [*OF_REPOSITORY, "policyText"],
+    ),
+    "DeleteRepositoryPolicy": Row(
+        lambda world: {"repositoryName": world.shared()},
+        [*OF_REPOSITORY, "policyText"],
     ),
     "ListTagsForResource": Row(
         lambda world: {"resourceArn": world.arn(world.repository())},
