@@ -245,6 +245,7 @@ fn compile(value: &Value) -> Document {
         cam: 100_000,
         ram: 100_000,
         iam: 1 << 30,
+        may_be_indented: false,
     };
     Document::parse(&value.to_string(), limits)
         .unwrap()

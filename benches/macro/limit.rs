@@ -36,6 +36,8 @@ pub(crate) enum Role {
     IssueTencent,
     /// The same as for an ACS3-signed call.
     IssueAlibaba,
+    /// The same as for a call that Signature Version 4 signs.
+    IssueAmazon,
     /// Opens and signs.
     Exchange,
     /// Verifies RS256 and signs.
@@ -56,10 +58,20 @@ const ACS3_CANONICAL: &str = concat!(
     "x-acs-version:2018-12-01\n\n",
     "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version\n",
 );
+/// The request that a client of AWS's signs, but for the body's hash at the end.
+const SIGV4_CANONICAL: &str = concat!(
+    "POST\n/\n\ncontent-type:application/x-amz-json-1.1\nhost:transire.example.com\n",
+    "x-amz-date:20250102T030405Z\n",
+    "x-amz-target:AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken\n\n",
+    "content-type;host;x-amz-date;x-amz-target\n",
+);
 /// The text that TC3 makes an HMAC of, but for the hash.
 const TC3_TO_SIGN: &str = "TC3-HMAC-SHA256\n1735787045\n2025-01-02/tcr/tc3_request\n";
 /// The text that ACS3 makes an HMAC of, but for the hash.
 const ACS3_TO_SIGN: &str = "ACS3-HMAC-SHA256\n";
+/// The text that Signature Version 4 makes an HMAC of, but for the hash.
+const SIGV4_TO_SIGN: &str =
+    "AWS4-HMAC-SHA256\n20250102T030405Z\n20250102/us-east-1/ecr/aws4_request\n";
 /// Bytes of what a temporary credential says.
 const PAYLOAD: usize = 128;
 /// Bytes of what ES256 signs: a token's header with its leaf certificate, and its claims.
@@ -115,6 +127,7 @@ impl Keys {
             Role::Bare => true,
             Role::IssueTencent => self.issue(body, TC3_CANONICAL, TC3_TO_SIGN),
             Role::IssueAlibaba => self.issue(body, ACS3_CANONICAL, ACS3_TO_SIGN),
+            Role::IssueAmazon => self.issue(body, SIGV4_CANONICAL, SIGV4_TO_SIGN),
             Role::Exchange => self.exchange(),
             Role::ExchangeJobToken => self.exchange_job_token(),
         }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, header};
 use transire::client::signed;
 use transire::domain::clock::{Clock, SystemClock, SystemRandom, random_bytes};
-use transire::sign::{Parameters, Signer};
+use transire::sign::{self, Parameters, Signer, sigv4};
 
 use crate::Result;
 use crate::connection::Expected;
@@ -52,6 +52,8 @@ pub(crate) enum Operation {
     IssueTencent,
     /// `GetAuthorizationToken`, signed with ACS3 in a POST.
     IssueAlibaba,
+    /// ECR's `GetAuthorizationToken`, signed with Signature Version 4 in a POST.
+    IssueAmazon,
     /// `GET /token` with a temporary credential and one scope, another for each request.
     Exchange,
     /// The same with the same scope again and again.
@@ -63,9 +65,10 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::IssueTencent,
         Self::IssueAlibaba,
+        Self::IssueAmazon,
         Self::Exchange,
         Self::ExchangeAgain,
         Self::ExchangeOfRole,
@@ -77,6 +80,7 @@ impl Operation {
         match self {
             Self::IssueTencent => "issue (Tencent, TC3)",
             Self::IssueAlibaba => "issue (Alibaba, ACS3)",
+            Self::IssueAmazon => "issue (Amazon, SigV4)",
             Self::Exchange => "exchange for a token",
             Self::ExchangeAgain => "the same exchange again",
             Self::ExchangeOfRole => "exchange as a role",
@@ -89,6 +93,7 @@ impl Operation {
         match self {
             Self::IssueTencent => Role::IssueTencent,
             Self::IssueAlibaba => Role::IssueAlibaba,
+            Self::IssueAmazon => Role::IssueAmazon,
             Self::Exchange | Self::ExchangeAgain | Self::ExchangeOfRole => Role::Exchange,
             Self::ExchangeJobToken => Role::ExchangeJobToken,
         }
@@ -99,6 +104,8 @@ impl Operation {
         Expected::Body(match self {
             Self::IssueTencent => r#""Token":"trst_"#,
             Self::IssueAlibaba => r#""AuthorizationToken":"trst_"#,
+            // `AWS:trst_` in Base64.
+            Self::IssueAmazon => r#""authorizationToken":"QVdTOnRyc3Rf"#,
             Self::Exchange
             | Self::ExchangeAgain
             | Self::ExchangeOfRole
@@ -145,6 +152,7 @@ impl Operation {
         match self {
             Self::IssueTencent => create_instance_token(&data.tenants[place]),
             Self::IssueAlibaba => get_authorization_token(&data.tenants[place]),
+            Self::IssueAmazon => get_ecr_authorization_token(&data.tenants[place]),
             Self::Exchange | Self::ExchangeAgain => {
                 let credential = &credentials.of_roots[place];
                 Ok(token(
@@ -217,6 +225,31 @@ fn get_authorization_token(tenant: &Tenant) -> Result<Vec<u8>> {
         &request.headers,
         &request.body,
     ))
+}
+
+/// Signs ECR's `GetAuthorizationToken` as botocore does. Calls of one second are alike but for the
+/// id that botocore gives each and doesn't sign, as they are at its users.
+fn get_ecr_authorization_token(tenant: &Tenant) -> Result<Vec<u8>> {
+    const BODY: &[u8] = b"{}";
+    let mut headers = HeaderMap::new();
+    let json = HeaderValue::from_static("application/x-amz-json-1.1");
+    headers.insert(header::CONTENT_TYPE, json);
+    let target = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken";
+    headers.insert("x-amz-target", HeaderValue::from_static(target));
+    let request = sign::Request {
+        method: "POST",
+        path: "/",
+        query: "",
+        host: HOST,
+        headers: &headers,
+        body: BODY,
+    };
+    let scope = ("us-east-1", "ecr");
+    let added = sigv4::sign(&request, scope, &signer(tenant), SystemClock.now())?;
+    headers.extend(added);
+    let call = hex::encode(random_bytes::<16>(&SystemRandom));
+    headers.insert("amz-sdk-invocation-id", HeaderValue::from_str(&call)?);
+    Ok(written("POST", "/", &headers, BODY))
 }
 
 /// Asks for a token as docker does before a push.

@@ -59,11 +59,16 @@ enum Bound {
 }
 
 /// The goals of what operations cost.
-const GOALS: [(&str, Operation, Bound); 5] = [
+const GOALS: [(&str, Operation, Bound); 6] = [
     ("issue TC3", Operation::IssueTencent, Bound::CpuOfLimit(1.5)),
     (
         "issue ACS3",
         Operation::IssueAlibaba,
+        Bound::CpuOfLimit(1.5),
+    ),
+    (
+        "issue SigV4",
+        Operation::IssueAmazon,
         Bound::CpuOfLimit(1.5),
     ),
     ("exchange", Operation::Exchange, Bound::CpuOfLimit(1.4)),
