@@ -49,6 +49,7 @@ fn read(text: &str) -> Option<CheckedTrust> {
             cam: 65_536,
             ram: 65_536,
             iam: 65_536,
+            may_be_indented: false,
         },
     )
     .ok()

@@ -15,8 +15,10 @@ pub struct Limits {
     pub cam: usize,
     /// RAM's.
     pub ram: usize,
-    /// IAM's, which counts no white space.
+    /// IAM's.
     pub iam: usize,
+    /// Whether IAM's counts no white space, as AWS's of managed policies doesn't.
+    pub may_be_indented: bool,
 }
 
 /// How many times its limit an IAM document may be long, white space and all.
@@ -30,6 +32,7 @@ impl Limits {
         cam: 6144,
         ram: 6144,
         iam: 6144,
+        may_be_indented: true,
     };
     /// Session policies: Alibaba's and AWS's limit. Tencent's isn't published where we looked; the
     /// same serves.
@@ -37,17 +40,24 @@ impl Limits {
         cam: 2048,
         ram: 2048,
         iam: 2048,
+        may_be_indented: false,
     };
     /// Policies of repositories, which only IAM has.
     pub const REPOSITORY: Self = Self {
         cam: 0,
         ram: 0,
         iam: 10_240,
+        may_be_indented: false,
     };
 
     /// Returns how long any document may be, white space and all.
     fn longest(self) -> usize {
-        self.cam.max(self.ram).max(self.iam * MAX_INDENTED)
+        let of_iam = if self.may_be_indented {
+            self.iam * MAX_INDENTED
+        } else {
+            self.iam
+        };
+        self.cam.max(self.ram).max(of_iam)
     }
 
     /// Returns the limit that a text in a language is longer than.
@@ -56,7 +66,7 @@ impl Limits {
             Language::Cam => (self.cam, text.chars().count()),
             Language::Ram => (self.ram, text.chars().count()),
             Language::Iam => {
-                let counts = |letter: &char| !letter.is_whitespace();
+                let counts = |letter: &char| !self.may_be_indented || !letter.is_whitespace();
                 (self.iam, text.chars().filter(counts).count())
             }
         };

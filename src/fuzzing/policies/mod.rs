@@ -157,6 +157,7 @@ fn read(text: &str) -> Option<Document> {
             cam: 65_536,
             ram: 65_536,
             iam: 65_536,
+            may_be_indented: false,
         },
     );
     checked.ok().map(|checked| checked.document)

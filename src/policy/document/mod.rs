@@ -373,11 +373,34 @@ mod tests {
             cam: 6144,
             ram: 1999,
             iam: 6144,
+            may_be_indented: false,
         };
         assert_eq!(
             refusal_within(&document(2000), narrow),
             "the document is refused: it is longer than 1999 characters"
         );
+    }
+
+    #[test]
+    fn white_space_counts_but_in_iams_policies_and_has_a_bound_there() {
+        let document = |length: usize, spaces: usize| {
+            let start = r#"{"Version":"2012-10-17","Statement":[{"Sid":""#;
+            let end = r#"","Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+            let sid = "x".repeat(length - start.len() - end.len());
+            format!("{start}{sid}{end}{}", " ".repeat(spaces))
+        };
+        assert!(Document::parse(&document(6144, 10_000), Limits::POLICY).is_ok());
+        assert!(Document::parse(&document(2000, 48), Limits::SESSION).is_ok());
+        for (length, spaces, limits, longest) in [
+            (6145, 0, Limits::POLICY, 6144),
+            (6144, 4 * 6144, Limits::POLICY, 4 * 6144),
+            (2000, 49, Limits::SESSION, 2048),
+        ] {
+            assert_eq!(
+                refusal_within(&document(length, spaces), limits),
+                format!("the document is refused: it is longer than {longest} characters")
+            );
+        }
     }
 
     #[test]
@@ -388,6 +411,7 @@ mod tests {
             cam: 200_000,
             ram: 200_000,
             iam: 0,
+            may_be_indented: false,
         };
         let deep = refusal_within(&"[".repeat(100_000), wide);
         assert!(deep.contains("recursion limit"), "{deep}");

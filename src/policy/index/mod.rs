@@ -259,6 +259,7 @@ mod tests {
             cam: text.len(),
             ram: text.len(),
             iam: text.len(),
+            may_be_indented: false,
         };
         let document = Document::parse(&text, limits).unwrap().document;
         let mut indexes = Index::all_of(&[("own".to_owned(), document)]);

@@ -717,6 +717,7 @@ pub(super) fn compile(document: &Value) -> Document {
             cam: usize::MAX - 1,
             ram: usize::MAX - 1,
             iam: 1 << 30,
+            may_be_indented: false,
         },
     )
     .unwrap_or_else(|error| panic!("{error}: {text}"))
