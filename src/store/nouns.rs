@@ -1,8 +1,7 @@
 //! The nouns: the modules with SQL, their tables, and the names of what changes in the feed.
 //!
-//! It makes the statements that the tests prepare, the tables that a backup carries, and
-//! [`Entity`]. A new noun touches its file, the `mod` lines of the store, this list and a
-//! migration; a test compares the list with the tables.
+//! It makes the statements that the tests prepare, the tables of a backup, and [`Entity`]. A new
+//! noun touches its file, the `mod` lines of the store, this list and a migration.
 
 /// The type of a column's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
