@@ -125,7 +125,7 @@ async fn policies_that_can_not_be_are_refused_with_the_place() {
             json!(policy("Allow", &json!("*"), &["ecr:BatchGetImage", "s3:*"])),
             "Statement[0].Action[1]: the action of a repository's policy is ecr:NAME",
         ),
-        (json!("x".repeat(50_000)), "longer than 40960 characters"),
+        (json!("x".repeat(10_241)), "longer than 10240 characters"),
     ] {
         let input = json!({ "repositoryName": NAME, "policyText": text });
         let (code, message) = refused(&app, "SetRepositoryPolicy", &input, &app.key).await;
