@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import aws
 import tencent
 from credential import exchange
 from documents import Block, Shell, take, take_one
@@ -21,6 +22,7 @@ CLAIMS = take_one(PAGE, "Ask for a token's claims", "json")
 *FEDERATED, BY_KEY = take(PAGE, "Let principals assume a role", "json")
 CHECK = take_one(PAGE, "Policies to copy")
 ROLE, PROVIDER = take(PAGE, "Let principals assume a role")
+OF_REPOSITORY = take_one(PAGE, "Policies of repositories", "json")
 EXPLAIN = take_one(PAGE, "Check a decision")
 OF_REQUEST = take_one(PAGE, "Explain a request out of the audit")
 WHO_AND_WHAT = take_one(PAGE, "Who may, and what somebody may")
@@ -53,7 +55,7 @@ def operator(transire: Transire, account: Account, instance: Instance, tmp_path:
     return Operator(transire, account, instance, tmp_path / "operator")
 
 
-@pytest.mark.parametrize("policy", POLICIES, ids=["CAM", "RAM"])
+@pytest.mark.parametrize("policy", POLICIES, ids=["CAM", "RAM", "IAM"])
 def test_a_user_gets_the_documented_rights_and_no_others(
     transire: Transire, account: Account, instance: Instance, operator: Operator, policy: Block
 ) -> None:
@@ -121,7 +123,24 @@ def test_a_user_assumes_the_documented_role_with_tccli(
     assert made["Username"] == role["role_id"]
 
 
-@pytest.mark.parametrize("policy", FEDERATED, ids=["RAM", "CAM"])
+def test_a_repository_obeys_the_documented_policy(
+    transire: Transire, account: Account, instance: Instance, operator: Operator
+) -> None:
+    transire.cli("namespace", "create", "--instance", instance.tcr_id, "--name", "team")
+    ecr = aws.client(transire, account.key, "ecr")
+    ecr.create_repository(repositoryName="team/app")
+    text = operator.has("policy.json", OF_REPOSITORY).read_text()
+    assert ecr.set_repository_policy(repositoryName="team/app", policyText=text)["policyText"] == text
+
+    def decision(action: str, address: str) -> str:
+        return transire.explain(f"{account.id}:user/ci", action, f"{instance.tcr_id}/team/app", "--ip", address)["decision"]
+
+    assert decision("pull", "203.0.113.7") == "allowed"
+    assert decision("push", "203.0.113.7") == "denied"
+    assert decision("pull", "192.0.2.7") == "denied"
+
+
+@pytest.mark.parametrize("policy", FEDERATED, ids=["RAM", "CAM", "IAM"])
 def test_a_role_trusts_the_documented_provider(transire: Transire, account: Account, operator: Operator, policy: Block) -> None:
     operator.does(PROVIDER.commands())
     trust = operator.has("trust.json", policy)
