@@ -62,6 +62,12 @@ impl TagKey {
     fn is(&self, key: &str) -> bool {
         self.text == key || self.folds && self.text.eq_ignore_ascii_case(key)
     }
+
+    /// Calls `see` with each value that tags of the key have: where case doesn't count, there may
+    /// be several.
+    fn any(&self, tags: &[(&str, &str)], mut see: impl FnMut(&str) -> bool) -> bool {
+        tags.iter().any(|(key, value)| self.is(key) && see(value))
+    }
 }
 
 /// A name of the caller's at AWS.
@@ -298,8 +304,8 @@ impl Key {
             Self::Owner => context.owner.is_some_and(|owner| {
                 text(owner) || context.principal_id == Some(owner) && text(OWN)
             }),
-            Self::ResourceTag(key) => value_of(context.resource_tags, key).is_some_and(text),
-            Self::RequestTag(key) => value_of(context.request_tags, key).is_some_and(text),
+            Self::ResourceTag(key) => key.any(context.resource_tags, text),
+            Self::RequestTag(key) => key.any(context.request_tags, text),
             Self::RequestTagKeys => context.request_tags.iter().any(|(key, _)| text(key)),
             Self::ResourceTags => context
                 .resource_tags
@@ -331,12 +337,6 @@ impl Key {
     pub(super) fn is_missing(&self, context: &Context<'_>) -> bool {
         !self.any(context, |_| true)
     }
-}
-
-/// Returns the value of the tag of a key.
-fn value_of<'t>(tags: &[(&'t str, &'t str)], key: &TagKey) -> Option<&'t str> {
-    let found = tags.iter().find(|(known, _)| key.is(known));
-    found.map(|(_, value)| *value)
 }
 
 /// Tells whether a token is of an issuer, which is written without `https://`.

@@ -525,10 +525,10 @@ const ISSUER: &str = "ci.example.com:";
 fn iam_actual(key: &str, request: &Plain) -> Vec<String> {
     let of_caller = |place: usize| request.aws.iter().map(|aws| aws[place].clone()).collect();
     let tagged = |tags: &[(String, String)], wanted: &str| {
-        let found = tags
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(wanted));
-        found.map(|(_, value)| value.clone()).into_iter().collect()
+        tags.iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(wanted))
+            .map(|(_, value)| value.clone())
+            .collect()
     };
     let text = |text: &Option<String>| text.iter().cloned().collect();
     match key.to_lowercase().as_str() {
