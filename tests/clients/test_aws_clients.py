@@ -22,6 +22,7 @@ import aws
 import image
 from credential import Credential
 from issuer import LOOPBACK, Issuer, job_token
+from processes import wait_until
 from registry import Registry, assert_logs_in, docker_login, run, skopeo
 from service import AccessKey, Instance, Transire
 
@@ -38,6 +39,11 @@ def transire(new_transire: Callable[..., Transire]) -> Transire:
 
 def authorization(transire: Transire, key: AccessKey, **parameters: Any) -> list[dict[str, Any]]:
     return aws.client(transire, key, "ecr").get_authorization_token(**parameters)["authorizationData"]
+
+
+def await_host(transire: Transire, key: AccessKey, host: str) -> None:
+    """The service follows what commands change."""
+    wait_until("the host", lambda: authorization(transire, key)[0]["proxyEndpoint"] == f"https://{host}")
 
 
 def copy(source: str, target: str) -> subprocess.CompletedProcess[str]:
@@ -135,8 +141,7 @@ def test_an_instance_answers_to_its_ecr_host(transire: Transire, instance: Insta
     [shown] = [one for one in transire.items("instance", "list") if one["tcr_id"] == instance.tcr_id]
     assert shown["ecr_host"] == NAME
     assert f'ecr_host = "{NAME}"' in transire.cli("export")["text"]
-    [data] = authorization(transire, key)
-    assert data["proxyEndpoint"] == f"https://{NAME}"
+    await_host(transire, key, NAME)
     # The registry's tokens are for its service as before.
     assert_logs_in(registry, aws.issue(transire, key))
     done = aws.aws(transire, key, "ecr", "get-authorization-token", "--query", "authorizationData[0].proxyEndpoint", "--output", "text")
@@ -144,13 +149,14 @@ def test_an_instance_answers_to_its_ecr_host(transire: Transire, instance: Insta
     for bad in (f"https://{NAME}", "Registry.example.com", "registry.example.com:0", ""):
         assert "a host is written in lower case" in transire.cli_refused(*update, "--ecr-host", bad, exit_code=2)
     transire.cli(*update, "--no-ecr-host")
-    assert authorization(transire, key)[0]["proxyEndpoint"] == f"https://{instance.service}"
+    await_host(transire, key, instance.service)
 
 
 def test_amazon_ecr_login_logs_docker_in_at_the_proxy_endpoint(transire: Transire, instance: Instance, registry: Registry) -> None:
     # index.js: getAuthorizationToken with the input `registries` as registryIds, or without; the token cut at its first two
     # colons; `docker login -u … -p … PROXY_ENDPOINT`. Docker takes a loopback address without TLS.
     transire.cli("instance", "update", "--instance", instance.tcr_id, "--ecr-host", registry.address)
+    await_host(transire, instance.account.key, registry.address)
     for parameters in ({}, {"registryIds": [instance.account.id.zfill(12)]}):
         [data] = authorization(transire, instance.account.key, **parameters)
         username, password = base64.b64decode(data["authorizationToken"]).decode().split(":")[:2]
