@@ -31,7 +31,7 @@ pub(super) enum KeyType {
     Boolean,
     /// Text, which may hold a number or a time.
     Text,
-    /// Whatever an operator takes.
+    /// Any that an operator takes.
     Any,
 }
 

@@ -6,8 +6,7 @@
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use super::place;
-use crate::domain::aws;
+use super::place::{self, Target};
 use crate::domain::{Error, Result};
 use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::input;
@@ -40,11 +39,10 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(call: &Authenticated<'_>, repository_name: String, policy: StoredLifecycle) -> Self {
-        let account = call.call.caller.account();
+    fn of(target: &Target<'_>, policy: StoredLifecycle) -> Self {
         Self {
-            registry_id: account.map(aws::account).unwrap_or_default(),
-            repository_name,
+            registry_id: target.registry_id.clone(),
+            repository_name: target.path.to_owned(),
             lifecycle_policy_text: policy.text,
             last_evaluated_at: policy.evaluated_at.map(|at| at.unix_seconds()),
         }
@@ -53,55 +51,54 @@ impl Shown {
 
 pub(in crate::http::aws) async fn put(call: Authenticated<'_>) -> Result<Response> {
     let input: Put = input(call.body)?;
-    place::check_registry(call.call, input.registry_id.as_deref())?;
-    let (namespace, name) = place::repository(input.repository_name.as_deref())?;
-    let which = place::choice(namespace, name);
-    let repository_name = input.repository_name.unwrap_or_default();
+    let (registry, path) = (input.registry_id.as_deref(), &input.repository_name);
+    let target = Target::of(&call, registry, path.as_deref())?;
     let text = input
         .lifecycle_policy_text
         .ok_or_else(|| Error::missing_parameter("lifecyclePolicyText"))?;
     call.service
         .registry
-        .set_lifecycle(call.call, &InstanceChoice::Default, &which, Some(&text))
+        .set_lifecycle(
+            call.call,
+            &InstanceChoice::Default,
+            &target.choice,
+            Some(&text),
+        )
         .await
-        .map_err(|error| place::worded(call.call, &repository_name, error))?;
+        .map_err(|error| place::worded(call.call, target.path, error))?;
     let policy = StoredLifecycle {
         text,
         evaluated_at: None,
     };
-    call.reply.with(&Shown::of(&call, repository_name, policy))
+    call.reply.with(&Shown::of(&target, policy))
 }
 
 pub(in crate::http::aws) async fn get(call: Authenticated<'_>) -> Result<Response> {
     let input: OfRepository = input(call.body)?;
-    place::check_registry(call.call, input.registry_id.as_deref())?;
-    let (namespace, name) = place::repository(input.repository_name.as_deref())?;
-    let which = place::choice(namespace, name);
-    let repository_name = input.repository_name.unwrap_or_default();
+    let (registry, path) = (input.registry_id.as_deref(), &input.repository_name);
+    let target = Target::of(&call, registry, path.as_deref())?;
     let policy = call
         .service
         .registry
-        .lifecycle(call.call, &InstanceChoice::Default, &which)
+        .lifecycle(call.call, &InstanceChoice::Default, &target.choice)
         .await
-        .map_err(|error| place::worded(call.call, &repository_name, error))?;
-    call.reply.with(&Shown::of(&call, repository_name, policy))
+        .map_err(|error| place::worded(call.call, target.path, error))?;
+    call.reply.with(&Shown::of(&target, policy))
 }
 
 pub(in crate::http::aws) async fn delete(call: Authenticated<'_>) -> Result<Response> {
     let input: OfRepository = input(call.body)?;
-    place::check_registry(call.call, input.registry_id.as_deref())?;
-    let (namespace, name) = place::repository(input.repository_name.as_deref())?;
-    let which = place::choice(namespace, name);
-    let repository_name = input.repository_name.unwrap_or_default();
+    let (registry, path) = (input.registry_id.as_deref(), &input.repository_name);
+    let target = Target::of(&call, registry, path.as_deref())?;
     let removed = call
         .service
         .registry
-        .set_lifecycle(call.call, &InstanceChoice::Default, &which, None)
+        .set_lifecycle(call.call, &InstanceChoice::Default, &target.choice, None)
         .await
-        .map_err(|error| place::worded(call.call, &repository_name, error))?;
+        .map_err(|error| place::worded(call.call, target.path, error))?;
     let policy = removed.unwrap_or(StoredLifecycle {
         text: String::new(),
         evaluated_at: None,
     });
-    call.reply.with(&Shown::of(&call, repository_name, policy))
+    call.reply.with(&Shown::of(&target, policy))
 }

@@ -100,10 +100,43 @@ pub(super) fn repository(path: Option<&str>) -> Result<(&str, &str)> {
     })
 }
 
+/// Returns the id of the caller's registry.
+pub(super) fn registry_id(call: &Call<'_>) -> String {
+    call.caller.account().map(aws::account).unwrap_or_default()
+}
+
+/// A repository that a call names by `registryId` and `repositoryName`.
+pub(super) struct Target<'a> {
+    pub(super) path: &'a str,
+    pub(super) choice: RepositoryChoice,
+    pub(super) registry_id: String,
+}
+
+impl<'a> Target<'a> {
+    /// Reads which repository a call is about.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`check_registry`] and [`repository`].
+    pub(super) fn of(
+        call: &Authenticated<'_>,
+        registry: Option<&str>,
+        path: Option<&'a str>,
+    ) -> Result<Self> {
+        check_registry(call.call, registry)?;
+        let (namespace, name) = repository(path)?;
+        Ok(Self {
+            path: path.unwrap_or_default(),
+            choice: choice(namespace, name),
+            registry_id: registry_id(call.call),
+        })
+    }
+}
+
 /// Writes an error about a repository as AWS does. A repository whose namespace isn't there isn't
 /// either.
 pub(super) fn worded(call: &Call<'_>, path: &str, error: Error) -> Error {
-    let registry = call.caller.account().map(aws::account).unwrap_or_default();
+    let registry = registry_id(call);
     let shown = &path[..path.floor_char_boundary(MAX_SHOWN)];
     let text = match error.kind() {
         ErrorKind::NotFound {

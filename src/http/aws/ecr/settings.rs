@@ -7,7 +7,6 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::place::{self, Place};
-use crate::domain::aws;
 use crate::domain::repository::{Repository, RepositoryChange};
 use crate::domain::switch::Switch;
 use crate::domain::{Error, ErrorKind, Result};
@@ -165,12 +164,6 @@ async fn modify(
         .map_err(|error| place::worded(call.call, path, error).naming(&NAMES))
 }
 
-/// Returns the id of the caller's registry.
-fn registry_id(call: &Authenticated<'_>) -> String {
-    let account = call.call.caller.account();
-    account.map(aws::account).unwrap_or_default()
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PutMutability {
@@ -211,7 +204,7 @@ pub(in crate::http::aws) async fn put_mutability(call: Authenticated<'_>) -> Res
     )
     .await?;
     call.reply.with(&Became {
-        registry_id: registry_id(&call),
+        registry_id: place::registry_id(call.call),
         repository_name,
         setting,
     })
@@ -246,7 +239,7 @@ pub(in crate::http::aws) async fn put_scanning(call: Authenticated<'_>) -> Resul
     };
     modify(&call, &repository_name, (Permission::SetScanning, &change)).await?;
     call.reply.with(&Became {
-        registry_id: registry_id(&call),
+        registry_id: place::registry_id(call.call),
         repository_name,
         setting: ScanningSetting {
             image_scanning_configuration: Scanning::of(scans),

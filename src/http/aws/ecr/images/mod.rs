@@ -13,34 +13,12 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use self::ids::ImageId;
-use super::place;
-use crate::domain::aws;
+use super::place::{self, Target};
 use crate::domain::image::{TaggedImage, is_content_digest, is_tag};
 use crate::domain::{Error, Result};
 use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::{input, page_size};
-use crate::service::{InstanceChoice, RepositoryChoice};
-
-/// A repository that a call of images names.
-struct Target<'a> {
-    path: &'a str,
-    choice: RepositoryChoice,
-    registry_id: String,
-}
-
-impl<'a> Target<'a> {
-    /// Reads which repository a call is about.
-    fn of(call: &Authenticated<'_>, registry: Option<&str>, path: Option<&'a str>) -> Result<Self> {
-        place::check_registry(call.call, registry)?;
-        let (namespace, name) = place::repository(path)?;
-        let account = call.call.caller.account();
-        Ok(Self {
-            path: path.unwrap_or_default(),
-            choice: place::choice(namespace, name),
-            registry_id: account.map(aws::account).unwrap_or_default(),
-        })
-    }
-}
+use crate::service::InstanceChoice;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
