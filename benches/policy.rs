@@ -266,6 +266,7 @@ fn plain(address: IpAddr) -> reference::Plain {
         principal_arn: None,
         principal_id: None,
         owner: None,
+        repository_tags: None,
         resource_tags: Vec::new(),
         request_tags: Vec::new(),
         user: None,

@@ -4,31 +4,23 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 pub use libfuzzer_sys;
-pub use transire::fuzzing::Body;
+pub use transire::fuzzing::{Target, target};
 
 /// Makes the program of a target: [`transire::fuzzing`] has its body.
 #[macro_export]
 macro_rules! target {
     ($name:literal) => {
-        $crate::libfuzzer_sys::fuzz_target!(init: $crate::write_seeds($name), |input: &[u8]| {
-            static BODY: std::sync::LazyLock<$crate::Body> =
-                std::sync::LazyLock::new(|| $crate::body($name));
-            let _ = (*BODY)(input);
+        // A constant, so that the program has no other target's code.
+        const TARGET: $crate::Target = $crate::target($name);
+        $crate::libfuzzer_sys::fuzz_target!(init: $crate::write_seeds(&TARGET), |input: &[u8]| {
+            let _ = (TARGET.body)(input);
         });
     };
 }
 
-/// Returns the body of a target.
-pub fn body(name: &str) -> Body {
-    transire::fuzzing::target(name)
-        .expect("a target of that name")
-        .body
-}
-
 /// Writes the seeds of a target, and its words as libFuzzer reads them, where `FUZZ_SEEDS` and
 /// `FUZZ_WORDS` say.
-pub fn write_seeds(name: &str) {
-    let target = transire::fuzzing::target(name).expect("a target of that name");
+pub fn write_seeds(target: &Target) {
     if let Some(folder) = env::var_os("FUZZ_SEEDS").map(PathBuf::from) {
         for (place, seed) in (target.seeds)().iter().enumerate() {
             fs::write(folder.join(format!("seed-{place}")), seed).expect("a seed is written");

@@ -33,8 +33,10 @@ pub struct Context<'a> {
     /// The numeric id of whom the credential or the service account belongs to that the request is
     /// about.
     pub owner: Option<&'a str>,
-    /// Tags of the resource: key and value.
+    /// Tags of the instance that the resource is, or is in: key and value.
     pub resource_tags: &'a [(&'a str, &'a str)],
+    /// Tags of the repository that the resource is: key and value.
+    pub repository_tags: Option<&'a [(&'a str, &'a str)]>,
     /// Tags that the request gives: key and value.
     pub request_tags: &'a [(&'a str, &'a str)],
     /// The name of the user who calls.

@@ -4,7 +4,10 @@ use super::resource::{Asked, Facts};
 use super::set::{Documents, NamedDocument};
 use super::vocabulary::Permission;
 use super::words::Effect;
-use super::{Decision, Outcome, Request, Side, StatementRef, Targets, decide, refer};
+use super::{
+    Decision, Outcome, Request, ResourceSide, StatementRef, Targets, decide, refer, weigh,
+};
+use crate::domain::error::PolicyKind;
 
 /// Why a statement that allows didn't apply. In this order it came closer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,16 +40,16 @@ pub struct SessionExplanation<'a> {
     pub identity: Explanation<'a>,
     /// By its own policies; none when it has none.
     pub session: Option<Explanation<'a>>,
-    /// The side that decided.
-    pub decided_by: Side,
+    /// The policies that decided.
+    pub decided_by: PolicyKind,
 }
 
 impl<'a> SessionExplanation<'a> {
     /// Returns the explanation of the side that decided.
     pub fn deciding(&self) -> &Explanation<'a> {
         match (self.decided_by, &self.session) {
-            (Side::Session, Some(session)) => session,
-            (Side::Session | Side::Identity, _) => &self.identity,
+            (PolicyKind::Session, Some(session)) => session,
+            _ => &self.identity,
         }
     }
 }
@@ -119,9 +122,9 @@ pub fn explain_session<'a>(
 ) -> SessionExplanation<'a> {
     let identity = explain(identity, request);
     let session = session.map(|session| explain(session, request));
-    let outcome = |explanation: &Explanation<'_>| explanation.decision.outcome;
+    let narrowing = session.as_ref().map(|session| session.decision);
     SessionExplanation {
-        decided_by: Side::deciding(outcome(&identity), session.as_ref().map(outcome)),
+        decided_by: weigh(identity.decision, ResourceSide::Unasked, narrowing).1,
         identity,
         session,
     }

@@ -22,8 +22,10 @@ pub(super) enum Key {
     PrincipalArn,
     /// The owner's numeric id and, where that is the caller, `self`.
     Owner,
-    /// The value of the resource's tag of this key.
+    /// RAM: the value of the instance's tag of this key.
     ResourceTag(TagKey),
+    /// IAM: the value of the resource's own tag of this key; a repository has its own.
+    OwnTag(TagKey),
     /// IAM: the value of the request's tag of this key.
     RequestTag(TagKey),
     /// IAM: the keys of the request's tags.
@@ -219,7 +221,7 @@ impl Key {
             })
         };
         if let Some(tag) = IAM_RESOURCE_TAGS.into_iter().find_map(tag) {
-            return Ok(Self::ResourceTag(tag));
+            return Ok(Self::OwnTag(tag));
         }
         if let Some(tag) = tag(IAM_REQUEST_TAG) {
             return Ok(Self::RequestTag(tag));
@@ -251,6 +253,7 @@ impl Key {
             | Self::PrincipalArn
             | Self::Owner
             | Self::ResourceTag(_)
+            | Self::OwnTag(_)
             | Self::RequestTag(_)
             | Self::RequestTagKeys
             | Self::ResourceTags
@@ -305,6 +308,10 @@ impl Key {
                 text(owner) || context.principal_id == Some(owner) && text(OWN)
             }),
             Self::ResourceTag(key) => key.any(context.resource_tags, text),
+            Self::OwnTag(key) => {
+                let own = context.repository_tags.unwrap_or(context.resource_tags);
+                key.any(own, text)
+            }
             Self::RequestTag(key) => key.any(context.request_tags, text),
             Self::RequestTagKeys => context.request_tags.iter().any(|(key, _)| text(key)),
             Self::ResourceTags => context

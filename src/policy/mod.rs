@@ -35,6 +35,7 @@ pub mod trust;
 mod values;
 mod variables;
 pub mod vocabulary;
+mod weigh;
 mod words;
 
 use std::fmt;
@@ -50,6 +51,7 @@ pub use span::{position, span_of};
 pub use target::{InstanceRef, Resource};
 pub use trust::{Assumer, TrustPolicy, TrustedProvider};
 pub use vocabulary::{Permission, is_action};
+pub use weigh::{ResourceSide, weigh};
 
 use document::Statement;
 use elements::Words;
@@ -148,43 +150,14 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// Returns what it is together with the decision of the repository's policy: either may allow,
-    /// and either may deny.
-    #[must_use]
-    pub fn beside(self, repository: Self) -> Self {
-        match (self.outcome, repository.outcome) {
-            (Outcome::DeniedExplicitly, _) => self,
-            (_, Outcome::DeniedExplicitly) => repository,
-            (Outcome::DeniedImplicitly, Outcome::Allowed) => repository,
-            (Outcome::Allowed | Outcome::DeniedImplicitly, _) => self,
-        }
+    /// Returns the decision of no policy at all.
+    pub fn of_none() -> Self {
+        Self::of(None, None)
     }
 
     /// Tells whether it is allowed.
     pub fn is_allowed(&self) -> bool {
         self.outcome == Outcome::Allowed
-    }
-}
-
-/// The side of a session's decision that decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The policies of its role, or of the user that it acts for.
-    Identity,
-    /// Its own policies.
-    Session,
-}
-
-impl Side {
-    /// Returns the side that decides, by the outcome of each.
-    pub fn deciding(identity: Outcome, session: Option<Outcome>) -> Self {
-        match (identity, session) {
-            (Outcome::DeniedExplicitly, _) | (_, None) => Self::Identity,
-            (_, Some(Outcome::DeniedExplicitly)) => Self::Session,
-            (Outcome::DeniedImplicitly, _) => Self::Identity,
-            (Outcome::Allowed, Some(Outcome::DeniedImplicitly)) => Self::Session,
-            (Outcome::Allowed, Some(Outcome::Allowed)) => Self::Identity,
-        }
     }
 }
 
@@ -323,23 +296,9 @@ pub fn decide_session_in<'a>(
     session: Option<&'a [NamedDocument<'a>]>,
     request: &Request<'_>,
 ) -> Decision<'a> {
-    let first = decide_in(circumstances, identity, request);
-    narrow(circumstances, first, session, request)
-}
-
-/// Narrows a decision by the session's policies, if it has some, in these circumstances.
-pub fn narrow<'a>(
-    circumstances: Circumstances,
-    first: Decision<'a>,
-    session: Option<&'a [NamedDocument<'a>]>,
-    request: &Request<'_>,
-) -> Decision<'a> {
-    let Some(session) = session else { return first };
-    let second = decide_in(circumstances, session, request);
-    match Side::deciding(first.outcome, Some(second.outcome)) {
-        Side::Identity => first,
-        Side::Session => second,
-    }
+    let identity = decide_in(circumstances, identity, request);
+    let session = session.map(|session| decide_in(circumstances, session, request));
+    weigh(identity, ResourceSide::Unasked, session).0
 }
 
 fn refer<'a>(

@@ -114,6 +114,18 @@ impl RepositoryPolicy {
             .any(|grant| grant.condition.asks_for_time())
     }
 
+    /// Tells whether some statement allows principals of other accounts than this one anything.
+    pub fn reaches_beyond(&self, own: AccountId) -> bool {
+        let is_other = |trusted: &Trusted| trusted.account() != Some(own);
+        self.statements.iter().any(|grant| {
+            grant.effect == Effect::Allow
+                && match &grant.whom {
+                    Whom::These(named) => named.iter().any(is_other),
+                    Whom::AllBut(_) => true,
+                }
+        })
+    }
+
     /// Returns how many statements it has.
     pub fn statements(&self) -> usize {
         self.statements.len()

@@ -1,4 +1,4 @@
-//! The policies of repositories, which stand in their rows.
+//! The policies of repositories, which stand in their rows, and what else decisions ask of them.
 
 use crate::domain::Result;
 use crate::domain::ids::InstanceId;
@@ -28,8 +28,10 @@ statements! { "repository";
     SET = "UPDATE repository SET policy = $2 WHERE id = $1";
     KNOWN = select!(
         "repository.visibility AS visibility, CAST(CASE WHEN repository.policy = '' THEN 0 ELSE 1 \
-         END AS BIGINT) AS has_policy"
+         END AS BIGINT) AS has_policy, CAST(CASE WHEN repository.tags = '{}' THEN 0 ELSE 1 END AS \
+         BIGINT) AS has_tags"
     );
+    TAGS_BY_NAME = select!("repository.tags AS tags");
 }
 
 /// Sets the policy of a repository, or none where the text is empty; `NotFound` when the repository
@@ -63,6 +65,22 @@ pub async fn find_by_name(
     text_of(store.find(FIND_BY_NAME, key).await?)
 }
 
+/// Reads the tags of a repository by its names: a JSON object, if the repository is there.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
+pub async fn tags_by_name(
+    store: &Store,
+    instance: &InstanceId,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<String>> {
+    let key = vec![instance.as_str().into(), namespace.into(), name.into()];
+    let row = store.find(TAGS_BY_NAME, key).await?;
+    row.map(|row| row.text("tags")).transpose()
+}
+
 fn text_of(row: Option<Row>) -> Result<Option<String>> {
     let text = row.map(|row| row.text("policy")).transpose()?;
     Ok(text.filter(|text| !text.is_empty()))
@@ -75,6 +93,8 @@ pub struct Known {
     pub visibility: Visibility,
     /// Whether it has a policy.
     pub has_policy: bool,
+    /// Whether it has tags.
+    pub has_tags: bool,
 }
 
 /// Reads what decisions know of a repository, if it is recorded.
@@ -93,6 +113,7 @@ pub async fn known(
         Ok(Known {
             visibility: row.parsed("visibility")?,
             has_policy: row.integer("has_policy")? != 0,
+            has_tags: row.integer("has_tags")? != 0,
         })
     };
     store

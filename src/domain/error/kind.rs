@@ -329,6 +329,17 @@ impl WebIdentityFault {
     }
 }
 
+/// The policies that decide, by what they belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyKind {
+    /// Those of a principal's own; of a session, those of its role or user.
+    Identity,
+    /// That of the resource.
+    Resource,
+    /// Those that narrow a session.
+    Session,
+}
+
 /// A denial, in the words of each policy language: each API shows its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
@@ -342,6 +353,8 @@ pub struct Denial {
     pub principal: Option<Principal>,
     /// Whether a statement denied it, or none allowed it.
     pub explicit: bool,
+    /// The policies that did, or lack such a statement.
+    pub by: PolicyKind,
     /// The rule that denied it, and how to go on, where that isn't a policy's; shown after the
     /// API's own text.
     pub rule: Option<&'static str>,

@@ -13,7 +13,7 @@ use super::noun::Noun;
 use super::operator::OperatorPermission;
 use super::refusal::RefusalCause;
 
-pub use kind::{Blame, Denial, ErrorKind, WebIdentityFault};
+pub use kind::{Blame, Denial, ErrorKind, PolicyKind, WebIdentityFault};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

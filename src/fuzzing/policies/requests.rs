@@ -144,6 +144,7 @@ impl Draws {
             principal_id: self.text(),
             owner: self.text(),
             resource_tags: self.tags(),
+            repository_tags: (self.throw(3) > 0).then(|| self.tags()),
             request_tags: self.tags(),
             user: self.text(),
             claims,
@@ -197,6 +198,7 @@ pub(super) fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
         cri_id: &cri_id,
     };
     let (resource_tags, request_tags) = (borrow(&plain.resource_tags), borrow(&plain.request_tags));
+    let repository_tags = plain.repository_tags.as_deref().map(borrow);
     let (account, claims) = (OWNER.to_string(), claims_of(plain));
     ask(&Request {
         permission: plain.permission.parse().expect("a permission"),
@@ -214,6 +216,7 @@ pub(super) fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
             principal_id: plain.principal_id.as_deref(),
             owner: plain.owner.as_deref(),
             resource_tags: &resource_tags,
+            repository_tags: repository_tags.as_deref(),
             request_tags: &request_tags,
             user: plain.user.as_deref(),
             account: Some(&account),

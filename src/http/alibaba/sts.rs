@@ -29,6 +29,7 @@ const RULES: SessionRules = SessionRules {
         default: 3600,
         min: 900,
     },
+    max_chained_session: None,
     root_assumes_roles: false,
 };
 /// The fewest and the most characters of an OIDC token.

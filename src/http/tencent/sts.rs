@@ -33,6 +33,7 @@ const RULES: SessionRules = SessionRules {
         default: 7200,
         min: 1,
     },
+    max_chained_session: None,
     root_assumes_roles: true,
 };
 const FEDERATION: FederationLife = FederationLife {

@@ -123,6 +123,20 @@ pub(super) enum Trusted {
 }
 
 impl Trusted {
+    /// Returns the account of those that it means; nothing where they are of every account.
+    pub(super) fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Anyone => None,
+            Self::Account(account)
+            | Self::UserId(account, _)
+            | Self::UserName(account, _)
+            | Self::RoleId(account, _)
+            | Self::RoleName(account, _)
+            | Self::Provider(account, _)
+            | Self::Issuer(account, _) => Some(*account),
+        }
+    }
+
     pub(super) fn is(&self, assumer: &Assumer<'_>) -> bool {
         match (self, assumer) {
             (Self::Anyone, assumer) => !matches!(assumer, Assumer::Federated { .. }),

@@ -18,7 +18,7 @@ use crate::domain::notice::{Notice, NoticeKind, Subject};
 use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Noun, Result, name};
-use crate::policy::{Context, Outcome, Permission, Request, Resource};
+use crate::policy::{Context, Permission, Request, Resource};
 use crate::service::access::passwords::Passwords;
 use crate::service::base::Base;
 use crate::service::call::Call;
@@ -28,7 +28,7 @@ use crate::service::ledger::event::Event;
 use crate::service::ledger::queue::Share;
 use crate::service::memory::Memory;
 use crate::service::rights::instances::InstanceChoice;
-use crate::service::rights::{Rights, forbidden};
+use crate::service::rights::{Rights, Ruling, forbidden};
 use crate::sign::sha256;
 use crate::store;
 use crate::store::page::{Listed, Page};
@@ -353,7 +353,7 @@ impl Credentials {
             return Err(forbidden(
                 call.caller,
                 &request,
-                Outcome::DeniedImplicitly,
+                Ruling::UNALLOWED,
                 DISABLED_FOR_GOOD,
             ));
         }

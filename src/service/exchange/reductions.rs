@@ -177,7 +177,7 @@ impl Exchange {
                     .verdict(call.caller.rights(), instance, &request)
                     .await?;
                 self.rights
-                    .reason(call.caller.rights(), instance, &request, verdict)
+                    .reason(call.caller.rights(), &request, verdict)
                     .await?
             } else {
                 "nobody can do that to such a thing".to_owned()

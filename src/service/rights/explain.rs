@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::claims::Claims;
+use crate::domain::error::PolicyKind;
 use crate::domain::instance::Instance;
 use crate::domain::operator::OperatorPermission;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::RefusalCause;
 use crate::domain::service_account::ServiceAccountGrant;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::policy::{Circumstances, Context, Document, Limits, Outcome, Permission, Request, Side};
+use crate::policy::{Circumstances, Context, Document, Limits, Outcome, Permission, Request};
 use crate::service::access::caller::Identified;
 use crate::service::access::reach::check_reach;
 use crate::service::call::Call;
@@ -214,7 +215,7 @@ impl Rights {
         request: &Request<'_>,
     ) -> Result<()> {
         let verdict = self.verdict(subject, instance, request).await?;
-        let reason = self.reason(subject, instance, request, verdict).await?;
+        let reason = self.reason(subject, request, verdict).await?;
         if verdict == Verdict::Impossible {
             steps.fail("name", reason);
             return Ok(());
@@ -254,21 +255,20 @@ impl Rights {
             return self.explain_bar(steps, subject, request).await;
         }
         let weighed = self.sides(subject, request).await?;
-        let (own, session, repository) = (weighed.own, weighed.session, weighed.repository);
+        let (own, session, resource) = (weighed.own, weighed.session, weighed.resource);
         match own.0 {
             Outcome::Allowed => steps.grant("policies", own.1),
             _ => steps.fail("policies", own.1),
         }
         steps.decided_by(weighed.statement);
-        let mut together = own.0;
-        if let Some((outcome, reason)) = repository {
-            together = outcome;
-            match outcome {
-                Outcome::Allowed => steps.grant(REPOSITORY_POLICY, reason),
-                _ => steps.fail(REPOSITORY_POLICY, reason),
-            }
+        match resource {
+            // Nobody else's policy grants what an account's own don't.
+            Some((Outcome::Allowed, _)) if weighed.together != Outcome::Allowed => {}
+            Some((Outcome::Allowed, reason)) => steps.grant(REPOSITORY_POLICY, reason),
+            Some((_, reason)) => steps.fail(REPOSITORY_POLICY, reason),
+            None => {}
         }
-        if together != Outcome::Allowed && weighed.decided_by == Side::Identity {
+        if weighed.together != Outcome::Allowed && weighed.decided_by != PolicyKind::Session {
             return Ok(());
         }
         match session {

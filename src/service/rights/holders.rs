@@ -8,7 +8,7 @@ use crate::domain::principal::{Principal, PrincipalName};
 use crate::domain::refusal::RefusalCause;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::{ErrorKind, Result};
-use crate::policy::{Circumstances, Outcome, Request};
+use crate::policy::{Circumstances, Request};
 use crate::service::access::caller::{Identified, Subject};
 use crate::service::access::reach::check_reach;
 use crate::service::access::validity::fault_of_service_account;
@@ -21,6 +21,10 @@ use crate::store::{self, page::Page};
 
 /// The most principals that one page examines.
 const MAX_EXAMINED: usize = 256;
+
+/// The remark about a repository that is shared.
+const OF_OTHERS: &str = "the repository's policy names principals of other accounts, too, who need \
+                         their own policies as well: ask about each with --principal";
 
 /// The place of a principal in the list: the root, users, roles and service accounts, each by age.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -84,7 +88,7 @@ enum Candidate {
 
 impl Rights {
     /// Lists those who may do something at an instance: the principals of its account, and its
-    /// service accounts. Those of other accounts may do nothing there, but by a role of this one.
+    /// service accounts. A note says where a repository's policy lets in those of other accounts.
     ///
     /// Of the question its permission, instance, path and address count.
     ///
@@ -128,6 +132,10 @@ impl Rights {
         if after.is_none() {
             let anyone = self.public(&instance, &request, question).await?;
             page.holders.extend(anyone);
+        }
+        let policy = Box::pin(self.repository_policy(&request.resource)).await?;
+        if policy.is_some_and(|policy| policy.reaches_beyond(instance.account)) {
+            page.notes.push(OF_OTHERS.to_owned());
         }
         let mut candidates = self.candidates(&instance).await?;
         candidates.retain(|(position, _)| after.is_none_or(|after| position > after));
@@ -274,7 +282,8 @@ impl Rights {
                     Box::pin(self.verdict_in(circumstances, subject, instance, request)).await?;
                 verdict == Verdict::Allowed
             } else {
-                Box::pin(self.decide_in(circumstances, subject, request)).await? == Outcome::Allowed
+                let ruling = Box::pin(self.decide_in(circumstances, subject, request)).await?;
+                ruling.is_allowed()
             })
         };
         let when = if may(Circumstances::Every).await? {
@@ -290,7 +299,7 @@ impl Rights {
             principal: name.to_string(),
             when,
             decided_by,
-            reason: Box::pin(self.reason_of_rights(subject, instance, request)).await?,
+            reason: Box::pin(self.reason_of_rights(subject, request)).await?,
         }))
     }
 }

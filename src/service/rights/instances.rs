@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::domain::as_text::serde_as_text;
-use crate::domain::ids::{CriId, InstanceId};
+use crate::domain::ids::{AccountId, CriId, InstanceId};
 use crate::domain::instance::{AnyInstanceId, Instance};
 use crate::domain::operator::OperatorPermission;
 use crate::domain::reference::InstanceRef;
@@ -14,6 +14,9 @@ use crate::policy::{Permission, Resource};
 use crate::service::call::Call;
 use crate::service::rights::Rights;
 use crate::store;
+
+/// How another account's default is written.
+const DEFAULT_OF: &str = "default-of/";
 
 /// Which instance a call means.
 #[derive(Clone, Debug)]
@@ -26,6 +29,8 @@ pub enum InstanceChoice {
     Named(String),
     /// The account's default.
     Default,
+    /// The default of another account. Policies of its repositories may let the caller in.
+    DefaultOf(AccountId),
 }
 
 impl From<InstanceRef> for InstanceChoice {
@@ -53,6 +58,7 @@ impl fmt::Display for InstanceChoice {
             Self::Cri(id) => id.fmt(f),
             Self::Named(name) => f.write_str(name),
             Self::Default => f.write_str("default"),
+            Self::DefaultOf(account) => write!(f, "{DEFAULT_OF}{account}"),
         }
     }
 }
@@ -64,6 +70,9 @@ impl FromStr for InstanceChoice {
     fn from_str(text: &str) -> Result<Self> {
         match text {
             "default" => Ok(Self::Default),
+            text if text.starts_with(DEFAULT_OF) => {
+                Ok(Self::DefaultOf(text[DEFAULT_OF.len()..].parse()?))
+            }
             id => id.parse::<AnyInstanceId>().map(Self::from),
         }
     }
@@ -117,6 +126,14 @@ impl Rights {
                     .await?
             }
             InstanceChoice::Named(name) => Some(self.named_instance(call, name).await?),
+            InstanceChoice::DefaultOf(account) => {
+                // Of a signed caller alone, whose policies decide.
+                call.caller.signer()?;
+                self.memory
+                    .cache
+                    .default_instance(&self.base.store, *account)
+                    .await?
+            }
             InstanceChoice::Default => {
                 let account = call.caller.signer()?.principal.account();
                 let found = self
@@ -134,14 +151,16 @@ impl Rights {
                 })?)
             }
         };
+        let is_another = matches!(choice, InstanceChoice::DefaultOf(_));
         found
-            .filter(|instance| call.caller.is_of(instance.account))
+            // Nothing is allowed at another account's but what policies of repositories say.
+            .filter(|instance| is_another || call.caller.is_of(instance.account))
             .ok_or_else(|| {
                 let error = Error::instance_not_found();
                 match choice {
                     InstanceChoice::Tcr(id) => error.decided_by(lacking(id)),
                     InstanceChoice::Cri(id) => error.decided_by(lacking(id)),
-                    InstanceChoice::Named(_) | InstanceChoice::Default => error,
+                    _ => error,
                 }
             })
     }

@@ -6,6 +6,7 @@
 
 pub(super) mod explain;
 mod found;
+mod gathering;
 pub(super) mod held;
 pub(super) mod holders;
 pub(super) mod instances;
@@ -21,21 +22,21 @@ pub(super) mod verdict;
 
 use std::sync::Arc;
 
-use crate::domain::aws;
-use crate::domain::error::Denial;
-use crate::domain::principal::{Principal, PrincipalName};
+use crate::domain::error::{Denial, PolicyKind};
+use crate::domain::principal::Principal;
 use crate::domain::service_account::{AccountAction, ServiceAccount};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{
-    self, Circumstances, Context, Decision, Document, Language, NamedDocument, Outcome, Permission,
-    PolicySet, RepositoryPolicy, Request, Resource,
+    self, Circumstances, Context, Decision, Documents, Language, Outcome, Permission, PolicySet,
+    Request, Resource,
 };
-use crate::service::access::caller::{Caller, Identified, Subject};
+use crate::service::access::caller::{Caller, Subject};
 use crate::service::base::Base;
 use crate::service::call::Call;
 use crate::service::ledger::Ledger;
-use crate::service::memory::{Memory, reads};
+use crate::service::memory::Memory;
+use crate::service::rights::gathering::Sources;
 
 /// Whom the policies of a decision are of.
 pub(in crate::service) enum Holder {
@@ -68,14 +69,28 @@ impl Holder {
     }
 }
 
-/// All that policies say of a caller.
-struct Sources<'a> {
-    /// Those of its own; none of a root, which may do everything.
-    identity: Option<&'a PolicySet>,
-    /// Those of its session, if it has some.
-    session: Option<&'a [NamedDocument<'a>]>,
-    /// The decision of the repository's, if there is one.
-    repository: Option<Decision<'a>>,
+/// How rights decided, and the policies that did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::service) struct Ruling {
+    pub(in crate::service) outcome: Outcome,
+    pub(in crate::service) by: PolicyKind,
+}
+
+impl Ruling {
+    /// Nothing of the caller's own allows it.
+    pub(in crate::service) const UNALLOWED: Self = Self::of_own(Outcome::DeniedImplicitly);
+
+    /// Returns the ruling of the caller's own policies.
+    pub(in crate::service) const fn of_own(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            by: PolicyKind::Identity,
+        }
+    }
+
+    pub(in crate::service) fn is_allowed(self) -> bool {
+        self.outcome == Outcome::Allowed
+    }
 }
 
 /// Decides what callers may do, and says why.
@@ -110,13 +125,12 @@ impl Rights {
             resource,
             context,
         };
-        match self.decide(call.caller.rights(), &request).await? {
-            Outcome::Allowed => Ok(()),
-            outcome => {
-                let denial = denied(call.caller, &request, outcome);
-                Err(Box::pin(self.explained(call, &request, denial)).await)
-            }
+        let ruling = self.decide(call.caller.rights(), &request).await?;
+        if ruling.is_allowed() {
+            return Ok(());
         }
+        let denial = denied(call.caller, &request, ruling);
+        Err(Box::pin(self.explained(call, &request, denial)).await)
     }
 
     /// Adds to a denial what decided it, for log and audit.
@@ -147,7 +161,7 @@ impl Rights {
         &self,
         subject: Subject<'_>,
         request: &Request<'_>,
-    ) -> Result<Outcome> {
+    ) -> Result<Ruling> {
         self.decide_in(Circumstances::Present, subject, request)
             .await
     }
@@ -158,19 +172,19 @@ impl Rights {
         circumstances: Circumstances,
         subject: Subject<'_>,
         request: &Request<'_>,
-    ) -> Result<Outcome> {
+    ) -> Result<Ruling> {
         let weigh = |sources: Sources<'_>, request: &Request<'_>| {
-            let own = match sources.identity {
-                Some(identity) => policy::decide_in(circumstances, identity, request),
-                None => Decision::of_root(),
-            };
-            let own = match sources.repository {
-                Some(repository) => own.beside(repository),
-                None => own,
-            };
-            policy::narrow(circumstances, own, sources.session, request).outcome
+            let decide = |documents| policy::decide_in(circumstances, documents, request);
+            let own = sources.identity.map(Documents::from).map(decide);
+            let own = own.unwrap_or_else(Decision::of_root);
+            let session = sources.session.map(Documents::from).map(decide);
+            let (decision, by) = policy::weigh(own, sources.resource, session);
+            Ruling {
+                outcome: decision.outcome,
+                by,
+            }
         };
-        let without = (Outcome::Allowed, Outcome::DeniedImplicitly);
+        let without = (Ruling::of_own(Outcome::Allowed), Ruling::UNALLOWED);
         self.weigh(circumstances, subject, request, without, weigh)
             .await
     }
@@ -194,112 +208,6 @@ impl Rights {
         }))
     }
 
-    /// Gathers what policies say of a caller, and lets `weigh` judge by them. Some may do
-    /// everything, or nothing, whatever policies say.
-    async fn weigh<T>(
-        &self,
-        circumstances: Circumstances,
-        subject: Subject<'_>,
-        request: &Request<'_>,
-        (everything, nothing): (T, T),
-        weigh: impl FnOnce(Sources<'_>, &Request<'_>) -> T,
-    ) -> Result<T> {
-        let repository = match subject {
-            Subject::Principal(_) => Box::pin(self.repository_policy(&request.resource)).await?,
-            Subject::Administrator(_) | Subject::ServiceAccount(_) | Subject::Nobody => None,
-        };
-        match subject {
-            Subject::Administrator(administrator) => {
-                Ok(if operators::may(administrator, request) {
-                    everything
-                } else {
-                    nothing
-                })
-            }
-            Subject::Principal(Identified {
-                principal: Principal::Root(_),
-                session_policy: None,
-                ..
-            }) if repository.is_none() => Ok(everything),
-            Subject::ServiceAccount(_) | Subject::Nobody => Ok(nothing),
-            // Apart: it is large, and most calls are a root's.
-            Subject::Principal(identified) => {
-                let of_repository = (circumstances, repository.as_deref());
-                Box::pin(self.weigh_policies(identified, of_repository, request, weigh)).await
-            }
-        }
-    }
-
-    async fn weigh_policies<T>(
-        &self,
-        identified: Identified<'_>,
-        (circumstances, repository): (Circumstances, Option<&RepositoryPolicy>),
-        request: &Request<'_>,
-        weigh: impl FnOnce(Sources<'_>, &Request<'_>) -> T,
-    ) -> Result<T> {
-        let principal = identified.principal;
-        let holder = self.holder(principal).await?;
-        let name = self.principal_name(principal).await?;
-        let arn = name.as_ref().map(ram_arn);
-        let (user, role) = match &name {
-            Some(PrincipalName::User(_, name)) => (Some(name.as_str()), None),
-            Some(PrincipalName::Role(_, name)) => (None, Some(name.as_str())),
-            _ => (None, None),
-        };
-        let asks_iam = repository.is_some()
-            || holder.has_iam()
-            || identified
-                .session_policy
-                .is_some_and(|document| document.language() == Language::Iam);
-        let aws = asks_iam.then(|| aws::Caller::of(principal, user.or(role)));
-        let tags = self.tags_of(&request.resource).await?;
-        let tags: Vec<(&str, &str)> = pairs(&tags);
-        let id = principal.numeric_id();
-        let account = principal.account().to_string();
-        let context = Context {
-            user,
-            account: Some(&account),
-            claims: identified.claims,
-            aws: aws.as_ref(),
-            region: request.resource.region(),
-            resource_account: Some(request.resource.account()),
-            principal_arn: arn.as_deref(),
-            principal_id: Some(&id),
-            resource_tags: &tags,
-            ..request.context.clone()
-        };
-        let request = &Request {
-            context,
-            ..request.clone()
-        };
-        let session = session_documents(identified);
-        if identified
-            .session_policy
-            .is_some_and(Document::asks_for_time)
-            || holder.asks_for_time()
-        {
-            reads::note_unmarked();
-        }
-        let who = (principal, name.as_ref());
-        let sources = Sources {
-            identity: holder.policies(),
-            session: session.as_deref(),
-            repository: repository.and_then(|policy| {
-                repository_policies::decide(circumstances, policy, who, request)
-            }),
-        };
-        Ok(weigh(sources, request))
-    }
-
-    /// Returns the tags of the instance that a resource is or is in; what is in one has none of its
-    /// own here.
-    async fn tags_of(&self, resource: &Resource<'_>) -> Result<Arc<Vec<Tag>>> {
-        match resource.instance() {
-            Some(instance) => self.memory.cache.tags(&self.base.store, instance.id).await,
-            None => Ok(Arc::default()),
-        }
-    }
-
     pub(in crate::service) async fn holder(&self, principal: &Principal) -> Result<Holder> {
         Ok(match principal {
             Principal::Root(_) | Principal::FederatedSession(_, None, _) => Holder::Root,
@@ -317,21 +225,6 @@ impl Rights {
                     .await?,
             ),
         })
-    }
-}
-
-/// Returns the policies that narrow a session. A federated session of the root always has one:
-/// where it isn't known, nothing is allowed.
-fn session_documents(identified: Identified<'_>) -> Option<Vec<NamedDocument<'_>>> {
-    let owner = identified.principal.account();
-    match (identified.session_policy, identified.principal) {
-        (Some(document), _) => Some(vec![NamedDocument {
-            name: "session policy",
-            owner,
-            document,
-        }]),
-        (None, Principal::FederatedSession(_, None, _)) => Some(Vec::new()),
-        (None, _) => None,
     }
 }
 
@@ -377,15 +270,11 @@ pub(in crate::service) fn pairs(tags: &[Tag]) -> Vec<(&str, &str)> {
 }
 
 /// Says that the caller may not do this.
-pub(in crate::service) fn denied(
-    caller: &Caller,
-    request: &Request<'_>,
-    outcome: Outcome,
-) -> Error {
+pub(in crate::service) fn denied(caller: &Caller, request: &Request<'_>, ruling: Ruling) -> Error {
     if let Some(administrator) = caller.administrator() {
         return operators::denied(administrator, request);
     }
-    let denial = denial(caller, request, outcome);
+    let denial = denial(caller, request, ruling);
     Error::new(
         ErrorKind::AccessDenied(Box::new(denial)),
         "The caller may not do this; `transire policy explain` says why.",
@@ -397,35 +286,18 @@ pub(in crate::service) fn denied(
 pub(in crate::service) fn forbidden(
     caller: &Caller,
     request: &Request<'_>,
-    outcome: Outcome,
+    ruling: Ruling,
     rule: &'static str,
 ) -> Error {
     let denial = Denial {
         rule: Some(rule),
-        ..denial(caller, request, outcome)
+        ..denial(caller, request, ruling)
     };
     Error::new(ErrorKind::AccessDenied(Box::new(denial)), rule)
 }
 
-/// Returns how RAM names a principal; a session goes by its role.
-fn ram_arn(principal: &PrincipalName) -> String {
-    match principal {
-        PrincipalName::Root(account) => format!("acs:ram::{account}:root"),
-        PrincipalName::User(account, name) => format!("acs:ram::{account}:user/{name}"),
-        PrincipalName::Role(account, name) => format!("acs:ram::{account}:role/{name}"),
-        // RAM knows none, and no policy is asked about one.
-        PrincipalName::ServiceAccount(account, instance, name) => {
-            format!("acs:ram::{account}:service-account/{instance}/{name}")
-        }
-    }
-}
-
 /// Says what was denied to whom, in the words of each language.
-pub(in crate::service) fn denial(
-    caller: &Caller,
-    request: &Request<'_>,
-    outcome: Outcome,
-) -> Denial {
+pub(in crate::service) fn denial(caller: &Caller, request: &Request<'_>, ruling: Ruling) -> Denial {
     let named = |language| {
         (
             request.permission.name(language).to_owned(),
@@ -437,7 +309,8 @@ pub(in crate::service) fn denial(
         ram: named(Language::Ram),
         iam: named(Language::Iam),
         principal: caller.principal().cloned(),
-        explicit: outcome == Outcome::DeniedExplicitly,
+        explicit: ruling.outcome == Outcome::DeniedExplicitly,
+        by: ruling.by,
         rule: None,
     }
 }

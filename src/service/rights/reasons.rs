@@ -3,7 +3,6 @@
 //! Nothing is decided here: verdicts are the token exchange's.
 
 use crate::domain::Result;
-use crate::domain::instance::Instance;
 use crate::domain::refusal::RefusalCause;
 use crate::policy::{Circumstances, Request, Resource};
 use crate::service::rights::verdict::{Unrecorded, Verdict};
@@ -18,7 +17,6 @@ impl Rights {
     pub(in crate::service) async fn reason(
         &self,
         subject: Subject<'_>,
-        instance: &Instance,
         request: &Request<'_>,
         verdict: Verdict,
     ) -> Result<String> {
@@ -27,7 +25,7 @@ impl Rights {
             (Verdict::Impossible, _) => IMPOSSIBLE.to_owned(),
             (Verdict::Public, _) => "anyone may pull it: it is public".to_owned(),
             (Verdict::Allowed | Verdict::Denied, subject) => {
-                self.reason_of_rights(subject, instance, request).await?
+                self.reason_of_rights(subject, request).await?
             }
         })
     }
@@ -36,18 +34,10 @@ impl Rights {
     pub(in crate::service) async fn reason_of_rights(
         &self,
         subject: Subject<'_>,
-        instance: &Instance,
         request: &Request<'_>,
     ) -> Result<String> {
-        let is_own = match subject {
-            Subject::Principal(identified) => identified.principal.account() == instance.account,
-            Subject::Administrator(_) | Subject::ServiceAccount(_) | Subject::Nobody => false,
-        };
-        if !is_own
-            && let Some(reason) = self
-                .barred(Circumstances::Present, subject, request)
-                .await?
-        {
+        let barred = self.barred(Circumstances::Present, subject, request);
+        if let Some(reason) = barred.await? {
             return Ok(reason);
         }
         Ok(match subject {
@@ -55,9 +45,6 @@ impl Rights {
                 why_of_account(account, request.permission, path_of(&request.resource))
             }
             Subject::Nobody => "nobody logged in, and it isn't public".to_owned(),
-            Subject::Principal(_) if !is_own => {
-                "the instance belongs to another account".to_owned()
-            }
             Subject::Administrator(_) | Subject::Principal(..) => {
                 self.why(subject, request).await?
             }

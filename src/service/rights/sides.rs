@@ -1,9 +1,13 @@
 //! The policies' part of a decision, in words: those of a caller's own, and those of its session.
 
 use crate::domain::Result;
-use crate::policy::{self, Circumstances, Decision, Documents, Missed, Outcome, Request, Side};
+use crate::domain::error::PolicyKind;
+use crate::policy::{
+    self, Circumstances, Decision, Documents, Missed, Outcome, Request, Resource, ResourceSide,
+};
+use crate::service::rights::gathering::Sources;
 use crate::service::rights::steps::PlacedStatement;
-use crate::service::rights::{Rights, Sources, Subject, repository_policies};
+use crate::service::rights::{Rights, Subject, repository_policies};
 
 /// The decision of policies, side by side: each with its reason, in the words of the log.
 pub(in crate::service) struct Sides {
@@ -12,30 +16,33 @@ pub(in crate::service) struct Sides {
     /// The statement that decided so among a caller's own.
     pub(in crate::service) statement: Option<PlacedStatement>,
     /// By the policy of the repository, if it decides something.
-    pub(in crate::service) repository: Option<(Outcome, String)>,
+    pub(in crate::service) resource: Option<(Outcome, String)>,
+    /// By these together.
+    pub(in crate::service) together: Outcome,
     /// By those of its session, if it has one.
     pub(in crate::service) session: Option<(Outcome, String)>,
-    /// The side that decided.
-    pub(in crate::service) decided_by: Side,
+    /// The policies that decided.
+    pub(in crate::service) decided_by: PolicyKind,
 }
 
 impl Sides {
     fn own(own: (Outcome, String)) -> Self {
         Self {
+            together: own.0,
             own,
             statement: None,
-            repository: None,
+            resource: None,
             session: None,
-            decided_by: Side::Identity,
+            decided_by: PolicyKind::Identity,
         }
     }
 
     /// Returns the reason of the side that decided.
     fn into_reason(self) -> String {
-        match (self.decided_by, self.session, self.repository) {
-            (Side::Session, Some((_, reason)), _) => reason,
-            (_, _, Some((_, reason))) => reason,
-            (Side::Session | Side::Identity, _, None) => self.own.1,
+        match (self.decided_by, self.session, self.resource) {
+            (PolicyKind::Session, Some((_, reason)), _) => reason,
+            (PolicyKind::Resource, _, Some((_, reason))) => reason,
+            _ => self.own.1,
         }
     }
 }
@@ -68,24 +75,34 @@ impl Rights {
             let identity = sources.identity;
             let explained = identity.map(|identity| policy::explain(identity, request));
             let first = explained.map_or_else(Decision::of_root, |one| one.decision);
-            let together = sources.repository.map_or(first, |one| first.beside(one));
+            let (together, by) = policy::weigh(first, sources.resource, None);
             let session = sources.session;
             let session = session.map(|session| policy::explain(session, request));
-            let session = session.as_ref().map(say);
-            let narrowed = session.as_ref().map(|(outcome, _)| *outcome);
+            let narrowing = session.as_ref().map(|session| session.decision);
+            let decided_by = policy::weigh(first, sources.resource, narrowing).1;
             Sides {
                 own: explained.as_ref().map_or_else(root, say),
                 statement: explained
                     .zip(identity)
                     .and_then(|(explained, identity)| placed(&explained, identity.into())),
-                repository: repository_policies::why(&together)
-                    .filter(|_| together != first)
-                    .map(|why| (together.outcome, why)),
-                session,
-                decided_by: match (identity, narrowed) {
-                    (None, Some(_)) if together == first => Side::Session,
-                    (_, narrowed) => Side::deciding(together.outcome, narrowed),
+                resource: match sources.resource {
+                    ResourceSide::Needed(decision) => {
+                        let why = repository_policies::why(&decision);
+                        let why = why.unwrap_or_else(|| unshared(&request.resource));
+                        Some((decision.outcome, why))
+                    }
+                    ResourceSide::Beside(_) if by == PolicyKind::Resource => {
+                        repository_policies::why(&together).map(|why| (together.outcome, why))
+                    }
+                    ResourceSide::Beside(_) | ResourceSide::Unasked => None,
                 },
+                together: together.outcome,
+                decided_by: match (identity, narrowing) {
+                    // That a root may do everything says nothing of its session.
+                    (None, Some(_)) if decided_by == PolicyKind::Identity => PolicyKind::Session,
+                    _ => decided_by,
+                },
+                session: session.as_ref().map(say),
             }
         };
         let everything = match subject {
@@ -115,6 +132,17 @@ fn placed(
         policy: statement.document.to_owned(),
         index: statement.index,
     })
+}
+
+/// Says that another account doesn't share something.
+fn unshared(resource: &Resource<'_>) -> String {
+    let of_another = "the instance belongs to another account";
+    match resource {
+        Resource::Repository { .. } => {
+            format!("{of_another}, and no policy of the repository allows it")
+        }
+        _ => of_another.to_owned(),
+    }
 }
 
 fn reason(explanation: &policy::Explanation<'_>) -> String {

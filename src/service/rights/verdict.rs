@@ -103,22 +103,14 @@ impl Rights {
             (Subject::ServiceAccount(account), Resource::Repository { path, .. }) => {
                 decide_account(account, request.permission, path)
             }
-            (Subject::Principal(identified), _)
-                if identified.principal.account() != instance.account =>
-            {
-                Outcome::DeniedImplicitly
-            }
             (Subject::Administrator(_) | Subject::Principal(..), _) => {
-                self.decide_in(circumstances, subject, request).await?
+                let ruling = self.decide_in(circumstances, subject, request).await?;
+                ruling.outcome
             }
             (Subject::ServiceAccount(_) | Subject::Nobody, _) => Outcome::DeniedImplicitly,
         };
         let decided = match subject {
-            Subject::Principal(identified)
-                if identified.principal.account() == instance.account =>
-            {
-                decided
-            }
+            Subject::Principal(_) => decided,
             _ => match Box::pin(self.barred(circumstances, subject, request)).await? {
                 Some(_) => Outcome::DeniedExplicitly,
                 None => decided,

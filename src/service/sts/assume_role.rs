@@ -11,7 +11,7 @@ use crate::service::access::caller::{Bearer, Caller};
 use crate::service::call::Call;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::memory::trusting_roles::{bearer, is_revoked, trust_policy_of, why_untrusted};
-use crate::service::rights::{denial, denied};
+use crate::service::rights::{Ruling, denial, denied};
 use crate::service::sts::Sts;
 use crate::service::sts::rules::SessionRules;
 use crate::service::sts::session::{
@@ -99,17 +99,19 @@ impl Sts {
             }
             None => Claims::default(),
         };
+        let is_chained = matches!(call.caller.principal(), Some(Principal::RoleSession(..)));
+        let chained = rules.max_chained_session.filter(|_| is_chained);
+        let longest = chained.map_or(role.max_session_seconds, |longest| {
+            longest.min(role.max_session_seconds)
+        });
         let plan = Plan {
             cloud: rules.cloud,
             claims,
             principal,
             dependencies,
             policy: asked.policy.map_or(PlannedPolicy::None, PlannedPolicy::New),
-            expires_at: call.in_seconds(
-                rules
-                    .role_session
-                    .choose(asked.duration_seconds, role.max_session_seconds)?,
-            ),
+            expires_at: call
+                .in_seconds(rules.role_session.choose(asked.duration_seconds, longest)?),
             note: SessionNote {
                 source_identity: asked.source_identity,
                 ..SessionNote::default()
@@ -196,18 +198,18 @@ impl Sts {
     ) -> Result<(&'r Role, Vec<(Dependency, i64)>)> {
         let caller = call.caller;
         let signer = caller.signer()?;
-        let outcome = self.rights.decide(caller.rights(), request).await?;
-        if outcome != Outcome::Allowed
+        let ruling = self.rights.decide(caller.rights(), request).await?;
+        if !ruling.is_allowed()
             && !self
-                .is_trusted_alone(caller, found, request, outcome)
+                .is_trusted_alone(caller, found, request, ruling.outcome)
                 .await?
         {
-            let denial = denied(caller, shown, outcome);
+            let denial = denied(caller, shown, ruling);
             return Err(Box::pin(self.rights.explained(call, request, denial)).await);
         }
         if !rules.root_assumes_roles && matches!(signer.principal, Principal::Root(_)) {
             return Err(Error::new(
-                ErrorKind::AccessDenied(Box::new(denial(caller, shown, Outcome::DeniedImplicitly))),
+                ErrorKind::AccessDenied(Box::new(denial(caller, shown, Ruling::UNALLOWED))),
                 "Roles may not be assumed by root accounts.",
             ));
         }
@@ -333,7 +335,7 @@ fn trusts_bearer(role: &Role, caller: &Bearer, request: &Request<'_>) -> Result<
 
 fn untrusted(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Error {
     Error::new(
-        ErrorKind::AccessDenied(Box::new(denial(caller, request, outcome))),
+        ErrorKind::AccessDenied(Box::new(denial(caller, request, Ruling::of_own(outcome)))),
         "The role's trust policy does not let the caller assume it.",
     )
 }

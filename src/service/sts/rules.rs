@@ -12,6 +12,8 @@ pub struct SessionRules {
     pub name: NameRule,
     /// How long a role's session lives, in seconds.
     pub role_session: Durations,
+    /// The longest that a role's session may live which another one opens, in seconds.
+    pub max_chained_session: Option<u32>,
     /// Whether an account's root may assume a role.
     pub root_assumes_roles: bool,
 }

@@ -1,7 +1,10 @@
 //! IAM documents: rights at AWS's doors and at the others, in the words of AWS.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use transire::domain::identity::Target;
+use transire::service::NewNamespace;
 
 use super::sts::with_token;
 use crate::harness::aws::{element, log_in_of, refused_by_ecr, refused_by_sts, session_of};
@@ -235,4 +238,51 @@ async fn a_role_trusts_jobs_by_the_issuer_of_their_tokens() {
     );
     let (status, code, _) = refused_by_sts(&with_token("other").await);
     assert_eq!((status, code.as_str()), (403, "AccessDenied"));
+}
+
+#[tokio::test]
+async fn a_right_may_depend_on_the_tags_of_a_repository() {
+    let app = App::new().await;
+    app.make_namespace(NewNamespace::named("team")).await;
+    app.make_repository("team", "app", None).await;
+    app.make_repository("team", "base", None).await;
+    let of_tag = |key: &str| {
+        json!({
+            "Effect": "Allow", "Action": "ecr:*", "Resource": "*",
+            "Condition": { "StringEquals": { key: "web" } },
+        })
+    };
+    let log_in = ram_allow("ecr:GetAuthorizationToken", "*");
+    for (name, key) in [
+        ("aws", "aws:ResourceTag/owner"),
+        ("ecr", "ecr:ResourceTag/Owner"),
+    ] {
+        let user = app.user(name, &iam(&json!([log_in, of_tag(key)]))).await;
+        let call = app.ecr("GetAuthorizationToken", &json!({})).by(&user);
+        let (username, secret) = log_in_of(&call.send().await);
+        let may = async || granted(&app, &username, &secret, SCOPE).await;
+        assert_eq!(may().await, "", "{key}");
+        for (value, expected) in [("web", SCOPE), ("database", ""), ("web", SCOPE)] {
+            let arn = format!("arn:aws:ecr:us-east-1:{ACCOUNT}:repository/team/app");
+            let tags = json!({
+                "resourceArn": arn, "tags": [{ "Key": "owner", "Value": value }],
+            });
+            let answer = app.ecr("TagResource", &tags).send().await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            // Twice: the second is remembered.
+            for _ in 0..2 {
+                assert_eq!(may().await, expected, "{key} {value}");
+            }
+            app.wait(Duration::from_secs(1));
+        }
+        let other = "repository:team/base:pull,push";
+        assert_eq!(granted(&app, &username, &secret, other).await, "");
+        let input = json!({ "repositoryNames": ["team/app"] });
+        let call = app.ecr("DescribeRepositories", &input).by(&user);
+        assert_eq!(call.send().await.status, 200);
+        let arn = format!("arn:aws:ecr:us-east-1:{ACCOUNT}:repository/team/app");
+        let keys = json!({ "resourceArn": arn, "tagKeys": ["owner"] });
+        assert_eq!(app.ecr("UntagResource", &keys).send().await.status, 200);
+        assert_eq!(may().await, "", "{key}");
+    }
 }

@@ -77,6 +77,26 @@ async fn a_session_of_a_role_signs_and_its_log_in_ends_with_it() {
 }
 
 #[tokio::test]
+async fn a_session_that_another_session_opens_lives_for_an_hour_at_most() {
+    let app = App::new().await;
+    app.role("first", &everything()).await;
+    app.role("second", &everything()).await;
+    let user = app.user("ci", &everything()).await;
+    let first = session_of(&assume(&app, &user, "first", &[]).await).key();
+    for (asked, is_served) in [("900", true), ("3600", true), ("3601", false)] {
+        let more = [("DurationSeconds", asked)];
+        let answer = assume(&app, &first, "second", &more).await;
+        if is_served {
+            session_of(&answer);
+        } else {
+            let (status, code, message) = refused_by_sts(&answer);
+            assert_eq!((status, code.as_str()), (400, "ValidationError"));
+            assert!(message.contains("900 to 3600"), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_narrows_a_session_narrows_its_log_in() {
     let app = App::new().await;
     app.role("puller", &everything()).await;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use transire::domain::identity::Target;
+use transire::domain::ids::AccountId;
 use transire::service::{Attached, Save, ServiceAccountGrant};
 
 use crate::harness::documents::trusting;
@@ -35,44 +36,46 @@ impl App {
 
     /// Makes a policy, and attaches it.
     pub(crate) async fn grant(&self, name: &str, document: &Value, target: Target) {
-        self.service
-            .identity
-            .save_policy(
-                &self.operator(),
-                account(),
-                name,
-                &document.to_string(),
-                Save::Create,
-            )
+        self.grant_in(account(), name, document, target).await;
+    }
+
+    async fn grant_in(&self, of: AccountId, name: &str, document: &Value, target: Target) {
+        let (operator, identity) = (self.operator(), &self.service.identity);
+        let text = document.to_string();
+        identity
+            .save_policy(&operator, of, name, &text, Save::Create)
             .await
             .unwrap();
-        self.service
-            .identity
-            .set_attached(&self.operator(), account(), name, &target, Attached::Yes)
+        identity
+            .set_attached(&operator, of, name, &target, Attached::Yes)
             .await
             .unwrap();
     }
 
-    /// Makes a user with these rights, and a key of it.
-    pub(crate) async fn user(&self, name: &str, rights: &Value) -> Key {
-        self.service
-            .identity
-            .create_user(&self.operator(), account(), name)
+    /// Makes another account, and a key of its root.
+    pub(crate) async fn other_account(&self, id: AccountId) -> Key {
+        let (operator, identity) = (self.operator(), &self.service.identity);
+        identity
+            .create_account(&operator, Some(id), &format!("of-{id}"), None)
             .await
             .unwrap();
-        self.grant(
-            &format!("of-user-{name}"),
-            rights,
-            Target::User(name.to_owned()),
-        )
-        .await;
-        Key::permanent(
-            self.service
-                .identity
-                .create_access_key(&self.operator(), account(), Some(name))
-                .await
-                .unwrap(),
-        )
+        let made = identity.create_access_key(&operator, id, None).await;
+        Key::permanent(made.unwrap())
+    }
+
+    /// Makes a user with these rights, and a key of it.
+    pub(crate) async fn user(&self, name: &str, rights: &Value) -> Key {
+        self.user_of(account(), name, rights).await
+    }
+
+    /// Makes a user of another account with these rights, and a key of it.
+    pub(crate) async fn user_of(&self, of: AccountId, name: &str, rights: &Value) -> Key {
+        let (operator, identity) = (self.operator(), &self.service.identity);
+        identity.create_user(&operator, of, name).await.unwrap();
+        let (policy, user) = (format!("of-user-{name}"), Target::User(name.to_owned()));
+        self.grant_in(of, &policy, rights, user).await;
+        let made = identity.create_access_key(&operator, of, Some(name)).await;
+        Key::permanent(made.unwrap())
     }
 
     /// Makes a role with these rights whom everyone of the account may assume.

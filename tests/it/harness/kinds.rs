@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use transire::domain::error::{Denial, WebIdentityFault};
+use transire::domain::error::{Denial, PolicyKind, WebIdentityFault};
 use transire::domain::operator::OperatorPermission;
 use transire::domain::refusal::RefusalCause;
 use transire::domain::{Error, ErrorKind, Noun};
@@ -114,6 +114,7 @@ every_kind! {
             iam: (text("ecr:GetAuthorizationToken"), text("*")),
             principal: Some("100000000001:user#200000000001".parse().unwrap()),
             explicit: false,
+            by: PolicyKind::Identity,
         })),
         "The caller may not do this.",
     ),

@@ -88,6 +88,7 @@ struct Asked {
     owner: Option<String>,
     #[serde(default)]
     resource_tags: Vec<(String, String)>,
+    repository_tags: Option<Vec<(String, String)>>,
     #[serde(default)]
     request_tags: Vec<(String, String)>,
     user: Option<String>,
@@ -252,6 +253,7 @@ impl Asked {
                 .collect()
         }
         let (resource_tags, request_tags) = (tags(&self.resource_tags), tags(&self.request_tags));
+        let repository_tags = self.repository_tags.as_deref().map(tags);
         let claims = self.claims.as_ref().map(claims);
         let caller = self.user.as_ref().map(|name| Caller {
             account: self.account.clone().unwrap_or_default(),
@@ -273,6 +275,7 @@ impl Asked {
                 principal_id: self.principal_id.as_deref(),
                 owner: self.owner.as_deref(),
                 resource_tags: &resource_tags,
+                repository_tags: repository_tags.as_deref(),
                 request_tags: &request_tags,
                 user: self.user.as_deref(),
                 account: self.account.as_deref(),
@@ -664,12 +667,16 @@ fn the_examples_on_the_page_save_without_a_warning() {
         fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md"))
             .unwrap();
     let examples = examples(&page);
-    assert_eq!(examples.len(), 10);
-    let [of_repository] = self::examples(section(&page, "Policies of repositories"))[..] else {
-        panic!("another example of a repository's policy");
-    };
-    RepositoryPolicy::parse(of_repository, Limits::REPOSITORY).unwrap();
-    for example in examples.into_iter().filter(|one| *one != of_repository) {
+    assert_eq!(examples.len(), 11);
+    let of_repositories = self::examples(section(&page, "Policies of repositories"));
+    assert_eq!(of_repositories.len(), 2);
+    for example in &of_repositories {
+        RepositoryPolicy::parse(example, Limits::REPOSITORY).unwrap();
+    }
+    for example in examples
+        .into_iter()
+        .filter(|one| !of_repositories.contains(one))
+    {
         let warnings = if example.to_lowercase().contains("\"principal\"") {
             TrustPolicy::parse(example, Limits::POLICY)
                 .unwrap()

@@ -614,6 +614,7 @@ pub(super) fn request(dice: &mut Dice) -> Plain {
         principal_id: text(dice),
         owner: text(dice),
         resource_tags: tags(dice),
+        repository_tags: dice.in_ten(7).then(|| tags(dice)),
         request_tags: tags(dice),
         user: text(dice),
         claims: claims(dice),
@@ -670,6 +671,7 @@ pub(super) fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
         cri_id: &cri_id,
     };
     let (resource_tags, request_tags) = (borrow(&plain.resource_tags), borrow(&plain.request_tags));
+    let repository_tags = plain.repository_tags.as_deref().map(borrow);
     let (account, claims) = (OWNER.to_string(), super::claims(&plain.claims));
     let caller = plain
         .aws
@@ -696,6 +698,7 @@ pub(super) fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
             principal_id: plain.principal_id.as_deref(),
             owner: plain.owner.as_deref(),
             resource_tags: &resource_tags,
+            repository_tags: repository_tags.as_deref(),
             request_tags: &request_tags,
             user: plain.user.as_deref(),
             account: Some(&account),

@@ -25,6 +25,8 @@ pub(crate) struct Plain {
     pub(crate) principal_id: Option<String>,
     pub(crate) owner: Option<String>,
     pub(crate) resource_tags: Vec<(String, String)>,
+    /// Those of a repository.
+    pub(crate) repository_tags: Option<Vec<(String, String)>>,
     pub(crate) request_tags: Vec<(String, String)>,
     pub(crate) user: Option<String>,
     /// The claims of the caller's token: texts and lists of texts.
@@ -556,7 +558,8 @@ fn iam_actual(key: &str, request: &Plain) -> Vec<String> {
         "transire:owner" => actual("cr:Owner", request),
         key => match key.split_once('/') {
             Some(("aws:resourcetag" | "ecr:resourcetag", key)) => {
-                tagged(&request.resource_tags, key)
+                let own = request.repository_tags.as_ref();
+                tagged(own.unwrap_or(&request.resource_tags), key)
             }
             Some(("aws:requesttag", key)) => tagged(&request.request_tags, key),
             _ => panic!("no such key {key}"),

@@ -223,7 +223,7 @@ async fn a_principal_that_may_do_nothing_is_said_so_before_its_policies() {
         .unwrap();
     assert_eq!(
         foreign.deciding().unwrap().reason,
-        "the instance belongs to another account"
+        "the instance belongs to another account, and no policy of the repository allows it"
     );
     app.service
         .identity

@@ -19,6 +19,7 @@ pub(super) const RULES: SessionRules = SessionRules {
     },
     // Of no federated session.
     role_session: LIFE.durations,
+    max_chained_session: None,
     root_assumes_roles: false,
 };
 pub(super) const LIFE: FederationLife = FederationLife {

@@ -32,6 +32,7 @@ const RULES: SessionRules = SessionRules {
         default: 3600,
         min: 900,
     },
+    max_chained_session: Some(3600),
     root_assumes_roles: false,
 };
 /// The fewest and the most characters of an OpenID Connect token.

@@ -8,11 +8,11 @@ use crate::domain::principal::Level;
 use crate::domain::service_account::{
     AccountAction, AccountPermissions, ServiceAccount, ServiceAccountGrant,
 };
-use crate::policy::{Context, Outcome, Permission, Request, Resource};
+use crate::policy::{Context, Permission, Request, Resource};
 use crate::service::access::caller::Caller;
 use crate::service::call::Call;
 use crate::service::credentials::{Credentials, DISABLED_FOR_GOOD};
-use crate::service::rights::forbidden;
+use crate::service::rights::{Ruling, forbidden};
 use crate::store::{self, Part};
 
 /// Tells in refusals how the operator lets users give more.
@@ -87,7 +87,7 @@ impl Credentials {
             return Err(forbidden(
                 call.caller,
                 &request,
-                Outcome::DeniedImplicitly,
+                Ruling::UNALLOWED,
                 SESSIONS_GIVE_NOTHING,
             ));
         }
@@ -106,7 +106,8 @@ impl Credentials {
         match Box::pin(self.rights.first_withheld(signer.principal, asked)).await? {
             None => Ok(()),
             Some((request, outcome)) => {
-                Err(forbidden(call.caller, &request, outcome, NOT_HIS_TO_GIVE))
+                let ruling = Ruling::of_own(outcome);
+                Err(forbidden(call.caller, &request, ruling, NOT_HIS_TO_GIVE))
             }
         }
     }
@@ -127,7 +128,7 @@ impl Credentials {
         Err(forbidden(
             call.caller,
             &Self::request_on(call, permission, instance),
-            Outcome::DeniedImplicitly,
+            Ruling::UNALLOWED,
             DISABLED_FOR_GOOD,
         ))
     }

@@ -1,5 +1,6 @@
 //! Reads a noun from memory, or else from the database.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::allow_list::AllowList;
@@ -164,6 +165,34 @@ impl NounCache {
             )
             .await?;
         found.ok_or_else(|| Error::internal("a repository that was just looked for"))
+    }
+
+    /// Returns the tags of a repository that is known to have some.
+    pub(in crate::service) async fn repository_tags(
+        &self,
+        store: &Store,
+        id: &InstanceId,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Arc<Vec<Tag>>> {
+        let fill = async || {
+            let Some(text) = repository_policy::tags_by_name(store, id, namespace, name).await?
+            else {
+                return Ok(None);
+            };
+            let tags: BTreeMap<String, String> =
+                serde_json::from_str(&text).map_err(Error::internal)?;
+            let tag = |(key, value)| Tag { key, value };
+            Ok(Some(tags.into_iter().map(tag).collect::<Vec<_>>()))
+        };
+        let found = self
+            .entry(
+                &self.tables.repository_tags,
+                format!("{id}/{namespace}/{name}").as_str(),
+                fill,
+            )
+            .await?;
+        Ok(found.unwrap_or_default())
     }
 
     /// Returns the policy of a repository that is known to have one.

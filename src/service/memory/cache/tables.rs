@@ -35,6 +35,8 @@ const ONE: usize = 1;
 const MAX_SESSION_POLICIES: usize = 5000;
 /// The most compiled policies of repositories: the longest take some ten times their text, 100 kB.
 const MAX_REPOSITORY_POLICIES: usize = 2000;
+/// The most repositories whose tags are known: at most 50 of 384 characters each, so 80 MB.
+const MAX_TAGGED_REPOSITORIES: usize = 2000;
 
 /// Declares the tables: key, value, capacity, and for each entity whose change makes an entry
 /// wrong, the rule that finds its mark.
@@ -96,6 +98,12 @@ tables! {
     ];
     /// By `INSTANCE/NAMESPACE/NAME`: of those that have one.
     repository_policies: String => RepositoryPolicy, MAX_REPOSITORY_POLICIES, [
+        Instance: |marks, entity, key, _| marks.of(entity, instance_of(key)),
+        Namespace: |marks, entity, key, _| marks.of(entity, namespace_of(key)),
+        Repositories: |marks, entity, key, _| marks.of(entity, namespace_of(key))
+    ];
+    /// By `INSTANCE/NAMESPACE/NAME`: of those that have some.
+    repository_tags: String => Vec<Tag>, MAX_TAGGED_REPOSITORIES, [
         Instance: |marks, entity, key, _| marks.of(entity, instance_of(key)),
         Namespace: |marks, entity, key, _| marks.of(entity, namespace_of(key)),
         Repositories: |marks, entity, key, _| marks.of(entity, namespace_of(key))

@@ -3,7 +3,7 @@
 use crate::domain::Result;
 use crate::domain::instance::{Instance, Specification};
 use crate::domain::tag::Tag;
-use crate::policy::{Outcome, Permission, Request, Resource};
+use crate::policy::{Permission, Request, Resource};
 use crate::service::call::Call;
 use crate::service::registry::Registry;
 use crate::service::registry::instances::account_of;
@@ -98,12 +98,12 @@ impl Registry {
             resource: Resource::Everything { account, region },
             context: call.policy_context(),
         };
-        let outcome = self.rights.decide(call.caller.rights(), &request).await?;
+        let ruling = self.rights.decide(call.caller.rights(), &request).await?;
         let mut visible = store::instance::list(&self.base.store, Some(account)).await?;
-        if outcome != Outcome::Allowed {
+        if !ruling.is_allowed() {
             visible = self.describable(call, visible).await?;
             if visible.is_empty() {
-                let denial = denied(call.caller, &request, outcome);
+                let denial = denied(call.caller, &request, ruling);
                 return Err(Box::pin(self.rights.explained(call, &request, denial)).await);
             }
         }
@@ -129,7 +129,8 @@ impl Registry {
                 resource: Resource::Instance((&instance).into()),
                 context: call.policy_context(),
             };
-            if self.rights.decide(call.caller.rights(), &request).await? == Outcome::Allowed {
+            let ruling = self.rights.decide(call.caller.rights(), &request).await?;
+            if ruling.is_allowed() {
                 allowed.push(instance);
             }
         }
