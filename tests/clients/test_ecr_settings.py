@@ -197,3 +197,53 @@ def test_a_repository_policy_lets_a_user_pull(stock: Stock) -> None:
         ecr.set_repository_policy(repositoryName="team/tool", policyText=text.replace("ecr:BatchGetImage", "ecr:BatchFly"))
     assert ecr.delete_repository_policy(repositoryName="team/tool")["policyText"] == text
     assert not pulls()
+
+
+def test_a_repository_is_shared_with_another_account(stock: Stock) -> None:
+    """The owner's policy lets the partner pull; the partner's own policies say which of its users."""
+    transire, owner = stock.transire, stock.instance.account
+    partner = transire.new_account("partner")
+    transire.cli("namespace", "create", "--instance", stock.instance.tcr_id, "--name", "team")
+    ecr = aws.client(transire, owner.key, "ecr")
+    for name in ("team/base", "team/secret"):
+        ecr.create_repository(repositoryName=name)
+        stock.push(name, "v1")
+    transire.cli("user", "create", "--account", partner.id, "--name", "ci")
+    made = transire.cli("access-key", "create", "--account", partner.id, "--user", "ci")
+    user = AccessKey(made["access_key_id"], transire.remember("access key secret", made["access_key_secret"]))
+    document = stock.folder / "pulls.json"
+    arn = f"arn:aws:ecr:*:{owner.id.zfill(12)}:repository/team/*"
+    allowed = [
+        {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
+        {"Effect": "Allow", "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], "Resource": arn},
+    ]
+    document.write_text(json.dumps({"Version": "2012-10-17", "Statement": allowed}))
+    transire.cli("policy", "create", "--account", partner.id, "--name", "pulls", "--document", document)
+    transire.cli("policy", "attach", "--account", partner.id, "--name", "pulls", "--user", "ci")
+    registry = owner.id.zfill(12)
+
+    def copies(key: AccessKey, repository: str) -> bool:
+        answer = aws.client(transire, key, "ecr").get_authorization_token(registryIds=[registry])
+        assert skopeo_login(stock.registry, aws.log_in_of(transire, answer)).returncode == 0
+        source = stock.registry.reference(f"{repository}:v1")
+        return skopeo("copy", "--src-tls-verify=false", source, f"dir:{stock.folder / 'copied'}").returncode == 0
+
+    def gets(repository: str) -> list[Any]:
+        asked = {"registryId": registry, "repositoryName": repository, "imageIds": [{"imageTag": "v1"}]}
+        return aws.client(transire, user, "ecr").batch_get_image(**asked)["images"]
+
+    both = [(key, name) for key in (user, partner.key) for name in ("team/base", "team/secret")]
+    assert [copies(*one) for one in both] == [False] * 4
+    with pytest.raises(ecr.exceptions.ClientError, match="because no resource-based policy allows the ecr:BatchGetImage action"):
+        gets("team/base")
+    statement = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{partner.id.zfill(12)}:root"}, "Action": allowed[1]["Action"]}
+    ecr.set_repository_policy(repositoryName="team/base", policyText=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    assert [copies(*one) for one in both] == [True, False, True, False]
+    [image] = gets("team/base")
+    assert (image["registryId"], image["imageId"]["imageTag"]) == (registry, "v1")
+    # A user without rights of its own gets nothing of what its account may.
+    transire.cli("policy", "detach", "--account", partner.id, "--name", "pulls", "--user", "ci")
+    with pytest.raises(ecr.exceptions.ClientError, match="no identity-based policy allows the ecr:GetAuthorizationToken action"):
+        copies(user, "team/base")
+    ecr.delete_repository_policy(repositoryName="team/base")
+    assert not copies(partner.key, "team/base")

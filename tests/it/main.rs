@@ -58,6 +58,7 @@ mod alibaba {
 }
 
 mod aws {
+    mod across_accounts;
     mod iam;
     mod images;
     mod key_sessions;

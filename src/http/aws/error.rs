@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use crate::domain::aws;
-use crate::domain::error::{Denial, WebIdentityFault};
+use crate::domain::error::{Denial, PolicyKind, WebIdentityFault};
 use crate::domain::{Error, ErrorKind, Noun};
 use crate::http::request::OperationRow;
 
@@ -245,8 +245,8 @@ fn message<'a>(error: &'a Error, operation: Option<&'static OperationRow>) -> Co
         )),
         ErrorKind::NoDefaultInstance => Cow::Borrowed(
             "The account has no default registry: it has none, or several of which none was made \
-             with `transire instance create --default`. ECR's call names no registry, and \
-             registryIds names the account's.",
+             with `transire instance create --default`. ECR's calls mean the account's own, or \
+             that of another account that registryIds or registryId names.",
         ),
         ErrorKind::AccessDenied(denial) => Cow::Owned(denied(denial, operation)),
         ErrorKind::UnsuitedKey { is_session } => {
@@ -272,10 +272,15 @@ fn denied(denial: &Denial, operation: Option<&'static OperationRow>) -> String {
         || "the bearer of the token".to_owned(),
         |principal| aws::principal(principal, None),
     );
-    let why = if denial.explicit {
-        "with an explicit deny in an identity-based policy".to_owned()
-    } else {
-        format!("because no identity-based policy allows the {action} action")
+    let policy = match denial.by {
+        PolicyKind::Identity => "identity-based policy",
+        PolicyKind::Resource => "resource-based policy",
+        PolicyKind::Session => "session policy",
+    };
+    let why = match (denial.explicit, denial.by) {
+        (true, PolicyKind::Identity) => format!("with an explicit deny in an {policy}"),
+        (true, _) => format!("with an explicit deny in a {policy}"),
+        (false, _) => format!("because no {policy} allows the {action} action"),
     };
     let rule = denial
         .rule

@@ -16,15 +16,15 @@ const MAX_PAGE: u32 = 1000;
 /// # Errors
 ///
 /// `InvalidParameter`.
-pub(super) fn page_size(max_results: Option<u32>) -> Result<u32> {
-    match max_results {
-        None => Ok(USUAL_PAGE),
-        Some(size @ 1..=MAX_PAGE) => Ok(size),
-        Some(_) => Err(Error::invalid_parameter(
-            "maxResults",
-            format!("maxResults is 1 to {MAX_PAGE}."),
-        )),
-    }
+pub(super) fn page_size(max_results: Option<i64>) -> Result<u32> {
+    let Some(asked) = max_results else {
+        return Ok(USUAL_PAGE);
+    };
+    let size = u32::try_from(asked).ok();
+    size.filter(|size| (1..=MAX_PAGE).contains(size))
+        .ok_or_else(|| {
+            Error::invalid_parameter("maxResults", format!("maxResults is 1 to {MAX_PAGE}."))
+        })
 }
 
 /// Reads the input of an operation of ECR. Members that it doesn't have are let pass, as AWS does.

@@ -139,7 +139,6 @@ async fn the_place_of_images_is_checked_by_each_operation() {
         json!({ "repositoryName": "team/../app" }),
         json!({ "repositoryName": "team/APP" }),
         json!({ "repositoryName": format!("team/{}", "a".repeat(255)) }),
-        json!({ "registryId": "100000000002" }),
         json!({ "registryId": "x" }),
     ];
     refuses(&OPERATIONS, &places).await;
@@ -150,6 +149,7 @@ async fn pages_and_filters_of_images_are_checked() {
     let mut lists = vec![
         json!({ "maxResults": 0, "imageIds": null }),
         json!({ "maxResults": 1001, "imageIds": null }),
+        json!({ "maxResults": -1, "imageIds": null }),
         json!({ "nextToken": "", "imageIds": null }),
         json!({ "nextToken": "../x", "imageIds": null }),
         json!({ "filter": { "tagStatus": "SOME" }, "imageIds": null }),
@@ -202,7 +202,7 @@ async fn members_of_another_type_can_not_be_read() {
     let (app, _registry) = stock().await;
     for (operation, change) in [
         ("ListImages", json!({ "filter": 1 })),
-        ("ListImages", json!({ "maxResults": -1 })),
+        ("ListImages", json!({ "maxResults": 1.5 })),
         ("DescribeImages", json!({ "imageIds": "v1" })),
         ("BatchGetImage", json!({ "acceptedMediaTypes": "a/b" })),
         ("BatchDeleteImage", json!({ "imageIds": ["v1"] })),

@@ -93,7 +93,10 @@ async fn repositories_are_listed_by_pages() {
         json!({ "repositoryNames": [] }),
         json!({ "repositoryNames": vec!["team/one"; 101] }),
         json!({ "repositoryNames": ["one"] }),
-        json!({ "registryId": "100000000002" }),
+        json!({ "registryId": "x" }),
+        json!({ "maxResults": -1 }),
+        json!({ "repositoryNames": ["team/one"], "maxResults": 5 }),
+        json!({ "repositoryNames": ["team/one"], "nextToken": "1" }),
     ] {
         assert_eq!(
             refused(&app, "DescribeRepositories", input.clone()).await,

@@ -234,32 +234,6 @@ async fn a_denial_of_either_wins() {
 }
 
 #[tokio::test]
-async fn principals_of_other_accounts_get_nothing() {
-    let app = stock().await;
-    let account = "200000000002".parse().unwrap();
-    let identity = &app.service.identity;
-    identity
-        .create_account(&app.operator(), Some(account), "other", None)
-        .await
-        .unwrap();
-    let key = identity
-        .create_access_key(&app.operator(), account, None)
-        .await
-        .unwrap();
-    let other = Key::permanent(key);
-    set(&app, &policy("Allow", &json!("*"), &["ecr:*"])).await;
-    // They can neither log in there, nor name the registry.
-    for operation in ["GetRepositoryPolicy", "ListImages"] {
-        let input = json!({ "repositoryName": NAME, "registryId": ACCOUNT });
-        let found = refused(&app, operation, &input, &other).await;
-        assert_eq!(found.0, "InvalidParameterException", "{operation}");
-    }
-    let input = json!({ "registryIds": [ACCOUNT] });
-    let found = refused(&app, "GetAuthorizationToken", &input, &other).await;
-    assert_eq!(found.0, "InvalidParameterException");
-}
-
-#[tokio::test]
 async fn a_denial_of_everyone_closes_what_is_public() {
     let app = App::new().await;
     app.make_namespace(NewNamespace::named("team")).await;

@@ -6,11 +6,11 @@
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use super::place::{self, Target};
+use super::place::Target;
 use crate::domain::{Error, Result};
 use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::input;
-use crate::service::{InstanceChoice, StoredLifecycle};
+use crate::service::StoredLifecycle;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -41,7 +41,7 @@ struct Shown {
 impl Shown {
     fn of(target: &Target<'_>, policy: StoredLifecycle) -> Self {
         Self {
-            registry_id: target.registry_id.clone(),
+            registry_id: target.registry.id.clone(),
             repository_name: target.path.to_owned(),
             lifecycle_policy_text: policy.text,
             last_evaluated_at: policy.evaluated_at.map(|at| at.unix_seconds()),
@@ -60,12 +60,12 @@ pub(in crate::http::aws) async fn put(call: Authenticated<'_>) -> Result<Respons
         .registry
         .set_lifecycle(
             call.call,
-            &InstanceChoice::Default,
+            &target.registry.instance,
             &target.choice,
             Some(&text),
         )
         .await
-        .map_err(|error| place::worded(call.call, target.path, error))?;
+        .map_err(|error| target.worded(error))?;
     let policy = StoredLifecycle {
         text,
         evaluated_at: None,
@@ -80,9 +80,9 @@ pub(in crate::http::aws) async fn get(call: Authenticated<'_>) -> Result<Respons
     let policy = call
         .service
         .registry
-        .lifecycle(call.call, &InstanceChoice::Default, &target.choice)
+        .lifecycle(call.call, &target.registry.instance, &target.choice)
         .await
-        .map_err(|error| place::worded(call.call, target.path, error))?;
+        .map_err(|error| target.worded(error))?;
     call.reply.with(&Shown::of(&target, policy))
 }
 
@@ -93,9 +93,9 @@ pub(in crate::http::aws) async fn delete(call: Authenticated<'_>) -> Result<Resp
     let removed = call
         .service
         .registry
-        .set_lifecycle(call.call, &InstanceChoice::Default, &target.choice, None)
+        .set_lifecycle(call.call, &target.registry.instance, &target.choice, None)
         .await
-        .map_err(|error| place::worded(call.call, target.path, error))?;
+        .map_err(|error| target.worded(error))?;
     let policy = removed.unwrap_or(StoredLifecycle {
         text: String::new(),
         evaluated_at: None,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::aws;
+use crate::domain::ids::AccountId;
 use crate::domain::instance::Instance;
 use crate::domain::name::is_repository_path;
 use crate::domain::{Error, ErrorKind, Noun, Result};
@@ -16,68 +17,122 @@ const MALFORMED_NAME: &str = "Invalid parameter at 'repositoryName' failed to sa
                               '[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(\\/[a-z0-9]+((\\.|_|__|-+)\
                               [a-z0-9]+)*)*''";
 
-/// An instance, as the caller names it: in the region that the call is signed for.
-pub(super) struct Place<'a> {
-    pub(super) instance: Arc<Instance>,
-    region: &'a str,
+/// The registry that a call is about: an account's default instance.
+#[derive(Clone)]
+pub(super) struct Registry {
+    pub(super) instance: InstanceChoice,
+    /// Its id, which is the account's.
+    pub(super) id: String,
 }
 
-impl<'a> Place<'a> {
-    /// Returns the account's default instance, if the caller may do this there.
+impl Registry {
+    /// Returns the caller's own.
+    pub(super) fn own(call: &Call<'_>) -> Self {
+        Self {
+            instance: InstanceChoice::Default,
+            id: call.caller.account().map(aws::account).unwrap_or_default(),
+        }
+    }
+
+    /// Returns the one of this id; without one, the caller's own.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameter` of `registryId`.
+    pub(super) fn named(call: &Call<'_>, id: Option<&str>) -> Result<Self> {
+        let Some(id) = id else {
+            return Ok(Self::own(call));
+        };
+        let account = aws::read_account(id).ok_or_else(|| {
+            Error::invalid_parameter(
+                "registryId",
+                "registryId is an account, with 12 digits; leave it out for the caller's own.",
+            )
+        })?;
+        Ok(Self::of(call, account))
+    }
+
+    /// Returns the one of an account.
+    pub(super) fn of(call: &Call<'_>, account: AccountId) -> Self {
+        if call.caller.account() == Some(account) {
+            return Self::own(call);
+        }
+        Self {
+            instance: InstanceChoice::DefaultOf(account),
+            id: aws::account(account),
+        }
+    }
+
+    /// Returns the ARN of a repository in it, in the region that the call is signed for.
+    pub(super) fn arn(&self, call: &Authenticated<'_>, path: &str) -> String {
+        format!("arn:aws:ecr:{}:{}:repository/{path}", call.region, self.id)
+    }
+
+    /// Returns the instance, if the caller may do this there.
     ///
     /// # Errors
     ///
     /// Those of `Registry::instance_with`.
-    pub(super) async fn of(
-        call: &Authenticated<'a>,
+    pub(super) async fn instance_with(
+        &self,
+        call: &Authenticated<'_>,
         within: Within<'_>,
         permission: Permission,
-    ) -> Result<Self> {
-        let instance = call
-            .service
-            .registry
-            .instance_with(call.call, &InstanceChoice::Default, within, permission)
-            .await?;
-        Ok(Self {
-            instance,
-            region: call.region,
-        })
+    ) -> Result<Arc<Instance>> {
+        let registry = &call.service.registry;
+        registry
+            .instance_with(call.call, &self.instance, within, permission)
+            .await
     }
 
-    /// Returns the ARN of a repository.
-    pub(super) fn arn(&self, path: &str) -> String {
-        arn_in(self.region, &self.registry_id(), path)
-    }
-
-    /// Returns the registry's id, which is the account's.
-    pub(super) fn registry_id(&self) -> String {
-        aws::account(self.instance.account)
-    }
-}
-
-fn arn_in(region: &str, registry: &str, path: &str) -> String {
-    format!("arn:aws:ecr:{region}:{registry}:repository/{path}")
-}
-
-/// Returns the ARN of a repository of the caller's account, in the region that the call is signed
-/// for.
-pub(super) fn arn_of(call: &Authenticated<'_>, path: &str) -> Option<String> {
-    let registry = aws::account(call.call.caller.account()?);
-    Some(arn_in(call.region, &registry, path))
-}
-
-/// Checks the registry that a call names, if it names one: an account has one, and no other.
-///
-/// # Errors
-///
-/// `InvalidParameter`.
-pub(super) fn check_registry(call: &Call<'_>, id: Option<&str>) -> Result<()> {
-    match (id, call.caller.account()) {
-        (Some(id), own) if aws::read_account(id) != own => Err(Error::invalid_parameter(
-            "registryId",
-            "registryId is the caller's own account, with 12 digits; leave it out.",
-        )),
-        _ => Ok(()),
+    /// Writes an error about a repository as AWS does. A repository whose namespace or registry
+    /// isn't there isn't either.
+    pub(super) fn worded(&self, path: &str, error: Error) -> Error {
+        let (registry, shown) = (&self.id, &path[..path.floor_char_boundary(MAX_SHOWN)]);
+        let lacks = |what: &str| {
+            format!(
+                "{what} does not exist for the repository with name '{shown}' in the registry \
+                 with id '{registry}'"
+            )
+        };
+        let text = match error.kind() {
+            ErrorKind::InstanceNotFound
+            | ErrorKind::NotFound {
+                noun: Noun::Repository | Noun::Namespace,
+            } => format!(
+                "The repository with name '{shown}' does not exist in the registry with id \
+                 '{registry}'"
+            ),
+            ErrorKind::NotFound {
+                noun: Noun::LifecyclePolicy,
+            } => lacks("Lifecycle policy"),
+            ErrorKind::NotFound {
+                noun: Noun::RepositoryPolicy,
+            } => lacks("Repository policy"),
+            ErrorKind::AlreadyExists {
+                noun: Noun::Repository,
+            } => format!(
+                "The repository with name '{shown}' already exists in the registry with id \
+                 '{registry}'"
+            ),
+            ErrorKind::PreconditionFailed {
+                noun: Noun::Repository,
+            } => format!(
+                "The repository with name '{shown}' in registry with id '{registry}' cannot be \
+                 deleted because it still contains images"
+            ),
+            _ => return error,
+        };
+        let kind = match error.kind() {
+            ErrorKind::InstanceNotFound
+            | ErrorKind::NotFound {
+                noun: Noun::Namespace,
+            } => ErrorKind::NotFound {
+                noun: Noun::Repository,
+            },
+            kind => kind.clone(),
+        };
+        Error::new(kind, text)
     }
 }
 
@@ -87,7 +142,7 @@ pub(super) fn check_registry(call: &Call<'_>, id: Option<&str>) -> Result<()> {
 ///
 /// `MissingParameter`; `InvalidParameter` for a name that no registry takes, or one without a
 /// namespace.
-pub(super) fn repository(path: Option<&str>) -> Result<(&str, &str)> {
+fn repository(path: Option<&str>) -> Result<(&str, &str)> {
     let path = path.ok_or_else(|| Error::missing_parameter("repositoryName"))?;
     if !is_repository_path(path) {
         return Err(Error::invalid_parameter("repositoryName", MALFORMED_NAME));
@@ -100,91 +155,90 @@ pub(super) fn repository(path: Option<&str>) -> Result<(&str, &str)> {
     })
 }
 
-/// Returns the id of the caller's registry.
-pub(super) fn registry_id(call: &Call<'_>) -> String {
-    call.caller.account().map(aws::account).unwrap_or_default()
-}
-
-/// A repository that a call names by `registryId` and `repositoryName`.
+/// A repository that a call names.
 pub(super) struct Target<'a> {
+    pub(super) registry: Registry,
     pub(super) path: &'a str,
     pub(super) choice: RepositoryChoice,
-    pub(super) registry_id: String,
 }
 
 impl<'a> Target<'a> {
-    /// Reads which repository a call is about.
+    /// Reads `registryId` and `repositoryName`.
     ///
     /// # Errors
     ///
-    /// Those of [`check_registry`] and [`repository`].
+    /// Those of [`Registry::named`] and [`repository`].
     pub(super) fn of(
         call: &Authenticated<'_>,
         registry: Option<&str>,
         path: Option<&'a str>,
     ) -> Result<Self> {
-        check_registry(call.call, registry)?;
+        Self::in_registry(Registry::named(call.call, registry)?, path)
+    }
+
+    /// Reads a repository's ARN, which must be of the region that the call is signed for.
+    ///
+    /// # Errors
+    ///
+    /// `MissingParameter` and `InvalidParameter` of `resourceArn`.
+    pub(super) fn of_arn(call: &Authenticated<'_>, arn: Option<&'a str>) -> Result<Self> {
+        let arn = arn.ok_or_else(|| Error::missing_parameter("resourceArn"))?;
+        let read = || {
+            let (before, path) = arn.split_once(":repository/")?;
+            let (_, account) = before.rsplit_once(':')?;
+            let registry = Registry::of(call.call, aws::read_account(account)?);
+            Self::in_registry(registry, Some(path)).ok()
+        };
+        read()
+            .filter(|target| target.registry.arn(call, target.path) == arn)
+            .ok_or_else(|| {
+                Error::invalid_parameter(
+                    "resourceArn",
+                    "resourceArn is the repositoryArn of a repository in the region that the \
+                     call is signed for.",
+                )
+            })
+    }
+
+    /// Reads a repository of a registry.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`repository`].
+    pub(super) fn in_registry(registry: Registry, path: Option<&'a str>) -> Result<Self> {
         let (namespace, name) = repository(path)?;
         Ok(Self {
+            registry,
             path: path.unwrap_or_default(),
-            choice: choice(namespace, name),
-            registry_id: registry_id(call.call),
+            choice: RepositoryChoice::Named {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            },
         })
     }
-}
 
-/// Writes an error about a repository as AWS does. A repository whose namespace isn't there isn't
-/// either.
-pub(super) fn worded(call: &Call<'_>, path: &str, error: Error) -> Error {
-    let registry = registry_id(call);
-    let shown = &path[..path.floor_char_boundary(MAX_SHOWN)];
-    let text = match error.kind() {
-        ErrorKind::NotFound {
-            noun: Noun::Repository | Noun::Namespace,
-        } => format!(
-            "The repository with name '{shown}' does not exist in the registry with id '{registry}'"
-        ),
-        ErrorKind::NotFound {
-            noun: Noun::LifecyclePolicy,
-        } => format!(
-            "Lifecycle policy does not exist for the repository with name '{shown}' in the \
-             registry with id '{registry}'"
-        ),
-        ErrorKind::NotFound {
-            noun: Noun::RepositoryPolicy,
-        } => format!(
-            "Repository policy does not exist for the repository with name '{shown}' in the \
-             registry with id '{registry}'"
-        ),
-        ErrorKind::AlreadyExists {
-            noun: Noun::Repository,
-        } => format!(
-            "The repository with name '{shown}' already exists in the registry with id \
-             '{registry}'"
-        ),
-        ErrorKind::PreconditionFailed {
-            noun: Noun::Repository,
-        } => format!(
-            "The repository with name '{shown}' in registry with id '{registry}' cannot be deleted \
-             because it still contains images"
-        ),
-        _ => return error,
-    };
-    let kind = match error.kind() {
-        ErrorKind::NotFound {
-            noun: Noun::Namespace,
-        } => ErrorKind::NotFound {
-            noun: Noun::Repository,
-        },
-        kind => kind.clone(),
-    };
-    Error::new(kind, text)
-}
+    /// Returns its namespace, and its name there.
+    pub(super) fn parts(&self) -> (&'a str, &'a str) {
+        self.path.split_once('/').unwrap_or(("", self.path))
+    }
 
-/// Chooses a repository.
-pub(super) fn choice(namespace: &str, name: &str) -> RepositoryChoice {
-    RepositoryChoice::Named {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
+    /// Returns the instance, if the caller may do this there.
+    ///
+    /// # Errors
+    ///
+    /// Those of `Registry::instance_with`.
+    pub(super) async fn instance_with(
+        &self,
+        call: &Authenticated<'_>,
+        permission: Permission,
+    ) -> Result<Arc<Instance>> {
+        let (namespace, name) = self.parts();
+        let within = Within::Repository { namespace, name };
+        self.registry.instance_with(call, within, permission).await
+    }
+
+    /// Writes an error about it as AWS does.
+    pub(super) fn worded(&self, error: Error) -> Error {
+        self.registry.worded(self.path, error)
     }
 }

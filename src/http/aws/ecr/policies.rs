@@ -5,11 +5,10 @@
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use super::place::{self, Target};
+use super::place::Target;
 use crate::domain::{Error, Result};
 use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::input;
-use crate::service::InstanceChoice;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -39,7 +38,7 @@ struct Shown {
 impl Shown {
     fn of(target: &Target<'_>, policy_text: String) -> Self {
         Self {
-            registry_id: target.registry_id.clone(),
+            registry_id: target.registry.id.clone(),
             repository_name: target.path.to_owned(),
             policy_text,
         }
@@ -57,12 +56,12 @@ pub(in crate::http::aws) async fn set(call: Authenticated<'_>) -> Result<Respons
         .registry
         .set_repository_policy(
             call.call,
-            &InstanceChoice::Default,
+            &target.registry.instance,
             &target.choice,
             Some(&text),
         )
         .await
-        .map_err(|error| place::worded(call.call, target.path, error))?;
+        .map_err(|error| target.worded(error))?;
     call.reply.with(&Shown::of(&target, text))
 }
 
@@ -73,9 +72,9 @@ pub(in crate::http::aws) async fn get(call: Authenticated<'_>) -> Result<Respons
     let text = call
         .service
         .registry
-        .repository_policy(call.call, &InstanceChoice::Default, &target.choice)
+        .repository_policy(call.call, &target.registry.instance, &target.choice)
         .await
-        .map_err(|error| place::worded(call.call, target.path, error))?;
+        .map_err(|error| target.worded(error))?;
     call.reply.with(&Shown::of(&target, text))
 }
 
@@ -86,9 +85,9 @@ pub(in crate::http::aws) async fn delete(call: Authenticated<'_>) -> Result<Resp
     let removed = call
         .service
         .registry
-        .set_repository_policy(call.call, &InstanceChoice::Default, &target.choice, None)
+        .set_repository_policy(call.call, &target.registry.instance, &target.choice, None)
         .await
-        .map_err(|error| place::worded(call.call, target.path, error))?;
+        .map_err(|error| target.worded(error))?;
     let text = removed.unwrap_or_default();
     call.reply.with(&Shown::of(&target, text))
 }

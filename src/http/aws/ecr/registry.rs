@@ -3,7 +3,7 @@
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use super::place::Place;
+use super::place;
 use crate::domain::{Error, Result};
 use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::input;
@@ -27,9 +27,11 @@ struct Replication {
 
 pub(in crate::http::aws) async fn describe(call: Authenticated<'_>) -> Result<Response> {
     let Nothing {} = input(call.body)?;
-    let place = Place::of(&call, Within::Instance, Permission::ListSyncRules).await?;
+    let own = place::Registry::own(call.call);
+    own.instance_with(&call, Within::Instance, Permission::ListSyncRules)
+        .await?;
     call.reply.with(&Registry {
-        registry_id: place.registry_id(),
+        registry_id: own.id,
         replication_configuration: Replication { rules: [] },
     })
 }
@@ -62,6 +64,8 @@ pub(in crate::http::aws) async fn account_setting(call: Authenticated<'_>) -> Re
             "name is BASIC_SCAN_TYPE_VERSION or REGISTRY_POLICY_SCOPE here.",
         )
     })?;
-    Place::of(&call, Within::Instance, Permission::DescribeInstance).await?;
+    place::Registry::own(call.call)
+        .instance_with(&call, Within::Instance, Permission::DescribeInstance)
+        .await?;
     call.reply.with(&Setting { name, value })
 }

@@ -3,16 +3,16 @@
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use super::place::{self, Place};
+use super::place::{Registry, Target};
 use super::settings::{AskedMutability, AskedScanning, Mutability, Scanning};
 use super::tags::{self, ResourceTag};
+use crate::domain::instance::Instance;
 use crate::domain::repository::Repository;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::{input, page_size};
 use crate::service::{
-    Images, InstanceChoice, NewRepository, Page, Permission, RepositoryFilter, RepositoryOrder,
-    Within,
+    Images, NewRepository, Page, Permission, RepositoryFilter, RepositoryOrder, Within,
 };
 
 /// The most names of a call.
@@ -76,12 +76,16 @@ impl AskedEncryption {
 }
 
 impl Shown {
-    fn of(place: &Place<'_>, repository: &Repository) -> Self {
+    fn of(
+        call: &Authenticated<'_>,
+        (registry, instance): (&Registry, &Instance),
+        repository: &Repository,
+    ) -> Self {
         let name = repository.path();
         Self {
-            repository_arn: place.arn(&name),
-            registry_id: place.registry_id(),
-            repository_uri: format!("{}/{name}", place.instance.host_for_ecr()),
+            repository_arn: registry.arn(call, &name),
+            registry_id: registry.id.clone(),
+            repository_uri: format!("{}/{name}", instance.host_for_ecr()),
             repository_name: name,
             created_at: repository.created_at.unix_seconds(),
             mutability: Mutability::of(repository),
@@ -112,8 +116,9 @@ struct Create {
 
 pub(in crate::http::aws) async fn create(call: Authenticated<'_>) -> Result<Response> {
     let input: Create = input(call.body)?;
-    place::check_registry(call.call, input.registry_id.as_deref())?;
-    let (namespace, name) = place::repository(input.repository_name.as_deref())?;
+    let (registry, path) = (input.registry_id.as_deref(), &input.repository_name);
+    let target = Target::of(&call, registry, path.as_deref())?;
+    let (namespace, name) = target.parts();
     let (immutability, exclusions) = input.mutability.read()?.unzip();
     if let Some(encryption) = &input.encryption_configuration {
         encryption.check()?;
@@ -125,19 +130,19 @@ pub(in crate::http::aws) async fn create(call: Authenticated<'_>) -> Result<Resp
         tags: tags::read(input.tags.unwrap_or_default())?,
         ..NewRepository::named(namespace, name)
     };
-    let registry = &call.service.registry;
-    let made = registry
-        .create_repository(call.call, &InstanceChoice::Default, new)
+    let made = call
+        .service
+        .registry
+        .create_repository(call.call, &target.registry.instance, new)
         .await
         .map_err(|error| match error.kind() {
             // Its namespace isn't there, which AWS has none of.
             ErrorKind::NotFound { .. } => error,
-            _ => place::worded(call.call, &format!("{namespace}/{name}"), error).naming(&NAMES),
+            _ => target.worded(error).naming(&NAMES),
         })?;
-    let within = Within::Repository { namespace, name };
-    let place = Place::of(&call, within, Permission::CreateRepository).await?;
+    let instance = target.instance_with(&call, Permission::CreateRepository);
     call.reply.with(&One {
-        repository: Shown::of(&place, &made),
+        repository: Shown::of(&call, (&target.registry, &*instance.await?), &made),
     })
 }
 
@@ -151,28 +156,25 @@ struct Delete {
 
 pub(in crate::http::aws) async fn delete(call: Authenticated<'_>) -> Result<Response> {
     let input: Delete = input(call.body)?;
-    place::check_registry(call.call, input.registry_id.as_deref())?;
-    let (namespace, name) = place::repository(input.repository_name.as_deref())?;
+    let (registry, path) = (input.registry_id.as_deref(), &input.repository_name);
+    let target = Target::of(&call, registry, path.as_deref())?;
     let images = if input.force == Some(true) {
         Images::GoToo
     } else {
         Images::MustBeGone
     };
-    let within = Within::Repository { namespace, name };
-    let path = format!("{namespace}/{name}");
-    let worded = |error| place::worded(call.call, &path, error);
-    let place = Place::of(&call, within, Permission::DeleteRepository).await;
-    let place = place.map_err(worded)?;
-    let which = place::choice(namespace, name);
-    let registry = &call.service.registry;
-    let default = &InstanceChoice::Default;
-    let repository = registry.repository(call.call, default, &which).await?;
+    let worded = |error| target.worded(error);
+    let instance = target.instance_with(&call, Permission::DeleteRepository);
+    let instance = instance.await.map_err(worded)?;
+    let (registry, choice) = (&call.service.registry, &target.registry.instance);
+    let found = registry.repository(call.call, choice, &target.choice);
+    let repository = found.await?;
     registry
-        .delete_repository(call.call, default, &which, images)
+        .delete_repository(call.call, choice, &target.choice, images)
         .await
         .map_err(worded)?;
     call.reply.with(&One {
-        repository: Shown::of(&place, &repository),
+        repository: Shown::of(&call, (&target.registry, &*instance), &repository),
     })
 }
 
@@ -182,7 +184,7 @@ struct Describe {
     registry_id: Option<String>,
     repository_names: Option<Vec<String>>,
     next_token: Option<String>,
-    max_results: Option<u32>,
+    max_results: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -195,9 +197,16 @@ struct Described {
 
 pub(in crate::http::aws) async fn describe(call: Authenticated<'_>) -> Result<Response> {
     let input: Describe = input(call.body)?;
-    place::check_registry(call.call, input.registry_id.as_deref())?;
+    let registry = Registry::named(call.call, input.registry_id.as_deref())?;
     if let Some(names) = &input.repository_names {
-        let repositories = named(&call, names).await?;
+        if input.next_token.is_some() || input.max_results.is_some() {
+            return Err(Error::invalid_parameter(
+                "repositoryNames",
+                "nextToken and maxResults are for lists; leave them out where repositoryNames are \
+                 given.",
+            ));
+        }
+        let repositories = named(&call, &registry, names).await?;
         return call.reply.with(&Described {
             repositories,
             next_token: None,
@@ -216,22 +225,28 @@ pub(in crate::http::aws) async fn describe(call: Authenticated<'_>) -> Result<Re
     let listed = call
         .service
         .registry
-        .repositories(call.call, &InstanceChoice::Default, filter, page)
+        .repositories(call.call, &registry.instance, filter, page)
         .await?;
-    let place = Place::of(&call, Within::Instance, Permission::ListRepositories).await?;
+    let instance = registry
+        .instance_with(&call, Within::Instance, Permission::ListRepositories)
+        .await?;
     let next = offset.saturating_add(size);
     call.reply.with(&Described {
         repositories: listed
             .items
             .iter()
-            .map(|repository| Shown::of(&place, repository))
+            .map(|repository| Shown::of(&call, (&registry, &*instance), repository))
             .collect(),
         next_token: (u64::from(next) < listed.total).then(|| next.to_string()),
     })
 }
 
 /// Returns the repositories of these names, in their order.
-async fn named(call: &Authenticated<'_>, names: &[String]) -> Result<Vec<Shown>> {
+async fn named(
+    call: &Authenticated<'_>,
+    registry: &Registry,
+    names: &[String],
+) -> Result<Vec<Shown>> {
     if !(1..=MAX_NAMES).contains(&names.len()) {
         return Err(Error::invalid_parameter(
             "repositoryNames",
@@ -240,15 +255,12 @@ async fn named(call: &Authenticated<'_>, names: &[String]) -> Result<Vec<Shown>>
     }
     let mut shown = Vec::with_capacity(names.len());
     for path in names {
-        let (namespace, name) = place::repository(Some(path))?;
-        let which = place::choice(namespace, name);
-        let default = &InstanceChoice::Default;
-        let registry = &call.service.registry;
-        let found = registry.repository(call.call, default, &which).await;
-        let found = found.map_err(|error| place::worded(call.call, path, error))?;
-        let within = Within::Repository { namespace, name };
-        let place = Place::of(call, within, Permission::DescribeRepository).await?;
-        shown.push(Shown::of(&place, &found));
+        let target = Target::in_registry(registry.clone(), Some(path))?;
+        let repositories = &call.service.registry;
+        let found = repositories.repository(call.call, &registry.instance, &target.choice);
+        let found = found.await.map_err(|error| target.worded(error))?;
+        let instance = target.instance_with(call, Permission::DescribeRepository);
+        shown.push(Shown::of(call, (registry, &*instance.await?), &found));
     }
     Ok(shown)
 }

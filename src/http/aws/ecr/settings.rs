@@ -6,13 +6,13 @@
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use super::place::{self, Place};
+use super::place::{Registry, Target};
 use crate::domain::repository::{Repository, RepositoryChange};
 use crate::domain::switch::Switch;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::input;
-use crate::service::{InstanceChoice, Permission, Within};
+use crate::service::{Permission, Within};
 
 /// The most repositories of a call about scanning.
 const MAX_NAMES: usize = 25;
@@ -148,20 +148,14 @@ impl AskedScanning {
 /// Changes a repository's settings.
 async fn modify(
     call: &Authenticated<'_>,
-    path: &str,
+    target: &Target<'_>,
     change: (Permission, &RepositoryChange),
 ) -> Result<()> {
-    let (namespace, name) = place::repository(Some(path))?;
     call.service
         .registry
-        .modify_repository(
-            call.call,
-            &InstanceChoice::Default,
-            &place::choice(namespace, name),
-            change,
-        )
+        .modify_repository(call.call, &target.registry.instance, &target.choice, change)
         .await
-        .map_err(|error| place::worded(call.call, path, error).naming(&NAMES))
+        .map_err(|error| target.worded(error).naming(&NAMES))
 }
 
 #[derive(Deserialize)]
@@ -185,9 +179,8 @@ struct Became<T> {
 
 pub(in crate::http::aws) async fn put_mutability(call: Authenticated<'_>) -> Result<Response> {
     let input: PutMutability = input(call.body)?;
-    place::check_registry(call.call, input.registry_id.as_deref())?;
-    place::repository(input.repository_name.as_deref())?;
-    let repository_name = input.repository_name.unwrap_or_default();
+    let (registry, path) = (input.registry_id.as_deref(), &input.repository_name);
+    let target = Target::of(&call, registry, path.as_deref())?;
     let asked = input.mutability.read()?;
     let (switch, exclusions) =
         asked.ok_or_else(|| Error::missing_parameter("imageTagMutability"))?;
@@ -197,15 +190,10 @@ pub(in crate::http::aws) async fn put_mutability(call: Authenticated<'_>) -> Res
         tag_exclusions: Some(exclusions),
         ..RepositoryChange::default()
     };
-    modify(
-        &call,
-        &repository_name,
-        (Permission::SetTagMutability, &change),
-    )
-    .await?;
+    modify(&call, &target, (Permission::SetTagMutability, &change)).await?;
     call.reply.with(&Became {
-        registry_id: place::registry_id(call.call),
-        repository_name,
+        repository_name: target.path.to_owned(),
+        registry_id: target.registry.id,
         setting,
     })
 }
@@ -226,9 +214,8 @@ struct ScanningSetting {
 
 pub(in crate::http::aws) async fn put_scanning(call: Authenticated<'_>) -> Result<Response> {
     let input: PutScanning = input(call.body)?;
-    place::check_registry(call.call, input.registry_id.as_deref())?;
-    place::repository(input.repository_name.as_deref())?;
-    let repository_name = input.repository_name.unwrap_or_default();
+    let (registry, path) = (input.registry_id.as_deref(), &input.repository_name);
+    let target = Target::of(&call, registry, path.as_deref())?;
     let asked = input
         .image_scanning_configuration
         .ok_or_else(|| Error::missing_parameter("imageScanningConfiguration"))?;
@@ -237,10 +224,10 @@ pub(in crate::http::aws) async fn put_scanning(call: Authenticated<'_>) -> Resul
         scan_on_push: Some(scans),
         ..RepositoryChange::default()
     };
-    modify(&call, &repository_name, (Permission::SetScanning, &change)).await?;
+    modify(&call, &target, (Permission::SetScanning, &change)).await?;
     call.reply.with(&Became {
-        registry_id: place::registry_id(call.call),
-        repository_name,
+        repository_name: target.path.to_owned(),
+        registry_id: target.registry.id,
         setting: ScanningSetting {
             image_scanning_configuration: Scanning::of(scans),
         },
@@ -266,9 +253,11 @@ struct BasicScanning {
 
 pub(in crate::http::aws) async fn registry_scanning(call: Authenticated<'_>) -> Result<Response> {
     let Nothing {} = input(call.body)?;
-    let place = Place::of(&call, Within::Instance, Permission::ListScanRules).await?;
+    let own = Registry::own(call.call);
+    own.instance_with(&call, Within::Instance, Permission::ListScanRules)
+        .await?;
     call.reply.with(&RegistryScanning {
-        registry_id: place.registry_id(),
+        registry_id: own.id,
         scanning_configuration: BasicScanning {
             scan_type: "BASIC",
             rules: [],
@@ -323,14 +312,13 @@ pub(in crate::http::aws) async fn batch_get_scanning(call: Authenticated<'_>) ->
         failures: Vec::new(),
     };
     for repository_name in names {
-        let (namespace, name) = place::repository(Some(&repository_name))?;
-        let which = place::choice(namespace, name);
+        let target = Target::in_registry(Registry::own(call.call), Some(&repository_name))?;
         let registry = &call.service.registry;
-        let found = registry.repository(call.call, &InstanceChoice::Default, &which);
+        let found = registry.repository(call.call, &target.registry.instance, &target.choice);
         match found.await {
             Ok(repository) => {
                 let scans = repository.scan_on_push.is_on();
-                let repository_arn = place::arn_of(&call, &repository_name).unwrap_or_default();
+                let repository_arn = target.registry.arn(&call, target.path);
                 output.scanning_configurations.push(RepositoryScanning {
                     repository_arn,
                     repository_name,
@@ -340,7 +328,7 @@ pub(in crate::http::aws) async fn batch_get_scanning(call: Authenticated<'_>) ->
                 });
             }
             Err(error) if matches!(error.kind(), ErrorKind::NotFound { .. }) => {
-                let error = place::worded(call.call, &repository_name, error);
+                let error = target.worded(error);
                 output.failures.push(Failure {
                     repository_name,
                     failure_code: "REPOSITORY_NOT_FOUND",

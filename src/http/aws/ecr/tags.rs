@@ -3,12 +3,11 @@
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use super::place;
+use super::place::Target;
 use crate::domain::tag::{self, Tag};
 use crate::domain::{Error, Result};
 use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::input;
-use crate::service::{InstanceChoice, RepositoryChoice};
 
 /// The most keys of a call.
 const MAX_KEYS: usize = 50;
@@ -40,38 +39,6 @@ pub(super) fn read(tags: Vec<ResourceTag>) -> Result<Vec<Tag>> {
     tags.into_iter().map(read).collect()
 }
 
-/// The repository of an ARN.
-struct Resource<'a> {
-    path: &'a str,
-    choice: RepositoryChoice,
-}
-
-impl<'a> Resource<'a> {
-    /// Reads an ARN, which must be of the caller's own account and of the region that the call is
-    /// signed for.
-    ///
-    /// # Errors
-    ///
-    /// `MissingParameter`, `InvalidParameter`.
-    fn of(call: &Authenticated<'_>, arn: Option<&'a str>) -> Result<Self> {
-        let arn = arn.ok_or_else(|| Error::missing_parameter("resourceArn"))?;
-        let read = || {
-            let (_, path) = arn.strip_prefix("arn:")?.split_once(":repository/")?;
-            let (namespace, name) = place::repository(Some(path)).ok()?;
-            let choice = place::choice(namespace, name);
-            Some(Self { path, choice })
-        };
-        read()
-            .filter(|resource| place::arn_of(call, resource.path).as_deref() == Some(arn))
-            .ok_or_else(|| {
-                Error::invalid_parameter(
-                    "resourceArn",
-                    "resourceArn is the repositoryArn of one of the account's repositories.",
-                )
-            })
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct OfResource {
@@ -85,13 +52,13 @@ struct Tags {
 
 pub(in crate::http::aws) async fn list(call: Authenticated<'_>) -> Result<Response> {
     let input: OfResource = input(call.body)?;
-    let resource = Resource::of(&call, input.resource_arn.as_deref())?;
+    let target = Target::of_arn(&call, input.resource_arn.as_deref())?;
     let tags = call
         .service
         .registry
-        .repository_tags(call.call, &InstanceChoice::Default, &resource.choice)
+        .repository_tags(call.call, &target.registry.instance, &target.choice)
         .await
-        .map_err(|error| place::worded(call.call, resource.path, error))?;
+        .map_err(|error| target.worded(error))?;
     let shown = |tag: Tag| ResourceTag {
         key: Some(tag.key),
         value: Some(tag.value),
@@ -110,14 +77,14 @@ struct Add {
 
 pub(in crate::http::aws) async fn add(call: Authenticated<'_>) -> Result<Response> {
     let input: Add = input(call.body)?;
-    let resource = Resource::of(&call, input.resource_arn.as_deref())?;
+    let target = Target::of_arn(&call, input.resource_arn.as_deref())?;
     let tags = input.tags.ok_or_else(|| Error::missing_parameter("tags"))?;
     let tags = read(tags)?;
     call.service
         .registry
-        .tag_repository(call.call, &InstanceChoice::Default, &resource.choice, &tags)
+        .tag_repository(call.call, &target.registry.instance, &target.choice, &tags)
         .await
-        .map_err(|error| place::worded(call.call, resource.path, error))?;
+        .map_err(|error| target.worded(error))?;
     call.reply.with(&Nothing {})
 }
 
@@ -130,16 +97,16 @@ struct Remove {
 
 pub(in crate::http::aws) async fn remove(call: Authenticated<'_>) -> Result<Response> {
     let input: Remove = input(call.body)?;
-    let resource = Resource::of(&call, input.resource_arn.as_deref())?;
+    let target = Target::of_arn(&call, input.resource_arn.as_deref())?;
     let keys = input
         .tag_keys
         .ok_or_else(|| Error::missing_parameter("tagKeys"))?;
     check_keys(&keys)?;
     call.service
         .registry
-        .untag_repository(call.call, &InstanceChoice::Default, &resource.choice, &keys)
+        .untag_repository(call.call, &target.registry.instance, &target.choice, &keys)
         .await
-        .map_err(|error| place::worded(call.call, resource.path, error))?;
+        .map_err(|error| target.worded(error))?;
     call.reply.with(&Nothing {})
 }
 

@@ -1,4 +1,5 @@
-//! `GetAuthorizationToken`: a temporary credential of the account's default instance.
+//! `GetAuthorizationToken`: temporary credentials of registries, which are accounts' default
+//! instances.
 
 use std::time::Duration;
 
@@ -7,12 +8,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::place::Registry;
 use crate::domain::aws;
 use crate::domain::credential::Username;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::input;
-use crate::service::{Call, InstanceChoice, Lifetime};
+use crate::service::{Call, Lifetime};
 
 /// How long a credential lives: twelve hours, or the rest of the session that asks for it.
 const LIFETIME: Lifetime = Lifetime::AtMost(Duration::from_hours(12));
@@ -28,7 +30,7 @@ struct Input {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Output {
-    authorization_data: [AuthorizationData; 1],
+    authorization_data: Vec<AuthorizationData>,
 }
 
 #[derive(Serialize)]
@@ -51,44 +53,58 @@ pub(in crate::http::aws) async fn get_authorization_token(
     }: Authenticated<'_>,
 ) -> Result<Response> {
     let input: Input = input(body)?;
-    if let Some(ids) = &input.registry_ids {
-        check_registries(call, ids)?;
-    }
-    let issued = service
-        .credentials
-        .issue_temporary(call, &InstanceChoice::Default, Username::Aws, LIFETIME)
-        .await?;
-    let log_in = format!("{}:{}", issued.username, issued.secret.expose());
-    reply.with(&Output {
-        authorization_data: [AuthorizationData {
+    let registries = match &input.registry_ids {
+        Some(ids) => named(call, ids)?,
+        None => vec![Registry::own(call)],
+    };
+    let mut authorization_data = Vec::with_capacity(registries.len());
+    for registry in registries {
+        let issued = service
+            .credentials
+            .issue_temporary(call, &registry.instance, Username::Aws, LIFETIME)
+            .await
+            .map_err(|error| worded(&registry, error))?;
+        let log_in = format!("{}:{}", issued.username, issued.secret.expose());
+        authorization_data.push(AuthorizationData {
             authorization_token: STANDARD.encode(log_in),
             expires_at: issued.expires_at.unix_seconds(),
             proxy_endpoint: format!("https://{}", issued.instance.host_for_ecr()),
-        }],
-    })
+        });
+    }
+    reply.with(&Output { authorization_data })
 }
 
-/// Checks the registries that a call names: an account has one, and gives log-ins to no other.
-///
-/// Divergence: AWS gives a log-in for registries of other accounts, and refuses at the registry
-/// what their policies don't allow.
-fn check_registries(call: &Call<'_>, ids: &[String]) -> Result<()> {
-    let refuse = |why: String| Err(Error::invalid_parameter("registryIds", why));
+/// Returns the registries that a call names. Those of other accounts are given a log-in, too, and
+/// policies of their repositories say what it may do there.
+fn named(call: &Call<'_>, ids: &[String]) -> Result<Vec<Registry>> {
     if !(1..=MAX_REGISTRIES).contains(&ids.len()) {
-        return refuse(format!(
-            "registryIds names 1 to {MAX_REGISTRIES} registries."
+        return Err(Error::invalid_parameter(
+            "registryIds",
+            format!("registryIds names 1 to {MAX_REGISTRIES} registries."),
         ));
     }
-    let own = call.caller.account();
-    match ids.iter().find(|id| aws::read_account(id) != own) {
-        None => Ok(()),
-        Some(_) => refuse(match own {
-            Some(own) => format!(
-                "registryIds names another registry than the caller's own, {}; leave it out, or \
-                 call with an access key of that account.",
-                aws::account(own)
+    let named = |id: &String| {
+        let account = aws::read_account(id).ok_or_else(|| {
+            Error::invalid_parameter(
+                "registryIds",
+                "registryIds names accounts, each with 12 digits; leave it out for the caller's \
+                 own.",
+            )
+        })?;
+        Ok(Registry::of(call, account))
+    };
+    ids.iter().map(named).collect()
+}
+
+fn worded(registry: &Registry, error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::InstanceNotFound => Error::invalid_parameter(
+            "registryIds",
+            format!(
+                "There is no registry with id '{}': the account has no default instance.",
+                registry.id
             ),
-            None => "The caller has no registry.".to_owned(),
-        }),
+        ),
+        _ => error,
     }
 }

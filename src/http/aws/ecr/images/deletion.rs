@@ -3,12 +3,11 @@
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
+use super::Target;
 use super::ids::{Failure, ImageId, sorted_out};
-use super::{Target, place};
 use crate::domain::{Error, Result};
 use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::input;
-use crate::service::InstanceChoice;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,12 +37,12 @@ pub(in crate::http::aws) async fn batch_delete(call: Authenticated<'_>) -> Resul
         .registry
         .delete_references(
             call.call,
-            &InstanceChoice::Default,
+            &target.registry.instance,
             &target.choice,
             &references,
         )
         .await
-        .map_err(|error| place::worded(call.call, target.path, error))?;
+        .map_err(|error| target.worded(error))?;
     let mut image_ids = Vec::new();
     for (id, outcome) in asked.into_iter().zip(outcomes) {
         match outcome {

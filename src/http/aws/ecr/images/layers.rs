@@ -3,12 +3,11 @@
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
+use super::Target;
 use super::ids::is_any_digest;
-use super::{Target, place};
 use crate::domain::{Error, Result};
 use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::input;
-use crate::service::InstanceChoice;
 
 /// The most layers of a call, and the most characters of one.
 const MAX_LAYERS: usize = 100;
@@ -88,9 +87,9 @@ pub(in crate::http::aws) async fn batch_check(call: Authenticated<'_>) -> Result
     let found = call
         .service
         .registry
-        .layers(call.call, &InstanceChoice::Default, &target.choice, &asked)
+        .layers(call.call, &target.registry.instance, &target.choice, &asked)
         .await
-        .map_err(|error| place::worded(call.call, target.path, error))?;
+        .map_err(|error| target.worded(error))?;
     let layer = |(layer_digest, presence): (String, Option<Option<u64>>)| Layer {
         layer_digest,
         layer_availability: match presence {

@@ -3,12 +3,12 @@
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
+use super::Target;
 use super::ids::{Failure, ImageId, sorted_out};
-use super::{Target, place};
 use crate::domain::{Error, Result};
 use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::input;
-use crate::service::{FoundManifest, InstanceChoice};
+use crate::service::FoundManifest;
 
 /// The most media types of a call.
 const MAX_TYPES: usize = 100;
@@ -43,7 +43,7 @@ struct Image {
 impl Image {
     fn of(target: &Target<'_>, id: &ImageId, found: FoundManifest) -> Self {
         Self {
-            registry_id: target.registry_id.clone(),
+            registry_id: target.registry.id.clone(),
             repository_name: target.path.to_owned(),
             image_id: ImageId::new(Some(found.digest), id.tag().map(str::to_owned)),
             image_manifest: found.text,
@@ -66,13 +66,13 @@ pub(in crate::http::aws) async fn batch_get(call: Authenticated<'_>) -> Result<R
         .registry
         .manifests(
             call.call,
-            &InstanceChoice::Default,
+            &target.registry.instance,
             &target.choice,
             &references,
             &accepted,
         )
         .await
-        .map_err(|error| place::worded(call.call, target.path, error).naming(&NAMES))?;
+        .map_err(|error| target.worded(error).naming(&NAMES))?;
     let mut images = Vec::with_capacity(found.len());
     for (id, found) in asked.into_iter().zip(found) {
         match found {

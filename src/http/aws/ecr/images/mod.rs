@@ -13,12 +13,11 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use self::ids::ImageId;
-use super::place::{self, Target};
+use super::place::Target;
 use crate::domain::image::{TaggedImage, is_content_digest, is_tag};
 use crate::domain::{Error, Result};
 use crate::http::aws::Authenticated;
 use crate::http::aws::parameters::{input, page_size};
-use crate::service::InstanceChoice;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -84,7 +83,7 @@ struct List {
     registry_id: Option<String>,
     repository_name: Option<String>,
     next_token: Option<String>,
-    max_results: Option<u32>,
+    max_results: Option<i64>,
     filter: Option<Filter>,
 }
 
@@ -110,13 +109,13 @@ pub(in crate::http::aws) async fn list(call: Authenticated<'_>) -> Result<Respon
         .registry
         .tag_digests(
             call.call,
-            &InstanceChoice::Default,
+            &target.registry.instance,
             &target.choice,
             after,
             size as usize,
         )
         .await
-        .map_err(|error| place::worded(call.call, target.path, error))?;
+        .map_err(|error| target.worded(error))?;
     let id = |(tag, digest)| ImageId::new(Some(digest), Some(tag));
     call.reply.with(&Listed {
         image_ids: part.items.into_iter().map(id).collect(),
@@ -131,7 +130,7 @@ struct Describe {
     repository_name: Option<String>,
     image_ids: Option<Vec<ImageId>>,
     next_token: Option<String>,
-    max_results: Option<u32>,
+    max_results: Option<i64>,
     filter: Option<Filter>,
 }
 
@@ -165,7 +164,7 @@ impl<'a> Detail<'a> {
     fn of(target: &'a Target<'_>, image: &'a TaggedImage) -> Self {
         let created_at = image.contents.created_at.unwrap_or_default();
         Self {
-            registry_id: &target.registry_id,
+            registry_id: &target.registry.id,
             repository_name: target.path,
             image_digest: &image.digest,
             image_tags: &image.tags,
@@ -200,13 +199,13 @@ pub(in crate::http::aws) async fn describe(call: Authenticated<'_>) -> Result<Re
                 .registry
                 .tagged_images(
                     call.call,
-                    &InstanceChoice::Default,
+                    &target.registry.instance,
                     &target.choice,
                     after,
                     size as usize,
                 )
                 .await
-                .map_err(|error| place::worded(call.call, target.path, error))?;
+                .map_err(|error| target.worded(error))?;
             (part.items, part.next)
         }
     };
@@ -230,7 +229,7 @@ async fn named(
     ids: &[ImageId],
 ) -> Result<Vec<TaggedImage>> {
     ids::check_count(ids)?;
-    let missing = |id: &ImageId| id.missing(target.path, &target.registry_id);
+    let missing = |id: &ImageId| id.missing(target.path, &target.registry.id);
     let mut references = Vec::with_capacity(ids.len());
     for id in ids {
         id.check()?;
@@ -241,12 +240,12 @@ async fn named(
         .registry
         .named_images(
             call.call,
-            &InstanceChoice::Default,
+            &target.registry.instance,
             &target.choice,
             references,
         )
         .await
-        .map_err(|error| place::worded(call.call, target.path, error))?;
+        .map_err(|error| target.worded(error))?;
     let pairs = found.into_iter().zip(ids);
     pairs
         .map(|(image, id)| image.map_err(|_| missing(id)))
