@@ -314,7 +314,7 @@ impl Server {
         // A request that only its form tells of is refused in the shape that its client reads, once
         // that is read.
         if rule != BodyRule::Unrecognised {
-            self.load.let_in(exchange.record.context.address)?;
+            self.load.let_in(exchange.record.context.address).await?;
         }
         exchange.door.check_host(&head)?;
         is_signed_once?;

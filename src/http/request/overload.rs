@@ -4,7 +4,11 @@
 //! Two things are watched. How many requests are in work, for these hold memory while they wait for
 //! a database or a password's hash. And how long a task waits for a processor, measured by one that
 //! does nothing else: answering takes so little that requests hardly meet in work, and wait before,
-//! where nobody counts them.
+//! where nobody counts them. Where many wait, that task does too, and a measure takes a second. So
+//! requests themselves notice that it is late.
+//!
+//! A client that repeats at once would spend the processor on refusals, and all others would wait
+//! for it. Its refusals are held for a moment, which costs nothing but its connection.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -26,6 +30,12 @@ const MEASURES_WHILE_REFUSING: u32 = 2;
 /// How many are enough where each alone was as long as the patience: under a heavy load one takes
 /// hundreds of milliseconds.
 const LONG_MEASURES: u32 = 2;
+/// How many requests begin while the measuring task waits for its turn, until they look how long it
+/// does: without them the machine gave nobody a turn.
+const BEGUN_WHILE_LATE: usize = 16;
+/// How long a refusal is held, and how many are at once.
+const HELD: Duration = Duration::from_millis(500);
+const MAX_HELD: usize = 4096;
 /// Of this many requests, a share is refused.
 const WHOLE: u64 = 256;
 /// The most of them: some always pass, or nothing would show that it is over.
@@ -48,6 +58,14 @@ pub(crate) struct Load {
     turn: AtomicU64,
     turns: Turns,
     refused: AtomicU64,
+    began_at: Instant,
+    /// When the measuring task should have had a turn, in microseconds after `began_at`; 0 while
+    /// there is none.
+    due_at: AtomicU64,
+    /// The requests that began since it had one.
+    begun: AtomicUsize,
+    /// Refusals that are held.
+    held: AtomicUsize,
 }
 
 /// A request in work.
@@ -57,6 +75,15 @@ pub(crate) struct InWork<'a>(&'a Load);
 impl Drop for InWork<'_> {
     fn drop(&mut self) {
         self.0.in_work.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A refusal that is held.
+struct Held<'a>(&'a AtomicUsize);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -72,16 +99,30 @@ impl Load {
             turn: AtomicU64::new(0),
             turns: Turns::new(),
             refused: AtomicU64::new(0),
+            began_at: Instant::now(),
+            due_at: AtomicU64::new(0),
+            begun: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
         }
     }
 
     /// Refuses a share of requests while there are too many, before anything is done for them:
-    /// first those of addresses that were let in more often than others.
+    /// first those of addresses that were let in more often than others, and holds these refusals.
     ///
     /// # Errors
     ///
     /// `Overloaded`.
-    pub(crate) fn let_in(&self, address: Option<IpAddr>) -> Result<()> {
+    pub(crate) async fn let_in(&self, address: Option<IpAddr>) -> Result<()> {
+        let decided = self.decide(address);
+        if decided.is_err() {
+            // Apart: a future that sleeps is large, and most requests are let in.
+            Box::pin(self.hold(address)).await;
+        }
+        decided
+    }
+
+    fn decide(&self, address: Option<IpAddr>) -> Result<()> {
+        self.notice_lateness();
         let share = self.refused_share.load(Ordering::Relaxed);
         if share == 0 {
             return Ok(());
@@ -98,6 +139,55 @@ impl Load {
         }
         self.turns.count(address);
         Ok(())
+    }
+
+    /// Holds the refusal of an address that was let in as often as others, or more often.
+    async fn hold(&self, address: Option<IpAddr>) {
+        if self.turns.is_modest(address) == Some(true) {
+            return;
+        }
+        let held = Held(&self.held);
+        if self.held.fetch_add(1, Ordering::Relaxed) < MAX_HELD {
+            tokio::time::sleep(HELD).await;
+        }
+        drop(held);
+    }
+
+    /// Refuses more where the measuring task has had no turn for long, and requests had.
+    fn notice_lateness(&self) {
+        let begun = self.begun.fetch_add(1, Ordering::Relaxed);
+        let due_at = self.due_at.load(Ordering::Relaxed);
+        if begun < BEGUN_WHILE_LATE || due_at == 0 {
+            return;
+        }
+        let now = self.microseconds();
+        let late = Duration::from_micros(now.saturating_sub(due_at));
+        let share = self.refused_share.load(Ordering::Relaxed);
+        if late < patience(share) {
+            return;
+        }
+        // One of those that notice it at once, and no other before it is as late again.
+        let is_first = self
+            .due_at
+            .compare_exchange(due_at, now, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok();
+        if is_first {
+            self.begun.store(0, Ordering::Relaxed);
+            let more = next_share(share, late, self.max_wait);
+            self.refused_share.store(more, Ordering::Relaxed);
+        }
+    }
+
+    fn microseconds(&self) -> u64 {
+        u64::try_from(self.began_at.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Says when the measuring task has its next turn, unless it has to wait for it.
+    fn expect_turn(&self, after: Duration) {
+        let after = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+        let due_at = self.microseconds().saturating_add(after).max(1);
+        self.due_at.store(due_at, Ordering::Relaxed);
+        self.begun.store(0, Ordering::Relaxed);
     }
 
     /// Takes on a request whose body is there.
@@ -124,7 +214,9 @@ impl Load {
         let (mut shortest, mut measures, mut began_at) = (Duration::MAX, 0, Instant::now());
         let (mut told_at, mut counted_since) = (None, Instant::now());
         loop {
+            self.expect_turn(INTERVAL);
             tokio::time::sleep(INTERVAL).await;
+            self.expect_turn(Duration::ZERO);
             shortest = shortest.min(wait().await);
             measures += 1;
             let share = self.refused_share.load(Ordering::Relaxed);
@@ -161,13 +253,23 @@ impl Load {
     }
 }
 
+/// Returns for how long the wait must be too long until more is refused than this share.
+fn patience(share: u64) -> Duration {
+    if share == 0 {
+        PATIENCE
+    } else {
+        PATIENCE_WHILE_REFUSING
+    }
+}
+
 /// Tells whether so many measures, of which this is the shortest, are enough to decide by.
 fn is_enough(measures: u32, shortest: Duration, passed: Duration, share: u64) -> bool {
-    let (least, patience) = if share == 0 {
-        (MEASURES, PATIENCE)
+    let least = if share == 0 {
+        MEASURES
     } else {
-        (MEASURES_WHILE_REFUSING, PATIENCE_WHILE_REFUSING)
+        MEASURES_WHILE_REFUSING
     };
+    let patience = patience(share);
     let are_long = measures >= LONG_MEASURES && shortest >= patience;
     passed >= patience && (measures >= least || are_long)
 }
@@ -243,12 +345,12 @@ mod tests {
     #[test]
     fn a_share_is_refused_evenly() {
         let load = Load::new(1, Duration::from_secs(1));
-        assert!((0..1000).all(|_| load.let_in(None).is_ok()));
+        assert!((0..1000).all(|_| load.decide(None).is_ok()));
         load.refused_share.store(64, Ordering::Relaxed);
         for _ in 0..10 {
-            let refused = (0..256).filter(|_| load.let_in(None).is_err()).count();
+            let refused = (0..256).filter(|_| load.decide(None).is_err()).count();
             assert_eq!(refused, 64);
-            let in_a_row = (0..32).filter(|_| load.let_in(None).is_err()).count();
+            let in_a_row = (0..32).filter(|_| load.decide(None).is_err()).count();
             assert!((4..=12).contains(&in_a_row), "{in_a_row} of 32");
         }
     }
@@ -269,7 +371,7 @@ mod tests {
                 } else {
                     (&mut greedy, place % 2)
                 };
-                if load.let_in(Some(apart[last])).is_ok() && period >= 20 {
+                if load.decide(Some(apart[last])).is_ok() && period >= 20 {
                     *count += 1;
                 }
             }
@@ -278,6 +380,60 @@ mod tests {
         let (modest, greedy) = (modest / 20 / 8, greedy / 20 / 2);
         assert!(modest >= 17, "{modest} of 25");
         assert!(greedy <= 50, "{greedy} of 400");
+    }
+
+    #[test]
+    fn requests_notice_that_the_measuring_task_has_no_turn() {
+        let load = Load::new(1, Duration::from_millis(5));
+        let refuses = |load: &Load| {
+            for _ in 0..2 * BEGUN_WHILE_LATE {
+                let _ = load.decide(None);
+            }
+            load.refused_share.load(Ordering::Relaxed) > 0
+        };
+        assert!(!refuses(&load), "nothing is measured");
+        load.expect_turn(PATIENCE * 9);
+        assert!(!refuses(&load), "it is not late");
+        let late = |requests: usize| {
+            let load = Load::new(1, Duration::from_millis(5));
+            load.expect_turn(Duration::ZERO);
+            // As if it had begun so long ago.
+            let load = Load {
+                began_at: load.began_at.checked_sub(PATIENCE * 2).unwrap(),
+                ..load
+            };
+            (0..requests).for_each(|_| drop(load.decide(None)));
+            load.refused_share.load(Ordering::Relaxed)
+        };
+        assert_eq!(late(BEGUN_WHILE_LATE), 0, "the machine gave nobody a turn");
+        let share = late(BEGUN_WHILE_LATE + 1);
+        assert!(share > WHOLE / 4, "{share}");
+        let again = late(BEGUN_WHILE_LATE * 9);
+        assert_eq!(again, share, "once, until it is as late again");
+    }
+
+    #[tokio::test]
+    async fn refusals_are_held_but_for_those_who_ask_for_little() {
+        let load = Load::new(1, Duration::from_millis(5));
+        let all = (0..9).map(|last| IpAddr::from([192, 0, 2, last]));
+        let [modest, greedy] = [0, 1].map(|place| load.turns.apart(all.clone()).nth(place));
+        let held = async |address| {
+            let began = tokio::time::Instant::now();
+            load.hold(address).await;
+            began.elapsed() >= HELD
+        };
+        assert!(held(modest).await, "nothing is known yet");
+        for _ in 0..9 {
+            load.turns.count(greedy);
+        }
+        load.turns.count(modest);
+        load.turns.begin_period();
+        (0..9).for_each(|_| load.turns.count(greedy));
+        assert!(!held(modest).await);
+        assert!(held(greedy).await);
+        assert_eq!(load.held.load(Ordering::Relaxed), 0);
+        load.held.store(MAX_HELD, Ordering::Relaxed);
+        assert!(!held(greedy).await, "there are too many");
     }
 
     #[test]
