@@ -27,6 +27,8 @@ from .wire import Connection, Target, get, header, tc3
 # As SDKs do: so often, twice as long each time, and at random within that.
 TRIES = 4
 FIRST_PAUSE = 0.5
+# An overload is noticed by then.
+SETTLED = 1.5
 # Where an answer doesn't say when to come again.
 USUAL_PAUSE = 1.0
 # As nice(1) counts. The machine may have other work, which is not to be measured.
@@ -76,6 +78,8 @@ class Tally:
     """Answers that are neither right nor a refusal that a client can read."""
     milliseconds: list[float] = field(default_factory=list)
     """Of those that were accepted."""
+    settled: list[float] = field(default_factory=list)
+    """Those of them that began once the overload had lasted for `SETTLED` seconds."""
     first_refused: float | None = None
     """After so many seconds."""
 
@@ -162,7 +166,10 @@ class Clients:
             connection.close()
             return connection
         self.tally.accepted += 1
-        self.tally.milliseconds.append(round((time.monotonic() - begun) * 1000, 1))
+        took = round((time.monotonic() - begun) * 1000, 1)
+        self.tally.milliseconds.append(took)
+        if begun - self._began >= SETTLED:
+            self.tally.settled.append(took)
         return connection
 
     def _token(self) -> bytes:

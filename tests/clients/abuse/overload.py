@@ -69,6 +69,10 @@ class Phase:
         return [time for tally in self.tallies for time in tally.milliseconds]
 
     @property
+    def settled(self) -> list[float]:
+        return [time for tally in self.tallies for time in tally.settled]
+
+    @property
     def first_refused(self) -> str:
         """After how many seconds the first request was refused."""
         moments = [tally.first_refused for tally in self.tallies if tally.first_refused is not None]
@@ -78,7 +82,7 @@ class Phase:
         each = [tally.accepted for tally in self.tallies]
         given_up = sum(tally.given_up for tally in self.tallies)
         rates = f"{self.asked / self.seconds:.0f} | {self.accepted / self.seconds:.0f} | {self.chance:.0%}"
-        times = f"{percentile(0.5, self.times):.0f} | {percentile(0.99, self.times):.0f} | {self.first_refused}"
+        times = f"{percentile(0.5, self.times):.0f} | {percentile(0.99, self.times):.0f} | {percentile(0.99, self.settled):.0f} | {self.first_refused}"
         return f"| {name} | {rates} | {min(each)}, {max(each)} | {given_up} | {times} |"
 
 
@@ -104,6 +108,11 @@ class Figures:
         phases = self.by_manner.values()
         asking = len(phases) * ADDRESSES * CLIENTS
         return asking / (percentile(0.5, self.unhurried.times) / 1000) / sum(phase.accepted / phase.seconds for phase in phases)
+
+    def late(self) -> list[str]:
+        """Names the manners whose accepted requests take too long once the overload is noticed. Of a minute; seconds say little."""
+        p99 = {manner: percentile(0.99, phase.settled) for manner, phase in self.by_manner.items()}
+        return [f"{manner}: a p99 of {time:.0f} ms, and not {self.bound_ms:.0f}" for manner, time in p99.items() if time > self.bound_ms]
 
     def misses(self) -> list[str]:
         """Names each bound that wasn't kept."""
@@ -132,8 +141,8 @@ class Figures:
         return found
 
     HEAD = (
-        "| clients repeat | asked/s | answered/s | answered | answers of an address: least, most | given up | p50 ms | p99 ms | first refusal after s |\n"
-        "|---|--:|--:|--:|---|--:|--:|--:|--:|"
+        "| clients repeat | asked/s | answered/s | answered | answers of an address: least, most | given up | p50 ms | p99 ms | p99 ms, settled | first refusal after s |\n"
+        "|---|--:|--:|--:|---|--:|--:|--:|--:|--:|"
     )
 
     def rows(self, how: str) -> Iterator[str]:
