@@ -113,8 +113,8 @@ impl Permission {
 impl FromStr for Permission {
     type Err = Error;
 
-    /// Reads the permission's own word, or a name in either language; of several with that name,
-    /// the first.
+    /// Reads the permission's own word, or a name in any language; of several with that name, the
+    /// first.
     fn from_str(text: &str) -> Result<Self> {
         let named = |permission: &Self| {
             Language::ALL

@@ -281,6 +281,10 @@ fn applies(statement: &Value, tongue: Tongue, request: &Plain, names: &[&str], p
         Some(patterns) => !named(patterns),
         None => named(&statement[tongue.element("action")]),
     };
+    if !action {
+        // It may be of another service, whose resources and conditions have any form.
+        return false;
+    }
     let deny = is_denial(statement, tongue);
     let (_, tcr, cri) = INSTANCES[request.instance];
     let namespace = request.path.rsplit_once('/').unwrap().0;
@@ -301,7 +305,7 @@ fn applies(statement: &Value, tongue: Tongue, request: &Plain, names: &[&str], p
             .any(|pattern| is_there(pattern, deny)),
     };
     let condition = statement.get(tongue.element("condition"));
-    action && is_about && conditions(condition, tongue, deny, request)
+    is_about && conditions(condition, tongue, deny, request)
 }
 
 fn resource(
