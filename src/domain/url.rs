@@ -198,12 +198,17 @@ fn is_host(host: &str) -> bool {
     // `_` is in no host name, and yet in the names of containers, which resolvers take.
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_letter);
-    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
-    // A last part of digits alone makes it an address (WHATWG URL, 3.5).
+    let is_number = |label: &str| {
+        let hexadecimal = label.strip_prefix("0x").or(label.strip_prefix("0X"));
+        hexadecimal.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            || label.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    // A number as the last part makes it an address (WHATWG URL, 3.5), which others read without a
+    // dot behind it.
     let is_address = name.rsplit('.').next().is_some_and(is_number);
     name.len() <= MAX_HOST_LENGTH
         && name.split('.').all(is_label)
-        && (!is_address || name.parse::<Ipv4Addr>().is_ok())
+        && (!is_address || host.parse::<Ipv4Addr>().is_ok())
 }
 
 /// Returns the first character of a path that can't be in one.
@@ -293,6 +298,9 @@ mod tests {
             ("https://bücher.example", host("bücher.example")),
             ("https://a..example.com", host("a..example.com")),
             ("https://127.0.0.1.5", host("127.0.0.1.5")),
+            ("https://127.0.0.1.", host("127.0.0.1.")),
+            ("https://127.0.0.0x1", host("127.0.0.0x1")),
+            ("https://registry.0X7f", host("registry.0X7f")),
             ("https://2001:db8::1", host("2001:db8::1")),
             ("https://[::1", host("[::1")),
             ("https://example.com\\token", host("example.com\\token")),

@@ -81,6 +81,8 @@ pub(super) const SERVERS: &[&str] = &[
     "https://registry.example.com:443/v2",
     "http://[2001:db8::1]:8480/a%20b/",
     "http://127.1/",
+    "http://127.0.0.1./",
+    "http://127.0.0.0x1/",
     "127.0.0.1:8480",
     "8480",
 ];
