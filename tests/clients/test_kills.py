@@ -15,7 +15,7 @@ from disk import ForgetfulDisk
 from kills import SETTINGS, Kills, read_postgres, read_sqlite
 from outage import settings as outage_settings
 from postgres import Postgres
-from promotions import Promotions
+from promotions import MEMORY, Promotions
 from service import Transire
 
 LONG = os.environ.get("TRANSIRE_TEST_LONG") == "1"
@@ -86,8 +86,8 @@ def test_many_kills_lose_nothing_and_revive_nothing(
 def test_many_promotions_of_a_synchronous_standby_lose_nothing_and_revive_nothing(
     tmp_path: Path, begin: Callable[..., Transire], table: list[str]
 ) -> None:
-    primary = Postgres()
-    standby = Postgres(follows=primary)
+    primary = Postgres(folder=MEMORY)
+    standby = Postgres(follows=primary, folder=MEMORY)
     transire = begin(outage_settings(tmp_path, primary.url(standby)))
     promotions = Promotions(transire, primary, standby)
     try:
