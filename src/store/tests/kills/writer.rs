@@ -20,10 +20,10 @@ pub(super) const STORE: &str = "TRANSIRE_TEST_KILLED_STORE";
 pub(super) const SINCE: &str = "TRANSIRE_TEST_KILLED_SINCE";
 
 const WRITERS: usize = 6;
-/// As many credentials as a writer has; then it deletes.
-const MOST: usize = 15;
+/// The most credentials of a writer; then it deletes.
+const MAX_OWN: usize = 15;
 /// More rows than one round makes.
-const MOST_ROWS: u32 = 100_000;
+const MAX_ROWS: u32 = 100_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "another test starts it, and kills it"]
@@ -69,11 +69,11 @@ fn say(line: fmt::Arguments<'_>) {
 /// Says which changes the audit has of a time and later, in rows and in pages.
 async fn say_events(store: &Store, since: Timestamp) {
     let after = audit::first_id(since);
-    for (row, _) in audit::list_stored(store, &after, MOST_ROWS).await.unwrap() {
+    for (row, _) in audit::list_stored(store, &after, MAX_ROWS).await.unwrap() {
         let id = row.credential_id.unwrap();
         say(format_args!("event {} {id}", row.action));
     }
-    let pages = audit_page::list_stored(store, &after, MOST_ROWS);
+    let pages = audit_page::list_stored(store, &after, MAX_ROWS);
     for stored in pages.await.unwrap() {
         for line in stored.page.lines.lines() {
             say(format_args!("event {line}"));
@@ -113,7 +113,7 @@ struct Writer {
 impl Writer {
     async fn change(&mut self) {
         let count = self.own.len();
-        if count == 0 || count < MOST && below(100) < 45 {
+        if count == 0 || count < MAX_OWN && below(100) < 45 {
             let made = credential(&self.home);
             let insert = credentials::insert(&made, QUOTA);
             self.apply(Change::Issue, &made.id, insert).await;
