@@ -9,6 +9,7 @@ import http.client
 import json
 import random
 import sqlite3
+import ssl
 import subprocess
 import threading
 import time
@@ -18,14 +19,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import raw
-from credential import Credential, exchange
+from credential import Credential
 from postgres import psql
-from processes import wait_until
-from service import Instance, Transire
+from processes import PATIENCE, wait_until
+from service import MANY_TOKENS, Instance, Transire
 
+# Nothing here is about how often.
+SETTINGS = {
+    "TRANSIRE_LIMITS__REQUESTS_PER_SECOND": "100000",
+    "TRANSIRE_LIMITS__ACTIONS": '{ "tcr:ModifyInstanceToken" = 100000 }',
+    "TRANSIRE_LIMITS__REFUSALS_PER_SECOND": "100000",
+    "TRANSIRE_LIMITS__REFUSALS_BURST": "100000",
+    "TRANSIRE_LIMITS__FAILED_LOG_INS": "100000",
+    **MANY_TOKENS,
+}
 WRITERS = 6
-# As many credentials as a writer has; then it deletes.
-MOST = 15
 # A command takes as long as many calls.
 BY_COMMAND = 0.02
 STATES = "SELECT id, state FROM credential"
@@ -122,6 +130,10 @@ class Kills:
 
     unsure = False
     """Whether the service may refuse a change because of its database."""
+    most = 15
+    """As many credentials as a writer has; then it deletes."""
+    known_within = 0.0
+    """How long a log-in may be decided by older data."""
 
     def __init__(self, transire: Transire, read: Read, after_kill: Callable[[], None] = lambda: None) -> None:
         self.totals = Totals()
@@ -134,9 +146,12 @@ class Kills:
         self._lock = threading.Lock()
         self._commands: set[subprocess.Popen[str]] = set()
         self._since = 0
-        transire.start()
+        self._begin()
         self.instance: Instance = transire.new_instance(transire.new_account("acme"), "demo")
         self._start_up = 0.3
+
+    def _begin(self) -> None:
+        self.transire.start()
 
     def rounds(self, count: int) -> None:
         """Goes on until so many kills, or until something was found; the service runs before and after."""
@@ -151,9 +166,9 @@ class Kills:
             self.await_changes(1)
         time.sleep(random.uniform(0, 0.2))
 
-    def await_changes(self, count: int) -> None:
+    def await_changes(self, count: int, within: float = PATIENCE) -> None:
         wanted = self.totals.acknowledged + count
-        wait_until("changes to be acknowledged", lambda: self.totals.acknowledged >= wanted or self.totals.faults)
+        wait_until("changes to be acknowledged", lambda: self.totals.acknowledged >= wanted or self.totals.faults, within)
 
     def load(self, until: Callable[[], None]) -> None:
         """Writes until a moment, and kills the service and its commands wherever they are."""
@@ -197,13 +212,17 @@ class Kills:
     # -- the load
 
     def _write(self, number: int) -> None:
-        connection = http.client.HTTPConnection(self.transire.endpoint, timeout=30)
+        connection = self._connect()
+        refused = 0
         try:
             while not self._over.is_set():
                 try:
                     self._change(connection, number)
+                    refused = 0
                 except Unsure:
-                    self._over.wait(timeout=0.05)
+                    # What is unsure is of no use any more: an outage of seconds leaves some that are sure.
+                    self._over.wait(timeout=min(0.05 * 2**refused, 2))
+                    refused += 1
         except (OSError, http.client.HTTPException) as error:
             # Excused is who found nobody there any more, and who was cut off.
             if not self._over.wait(timeout=10):
@@ -213,11 +232,17 @@ class Kills:
         finally:
             connection.close()
 
+    def _connect(self) -> http.client.HTTPConnection:
+        endpoint, authority = self.transire.endpoint, self.transire.authority
+        if authority:
+            return http.client.HTTPSConnection(endpoint, timeout=30, context=ssl.create_default_context(cafile=authority.file))
+        return http.client.HTTPConnection(endpoint, timeout=30)
+
     def _change(self, connection: http.client.HTTPConnection, number: int) -> None:
         own = self._held[number]
         # One whose state is unsure is left alone until the next look.
         sure = [held for held in own if not held.pending]
-        if len(own) + self._creating[number] < MOST and random.random() < 0.45:
+        if len(own) + self._creating[number] < self.most and random.random() < 0.45:
             self._creating[number] += 1
             made = self._call(connection, "CreateInstanceToken", TokenType="longterm")
             credential = Credential(made["Username"], made["Token"], made["ExpTime"], made["TokenId"])
@@ -237,6 +262,8 @@ class Kills:
             held.events[held.pending] += 1
             self._is_now(own, held, AFTER[held.pending])
             self._count()
+        else:
+            self._over.wait(timeout=0.05)
 
     def _count(self) -> None:
         with self._lock:
@@ -244,7 +271,9 @@ class Kills:
 
     def _call(self, connection: http.client.HTTPConnection, action: str, **parameters: str) -> dict:
         form = raw.tencent_form(self.instance.account.key, self.transire.endpoint, action, RegistryId=self.instance.tcr_id, **parameters)
-        connection.request("POST", "/", form, {"Content-Type": "application/x-www-form-urlencoded"})
+        # The signature covers the port, too.
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Host": self.transire.endpoint}
+        connection.request("POST", "/", form, headers)
         answer = json.loads(connection.getresponse().read())["Response"]
         if self.unsure and answer.get("Error", {}).get("Code") == "InternalError.DbError":
             raise Unsure
@@ -294,6 +323,13 @@ class Kills:
         self._since = now
         self._check_log_ins()
 
+    def verify(self) -> None:
+        """The chains of the audit are whole after all kills."""
+        verifying = self.transire.begin("audit", "verify")
+        said, complaint = verifying.communicate(timeout=600)
+        assert said, complaint
+        self.totals.audit.extend(map(str, json.loads(said)["items"]))
+
     def _events_of(self, pages: Rows) -> Rows:
         lines = [json.loads(line) for (page,) in pages for line in page.splitlines()]
         changes = [line for line in lines if line["outcome"] == "ok" and line["action"] in (ISSUE, *AFTER)]
@@ -328,6 +364,11 @@ class Kills:
         all_ = [held for own in self._held for held in own if held.secret]
         gone = [held for held in list(self._deleted.values())[-20:] if held.secret]
         for held in (*random.sample(all_, min(4, len(all_))), *random.sample(gone, min(2, len(gone)))):
-            status = exchange(self.transire.realm, self.instance, held.secret).status
-            if status != (200 if held.state == "active" else 401):
+            expected, ends = 200 if held.state == "active" else 401, time.monotonic() + self.known_within
+            while (status := self._log_in(held.secret)) != expected and time.monotonic() < ends:
+                time.sleep(0.05)
+            if status != expected:
                 self.totals.faults.append(f"{held.id} is {held.state}, and logs in with {status}")
+
+    def _log_in(self, credential: Credential) -> int:
+        return self.transire.fetch(f"/token?service={self.instance.service}", {"Authorization": credential.basic()}).status

@@ -56,13 +56,20 @@ def programs() -> Path:
 class Postgres:
     """One server: a primary, or a standby that follows one synchronously; on a machine of its own where one is given.
 
-    On machines of their own a standby follows by the network, and on this one by a socket.
+    On machines of their own a standby follows by the network, and on this one by a socket. One that is soon thrown away
+    may have its files in memory, where they are made and removed in no time.
     """
 
-    def __init__(self, follows: "Postgres | None" = None, machine: Machine | None = None, port: int | None = None) -> None:
+    def __init__(
+        self,
+        follows: "Postgres | None" = None,
+        machine: Machine | None = None,
+        port: int | None = None,
+        folder: Path | None = None,
+    ) -> None:
         self.machine = machine
         # Not under the test's folder, which another user can't enter.
-        self._folder = Path(tempfile.mkdtemp(prefix="transire-outage-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="transire-outage-", dir=folder))
         self._process: subprocess.Popen[bytes] | None = None
         self.port = port or free_port()
         if os.getuid() == 0:

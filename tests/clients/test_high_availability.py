@@ -1,6 +1,7 @@
 """The primary database is killed under load: Patroni, etcd and HAProxy under three replicas, as docs/high-availability.md says.
 
-`TRANSIRE_TEST_LONG=1` also kills a whole machine, whose place is free after 20 seconds.
+`TRANSIRE_TEST_LONG=1` also kills a whole machine, whose place is free after 20 seconds, and makes fifty failovers in
+place of two, or as many as `TRANSIRE_TEST_ROUNDS` says.
 """
 
 import contextlib
@@ -18,6 +19,8 @@ import tencent
 from authority import Authority
 from credential import Credential
 from documents import Shell, take_one
+from failovers import Failovers
+from kills import SETTINGS
 from namespace import Network
 from outage import refusal, settings
 from patroni import Cluster
@@ -27,6 +30,7 @@ from service import Answer, Instance, Transire
 
 DATABASE = take_one("docs/high-availability.md", "Make the database")
 LONG = os.environ.get("TRANSIRE_TEST_LONG") == "1"
+FAILOVERS = int(os.environ.get("TRANSIRE_TEST_ROUNDS", "50")) if LONG else 2
 
 # A primary that is silent for 20 seconds loses its place; then a standby takes over, and connections are made anew.
 WRITES_WITHIN = {"its PostgreSQL": 30.0, "its machine": 60.0}
@@ -62,7 +66,7 @@ def service(cluster: Cluster, new_transire: Callable[..., Transire], tmp_path: P
     more = settings(tmp_path, "")
     key = {"/etc/transire/master.key": more["TRANSIRE_MASTER_KEY_FILE"], "redis://192.0.2.31:6379": redis.url}
     file = cluster.file("transire.toml", tmp_path, key)
-    often = {name: value for name, value in more.items() if "LIMITS" in name}
+    often = {name: value for name, value in more.items() if "LIMITS" in name} | SETTINGS
     often |= {"TRANSIRE_CONFIG": str(file), "TRANSIRE_SHUTDOWN__DELAY_SECONDS": "0"}
     replicas = [new_transire(f"replica-{number}", settings=often) for number in range(3)]
     for replica, machine in zip(replicas, cluster.replicas, strict=True):
@@ -206,3 +210,11 @@ def test_nothing_acknowledged_is_lost_and_no_temporary_credential_refused_when_t
         if (line["action"], line["outcome"]) == ("credential.issue-long-term", "ok")
     )
     assert lines == Counter(list(listed)), "each has one event, and none has one that isn't there"
+
+
+def test_many_failovers_lose_nothing_and_revive_nothing(cluster: Cluster, service: Transire, table: list[str]) -> None:
+    failovers = Failovers(service, cluster)
+    failovers.rounds(FAILOVERS)
+    failovers.verify()
+    table.append(failovers.totals.row("failover by Patroni"))
+    assert failovers.totals.found() == []

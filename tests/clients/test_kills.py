@@ -12,25 +12,16 @@ from pathlib import Path
 import pytest
 
 from disk import ForgetfulDisk
-from kills import Kills, Totals, read_postgres, read_sqlite
+from kills import SETTINGS, Kills, read_postgres, read_sqlite
 from outage import settings as outage_settings
 from postgres import Postgres
-from promotions import Promotions
-from service import MANY_TOKENS, Transire
+from promotions import MEMORY, Promotions
+from service import Transire
 
 LONG = os.environ.get("TRANSIRE_TEST_LONG") == "1"
 # The short form, and the long one.
 _FORMS = {"SQLite": (30, 10_000), "SQLite, power cut": (15, 1_000), "PostgreSQL": (12, 1_000), "promotion": (2, 1_000)}
 ROUNDS = {how: int(os.environ.get("TRANSIRE_TEST_ROUNDS", long)) if LONG else short for how, (short, long) in _FORMS.items()}
-# Nothing here is about how often.
-SETTINGS = {
-    "TRANSIRE_LIMITS__REQUESTS_PER_SECOND": "100000",
-    "TRANSIRE_LIMITS__ACTIONS": '{ "tcr:ModifyInstanceToken" = 100000 }',
-    "TRANSIRE_LIMITS__REFUSALS_PER_SECOND": "100000",
-    "TRANSIRE_LIMITS__REFUSALS_BURST": "100000",
-    "TRANSIRE_LIMITS__FAILED_LOG_INS": "100000",
-    **MANY_TOKENS,
-}
 
 
 @pytest.fixture
@@ -49,10 +40,11 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Transire]]:
         transire.kill_if_running()
 
 
-def report(how: str, totals: Totals, table: list[str]) -> None:
-    table.append(totals.row(how))
-    assert totals.found() == []
-    assert totals.acknowledged > 0
+def report(how: str, kills: Kills, table: list[str]) -> None:
+    kills.verify()
+    table.append(kills.totals.row(how))
+    assert kills.totals.found() == []
+    assert kills.totals.acknowledged > 0
 
 
 def test_what_is_lost_or_revived_is_found(begin: Callable[..., Transire]) -> None:
@@ -88,18 +80,18 @@ def test_many_kills_lose_nothing_and_revive_nothing(
         transire = begin({}, disk)
         kills = Kills(transire, read_sqlite(transire), after_kill=lambda: disk.lose_power(transire.data_dir))
     kills.rounds(ROUNDS[how])
-    report(how, kills.totals, table)
+    report(how, kills, table)
 
 
 def test_many_promotions_of_a_synchronous_standby_lose_nothing_and_revive_nothing(
     tmp_path: Path, begin: Callable[..., Transire], table: list[str]
 ) -> None:
-    primary = Postgres()
-    standby = Postgres(follows=primary)
+    primary = Postgres(folder=MEMORY)
+    standby = Postgres(follows=primary, folder=MEMORY)
     transire = begin(outage_settings(tmp_path, primary.url(standby)))
     promotions = Promotions(transire, primary, standby)
     try:
         promotions.rounds(ROUNDS["promotion"])
+        report("promotion", promotions, table)
     finally:
         promotions.end()
-    report("promotion", promotions.totals, table)

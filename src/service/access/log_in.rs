@@ -44,18 +44,24 @@ impl Access {
     ) -> Result<Caller> {
         self.memory.require_fresh().await?;
         let mut attempt = Attempt::new(context.address);
+        // A key seals nothing for half a minute after the feed told of it, so a log-in needs none
+        // of which the feed tells later: keys may change faster than they are read.
+        let needed = self.memory.cache.key_changes();
+        let mut has_keys = self.memory.has_keys(needed);
         let mut proved = self
             .prove_log_in(service, log_in, &mut attempt, context)
             .await
             .map_err(Error::from);
         if let Err(failed) = &proved
             && *failed.kind() == ErrorKind::BadCredentials
-            && self.memory.has_keys_to_read()
+            && !has_keys
         {
             // By the new keys it may be right, and without them it can't be called wrong.
-            let again = self.prove_with_new_keys(service, log_in, &mut attempt, context);
-            if let Some(again) = Box::pin(again).await {
-                proved = again;
+            let reading = self.memory.read_keys(needed, self.priority_of(context));
+            has_keys = Box::pin(reading).await;
+            if has_keys {
+                let again = self.prove_log_in(service, log_in, &mut attempt, context);
+                proved = Box::pin(again).await.map_err(Error::from);
             }
         }
         let failed = match proved {
@@ -68,23 +74,9 @@ impl Access {
             Err(failed) => failed,
         };
         self.note_refusal(service, log_in, &failed);
-        let error = self.downgrade_log_in_if_stale(failed, log_in).await;
+        let is_stale = !has_keys || self.memory.is_cut_off();
+        let error = self.downgrade_log_in(failed, log_in, is_stale).await;
         Err(self.charge_failure(log_in, &mut attempt, error))
-    }
-
-    /// Reads the keys that another replica changed, and proves a log-in again; nothing where they
-    /// can't be read.
-    async fn prove_with_new_keys(
-        &self,
-        service: &str,
-        log_in: &LogIn,
-        attempt: &mut Attempt,
-        context: &RequestContext,
-    ) -> Option<Result<Proof>> {
-        let priority = self.priority_of(context);
-        self.memory.refresh_for_newer(priority).await.ok()?;
-        let proved = self.prove_log_in(service, log_in, attempt, context).await;
-        Some(proved.map_err(Error::from))
     }
 
     async fn prove_log_in(
@@ -399,15 +391,11 @@ impl Access {
         })
     }
 
-    /// As [`Self::downgrade_if_stale`], for a refused log-in: only one that was wrong before, too,
-    /// stays wrong.
-    pub(in crate::service) async fn downgrade_log_in_if_stale(
-        &self,
-        error: Error,
-        log_in: &LogIn,
-    ) -> Error {
+    /// Turns the refusal of a log-in that may rest on a stale cache into `StoreUnavailable`, unless
+    /// the log-in is wrong whatever changed.
+    async fn downgrade_log_in(&self, error: Error, log_in: &LogIn, is_stale: bool) -> Error {
         if error.kind() == &ErrorKind::BadCredentials
-            && self.memory.may_be_stale()
+            && is_stale
             && !Box::pin(self.is_definitively_invalid(log_in)).await
         {
             return downgraded(&error);

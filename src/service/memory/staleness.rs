@@ -246,12 +246,33 @@ impl Memory {
 
     /// Tells whether keys were changed, and are not read yet.
     pub(in crate::service) fn has_keys_to_read(&self) -> bool {
-        self.keys.read_at.load(Ordering::Acquire) != self.cache.key_changes()
+        !self.has_keys(self.cache.key_changes())
+    }
+
+    /// Tells whether so many changes of keys are read.
+    pub(in crate::service) fn has_keys(&self, changes: u64) -> bool {
+        self.keys.read_at.load(Ordering::Acquire) >= changes
+    }
+
+    /// Reads so many changes of keys, and tells whether they are read.
+    pub(in crate::service) async fn read_keys(&self, changes: u64, priority: Priority) -> bool {
+        if self.refresh_for_newer(priority).await.is_err() {
+            return false;
+        }
+        // The feed counts as read before the keys of which it tells.
+        let reading = tokio::time::timeout(MAX_REFRESH, self.refreshing.lock());
+        drop(reading.await);
+        self.has_keys(changes)
     }
 
     /// Tells whether a refusal may rest on a stale cache.
     pub(in crate::service) fn may_be_stale(&self) -> bool {
-        self.has_keys_to_read() || self.staleness.is_cut_off(&*self.base.clock)
+        self.has_keys_to_read() || self.is_cut_off()
+    }
+
+    /// Tells whether the feed can't be read.
+    pub(in crate::service) fn is_cut_off(&self) -> bool {
+        self.staleness.is_cut_off(&*self.base.clock)
     }
 
     /// Turns a refusal that may rest on a stale cache into `StoreUnavailable`.

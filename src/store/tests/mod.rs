@@ -15,6 +15,7 @@ mod instance_keys;
 mod instance_names;
 mod instances;
 mod keys;
+mod kills;
 mod last_uses;
 mod log_ins;
 mod notices;

@@ -45,6 +45,31 @@ impl Database {
         location(&self.url)
     }
 
+    async fn connect(&self) -> tokio_postgres::Client {
+        let connecting = tokio_postgres::connect(self.url.as_str(), tokio_postgres::NoTls);
+        let (client, connection) = connecting.await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Keeps all others from a table until the connection that it returns is dropped.
+    pub(crate) async fn lock(&self, table: &str) -> tokio_postgres::Client {
+        let client = self.connect().await;
+        let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        client.batch_execute(&lock).await.unwrap();
+        client
+    }
+
+    /// Waits until so many sessions wait for locks.
+    pub(crate) async fn await_waiting(&self, count: usize) {
+        let client = self.connect().await;
+        let waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND \
+                       wait_event_type = 'Lock'";
+        while client.query(waiting, &[]).await.unwrap().len() < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     pub(crate) async fn remove(self) {
         let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
         at_server(&self.server, &drop).await;

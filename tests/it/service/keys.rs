@@ -1,13 +1,18 @@
 //! Rotation: new keys are known before they are used, and old ones stay good.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use transire::domain::clock::SystemRandom;
+use transire::domain::credential::{CredentialId, long_term_secret};
 use transire::domain::instance::Algorithm;
 use transire::domain::secret::Secret;
 use transire::domain::{ErrorKind, Noun};
-use transire::service::{KeyKind, KeyState};
+use transire::service::{KeyKind, KeyState, LogIn};
 
-use crate::harness::App;
+use crate::harness::operator::context;
+use crate::harness::postgres::Database;
+use crate::harness::{ACCOUNT, App, SERVICE};
 
 const ES256: KeyKind = KeyKind::Signing(Algorithm::Es256);
 
@@ -94,4 +99,35 @@ async fn a_key_is_rotated_for_an_algorithm_that_is_used() {
             noun: Noun::SigningKey
         }
     );
+}
+
+/// Wrong log-ins were answered as if the database were away, where keys changed while they were
+/// looked at: several change one after the other in a rotation of the master key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_log_in_is_refused_though_keys_change_meanwhile() {
+    let Some(database) = Database::new().await else {
+        return;
+    };
+    let app = App::at(Some(database.location()), |_| {}).await;
+    let secret = long_term_secret(&CredentialId::random(&SystemRandom), &SystemRandom);
+    let wrong = LogIn::password(ACCOUNT.to_owned(), secret);
+    let credentials = database.lock("credential").await;
+    let sealing_keys = database.lock("sealing_key").await;
+    let service = Arc::clone(&app.service);
+    let logging_in = tokio::spawn(async move {
+        let proved = service.access.log_in(SERVICE, &wrong, &context()).await;
+        proved.err().unwrap()
+    });
+    database.await_waiting(1).await;
+    let refused = async {
+        // The feed has told of the new key, and it is being read.
+        database.await_waiting(2).await;
+        drop(credentials);
+        let refused = logging_in.await.unwrap();
+        drop(sealing_keys);
+        refused
+    };
+    let (_, refused) = tokio::join!(app.rotate(ES256), refused);
+    assert_eq!(refused.kind(), &ErrorKind::BadCredentials, "{refused:?}");
+    database.remove().await;
 }
