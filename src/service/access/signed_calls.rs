@@ -237,7 +237,7 @@ impl Access {
         // It may be sealed under a key that this replica hasn't heard of.
         let session = session.ok_or_else(|| {
             self.memory
-                .downgrade_if_stale(Error::session_token_malformed())
+                .downgrade_without_keys(Error::session_token_malformed())
         })?;
         if session.access_key_id != access_key_id || session.cloud != cloud {
             return Err(Error::session_token_mismatch());

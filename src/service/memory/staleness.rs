@@ -265,22 +265,27 @@ impl Memory {
         self.has_keys(changes)
     }
 
-    /// Tells whether a refusal may rest on a stale cache.
-    pub(in crate::service) fn may_be_stale(&self) -> bool {
-        self.has_keys_to_read() || self.is_cut_off()
-    }
-
     /// Tells whether the feed can't be read.
     pub(in crate::service) fn is_cut_off(&self) -> bool {
         self.staleness.is_cut_off(&*self.base.clock)
     }
 
-    /// Turns a refusal that may rest on a stale cache into `StoreUnavailable`.
+    /// Turns a refusal that may rest on a stale cache into `StoreUnavailable`. It is none of what a
+    /// key could make right: see [`Self::downgrade_without_keys`].
     pub(in crate::service) fn downgrade_if_stale(&self, error: Error) -> Error {
-        if self.may_be_stale() {
+        if self.is_cut_off() {
             downgraded(&error)
         } else {
             error
+        }
+    }
+
+    /// As [`Self::downgrade_if_stale`], for what may be sealed by a key that isn't read yet.
+    pub(in crate::service) fn downgrade_without_keys(&self, error: Error) -> Error {
+        if self.has_keys_to_read() {
+            downgraded(&error)
+        } else {
+            self.downgrade_if_stale(error)
         }
     }
 }
