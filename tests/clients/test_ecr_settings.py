@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 import aws
+from documents import take_one
 from processes import wait_until
 from registry import skopeo, skopeo_login
 from service import AccessKey, Instance, Transire
 from stock import Stock
 
+SHARED = take_one("docs/policies.md", "Share a repository with another account", "json")
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 
@@ -236,8 +238,7 @@ def test_a_repository_is_shared_with_another_account(stock: Stock) -> None:
     assert [copies(*one) for one in both] == [False] * 4
     with pytest.raises(ecr.exceptions.ClientError, match="because no resource-based policy allows the ecr:BatchGetImage action"):
         gets("team/base")
-    statement = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{partner.id.zfill(12)}:root"}, "Action": allowed[1]["Action"]}
-    ecr.set_repository_policy(repositoryName="team/base", policyText=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    ecr.set_repository_policy(repositoryName="team/base", policyText=SHARED.text.replace("200000000002", partner.id.zfill(12)))
     assert [copies(*one) for one in both] == [True, False, True, False]
     [image] = gets("team/base")
     assert (image["registryId"], image["imageId"]["imageTag"]) == (registry, "v1")
