@@ -8,9 +8,11 @@ from typing import Any
 
 import boto3
 import botocore
+import botocore.exceptions
 from botocore.config import Config
 
 from credential import Credential
+from processes import wait_until
 from registry import run
 from service import AccessKey, Transire
 
@@ -42,6 +44,19 @@ def log_in_of(transire: Transire, answer: dict[str, Any]) -> Credential:
 def issue(transire: Transire, key: AccessKey) -> Credential:
     """A credential by GetAuthorizationToken."""
     return log_in_of(transire, client(transire, key, "ecr").get_authorization_token())
+
+
+def await_issue(transire: Transire, key: AccessKey) -> Credential:
+    """As `issue`, once the service follows the policies that a command changed."""
+
+    def issued() -> Credential | None:
+        try:
+            return issue(transire, key)
+        except botocore.exceptions.ClientError as error:
+            assert error.response["Error"]["Code"] == "AccessDeniedException", error
+            return None
+
+    return wait_until("the policy to be followed", issued)
 
 
 def aws(transire: Transire, key: AccessKey | None, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

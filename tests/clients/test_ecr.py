@@ -111,7 +111,7 @@ def test_a_log_in_pulls_and_pushes_what_its_user_may(
         {"effect": "allow", "action": "tcr:CreateInstanceToken", "resource": "*"},
         {"effect": "allow", "action": "tcr:PullRepository", "resource": f"qcs::tcr:::repository/{instance.tcr_id}/team/*"},
     )
-    reader = aws.issue(transire, user)
+    reader = aws.await_issue(transire, user)
     assert skopeo_login(registry, reader).returncode == 0
     pulled = skopeo("copy", "--src-tls-verify=false", registry.reference("team/app:v1"), f"oci:{tmp_path}/out:v1")
     assert pulled.returncode == 0, pulled.stderr
