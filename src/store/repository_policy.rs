@@ -8,7 +8,7 @@ use crate::domain::repository::{Repository, RepositoryId};
 use super::Store;
 use super::part::Part;
 use super::repository::touch;
-use super::row::{Row, statements};
+use super::row::{Row, Statement, statements};
 
 /// A query of one repository by its names.
 macro_rules! select {
@@ -61,8 +61,7 @@ pub async fn find_by_name(
     namespace: &str,
     name: &str,
 ) -> Result<Option<String>> {
-    let key = vec![instance.as_str().into(), namespace.into(), name.into()];
-    text_of(store.find(FIND_BY_NAME, key).await?)
+    text_of(find_named(store, FIND_BY_NAME, (instance, namespace, name)).await?)
 }
 
 /// Reads the tags of a repository by its names: a JSON object, if the repository is there.
@@ -76,9 +75,18 @@ pub async fn tags_by_name(
     namespace: &str,
     name: &str,
 ) -> Result<Option<String>> {
-    let key = vec![instance.as_str().into(), namespace.into(), name.into()];
-    let row = store.find(TAGS_BY_NAME, key).await?;
+    let row = find_named(store, TAGS_BY_NAME, (instance, namespace, name)).await?;
     row.map(|row| row.text("tags")).transpose()
+}
+
+/// Reads the row of a repository by its names.
+async fn find_named(
+    store: &Store,
+    query: Statement,
+    (instance, namespace, name): (&InstanceId, &str, &str),
+) -> Result<Option<Row>> {
+    let key = vec![instance.as_str().into(), namespace.into(), name.into()];
+    store.find(query, key).await
 }
 
 fn text_of(row: Option<Row>) -> Result<Option<String>> {
@@ -108,7 +116,6 @@ pub async fn known(
     namespace: &str,
     name: &str,
 ) -> Result<Option<Known>> {
-    let key = vec![instance.as_str().into(), namespace.into(), name.into()];
     let known = |row: &Row| {
         Ok(Known {
             visibility: row.parsed("visibility")?,
@@ -116,10 +123,6 @@ pub async fn known(
             has_tags: row.integer("has_tags")? != 0,
         })
     };
-    store
-        .find(KNOWN, key)
-        .await?
-        .as_ref()
-        .map(known)
-        .transpose()
+    let row = find_named(store, KNOWN, (instance, namespace, name)).await?;
+    row.as_ref().map(known).transpose()
 }

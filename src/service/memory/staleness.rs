@@ -270,8 +270,8 @@ impl Memory {
         self.staleness.is_cut_off(&*self.base.clock)
     }
 
-    /// Turns a refusal that may rest on a stale cache into `StoreUnavailable`. It is none of what a
-    /// key could make right: see [`Self::downgrade_without_keys`].
+    /// Turns a refusal that may rest on a stale cache into `StoreUnavailable`, where no key could
+    /// make it right; [`Self::downgrade_without_keys`] is for the others.
     pub(in crate::service) fn downgrade_if_stale(&self, error: Error) -> Error {
         if self.is_cut_off() {
             downgraded(&error)

@@ -87,21 +87,33 @@ impl Rights {
         };
         let (cache, store) = (&self.memory.cache, &self.base.store);
         let namespaces = cache.namespaces(store, instance.id).await?;
-        // Nothing else can be recorded, and what strangers make up must not fill the memory.
-        if !namespaces.0.contains_key(namespace)
-            || names::check_imported_repository("name", name).is_err()
-        {
+        if !namespaces.0.contains_key(namespace) {
             return Ok(None);
         }
-        let found = cache
-            .repository(store, instance.id, namespace, name)
-            .await?;
-        Ok(found.0.map(|known| Recorded {
+        let known = self.known(instance.id, namespace, name).await?;
+        Ok(known.map(|known| Recorded {
             instance: instance.id,
             namespace,
             name,
             known,
         }))
+    }
+
+    /// Returns what is known of a repository of a namespace that is recorded; nothing if the
+    /// repository isn't.
+    pub(super) async fn known(
+        &self,
+        instance: &InstanceId,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Known>> {
+        // Nothing else can be recorded, and what strangers make up must not fill the memory.
+        if names::check_imported_repository("name", name).is_err() {
+            return Ok(None);
+        }
+        let (cache, store) = (&self.memory.cache, &self.base.store);
+        let found = cache.repository(store, instance, namespace, name).await?;
+        Ok(found.0)
     }
 
     /// Returns how the repository's policy denies something to a subject that it can't allow
@@ -113,10 +125,9 @@ impl Rights {
         request: &Request<'_>,
     ) -> Result<Option<String>> {
         let asker = match subject {
-            Subject::Administrator(_) => return Ok(None),
+            // A principal's own decision has the repository's in it.
+            Subject::Administrator(_) | Subject::Principal(_) => return Ok(None),
             Subject::ServiceAccount(_) => Asker::ServiceAccount(request.resource.account()),
-            // Of a principal, its own decision has the repository's in it.
-            Subject::Principal(_) => return Ok(None),
             Subject::Nobody => Asker::Nobody,
         };
         let Some(policy) = Box::pin(self.repository_policy(&request.resource)).await? else {

@@ -157,7 +157,7 @@ impl Rights {
                     .then_some(Unrecorded::Namespace),
                 Some((rule, ..)) if rule.auto_create_repository.is_on() => None,
                 Some((_, namespace, rest)) => {
-                    let recorded = self.recorded_visibility(instance, namespace, rest).await?;
+                    let recorded = self.known(&instance.id, namespace, rest).await?;
                     recorded.is_none().then_some(Unrecorded::Repository)
                 }
             },
@@ -186,33 +186,12 @@ impl Rights {
         if rule.visibility == Visibility::Public {
             return Ok(true);
         }
-        let visibility = match self.recorded_visibility(instance, namespace, rest).await? {
-            Some(visibility) => visibility,
+        let visibility = match self.known(&instance.id, namespace, rest).await? {
+            Some(known) => known.visibility,
             None if rule.auto_create_repository.is_on() => rule.default_visibility,
             None => Visibility::Private,
         };
         Ok(visibility == Visibility::Public)
-    }
-
-    /// Returns the visibility of a repository of a namespace that is recorded; nothing if the
-    /// repository isn't.
-    async fn recorded_visibility(
-        &self,
-        instance: &Instance,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Option<Visibility>> {
-        // Nothing else can be recorded, and what strangers make up must not fill the memory.
-        if name::check_imported_repository("name", name).is_err() {
-            return Ok(None);
-        }
-        Ok(self
-            .memory
-            .cache
-            .repository(&self.base.store, &instance.id, namespace, name)
-            .await?
-            .0
-            .map(|known| known.visibility))
     }
 }
 
