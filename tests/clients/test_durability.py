@@ -23,6 +23,7 @@ from tencentcloud.tcr.v20190924 import models
 import tencent
 from credential import Credential, exchange
 from disk import ForgetfulDisk
+from kills import UNHINDERED
 from processes import wait_until
 from service import Instance, Transire
 
@@ -30,14 +31,6 @@ LONG = os.environ.get("TRANSIRE_TEST_LONG") == "1"
 ROUNDS = {"SQLite": 200 if LONG else 6, "SQLite, power cut": 20 if LONG else 3, "PostgreSQL": 50 if LONG else 3}
 
 WRITERS = 4
-# Nothing here is about how often: the load is one account's, from one address.
-SETTINGS = {
-    "TRANSIRE_LIMITS__REQUESTS_PER_SECOND": "100000",
-    "TRANSIRE_LIMITS__ACTIONS": '{ "tcr:ModifyInstanceToken" = 100000 }',
-    "TRANSIRE_LIMITS__REFUSALS_PER_SECOND": "100000",
-    "TRANSIRE_LIMITS__REFUSALS_BURST": "100000",
-    "TRANSIRE_LIMITS__FAILED_LOG_INS": "100000",
-}
 
 
 @pytest.fixture
@@ -179,7 +172,7 @@ class Load:
 
 @pytest.mark.parametrize("how", ROUNDS)
 def test_what_was_acknowledged_survives(request: pytest.FixtureRequest, how: str) -> None:
-    settings = {**SETTINGS, **(request.getfixturevalue("replicated") if how == "PostgreSQL" else {})}
+    settings = {**UNHINDERED, **(request.getfixturevalue("replicated") if how == "PostgreSQL" else {})}
     disk = request.getfixturevalue("disk") if how == "SQLite, power cut" else None
     transire: Transire = request.getfixturevalue("new_transire")(disk=disk, settings=settings)
     transire.start()
