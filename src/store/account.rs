@@ -5,6 +5,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::service_account::ServiceAccountGrant;
 use crate::domain::{Error, Noun, Result};
 
+use super::look::Look;
 use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
@@ -123,12 +124,12 @@ pub fn set_service_account_grant(id: AccountId, grant: Option<ServiceAccountGran
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, id: AccountId) -> Result<Option<Account>> {
-    store
-        .find(FIND, vec![id.number().into()])
-        .await?
-        .as_ref()
-        .map(account)
-        .transpose()
+    finding(id).ask(store).await
+}
+
+/// Looks for an account by its id.
+pub(super) fn finding(id: AccountId) -> Look<Option<Account>> {
+    Look::first(FIND, vec![id.number().into()], account)
 }
 
 /// Finds an account by its name.

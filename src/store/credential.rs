@@ -8,6 +8,7 @@ use crate::domain::rotation::Older;
 use crate::domain::{Error, Noun, Result};
 
 use super::last_use::used_at;
+use super::look::Look;
 use super::nouns::Entity;
 use super::page::{Listed, Page, listed_rows, select_page};
 use super::part::{Guarded, Part, Rows};
@@ -243,12 +244,12 @@ fn missing(id: &CredentialId) -> impl Fn() -> Error + Send + Sync + 'static {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, id: &CredentialId) -> Result<Option<LongTermCredential>> {
-    store
-        .find(FIND, vec![id.as_str().into()])
-        .await?
-        .as_ref()
-        .map(credential)
-        .transpose()
+    finding(id).ask(store).await
+}
+
+/// Looks for a credential by its id.
+pub(super) fn finding(id: &CredentialId) -> Look<Option<LongTermCredential>> {
+    Look::first(FIND, vec![id.as_str().into()], credential)
 }
 
 /// Lists the credentials of an instance, newest first.

@@ -8,6 +8,7 @@ use crate::domain::instance::{
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Noun, Result};
 
+use super::look::Look;
 use super::nouns::Entity;
 use super::page::{Listed, Page, listed_rows, select_page};
 use super::part::{Guarded, Part, Rows};
@@ -316,33 +317,34 @@ pub(super) fn hold(id: &InstanceId) -> Guarded {
 /// Finds an instance by its own id.
 ///
 /// # Errors
-///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, id: &InstanceId) -> Result<Option<Instance>> {
-    one(store, FIND, id.as_str().into()).await
+    finding(FIND, id.as_str().into()).ask(store).await
 }
 
 /// Finds an instance by its id at the Alibaba door.
 ///
 /// # Errors
-///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find_by_cri_id(store: &Store, id: &CriId) -> Result<Option<Instance>> {
-    one(store, FIND_BY_CRI_ID, id.as_str().into()).await
+    finding(FIND_BY_CRI_ID, id.as_str().into()).ask(store).await
 }
 
 /// Finds an instance by its service.
 ///
 /// # Errors
-///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find_by_service(store: &Store, service: &str) -> Result<Option<Instance>> {
-    one(store, FIND_BY_SERVICE, service.into()).await
+    finding_by_service(service).ask(store).await
 }
 
-async fn one(store: &Store, statement: Statement, key: Value) -> Result<Option<Instance>> {
-    let row = store.find(statement, vec![key]).await?;
-    row.as_ref().map(instance).transpose()
+/// Looks for an instance by its service.
+pub(super) fn finding_by_service(service: &str) -> Look<Option<Instance>> {
+    finding(FIND_BY_SERVICE, service.into())
+}
+
+fn finding(statement: Statement, key: Value) -> Look<Option<Instance>> {
+    Look::first(statement, vec![key], instance)
 }
 
 /// The owner of a service, which only ever one instance has.
@@ -357,7 +359,6 @@ pub enum ServiceOwner {
 /// Says whose a service is; `None` when it never was anyone's.
 ///
 /// # Errors
-///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn service_owner(store: &Store, service: &str) -> Result<Option<ServiceOwner>> {
     let Some(row) = store.find(SERVICE_OWNER, vec![service.into()]).await? else {
@@ -372,7 +373,6 @@ pub async fn service_owner(store: &Store, service: &str) -> Result<Option<Servic
 /// Lists the instances of one account or of all, oldest first.
 ///
 /// # Errors
-///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, account: Option<AccountId>) -> Result<Vec<Instance>> {
     let rows = match account {
@@ -398,7 +398,6 @@ pub struct InstanceFilter<'a> {
 /// Lists a page of the instances of one account, oldest first.
 ///
 /// # Errors
-///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list_page(
     store: &Store,

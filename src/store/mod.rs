@@ -53,6 +53,7 @@ pub mod wrapped;
 
 mod breaker;
 mod facts;
+mod look;
 mod migrate;
 mod nouns;
 mod part;
@@ -81,6 +82,7 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 
 use breaker::{Breaker, Call};
+use look::Query;
 use migrate::Purpose;
 use portable::{Batch, Hold, Piece, Table};
 use row::{Row, Statement, Value};
@@ -166,8 +168,20 @@ type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// One database, as [`Store`] uses it.
 trait Driver: Send + Sync {
+    /// Reads the rows of each query; never writes. They are asked in one go, and nothing says that
+    /// they are of one moment.
+    fn query_all(&self, queries: Vec<Query>) -> Answer<'_, Vec<Vec<Row>>>;
     /// Reads rows; never writes.
-    fn query(&self, statement: Statement, parameters: Vec<Value>) -> Answer<'_, Vec<Row>>;
+    fn query(&self, statement: Statement, parameters: Vec<Value>) -> Answer<'_, Vec<Row>> {
+        let query = Query {
+            statement,
+            parameters,
+        };
+        Box::pin(async move {
+            let answers = self.query_all(vec![query]).await?;
+            Ok(answers.into_iter().next().unwrap_or_default())
+        })
+    }
     /// Applies all steps or none, and answers once they are durable.
     fn apply(&self, steps: Steps) -> Answer<'_, ()>;
     /// Sends every row of the tables, as of one moment; ends early when nobody listens any more.
@@ -392,16 +406,28 @@ impl Store {
         statement: Statement,
         parameters: Vec<Value>,
     ) -> Result<Vec<Row>> {
-        let call = if self.1 == ReadLimit::Bypassed {
+        self.0
+            .breaker
+            .call(self.read_call(), self.0.driver.query(statement, parameters))
+            .instrument(database_span("read", Some(statement.table)))
+            .await
+    }
+
+    /// Reads the rows of each query, asked in one go: one wait in place of several.
+    async fn query_all(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>> {
+        self.0
+            .breaker
+            .call(self.read_call(), self.0.driver.query_all(queries))
+            .instrument(database_span("read", None))
+            .await
+    }
+
+    fn read_call(&self) -> Call {
+        if self.1 == ReadLimit::Bypassed {
             Call::PriorityRead
         } else {
             Call::Read
-        };
-        self.0
-            .breaker
-            .call(call, self.0.driver.query(statement, parameters))
-            .instrument(database_span("read", Some(statement.table)))
-            .await
+        }
     }
 
     /// Reads the first row, if there is one.

@@ -5,6 +5,7 @@ use crate::domain::ids::{AccountId, InstanceId};
 use crate::domain::namespace::{Namespace, NamespaceChange, NamespaceId};
 use crate::domain::{Error, Noun, Result};
 
+use super::look::Look;
 use super::nouns::Entity;
 use super::page::{Listed, Page, listed_rows, select_page};
 use super::part::{Guarded, Part, Rows};
@@ -220,16 +221,21 @@ pub async fn list(
     name: Option<&str>,
     page: Page,
 ) -> Result<Listed<Namespace>> {
+    listing(instance, name, page).ask(store).await
+}
+
+/// Looks for a part of the namespaces of an instance.
+pub(super) fn listing(
+    instance: &InstanceId,
+    name: Option<&str>,
+    page: Page,
+) -> Look<Listed<Namespace>> {
     let instance = Value::from(instance.as_str());
-    let rows = match name {
-        None => store.query(PAGE, page.parameters([instance])).await?,
-        Some(name) => {
-            store
-                .query(PAGE_OF_NAME, page.parameters([instance, name.into()]))
-                .await?
-        }
+    let (statement, parameters) = match name {
+        None => (PAGE, page.parameters([instance])),
+        Some(name) => (PAGE_OF_NAME, page.parameters([instance, name.into()])),
     };
-    listed_rows(&rows, namespace)
+    Look::new(statement, parameters, |rows| listed_rows(rows, namespace))
 }
 
 /// Lists the namespaces of all instances of an account, each with the number of its repositories

@@ -4,6 +4,7 @@ use crate::domain::identity::{Policy, Target};
 use crate::domain::ids::{AccountId, RoleId, UserId};
 use crate::domain::{Error, Noun, Result};
 
+use super::look::Look;
 use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
@@ -342,12 +343,12 @@ pub async fn documents_of_user(
     store: &Store,
     user: UserId,
 ) -> Result<Vec<(String, Option<String>)>> {
-    store
-        .query(DOCUMENTS_OF_USER, vec![user.number().into()])
-        .await?
-        .iter()
-        .map(document)
-        .collect()
+    documents(user).ask(store).await
+}
+
+/// Looks for the policies of a user.
+pub(super) fn documents(user: UserId) -> Look<Vec<(String, Option<String>)>> {
+    Look::all(DOCUMENTS_OF_USER, vec![user.number().into()], document)
 }
 
 /// Reads the policies attached to a role: names, and the documents of those that are not built in.

@@ -6,6 +6,7 @@ use crate::domain::namespace::Visibility;
 use crate::domain::repository::{Repository, RepositoryId};
 
 use super::Store;
+use super::look::Look;
 use super::part::Part;
 use super::repository::touch;
 use super::row::{Row, Statement, statements};
@@ -116,13 +117,19 @@ pub async fn known(
     namespace: &str,
     name: &str,
 ) -> Result<Option<Known>> {
-    let known = |row: &Row| {
-        Ok(Known {
-            visibility: row.parsed("visibility")?,
-            has_policy: row.integer("has_policy")? != 0,
-            has_tags: row.integer("has_tags")? != 0,
-        })
-    };
-    let row = find_named(store, KNOWN, (instance, namespace, name)).await?;
-    row.as_ref().map(known).transpose()
+    knowing(instance, namespace, name).ask(store).await
+}
+
+/// Looks for what decisions know of a repository.
+pub(super) fn knowing(instance: &InstanceId, namespace: &str, name: &str) -> Look<Option<Known>> {
+    let key = vec![instance.as_str().into(), namespace.into(), name.into()];
+    Look::first(KNOWN, key, known_in)
+}
+
+fn known_in(row: &Row) -> Result<Known> {
+    Ok(Known {
+        visibility: row.parsed("visibility")?,
+        has_policy: row.integer("has_policy")? != 0,
+        has_tags: row.integer("has_tags")? != 0,
+    })
 }

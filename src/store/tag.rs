@@ -5,6 +5,7 @@ use crate::domain::namespace::{Namespace, NamespaceId};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Noun, Result};
 
+use super::look::Look;
 use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
@@ -143,12 +144,12 @@ pub(super) fn delete_of_instance(id: &InstanceId) -> Guarded {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, thing: Tagged<'_>) -> Result<Vec<Tag>> {
-    store
-        .query(LIST, vec![thing.id().into()])
-        .await?
-        .iter()
-        .map(tag)
-        .collect()
+    listing(thing).ask(store).await
+}
+
+/// Looks for the tags of a thing.
+pub(super) fn listing(thing: Tagged<'_>) -> Look<Vec<Tag>> {
+    Look::all(LIST, vec![thing.id().into()], tag)
 }
 
 /// Lists the tags of all instances of an account, by instance and key.

@@ -4,6 +4,7 @@ use crate::domain::identity::{User, UserState};
 use crate::domain::ids::{AccountId, UserId};
 use crate::domain::{Error, Noun, Result};
 
+use super::look::Look;
 use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
@@ -133,12 +134,12 @@ pub(super) fn named(account: AccountId, name: &str) -> Guarded {
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, id: UserId) -> Result<Option<User>> {
-    store
-        .find(FIND, vec![id.number().into()])
-        .await?
-        .as_ref()
-        .map(user)
-        .transpose()
+    finding(id).ask(store).await
+}
+
+/// Looks for a user by its id.
+pub(super) fn finding(id: UserId) -> Look<Option<User>> {
+    Look::first(FIND, vec![id.number().into()], user)
 }
 
 /// Finds a user of an account by its name.

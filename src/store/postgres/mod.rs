@@ -27,9 +27,10 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 
 use super::audit_chain::Chain;
+use super::look::Query;
 use super::migrate::{MIGRATIONS, Migration, Purpose};
 use super::portable::{Batch, Hold, Piece, Table};
-use super::row::{Row, Statement, Value};
+use super::row::{Row, Statement};
 use super::write::Steps;
 use super::{Answer, DatabaseFacts, Driver, Open, mpsc};
 
@@ -38,7 +39,7 @@ pub use connect::{Isolation, PostgresOptions, Statements};
 pub(super) use connect::{check, place};
 use error::{failure, is_conflict, is_lost, is_unknown, no_connection, unreachable};
 use values::{borrowed, converted, typed};
-use write::{TRIES, pause};
+use write::{Sent, TRIES, in_order, pause};
 
 type Pool = managed::Pool<Servers>;
 type Object = managed::Object<Servers>;
@@ -231,17 +232,26 @@ impl Postgres {
         }
     }
 
-    async fn read(&self, statement: Statement, parameters: &[Value]) -> Result<Vec<Row>> {
+    async fn read(&self, statement: Statement) -> Result<Vec<Row>> {
+        let query = Query {
+            statement,
+            parameters: Vec::new(),
+        };
+        let answers = self.read_all(&[query]).await?;
+        Ok(answers.into_iter().next().unwrap_or_default())
+    }
+
+    async fn read_all(&self, queries: &[Query]) -> Result<Vec<Vec<Row>>> {
         let mut attempt = 0;
         loop {
             let client = self.lease().await.map_err(no_connection)?;
-            let error = match self
-                .in_time(self.select(&client, statement, parameters))
-                .await
-            {
-                Ok(Ok(rows)) => {
+            let error = match self.in_time(self.select_all(&client, queries)).await {
+                Ok(Ok(answers)) => {
                     client.give_back();
-                    return converted(statement, &rows);
+                    let answers = queries.iter().zip(&answers);
+                    return answers
+                        .map(|(query, rows)| converted(query.statement, rows))
+                        .collect();
                 }
                 Ok(Err(error)) => error,
                 Err(late) => return Err(Error::store_unavailable(late)),
@@ -255,19 +265,36 @@ impl Postgres {
             if is_lost(&error) && attempt == 1 {
                 // The server was started anew since this connection was last used.
             } else if is_conflict(&error) && attempt < ATTEMPTS {
-                sleep(pause(attempt, statement.text)).await;
+                let name = queries.first().map_or("", |query| query.statement.text);
+                sleep(pause(attempt, name)).await;
             } else {
                 return Err(failure(error));
             }
         }
     }
 
+    /// Sends all queries before the first is answered, unless one isn't prepared yet.
+    async fn select_all(
+        &self,
+        client: &Lease,
+        queries: &[Query],
+    ) -> Result<Vec<Vec<tokio_postgres::Row>>, tokio_postgres::Error> {
+        let sends = queries
+            .iter()
+            .map(|query| -> Sent<'_, _> { Box::pin(self.select(client, query)) })
+            .collect();
+        in_order(sends).await.into_iter().collect()
+    }
+
     async fn select(
         &self,
         client: &Lease,
-        statement: Statement,
-        parameters: &[Value],
+        query: &Query,
     ) -> Result<Vec<tokio_postgres::Row>, tokio_postgres::Error> {
+        let Query {
+            statement,
+            parameters,
+        } = query;
         match self.options.statements {
             Statements::Prepared => {
                 let prepared = client.prepare_cached(statement.text).await?;
@@ -291,8 +318,8 @@ impl Postgres {
 }
 
 impl Driver for Postgres {
-    fn query(&self, statement: Statement, parameters: Vec<Value>) -> Answer<'_, Vec<Row>> {
-        Box::pin(async move { self.read(statement, &parameters).await })
+    fn query_all(&self, queries: Vec<Query>) -> Answer<'_, Vec<Vec<Row>>> {
+        Box::pin(async move { self.read_all(&queries).await })
     }
 
     fn apply(&self, steps: Steps) -> Answer<'_, ()> {
@@ -321,7 +348,7 @@ impl Driver for Postgres {
             table: "schema_version",
             text: "SELECT number FROM schema_version LIMIT 1",
         };
-        Box::pin(async move { self.read(ANY, &[]).await.map(drop) })
+        Box::pin(async move { self.read(ANY).await.map(drop) })
     }
 
     fn facts(&self) -> Answer<'_, DatabaseFacts> {
@@ -338,9 +365,9 @@ impl Driver for Postgres {
                    bytes, CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now",
         };
         Box::pin(async move {
-            let rows = match self.read(FACTS, &[]).await {
+            let rows = match self.read(FACTS).await {
                 Err(error) if error.kind() == &ErrorKind::Internal => {
-                    self.read(WITHOUT_SIZE, &[]).await?
+                    self.read(WITHOUT_SIZE).await?
                 }
                 read => read?,
             };

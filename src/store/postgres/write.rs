@@ -35,10 +35,10 @@ const NOTIFY: &str = "BEGIN; SET LOCAL synchronous_commit = off; NOTIFY transire
 /// How long a write that is done waits for the notification; replicas that poll hear of it anyway.
 const NOTIFYING: Duration = Duration::from_millis(200);
 
-/// A statement that is sent when it is first polled; its answer is how many rows it touched or
-/// found.
-pub(super) type Sent<'s> =
-    Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send + 's>>;
+/// A statement that is sent when it is first polled. The answer to one of a write is how many rows
+/// it touched or found.
+pub(super) type Sent<'s, T = u64> =
+    Pin<Box<dyn Future<Output = Result<T, tokio_postgres::Error>> + Send + 's>>;
 
 /// When a write was applied.
 enum Applied {
@@ -262,7 +262,9 @@ pub(super) fn pause(attempt: u32, name: &str) -> Duration {
 }
 
 /// Waits for all at once; each is first polled, and so sends its statement, in the order given.
-pub(super) async fn in_order(mut sends: Vec<Sent<'_>>) -> Vec<Result<u64, tokio_postgres::Error>> {
+pub(super) async fn in_order<T>(
+    mut sends: Vec<Sent<'_, T>>,
+) -> Vec<Result<T, tokio_postgres::Error>> {
     let mut done: Vec<Option<_>> = sends.iter().map(|_| None).collect();
     poll_fn(|context| {
         for (send, slot) in sends.iter_mut().zip(&mut done) {

@@ -3,6 +3,7 @@
 
 mod connection;
 mod portable;
+mod values;
 mod writer;
 
 use std::fmt;
@@ -14,8 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -23,15 +23,17 @@ use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 
 use super::audit_chain::Chain;
+use super::look::Query;
 use super::migrate::{self, Applied, MIGRATIONS, Purpose};
 use super::portable::{Batch, Hold, Piece, Table};
-use super::row::{Row, Statement, Value};
+use super::row::{Row, Statement};
 use super::write::Steps;
 use super::{Answer, DatabaseFacts, Driver, Open, no_data};
 
 use connection::{
     Failure, Patience, has_schema, make_file, name_in_memory, open_reader, open_writer, unusable,
 };
+use values::rows;
 use writer::{Job, Task, Writer};
 
 const FILE: &str = "transire.db";
@@ -169,7 +171,7 @@ impl Sqlite {
 }
 
 impl Driver for Sqlite {
-    fn query(&self, statement: Statement, parameters: Vec<Value>) -> Answer<'_, Vec<Row>> {
+    fn query_all(&self, queries: Vec<Query>) -> Answer<'_, Vec<Vec<Row>>> {
         Box::pin(async move {
             let free = timeout(WAIT, Arc::clone(&self.readers.free).acquire_owned()).await;
             let permit = free
@@ -177,9 +179,9 @@ impl Driver for Sqlite {
                 .map_err(Error::internal)?;
             let readers = Arc::clone(&self.readers);
             let reading = tokio::task::spawn_blocking(move || {
-                let rows = readers.query(statement, &parameters);
+                let answers = readers.query_all(&queries);
                 drop(permit);
-                rows
+                answers
             });
             reading.await.map_err(Error::internal)?
         })
@@ -290,7 +292,7 @@ fn unopened(path: &Path, error: rusqlite::Error) -> Error {
 }
 
 impl Readers {
-    fn query(&self, statement: Statement, parameters: &[Value]) -> Result<Vec<Row>> {
+    fn query_all(&self, queries: &[Query]) -> Result<Vec<Vec<Row>>> {
         let idle = self
             .idle
             .lock()
@@ -299,80 +301,18 @@ impl Readers {
         let answer = idle
             .map_or_else(|| open_reader(&self.path), Ok)
             .and_then(|connection| {
-                let rows = rows(&connection, statement, parameters);
+                let answers = queries
+                    .iter()
+                    .map(|query| rows(&connection, query.statement, &query.parameters))
+                    .collect();
                 self.idle
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .push(connection);
-                rows
+                answers
             });
         answer.map_err(|error| Failure::from(error).error())
     }
-}
-
-fn rows(
-    connection: &Connection,
-    statement: Statement,
-    parameters: &[Value],
-) -> rusqlite::Result<Vec<Row>> {
-    let mut prepared = bound(connection, statement, parameters)?;
-    let columns: Arc<[String]> = prepared.column_names().map(str::to_owned).collect();
-    let mut cursor = prepared.raw_query();
-    let mut rows = Vec::new();
-    while let Some(row) = cursor.next()? {
-        let values = (0..columns.len())
-            .map(|index| row.get_ref(index).map(value))
-            .collect::<rusqlite::Result<_>>()?;
-        rows.push(Row::new(statement.table, Arc::clone(&columns), values));
-    }
-    Ok(rows)
-}
-
-fn value(value: ValueRef<'_>) -> Value {
-    match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(number) => Value::Integer(number),
-        // The tables are strict, so no float is in them; should one be, the row's reader says
-        // where.
-        ValueRef::Real(float) => Value::Text(float.to_string()),
-        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => Value::Text(text.to_owned()),
-            Err(_) => Value::Bytes(bytes.to_vec()),
-        },
-        ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
-    }
-}
-
-impl rusqlite::ToSql for Value {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
-            Self::Integer(number) => ValueRef::Integer(*number),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Bytes(bytes) => ValueRef::Blob(bytes),
-        }))
-    }
-}
-
-/// Prepares a statement, or takes it from the cache, and binds its parameters.
-fn bound<'c>(
-    connection: &'c Connection,
-    statement: Statement,
-    parameters: &[Value],
-) -> rusqlite::Result<CachedStatement<'c>> {
-    let mut prepared = connection.prepare_cached(statement.text)?;
-    let expected = prepared.parameter_count();
-    if expected != parameters.len() {
-        return Err(rusqlite::Error::InvalidParameterCount(
-            parameters.len(),
-            expected,
-        ));
-    }
-    for (number, parameter) in parameters.iter().enumerate() {
-        // To SQLite `$1` is a name, and its place is where the text has it first.
-        prepared.raw_bind_parameter(format!("${}", number + 1).as_str(), parameter)?;
-    }
-    Ok(prepared)
 }
 
 /// Takes the steps of the schema that are missing, in one transaction.

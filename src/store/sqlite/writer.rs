@@ -16,8 +16,8 @@ use crate::store::audit_page::{self, AuditLine};
 use crate::store::part::Guarded;
 use crate::store::write::Steps;
 
-use super::bound;
 use super::connection::{Failure, LOOK_AGAIN, Patience, open_writer};
+use super::values::bound;
 
 /// How many writes share one fsync at most, so that none waits long for the others.
 const GROUP: usize = 256;

@@ -10,6 +10,7 @@ use super::*;
 use crate::store::account as accounts;
 use crate::store::audit::{self, AuditRow};
 use crate::store::audit_page::{self, AuditLine, AuditPage};
+use crate::store::look::Query;
 use crate::store::migrate::Purpose;
 use crate::store::portable::{Batch, Hold, Piece, Table};
 use crate::store::row::Row;
@@ -21,8 +22,8 @@ use crate::store::{Answer, Driver};
 struct Shared(Arc<Sqlite>);
 
 impl Driver for Shared {
-    fn query(&self, statement: Statement, parameters: Vec<Value>) -> Answer<'_, Vec<Row>> {
-        self.0.query(statement, parameters)
+    fn query_all(&self, queries: Vec<Query>) -> Answer<'_, Vec<Vec<Row>>> {
+        self.0.query_all(queries)
     }
 
     fn apply(&self, steps: Steps) -> Answer<'_, ()> {

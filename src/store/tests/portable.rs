@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::domain::wrapped::Wrapped;
+use crate::store::look::Query;
 use crate::store::migrate::{MIGRATIONS, Purpose};
 use crate::store::nouns::{Kind, OF_SCHEMA};
 use crate::store::portable::{self, BATCH, Batch, Hold, Piece, Progress, Table, TableSum};
@@ -375,8 +376,8 @@ struct Failing {
 }
 
 impl Driver for Failing {
-    fn query(&self, statement: Statement, parameters: Vec<Value>) -> Answer<'_, Vec<Row>> {
-        self.driver.query(statement, parameters)
+    fn query_all(&self, queries: Vec<Query>) -> Answer<'_, Vec<Vec<Row>>> {
+        self.driver.query_all(queries)
     }
 
     fn apply(&self, steps: Steps) -> Answer<'_, ()> {
