@@ -12,6 +12,7 @@
 pub mod access_key;
 pub mod account;
 pub mod activity;
+pub mod ahead;
 pub mod allow_list;
 pub mod audit;
 pub mod audit_chain;

@@ -74,6 +74,7 @@ mod registry {
     mod claims;
     mod cors;
     mod federation;
+    mod first_use;
     mod log_in_matrix;
     mod namespaces;
     mod remembered;

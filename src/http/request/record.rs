@@ -140,6 +140,10 @@ impl Record {
         // Boxed: each part that it is handed on to has room for all of it otherwise.
         let exchanging = Box::pin(async {
             let scopes = &asked.scopes.asked;
+            service
+                .exchange
+                .read_ahead(registry, log_in, scopes)
+                .await?;
             let caller = self.log_in(service, registry, log_in, scopes).await?;
             let call = service.call(&caller, &self.context);
             let exchanged = service.exchange.token(&call, asked).await?;

@@ -4,6 +4,7 @@
 //! Registries verify tokens offline, so a token's rights last as long as it does. The policies are
 //! decided anew for each exchange, and token lifetimes are short.
 
+mod ahead;
 pub(super) mod decisions;
 pub(super) mod log_ins;
 pub(super) mod reductions;

@@ -11,7 +11,10 @@ use crate::store::{self, Store};
 ///
 /// A stored document that can't be read any more is an internal error, and so refuses: leaving it
 /// out might leave out a deny.
-fn compile(owner: AccountId, attached: Vec<(String, Option<String>)>) -> Result<PolicySet> {
+pub(in crate::service) fn compile(
+    owner: AccountId,
+    attached: Vec<(String, Option<String>)>,
+) -> Result<PolicySet> {
     let compile = |(name, text): (String, Option<String>)| {
         let document = match text {
             Some(text) => {

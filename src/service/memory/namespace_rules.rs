@@ -21,6 +21,28 @@ pub(in crate::service) struct Rule {
 }
 
 impl Namespaces {
+    /// Takes the rules of all namespaces of an instance.
+    pub(in crate::service) fn of(namespaces: Vec<Namespace>) -> Self {
+        let rule = |namespace: Namespace| {
+            let Namespace {
+                name,
+                visibility,
+                auto_create_repository,
+                default_visibility,
+                ..
+            } = namespace;
+            (
+                name,
+                Rule {
+                    visibility,
+                    auto_create_repository,
+                    default_visibility,
+                },
+            )
+        };
+        Self(namespaces.into_iter().map(rule).collect())
+    }
+
     /// Returns a namespace's visibility; one that isn't recorded is private.
     pub(in crate::service) fn visibility(&self, name: &str) -> Visibility {
         self.0
@@ -34,22 +56,5 @@ pub(in crate::service) async fn rules(store: &Store, instance: &InstanceId) -> R
     let namespaces = store::namespace::list(store, instance, None, Page::ALL)
         .await?
         .items;
-    let rule = |namespace: Namespace| {
-        let Namespace {
-            name,
-            visibility,
-            auto_create_repository,
-            default_visibility,
-            ..
-        } = namespace;
-        (
-            name,
-            Rule {
-                visibility,
-                auto_create_repository,
-                default_visibility,
-            },
-        )
-    };
-    Ok(Namespaces(namespaces.into_iter().map(rule).collect()))
+    Ok(Namespaces::of(namespaces))
 }

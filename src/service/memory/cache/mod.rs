@@ -4,6 +4,7 @@
 //! Entries are filled when they are first asked for, and [`tables`] says which changes make them
 //! wrong. A fill that a change overtook is used once: it may have read what was before the change.
 
+mod ahead;
 mod ids;
 mod known;
 mod nouns;
