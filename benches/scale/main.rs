@@ -11,6 +11,7 @@ mod creation;
 mod data;
 mod first_use;
 mod server;
+mod steady;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -26,11 +27,12 @@ type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Resu
 type Measure = fn(&Bench) -> Result<Outcome>;
 
 /// The rows by their names, in the order in which they are measured.
-const ROWS: [(&str, Measure); 4] = [
+const ROWS: [(&str, Measure); 5] = [
     ("first-use", first_use::beside_warm),
     ("creation", creation::beside_raw),
     ("creation-full", creation::at_full_instances),
     ("backup", backup::beside_copy),
+    ("steady", steady::in_constant_memory),
 ];
 
 /// Measures the program with a large store.
@@ -39,7 +41,7 @@ struct Options {
     /// How many long-term credentials there are.
     #[arg(long, default_value_t = 1_000_000)]
     credentials: u64,
-    /// The long form: ten million.
+    /// The long form: ten million, and twenty minutes of steady load.
     #[arg(long)]
     long: bool,
     /// Measure this row alone.
@@ -61,6 +63,7 @@ struct Bench {
     program: PathBuf,
     folder: PathBuf,
     credentials: u64,
+    is_long: bool,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -85,6 +88,7 @@ fn main() -> Result<()> {
         program: options.program,
         folder: options.data.clone().unwrap_or_else(|| own.clone()),
         credentials: [options.credentials, 10_000_000][usize::from(options.long)],
+        is_long: options.long,
         runtime: tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?,
