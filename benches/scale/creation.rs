@@ -28,7 +28,7 @@ pub(crate) fn beside_raw(bench: &Bench) -> Result<Outcome> {
     let owner = owner(bench, 2 * INSTANCES)?;
     let server = bench.serve()?;
     let mut connection = data::open(&bench.folder)?;
-    let (mut ours, mut raw, mut number) = (0.0, 0.0, SystemClock.now().unix_millis() as u64);
+    let (mut ours, mut raw, mut number) = (0.0, 0.0, first_number());
     // In turns, so that whatever else the machine does falls on both.
     for place in 0..owner.instances.len() {
         ours += create(bench, &server, &owner, place)?;
@@ -60,7 +60,7 @@ pub(crate) fn beside_raw(bench: &Bench) -> Result<Outcome> {
 pub(crate) fn at_full_instances(bench: &Bench) -> Result<Outcome> {
     let owner = owner(bench, 2 * INSTANCES)?;
     let mut connection = data::open(&bench.folder)?;
-    let mut number = SystemClock.now().unix_millis() as u64;
+    let mut number = first_number();
     for instance in owner.instances.iter().skip(1).step_by(2) {
         let numbers = number..number + BEFORE;
         number = numbers.end;
@@ -80,6 +80,11 @@ pub(crate) fn at_full_instances(bench: &Bench) -> Result<Outcome> {
         goal: "0.95 of the rate with none",
         is_reached: full / empty >= 0.95,
     })
+}
+
+/// Returns the number of the first row that is added as it is: a later call's rows have others.
+fn first_number() -> u64 {
+    SystemClock.now().unix_millis() as u64 * 1000
 }
 
 fn owner(bench: &Bench, instances: usize) -> Result<Owner> {
