@@ -1,6 +1,8 @@
 //! The actions of a statement: read, matched with the permissions that they name, and warned of
 //! where they won't do what they seem to.
 
+use std::sync::LazyLock;
+
 use super::Warnings;
 use crate::policy::elements::{Elements, Refusal, Words, join, strings};
 use crate::policy::json::Json;
@@ -113,8 +115,7 @@ fn named(actions: &[Action]) -> Permissions {
     let mut named = Permissions::default();
     actions
         .iter()
-        .flat_map(|action| action.permissions.iter())
-        .for_each(|permission| named.add(permission));
+        .for_each(|action| named.include(action.permissions));
     named
 }
 
@@ -203,18 +204,44 @@ fn fold(text: &str, language: Language) -> String {
     }
 }
 
+/// A known action as patterns are compared with it, and the permissions that it names.
+struct Known {
+    service: &'static str,
+    name: String,
+    permissions: Permissions,
+}
+
+/// Returns the known actions of a language; made once, since each action that is read is compared
+/// with all of them.
+fn known(language: Language) -> &'static [Known] {
+    static KNOWN: LazyLock<[Vec<Known>; 3]> = LazyLock::new(|| {
+        Language::ALL.map(|language| {
+            let known = |(service, name)| {
+                let permissions: Vec<_> =
+                    vocabulary::permissions_named(language, service, name).collect();
+                Known {
+                    service,
+                    name: fold(name, language),
+                    permissions: Permissions::of(&permissions),
+                }
+            };
+            vocabulary::known_actions(language).map(known).collect()
+        })
+    });
+    let place = Language::ALL.iter().position(|one| *one == language);
+    place.map_or(&[], |place| &KNOWN[place])
+}
+
 /// Returns the permissions of all known actions that match; nothing when none is known.
 fn permissions_matched(
     service_pattern: &Pattern,
     name_pattern: &Pattern,
     language: Language,
 ) -> Option<Permissions> {
-    let mut found = None;
-    for (service, name) in vocabulary::known_actions(language) {
-        if service_pattern.matches(service) && name_pattern.matches(&fold(name, language)) {
-            let permissions = found.get_or_insert_with(Permissions::default);
-            vocabulary::permissions_named(language, service, name)
-                .for_each(|permission| permissions.add(permission));
+    let mut found = None::<Permissions>;
+    for known in known(language) {
+        if service_pattern.matches(known.service) && name_pattern.matches(&known.name) {
+            found.get_or_insert_default().include(known.permissions);
         }
     }
     found

@@ -169,6 +169,11 @@ impl Permissions {
         self.0 |= 1 << permission as u32;
     }
 
+    /// Adds all of others.
+    pub(in crate::policy) fn include(&mut self, others: Self) {
+        self.0 |= others.0;
+    }
+
     pub(in crate::policy) fn has(self, permission: Permission) -> bool {
         self.0 & (1 << permission as u32) != 0
     }
