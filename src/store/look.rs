@@ -1,5 +1,7 @@
 //! Looks at the database: a query with how its rows are read, so that several go out together.
 
+use std::fmt;
+
 use crate::domain::Result;
 
 use super::Store;
@@ -10,6 +12,19 @@ use super::row::{Row, Statement, Value};
 pub(crate) struct Query {
     pub(super) statement: Statement,
     pub(super) parameters: Vec<Value>,
+}
+
+/// Writes what queries read, such as `read instance, credential`.
+pub(super) struct Summary<'a>(pub(super) &'a [Query]);
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, query) in self.0.iter().enumerate() {
+            let before = if place == 0 { "read " } else { ", " };
+            write!(f, "{before}{}", query.statement.table)?;
+        }
+        Ok(())
+    }
 }
 
 /// How the rows of an answer are read.

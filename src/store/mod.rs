@@ -416,10 +416,17 @@ impl Store {
 
     /// Reads the rows of each query, asked in one go: one wait in place of several.
     async fn query_all(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>> {
+        let span = tracing::trace_span!(
+            "database",
+            span.kind = "client",
+            db.operation.name = "read",
+            db.operation.batch.size = queries.len(),
+            db.query.summary = %look::Summary(&queries),
+        );
         self.0
             .breaker
             .call(self.read_call(), self.0.driver.query_all(queries))
-            .instrument(database_span("read", None))
+            .instrument(span)
             .await
     }
 
