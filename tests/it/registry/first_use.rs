@@ -106,6 +106,16 @@ impl World {
     /// how it looked at the database.
     async fn exchange(
         &self,
+        log_in: &(String, Secret),
+        scope: &str,
+    ) -> (Option<String>, Vec<String>) {
+        self.exchange_at(SERVICE, log_in, scope).await
+    }
+
+    /// As [`Self::exchange`], for a registry of another name.
+    async fn exchange_at(
+        &self,
+        service: &str,
         (username, secret): &(String, Secret),
         scope: &str,
     ) -> (Option<String>, Vec<String>) {
@@ -115,7 +125,7 @@ impl World {
             .header(header::HOST, HOST)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::AUTHORIZATION, format!("Basic {pair}"))
-            .body(Body::from(format!("service={SERVICE}&scope={scope}")));
+            .body(Body::from(format!("service={service}&scope={scope}")));
         let answer = self.other.send(request.unwrap()).await;
         let granted = match answer.status {
             StatusCode::OK => Some(answer.json()["scope"].as_str().unwrap().to_owned()),
@@ -193,4 +203,16 @@ async fn nothing_is_read_of_a_credential_for_who_may_not_come_in() {
     assert_eq!(world.exchange(&first, SCOPE).await.0, None);
     let (granted, looks) = world.exchange(&second, SCOPE).await;
     assert_eq!((granted, looks), (None, Vec::<String>::new()));
+}
+
+#[tokio::test]
+async fn a_registry_that_isnt_there_is_not_read_ahead_of_twice() {
+    let world = World::new().await;
+    let log_in = world.long_term(&world.app.key).await;
+    let elsewhere = "elsewhere.example.com";
+    let (granted, looks) = world.exchange_at(elsewhere, &log_in, SCOPE).await;
+    assert_eq!(granted, None);
+    assert!(looks.contains(&"together".to_owned()), "{looks:?}");
+    let (granted, looks) = world.exchange_at(elsewhere, &log_in, SCOPE).await;
+    assert_eq!((granted, looks), (None, vec!["instance".to_owned()]));
 }

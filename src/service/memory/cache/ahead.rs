@@ -61,18 +61,23 @@ impl NounCache {
         service: &str,
         id: &CredentialId,
     ) -> Result<Option<(Arc<Instance>, Arc<LongTermCredential>)>> {
-        let read_at = self.marks.count();
-        let (Some(instance), Some(credential)) = ahead::log_in(store, service, id).await? else {
-            return Ok(None);
-        };
-        let (instance, credential) = (Arc::new(instance), Arc::new(credential));
         let (marks, tables) = (&self.marks, &self.tables);
-        let by_service = &tables.instances_by_service;
-        by_service.insert(marks, service.to_owned(), &instance, read_at);
-        let credentials = &tables.credentials;
-        credentials.insert(marks, id.clone(), &credential, read_at);
-        let fits = credential.instance == instance.id && instance.is_open_to_all();
-        Ok(fits.then_some((instance, credential)))
+        let read_at = marks.count();
+        let (instance, credential) = ahead::log_in(store, service, id).await?;
+        let (instance, credential) = (instance.map(Arc::new), credential.map(Arc::new));
+        if let Some(instance) = &instance {
+            let by_service = &tables.instances_by_service;
+            by_service.insert(marks, service.to_owned(), instance, read_at);
+        }
+        // Though there be no such instance: or the same request would read it each time.
+        if let Some(credential) = &credential {
+            let credentials = &tables.credentials;
+            credentials.insert(marks, id.clone(), credential, read_at);
+        }
+        let fits = |(instance, credential): &(Arc<Instance>, Arc<LongTermCredential>)| {
+            credential.instance == instance.id && instance.is_open_to_all()
+        };
+        Ok(instance.zip(credential).filter(fits))
     }
 
     /// Reads what decides a principal's rights at an instance.
