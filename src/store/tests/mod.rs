@@ -3,6 +3,7 @@
 mod access_keys;
 mod accounts;
 mod activity;
+mod ahead;
 mod audit;
 mod audit_chain;
 mod cascades;
