@@ -18,6 +18,12 @@ use crate::{Result, database};
 
 /// How many accounts there are, each with an instance, a user and a policy.
 pub(crate) const TENANTS: u64 = 10_000;
+/// Scopes to ask for. Each is decided and signed anew for a credential that asked for another.
+pub(crate) const SCOPES: [&str; 3] = [
+    "repository%3Ateam%2Fapp%3Apull%2Cpush",
+    "repository%3Ateam%2Fapp%3Apull",
+    "repository%3Ateam%2Fapp%3Apush",
+];
 /// The account whose number is 0.
 const FIRST_ACCOUNT: i64 = 100_000_000_000;
 /// The user whose number is 0.
@@ -243,6 +249,13 @@ pub(crate) fn log_in(number: u64, credentials: u64) -> Result<LogIn> {
         username: principal(number)?.numeric_id(),
         secret: long_term_secret(&id, &Seeded(number)).expose().to_owned(),
     })
+}
+
+/// Returns so many log-ins, each of another tenant.
+pub(crate) fn log_ins(count: u64, credentials: u64) -> Result<Vec<LogIn>> {
+    (0..count)
+        .map(|number| log_in(number * (TENANTS / count), credentials))
+        .collect()
 }
 
 fn ids(number: u64) -> Result<(AccountId, UserId)> {

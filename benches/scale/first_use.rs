@@ -6,24 +6,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::connection::{Connection, Expected};
-use crate::data::{self, LogIn, TENANTS};
+use crate::data::{self, LogIn, SCOPES};
 use crate::{Bench, Outcome, Result, percentile};
 
 /// How many credentials are used.
 const LOG_INS: u64 = 2000;
 
-/// The scopes of the first exchange and of a later one. Those differ, so that the later is decided
-/// and signed, too, and not remembered.
-const SCOPES: [&str; 2] = [
-    "repository%3Ateam%2Fapp%3Apull%2Cpush",
-    "repository%3Ateam%2Fapp%3Apull",
-];
-
 /// Compares first exchanges with later ones of the same credentials.
 pub(crate) fn beside_warm(bench: &Bench) -> Result<Outcome> {
-    let log_ins: Vec<LogIn> = (0..LOG_INS)
-        .map(|number| data::log_in(number * (TENANTS / LOG_INS), bench.credentials))
-        .collect::<Result<_>>()?;
+    let log_ins = data::log_ins(LOG_INS, bench.credentials)?;
     let server = bench.serve()?;
     let (mut first, mut warm) = bench.runtime.block_on(async {
         let mut connection = Connection::open(server.address).await?;

@@ -14,7 +14,7 @@ mod server;
 mod steady;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Parser;
 
@@ -144,9 +144,9 @@ fn database(folder: &Path) -> PathBuf {
     folder.join("transire.db")
 }
 
-/// Returns the value at a part of the sorted times, such as 0.5 for the median.
-fn percentile(times: &mut [Duration], part: f64) -> Duration {
-    times.sort();
-    let place = (times.len() as f64 * part) as usize;
-    times.get(place).copied().unwrap_or_default()
+/// Returns the value at a part of the sorted values, such as 0.5 for the median.
+fn percentile<T: Ord + Copy + Default>(values: &mut [T], part: f64) -> T {
+    values.sort();
+    let place = (values.len() as f64 * part) as usize;
+    values.get(place).copied().unwrap_or_default()
 }

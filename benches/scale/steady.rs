@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
-use crate::data::{self, LogIn, TENANTS};
+use crate::data::{self, SCOPES};
 use crate::first_use::exchange;
-use crate::{Bench, Outcome, Result};
+use crate::{Bench, Outcome, Result, percentile};
 
 /// How many credentials take turns: more than a memory of the last seconds holds, and fewer than
 /// the caches do.
@@ -20,18 +20,10 @@ const LONG: usize = 1200;
 const GROWTH: u64 = 8;
 /// The delay from which an exchange counts as late; a timer has steps of a millisecond.
 const LATE: Duration = Duration::from_millis(5);
-/// The actions that are asked for: a turn's differ from those of the one before.
-const SCOPES: [&str; 3] = [
-    "repository%3Ateam%2Fapp%3Apull%2Cpush",
-    "repository%3Ateam%2Fapp%3Apull",
-    "repository%3Ateam%2Fapp%3Apush",
-];
 
 /// Compares the memory of the last third with that of the first.
 pub(crate) fn in_constant_memory(bench: &Bench) -> Result<Outcome> {
-    let log_ins: Vec<LogIn> = (0..LOG_INS)
-        .map(|number| data::log_in(number * (TENANTS / LOG_INS), bench.credentials))
-        .collect::<Result<_>>()?;
+    let log_ins = data::log_ins(LOG_INS, bench.credentials)?;
     let server = bench.serve()?;
     let seconds = if bench.is_long { LONG } else { USUAL };
     let mut questions = SCOPES
@@ -42,7 +34,7 @@ pub(crate) fn in_constant_memory(bench: &Bench) -> Result<Outcome> {
     let mut late = 0_u32;
     bench.runtime.block_on(async {
         let mut connection = Connection::open(server.address).await?;
-        // Whatever is kept of each credential is there before the first third.
+        // The caches hold each credential before the first third.
         for (log_in, scope) in questions.by_ref().take(log_ins.len()) {
             exchange(&mut connection, log_in, scope).await?;
         }
@@ -60,7 +52,8 @@ pub(crate) fn in_constant_memory(bench: &Bench) -> Result<Outcome> {
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
     })?;
     let third = memory.len() / 3;
-    let [first, last] = [&memory[..third], &memory[memory.len() - third..]].map(median);
+    let last = percentile(&mut memory[seconds - third..], 0.5);
+    let first = percentile(&mut memory[..third], 0.5);
     Ok(Outcome {
         figure: format!(
             "{first} MB in the first third of {seconds} s, {last} in the last; {late} of {} \
@@ -70,10 +63,4 @@ pub(crate) fn in_constant_memory(bench: &Bench) -> Result<Outcome> {
         goal: "at most 8 MB more",
         is_reached: last <= first + GROWTH,
     })
-}
-
-fn median(values: &[u64]) -> u64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable();
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
