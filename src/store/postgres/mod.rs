@@ -232,15 +232,6 @@ impl Postgres {
         }
     }
 
-    async fn read(&self, statement: Statement) -> Result<Vec<Row>> {
-        let query = Query {
-            statement,
-            parameters: Vec::new(),
-        };
-        let answers = self.read_all(&[query]).await?;
-        Ok(answers.into_iter().next().unwrap_or_default())
-    }
-
     async fn read_all(&self, queries: &[Query]) -> Result<Vec<Vec<Row>>> {
         let mut attempt = 0;
         loop {
@@ -348,7 +339,7 @@ impl Driver for Postgres {
             table: "schema_version",
             text: "SELECT number FROM schema_version LIMIT 1",
         };
-        Box::pin(async move { self.read(ANY).await.map(drop) })
+        Box::pin(async move { self.query(ANY, Vec::new()).await.map(drop) })
     }
 
     fn facts(&self) -> Answer<'_, DatabaseFacts> {
@@ -365,9 +356,9 @@ impl Driver for Postgres {
                    bytes, CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now",
         };
         Box::pin(async move {
-            let rows = match self.read(FACTS).await {
+            let rows = match self.query(FACTS, Vec::new()).await {
                 Err(error) if error.kind() == &ErrorKind::Internal => {
-                    self.read(WITHOUT_SIZE).await?
+                    self.query(WITHOUT_SIZE, Vec::new()).await?
                 }
                 read => read?,
             };
