@@ -53,6 +53,21 @@ pub async fn log_in(
     Ok((answers.read(instance)?, answers.read(credential)?))
 }
 
+/// Reads a user and its policies: their names, and the documents of those that are not built in.
+///
+/// # Errors
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
+pub async fn user_alone(
+    store: &Store,
+    id: UserId,
+) -> Result<(Option<User>, Vec<(String, Option<String>)>)> {
+    let mut together = Together::new();
+    let user = together.add(user::finding(id));
+    let documents = together.add(policy::documents(id));
+    let answers = together.ask(store).await?;
+    Ok((answers.read(user)?, answers.read(documents)?))
+}
+
 /// Reads a user's rights at an instance, and repositories of it by namespace and name.
 ///
 /// # Errors

@@ -152,7 +152,8 @@ async fn a_first_exchange_looks_at_the_database_twice() {
     assert_eq!(looks, Vec::<String>::new());
     let (granted, looks) = world.exchange(&of_root, SCOPE).await;
     assert_eq!(granted.as_deref(), Some(SCOPE));
-    assert_eq!(looks, ["together", "together"]);
+    // The instance, its namespaces and the repository are known.
+    assert_eq!(looks, ["credential", "account"]);
 }
 
 #[tokio::test]

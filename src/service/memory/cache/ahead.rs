@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crate::domain::Result;
 use crate::domain::credential::{CredentialId, LongTermCredential};
-use crate::domain::ids::InstanceId;
+use crate::domain::identity::User;
+use crate::domain::ids::{AccountId, InstanceId, UserId};
 use crate::domain::instance::Instance;
 use crate::domain::name;
 use crate::domain::namespace::Namespace;
@@ -36,9 +37,11 @@ impl NounCache {
         if self.known_credential(id).is_some() || !self.has_credential(store, id).await? {
             return Ok(());
         }
-        let known = self.known_instance_by_service(service);
-        if known.is_some_and(|instance| !instance.is_open_to_all()) {
+        if let Some(instance) = self.known_instance_by_service(service) {
             // A stranger who may not come in learns nothing of the credential, by time either.
+            if instance.is_open_to_all() {
+                self.read_user(store, id).await?;
+            }
             return Ok(());
         }
         let Some((instance, credential)) = self.read_log_in(store, service, id).await? else {
@@ -102,15 +105,7 @@ impl NounCache {
             }
             Principal::User(account, id) => {
                 let found = ahead::of_user(store, id, at, repositories).await?;
-                if let Some(user) = found.user {
-                    tables.users.insert(marks, id, &Arc::new(user), read_at);
-                }
-                // A document that can't be compiled is refused where it is asked for.
-                if let Ok(rights) = attached_policies::compile(account, found.documents) {
-                    let holder = Holder::User(id);
-                    let policies = &tables.policies;
-                    policies.insert(marks, holder, &Arc::new(rights), read_at);
-                }
+                self.keep_user((account, id), found.user, found.documents, read_at);
                 let tags = Arc::new(found.tags);
                 tables.tags.insert(marks, at.clone(), &tags, read_at);
                 found.surroundings
@@ -120,6 +115,40 @@ impl NounCache {
         };
         self.keep_surroundings(at, surroundings, repositories, read_at);
         Ok(())
+    }
+
+    /// Reads the credential and its user, where memory has the rest: the instance is known.
+    async fn read_user(&self, store: &Store, id: &CredentialId) -> Result<()> {
+        let Some(credential) = self.credential(store, id).await? else {
+            return Ok(());
+        };
+        let Principal::User(account, user) = credential.principal else {
+            return Ok(());
+        };
+        let read_at = self.marks.count();
+        if self.tables.users.get(&self.marks, &user).is_none() {
+            let (found, documents) = ahead::user_alone(store, user).await?;
+            self.keep_user((account, user), found, documents, read_at);
+        }
+        Ok(())
+    }
+
+    fn keep_user(
+        &self,
+        (account, id): (AccountId, UserId),
+        user: Option<User>,
+        documents: Vec<(String, Option<String>)>,
+        read_at: u64,
+    ) {
+        let (marks, tables) = (&self.marks, &self.tables);
+        if let Some(user) = user {
+            tables.users.insert(marks, id, &Arc::new(user), read_at);
+        }
+        // A document that can't be compiled is refused where it is asked for.
+        if let Ok(rights) = attached_policies::compile(account, documents) {
+            let policies = &tables.policies;
+            policies.insert(marks, Holder::User(id), &Arc::new(rights), read_at);
+        }
     }
 
     fn keep_surroundings(
